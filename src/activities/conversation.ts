@@ -1,0 +1,78 @@
+/** Opens what a call of an agent needs: the team, the agent, and the conversation so far. */
+import { Context } from '@temporalio/activity';
+import type { AgentCall, Answered } from '../contracts/activities.ts';
+import * as queries from '../contracts/messages.ts';
+import type { Message, TranscriptAddress } from '../contracts/transcript.ts';
+import type { AgentCache } from '../agents/cache.ts';
+import type { Agent, Team } from '../agents/team.ts';
+import type { TranscriptCache } from '../agents/transcripts.ts';
+import type { ModelReply } from '../models/openai.ts';
+import type { ActivityScope } from './scope.ts';
+
+/** What the activities of one worker share. */
+export interface WorkerParts {
+  readonly agents: AgentCache;
+  readonly transcripts: TranscriptCache;
+  /** As the Temporal server knows this worker. */
+  readonly identity: string;
+}
+
+export interface OpenAgent {
+  readonly agent: Agent;
+  readonly team: Team;
+  /** The agent's own instructions, filled in. */
+  readonly instructions: string;
+}
+
+/** Leases the session's team and runs `work` with the agent of this call. */
+export async function withAgent<T>(
+  parts: WorkerParts,
+  scope: ActivityScope,
+  call: AgentCall,
+  work: (open: OpenAgent) => Promise<T>,
+): Promise<T> {
+  const { sessionId } = scope;
+  return await parts.agents.withAgent(
+    { sessionId, digest: call.digest, agent: call.agent, override: call.override, fetch: () => session(scope).query(queries.team) },
+    async (agent, team) => await work({ agent, team, instructions: agent.system(call.context) }),
+  );
+}
+
+/** The conversation before this turn, from this worker's copy or from the session itself. */
+export async function readTranscript(parts: WorkerParts, scope: ActivityScope, address: TranscriptAddress): Promise<readonly Message[]> {
+  return await parts.transcripts.read(scope.sessionId, address, (from) => session(scope).query(queries.transcript, from));
+}
+
+/** The messages of a running step or turn. */
+export async function readThread(
+  parts: WorkerParts,
+  scope: ActivityScope,
+  thread: { readonly id: string; readonly address: TranscriptAddress },
+): Promise<readonly Message[]> {
+  return await parts.transcripts.read(threadKey(scope, thread.id), thread.address, (from) =>
+    session(scope).query(queries.transcript, from, thread.id),
+  );
+}
+
+export function threadKey({ sessionId }: ActivityScope, threadId: string): string {
+  return `${sessionId}/${threadId}`;
+}
+
+export function answered(parts: WorkerParts, team: Team, replies: readonly ModelReply[]): Answered {
+  return {
+    usage: {
+      inputTokens: replies.reduce((sum, { usage }) => sum + usage.inputTokens, 0),
+      outputTokens: replies.reduce((sum, { usage }) => sum + usage.outputTokens, 0),
+      modelCalls: replies.length,
+      toolCalls: 0,
+    },
+    model: replies.at(-1)?.model ?? '',
+    instance: team.id,
+    worker: parts.identity,
+  };
+}
+
+/** The session that this activity works for: asking it adds nothing to its history. */
+function session({ sessionId, runId }: ActivityScope) {
+  return Context.current().client.workflow.getHandle(sessionId, runId);
+}

@@ -1,0 +1,51 @@
+/** What the engine adds to an agent's own instructions. */
+import { REPORT_STEP } from '../contracts/activities.ts';
+import type { TeamDefinition } from '../contracts/team.ts';
+import type { ToolSchema } from '../models/openai.ts';
+
+export type PromptPhase = 'routing' | 'planning' | 'review' | 'one-shot' | 'step' | 'answer';
+
+const TASKS: Record<PromptPhase, string> = {
+  routing: 'Decide how the last message is handled. Answer with the JSON object that is asked for, and nothing else.',
+  planning:
+    'Write the plan as the JSON object that is asked for: the fewest steps that do the task, each for one agent, in the order in which they run. A step sees the task, the plan and the summaries of the steps before it, not the conversation.',
+  review:
+    'Judge the plan: does it do the whole task, in an order that works, with the right agents? Answer with the JSON object that is asked for.',
+  'one-shot': 'Answer the last message. Use tools where they make the answer exact. Your last text is what the person reads.',
+  step: `Do your step, and no other. Use tools; compute, do not guess. When the step is done, or cannot be done, call ${REPORT_STEP} once: its summary is all that later steps and the final answer know of your work, so it names results, numbers and files.`,
+  answer:
+    'Write the final answer for the person from the summaries of the steps: what was found, with the figures that matter, and which files were written. Do not invent anything that the summaries do not say.',
+};
+
+/** Phases that choose among the agents and so must know them. */
+const CHOOSING: readonly PromptPhase[] = ['routing', 'planning', 'review'];
+
+/** The whole system message: the agent's instructions, who is in the team, and what this call is for. */
+export function systemPrompt(instructions: string, phase: PromptPhase, definition: TeamDefinition): string {
+  const { routing, planning } = definition;
+  const organisers = [routing.agent, planning.agent, planning.reviewer];
+  const workers = Object.values(definition.agents).filter(({ id }) => !organisers.includes(id));
+  return [
+    instructions.trim(),
+    ...(CHOOSING.includes(phase)
+      ? [`Agents of this team:\n${workers.map(({ id, description }) => `- ${id}: ${description.trim()}`).join('\n')}`]
+      : []),
+    TASKS[phase],
+    `Phase: ${phase}`,
+  ].join('\n\n');
+}
+
+/** The tool by which an agent ends its step; answered by the engine. */
+export const REPORT_STEP_SCHEMA: ToolSchema = {
+  name: REPORT_STEP,
+  description: 'Ends your step: say whether it is done, and sum up what you found or made.',
+  parameters: {
+    type: 'object',
+    properties: {
+      status: { type: 'string', enum: ['done', 'failed'] },
+      summary: { type: 'string', description: 'Results, numbers and file names; or why it cannot be done.' },
+    },
+    required: ['status', 'summary'],
+    additionalProperties: false,
+  },
+};

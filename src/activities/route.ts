@@ -1,0 +1,56 @@
+/** How a message is handled: the router's decision, or a heuristic where its answers are not usable. */
+import type { RouteInput, RouteResult } from '../contracts/activities.ts';
+import { RouteDecision } from '../contracts/turn.ts';
+import { answered, readTranscript, withAgent, type WorkerParts } from './conversation.ts';
+import { systemPrompt } from './prompt.ts';
+import { inScope } from './scope.ts';
+import { askFor } from './structured.ts';
+
+export async function route(parts: WorkerParts, input: RouteInput): Promise<RouteResult> {
+  return await inScope((scope) =>
+    withAgent(parts, scope, input, async (open) => {
+      const { definition } = open.team;
+      const before = await readTranscript(parts, scope, input.transcript);
+      const { value, problem, replies } = await askFor(open, {
+        name: 'route',
+        schema: RouteDecision,
+        system: systemPrompt(open.instructions, 'routing', definition),
+        messages: [...before, { role: 'user', text: input.message }],
+        signal: scope.signal,
+        problem: (decision) => {
+          if (!Object.hasOwn(definition.agents, decision.primaryAgent)) {
+            return `primaryAgent "${decision.primaryAgent}" is not in the team: ${Object.keys(definition.agents).join(', ')}`;
+          }
+          return decision.route === 'clarify' && decision.questions.length === 0 ? 'clarify needs questions' : undefined;
+        },
+      });
+      return {
+        decision: value ?? decideByForm(input.message, definition.answering.agent, problem),
+        source: value ? (replies.length === 1 ? 'model' : 'repaired') : 'heuristic',
+        ...answered(parts, open.team, replies),
+      };
+    }),
+  );
+}
+
+const MANY_WORDS = 50;
+const MANY_SENTENCES = 3;
+const PLANNING_WORDS = /\b(plan|steps?|first|then|after that|finally|and then|report|build|implement|refactor|migrate|analy[sz]e|compare)\b/i;
+
+/** Decides by the form of the message alone. */
+export function decideByForm(message: string, agent: string, problem: string): RouteDecision {
+  const words = message.trim().split(/\s+/).length;
+  const sentences = message.split(/[.!?]+(?:\s|$)/).filter((part) => part.trim() !== '').length;
+  const isPlanned = words > MANY_WORDS || sentences > MANY_SENTENCES || PLANNING_WORDS.test(message);
+  return {
+    route: isPlanned ? 'planned' : 'one-shot',
+    complexity: isPlanned ? 60 : 20,
+    primaryAgent: agent,
+    supportingAgents: [],
+    refinedTask: message,
+    estimatedSteps: isPlanned ? 3 : 1,
+    questions: [],
+    confidence: 0.3,
+    reason: `the router's answers were not usable (${problem}), so the form of the message decided`,
+  };
+}

@@ -1,0 +1,79 @@
+/** One round of an agent: the model's text, streamed to whoever follows, and the tools that it asks for. */
+import type { RunAgentInput, RunAgentResult } from '../contracts/activities.ts';
+import { MAX_HEARTBEAT_TEXT, MAX_REPLY_TEXT } from '../contracts/limits.ts';
+import type { StreamHeartbeat } from '../contracts/progress.ts';
+import type { Message } from '../contracts/transcript.ts';
+import type { ModelReply } from '../models/openai.ts';
+import { answered, readThread, readTranscript, threadKey, withAgent, type OpenAgent, type WorkerParts } from './conversation.ts';
+import { REPORT_STEP_SCHEMA, systemPrompt } from './prompt.ts';
+import { inScope, type ActivityScope } from './scope.ts';
+
+export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promise<RunAgentResult> {
+  return await inScope((scope) =>
+    withAgent(parts, scope, input, async (open) => {
+      // A step stands on its brief alone; a direct answer and the final one stand in the conversation.
+      const before = input.phase === 'step' ? [] : await readTranscript(parts, scope, input.transcript);
+      const thread = [...(await readThread(parts, scope, input.thread)), ...input.tail];
+      const { reply, isWhole } = await stream(open, scope, input, [...before, ...thread]);
+      const text = reply.text.slice(0, MAX_REPLY_TEXT);
+      if (isWhole) keep(parts, scope, input, thread, { ...reply, text });
+      return {
+        text,
+        toolCalls: isWhole ? reply.toolCalls : [],
+        finish: isWhole ? (reply.finish === 'content_filter' ? 'stop' : reply.finish) : 'interrupted',
+        ...answered(parts, open.team, [reply]),
+      };
+    }),
+  );
+}
+
+/** Calls the model. A call that somebody stopped gives the text that it has; one cut off by other means throws. */
+async function stream(
+  { agent, team, instructions }: OpenAgent,
+  scope: ActivityScope,
+  input: RunAgentInput,
+  messages: readonly Message[],
+): Promise<{ reply: ModelReply; isWhole: boolean }> {
+  const { attempt, signal, report } = scope;
+  let text = '';
+  const tools = [...agent.toolSchemas.filter(({ name }) => input.tools.includes(name)), ...(input.phase === 'step' ? [REPORT_STEP_SCHEMA] : [])];
+  try {
+    const reply = await team.model.reply({
+      model: agent.modelName,
+      system: systemPrompt(instructions, input.phase, team.definition),
+      messages,
+      ...(tools.length === 0 ? {} : { tools }),
+      ...(agent.temperature === undefined ? {} : { temperature: agent.temperature }),
+      ...(agent.definition.limits.outputTokens === undefined ? {} : { maxOutputTokens: agent.definition.limits.outputTokens }),
+      signal,
+      onText: (delta) => {
+        text += delta;
+        const offset = Math.max(0, text.length - MAX_HEARTBEAT_TEXT);
+        report({ attempt, offset, text: text.slice(offset) } satisfies StreamHeartbeat);
+      },
+    });
+    return { reply, isWhole: true };
+  } catch (error) {
+    if (!signal.aborted || !scope.wasStopped()) throw error;
+    const outputTokens = Math.ceil(text.length / 4);
+    return {
+      reply: { text, toolCalls: [], finish: 'stop', usage: { inputTokens: 0, outputTokens }, model: agent.modelName },
+      isWhole: false,
+    };
+  }
+}
+
+/** Keeps what the session is about to append, so that the next call needs to ask for nothing. */
+function keep({ transcripts }: WorkerParts, scope: ActivityScope, input: RunAgentInput, thread: readonly Message[], reply: ModelReply): void {
+  const { text, toolCalls } = reply;
+  const said: Message = { role: 'assistant', text, ...(toolCalls.length === 0 ? {} : { toolCalls }) };
+  const key = threadKey(scope, input.thread.id);
+  if (toolCalls.length > 0) {
+    transcripts.append(key, input.thread.address, [...input.tail, said]);
+    return;
+  }
+  transcripts.drop(key);
+  const question = thread[0];
+  if (input.phase === 'one-shot' && question) transcripts.append(scope.sessionId, input.transcript, [question, said]);
+}
+

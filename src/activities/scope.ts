@@ -1,0 +1,63 @@
+/** What every activity does alike: it reports that it lives, translates errors, and knows whose session it works for. */
+import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import { CopilotError, toFailure } from '../contracts/errors.ts';
+
+/** Well below the heartbeat time-out in `workflows/activities.ts`. */
+const HEARTBEAT_INTERVAL_MS = 1_000;
+
+/** Attempts after which an unexpected error is taken for a defect, and the turn fails instead of waiting. */
+const MAX_UNEXPECTED_ATTEMPTS = 5;
+
+export interface ActivityScope {
+  readonly sessionId: string;
+  readonly runId: string;
+  /** From 1. */
+  readonly attempt: number;
+  /** Aborts on interrupt, suspend at once, time-out and worker shutdown. */
+  readonly signal: AbortSignal;
+  /** Whether somebody asked for the call to be stopped, as against a worker that shuts down. */
+  readonly wasStopped: () => boolean;
+  /** Says that the activity lives, with details from now on. */
+  readonly report: (details: unknown) => void;
+}
+
+/**
+ * Runs the body of an activity.
+ * @throws ApplicationFailure for a {@link CopilotError}, retryable as its table says and honouring
+ * `retryAfterMs`; an unexpected error as it is, and from the fifth attempt on as one that is final
+ */
+export async function inScope<T>(work: (scope: ActivityScope) => Promise<T>): Promise<T> {
+  const activity = Context.current();
+  const { workflowExecution, attempt } = activity.info;
+  let details: unknown;
+  const beat = () => activity.heartbeat(details);
+  beat();
+  const timer = setInterval(beat, HEARTBEAT_INTERVAL_MS);
+  try {
+    return await work({
+      sessionId: workflowExecution?.workflowId ?? '',
+      runId: workflowExecution?.runId ?? '',
+      attempt,
+      signal: activity.cancellationSignal,
+      wasStopped: () => activity.cancellationDetails?.cancelRequested === true,
+      report: (next) => {
+        details = next;
+        beat();
+      },
+    });
+  } catch (error) {
+    throw translate(error, activity.cancellationSignal, attempt);
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+function translate(error: unknown, signal: AbortSignal, attempt: number): unknown {
+  if (signal.aborted) return signal.reason instanceof CancelledFailure ? signal.reason : new CancelledFailure('cancelled');
+  if (error instanceof CopilotError) {
+    const delay = 'retryAfterMs' in error && typeof error.retryAfterMs === 'number' ? error.retryAfterMs : undefined;
+    return toFailure(error.type, error.details, delay);
+  }
+  if (error instanceof ApplicationFailure || attempt < MAX_UNEXPECTED_ATTEMPTS) return error;
+  return toFailure('Internal', { problem: error instanceof Error ? error.message : String(error) });
+}

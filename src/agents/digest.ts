@@ -1,0 +1,23 @@
+/** What names a team's content: the same for the same values, whatever their order in the files. */
+import { createHash } from 'node:crypto';
+
+/** JSON text with the keys of every object sorted by UTF-16 units, without spaces. Undefined members are left out. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(sorted(value));
+}
+
+/** sha-256 of the canonical JSON, in hex. */
+export function digestOf(value: unknown): string {
+  return createHash('sha256').update(canonicalJson(value)).digest('hex');
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  // A member named `__proto__` stays a member: `fromEntries` defines it and does not call its setter.
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([left], [right]) => (left < right ? -1 : 1))
+      .map(([key, member]) => [key, sorted(member)]),
+  );
+}

@@ -1,0 +1,151 @@
+/** An initialised team: templates compiled, tool schemas made, connections to the model open. Nothing of a session is in it. */
+import { CopilotError } from '../contracts/errors.ts';
+import type { Json } from '../contracts/json.ts';
+import type { AgentDefinition, AgentOverride, ResolvedTeam, TeamDefinition } from '../contracts/team.ts';
+import type { Model, ToolSchema } from '../models/openai.ts';
+import { nearest } from '../tools/nearest.ts';
+import { findTool, modelSchema } from '../tools/registry.ts';
+import { compileTemplate, type Template, TemplateError } from './template.ts';
+import type { Logger } from 'pino';
+
+/** An agent ready for calls: stateless, so any number of sessions may use it at the same time. */
+export interface Agent {
+  /** With what an override changes already in it. */
+  readonly definition: AgentDefinition;
+  /** What the model API is asked for. */
+  readonly modelName: string;
+  readonly temperature?: number;
+  /** Of the tools that its definition names, in that order. */
+  readonly toolSchemas: readonly ToolSchema[];
+  /**
+   * The instructions with values of the context filled in; a key that is missing gives nothing.
+   * @throws CopilotError `InvalidInput` where the text would grow without end
+   */
+  system(context: Readonly<Record<string, Json>>): string;
+}
+
+export interface TeamOptions {
+  /** Names this instance among all of all workers. */
+  readonly instanceId: string;
+  /** Opens the client of the model API; the team closes it. */
+  readonly openModel: () => Model;
+  /** Replaces the model of the team and of every agent. Default: theirs. */
+  readonly modelName?: string;
+  readonly log: Logger;
+}
+
+/**
+ * Opens a team once, so that no call pays for it again.
+ * @throws CopilotError `Internal` where this worker lacks a tool of the team
+ */
+export async function openTeam(resolved: ResolvedTeam, options: TeamOptions): Promise<Team> {
+  const startedAt = performance.now();
+  const { definition, digest } = resolved;
+  const toolSchemas = new Map(Object.keys(definition.tools).map((name) => [name, schemaOf(name, definition.name)]));
+  const agents = new Map<string, Agent>();
+  for (const agent of Object.values(definition.agents)) {
+    agents.set(agent.id, makeAgent(agent, definition, toolSchemas, options.modelName));
+  }
+  // Last, so that nothing is left open where something above fails.
+  const model = options.openModel();
+  const team = new Team({ id: options.instanceId, digest, definition, agents, model });
+  const ms = Math.round(performance.now() - startedAt);
+  options.log.info(
+    { team: definition.name, digest: digest.slice(0, 12), instance: options.instanceId, agents: agents.size, ms },
+    'agent team initialised',
+  );
+  return team;
+}
+
+/** Owns the connections to the model from {@link openTeam} until `close`. */
+export class Team {
+  /** Id of this instance. */
+  readonly id: string;
+  readonly digest: string;
+  readonly definition: TeamDefinition;
+  readonly model: Model;
+  readonly #agents: ReadonlyMap<string, Agent>;
+  #closed: Promise<void> | undefined;
+
+  constructor(parts: Pick<Team, 'id' | 'digest' | 'definition' | 'model'> & { readonly agents: ReadonlyMap<string, Agent> }) {
+    this.id = parts.id;
+    this.digest = parts.digest;
+    this.definition = parts.definition;
+    this.model = parts.model;
+    this.#agents = parts.agents;
+  }
+
+  /**
+   * The shared agent, or with an override one of its own: made anew at each call, and neither kept nor shared.
+   * @throws CopilotError `InvalidInput` for an agent that the team does not have, or an override that is no template
+   */
+  agent(id: string, override?: AgentOverride): Agent {
+    const shared = this.#agents.get(id);
+    if (!shared) {
+      const known = [...this.#agents.keys()];
+      const near = nearest(id, known);
+      const hint = near === undefined ? `it has ${known.join(', ')}` : `did you mean "${near}"?`;
+      throw new CopilotError('InvalidInput', { what: `Agent "${id}"`, problem: `team ${this.definition.name} has no such agent; ${hint}` });
+    }
+    if (!override) return shared;
+
+    const template = override.instructions === undefined ? undefined : compile(override.instructions, id);
+    const instructions = override.instructions ?? shared.definition.instructions;
+    const variables = template ? [...template.variables] : shared.definition.variables;
+    const temperature = override.temperature ?? shared.temperature;
+    return {
+      definition: { ...shared.definition, ...override, instructions, variables },
+      modelName: override.model ?? shared.modelName,
+      ...(temperature === undefined ? {} : { temperature }),
+      toolSchemas: shared.toolSchemas,
+      system: template ? (context) => render(template, context, id) : shared.system,
+    };
+  }
+
+  /** Closes the connections; calls under way fail. May be called twice. */
+  close(): Promise<void> {
+    this.#closed ??= this.model.close();
+    return this.#closed;
+  }
+}
+
+function makeAgent(
+  definition: AgentDefinition,
+  team: TeamDefinition,
+  toolSchemas: ReadonlyMap<string, ToolSchema>,
+  modelName: string | undefined,
+): Agent {
+  const template = compile(definition.instructions, definition.id);
+  return {
+    definition,
+    modelName: modelName ?? definition.model ?? team.model,
+    ...(definition.temperature === undefined ? {} : { temperature: definition.temperature }),
+    toolSchemas: definition.tools.map((name) => toolSchemas.get(name) ?? schemaOf(name, team.name)),
+    system: (context) => render(template, context, definition.id),
+  };
+}
+
+function schemaOf(name: string, team: string): ToolSchema {
+  const tool = findTool(name);
+  if (tool) return modelSchema(tool);
+  throw new CopilotError('Internal', {
+    problem: `Team ${team} uses the tool "${name}", which this worker does not have. Update the worker, or take the tool out of the team.`,
+  });
+}
+
+function compile(instructions: string, agent: string): Template {
+  return asInvalidInput(agent, () => compileTemplate(instructions));
+}
+
+function render(template: Template, context: Readonly<Record<string, Json>>, agent: string): string {
+  return asInvalidInput(agent, () => template.render(context));
+}
+
+function asInvalidInput<T>(agent: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error;
+    throw new CopilotError('InvalidInput', { what: `The instructions of agent "${agent}"`, problem: `line ${error.line}: ${error.message}` });
+  }
+}

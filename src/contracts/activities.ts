@@ -1,0 +1,115 @@
+/** What activities take and give. Inputs do not grow with the conversation: see {@link TranscriptAddress}. */
+import type { Json, Usage } from './json.ts';
+import type { AgentOverride, ResolvedTeam } from './team.ts';
+import type { Message, ToolCall, TranscriptAddress } from './transcript.ts';
+import type { PlannedStep, RouteDecision, Step } from './turn.ts';
+
+/** What every call of an agent names. The session's id is the id of the workflow that calls. */
+export interface AgentCall {
+  readonly digest: string;
+  readonly agent: string;
+  readonly override?: AgentOverride;
+  readonly turnId: string;
+  /** The conversation before this turn. */
+  readonly transcript: TranscriptAddress;
+  /** Values of the context that the agent's instructions use. */
+  readonly context: Readonly<Record<string, Json>>;
+}
+
+/** Who answered: shown by `info`. */
+export interface Answered {
+  readonly usage: Usage;
+  /** Name of the model as its server gives it. */
+  readonly model: string;
+  /** Id of the team instance on the worker. */
+  readonly instance: string;
+  readonly worker: string;
+}
+
+export interface RouteInput extends AgentCall {
+  readonly message: string;
+}
+
+export interface RouteResult extends Answered {
+  readonly decision: RouteDecision;
+  /** `repaired`: the model was told once what was wrong. `heuristic`: its second answer was not usable either. */
+  readonly source: 'model' | 'repaired' | 'heuristic';
+}
+
+export interface PlanInput extends AgentCall {
+  readonly task: string;
+  /** Steps that the reviewer did not approve, and why. */
+  readonly revise?: { readonly steps: readonly PlannedStep[]; readonly feedback: string };
+}
+
+export interface PlanResult extends Answered {
+  readonly steps: readonly PlannedStep[];
+}
+
+export interface ReviewInput extends AgentCall {
+  readonly task: string;
+  readonly steps: readonly PlannedStep[];
+}
+
+export interface ReviewResult extends Answered {
+  readonly approved: boolean;
+  readonly feedback: string;
+}
+
+export interface RunAgentInput extends AgentCall {
+  readonly phase: 'one-shot' | 'step' | 'answer';
+  /** The messages of this step or turn so far, without `tail`. */
+  readonly thread: { readonly id: string; readonly address: TranscriptAddress };
+  /** Messages that came since the last model round. */
+  readonly tail: readonly Message[];
+  /** Tools on offer in this round. */
+  readonly tools: readonly string[];
+}
+
+/** One round of a model: text, and the tools it wants called. */
+export interface RunAgentResult extends Answered {
+  readonly text: string;
+  readonly toolCalls: readonly ToolCall[];
+  /** `interrupted`: the call was stopped, and `text` is what had come until then. */
+  readonly finish: 'stop' | 'tool_calls' | 'length' | 'interrupted';
+}
+
+export interface RunToolInput {
+  readonly tool: string;
+  /** JSON text as the model wrote it. */
+  readonly arguments: string;
+  /** `session/turn/step/call`. */
+  readonly key: string;
+  /** Folder to work in, where the session names one. */
+  readonly workspace?: string;
+}
+
+export interface RunToolResult {
+  /** `failed`: the agent is told why and can do something about it. */
+  readonly status: 'ok' | 'failed';
+  /** Capped for the conversation. */
+  readonly text: string;
+  readonly artifacts: readonly string[];
+  readonly worker: string;
+}
+
+/** Everything a session does outside its own memory. */
+export interface Activities {
+  resolveTeam(team: string): Promise<ResolvedTeam>;
+  route(input: RouteInput): Promise<RouteResult>;
+  plan(input: PlanInput): Promise<PlanResult>;
+  review(input: ReviewInput): Promise<ReviewResult>;
+  runAgent(input: RunAgentInput): Promise<RunAgentResult>;
+  runTool(input: RunToolInput): Promise<RunToolResult>;
+}
+
+/** Name of the tool by which an agent ends its step; the engine answers it itself. */
+export const REPORT_STEP = 'report_step';
+
+/** What the agent gives to {@link REPORT_STEP}. */
+export interface StepReport {
+  readonly status: 'done' | 'failed';
+  readonly summary: string;
+}
+
+export type { Step };

@@ -1,0 +1,194 @@
+/**
+ * Every error a user can meet, in one table: whether a retry can help, the exit code of the CLI,
+ * and a message that names the bad value and says what to do.
+ *
+ * An error crosses the workflow boundary as an `ApplicationFailure` whose `type` is the key in this
+ * table and whose first detail is the value it names; `toFailure` and `fromFailure` translate.
+ */
+import { ApplicationFailure } from '@temporalio/common';
+
+/** Exit codes of the CLI: 1 a failed run, 2 wrong use, 3 not found, 4 conflict or wrong state, 5 no server. */
+type ExitCode = 1 | 2 | 3 | 4 | 5;
+
+interface ErrorEntry {
+  /** Whether trying the same thing again can succeed. */
+  readonly retryable: boolean;
+  readonly exitCode: ExitCode;
+  readonly message: (details: ErrorDetails) => string;
+}
+
+/** The values an error names; plain JSON, shown in messages and in `--json` output. */
+export type ErrorDetails = Readonly<Record<string, string | number | boolean | null | undefined>>;
+
+export const ERRORS = {
+  InvalidInput: {
+    retryable: false,
+    exitCode: 2,
+    message: (d) => `${d['what']} is not valid: ${d['problem']}.`,
+  },
+  InvalidConfig: {
+    retryable: false,
+    exitCode: 2,
+    message: (d) => `${d['name']}=${d['value']} is not valid: ${d['problem']}. Correct or unset ${d['name']}.`,
+  },
+  SessionNotFound: {
+    retryable: false,
+    exitCode: 3,
+    message: (d) => `Session ${d['sessionId']} does not exist. \`copilot list\` shows the sessions there are.`,
+  },
+  SessionExists: {
+    retryable: false,
+    exitCode: 4,
+    message: (d) => `Session ${d['sessionId']} exists already. Choose another id, or pass ifExists: 'use'.`,
+  },
+  SessionClosed: {
+    retryable: false,
+    exitCode: 4,
+    message: (d) =>
+      `Session ${d['sessionId']} is ${d['status']} and takes no more messages. Reading it (show, transcript, plan) still works.`,
+  },
+  WrongState: {
+    retryable: false,
+    exitCode: 4,
+    message: (d) => `This needs a session that is ${d['needs']}; this one is ${d['status']}. ${d['wayOut']}`,
+  },
+  QueueFull: {
+    retryable: true,
+    exitCode: 4,
+    message: (d) =>
+      `${d['limit']} messages are waiting already. Send again when a turn has ended, or interrupt the running one.`,
+  },
+  TooManyWaiting: {
+    retryable: true,
+    exitCode: 4,
+    message: () => 'Too many callers wait for turns of this session already. Ask again in a moment, or read the `turns` query.',
+  },
+  VersionConflict: {
+    retryable: false,
+    exitCode: 4,
+    message: (d) =>
+      `The session is at version ${d['actual']}, not ${d['expected']}: somebody else changed it. Load it again, then repeat your change.`,
+  },
+  ProtectedKey: {
+    retryable: false,
+    exitCode: 4,
+    message: (d) => `Context key "${d['key']}" is protected and keeps its value. Use another key.`,
+  },
+  TeamNotFound: {
+    retryable: false,
+    exitCode: 3,
+    message: (d) => `There is no team "${d['team']}". Known teams: ${d['known']}.`,
+  },
+  InvalidTeam: {
+    retryable: false,
+    exitCode: 2,
+    message: (d) => `${d['file']}:${d['line']}: ${d['problem']}`,
+  },
+  UnknownMode: {
+    retryable: false,
+    exitCode: 2,
+    message: (d) => `There is no mode "${d['mode']}". Known modes: ${d['known']}.`,
+  },
+  ModelUnavailable: {
+    retryable: true,
+    exitCode: 1,
+    message: (d) => `The model API did not answer as it should (${d['problem']}). It is tried again by itself.`,
+  },
+  ModelRejected: {
+    retryable: false,
+    exitCode: 1,
+    message: (d) => `The model API refused the request (${d['problem']}). Check OPENAI_API_KEY, OPENAI_BASE_URL and the model name "${d['model']}".`,
+  },
+  ContextOverflow: {
+    retryable: false,
+    exitCode: 1,
+    message: (d) => `The conversation is too long for model "${d['model']}" (${d['problem']}). Start a new session or use a model with a larger window.`,
+  },
+  InvalidModelOutput: {
+    retryable: false,
+    exitCode: 1,
+    message: (d) => `The ${d['what']} of the model is not usable, also after it was told why: ${d['problem']}. Send the message again or use another model.`,
+  },
+  StepFailed: {
+    retryable: false,
+    exitCode: 1,
+    message: (d) => `Step ${d['step']} failed ${d['attempts']} times: ${d['problem']}. The plan is kept; \`copilot continue ${d['sessionId']}\` tries that step again.`,
+  },
+  ToolFailed: {
+    retryable: false,
+    exitCode: 1,
+    message: (d) => `${d['tool']}: ${d['problem']}`,
+  },
+  LimitReached: {
+    retryable: false,
+    exitCode: 1,
+    message: (d) => `The turn reached its limit of ${d['limit']} ${d['what']}. Send a narrower message, or raise the limit in the team file.`,
+  },
+  ServerUnreachable: {
+    retryable: true,
+    exitCode: 5,
+    message: (d) => `No Temporal server answers at ${d['address']} (${d['problem']}). Start one with \`copilot dev\`, or set TEMPORAL_ADDRESS.`,
+  },
+  ServerUnavailable: {
+    retryable: false,
+    exitCode: 5,
+    message: (d) => `${d['problem']} Three ways out: ${d['waysOut']}`,
+  },
+  NoWorker: {
+    retryable: true,
+    exitCode: 5,
+    message: (d) => `No worker answers on task queue "${d['taskQueue']}". Start one with \`copilot worker\` or \`copilot dev\`.`,
+  },
+  Internal: {
+    retryable: false,
+    exitCode: 1,
+    message: (d) => `${d['problem']}`,
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorType = keyof typeof ERRORS;
+
+/** The one error class of this program; `type` is a key of {@link ERRORS}. */
+export class CopilotError extends Error {
+  override readonly name = 'CopilotError';
+  readonly type: ErrorType;
+  readonly details: ErrorDetails;
+  readonly retryable: boolean;
+  readonly exitCode: ExitCode;
+
+  constructor(type: ErrorType, details: ErrorDetails, options?: ErrorOptions) {
+    const entry: ErrorEntry = ERRORS[type];
+    super(entry.message(details), options);
+    this.type = type;
+    this.details = details;
+    this.retryable = entry.retryable;
+    this.exitCode = entry.exitCode;
+  }
+}
+
+/** What the workflow and the activities throw: the same error in the form that Temporal carries. */
+export function toFailure(type: ErrorType, details: ErrorDetails, nextRetryDelayMs?: number): ApplicationFailure {
+  const entry: ErrorEntry = ERRORS[type];
+  return ApplicationFailure.create({
+    type,
+    message: entry.message(details),
+    nonRetryable: !entry.retryable,
+    details: [details],
+    ...(nextRetryDelayMs === undefined ? {} : { nextRetryDelay: nextRetryDelayMs }),
+  });
+}
+
+/** The typed error inside a failure or any of its causes, or undefined where there is none of ours. */
+export function fromFailure(error: unknown): CopilotError | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof CopilotError) return cause;
+    if (cause instanceof ApplicationFailure && isErrorType(cause.type)) {
+      return new CopilotError(cause.type, (cause.details?.[0] ?? {}) as ErrorDetails, { cause });
+    }
+  }
+  return undefined;
+}
+
+function isErrorType(type: unknown): type is ErrorType {
+  return typeof type === 'string' && Object.hasOwn(ERRORS, type);
+}

@@ -1,0 +1,34 @@
+/** Every bound of a session in one place. Sizes in UTF-16 units of text unless the name says otherwise. */
+
+/** A message of a person: 256 KiB. Longer material goes in as an attached file. */
+export const MAX_MESSAGE_BYTES = 256 * 1024;
+/** Messages that may wait while a turn runs. */
+export const MAX_QUEUED_MESSAGES = 16;
+/** Update handlers that may wait for a turn; Temporal takes 10 updates in flight, the rest is for interrupt and others. */
+export const MAX_WAITING_HANDLERS = 6;
+/** Message ids remembered for de-duplication, through continue-as-new. */
+export const MAX_REMEMBERED_MESSAGES = 256;
+/** Ended turns kept in the session's state; older ones are read from the runs that made them. */
+export const MAX_RECENT_TURNS = 20;
+/** Text of one tool result in the conversation; the whole is kept as a file in the workspace. */
+export const MAX_TOOL_TEXT = 25_000;
+/** Text of one model reply. */
+export const MAX_REPLY_TEXT = 100_000;
+/** Live transcript, in estimated tokens, at which the oldest messages leave it. */
+export const TRANSCRIPT_LIMIT_TOKENS = 48_000;
+/** What stays in the live transcript then. */
+export const TRANSCRIPT_KEEP_TOKENS = 12_000;
+/** Context, as JSON: all keys together. */
+export const MAX_CONTEXT_BYTES = 256 * 1024;
+/** Progress events kept in memory for followers of the present run. */
+export const MAX_PROGRESS_EVENTS = 1_000;
+/** Remarks on ignored signals. */
+export const MAX_NOTES = 20;
+/** Text of partial output that a heartbeat carries: 8 KiB. */
+export const MAX_HEARTBEAT_TEXT = 8 * 1024;
+
+/**
+ * Events of a run after which the session continues as new. A cold worker replays at most about this
+ * many; `npm run bench -- cold` shows what that costs.
+ */
+export const DEFAULT_HISTORY_LIMIT = 250;

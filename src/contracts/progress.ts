@@ -1,0 +1,49 @@
+/**
+ * What happens in a session, as followers see it. The workflow keeps these in memory, numbered without
+ * gaps over all runs; replay makes the same ones again, so that they cost no history.
+ */
+import type { SessionStatus } from './session.ts';
+import type { Step, Route, TurnStatus } from './turn.ts';
+
+interface Numbered {
+  readonly seq: number;
+  /** ISO time. */
+  readonly at: string;
+}
+
+export type ProgressChange =
+  | { readonly type: 'session'; readonly status: SessionStatus; readonly reason?: string }
+  | { readonly type: 'queued'; readonly turnId: string; readonly messageId: string }
+  | { readonly type: 'turn-started'; readonly turnId: string; readonly number: number; readonly text: string }
+  | { readonly type: 'routed'; readonly turnId: string; readonly route: Route; readonly agent: string; readonly reason: string }
+  | { readonly type: 'planned'; readonly turnId: string; readonly steps: readonly Pick<Step, 'number' | 'agent' | 'task'>[] }
+  | { readonly type: 'step-started'; readonly turnId: string; readonly step: number; readonly agent: string; readonly task: string; readonly attempt: number }
+  | { readonly type: 'step-ended'; readonly turnId: string; readonly step: number; readonly status: Step['status']; readonly summary: string }
+  /** A model call whose text can be followed while it runs, by the heartbeats of `activityId`. */
+  | { readonly type: 'model-started'; readonly turnId: string; readonly activityId: string; readonly agent: string; readonly step?: number }
+  | { readonly type: 'model-ended'; readonly turnId: string; readonly activityId: string; readonly text: string; readonly step?: number }
+  | { readonly type: 'tool-started'; readonly turnId: string; readonly activityId: string; readonly tool: string; readonly summary: string; readonly step?: number }
+  | { readonly type: 'tool-ended'; readonly turnId: string; readonly activityId: string; readonly status: 'ok' | 'failed' | 'unknown'; readonly step?: number }
+  | { readonly type: 'turn-ended'; readonly turnId: string; readonly number: number; readonly status: TurnStatus }
+  | { readonly type: 'note'; readonly text: string };
+
+export type ProgressEvent = Numbered & ProgressChange;
+
+/** Answer to the `progress` query: events from `from` on, as far as this run still has them. */
+export interface ProgressPage {
+  readonly runId: string;
+  /** Number of the first event this run made; lower ones are in the run before. */
+  readonly first: number;
+  /** Number that the next event will have. */
+  readonly next: number;
+  readonly events: readonly ProgressEvent[];
+}
+
+/** What a streaming model call reports by heartbeat: the last 8 KiB of its text and where they begin. */
+export interface StreamHeartbeat {
+  /** Attempt of the activity, from 1: text of a lower attempt is void. */
+  readonly attempt: number;
+  /** Position in the text of the first character of `text`, in UTF-16 units. */
+  readonly offset: number;
+  readonly text: string;
+}

@@ -1,0 +1,28 @@
+/** What sessions are listed and searched by: the names and types that workflow, client and server share. */
+import { defineSearchAttributeKey } from '@temporalio/common';
+
+/** A session's status: `active`, `suspended`, `completed`. */
+export const copilotStatus = defineSearchAttributeKey('CopilotStatus', 'KEYWORD');
+/** Mode of the turn engine that the session runs in. */
+export const copilotMode = defineSearchAttributeKey('CopilotMode', 'KEYWORD');
+/** Whose session it is. */
+export const copilotUser = defineSearchAttributeKey('CopilotUser', 'KEYWORD');
+/** What the session's turn is doing, `idle` between turns. */
+export const copilotPhase = defineSearchAttributeKey('CopilotPhase', 'KEYWORD');
+/** The session's title. */
+export const copilotName = defineSearchAttributeKey('CopilotName', 'KEYWORD');
+/** What kind of decision the session waits for. */
+export const copilotAwaiting = defineSearchAttributeKey('CopilotAwaiting', 'KEYWORD');
+/** When the session last changed. */
+export const copilotUpdatedAt = defineSearchAttributeKey('CopilotUpdatedAt', 'DATETIME');
+
+/** All of them, for whoever registers them with a server. */
+export const SEARCH_ATTRIBUTES = [
+  copilotStatus,
+  copilotMode,
+  copilotUser,
+  copilotPhase,
+  copilotName,
+  copilotAwaiting,
+  copilotUpdatedAt,
+] as const;

@@ -1,0 +1,215 @@
+/** A session: how it starts, what it shows of itself, what it carries from run to run. */
+import { z } from 'zod';
+import { Json, Usage } from './json.ts';
+import { MAX_MESSAGE_BYTES } from './limits.ts';
+import { AgentOverride, Name, ResolvedTeam } from './team.ts';
+import { Message, TranscriptAddress } from './transcript.ts';
+import { type NextStep, Phase, Route, Step, TurnError, TurnStatus } from './turn.ts';
+
+/** Ids that a caller may choose: they become workflow ids, folder names and parts of keys. */
+export const SessionId = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/, 'use letters, digits, "_" and "-", 100 at most, starting with a letter or digit');
+
+export const SessionStatus = z.enum(['active', 'suspended', 'completed']);
+export type SessionStatus = z.infer<typeof SessionStatus>;
+
+/** Settings of one session; unknown keys are errors. */
+export const SessionConfig = z.strictObject({
+  /** Lets agents run code on the worker's machine. Default false. */
+  allowCode: z.boolean().optional(),
+  /** Absolute path of an existing folder, on the workers, to work in. Default: a folder of the session's own. */
+  workspace: z.string().startsWith('/', 'use an absolute path').max(4_096).optional(),
+  /** Events of a run before the session continues as new. Default {@link DEFAULT_HISTORY_LIMIT}. */
+  historyLimit: z.int().min(40).max(10_000).optional(),
+  /** Changes to single agents for this session only. */
+  agents: z.record(Name, AgentOverride).optional(),
+});
+export type SessionConfig = z.infer<typeof SessionConfig>;
+
+const textBytes = (text: string): number => {
+  let bytes = 0;
+  for (const char of text) {
+    const code = char.codePointAt(0) ?? 0;
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+  }
+  return bytes;
+};
+
+/** Text of a person: not blank, no NUL, whole characters only, 256 KiB at most. */
+export const MessageText = z
+  .string()
+  .refine((text) => text.length <= MAX_MESSAGE_BYTES && textBytes(text) <= MAX_MESSAGE_BYTES, {
+    error: `it is longer than ${MAX_MESSAGE_BYTES / 1024} KiB; attach a file instead`,
+  })
+  .refine((text) => text.trim() !== '', { error: 'it is empty' })
+  .refine((text) => !text.includes('\u0000'), { error: 'it contains a NUL character' })
+  .refine((text) => !hasLoneSurrogate(text), { error: 'it contains half of a surrogate pair' });
+
+function hasLoneSurrogate(text: string): boolean {
+  return /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.test(text);
+}
+
+/** Names and users are shown in lists and used in visibility filters. */
+export const Label = z
+  .string()
+  .min(1, 'it is empty')
+  .max(200, 'it is longer than 200 characters')
+  .refine((text) => !/[\u0000-\u001f\u007f]/.test(text) && !hasLoneSurrogate(text), {
+    error: 'it contains control characters or half of a surrogate pair',
+  });
+
+/** Keys of the session's context. */
+export const ContextKey = z
+  .string()
+  .min(1)
+  .max(200)
+  .refine((key) => !['__proto__', 'constructor', 'prototype'].includes(key), { error: 'this key is reserved' });
+
+/** A message of a person on its way in. */
+export const QueuedMessage = z.strictObject({
+  /** Chosen by the sender; the same id is the same message, however often it is sent. */
+  messageId: z.string().min(1).max(200),
+  text: MessageText,
+});
+export type QueuedMessage = z.infer<typeof QueuedMessage>;
+
+export const ContextState = z.object({
+  version: z.int(),
+  values: z.record(z.string(), Json),
+  /** Keys protected in this session, beyond the ones that always are. */
+  protectedKeys: z.array(z.string()),
+});
+export type ContextState = z.infer<typeof ContextState>;
+
+/** A remark on something that was ignored, such as a signal with a payload that made no sense. */
+export const Note = z.object({ at: z.string(), text: z.string() });
+export type Note = z.infer<typeof Note>;
+
+/** Messages of one step or one-shot turn while it runs: gone with its end. */
+export const Thread = z.object({ id: z.string(), address: TranscriptAddress, messages: z.array(Message) });
+export type Thread = z.infer<typeof Thread>;
+
+/** A turn inside the workflow. */
+export interface Turn {
+  readonly id: string;
+  readonly messageId: string;
+  readonly text: string;
+  number: number;
+  status: TurnStatus;
+  phase: Phase;
+  next: NextStep;
+  route?: Route;
+  routeReason?: string;
+  /** The agent that answers, or leads the plan. */
+  agent?: string;
+  /** The task in full words, as the router or the planner's input has it. */
+  task: string;
+  steps: Step[];
+  thread?: Thread;
+  reply: string;
+  questions: string[];
+  artifacts: string[];
+  usage: Usage;
+  error?: z.infer<typeof TurnError>;
+  /** Where `continue` takes up a failed turn. */
+  resumeAt?: NextStep;
+  /** Whether its message stands in the transcript already, since it failed and was taken up again. */
+  isInTranscript?: boolean;
+  startedAt?: string;
+  endedAt?: string;
+}
+
+/** What a session is started with. */
+export const SessionStart = z.object({
+  mode: Name,
+  name: Label,
+  user: Label.optional(),
+  team: ResolvedTeam,
+  config: SessionConfig,
+  context: z.record(ContextKey, Json),
+  message: QueuedMessage.optional(),
+});
+export type SessionStart = z.infer<typeof SessionStart>;
+
+/**
+ * Everything a session carries through continue-as-new; plain JSON.
+ *
+ * Schema versions:
+ * - 1: the first.
+ */
+export interface SessionState {
+  readonly schemaVersion: 1;
+  readonly name: string;
+  readonly user?: string;
+  readonly mode: string;
+  readonly team: ResolvedTeam;
+  readonly config: SessionConfig;
+  readonly createdAt: string;
+  status: SessionStatus;
+  suspendReason?: string;
+  /** Goes up with every change that a reader can see. */
+  version: number;
+  updatedAt: string;
+  lastActiveAt: string;
+  /** Number of the latest started turn. */
+  turnCount: number;
+  /** Number of messages ever accepted; names the next turn. */
+  messageCount: number;
+  queue: Turn[];
+  /** The turn that runs, or that may be taken up again after it failed. */
+  current?: Turn;
+  recent: Turn[];
+  /** Pairs of message id and turn id, oldest first. */
+  remembered: [string, string][];
+  transcript: { address: TranscriptAddress; messages: Message[] };
+  context: ContextState;
+  usage: Record<string, Usage>;
+  notes: Note[];
+  /** Number of the next progress event. */
+  progressSeq: number;
+  /** Who did the last activity. */
+  lastWorker?: { identity: string; instance: string };
+  runs: number;
+}
+
+/** Input of the workflow: a new session, or the state of the run before. */
+export type SessionInput = { readonly start: SessionStart } | { readonly carried: SessionState };
+
+/** A session as `info`, `show` and the workflow's result give it. */
+export interface SessionInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly user: string | null;
+  readonly mode: string;
+  readonly team: string;
+  readonly digest: string;
+  readonly status: SessionStatus;
+  readonly suspendReason: string | null;
+  readonly phase: Phase;
+  /** Number of the step that runs, or null. */
+  readonly step: number | null;
+  readonly version: number;
+  readonly createdAt: string;
+  readonly lastActiveAt: string;
+  readonly updatedAt: string;
+  readonly config: SessionConfig;
+  readonly turns: number;
+  readonly queueLength: number;
+  readonly contextVersion: number;
+  readonly usage: Usage;
+  /** By `agent/model`. */
+  readonly usageByAgent: Readonly<Record<string, Usage>>;
+  readonly pendingApprovals: readonly never[];
+  readonly lastWorker: { readonly identity: string; readonly instance: string } | null;
+  readonly notes: readonly Note[];
+  /** Runs of the workflow so far, and events in the present one. */
+  readonly runs: number;
+  readonly historyLength: number;
+}
+
+/** What a closed session leaves as its workflow's result: readable without a worker. */
+export interface SessionResult {
+  readonly info: SessionInfo;
+  readonly context: Readonly<Record<string, Json>>;
+}

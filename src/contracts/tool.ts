@@ -1,0 +1,47 @@
+/** What a tool is, for the side that describes it and the side that runs it. */
+import type { z } from 'zod';
+
+/**
+ * `none`: running it again gives the same world, so it is retried freely.
+ * `external`: never repeated blindly; when its worker died while it ran, the agent is told that the outcome is unknown.
+ */
+export type ToolEffects = 'none' | 'external';
+
+/** What approval policies speak of. */
+export type ToolCategory = 'read' | 'write' | 'code' | 'network' | 'conversation';
+
+/** What the turn engine needs to know of a tool; part of a team's definition. */
+export interface ToolFacts {
+  readonly name: string;
+  readonly effects: ToolEffects;
+  readonly category: ToolCategory;
+  /** Longest run in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+export interface ToolContext {
+  /** Absolute path of the session's workspace; it exists. */
+  readonly workspace: string;
+  /** `session/turn/step/call`: the same for every attempt of the same call. */
+  readonly idempotencyKey: string;
+  /** Aborts when the turn is interrupted, the time is up, or the worker shuts down. */
+  readonly signal: AbortSignal;
+}
+
+export interface ToolResult {
+  /** What the agent reads. The engine caps it at 25,000 characters and keeps the whole as a file. */
+  readonly text: string;
+  /** Files written, relative to the workspace. */
+  readonly artifacts?: readonly string[];
+}
+
+export interface Tool<Input extends z.ZodType = z.ZodType> extends ToolFacts {
+  /** What the model reads to decide whether and how to call it. */
+  readonly description: string;
+  readonly input: Input;
+  /**
+   * @throws CopilotError `ToolFailed` for whatever the agent can do something about: it is told the
+   * message and goes on. Anything else thrown is a defect and is retried.
+   */
+  run(input: z.output<Input>, context: ToolContext): Promise<ToolResult>;
+}

@@ -1,0 +1,65 @@
+/** Messages, and how a list of them is addressed without being passed along. */
+import { z } from 'zod';
+
+/** A call that the model asks for. `arguments` is the JSON text as the model wrote it. */
+export const ToolCall = z.object({ id: z.string(), name: z.string(), arguments: z.string() });
+export type ToolCall = z.infer<typeof ToolCall>;
+
+export const UserMessage = z.object({ role: z.literal('user'), text: z.string(), turnId: z.string().optional() });
+export const AssistantMessage = z.object({
+  role: z.literal('assistant'),
+  text: z.string(),
+  turnId: z.string().optional(),
+  /** Id of the agent that wrote it. */
+  agent: z.string().optional(),
+  toolCalls: z.array(ToolCall).optional(),
+  /** Set where the text is only a part, since the turn was interrupted. */
+  partial: z.boolean().optional(),
+});
+export const ToolMessage = z.object({ role: z.literal('tool'), toolCallId: z.string(), text: z.string() });
+
+/** One message of a conversation. System messages are not stored: they are made anew from the team's templates. */
+export const Message = z.discriminatedUnion('role', [UserMessage, AssistantMessage, ToolMessage]);
+export type Message = z.infer<typeof Message>;
+
+/**
+ * Where a list of messages stands. A worker that holds the same `length` messages of the same `epoch`
+ * with the same `check` holds the very same text; otherwise it asks the session for what it lacks.
+ */
+export const TranscriptAddress = z.object({
+  /** Goes up when older messages are replaced by a summary. */
+  epoch: z.number().int(),
+  length: z.number().int(),
+  /** Chained checksum of the messages, see {@link chain}. */
+  check: z.number().int(),
+});
+export type TranscriptAddress = z.infer<typeof TranscriptAddress>;
+
+export const EMPTY_TRANSCRIPT: TranscriptAddress = { epoch: 0, length: 0, check: 0 };
+
+/** The address after `messages` are appended at `address`. Linear in the size of the new messages only. */
+export function advance(address: TranscriptAddress, messages: readonly Message[]): TranscriptAddress {
+  return {
+    epoch: address.epoch,
+    length: address.length + messages.length,
+    check: messages.reduce((check, message) => chain(check, message), address.check),
+  };
+}
+
+/**
+ * Chained 53-bit checksum (cyrb53, public domain, https://github.com/bryc/code). It finds a stale or
+ * different copy, and guards against nothing else.
+ */
+export function chain(check: number, message: Message): number {
+  const text = JSON.stringify([message.role, message.text, 'toolCalls' in message ? message.toolCalls : null]);
+  let h1 = 0xdeadbeef ^ (check & 0xffffffff);
+  let h2 = 0x41c6ce57 ^ (check / 0x100000000);
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    h1 = Math.imul(h1 ^ code, 2654435761);
+    h2 = Math.imul(h2 ^ code, 1597334677);
+  }
+  h1 = Math.imul(h1 ^ (h1 >>> 16), 2246822507) ^ Math.imul(h2 ^ (h2 >>> 13), 3266489909);
+  h2 = Math.imul(h2 ^ (h2 >>> 16), 2246822507) ^ Math.imul(h1 ^ (h1 >>> 13), 3266489909);
+  return 4294967296 * (2097151 & h2) + (h1 >>> 0);
+}

@@ -1,0 +1,125 @@
+/** A turn: one message of a person until its outcome. */
+import { z } from 'zod';
+import { Usage } from './json.ts';
+
+/**
+ * `suspended`: the session was suspended in the middle of it; it goes on with `continue`.
+ * `awaiting-input`: it asked something back; the next message is the answer.
+ */
+export const TurnStatus = z.enum([
+  'queued',
+  'running',
+  'suspended',
+  'awaiting-approval',
+  'awaiting-input',
+  'completed',
+  'failed',
+  'interrupted',
+]);
+export type TurnStatus = z.infer<typeof TurnStatus>;
+
+/** Whether a turn has an outcome that nothing but a person changes. */
+export function isSettled(status: TurnStatus): boolean {
+  return status !== 'queued' && status !== 'running';
+}
+
+export const Phase = z.enum([
+  'init',
+  'routing',
+  'one-shot',
+  'planning',
+  'executing',
+  'awaiting-approval',
+  'awaiting-input',
+  'idle',
+]);
+export type Phase = z.infer<typeof Phase>;
+
+export const Route = z.enum(['one-shot', 'planned', 'clarify']);
+export type Route = z.infer<typeof Route>;
+
+/** What the router decides; the schema its model must answer with. */
+export const RouteDecision = z.object({
+  route: Route.describe('one-shot: answer directly; planned: needs several steps; clarify: ask back first'),
+  complexity: z.number().min(0).max(100).describe('0 trivial, 100 a project'),
+  primaryAgent: z.string().describe('id of the agent that should lead'),
+  supportingAgents: z.array(z.string()).describe('ids of other agents that may be needed'),
+  refinedTask: z.string().describe('the task in full, understandable without the conversation'),
+  estimatedSteps: z.number().int().min(0).max(50),
+  questions: z.array(z.string()).describe('what to ask the person; only for clarify'),
+  confidence: z.number().min(0).max(1),
+  reason: z.string().describe('why this route, in one sentence'),
+});
+export type RouteDecision = z.infer<typeof RouteDecision>;
+
+/** A step as the planner writes it. */
+export const PlannedStep = z.object({
+  agent: z.string().min(1).describe('id of the agent that does it'),
+  task: z.string().min(1).describe('what to do, understandable alone; names the files it reads and writes'),
+  notes: z.string().describe('hints for the agent, may be empty'),
+});
+export type PlannedStep = z.infer<typeof PlannedStep>;
+
+export const PlanProposal = z.object({ steps: z.array(PlannedStep) });
+export type PlanProposal = z.infer<typeof PlanProposal>;
+
+export const PlanReview = z.object({
+  approved: z.boolean(),
+  feedback: z.string().describe('what to change; empty when approved'),
+});
+export type PlanReview = z.infer<typeof PlanReview>;
+
+export const StepStatus = z.enum(['pending', 'in-progress', 'completed', 'failed', 'skipped']);
+
+export const Step = z.object({
+  number: z.int().describe('from 1'),
+  agent: z.string(),
+  task: z.string(),
+  notes: z.string(),
+  status: StepStatus,
+  attempts: z.int(),
+  summary: z.string(),
+  artifacts: z.array(z.string()),
+});
+export type Step = z.infer<typeof Step>;
+
+export const TurnError = z.object({ type: z.string(), message: z.string() });
+
+/** A turn as callers see it. */
+export const TurnView = z.object({
+  id: z.string(),
+  /** Position in the conversation, from 1; 0 while it is queued. */
+  number: z.int(),
+  messageId: z.string(),
+  status: TurnStatus,
+  route: Route.optional(),
+  /** Why this route was taken, and by whom: the model, the model after a repair, the heuristic or the mode. */
+  routeReason: z.string().optional(),
+  reply: z.string(),
+  /** What the turn asks the person, with `awaiting-input`. */
+  questions: z.array(z.string()),
+  steps: z.array(Step.omit({ notes: true, artifacts: true })),
+  /** Files written in this turn, relative to the workspace. */
+  artifacts: z.array(z.string()),
+  usage: Usage,
+  error: TurnError.optional(),
+  startedAt: z.string().optional(),
+  endedAt: z.string().optional(),
+});
+export type TurnView = z.infer<typeof TurnView>;
+
+/** What the turn does next. Only `workflows/session.ts` switches on it. */
+export type NextStep =
+  | { readonly kind: 'route' }
+  | { readonly kind: 'one-shot'; readonly agent: string }
+  | { readonly kind: 'plan' }
+  | { readonly kind: 'step'; readonly number: number }
+  | { readonly kind: 'answer' }
+  | { readonly kind: 'end'; readonly outcome: TurnOutcome };
+
+/** How a turn ends. */
+export type TurnOutcome =
+  | { readonly status: 'completed'; readonly reply: string }
+  | { readonly status: 'awaiting-input'; readonly reply: string; readonly questions: readonly string[] }
+  | { readonly status: 'failed'; readonly error: z.infer<typeof TurnError>; readonly reply?: string }
+  | { readonly status: 'interrupted'; readonly reply: string };

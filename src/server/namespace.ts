@@ -1,0 +1,160 @@
+/** What a namespace must have before sessions run in it: search attributes, and a retention that keeps closed sessions. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Connection, isGrpcServiceError } from '@temporalio/client';
+import { encodeSearchAttributeIndexedValueType, type SearchAttributeType } from '@temporalio/common';
+import { msToTs, optionalTsToMs } from '@temporalio/common/lib/time';
+import { SEARCH_ATTRIBUTES } from '../contracts/search-attributes.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1_000;
+const OWN_RETENTION_MS = 3_653 * DAY_MS;
+const LEAST_RETENTION_MS = 30 * DAY_MS;
+/** A cluster re-reads its search attributes once a minute; the development server does so at once. */
+const USABLE_TIMEOUT_MS = 90_000;
+const POLL_MS = 100;
+const GRPC_NOT_FOUND = 5;
+const GRPC_ALREADY_EXISTS = 6;
+
+const SEARCHABLE = SEARCH_ATTRIBUTES.map(({ name, type }) => ({ name, type }));
+type Searchable = (typeof SEARCHABLE)[number];
+
+/** What the server calls the types, in its `temporal` CLI. */
+const CLI_TYPES = { KEYWORD: 'Keyword', DATETIME: 'Datetime' } as const satisfies Partial<Record<SearchAttributeType, string>>;
+
+/** `Name=Type` of every search attribute, as `temporal server start-dev --search-attribute` takes them. */
+export const SEARCH_ATTRIBUTE_FLAGS = SEARCHABLE.flatMap(({ name, type }) => [
+  '--search-attribute',
+  `${name}=${CLI_TYPES[type]}`,
+]);
+
+/**
+ * Registers the search attributes that the namespace lacks and waits until they can be used. Any number of
+ * processes may do so at once, on any server.
+ * @returns one warning for each thing that the server refuses or keeps too short, with the command to run
+ */
+export async function prepareNamespace(connection: Connection, namespace: string): Promise<{ warnings: string[] }> {
+  return { warnings: [...(await registerSearchAttributes(connection, namespace)), ...(await checkRetention(connection, namespace))] };
+}
+
+/** Makes the namespace of a server of ours, where it lacks one, and has it keep closed sessions for 10 years. */
+export async function keepClosedSessions(connection: Connection, namespace: string): Promise<void> {
+  const workflowExecutionRetentionTtl = msToTs(OWN_RETENTION_MS);
+  try {
+    if ((await retentionMs(connection, namespace)) === OWN_RETENTION_MS) return;
+    await connection.workflowService.updateNamespace({ namespace, config: { workflowExecutionRetentionTtl } });
+  } catch (error) {
+    if (!isGrpcServiceError(error) || error.code !== GRPC_NOT_FOUND) throw error;
+    await connection.workflowService.registerNamespace({
+      namespace,
+      workflowExecutionRetentionPeriod: workflowExecutionRetentionTtl,
+    });
+  }
+}
+
+async function registerSearchAttributes(connection: Connection, namespace: string): Promise<string[]> {
+  try {
+    const known = await knownTypes(connection, namespace);
+    const missing = SEARCHABLE.filter(({ name }) => !known.has(name));
+    const clashing = SEARCHABLE.filter(({ name, type }) => (known.get(name) ?? type) !== type);
+    if (missing.length > 0) {
+      await addAll(connection, namespace, missing);
+      await untilUsable(connection, namespace);
+    }
+    return clashing.map(
+      ({ name, type }) =>
+        `Search attribute ${name} of namespace "${namespace}" is a ${known.get(name)}, not a ${type}: sessions cannot be ` +
+        `listed by it. Remove it (\`temporal operator search-attribute remove --namespace ${namespace} --name ${name}\`), then start again.`,
+    );
+  } catch (error) {
+    const still = await lacking(connection, namespace);
+    if (still.length === 0) return [];
+    return [
+      `The server does not let this program register search attributes in namespace "${namespace}" (${reason(error)}). ` +
+        `Sessions cannot start until somebody who may runs: ${commands(connection, namespace, still)}`,
+    ];
+  }
+}
+
+async function addAll(connection: Connection, namespace: string, attributes: readonly Searchable[]): Promise<void> {
+  const searchAttributes = Object.fromEntries(
+    attributes.flatMap(({ name, type }) => {
+      const encoded = encodeSearchAttributeIndexedValueType(type);
+      return encoded === undefined ? [] : [[name, encoded]];
+    }),
+  );
+  try {
+    await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
+  } catch (error) {
+    if (!isGrpcServiceError(error) || error.code !== GRPC_ALREADY_EXISTS) throw error;
+  }
+}
+
+/** Types by name, as the server has them now. */
+async function knownTypes(connection: Connection, namespace: string): Promise<Map<string, SearchAttributeType | 'unknown type'>> {
+  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+  const typeOf = new Map(
+    (['TEXT', 'KEYWORD', 'INT', 'DOUBLE', 'BOOL', 'DATETIME', 'KEYWORD_LIST'] as const).map((type) => [
+      encodeSearchAttributeIndexedValueType(type),
+      type,
+    ]),
+  );
+  return new Map(Object.entries(customAttributes ?? {}).map(([name, type]) => [name, typeOf.get(type) ?? 'unknown type']));
+}
+
+/** A query by each attribute fails until the server has taken all of them up. */
+async function untilUsable(connection: Connection, namespace: string): Promise<void> {
+  const query = SEARCHABLE.map(({ name }) => `${name} IS NULL`).join(' AND ');
+  const deadline = Date.now() + USABLE_TIMEOUT_MS;
+  for (;;) {
+    try {
+      await connection.workflowService.countWorkflowExecutions({ namespace, query });
+      return;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await sleep(POLL_MS);
+    }
+  }
+}
+
+async function lacking(connection: Connection, namespace: string): Promise<readonly Searchable[]> {
+  try {
+    const known = await knownTypes(connection, namespace);
+    return SEARCHABLE.filter(({ name }) => !known.has(name));
+  } catch {
+    return SEARCHABLE;
+  }
+}
+
+/** One command for each type, since the CLI takes one type at a time. */
+function commands(connection: Connection, namespace: string, attributes: readonly Searchable[]): string {
+  return (['KEYWORD', 'DATETIME'] as const)
+    .flatMap((type) => {
+      const names = attributes.filter((attribute) => attribute.type === type).map(({ name }) => ` --name ${name}`);
+      if (names.length === 0) return [];
+      const target = `--address ${connection.options.address} --namespace ${namespace}`;
+      return [`temporal operator search-attribute create ${target} --type ${CLI_TYPES[type]}${names.join('')}`];
+    })
+    .join(' && ');
+}
+
+async function checkRetention(connection: Connection, namespace: string): Promise<string[]> {
+  try {
+    const kept = await retentionMs(connection, namespace);
+    if (kept === undefined || kept >= LEAST_RETENTION_MS) return [];
+    return [
+      `Namespace "${namespace}" forgets a closed session after ${Math.floor(kept / DAY_MS)} days. To keep them longer: ` +
+        `temporal operator namespace update --address ${connection.options.address} --namespace ${namespace} --retention 3653d`,
+    ];
+  } catch (error) {
+    return [`How long namespace "${namespace}" keeps closed sessions cannot be read (${reason(error)}).`];
+  }
+}
+
+async function retentionMs(connection: Connection, namespace: string): Promise<number | undefined> {
+  const { config } = await connection.workflowService.describeNamespace({ namespace });
+  return optionalTsToMs(config?.workflowExecutionRetentionTtl);
+}
+
+function reason(error: unknown): string {
+  if (isGrpcServiceError(error)) return error.details;
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,162 @@
+/** One command with limits on time, memory, processes, files and output, ended together with all that it started. */
+import { spawn } from 'node:child_process';
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { findIsolation } from './isolation.ts';
+import { ProcessTree } from './process-tree.ts';
+
+export interface ProcessLimits {
+  readonly timeoutMs: number;
+  /** Of each process (its data), and of all together (resident). */
+  readonly memoryMiB: number;
+  readonly processes: number;
+  readonly openFiles: number;
+  /** Of one file written. */
+  readonly fileMiB: number;
+  /** Of standard output and error together; the rest is dropped. */
+  readonly outputBytes: number;
+}
+
+export interface LimitedCommand {
+  readonly command: readonly string[];
+  readonly cwd: string;
+  /** The whole environment; `TMPDIR` must be a folder of this run alone, it also tells its processes from others. */
+  readonly environment: Readonly<{ PATH: string; TMPDIR: string } & Record<string, string>>;
+  readonly stdin: string;
+  readonly limits: ProcessLimits;
+  readonly signal: AbortSignal;
+}
+
+/** Which limit ended it, if one did. */
+export type LimitHit = 'time' | 'memory' | 'processes';
+
+export interface ProcessOutcome {
+  readonly exitCode: number;
+  readonly limitHit: LimitHit | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Bytes of output that were not kept. */
+  readonly droppedBytes: number;
+  readonly durationMs: number;
+}
+
+/** Exit code of a process ended by SIGKILL, as shells show it. */
+const KILLED = 137;
+const WATCH_INTERVAL_MS = 200;
+const CLOSE_GRACE_MS = 1_000;
+/** How much later the shell ends the run if this program, which should have, is gone. */
+const ORPHAN_GRACE_SECONDS = 5;
+
+/**
+ * Limits what the command may use, and ends it on time even if this program has died meanwhile. The shell's own
+ * errors (a limit that it does not know) go nowhere, those of the command do not. Dash calls the
+ * limit of processes -p, bash -u; counted per user, it makes sense in a namespace only. The command is not the
+ * first process of its namespace, where signals would not have their usual effect.
+ */
+const SHELL_SCRIPT = `
+exec 3<&0 4>&2 2>/dev/null
+ulimit -c 0; ulimit -n "$1"; ulimit -d "$2"; ulimit -f "$3"; ulimit -t "$4"
+if [ "$5" -gt 0 ]; then ulimit -p "$5" || ulimit -u "$5"; fi
+seconds=$6; shift 6
+(sleep "$seconds"; kill -KILL 0) <&- >&- 3<&- 4>&- &
+"$@" 2>&4 4>&- <&3 3<&- &
+wait $!
+`;
+
+/**
+ * Runs the command to its end, or to a limit.
+ * @throws the signal's reason where it aborts; everything started is gone then, too
+ */
+export async function runLimited(request: LimitedCommand): Promise<ProcessOutcome> {
+  request.signal.throwIfAborted();
+  const startedMs = performance.now();
+  const { child, tree } = await start(request);
+  const output = collectOutput(child, request.limits.outputBytes);
+  // A command may end without having read its input.
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(request.stdin);
+  const watch = new AbortController();
+  const ended = once(child, 'exit', { signal: request.signal }).then(() => ({ exitCode: child.exitCode ?? KILLED, limitHit: undefined }));
+  const limited = untilLimit(tree, request.limits, watch.signal).then((limitHit) => ({ exitCode: KILLED, limitHit }));
+  let end: Pick<ProcessOutcome, 'exitCode' | 'limitHit'>;
+  try {
+    end = await Promise.race([ended, limited]);
+  } catch (error) {
+    throw request.signal.aborted ? request.signal.reason : error;
+  } finally {
+    watch.abort();
+    await tree.kill();
+  }
+  await closed(child);
+  return { ...end, ...output(), durationMs: performance.now() - startedMs };
+}
+
+async function start(request: LimitedCommand): Promise<{ child: ChildProcessWithoutNullStreams; tree: ProcessTree }> {
+  const { command, cwd, environment, limits } = request;
+  const isolation = await findIsolation(environment.PATH);
+  const seconds = Math.ceil(limits.timeoutMs / 1_000);
+  const [program = '', ...args] = [
+    ...isolation.command,
+    'sh', '-c', SHELL_SCRIPT, 'sh',
+    String(limits.openFiles),
+    String(limits.memoryMiB * 1024),
+    String(limits.fileMiB * 2048),
+    String(seconds + 1),
+    String(isolation.level === 'namespaces' ? limits.processes : 0),
+    String(seconds + ORPHAN_GRACE_SECONDS),
+    ...command,
+  ];
+  const child = spawn(program, args, { cwd, env: environment, detached: true, stdio: 'pipe' });
+  await once(child, 'spawn');
+  if (child.pid === undefined) throw new Error(`${program} did not start.`);
+  return { child, tree: new ProcessTree(child.pid, environment.TMPDIR) };
+}
+
+/** Resolves when a limit is reached that the operating system does not keep by itself; never after `signal` aborts. */
+async function untilLimit(tree: ProcessTree, limits: ProcessLimits, signal: AbortSignal): Promise<LimitHit> {
+  const deadlineMs = performance.now() + limits.timeoutMs;
+  for (;;) {
+    const remainingMs = deadlineMs - performance.now();
+    if (remainingMs <= 0) return 'time';
+    await sleep(Math.min(WATCH_INTERVAL_MS, remainingMs), undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return new Promise(() => undefined);
+    const members = tree.members();
+    if (members.length > limits.processes) return 'processes';
+    if (tree.residentBytes(members) > limits.memoryMiB * 1024 * 1024) return 'memory';
+  }
+}
+
+/** Keeps the first bytes of both streams together, and reads on so that the command is not held up. */
+function collectOutput(
+  child: ChildProcessWithoutNullStreams,
+  limitBytes: number,
+): () => Pick<ProcessOutcome, 'stdout' | 'stderr' | 'droppedBytes'> {
+  let keptBytes = 0;
+  let droppedBytes = 0;
+  const collect = (stream: Readable): Buffer[] => {
+    const chunks: Buffer[] = [];
+    stream.on('error', () => undefined);
+    stream.on('data', (chunk: Buffer) => {
+      const kept = chunk.subarray(0, limitBytes - keptBytes);
+      chunks.push(kept);
+      keptBytes += kept.length;
+      droppedBytes += chunk.length - kept.length;
+    });
+    return chunks;
+  };
+  const stdout = collect(child.stdout);
+  const stderr = collect(child.stderr);
+  return () => ({ stdout: Buffer.concat(stdout).toString('utf8'), stderr: Buffer.concat(stderr).toString('utf8'), droppedBytes });
+}
+
+/** Waits for the rest of the output, but not for a process that holds the pipes open. */
+async function closed(child: ChildProcessWithoutNullStreams): Promise<void> {
+  const streams = [child.stdout, child.stderr];
+  const grace = new AbortController();
+  const all = Promise.all(streams.map((stream) => (stream.closed ? undefined : once(stream, 'close'))));
+  await Promise.race([all, sleep(CLOSE_GRACE_MS, undefined, { signal: grace.signal }).catch(() => undefined)]);
+  grace.abort();
+  for (const stream of streams) stream.destroy();
+}

@@ -1,0 +1,62 @@
+/** The workflow code as one script for the workers' sandbox: built ahead, or built once per state of the source and cached. */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { bundleWorkflowCode, type Logger } from '@temporalio/worker';
+import { packageDir } from './config.ts';
+
+const here = fileURLToPath(import.meta.url);
+/** `.ts` in a checkout, `.js` where the package is built. */
+const extension = extname(here);
+const workflowsPath = join(dirname(here), 'workflows', `index${extension}`);
+const contractsDir = join(dirname(here), 'contracts');
+
+/** Where `npm run build` leaves the bundle. */
+const BUILT_BUNDLE = join(packageDir, 'dist', 'workflow-bundle.js');
+
+/** Gives the path of the bundle, building it where the source has changed since the last time. */
+export async function workflowBundle(cacheDir: string, logger: Logger): Promise<{ codePath: string }> {
+  if (extension === '.js' && existsSync(BUILT_BUNDLE)) return { codePath: BUILT_BUNDLE };
+  const codePath = join(cacheDir, 'bundles', `${await sourceDigest()}.js`);
+  if (!existsSync(codePath)) {
+    await mkdir(dirname(codePath), { recursive: true });
+    const unfinished = `${codePath}.${process.pid}`;
+    await writeFile(unfinished, await buildBundle(logger));
+    // Several workers may build at once; the same source gives the same code.
+    await rename(unfinished, codePath);
+  }
+  return { codePath };
+}
+
+/** Builds the bundle. */
+export async function buildBundle(logger: Logger): Promise<string> {
+  const { code } = await bundleWorkflowCode({
+    workflowsPath,
+    logger,
+    // Schemas hold no state of a workflow; without this every session would build them anew.
+    preloadModules: ['zod', ...(await contractModules())],
+  });
+  return code;
+}
+
+async function contractModules(): Promise<string[]> {
+  const names = await readdir(contractsDir);
+  return names.filter((name) => extname(name) === extension && !name.endsWith('.d.ts')).map((name) => join(contractsDir, name));
+}
+
+/** Digest of everything that goes into the bundle: our source, and the versions of all packages. */
+async function sourceDigest(): Promise<string> {
+  const hash = createHash('sha256');
+  const names = await readdir(dirname(workflowsPath), { recursive: true });
+  const files = [
+    here,
+    join(packageDir, 'package.json'),
+    ...(existsSync(join(packageDir, 'package-lock.json')) ? [join(packageDir, 'package-lock.json')] : []),
+    ...(await contractModules()),
+    ...names.filter((name) => extname(name) === extension).map((name) => join(dirname(workflowsPath), name)),
+  ];
+  for (const file of files.sort()) hash.update(file).update(await readFile(file));
+  return hash.digest('hex').slice(0, 32);
+}

@@ -1,0 +1,266 @@
+/** The running session: its state, who follows it, and what stops it. */
+import {
+  CancellationScope,
+  condition,
+  isCancellation,
+  setCurrentDetails,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { Answered } from '../contracts/activities.ts';
+import { addUsage, NO_USAGE } from '../contracts/json.ts';
+import {
+  DEFAULT_HISTORY_LIMIT,
+  MAX_NOTES,
+  MAX_PROGRESS_EVENTS,
+  MAX_REMEMBERED_MESSAGES,
+  MAX_WAITING_HANDLERS,
+} from '../contracts/limits.ts';
+import type { ProgressChange, ProgressEvent, ProgressPage } from '../contracts/progress.ts';
+import { copilotPhase, copilotStatus, copilotUpdatedAt } from '../contracts/search-attributes.ts';
+import type { QueuedMessage, SessionInfo, SessionState, Turn } from '../contracts/session.ts';
+import { isSettled, type Phase, type TurnView } from '../contracts/turn.ts';
+import { DurableContext } from './context.ts';
+import { detailsMarkdown } from './details.ts';
+import { allTurns, sessionInfo, statusOf, turnView } from './views.ts';
+
+interface CallOptions<T> {
+  /** Whether `suspend({now: true})` may stop it. Default true. */
+  readonly isStoppable?: boolean;
+  /** Whether a result is only what there was when the call was stopped. Default: never. */
+  readonly isPartial?: (result: T) => boolean;
+}
+
+/** Owns the state of one run, from restore to continue-as-new or the end. */
+export class LiveSession {
+  readonly state: SessionState;
+  readonly context: DurableContext;
+  /** Set when the run is about to be continued as new: nobody waits any more. */
+  isMoving = false;
+
+  readonly #firstSeq: number;
+  readonly #events: ProgressEvent[] = [];
+  #waiting = 0;
+  #published = '';
+  #turnScope: CancellationScope | undefined;
+  readonly #callScopes = new Set<CancellationScope>();
+
+  constructor(state: SessionState) {
+    this.state = state;
+    this.context = new DurableContext(state.context);
+    this.#firstSeq = state.progressSeq;
+    // A carried session is listed already; a new one is listed by its start.
+    this.#published = this.#listed();
+    this.#showDetails();
+  }
+
+  get info(): SessionInfo {
+    return sessionInfo(this.state, this.context.version);
+  }
+
+  get isClosing(): boolean {
+    return this.state.status === 'completed';
+  }
+
+  get mayStart(): boolean {
+    return this.state.status === 'active' && (this.state.current !== undefined || this.state.queue.length > 0);
+  }
+
+  /** Whether the run has grown so far that a cold worker would replay too much. */
+  get isLong(): boolean {
+    const { historyLength, continueAsNewSuggested } = workflowInfo();
+    return historyLength >= (this.state.config.historyLimit ?? DEFAULT_HISTORY_LIMIT) || continueAsNewSuggested;
+  }
+
+  get canWait(): boolean {
+    return this.#waiting < MAX_WAITING_HANDLERS;
+  }
+
+  // Turns
+
+  findTurn(by: { turnId?: string; messageId?: string }): Turn | undefined {
+    return allTurns(this.state).find(({ id, messageId }) => id === by.turnId || messageId === by.messageId);
+  }
+
+  /** The id of the turn that this message became, also when that turn itself is no longer kept. */
+  rememberedTurnId(messageId: string): string | undefined {
+    return this.state.remembered.find(([known]) => known === messageId)?.[1];
+  }
+
+  enqueue({ messageId, text }: QueuedMessage): Turn {
+    const { state } = this;
+    const turn: Turn = {
+      id: `turn-${(state.messageCount += 1)}`,
+      messageId,
+      text,
+      number: 0,
+      status: 'queued',
+      phase: 'idle',
+      next: { kind: 'route' },
+      task: text,
+      steps: [],
+      reply: '',
+      questions: [],
+      artifacts: [],
+      usage: NO_USAGE,
+    };
+    state.queue.push(turn);
+    state.remembered.push([messageId, turn.id]);
+    if (state.remembered.length > MAX_REMEMBERED_MESSAGES) state.remembered.shift();
+    this.record({ type: 'queued', turnId: turn.id, messageId });
+    return turn;
+  }
+
+  /** Waits until the turn is settled, or until waiting for it makes no sense; then gives its view. */
+  async follow(turn: Turn): Promise<TurnView> {
+    const isOver = () => this.isMoving || isSettled(statusOf(turn, this.state));
+    if (!isOver() && this.canWait) {
+      this.#waiting += 1;
+      try {
+        await condition(isOver);
+      } finally {
+        this.#waiting -= 1;
+      }
+    }
+    return turnView(turn, this.state);
+  }
+
+  // Running and stopping
+
+  /** Runs a turn's work so that {@link interrupt} can stop it. */
+  async runInterruptibly<T>(work: () => Promise<T>): Promise<T> {
+    const scope = new CancellationScope();
+    this.#turnScope = scope;
+    try {
+      return await scope.run(work);
+    } finally {
+      this.#turnScope = undefined;
+    }
+  }
+
+  /**
+   * Runs one activity when the session is active. `suspend` lets it end, and `suspend({now: true})` stops it:
+   * then it is done again when the session goes on, unless it gave a whole result all the same.
+   */
+  async call<T>(work: () => Promise<T>, options: CallOptions<T> = {}): Promise<T> {
+    const { isStoppable = true, isPartial = () => false } = options;
+    for (;;) {
+      if (this.state.status === 'suspended') {
+        this.publish();
+        await condition(() => this.state.status !== 'suspended');
+      }
+      const scope = new CancellationScope();
+      if (isStoppable) this.#callScopes.add(scope);
+      try {
+        const result = await scope.run(work);
+        if (this.isInterrupted || !isPartial(result)) return result;
+      } catch (error) {
+        if (!isCancellation(error) || this.isInterrupted || !scope.consideredCancelled) throw error;
+      } finally {
+        this.#callScopes.delete(scope);
+      }
+    }
+  }
+
+  /** Takes up the turn that failed last, where no other has started since. @returns whether there is one */
+  resumeFailed(): boolean {
+    const turn = this.state.recent.at(-1);
+    if (this.state.current || turn?.status !== 'failed' || !turn.resumeAt) return false;
+    this.state.recent.pop();
+    turn.next = turn.resumeAt;
+    turn.status = 'running';
+    delete turn.error;
+    delete turn.resumeAt;
+    delete turn.endedAt;
+    for (const step of turn.steps) if (step.status === 'failed') Object.assign(step, { status: 'pending', attempts: 0 });
+    this.state.current = turn;
+    return true;
+  }
+
+  /** Whether the running turn was told to end, as against a call that was only stopped by `suspend`. */
+  get isInterrupted(): boolean {
+    return this.#turnScope?.consideredCancelled ?? false;
+  }
+
+  /** @returns whether there was a turn to stop */
+  interrupt(): boolean {
+    if (!this.#turnScope || this.isInterrupted) return false;
+    this.#turnScope.cancel();
+    return true;
+  }
+
+  /** Stops what runs now, for it to be done again later. */
+  stopCalls(): void {
+    for (const scope of this.#callScopes) scope.cancel();
+  }
+
+  // What others see
+
+  /** Notes a change that readers can see. */
+  touch(): void {
+    this.state.version += 1;
+    this.state.updatedAt = new Date().toISOString();
+    this.#showDetails();
+  }
+
+  setPhase(turn: Turn, phase: Phase): void {
+    turn.phase = phase;
+    this.touch();
+    this.publish();
+  }
+
+  record(change: ProgressChange): void {
+    this.#events.push({ seq: this.state.progressSeq, at: new Date().toISOString(), ...change });
+    this.state.progressSeq += 1;
+    if (this.#events.length > MAX_PROGRESS_EVENTS) this.#events.shift();
+    this.#showDetails();
+  }
+
+  note(text: string): void {
+    this.state.notes.push({ at: new Date().toISOString(), text });
+    if (this.state.notes.length > MAX_NOTES) this.state.notes.shift();
+    this.record({ type: 'note', text });
+  }
+
+  progress(from: number): ProgressPage {
+    return {
+      runId: workflowInfo().runId,
+      first: this.#firstSeq,
+      next: this.state.progressSeq,
+      events: this.#events.filter(({ seq }) => seq >= from),
+    };
+  }
+
+  countUsage(turn: Turn, agent: string, { usage, model, instance, worker }: Answered): void {
+    const key = `${agent}/${model}`;
+    turn.usage = addUsage(turn.usage, usage);
+    this.state.usage[key] = addUsage(this.state.usage[key] ?? NO_USAGE, usage);
+    this.state.lastWorker = { identity: worker, instance };
+  }
+
+  countTool(agent: string): void {
+    this.state.usage[`${agent}/tools`] = addUsage(this.state.usage[`${agent}/tools`] ?? NO_USAGE, { toolCalls: 1 });
+  }
+
+  /** Makes lists show the present state: one event where something listed has changed, none otherwise. */
+  publish(): void {
+    const listed = this.#listed();
+    if (listed === this.#published) return;
+    this.#published = listed;
+    const { status, phase, updatedAt } = this.info;
+    upsertSearchAttributes([
+      { key: copilotStatus, value: status },
+      { key: copilotPhase, value: phase },
+      { key: copilotUpdatedAt, value: new Date(updatedAt) },
+    ]);
+  }
+
+  #listed(): string {
+    const { status, phase, turns } = this.info;
+    return `${status} ${phase} ${turns}`;
+  }
+
+  #showDetails(): void {
+    setCurrentDetails(detailsMarkdown(this.info, this.state.current ?? this.state.recent.at(-1)));
+  }
+}

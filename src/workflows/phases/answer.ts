@@ -1,0 +1,22 @@
+/** The final answer of a plan, written from the summaries of its steps. */
+import type { Turn } from '../../contracts/session.ts';
+import type { NextStep } from '../../contracts/turn.ts';
+import type { LiveSession } from '../live-session.ts';
+import { runRounds } from './rounds.ts';
+
+export async function answer(session: LiveSession, turn: Turn): Promise<NextStep> {
+  const { agent } = session.state.team.definition.answering;
+  const steps = turn.steps.map(({ number, task, status, summary }) => `## ${number}. ${task} [${status}]\n${summary}`);
+  const files = turn.artifacts.map((path) => `- ${path}`);
+  const { summary } = await runRounds(session, turn, {
+    phase: 'answer',
+    agent,
+    part: 'answer',
+    first: {
+      role: 'user',
+      text: `# Task\n${turn.task}\n\n# Steps\n${steps.join('\n\n')}\n\n# Files written\n${files.join('\n') || 'None.'}`,
+    },
+    tools: [],
+  });
+  return { kind: 'end', outcome: { status: 'completed', reply: summary } };
+}

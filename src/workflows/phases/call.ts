@@ -1,0 +1,46 @@
+/** What every call of an agent carries, and the names under which people see it. */
+import type { AgentCall, Answered } from '../../contracts/activities.ts';
+import { toFailure } from '../../contracts/errors.ts';
+import type { Turn } from '../../contracts/session.ts';
+import type { AgentDefinition } from '../../contracts/team.ts';
+import type { CallLabel } from '../activities.ts';
+import { oneLine } from '../details.ts';
+import type { LiveSession } from '../live-session.ts';
+
+/** The agent's definition. @throws InvalidModelOutput where the team has no such agent */
+export function findAgent(session: LiveSession, id: string): AgentDefinition {
+  const { agents } = session.state.team.definition;
+  const agent = Object.hasOwn(agents, id) ? agents[id] : undefined;
+  if (!agent) {
+    throw toFailure('InvalidModelOutput', {
+      what: 'choice of an agent',
+      problem: `there is no agent "${id}"; known: ${Object.keys(agents).join(', ')}`,
+    });
+  }
+  return agent;
+}
+
+export function agentCall(session: LiveSession, turn: Turn, agentId: string): AgentCall {
+  const { state, context } = session;
+  const override = state.config.agents?.[agentId];
+  return {
+    digest: state.team.digest,
+    agent: agentId,
+    ...(override === undefined ? {} : { override }),
+    turnId: turn.id,
+    transcript: state.transcript.address,
+    context: context.pick(findAgent(session, agentId).variables),
+  };
+}
+
+/** `turn-4/plan`, and `turn 4 · plan` for people. */
+export function label(turn: Turn, part: string, words = part): CallLabel {
+  return { activityId: `${turn.id}/${part}`, summary: oneLine(`turn ${turn.number} · ${words}`) };
+}
+
+/** Runs a structured call of an agent and counts what it used. */
+export async function ask<T extends Answered>(session: LiveSession, turn: Turn, agentId: string, work: () => Promise<T>): Promise<T> {
+  const result = await session.call(work);
+  session.countUsage(turn, agentId, result);
+  return result;
+}

@@ -1,0 +1,7 @@
+/** Reads a team's files on a worker, so that a client can pin a session to them without having them. */
+import type { ResolvedTeam } from '../contracts/team.ts';
+import { activities } from './activities.ts';
+
+export async function copilotResolveTeam(team: string): Promise<ResolvedTeam> {
+  return await activities.resolveTeam(team);
+}

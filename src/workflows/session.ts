@@ -1,0 +1,190 @@
+/**
+ * One copilot session as a workflow: its history is the conversation, the plan and the context.
+ *
+ * | status    | event                    | to                                                              |
+ * | --------- | ------------------------ | --------------------------------------------------------------- |
+ * | active    | `suspend`                | suspended: the running activity ends and is kept, none starts   |
+ * | active    | `suspend({now: true})`   | suspended: the running activity is stopped, done again later    |
+ * | suspended | `continue`, changeStatus | active: goes on at the very call where it stopped               |
+ * | active    | `continue`               | active: the last turn, if it failed, goes on where it failed    |
+ * | both      | changeStatus(completed)  | completed: the running turn is interrupted, the workflow ends   |
+ *
+ * Turns run one after another in the loop below, never in a handler. A phase says what comes next
+ * ({@link NextStep}); only this file switches on it.
+ */
+import {
+  ActivityFailure,
+  allHandlersFinished,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  isCancellation,
+  log,
+} from '@temporalio/workflow';
+import { fromFailure } from '../contracts/errors.ts';
+import type { SessionInput, SessionResult, Turn } from '../contracts/session.ts';
+import { findMode } from '../contracts/team.ts';
+import type { Message } from '../contracts/transcript.ts';
+import type { NextStep, TurnOutcome } from '../contracts/turn.ts';
+import { acceptSignals, acceptUpdates, answerQueries } from './handlers.ts';
+import { LiveSession } from './live-session.ts';
+import { answer } from './phases/answer.ts';
+import { oneShot } from './phases/one-shot.ts';
+import { plan } from './phases/plan.ts';
+import { route } from './phases/route.ts';
+import { runStep } from './phases/step.ts';
+import { appendMessages, rememberTurn, restore } from './restore.ts';
+
+export async function copilotSession(input: SessionInput): Promise<SessionResult> {
+  const session = new LiveSession(restore(input, new Date().toISOString()));
+  answerQueries(session);
+  acceptSignals(session);
+  acceptUpdates(session);
+  if ('start' in input && input.start.message) session.enqueue(input.start.message);
+
+  try {
+    for (;;) {
+      await condition(() => session.isClosing || session.mayStart || (session.isLong && !session.state.current));
+      if (session.isClosing) break;
+      // Between turns, or between two steps of a turn that has grown long: nothing is in flight.
+      if (session.isLong) return await moveOn(session);
+      await runTurn(session, nextTurn(session));
+    }
+  } catch (error) {
+    // A cancel request, from the Web UI for example, completes the session.
+    if (!isCancellation(error)) throw error;
+    session.state.status = 'completed';
+  }
+  return await CancellationScope.nonCancellable(() => close(session));
+}
+
+/** The turn in hand, or the first that waits. */
+function nextTurn(session: LiveSession): Turn {
+  const { state } = session;
+  const turn = state.current ?? state.queue.shift();
+  if (!turn) throw new TypeError('nextTurn without a turn'); // mayStart says that there is one
+  state.current = turn;
+  if (turn.number === 0) begin(session, turn);
+  return turn;
+}
+
+function begin(session: LiveSession, turn: Turn): void {
+  const { state } = session;
+  const now = new Date().toISOString();
+  turn.number = state.turnCount += 1;
+  turn.status = 'running';
+  turn.startedAt = now;
+  state.lastActiveAt = now;
+  const preset = findMode(state.team.definition, state.mode);
+  turn.agent = state.team.definition.answering.agent;
+  if (preset && preset.route !== 'router') {
+    turn.route = preset.route;
+    turn.routeReason = `mode ${state.mode}`;
+    turn.next = preset.route === 'planned' ? { kind: 'plan' } : { kind: 'one-shot', agent: turn.agent };
+  }
+  const { context } = session;
+  if (context.has('initial_task')) context.set('current_task', turn.text);
+  else context.set('initial_task', turn.text);
+  session.record({ type: 'turn-started', turnId: turn.id, number: turn.number, text: turn.text });
+}
+
+/** Runs a turn to its outcome, or to the next boundary when the run has grown long. */
+async function runTurn(session: LiveSession, turn: Turn): Promise<void> {
+  while (turn.next.kind !== 'end') {
+    if (session.isLong && turn.next.kind !== 'route' && session.state.status === 'active') return;
+    turn.next = await attempt(session, turn, turn.next);
+  }
+  end(session, turn, turn.next.outcome);
+}
+
+type RunningStep = Exclude<NextStep, { kind: 'end' }>;
+
+/** One phase. What goes wrong in it is an outcome of the turn, never a failure of the session. */
+async function attempt(session: LiveSession, turn: Turn, next: RunningStep): Promise<NextStep> {
+  try {
+    return await session.runInterruptibly(() => perform(session, turn, next));
+  } catch (error) {
+    if (isCancellation(error)) {
+      if (!session.isClosing && CancellationScope.current().consideredCancelled) throw error;
+      return { kind: 'end', outcome: { status: 'interrupted', reply: turn.reply } };
+    }
+    const known = fromFailure(error);
+    // Anything else is a defect of the workflow code: the task fails and waits for a worker that is mended.
+    if (!known && !(error instanceof ActivityFailure)) throw error;
+    log.warn('turn failed', { turn: turn.id, phase: turn.phase, error });
+    turn.resumeAt = next;
+    const cause = error instanceof ActivityFailure ? error.cause : undefined;
+    return {
+      kind: 'end',
+      outcome: {
+        status: 'failed',
+        error: { type: known?.type ?? 'Internal', message: known?.message ?? cause?.message ?? 'an activity failed' },
+      },
+    };
+  }
+}
+
+function perform(session: LiveSession, turn: Turn, next: RunningStep): Promise<NextStep> {
+  switch (next.kind) {
+    case 'route':
+      return route(session, turn);
+    case 'one-shot':
+      return oneShot(session, turn, next.agent);
+    case 'plan':
+      return plan(session, turn);
+    case 'step':
+      return runStep(session, turn, next.number);
+    case 'answer':
+      return answer(session, turn);
+  }
+}
+
+function end(session: LiveSession, turn: Turn, outcome: TurnOutcome): void {
+  const { state } = session;
+  turn.status = outcome.status;
+  turn.phase = 'idle';
+  turn.reply = outcome.reply ?? turn.reply;
+  if (outcome.status === 'failed') turn.error = outcome.error;
+  if (outcome.status === 'awaiting-input') turn.questions = [...outcome.questions];
+  turn.endedAt = new Date().toISOString();
+  state.lastActiveAt = turn.endedAt;
+  const question: Message = { role: 'user', text: turn.text, turnId: turn.id };
+  appendMessages(state, [
+    ...(turn.isInTranscript ? [] : [question]),
+    {
+      role: 'assistant',
+      text: turn.reply || `[This turn ended without an answer: ${turn.error?.message ?? turn.status}]`,
+      turnId: turn.id,
+      ...(turn.agent === undefined ? {} : { agent: turn.agent }),
+      ...(outcome.status === 'completed' || outcome.status === 'awaiting-input' ? {} : { partial: true }),
+    },
+  ]);
+  turn.isInTranscript = true;
+  delete state.current;
+  rememberTurn(state, turn);
+  session.record({ type: 'turn-ended', turnId: turn.id, number: turn.number, status: turn.status });
+  session.touch();
+  session.publish();
+}
+
+/** Goes on in a new run with everything that is known, and with nobody left waiting in this one. */
+async function moveOn(session: LiveSession): Promise<never> {
+  session.isMoving = true;
+  await condition(allHandlersFinished);
+  return await continueAsNew<typeof copilotSession>({
+    carried: { ...session.state, context: session.context.toJSON() },
+  });
+}
+
+async function close(session: LiveSession): Promise<SessionResult> {
+  const { state } = session;
+  if (state.current) end(session, state.current, { status: 'interrupted', reply: state.current.reply });
+  for (const turn of state.queue.splice(0)) {
+    turn.status = 'interrupted';
+    rememberTurn(state, turn);
+  }
+  session.touch();
+  session.publish();
+  await condition(allHandlersFinished);
+  return { info: session.info, context: session.context.toJSON().values };
+}

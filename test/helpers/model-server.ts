@@ -1,0 +1,148 @@
+/**
+ * A scripted model server: the embedded model's HTTP API with replies, delays and failures of the test's choice.
+ *
+ *     const server = await startModelServer();
+ *     server.script({ text: 'hello' }, { status: 429, headers: { 'retry-after': '2' } });
+ *     …
+ *     server.assertDone();
+ */
+import assert from 'node:assert/strict';
+import type { IncomingHttpHeaders } from 'node:http';
+import { offlineReply } from '../../src/models/offline/model.ts';
+import { startChatServer, type ChatExchange } from '../../src/models/offline/chat-server.ts';
+import { parseChatRequest, pause, sendJson, sendReply, WireError, type ChatRequest } from '../../src/models/offline/wire.ts';
+
+/** One reply of the script. All fields are optional: `{}` is an empty text. */
+export interface ScriptedReply {
+  readonly text?: string;
+  /** `arguments` may be an object, which is sent as JSON; an id is made up where there is none. */
+  readonly toolCalls?: readonly { readonly id?: string; readonly name: string; readonly arguments: unknown }[];
+  /** Sent as the text, for structured output. */
+  readonly json?: unknown;
+  readonly finish?: 'stop' | 'tool_calls' | 'length' | 'content_filter';
+  /** Before the first byte. */
+  readonly delayMs?: number;
+  readonly wordDelayMs?: number;
+  /** Other than 200: an error with `error` as its body. */
+  readonly status?: number;
+  readonly headers?: Record<string, string>;
+  readonly error?: { readonly message?: string; readonly code?: string; readonly type?: string };
+  /** Body of the answer as it is, with `status` and `headers`. For servers that are different. */
+  readonly raw?: string;
+  readonly hangUpAfterWords?: number;
+  readonly malformedAfterWords?: number;
+  /** Leaves the token counts out. */
+  readonly withoutUsage?: boolean;
+  /** Answers in plain JSON although a stream was asked for. */
+  readonly plain?: boolean;
+}
+
+export interface RecordedRequest {
+  readonly body: ChatRequest;
+  readonly headers: IncomingHttpHeaders;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** Port of the client's end of the connection: equal ports mean the same connection. */
+  readonly clientPort: number | undefined;
+  /** Whether the client closed the connection before it had the whole answer. */
+  closedByClient: boolean;
+  /** Resolves when the answer has ended, one way or the other. */
+  readonly ended: Promise<void>;
+}
+
+export type Responder = (request: ChatRequest) => ScriptedReply | undefined;
+
+export interface ModelServer {
+  readonly baseUrl: string;
+  /** Every chat request so far, also those that failed. */
+  readonly requests: readonly RecordedRequest[];
+  /** Adds replies, used once each and in order. */
+  script(...steps: ScriptedReply[]): void;
+  /** Answers what no script step is left for; where it gives undefined the embedded offline model answers. */
+  respond(responder: Responder): void;
+  /** @throws AssertionError for scripted steps that were not used and for calls that nobody scripted */
+  assertDone(): void;
+  close(): Promise<void>;
+}
+
+export async function startModelServer(): Promise<ModelServer> {
+  const requests: RecordedRequest[] = [];
+  const steps: ScriptedReply[] = [];
+  const unscripted: string[] = [];
+  let responder: Responder | undefined;
+
+  const onChat = async (exchange: ChatExchange): Promise<void> => {
+    const recorded = record(exchange);
+    requests.push(recorded);
+    const chat = parseChatRequest(exchange.body);
+    const scripted = steps.shift() ?? responder?.(chat);
+    if (scripted) return answer(exchange, chat, scripted);
+    if (responder) return sendReply(exchange.response, chat, offlineReply(chat));
+    const last = JSON.stringify(chat.messages.at(-1)).slice(0, 300);
+    unscripted.push(`call ${requests.length}: ${last}`);
+    throw new WireError(500, `No reply is scripted for call ${requests.length}, whose last message is ${last}`, { type: 'server_error' });
+  };
+  const server = await startChatServer({ model: 'scripted', onChat });
+
+  return {
+    baseUrl: server.baseUrl,
+    requests,
+    script: (...added) => void steps.push(...added),
+    respond: (given) => void (responder = given),
+    assertDone() {
+      assert.deepEqual(unscripted, [], 'the model was called without a scripted reply');
+      assert.deepEqual(steps, [], 'scripted replies were not used');
+    },
+    close: () => server.close(),
+  };
+}
+
+function record({ body, request, response }: ChatExchange): RecordedRequest {
+  let settle: () => void = () => undefined;
+  const recorded: RecordedRequest = {
+    body: body as ChatRequest, // checked right after, and wanted in the record either way
+    headers: request.headers,
+    startedAt: Date.now(),
+    clientPort: request.socket.remotePort,
+    closedByClient: false,
+    ended: new Promise((resolve) => (settle = resolve)),
+  };
+  response.once('close', () => {
+    // A scripted hang-up ends the response early too.
+    recorded.closedByClient = !response.writableFinished && !hungUp.has(response);
+    settle();
+  });
+  return recorded;
+}
+
+/** Responses that the script cuts off by itself. */
+const hungUp = new WeakSet<object>();
+
+async function answer({ response }: ChatExchange, chat: ChatRequest, reply: ScriptedReply): Promise<void> {
+  await pause(response, reply.delayMs ?? 0);
+  if (response.destroyed) return;
+  const { status = 200, headers = {} } = reply;
+  if (reply.raw !== undefined) {
+    response.writeHead(status, { 'content-type': 'application/json', ...headers });
+    response.end(reply.raw);
+    return;
+  }
+  if (status !== 200) {
+    const { message = `scripted ${status}`, code = null, type = 'scripted_error' } = reply.error ?? {};
+    sendJson(response, status, { error: { message, code, type, param: null } }, headers);
+    return;
+  }
+  if (reply.hangUpAfterWords !== undefined) hungUp.add(response);
+  const { text, json, toolCalls = [] } = reply;
+  const position = chat.messages.length;
+  await sendReply(response, reply.plain ? { ...chat, stream: false } : chat, {
+    ...reply,
+    model: 'scripted',
+    text: text ?? (json === undefined ? '' : JSON.stringify(json)),
+    toolCalls: toolCalls.map(({ id, name, arguments: given }, index) => ({
+      id: id ?? `call_${position}_${index}`,
+      name,
+      arguments: typeof given === 'string' ? given : JSON.stringify(given),
+    })),
+  });
+}

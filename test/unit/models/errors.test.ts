@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { APIConnectionError, APIConnectionTimeoutError, APIError } from 'openai';
+import { CopilotError } from '../../../src/contracts/errors.ts';
+import { classify, retryAfterMs } from '../../../src/models/errors.ts';
+
+interface Body {
+  message?: string;
+  code?: string;
+  type?: string;
+}
+
+const answer = (status: number, body: Body = {}, headers: Record<string, string> = {}): APIError =>
+  APIError.generate(status, { error: body }, undefined, new Headers(headers));
+const inStream = (body: Body): APIError => new APIError(undefined, body, undefined, new Headers());
+
+describe('classification of model errors', () => {
+  const table: [string, unknown, string][] = [
+    ['a refused connection', new APIConnectionError({ cause: new Error('connect ECONNREFUSED') }), 'ModelUnavailable'],
+    ['a connection that timed out', new APIConnectionTimeoutError(), 'ModelUnavailable'],
+    ['a broken stream', new TypeError('terminated', { cause: new Error('other side closed') }), 'ModelUnavailable'],
+    ['malformed JSON in the stream', new SyntaxError('Unexpected end of JSON input'), 'ModelUnavailable'],
+    ['an error in the stream', inStream({ message: 'The server is overloaded' }), 'ModelUnavailable'],
+    ['something that is no Error', 'socket hang up', 'ModelUnavailable'],
+    ...[408, 409, 429, 500, 502, 503, 504, 529].map((status): [string, unknown, string] => [
+      String(status),
+      answer(status, { message: 'later' }),
+      'ModelUnavailable',
+    ]),
+    ...[400, 401, 402, 403, 404, 405, 422, 308].map((status): [string, unknown, string] => [
+      String(status),
+      answer(status, { message: 'no' }),
+      'ModelRejected',
+    ]),
+    ['429 without credit', answer(429, { code: 'insufficient_quota', message: 'You exceeded your current quota' }), 'ModelRejected'],
+    ['a refusal in the stream', inStream({ type: 'invalid_request_error', message: 'bad tool' }), 'ModelRejected'],
+    ['413', answer(413, { message: 'Payload Too Large' }), 'ContextOverflow'],
+    ['OpenAI: overflow', answer(400, { code: 'context_length_exceeded', message: 'too much' }), 'ContextOverflow'],
+    ['OpenAI: request above the rate of a minute', answer(429, { message: 'Request too large for gpt-4 on tokens per min' }), 'ContextOverflow'],
+    ['OpenAI: overflow in the stream', inStream({ code: 'context_length_exceeded', message: 'x' }), 'ContextOverflow'],
+    ['vLLM: overflow', answer(400, { message: "This model's maximum context length is 4096 tokens. However, you requested 5000" }), 'ContextOverflow'],
+    ['llama.cpp: overflow', answer(400, { type: 'exceed_context_size_error', message: 'x' }), 'ContextOverflow'],
+    ['llama.cpp, older', answer(500, { message: 'the request exceeds the available context size, try increasing it' }), 'ContextOverflow'],
+    ['LM Studio', answer(400, { message: 'Trying to keep the first 9 tokens when context the overflows.' }), 'ContextOverflow'],
+    ['Ollama', answer(400, { message: 'input length exceeds maximum context length' }), 'ContextOverflow'],
+    ['Anthropic', answer(400, { message: 'prompt is too long: 210000 tokens > 200000 maximum' }), 'ContextOverflow'],
+    ['Anthropic with limit', answer(400, { message: 'input length and `max_tokens` exceed context limit' }), 'ContextOverflow'],
+    ['Gemini', answer(400, { message: 'The input token count (9) exceeds the maximum number of tokens allowed (8).' }), 'ContextOverflow'],
+    ['Groq', answer(400, { message: 'Please reduce the length of the messages or completion.' }), 'ContextOverflow'],
+    ['xAI', answer(400, { message: "This model's maximum prompt length is 131072" }), 'ContextOverflow'],
+    ['a refusal that only speaks of context', answer(400, { message: 'unknown parameter: context' }), 'ModelRejected'],
+    ['a wrong key whose message speaks of length', answer(401, { message: 'the prompt is too long for this key' }), 'ModelRejected'],
+  ];
+  for (const [title, error, type] of table) {
+    it(`${title} is ${type}`, () => {
+      const classified = classify(error, 'some-model');
+      assert.equal(classified.type, type);
+      assert.equal(classified.retryable, type === 'ModelUnavailable');
+      assert.equal(classified.cause, error);
+    });
+  }
+
+  it('leaves an error of ours as it is', () => {
+    const error = new CopilotError('ModelUnavailable', { problem: 'cut' });
+    assert.equal(classify(error, 'm'), error);
+  });
+
+  it('hands over how long the server asks to wait', () => {
+    assert.equal(classify(answer(429, {}, { 'retry-after': '7' }), 'm').retryAfterMs, 7_000);
+    assert.equal(classify(answer(503, {}, { 'retry-after-ms': '250', 'retry-after': '7' }), 'm').retryAfterMs, 250);
+    assert.equal(classify(answer(500), 'm').retryAfterMs, undefined);
+  });
+
+  it('reads retry-after as seconds, as a date, and not at all where it makes no sense', () => {
+    const now = Date.parse('2030-01-01T00:00:00Z');
+    const read = (value: string): number | undefined => retryAfterMs(new Headers({ 'retry-after': value }), now);
+    assert.equal(read('1.5'), 1_500);
+    assert.equal(read('0'), 0);
+    assert.equal(read('Tue, 01 Jan 2030 00:00:30 GMT'), 30_000);
+    assert.equal(read('Mon, 31 Dec 2029 23:00:00 GMT'), 0);
+    assert.equal(read('soon'), undefined);
+    assert.equal(retryAfterMs(undefined), undefined);
+  });
+
+  it('names model and problem, but neither a key nor a whole page', () => {
+    const error = classify(answer(401, { message: `Incorrect API key provided: sk-proj-${'a1'.repeat(20)}. ${'x'.repeat(9_000)}` }), 'gpt-x');
+    assert.match(error.message, /Incorrect API key provided: sk-…\. x+.*"gpt-x"/);
+    assert.ok(error.message.length < 800, String(error.message.length));
+  });
+});

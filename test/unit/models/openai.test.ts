@@ -1,0 +1,329 @@
+import assert from 'node:assert/strict';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { openModel, type Model, type ModelRequest } from '../../../src/models/openai.ts';
+import { startModelServer, type ModelServer } from '../../helpers/model-server.ts';
+
+const SCHEMA = { type: 'object', properties: { month: { type: 'string' } }, required: ['month'], additionalProperties: false };
+
+describe('model client', () => {
+  let server: ModelServer;
+  let model: Model;
+
+  beforeEach(async () => {
+    server = await startModelServer();
+    model = openModel({ baseUrl: server.baseUrl, apiKey: 'test-key', timeoutMs: 2_000 });
+  });
+  afterEach(async () => {
+    await model.close();
+    await server.close();
+  });
+
+  const ask = (more: Partial<ModelRequest> = {}) =>
+    model.reply({
+      model: 'm1',
+      system: 'Be brief.',
+      messages: [{ role: 'user', text: 'Hello?' }],
+      signal: AbortSignal.timeout(10_000),
+      ...more,
+    });
+
+  it('hands over the words of a reply as they come', async () => {
+    server.script({ text: 'one two three', wordDelayMs: 40 });
+    const heard: { text: string; at: number }[] = [];
+    const reply = await ask({ onText: (text) => heard.push({ text, at: Date.now() }) });
+    assert.deepEqual(heard.map(({ text }) => text), ['one', ' two', ' three']);
+    assert.ok((heard[2]?.at ?? 0) - (heard[0]?.at ?? 0) >= 60, 'the words came at once');
+    assert.deepEqual(
+      { text: reply.text, toolCalls: reply.toolCalls, finish: reply.finish, model: reply.model },
+      { text: 'one two three', toolCalls: [], finish: 'stop', model: 'scripted' },
+    );
+    assert.equal(reply.usage.outputTokens, 4);
+  });
+
+  it('sends what was asked for and nothing else', async () => {
+    server.script({}, {});
+    await ask({ tools: [] });
+    await ask({
+      temperature: 0.5,
+      maxOutputTokens: 99,
+      tools: [{ name: 'look', description: 'Looks.', parameters: { type: 'object' } }],
+      messages: [
+        { role: 'user', text: 'Look.', turnId: 't1' },
+        { role: 'assistant', text: '', agent: 'engineer', toolCalls: [{ id: 'c1', name: 'look', arguments: '{}' }] },
+        { role: 'tool', toolCallId: 'c1', text: 'a tree' },
+      ],
+    });
+    assert.deepEqual(server.requests[0]?.body, {
+      model: 'm1',
+      stream: true,
+      stream_options: { include_usage: true },
+      messages: [
+        { role: 'system', content: 'Be brief.' },
+        { role: 'user', content: 'Hello?' },
+      ],
+    });
+    assert.deepEqual(server.requests[1]?.body, {
+      ...server.requests[0].body,
+      temperature: 0.5,
+      max_tokens: 99,
+      tools: [{ type: 'function', function: { name: 'look', description: 'Looks.', parameters: { type: 'object' } } }],
+      messages: [
+        { role: 'system', content: 'Be brief.' },
+        { role: 'user', content: 'Look.' },
+        { role: 'assistant', content: null, tool_calls: [{ id: 'c1', type: 'function', function: { name: 'look', arguments: '{}' } }] },
+        { role: 'tool', tool_call_id: 'c1', content: 'a tree' },
+      ],
+    });
+    assert.equal(server.requests[0]?.headers.authorization, 'Bearer test-key');
+  });
+
+  it('sends no made-up key to a server that needs none', async () => {
+    server.script({});
+    const keyless = openModel({ baseUrl: server.baseUrl });
+    await keyless.reply({ model: 'm', system: '', messages: [{ role: 'user', text: 'x' }], signal: AbortSignal.timeout(5_000) });
+    await keyless.close();
+    assert.equal(server.requests[0]?.headers.authorization, undefined);
+  });
+
+  it('keeps its connection from call to call', async () => {
+    server.script({ text: 'a' }, { text: 'b' }, { status: 500 }, { text: 'c' });
+    await ask();
+    await ask();
+    await assert.rejects(ask());
+    await ask();
+    assert.equal(new Set(server.requests.map((request) => request.clientPort)).size, 1);
+  });
+
+  it('understands a server that answers in plain JSON', async () => {
+    server.script({ text: 'plain', plain: true, toolCalls: [{ name: 'look', arguments: { at: 1 } }] });
+    const heard: string[] = [];
+    const reply = await ask({ onText: (text) => heard.push(text) });
+    assert.equal(reply.text, 'plain');
+    assert.deepEqual(heard, ['plain']);
+    assert.deepEqual(reply.toolCalls.map(({ name, arguments: text }) => [name, JSON.parse(text)]), [['look', { at: 1 }]]);
+    assert.equal(reply.finish, 'tool_calls');
+  });
+
+  it('estimates the tokens where the server does not count them', async () => {
+    server.script({ text: 'x'.repeat(400), withoutUsage: true });
+    const { usage } = await ask();
+    assert.equal(usage.outputTokens, 100);
+    assert.ok(usage.inputTokens >= 10 && usage.inputTokens <= 40, String(usage.inputTokens));
+  });
+
+  it('assembles tool calls that come in pieces', async () => {
+    const text = JSON.stringify({ content: 'long '.repeat(100) });
+    server.script({ toolCalls: [{ id: 'a', name: 'write', arguments: text }, { id: 'b', name: 'list', arguments: {} }] });
+    const reply = await ask();
+    assert.deepEqual(reply.toolCalls, [
+      { id: 'a', name: 'write', arguments: text },
+      { id: 'b', name: 'list', arguments: '{}' },
+    ]);
+    assert.equal(reply.finish, 'tool_calls');
+  });
+
+  const call = (fields: object) => ({ choices: [{ delta: { tool_calls: [fields].flat() } }] });
+  const foreign: [string, object[], unknown[]][] = [
+    [
+      'whole calls in one chunk without index or id',
+      [call([{ function: { name: 'a', arguments: '{"n":1}' } }, { function: { name: 'b', arguments: '{"n":2}' } }])],
+      [['call_1_0', 'a', '{"n":1}'], ['call_1_1', 'b', '{"n":2}']],
+    ],
+    [
+      'every call with index 0',
+      [call({ index: 0, id: 'x', function: { name: 'a', arguments: '{}' } }), call({ index: 0, id: 'y', function: { name: 'a', arguments: '{}' } })],
+      [['x', 'a', '{}'], ['y', 'a', '{}']],
+    ],
+    [
+      'every call with index 0 and an empty id',
+      [call({ index: 0, id: '', function: { name: 'a', arguments: '{"n":1}' } }), call({ index: 0, id: '', function: { name: 'a', arguments: '{"n":2}' } })],
+      [['call_1_0', 'a', '{"n":1}'], ['call_1_1', 'a', '{"n":2}']],
+    ],
+    [
+      'the id in every piece',
+      [call({ index: 0, id: 'x', function: { name: 'a', arguments: '{"n"' } }), call({ index: 0, id: 'x', function: { name: 'a', arguments: ':1}' } })],
+      [['x', 'a', '{"n":1}']],
+    ],
+    [
+      'no index, later pieces without id',
+      [call({ id: 'x', function: { name: 'a', arguments: '' } }), call({ function: { arguments: '{"n":' } }), call({ function: { arguments: '1}' } })],
+      [['x', 'a', '{"n":1}']],
+    ],
+    ['arguments that are parsed already', [call({ index: 0, id: 'x', function: { name: 'a', arguments: { n: 1 } } })], [['x', 'a', '{"n":1}']]],
+    ['no arguments at all', [call({ index: 0, id: 'x', function: { name: 'a' } })], [['x', 'a', '{}']]],
+  ];
+  for (const [title, chunks, expected] of foreign) {
+    it(`understands tool calls with ${title}`, async () => {
+      const end = { choices: [{ delta: {}, finish_reason: 'stop' }] };
+      const raw = [...chunks, end].map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join('');
+      server.script({ raw, headers: { 'content-type': 'text/event-stream' } });
+      const reply = await ask();
+      assert.deepEqual(reply.toolCalls.map(({ id, name, arguments: text }) => [id, name, text]), expected);
+      assert.equal(reply.finish, 'tool_calls');
+    });
+  }
+
+  it('says that the model is unavailable, and for how long, on 429 with retry-after', async () => {
+    server.script({ status: 429, headers: { 'retry-after': '2' } });
+    await assert.rejects(ask(), { type: 'ModelUnavailable', retryable: true, retryAfterMs: 2_000 });
+    assert.equal(server.requests.length, 1, 'the client retried by itself');
+  });
+
+  it('leaves the retries of a 500 to its caller', async () => {
+    server.script({ status: 500, error: { message: 'overheated' } });
+    await assert.rejects(ask(), { type: 'ModelUnavailable', retryable: true, message: /500 overheated/ });
+    assert.equal(server.requests.length, 1);
+  });
+
+  it('reports a hang-up in mid-stream as retryable, after the words before it', async () => {
+    server.script({ text: 'one two three four', hangUpAfterWords: 2 });
+    const heard: string[] = [];
+    await assert.rejects(ask({ onText: (text) => heard.push(text) }), { type: 'ModelUnavailable', retryable: true });
+    assert.deepEqual(heard, ['one', ' two']);
+    assert.equal(server.requests[0]?.closedByClient, false);
+  });
+
+  it('takes a stream that just ends for cut off', async () => {
+    const raw = 'data: {"choices":[{"delta":{"content":"half"}}]}\n\n';
+    server.script({ raw, headers: { 'content-type': 'text/event-stream' } });
+    await assert.rejects(ask(), { type: 'ModelUnavailable', message: /cut off/ });
+  });
+
+  it('reports malformed JSON in the stream as retryable', async () => {
+    server.script({ text: 'one two three', malformedAfterWords: 1 });
+    await assert.rejects(ask(), { type: 'ModelUnavailable', message: /malformed JSON/ });
+    await server.requests[0]?.ended;
+    server.script({ text: 'fine' });
+    assert.equal((await ask()).text, 'fine');
+  });
+
+  it('reports an error inside a stream of status 200', async () => {
+    const raw = 'data: {"error":{"message":"the engine is overloaded"}}\n\n';
+    server.script({ raw, headers: { 'content-type': 'text/event-stream' } }, { raw: '{"error":{"message":"overloaded, too"}}' });
+    await assert.rejects(ask(), { type: 'ModelUnavailable', message: /the engine is overloaded/ });
+    await assert.rejects(ask(), { type: 'ModelUnavailable', message: /overloaded, too/ });
+  });
+
+  it('gives up a server that is silent for too long, before the reply and within it', async () => {
+    const impatient = openModel({ baseUrl: server.baseUrl, timeoutMs: 150 });
+    const request = { model: 'm', system: '', messages: [{ role: 'user', text: 'x' }], signal: AbortSignal.timeout(9_000) } as const;
+    server.script({ text: 'late', delayMs: 5_000 }, { text: 'a b', wordDelayMs: 5_000 }, { text: 'a b c d e', wordDelayMs: 60 });
+    await assert.rejects(impatient.reply(request), { type: 'ModelUnavailable', message: /no byte .* in 150 ms|no answer in time/ });
+    await assert.rejects(impatient.reply(request), { type: 'ModelUnavailable', message: /no byte .* in 150 ms/ });
+    assert.equal((await impatient.reply(request)).text, 'a b c d e', 'slow but steady is fine');
+    await impatient.close();
+  });
+
+  it('closes the connection at once when aborted, and rejects with the reason', async () => {
+    for (const delay of [{ delayMs: 8_000 }, { wordDelayMs: 30 }]) {
+      server.script({ text: 'word '.repeat(1_000), ...delay });
+      const controller = new AbortController();
+      const reason = new Error('the person pressed Ctrl-C');
+      const started = Date.now();
+      setTimeout(() => controller.abort(reason), 150);
+      await assert.rejects(ask({ signal: controller.signal }), (error) => error === reason);
+      const seen = server.requests.at(-1);
+      await seen?.ended;
+      assert.equal(seen?.closedByClient, true);
+      assert.ok(Date.now() - started < 1_000, 'the server saw it late');
+    }
+  });
+
+  it('does not call at all when it was aborted before', async () => {
+    await assert.rejects(ask({ signal: AbortSignal.abort(new Error('before')) }), { message: 'before' });
+    assert.equal(server.requests.length, 0);
+  });
+
+  it('asks for structured output by schema', async () => {
+    server.script({ json: { month: 'December' } });
+    const reply = await ask({ output: { name: 'answer', schema: SCHEMA } });
+    assert.deepEqual(JSON.parse(reply.text), { month: 'December' });
+    assert.deepEqual(server.requests[0]?.body.response_format, {
+      type: 'json_schema',
+      json_schema: { name: 'answer', schema: SCHEMA, strict: true },
+    });
+    server.script({ json: {} });
+    await ask({ output: { name: 'answer', schema: { ...SCHEMA, required: [] } } });
+    const format = server.requests[1]?.body.response_format;
+    assert.equal(format?.type === 'json_schema' && format.json_schema.strict, false);
+  });
+
+  it('puts the schema into the prompt for servers that refuse it, and remembers that', async () => {
+    server.script(
+      { status: 400, error: { message: "'response_format.type' must be 'text' or 'json_object'" } },
+      { json: { month: 'May' } },
+      { json: { month: 'June' } },
+    );
+    const output = { name: 'answer', schema: SCHEMA };
+    assert.equal((await ask({ output })).text, '{"month":"May"}');
+    assert.equal((await ask({ output })).text, '{"month":"June"}');
+    assert.deepEqual(server.requests.map(({ body }) => body.response_format?.type), ['json_schema', 'json_object', 'json_object']);
+    const system = server.requests[1]?.body.messages[0];
+    assert.match(JSON.stringify(system), /Be brief\..*JSON schema.*month/);
+  });
+
+  it('falls back once only, and speaks of the refusal', async () => {
+    server.respond(() => ({ status: 400, error: { message: 'no such parameter' } }));
+    await assert.rejects(ask({ output: { name: 'answer', schema: SCHEMA } }), { type: 'ModelRejected', message: /no such parameter/ });
+    assert.equal(server.requests.length, 2);
+    await assert.rejects(ask(), { type: 'ModelRejected' });
+    assert.equal(server.requests.length, 3);
+  });
+
+  it('does without parameters that a server names as unknown to it', async () => {
+    server.script({ status: 422, raw: '{"detail":[{"loc":["body","stream_options"],"msg":"Extra inputs are not permitted"}]}' }, { text: 'ok' });
+    assert.equal((await ask()).text, 'ok');
+    assert.equal(server.requests[1]?.body.stream_options, undefined);
+    server.script(
+      { status: 400, error: { message: "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead." } },
+      { text: 'ok' },
+    );
+    assert.equal((await ask({ maxOutputTokens: 5 })).text, 'ok');
+    assert.equal(server.requests[3]?.body.max_completion_tokens, 5);
+    assert.equal(server.requests[3].body.max_tokens, undefined);
+  });
+
+  it('names the problem where nothing listens', async () => {
+    const { baseUrl } = server;
+    await server.close();
+    const cut = openModel({ baseUrl });
+    await assert.rejects(
+      cut.reply({ model: 'm', system: '', messages: [{ role: 'user', text: 'x' }], signal: AbortSignal.timeout(5_000) }),
+      { type: 'ModelUnavailable', retryable: true, message: /ECONNREFUSED/ },
+    );
+  });
+
+  it('fails calls under way when it is closed', async () => {
+    server.script({ text: 'a b c', wordDelayMs: 5_000 });
+    const pending = assert.rejects(ask(), { type: 'ModelUnavailable' });
+    setTimeout(() => void model.close(), 100);
+    await pending;
+    await server.requests[0]?.ended;
+    assert.equal(server.requests[0]?.closedByClient, true);
+  });
+});
+
+describe('model client, on a connection that the server closed meanwhile', () => {
+  let http: Server;
+  afterEach(() => new Promise<void>((resolve) => http.close(() => resolve())));
+
+  it('takes a new one', async () => {
+    let calls = 0;
+    http = createServer((request, response) => {
+      calls++;
+      // The second request on a kept connection meets a server that has just given it up.
+      if (calls === 2) return void request.socket.resetAndDestroy();
+      response.setHeader('content-type', 'application/json');
+      request.resume();
+      request.on('end', () => response.end('{"choices":[{"message":{"content":"hi"},"finish_reason":"stop"}]}'));
+    });
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+    const model = openModel({ baseUrl: `http://127.0.0.1:${(http.address() as AddressInfo).port}/v1` });
+    const request = { model: 'm', system: '', messages: [{ role: 'user', text: 'x' }], signal: AbortSignal.timeout(5_000) } as const;
+    await model.reply(request);
+    assert.equal((await model.reply(request)).text, 'hi');
+    assert.equal(calls, 3);
+    await model.close();
+  });
+});
