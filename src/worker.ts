@@ -19,7 +19,6 @@ import { inScope } from './activities/scope.ts';
 import type { Config } from './config.ts';
 import type { Activities } from './contracts/activities.ts';
 import { CopilotError } from './contracts/errors.ts';
-import { startOfflineModel } from './models/offline-server.ts';
 import { openModel } from './models/openai.ts';
 import { createLogger } from './observability/logging.ts';
 import { tools } from './tools/registry.ts';
@@ -155,6 +154,7 @@ async function chooseModel({ model }: Config): Promise<ChosenModel> {
   if (model.apiKey !== undefined || model.baseUrl !== undefined) {
     return { name: model.baseUrl ?? 'OpenAI', options: model, close: () => Promise.resolve() };
   }
+  const { startOfflineModel } = await import('./models/offline-server.ts');
   const offline = await startOfflineModel();
   return { name: 'offline', options: { baseUrl: offline.baseUrl, apiKey: 'offline' }, close: () => offline.close() };
 }

@@ -35,8 +35,8 @@ export async function buildBundle(logger: Logger): Promise<string> {
   const { code } = await bundleWorkflowCode({
     workflowsPath,
     logger,
-    // Schemas hold no state of a workflow; without this every session would build them anew.
-    preloadModules: ['zod', ...(await contractModules())],
+    // zod holds no state of a workflow; without this every session would load it anew.
+    preloadModules: ['zod'],
   });
   return code;
 }

@@ -31,11 +31,11 @@ export async function withAgent<T>(
   call: AgentCall,
   work: (open: OpenAgent) => Promise<T>,
 ): Promise<T> {
-  const { sessionId } = scope;
-  return await parts.agents.withAgent(
-    { sessionId, digest: call.digest, agent: call.agent, override: call.override, fetch: () => session(scope).query(queries.team) },
-    async (agent, team) => await work({ agent, team, instructions: agent.system(call.context) }),
-  );
+  const fetch = () => session(scope).query(queries.team);
+  return await parts.agents.withTeam(scope.sessionId, call.digest, fetch, async ({ team, agent: choose }) => {
+    const agent = choose(call.agent, call.override);
+    return await work({ agent, team, instructions: agent.system(call.context) });
+  });
 }
 
 /** The conversation before this turn, from this worker's copy or from the session itself. */

@@ -72,7 +72,6 @@ function keep({ transcripts }: WorkerParts, scope: ActivityScope, input: RunAgen
     transcripts.append(key, input.thread.address, [...input.tail, said]);
     return;
   }
-  transcripts.drop(key);
   const question = thread[0];
   if (input.phase === 'one-shot' && question) transcripts.append(scope.sessionId, input.transcript, [question, said]);
 }

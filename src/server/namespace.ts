@@ -1,23 +1,36 @@
 /** What a namespace must have before sessions run in it: search attributes, and a retention that keeps closed sessions. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Connection, isGrpcServiceError } from '@temporalio/client';
-import { encodeSearchAttributeIndexedValueType, type SearchAttributeType } from '@temporalio/common';
-import { msToTs, optionalTsToMs } from '@temporalio/common/lib/time';
+import type { SearchAttributeType } from '@temporalio/common';
+import { msToTs, optionalTsToMs } from '@temporalio/common/lib/time.js';
 import { SEARCH_ATTRIBUTES } from '../contracts/search-attributes.ts';
 
-const DAY_MS = 24 * 60 * 60 * 1_000;
+const HOUR_MS = 60 * 60 * 1_000;
+const DAY_MS = 24 * HOUR_MS;
 const OWN_RETENTION_MS = 3_653 * DAY_MS;
 const LEAST_RETENTION_MS = 30 * DAY_MS;
 /** A cluster re-reads its search attributes once a minute; the development server does so at once. */
 const USABLE_TIMEOUT_MS = 90_000;
 const POLL_MS = 100;
+const REGISTER_ATTEMPTS = 3;
 const GRPC_NOT_FOUND = 5;
-const GRPC_ALREADY_EXISTS = 6;
 
 const SEARCHABLE = SEARCH_ATTRIBUTES.map(({ name, type }) => ({ name, type }));
 type Searchable = (typeof SEARCHABLE)[number];
+type KnownTypes = ReadonlyMap<string, SearchAttributeType | 'unknown type'>;
 
-/** What the server calls the types, in its `temporal` CLI. */
+/** `temporal.api.enums.v1.IndexedValueType`, https://github.com/temporalio/api/blob/master/temporal/api/enums/v1/common.proto */
+const WIRE_TYPES = {
+  TEXT: 1,
+  KEYWORD: 2,
+  INT: 3,
+  DOUBLE: 4,
+  BOOL: 5,
+  DATETIME: 6,
+  KEYWORD_LIST: 7,
+} as const satisfies Record<SearchAttributeType, number>;
+
+/** What the types are called in the `temporal` CLI. */
 const CLI_TYPES = { KEYWORD: 'Keyword', DATETIME: 'Datetime' } as const satisfies Partial<Record<SearchAttributeType, string>>;
 
 /** `Name=Type` of every search attribute, as `temporal server start-dev --search-attribute` takes them. */
@@ -52,21 +65,17 @@ export async function keepClosedSessions(connection: Connection, namespace: stri
 
 async function registerSearchAttributes(connection: Connection, namespace: string): Promise<string[]> {
   try {
-    const known = await knownTypes(connection, namespace);
-    const missing = SEARCHABLE.filter(({ name }) => !known.has(name));
-    const clashing = SEARCHABLE.filter(({ name, type }) => (known.get(name) ?? type) !== type);
-    if (missing.length > 0) {
-      await addAll(connection, namespace, missing);
-      await untilUsable(connection, namespace);
-    }
-    return clashing.map(
+    const known = await addMissing(connection, namespace);
+    return SEARCHABLE.filter(({ name, type }) => known.get(name) !== type).map(
       ({ name, type }) =>
         `Search attribute ${name} of namespace "${namespace}" is a ${known.get(name)}, not a ${type}: sessions cannot be ` +
         `listed by it. Remove it (\`temporal operator search-attribute remove --namespace ${namespace} --name ${name}\`), then start again.`,
     );
   } catch (error) {
     const still = await lacking(connection, namespace);
-    if (still.length === 0) return [];
+    if (still.length === 0) {
+      return [`The search attributes of namespace "${namespace}" are registered, but not usable yet (${reason(error)}).`];
+    }
     return [
       `The server does not let this program register search attributes in namespace "${namespace}" (${reason(error)}). ` +
         `Sessions cannot start until somebody who may runs: ${commands(connection, namespace, still)}`,
@@ -74,30 +83,33 @@ async function registerSearchAttributes(connection: Connection, namespace: strin
   }
 }
 
-async function addAll(connection: Connection, namespace: string, attributes: readonly Searchable[]): Promise<void> {
-  const searchAttributes = Object.fromEntries(
-    attributes.flatMap(({ name, type }) => {
-      const encoded = encodeSearchAttributeIndexedValueType(type);
-      return encoded === undefined ? [] : [[name, encoded]];
-    }),
-  );
-  try {
-    await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
-  } catch (error) {
-    if (!isGrpcServiceError(error) || error.code !== GRPC_ALREADY_EXISTS) throw error;
+/** @returns the types of all search attributes, ours included */
+async function addMissing(connection: Connection, namespace: string): Promise<KnownTypes> {
+  for (let attempt = 1; ; attempt++) {
+    const known = await knownTypes(connection, namespace);
+    const missing = SEARCHABLE.filter(({ name }) => !known.has(name));
+    if (missing.length === 0) {
+      if (attempt > 1) await untilUsable(connection, namespace);
+      return known;
+    }
+    try {
+      const searchAttributes = Object.fromEntries(missing.map(({ name, type }) => [name, WIRE_TYPES[type]]));
+      await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
+    } catch (error) {
+      // Another process may be adding the same ones; then the next look finds them.
+      if (attempt === REGISTER_ATTEMPTS) throw error;
+      await sleep(POLL_MS);
+    }
+    if (attempt > REGISTER_ATTEMPTS) throw new Error(`still missing: ${missing.map(({ name }) => name).join(', ')}`);
   }
 }
 
 /** Types by name, as the server has them now. */
-async function knownTypes(connection: Connection, namespace: string): Promise<Map<string, SearchAttributeType | 'unknown type'>> {
+async function knownTypes(connection: Connection, namespace: string): Promise<KnownTypes> {
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-  const typeOf = new Map(
-    (['TEXT', 'KEYWORD', 'INT', 'DOUBLE', 'BOOL', 'DATETIME', 'KEYWORD_LIST'] as const).map((type) => [
-      encodeSearchAttributeIndexedValueType(type),
-      type,
-    ]),
-  );
-  return new Map(Object.entries(customAttributes ?? {}).map(([name, type]) => [name, typeOf.get(type) ?? 'unknown type']));
+  const nameOf = (wireType: number): SearchAttributeType | undefined =>
+    (Object.keys(WIRE_TYPES) as SearchAttributeType[]).find((type) => WIRE_TYPES[type] === wireType); // keys of a const
+  return new Map(Object.entries(customAttributes ?? {}).map(([name, type]) => [name, nameOf(type) ?? 'unknown type']));
 }
 
 /** A query by each attribute fails until the server has taken all of them up. */
@@ -142,7 +154,7 @@ async function checkRetention(connection: Connection, namespace: string): Promis
     if (kept === undefined || kept >= LEAST_RETENTION_MS) return [];
     return [
       `Namespace "${namespace}" forgets a closed session after ${Math.floor(kept / DAY_MS)} days. To keep them longer: ` +
-        `temporal operator namespace update --address ${connection.options.address} --namespace ${namespace} --retention 3653d`,
+        `temporal operator namespace update --address ${connection.options.address} --namespace ${namespace} --retention ${OWN_RETENTION_MS / HOUR_MS}h`,
     ];
   } catch (error) {
     return [`How long namespace "${namespace}" keeps closed sessions cannot be read (${reason(error)}).`];

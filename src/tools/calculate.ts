@@ -76,8 +76,11 @@ function evaluate({ expression, disabled, library }: EvaluateInput, require: Nod
   };
   math.import(Object.fromEntries(disabled.map((name) => [name, refuse(name)])), { override: true });
   // 14 digits hide the noise of binary fractions (0.1 + 0.2), whole numbers keep all of theirs.
-  return math.format(evaluateText(expression, new Map()), (value: unknown) => {
-    if (typeof value !== 'number') return String(value);
-    return Number.isSafeInteger(value) ? String(value) : String(Number(value.toPrecision(14)));
-  });
+  const show = (result: unknown): string =>
+    math.format(result, (value: unknown) => {
+      if (typeof value !== 'number') return String(value);
+      return Number.isSafeInteger(value) ? String(value) : String(Number(value.toPrecision(14)));
+    });
+  const result: unknown = evaluateText(expression, new Map());
+  return math.isResultSet(result) ? result.entries.map(show).join('\n') : show(result);
 }

@@ -96,7 +96,7 @@ function describeIssue(issue: z.core.$ZodIssue, fields: readonly Field[]): strin
     return issue.keys
       .map((key) => {
         const near = nearest(key, fields.map(({ name }) => name));
-        return `there is no field ${JSON.stringify(key)}${near === undefined ? '' : `, did you mean "${near}"?`}`;
+        return `there is no field ${JSON.stringify(key)}${near === undefined ? '' : ` (did you mean "${near}"?)`}`;
       })
       .join('; ');
   }

@@ -28,7 +28,9 @@ const MAX_ARTIFACTS = 200;
 const UNREPORTED: ReadonlySet<string> = new Set(['.git', 'node_modules', '__pycache__', '.cache', '.npm']);
 
 /** Where `python3`, `sh` and what code calls are looked for; the folder of this very node comes first. */
-export const SEARCH_PATH = [dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin', '/opt/homebrew/bin'].join(delimiter);
+export const SEARCH_PATH = [
+  ...new Set([dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin', '/opt/homebrew/bin']),
+].join(delimiter);
 
 const RunCodeInput = z.strictObject({
   language: z.enum(['node', 'python']).describe('"node" for JavaScript (CommonJS or ES module), "python" for Python 3.'),

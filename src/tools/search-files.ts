@@ -118,7 +118,7 @@ function matchLines({ pattern, regex, files, limit, maxLineLength }: Search): st
   const found: string[] = [];
   for (const { path, text } of files) {
     if (expression === undefined && !text.includes(pattern)) continue;
-    for (const [index, line] of text.split(/\r?\n/).entries()) {
+    for (const [index, line] of text.replace(/\r?\n$/, '').split(/\r?\n/).entries()) {
       if (expression === undefined ? !line.includes(pattern) : !expression.test(line)) continue;
       found.push(`${path}:${index + 1}: ${line.length > maxLineLength ? `${line.slice(0, maxLineLength)}…` : line}`);
       if (found.length === limit) return found;

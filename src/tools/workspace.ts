@@ -187,7 +187,7 @@ export async function writeInside(scope: Scope, path: string, content: string | 
 }
 
 /**
- * What lies in a folder, sorted by name, a folder before its content. Links are named and never followed; this
+ * What lies in a folder, folder by folder, each sorted by name. Links are named and never followed; this
  * program's own passing files and what `skip` names are left out. A folder that vanishes meanwhile is passed over.
  * @throws CopilotError `ToolFailed` where `path` is no folder inside the workspace
  */

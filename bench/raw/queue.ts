@@ -1,0 +1,2 @@
+/** Task queue of the raw workers. */
+export const RAW_QUEUE = 'bench-raw';

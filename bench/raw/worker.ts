@@ -1,0 +1,29 @@
+/** A raw SDK worker as a process: one activity that asks the model once. Arguments: address, model URL. */
+import { fileURLToPath } from 'node:url';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { openModel } from '../../src/models/openai.ts';
+import { RAW_QUEUE } from './queue.ts';
+import type { RawActivities } from './workflow.ts';
+
+const [address = '', baseUrl = ''] = process.argv.slice(2);
+Runtime.install({ shutdownSignals: ['SIGTERM'], logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} } });
+const model = openModel({ baseUrl, apiKey: 'bench' });
+const activities: RawActivities = {
+  reply: async (text) => {
+    const signal = new AbortController().signal;
+    const { text: answer } = await model.reply({ model: 'bench', system: 'Answer.', messages: [{ role: 'user', text }], signal });
+    return answer;
+  },
+};
+const connection = await NativeConnection.connect({ address });
+const worker = await Worker.create({
+  connection,
+  taskQueue: RAW_QUEUE,
+  activities,
+  workflowsPath: fileURLToPath(new URL('workflow.ts', import.meta.url)),
+  workflowTaskPollerBehavior: { type: 'autoscaling' },
+  activityTaskPollerBehavior: { type: 'autoscaling' },
+});
+console.error('raw worker ready');
+await worker.run();
+await connection.close();

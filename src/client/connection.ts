@@ -1,0 +1,230 @@
+/** The way to the server: calls with a time limit and a signal, and plain words for what goes wrong. */
+import {
+  Client,
+  Connection,
+  defaultGrpcRetryOptions,
+  isGrpcServiceError,
+  makeGrpcRetryInterceptor,
+  NamespaceNotFoundError,
+  WorkflowNotFoundError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from '@temporalio/client';
+import type { DataConverter } from '@temporalio/common';
+import { optionalTsToMs } from '@temporalio/common/lib/time.js';
+import { type Config, loadConfig } from '../config.ts';
+import { CopilotError, fromFailure } from '../contracts/errors.ts';
+import { findServer, type ServerAddress } from './server-address.ts';
+
+const CONNECT_TIMEOUT_MS = 3_000;
+const HEALTH_TIMEOUT_MS = 2_000;
+/** A waiting worker asks again at least once a minute. */
+const POLLER_AGE_MS = 75_000;
+/** gRPC's own is two minutes: far too long for a server that is being restarted. */
+const MAX_RECONNECT_MS = 1_000;
+const DEFAULT_TIMEOUT_MS = 15_000;
+
+/** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
+const CANCELLED = 1;
+const UNKNOWN = 2;
+const INVALID_ARGUMENT = 3;
+const DEADLINE_EXCEEDED = 4;
+const PERMISSION_DENIED = 7;
+const RESOURCE_EXHAUSTED = 8;
+const FAILED_PRECONDITION = 9;
+const ABORTED = 10;
+const INTERNAL = 13;
+const UNAVAILABLE = 14;
+const UNAUTHENTICATED = 16;
+const TRANSIENT = [CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, INTERNAL, UNAVAILABLE];
+
+/** `temporal.api.enums.v1.TaskQueueType` */
+const WORKFLOW_QUEUE = 1;
+
+export interface ConnectOptions {
+  /** Default: read from the environment. */
+  readonly config?: Config | undefined;
+  /** `host:port`. Default: TEMPORAL_ADDRESS or profile, the server that serves this home folder, `localhost:7233`. */
+  readonly address?: string | undefined;
+  /** Default: TEMPORAL_NAMESPACE or profile, else `default`. */
+  readonly namespace?: string | undefined;
+  /** Must be the workers' own. Default: plain JSON. */
+  readonly dataConverter?: DataConverter | undefined;
+  /** How long a message is sent again while server or workers are away, in ms. Default 60,000. */
+  readonly retryForMs?: number | undefined;
+}
+
+export interface CallOptions {
+  /** Default 15 s. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+type Health = 'ok' | 'no-worker' | 'no-server';
+
+/** Owns one connection to a server, and knows what its failures mean. */
+export class ServerLink {
+  readonly client: Client;
+  readonly config: Config;
+  readonly server: ServerAddress;
+  readonly retryForMs: number;
+  readonly #connection: Connection;
+
+  private constructor(connection: Connection, server: ServerAddress, config: Config, options: ConnectOptions) {
+    const { dataConverter, retryForMs = 60_000 } = options;
+    this.#connection = connection;
+    this.server = server;
+    this.config = config;
+    this.retryForMs = retryForMs;
+    this.client = new Client({
+      connection,
+      namespace: server.namespace,
+      ...(dataConverter === undefined ? {} : { dataConverter }),
+    });
+  }
+
+  /** @throws CopilotError `ServerUnreachable` after 3 s, `InvalidConfig` */
+  static async open(options: ConnectOptions = {}): Promise<ServerLink> {
+    const config = options.config ?? loadConfig();
+    const server = await findServer(config, options);
+    const connection = Connection.lazy({
+      ...server.credentials,
+      address: server.address,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      channelArgs: { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': MAX_RECONNECT_MS },
+      // A session takes 10 updates at a time; more senders than that wait for a moment, not for seconds.
+      interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ initialIntervalMs: () => 100 }))],
+    });
+    try {
+      await connection.ensureConnected();
+    } catch (cause) {
+      await connection.close();
+      throw unreachable(server.address, cause);
+    }
+    return new ServerLink(connection, server, config, options);
+  }
+
+  get namespace(): string {
+    return this.server.namespace;
+  }
+
+  /**
+   * Runs calls of the SDK within a time limit.
+   * @throws what the SDK throws, see {@link explain}; the signal's reason when it aborts
+   */
+  async call<T>(work: () => Promise<T>, { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: CallOptions = {}): Promise<T> {
+    signal?.throwIfAborted();
+    // One of its own for each call: the SDK never takes its listeners off a signal.
+    const inner = new AbortController();
+    const { promise: aborted, reject } = deferred<never>();
+    const stop = (): void => {
+      inner.abort();
+      reject(signal?.reason);
+    };
+    signal?.addEventListener('abort', stop, { once: true });
+    const limited = (): Promise<T> =>
+      timeoutMs === Number.POSITIVE_INFINITY ? work() : this.#connection.withDeadline(Date.now() + timeoutMs, work);
+    try {
+      return await Promise.race([this.#connection.withAbortSignal(inner.signal, limited), aborted]);
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
+  }
+
+  /** Whether the server answers, and whether a worker asks it for sessions. */
+  async health(): Promise<Health> {
+    try {
+      const { pollers } = await this.call(
+        () =>
+          this.client.workflowService.describeTaskQueue({
+            namespace: this.namespace,
+            taskQueue: { name: this.config.taskQueue },
+            taskQueueType: WORKFLOW_QUEUE,
+          }),
+        { timeoutMs: HEALTH_TIMEOUT_MS },
+      );
+      const since = Date.now() - POLLER_AGE_MS;
+      return pollers.some(({ lastAccessTime }) => (optionalTsToMs(lastAccessTime) ?? 0) > since) ? 'ok' : 'no-worker';
+    } catch {
+      return 'no-server';
+    }
+  }
+
+  /**
+   * What a failed call means to a user. A call that ran out of time is put down to the server where that
+   * does not answer, and to absent workers where it does.
+   */
+  async explain(error: unknown, sessionId = ''): Promise<Error> {
+    const known = fromFailure(error);
+    if (known) return known;
+    if (error instanceof WorkflowNotFoundError) return new CopilotError('SessionNotFound', { sessionId }, { cause: error });
+    if (error instanceof NamespaceNotFoundError) {
+      const problem = `the server at ${this.server.address} has no such namespace`;
+      return new CopilotError('InvalidConfig', { name: 'TEMPORAL_NAMESPACE', value: this.namespace, problem }, { cause: error });
+    }
+    const code = grpcCode(error);
+    if (code === PERMISSION_DENIED || code === UNAUTHENTICATED) return unreachable(this.server.address, error);
+    if (code === INVALID_ARGUMENT) return invalidArgument(error);
+    if (!isTransient(error)) return error instanceof Error ? error : new Error(String(error));
+    return code === UNAVAILABLE || (await this.health()) === 'no-server'
+      ? unreachable(this.server.address, error)
+      : new CopilotError('NoWorker', { taskQueue: this.config.taskQueue }, { cause: error });
+  }
+
+  async close(): Promise<void> {
+    await this.#connection.close();
+  }
+}
+
+/** Whether the same call may well succeed later. */
+export function isTransient(error: unknown): boolean {
+  return error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || TRANSIENT.includes(grpcCode(error) ?? -1);
+}
+
+/** Whether the call ran out of its own time. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || grpcCode(error) === DEADLINE_EXCEEDED;
+}
+
+/** The gRPC status in an error of the SDK or in its causes. */
+function grpcCode(error: unknown): number | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (isGrpcServiceError(cause)) return cause.code;
+  }
+  return undefined;
+}
+
+function invalidArgument(error: unknown): CopilotError {
+  const problem = reason(error);
+  if (!/search attribute/i.test(problem)) return new CopilotError('InvalidInput', { what: 'The request', problem }, { cause: error });
+  return new CopilotError(
+    'ServerUnavailable',
+    {
+      problem: `The server does not know the search attributes of sessions (${problem}).`,
+      waysOut:
+        '1. start a worker (`copilot worker`), which registers them; 2. use `copilot dev`; ' +
+        '3. register them with `temporal operator search-attribute create`, as `copilot worker` says where it may not.',
+    },
+    { cause: error },
+  );
+}
+
+function unreachable(address: string, cause: unknown): CopilotError {
+  return new CopilotError('ServerUnreachable', { address, problem: reason(cause) }, { cause });
+}
+
+/** The innermost message: the outer ones only say that a call failed. */
+function reason(error: unknown): string {
+  let message = String(error);
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    message = isGrpcServiceError(cause) ? cause.details : cause.message;
+  }
+  return message;
+}
+
+function deferred<T>(): { promise: Promise<T>; reject: (reason: unknown) => void } {
+  let reject: (reason: unknown) => void = () => undefined;
+  const promise = new Promise<T>((_, no) => (reject = no));
+  // Whoever races it hears of it; where nobody does any more, nobody needs to.
+  promise.catch(() => undefined);
+  return { promise, reject };
+}

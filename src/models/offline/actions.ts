@@ -1,0 +1,154 @@
+/** What a text asks for, as actions that the offline model has a skill for. */
+import { arithmetic } from './arithmetic.ts';
+import { clauses, codeBlocks, fileNames, quotations, ruleText, stem, TABLE_FILE, withoutLead, words } from './language.ts';
+
+/** `say`: no skill of work; small talk, questions and whatever is beyond the rules. */
+export type ActionKind = 'list' | 'read' | 'search' | 'write' | 'table' | 'calculate' | 'code' | 'say';
+
+export interface Action {
+  readonly kind: ActionKind;
+  /** The clause, without "and then", "please" and the like. */
+  readonly text: string;
+  /** Names of files in it, in order. */
+  readonly files: readonly string[];
+}
+
+const WRITE_VERBS = set('write save store put create make generate draft produce compose export record append document prepare copy');
+const READ_VERBS = set('read open show display print cat view summarize summarise describe review check inspect explain look quote skim tell give count get load');
+const LIST_VERBS = set('list ls show see display enumerate print tell give count check look');
+const SEARCH_VERBS = set('search grep find locate look scan');
+const TABLE_VERBS = set('profile analyze analyse explore aggregate group rank compare plot chart tabulate');
+const CALCULATE_VERBS = set('calculate compute evaluate add subtract multiply divide solve work sum convert');
+const RUN_VERBS = set('run execute');
+/** Things people ask for that no rule here does; known so that they stand as actions of their own. */
+const OTHER_VERBS = set(
+  'translate rewrite rename move delete remove send email mail upload download install deploy build fix refactor implement test commit push ' +
+    'research plan design discuss brainstorm propose suggest recommend outline answer ask greet say repeat remember think explain define ' +
+    'report identify determine extract detect convert sort filter clean merge join split draw visualize visualise update change edit improve ' +
+    'note mark highlight name verify validate choose select pick collect gather present decide estimate predict help organize organise finish',
+);
+const QUESTION_WORDS = set('what which who whom whose when where why how is are was were do does did has have can could should will would');
+const VERBS = new Set([
+  ...WRITE_VERBS, ...READ_VERBS, ...LIST_VERBS, ...SEARCH_VERBS, ...TABLE_VERBS, ...CALCULATE_VERBS, ...RUN_VERBS, ...OTHER_VERBS,
+]);
+
+/** Nouns that a file is written as. */
+const DOCUMENT = /\b(?:reports?|files?|notes?|summar(?:y|ies)|documents?|markdown|overview|memo|readme|write-up)\b/i;
+
+/** What speaks of figures in a table: superlatives, aggregates, groups. */
+const FIGURES =
+  /\b(?:\w{3,}(?<!t|for|inter|r|b|gu|hon|mod|earn|l|n)est|best[- ]selling|most|least|highest|lowest|largest|biggest|smallest|greatest|average|mean|median|total|sum|overall|maximum|minimum|max|min|top \d+|top|bottom \d+|per (?:month|year|day|week|weekday|category|\w+)|monthly|yearly|annual|by (?:month|year|weekday)|how many (?:rows|records|entries|columns|different|distinct|unique)|number of (?:rows|records|columns)|columns|statistics|stats|distribution|best|worst)\b/i;
+
+export function isVerb(word: string): boolean {
+  return VERBS.has(word) || QUESTION_WORDS.has(word) || (/ing$/.test(word) && VERBS.has(base(word)));
+}
+
+/** Whether a clause asks for something, rather than remarking on how to do the rest. */
+export function isRequest(clause: string): boolean {
+  const [first = ''] = words(clause);
+  return isVerb(first) || /\?\s*$/.test(clause);
+}
+
+/** The actions that a text asks for, in order; remarks such as "keep it short" are no actions. Never empty. */
+export function actionsOf(text: string): Action[] {
+  const rules = ruleText(text).trim();
+  if (isOneUtterance(rules)) return [{ kind: 'say', text: text.trim(), files: [] }];
+  const parts = clauses(rules, isVerb).map(withoutLead);
+  const requests = parts.filter((part) => isRequest(part) || kindOf(part) !== 'say');
+  const found = (requests.length > 0 ? requests : parts).flatMap(toActions);
+  return found.length > 0 ? found : [{ kind: 'say', text: rules, files: [] }];
+}
+
+/** What `actionsOf` passed over: remarks that hold for all of the actions. */
+export function remarksOf(text: string): string[] {
+  const parts = clauses(text, isVerb).map(withoutLead);
+  const remarks = parts.filter((part) => !isRequest(part) && kindOf(part) === 'say');
+  return remarks.length === parts.length ? [] : remarks;
+}
+
+/** Phrases whose content is no instruction, and small talk that a comma would cut. */
+function isOneUtterance(text: string): boolean {
+  return /^\W*(?:please\s+)?(?:repeat after me|say after me|echo)\b/i.test(text) || /^\W*(?:please\s+)?count (?:up )?(?:slowly )?(?:from \d+ )?to \d+/i.test(text);
+}
+
+/** One clause is one action, but "summarise a.txt into b.md" is two. */
+function toActions(clause: string): Action[] {
+  const files = fileNames(clause);
+  const kind = kindOf(clause);
+  const target = files.at(-1);
+  const lead = kind === 'write' || target === undefined ? null : OUTPUT.exec(clause);
+  const source = lead && clause.slice(0, lead.index).trim();
+  if (!source || target === undefined || !lead[0].includes(target) || kindOf(source) === 'say') return [{ kind, text: clause, files }];
+  return [
+    { kind: kindOf(source), text: source, files: fileNames(source) },
+    { kind: 'write', text: `Write the result to ${target}`, files: [target] },
+  ];
+}
+
+/** "… into summary.md", "… and save it as x.txt" at the end of a clause. */
+const OUTPUT = /\s+(?:in ?to|to)\s+(?:(?:a|the)\s+)?(?:new\s+)?(?:file\s+)?(?:called\s+|named\s+)?[`"'“]?\S+[`"'”]?[.!]?\s*$/i;
+
+/** The skill that a clause needs. */
+export function kindOf(clause: string): ActionKind {
+  const all = words(clause.replace(/```[^]*?```/g, ' '));
+  const first = base(all[0] ?? '');
+  const files = fileNames(clause);
+  const table = files.some((file) => TABLE_FILE.test(file));
+  const has = (verbs: ReadonlySet<string>): boolean => verbs.has(first);
+  const asks = QUESTION_WORDS.has(first);
+
+  if (isCode(clause, has(RUN_VERBS) || has(CALCULATE_VERBS), files)) return 'code';
+  if (has(WRITE_VERBS) && (files.length > 0 || DOCUMENT.test(clause) || first === 'save')) {
+    return /^make a list of\b/i.test(clause) && files.length === 0 ? 'list' : 'write';
+  }
+  if (first === 'report' && files.length > 0) return 'write';
+  if (isSearch(clause, has(SEARCH_VERBS))) return 'search';
+  if (has(TABLE_VERBS) && (table || files.length === 0)) return 'table';
+  if (arithmetic(clause) !== undefined && files.length === 0) return 'calculate';
+  if (isListing(clause, has(LIST_VERBS) || asks || SEARCH_VERBS.has(first))) return 'list';
+  const figures = FIGURES.test(clause);
+  if (figures && (files.length === 0 ? isAboutTables(clause, asks) : table)) return 'table';
+  if (table && !/^(?:read|open|show|display|print|cat|view|quote|load|look)\b/.test(first)) return 'table';
+  if (files.length > 0 && (has(READ_VERBS) || asks || has(SEARCH_VERBS) || all.length === 1)) return 'read';
+  if (has(READ_VERBS) && /\b(?:the|this|that|it|its|attached) ?(?:file|attachment|document|notes|contents?|lines|headings)\b/i.test(clause)) return 'read';
+  return 'say';
+}
+
+function isCode(clause: string, runs: boolean, files: readonly string[]): boolean {
+  if (codeBlocks(clause).length > 0) return !/^(?:write|save|put|create|store)\b/i.test(clause) || files.length === 0;
+  if (!runs || /^(?:calculate|compute)/i.test(clause)) return false;
+  return /`[^`]+`/.test(clause) || files.some((file) => /\.(?:py|m?js|cjs)$/i.test(file));
+}
+
+function isSearch(clause: string, searches: boolean): boolean {
+  const quoted = quotations(clause).length > 0;
+  if (/\b(?:which|what|any|all)\s+(?:files?|lines?|documents?)\b.*\b(?:contain|mention|include|have the (?:word|text)|say)/i.test(clause)) return true;
+  if (/^(?:search|grep|scan)\b/i.test(clause)) return true;
+  if (!searches && !/^where\b/i.test(clause)) return false;
+  return quoted || /\b(?:lines?|occurrences?|mentions?|places?|files?)\b.*\b(?:contain|mention|with the|of the word|include)/i.test(clause) || /^look for\b/i.test(clause);
+}
+
+function isListing(clause: string, asks: boolean): boolean {
+  if (!asks) return false;
+  if (/^ls\b/i.test(clause)) return true;
+  return /\b(?:files|folders?|director(?:y|ies)|workspace|attachments)\b/i.test(clause) && !/\bin (?:the )?files? \S+\.\w/i.test(clause);
+}
+
+/** "What is the best way to learn?" has a superlative and is no question about a table. */
+function isAboutTables(clause: string, asks: boolean): boolean {
+  if (/\b(?:you|your|me|my|i|life|way|advice|think)\b/i.test(clause)) return false;
+  const [first = ''] = words(clause);
+  return asks || isVerb(first);
+}
+
+/** "Reading" and "reads" as "read". */
+function base(word: string): string {
+  if (VERBS.has(word)) return word;
+  if (!word.endsWith('ing')) return word;
+  const root = word.slice(0, -3);
+  return [root, `${root}e`, root.slice(0, -1)].find((candidate) => VERBS.has(candidate)) ?? stem(word);
+}
+
+function set(text: string): ReadonlySet<string> {
+  return new Set(text.split(' '));
+}

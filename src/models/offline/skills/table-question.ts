@@ -1,0 +1,231 @@
+/** Understands a question about a table: which figure, of which column, by which group. */
+import { stem, words } from '../language.ts';
+import { superlativesIn, type Superlative } from './superlatives.ts';
+import { categories, dateColumn, measures, type Column, type Profile } from './table-facts.ts';
+
+export type Aggregate = 'sum' | 'mean' | 'min' | 'max' | 'count' | 'median';
+
+export interface Grouping {
+  /** As `csv_profile` takes it. */
+  readonly by: string;
+  readonly unit: 'month' | 'year' | 'year-month' | 'weekday' | 'row' | 'value';
+  /** What people call one of the groups: "month", "product". */
+  readonly noun: string;
+  readonly column: string;
+}
+
+export interface TableQuestion {
+  readonly aggregate: Aggregate;
+  /** Undefined for counts of rows. */
+  readonly value?: string;
+  readonly group?: Grouping;
+  readonly superlative?: Superlative;
+  /** How many of the first are asked for. */
+  readonly top?: number;
+  /** Keeps only groups of this year, of this month (1 to 12), or with this name. */
+  readonly year?: string;
+  readonly month?: number;
+  readonly name?: string;
+}
+
+const MONTHS = ['january', 'february', 'march', 'april', 'may', 'june', 'july', 'august', 'september', 'october', 'november', 'december'];
+
+/** Name of a calendar month from 1. */
+export function monthName(month: number): string {
+  const name = MONTHS[month - 1] ?? '';
+  return name.charAt(0).toUpperCase() + name.slice(1);
+}
+
+/** Columns whose values are levels: a mean says something, a sum does not. */
+const LEVEL = /temp|celsius|fahrenheit|wind|speed|price|rate|ratio|percent|pct|share|score|rating|age|height|weight|width|length|humid|pressure|avg|average|mean|median|density|level|grade|gpa|bmi|horsepower|mpg|miles_per|acceleration|displacement|elevation|altitude|index|latency|ph\b/i;
+
+/** What people say, and what columns are called. */
+const SYNONYMS: readonly (readonly string[])[] = [
+  ['precipitation', 'precip', 'prcp', 'rain', 'rainfall', 'rainy'],
+  ['temperature', 'temp'],
+  ['maximum', 'max', 'high', 'highest'],
+  ['minimum', 'min', 'low', 'lowest'],
+  ['average', 'avg', 'mean'],
+  ['sales', 'sold', 'sell', 'revenue', 'turnover'],
+  ['units', 'quantity', 'qty', 'sold', 'amount', 'count', 'items', 'pieces'],
+  ['price', 'cost', 'fee'],
+  ['wind', 'windspeed', 'gust'],
+  ['person', 'people', 'name', 'employee', 'student', 'player'],
+  ['product', 'item', 'article', 'sku'],
+  ['city', 'town', 'location', 'place', 'station'],
+  ['country', 'nation'],
+  ['salary', 'wage', 'pay', 'earnings', 'earn', 'income'],
+  ['weekday', 'day'],
+];
+
+/** The questions in a clause, one for each superlative. None where the clause only wants the profile. */
+export function questionsOf(clause: string, profile: Profile): TableQuestion[] {
+  const text = clause.toLowerCase();
+  const found = superlativesIn(text);
+  const asked = new Set(found.map(({ word }) => word));
+  const superlatives = [...new Map(found.filter(({ columns }) => columns.length > 0 || asked.size === 1 || true).map((one) => [one.word, one])).values()];
+  const aggregate = statedAggregate(text);
+  const group = findGrouping(text, profile, superlatives.length > 0);
+  const filters = findFilters(text, profile, group);
+  // "The maximum wind per month" asks for a figure of every month, "the month with the maximum wind" for one of them.
+  const isExtreme = /\b(?:max|maximum|min|minimum|highest|lowest|peak|largest|smallest)\b[^,]*\b(?:per|by|for each|for every|each|every)\b/.test(text);
+  const choices = isExtreme ? [] : superlatives;
+  if (choices.length === 0) {
+    const extreme: Aggregate | undefined = isExtreme ? (superlatives[0]?.direction === 'lowest' ? 'min' : 'max') : undefined;
+    const known = extreme ?? aggregate;
+    if (known === undefined && !group && !filters.name) return [];
+    return [question(text, profile, { group, filters, aggregate: known, superlative: undefined })];
+  }
+  return choices.map((superlative) => question(text, profile, { group, filters, aggregate, superlative }));
+}
+
+interface Parts {
+  readonly group: Grouping | undefined;
+  readonly filters: Filters;
+  readonly aggregate: Aggregate | undefined;
+  readonly superlative: Superlative | undefined;
+}
+
+function question(text: string, profile: Profile, { group, filters, aggregate, superlative }: Parts): TableQuestion {
+  const counts = aggregate === 'count' || /\b(?:common|frequent)\b/.test(superlative?.word ?? '');
+  const column = counts ? undefined : findValue(text, profile, group, superlative);
+  const direction = superlative?.direction === 'lowest' ? 'min' : 'max';
+  const fallback: Aggregate =
+    group === undefined || group.unit === 'row' ? (superlative ? direction : 'sum') : LEVEL.test(column?.name ?? '') ? 'mean' : 'sum';
+  const chosen = column === undefined ? 'count' : (aggregate ?? fallback);
+  const top = /\b(?:top|bottom|first|best|worst|(?:high|low|larg|small|bigg|hott|cold|wett|dri)est)\s+(\d{1,2})\b/.exec(text)?.[1] ?? /\b(\d{1,2})\s+\w+est\b/.exec(text)?.[1];
+  return {
+    aggregate: chosen === 'count' ? 'count' : chosen,
+    ...(column === undefined ? {} : { value: column.name }),
+    ...(group === undefined ? {} : { group }),
+    ...(superlative === undefined ? {} : { superlative }),
+    ...(top === undefined ? {} : { top: Number(top) }),
+    ...filters,
+  };
+}
+
+function statedAggregate(text: string): Aggregate | undefined {
+  if (/\bmedian\b/.test(text)) return 'median';
+  if (/\b(?:average|mean|avg|typical|on average)\b/.test(text)) return 'mean';
+  if (/\b(?:total|sum|overall|altogether|in all|add up|cumulative)\b/.test(text)) return 'sum';
+  if (/\b(?:how many|number of|count|frequency|how often|distribution)\b/.test(text)) return 'count';
+  return undefined;
+}
+
+const CUE = /\b(?:per|by|for each|for every|each|every|group(?:ed)? by|across|which|what|in which|on which)\s+(?:calendar |single )?([\p{L}\p{N}_-]+)(?:[ _]([\p{L}\p{N}_-]+))?/giu;
+const PARTS: readonly (readonly [RegExp, 'month' | 'year' | 'year-month' | 'weekday' | 'row', string])[] = [
+  [/\b(?:year[- ]months?|months? and years?|years? and months?|months? of (?:which|each|every) year)\b/, 'year-month', 'year_month'],
+  [/\b(?:weekdays?|days? of the week)\b/, 'weekday', 'weekday'],
+  [/\b(?:months?|monthly)\b/, 'month', 'month'],
+  [/\b(?:years?|yearly|annual|annually)\b/, 'year', 'year'],
+  [/\b(?:days?|daily|dates?)\b/, 'row', ''],
+];
+
+function findGrouping(text: string, profile: Profile, hasSuperlative: boolean): Grouping | undefined {
+  const date = dateColumn(profile);
+  for (const match of text.matchAll(CUE)) {
+    const [, first = '', second = ''] = match;
+    const cued = groupingOf(`${first} ${second}`, profile, date) ?? groupingOf(first, profile, date);
+    if (cued) return cued;
+  }
+  const part = datePart(text.replace(/\b(?:19|20)\d\d\b/g, ' '), date);
+  if (part) return part;
+  if (!hasSuperlative && !/\b(?:distribution|count|how many|compare)\b/.test(text)) return undefined;
+  const named = categories(profile).filter(({ name }) => nameMatch(name, text) >= 0.5);
+  const [best] = named.toSorted((a, b) => nameMatch(b.name, text) - nameMatch(a.name, text));
+  if (best) return byColumn(best);
+  // "The tallest": one row, named by the first text column.
+  const label = profile.columns.find(({ type }) => type === 'text') ?? date;
+  return hasSuperlative && label ? { by: label.name, unit: 'row', noun: label.name, column: label.name } : undefined;
+}
+
+function groupingOf(phrase: string, profile: Profile, date: Column | undefined): Grouping | undefined {
+  const [best] = categories(profile)
+    .map((column) => ({ column, match: nameMatch(column.name, phrase) }))
+    .filter(({ match }) => match >= 0.5)
+    .toSorted((a, b) => b.match - a.match);
+  return best ? byColumn(best.column) : datePart(phrase, date);
+}
+
+function byColumn({ name }: Column): Grouping {
+  return { by: name, unit: 'value', noun: name.replace(/[_-]+/g, ' ').toLowerCase(), column: name };
+}
+
+function datePart(text: string, date: Column | undefined): Grouping | undefined {
+  if (!date) return undefined;
+  const [, unit, call] = PARTS.find(([pattern]) => pattern.test(text)) ?? [];
+  if (unit === undefined) return undefined;
+  const noun = unit === 'row' ? 'day' : unit === 'year-month' ? 'month' : unit;
+  return { by: call ? `${call}(${date.name})` : date.name, unit, noun, column: date.name };
+}
+
+interface Filters {
+  readonly year?: string;
+  readonly month?: number;
+  readonly name?: string;
+}
+
+function findFilters(text: string, profile: Profile, group: Grouping | undefined): Filters {
+  const hasDates = dateColumn(profile) !== undefined;
+  const years = hasDates ? [...new Set(text.match(/\b(?:19|20)\d\d\b/g))] : [];
+  const [year] = years;
+  const month = hasDates ? MONTHS.findIndex((name) => (name === 'may' ? /\b(?:in|of|during) may\b/ : new RegExp(`\\b${name}\\b`)).test(text)) : -1;
+  const isGroupName = (value: string): boolean => value.length > 1 && new RegExp(`(?<![\\w.])${escape(value.toLowerCase())}(?![\\w.])`).test(text);
+  const name = group
+    ? undefined
+    : categories(profile).flatMap(({ name: column, most_common: common }) => (common ?? []).map(({ value }) => ({ column, value }))).find(({ value }) => isGroupName(value));
+  return {
+    // Two years are a comparison, not a filter.
+    ...(year !== undefined && years.length === 1 ? { year } : {}),
+    ...(month >= 0 ? { month: month + 1 } : {}),
+    ...(name ? { name: name.value } : {}),
+  };
+}
+
+function findValue(text: string, profile: Profile, group: Grouping | undefined, superlative: Superlative | undefined): Column | undefined {
+  const candidates = measures(profile).filter(({ name }) => name !== group?.by);
+  const spoken = group ? withoutPhrase(text, group.noun) : text;
+  const ranked = candidates
+    .map((column) => ({ column, match: nameMatch(column.name, spoken), hint: hintMatch(column.name, superlative) }))
+    .toSorted((a, b) => b.match + b.hint - (a.match + a.hint));
+  const [best] = ranked;
+  if (best && best.match + best.hint > 0) return best.column;
+  // Nothing in the sentence names a column: a quantity is meant rather than a level.
+  return candidates.find(({ name }) => !LEVEL.test(name)) ?? candidates[0];
+}
+
+/** How well a superlative's hints fit a column: the first hint best. */
+function hintMatch(name: string, superlative: Superlative | undefined): number {
+  const hints = superlative?.columns ?? [];
+  const plain = name.toLowerCase();
+  const parts = nameParts(name);
+  const at = hints.findIndex((hint) => plain === hint || parts.includes(hint) || (hint.length >= 4 && plain.includes(hint)));
+  return at < 0 ? 0 : 0.9 - at / 100;
+}
+
+/** How much of a column's name is said in a text, from 0 to 1, and a little more where it stands there word by word. */
+export function nameMatch(name: string, text: string): number {
+  const parts = nameParts(name);
+  if (parts.length === 0) return 0;
+  const plain = text.toLowerCase();
+  if (new RegExp(`(?<![\\w])${escape(name.toLowerCase())}(?![\\w])`).test(plain)) return 1.2;
+  const said = new Set(words(plain.replaceAll('_', ' ')).flatMap((word) => [stem(word), ...synonymsOf(word)]));
+  const hits = parts.filter((part) => said.has(stem(part)) || synonymsOf(part).some((synonym) => said.has(synonym)));
+  return hits.length / parts.length;
+}
+
+function nameParts(name: string): string[] {
+  return words(name.replace(/([a-z])([A-Z])/g, '$1 $2').replace(/[_-]+/g, ' ')).filter((part) => !/^(?:of|the|in|per|usd|eur|mm|cm|kg|c|f)$/.test(part));
+}
+
+function synonymsOf(word: string): string[] {
+  return SYNONYMS.filter((group) => group.includes(word) || group.map(stem).includes(stem(word))).flatMap((group) => group.map(stem));
+}
+
+function withoutPhrase(text: string, phrase: string): string {
+  return text.replace(new RegExp(`\\b${escape(phrase)}s?\\b`, 'g'), ' ');
+}
+
+function escape(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}

@@ -1,0 +1,217 @@
+/**
+ * Finds or starts a Temporal server, in this order:
+ * 1. the one that TEMPORAL_ADDRESS or a profile names: used, and never started by this program;
+ * 2. the one that serves this home folder already, by `server.json`;
+ * 3. a new one, from `temporal` on PATH, the cache, a download, or a build from source.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Connection, type ConnectionOptions } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import type { Config } from './config.ts';
+import { CopilotError } from './contracts/errors.ts';
+import { findServerProgram, type Log } from './server/binary.ts';
+import { answers, choosePorts, HOST, launch, type Launched, type Ports, START_TIMEOUT_MS } from './server/launch.ts';
+import { withLock } from './server/lock.ts';
+import { keepClosedSessions } from './server/namespace.ts';
+import { readRecord, removeRecord, type ServerRecord, writeRecord } from './server/record.ts';
+import { databaseInUse } from './server/ways-out.ts';
+
+export { prepareNamespace } from './server/namespace.ts';
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const POLL_MS = 100;
+/** A free port that was found can be taken by another process before the server listens on it. */
+const START_ATTEMPTS = 3;
+
+export interface RunningServer {
+  /** `host:port` of the gRPC front end. */
+  readonly address: string;
+  /** From TEMPORAL_NAMESPACE or the profile, else `default`. */
+  readonly namespace: string;
+  /** Web UI, such as `http://127.0.0.1:8233`; undefined for a server that the user named. */
+  readonly uiUrl: string | undefined;
+  /** False where the server was up before; then `stop` does nothing. */
+  readonly started: boolean;
+  /** Process id of the server, undefined for one that the user named. */
+  readonly pid: number | undefined;
+  /** SIGTERM, after 10 s SIGKILL; resolves when the process has ended. Any number of calls. */
+  stop(): Promise<void>;
+}
+
+export interface ServerOptions {
+  /** Port of a server that is started. Default 7233, another one where that is in use. */
+  port?: number;
+  /** Port of its Web UI. Default `port` + 1000, another one where that is in use. */
+  uiPort?: number;
+  /** Its SQLite file. Default `<homeDir>/temporal.db`. */
+  dbFile?: string;
+  /** Whether the server that serves this home already will do. Default true. */
+  reuse?: boolean;
+  /** Whether a started server goes on when this process has ended without `stop`. Default false. */
+  detached?: boolean;
+  /** Takes one line for a person at a time, without line end. Default: nothing is said. */
+  log?: Log;
+}
+
+/**
+ * A server that answers. Processes that call this at the same time in one home get the same server.
+ * @throws CopilotError `ServerUnreachable` where the server that the user named does not answer,
+ *   `ServerUnavailable` with three ways out where none can be started, `InvalidConfig` for a profile that cannot be read
+ */
+export async function ensureServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
+  const { connectionOptions, namespace = 'default' } = readProfile(config);
+  if (connectionOptions.address !== undefined) {
+    return await useNamed({ ...connectionOptions, address: withPort(connectionOptions.address) }, namespace);
+  }
+  const log = options.log ?? (() => undefined);
+  const running = await findRunning(config, namespace, options);
+  if (running !== undefined) return running;
+  const program = await findServerProgram(config, log);
+  await mkdir(config.homeDir, { recursive: true });
+  const lockFile = join(config.homeDir, 'server.lock');
+  const start = async (): Promise<RunningServer> =>
+    (await findRunning(config, namespace, options)) ?? (await startServer(config, program, namespace, options, log));
+  return await withLock(lockFile, start, (pid) => log(`Process ${pid} is starting the Temporal server already; waiting for it.`));
+}
+
+/** What Temporal's own variables and configuration file say of the server. */
+function readProfile(config: Config): { connectionOptions: ConnectionOptions; namespace?: string } {
+  const { environment } = config.temporal;
+  try {
+    const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: { ...environment } });
+    const { address, apiKey, tls, metadata } = connectionOptions;
+    return {
+      connectionOptions: {
+        ...(address === undefined ? {} : { address }),
+        ...(apiKey === undefined ? {} : { apiKey }),
+        ...(tls === undefined ? {} : { tls }),
+        ...(metadata === undefined ? {} : { metadata }),
+      },
+      ...(namespace === undefined ? {} : { namespace }),
+    };
+  } catch (error) {
+    const name = environment['TEMPORAL_PROFILE'] === undefined ? 'TEMPORAL_CONFIG_FILE' : 'TEMPORAL_PROFILE';
+    const problem = error instanceof Error ? error.message : String(error);
+    throw new CopilotError('InvalidConfig', { name, value: environment[name] ?? '', problem }, { cause: error });
+  }
+}
+
+const withPort = (address: string): string => (/:\d+$/.test(address) ? address : `${address}:7233`);
+
+async function useNamed(connectionOptions: ConnectionOptions & { address: string }, namespace: string): Promise<RunningServer> {
+  const { address } = connectionOptions;
+  try {
+    await (await Connection.connect({ ...connectionOptions, connectTimeout: CONNECT_TIMEOUT_MS })).close();
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    throw new CopilotError('ServerUnreachable', { address, problem }, { cause: error });
+  }
+  return { address, namespace, uiUrl: undefined, started: false, pid: undefined, stop: async () => undefined };
+}
+
+/** The server of this home, waiting for one that is just starting. */
+async function findRunning(config: Config, namespace: string, options: ServerOptions): Promise<RunningServer | undefined> {
+  const record = await readRecord(config.homeDir);
+  if (record === undefined) return undefined;
+  const { address, uiUrl, pid, dbFile } = record;
+  if (options.reuse === false) {
+    if (dbFile !== databaseOf(config, options)) return undefined;
+    throw databaseInUse(`The Temporal server at ${address} (process ${pid}) has ${dbFile} open, and only one may.`, pid);
+  }
+  if (!(await untilAnswers(config, record))) return undefined;
+  await withConnection(address, (connection) => keepClosedSessions(connection, namespace));
+  return { address, namespace, uiUrl, started: false, pid, stop: async () => undefined };
+}
+
+async function untilAnswers(config: Config, { address, pid, dbFile }: ServerRecord): Promise<boolean> {
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  while (!(await answers(address))) {
+    if (Date.now() > deadline) {
+      throw databaseInUse(`Process ${pid} has ${dbFile} open and is a Temporal server, but ${address} does not answer.`, pid);
+    }
+    await sleep(POLL_MS);
+    if ((await readRecord(config.homeDir))?.pid !== pid) return false;
+  }
+  return true;
+}
+
+/** Runs under the home's lock. */
+async function startServer(
+  config: Config,
+  program: string,
+  namespace: string,
+  options: ServerOptions,
+  log: Log,
+): Promise<RunningServer> {
+  for (let attempt = 1; ; attempt++) {
+    const ports = await choosePorts(options);
+    try {
+      return await startOnPorts(config, program, namespace, options, ports);
+    } catch (error) {
+      const raced = error instanceof CopilotError && error.message.includes('address already in use');
+      if (!raced || attempt === START_ATTEMPTS) throw error;
+      log('Another process took the port in the meantime; trying again.');
+    }
+  }
+}
+
+async function startOnPorts(
+  config: Config,
+  program: string,
+  namespace: string,
+  options: ServerOptions,
+  ports: Ports,
+): Promise<RunningServer> {
+  const { homeDir } = config;
+  const dbFile = databaseOf(config, options);
+  const address = `${HOST}:${ports.port}`;
+  const uiUrl = `http://${HOST}:${ports.uiPort}`;
+  const launched = await launch({
+    ...ports,
+    program,
+    environment: config.temporal.environment,
+    namespace,
+    dbFile,
+    logFile: join(homeDir, 'server.log'),
+    detached: options.detached ?? false,
+  });
+  const { pid } = launched;
+  const stop = async (): Promise<void> => {
+    await launched.stop();
+    await removeRecord(homeDir, pid);
+  };
+  try {
+    await recordUnlessPrivate(homeDir, { address, uiUrl, namespace, pid, dbFile, startedAt: new Date().toISOString() });
+    await untilUsable(launched, address, namespace);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { address, namespace, uiUrl, started: true, pid, stop };
+}
+
+/** Before the server is ready, so that a crash of this process right now leaves no server that nobody knows of. */
+async function recordUnlessPrivate(homeDir: string, record: ServerRecord): Promise<void> {
+  // Only with `reuse: false` and a database of its own can there be another one; the home keeps that.
+  if ((await readRecord(homeDir)) === undefined) await writeRecord(homeDir, record);
+}
+
+async function untilUsable(launched: Launched, address: string, namespace: string): Promise<void> {
+  await launched.ready();
+  await withConnection(address, (connection) => keepClosedSessions(connection, namespace));
+}
+
+async function withConnection<T>(address: string, use: (connection: Connection) => Promise<T>): Promise<T> {
+  const connection = await Connection.connect({ address, connectTimeout: CONNECT_TIMEOUT_MS });
+  try {
+    return await use(connection);
+  } finally {
+    await connection.close();
+  }
+}
+
+function databaseOf(config: Config, options: ServerOptions): string {
+  return resolve(options.dbFile ?? join(config.homeDir, 'temporal.db'));
+}

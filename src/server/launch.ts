@@ -1,0 +1,221 @@
+/** One server process: its ports, its start, its end. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { readFile, rename } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Connection } from '@temporalio/client';
+import getPort from 'get-port';
+import { SEARCH_ATTRIBUTE_FLAGS } from './namespace.ts';
+import { noServer, portInUse } from './ways-out.ts';
+
+export const HOST = '127.0.0.1';
+/** A big database on a busy machine takes its time; a server that dies is noticed at once. */
+export const START_TIMEOUT_MS = 60_000;
+
+const DEFAULT_PORT = 7233;
+const UI_PORT_OFFSET = 1_000;
+const HIGHEST_PORT = 65_535;
+const POLL_MS = 25;
+const CONNECT_TIMEOUT_MS = 2_000;
+const STOP_GRACE_MS = 10_000;
+const LAST_LOG_LINES = 10;
+
+export interface Ports {
+  readonly port: number;
+  readonly uiPort: number;
+}
+
+export interface LaunchOptions extends Ports {
+  /** Absolute path of the server program. */
+  readonly program: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly namespace: string;
+  /** Absolute paths. */
+  readonly dbFile: string;
+  readonly logFile: string;
+  /** Whether it goes on when this process has ended. */
+  readonly detached: boolean;
+}
+
+/** A server process that was started and may not answer yet. */
+export interface Launched {
+  readonly pid: number;
+  /** Resolves when it answers; rejects with `ServerUnavailable` when it ends or takes over a minute. */
+  ready(): Promise<void>;
+  /** SIGTERM; after 10 s SIGKILL. Any number of calls. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Free ports: those asked for, else 7233 and 8233, else any.
+ * @throws CopilotError `ServerUnavailable` where a port that was asked for is in use
+ */
+export async function choosePorts(asked: { port?: number | undefined; uiPort?: number | undefined }): Promise<Ports> {
+  if (asked.port !== undefined && !(await isFree(asked.port))) throw portInUse(asked.port, '--port');
+  if (asked.uiPort !== undefined && !(await isFree(asked.uiPort))) throw portInUse(asked.uiPort, '--ui-port');
+  const port = asked.port ?? (await freePort(DEFAULT_PORT, asked.uiPort));
+  return { port, uiPort: asked.uiPort ?? (await freePort(port + UI_PORT_OFFSET, port)) };
+}
+
+/** Starts a server process. What it prints goes to the log file; the log of the start before is kept beside it. */
+export async function launch(options: LaunchOptions): Promise<Launched> {
+  await rename(options.logFile, `${options.logFile}.1`).catch(() => undefined);
+  const log = openSync(options.logFile, 'a');
+  // A group of its own: Ctrl-C in a terminal must reach the worker first, which ends its tasks while the server is up.
+  const child = spawn(options.program, startFlags(options), {
+    env: serverEnvironment(options.environment),
+    stdio: ['ignore', log, log],
+    detached: true,
+  });
+  closeSync(log);
+  const exited = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
+  });
+  const { pid } = child;
+  if (pid === undefined) throw noServer(`The Temporal server ${options.program} cannot be started (${await exited}).`);
+  child.unref();
+  const watchdog = options.detached ? undefined : stopWithThisProcess(pid);
+  void exited.then(() => watchdog?.kill('SIGKILL'));
+  let stopping: Promise<void> | undefined;
+  return {
+    pid,
+    ready: () => untilReady(options, exited),
+    stop: () => (stopping ??= stopChild(child, exited)),
+  };
+}
+
+/** Whether a Temporal server answers there. */
+export async function answers(address: string): Promise<boolean> {
+  const separator = address.lastIndexOf(':');
+  // gRPC waits a second before its second try; a bare connection tells sooner that nobody listens.
+  if (!(await isListening(address.slice(0, separator), Number(address.slice(separator + 1))))) return false;
+  try {
+    await (await Connection.connect({ address, connectTimeout: CONNECT_TIMEOUT_MS })).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function startFlags(options: LaunchOptions): string[] {
+  const flags = {
+    'db-filename': options.dbFile,
+    ip: HOST,
+    port: String(options.port),
+    'ui-port': String(options.uiPort),
+    namespace: options.namespace,
+    'log-level': 'error',
+  };
+  // Durability of a commit is synchronous=full; WAL makes it cheap. For the others see BENCHMARKS.md and DESIGN.md;
+  // the version check would call out to the internet.
+  const pragmas = ['journal_mode=wal', 'synchronous=full'];
+  const dynamicConfig = [
+    'system.enableActivityEagerExecution=true',
+    'history.transferProcessorMaxPollRPS=2000',
+    'frontend.enableServerVersionCheck=false',
+  ];
+  return [
+    'server',
+    'start-dev',
+    ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]),
+    ...pragmas.flatMap((pragma) => ['--sqlite-pragma', pragma]),
+    ...dynamicConfig.flatMap((value) => ['--dynamic-config-value', value]),
+    // Only a new database takes these up, and has them at once; for others there is `prepareNamespace`.
+    ...SEARCH_ATTRIBUTE_FLAGS,
+  ];
+}
+
+/** Nothing of the user's Temporal profile, which is for clients, and none of the program's secrets. */
+function serverEnvironment(environment: Readonly<Record<string, string>>): Record<string, string> {
+  const kept = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'LANG'];
+  return Object.fromEntries(kept.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])));
+}
+
+async function untilReady(options: LaunchOptions, exited: Promise<string>): Promise<void> {
+  const address = `${HOST}:${options.port}`;
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  let end: string | undefined;
+  void exited.then((how) => (end = how));
+  while (Date.now() < deadline) {
+    const ready = await answers(address);
+    // One more look at the process: what answers may be another server that took the port first.
+    await Promise.race([exited, sleep(ready ? 0 : POLL_MS)]);
+    if (end !== undefined) {
+      throw noServer(`The Temporal server ended while it was starting (${end}).${await lastLines(options.logFile)}`);
+    }
+    if (ready) return;
+  }
+  throw noServer(
+    `The Temporal server did not answer within ${START_TIMEOUT_MS / 1_000} s of its start.${await lastLines(options.logFile)}`,
+  );
+}
+
+async function lastLines(file: string): Promise<string> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  return lines.length === 0 ? '' : ` Last lines of ${file}:\n${lines.slice(-LAST_LOG_LINES).join('\n')}\n`;
+}
+
+/**
+ * Ends the server when this process ends, however it ends: a shell holds one end of a pipe whose other
+ * end only this process has, and the system closes that one even after SIGKILL.
+ */
+function stopWithThisProcess(pid: number): ChildProcess {
+  const script = `while read -r _; do :; done
+    kill -TERM "$1" 2>/dev/null
+    for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$1" 2>/dev/null || exit 0; sleep 1; done
+    kill -KILL "$1" 2>/dev/null`;
+  const watchdog = spawn('/bin/sh', ['-c', script, 'copilot-watchdog', String(pid)], {
+    env: { PATH: '/usr/bin:/bin' },
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  // Without a shell the server only outlives a crash, and the next start finds it by its record.
+  watchdog.once('error', () => undefined);
+  watchdog.stdin.once('error', () => undefined);
+  watchdog.unref();
+  // A pipe of a child process is a socket, which the type does not say.
+  (watchdog.stdin as unknown as { unref(): void }).unref();
+  return watchdog;
+}
+
+async function stopChild(child: ChildProcess, exited: Promise<string>): Promise<void> {
+  child.ref();
+  child.kill('SIGTERM');
+  const grace = new AbortController();
+  const inTime = await Promise.race([
+    exited.then(() => true),
+    sleep(STOP_GRACE_MS, false, { signal: grace.signal }).catch(() => true),
+  ]);
+  grace.abort();
+  if (!inTime) child.kill('SIGKILL');
+  await exited;
+}
+
+async function freePort(preferred: number, taken: number | undefined): Promise<number> {
+  if (preferred !== taken && preferred <= HIGHEST_PORT && (await isFree(preferred))) return preferred;
+  return await getPort({ host: HOST, ...(taken === undefined ? {} : { exclude: [taken] }) });
+}
+
+/** Asked of the system, not of get-port, which holds back for some seconds a port that it has given out before. */
+async function isFree(port: number): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen({ port, host: HOST, exclusive: true }, () => probe.close(() => resolve(true)));
+  });
+}
+
+async function isListening(host: string, port: number): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const socket = connect({ host, port });
+    socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy(new Error('timeout')));
+    socket.once('error', () => resolve(false));
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+  });
+}

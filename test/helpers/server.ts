@@ -1,0 +1,74 @@
+/** A real Temporal server of a test's own: free ports, a temporary home, gone with the test process. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import getPort from 'get-port';
+import { type Config, loadConfig } from '../../src/config.ts';
+import { ensureServer, type RunningServer } from '../../src/server.ts';
+import { isAlive } from '../../src/server/lock.ts';
+
+export interface TestServer {
+  /** `host:port`, the same after a restart. */
+  readonly address: string;
+  readonly uiUrl: string;
+  /** Temporary folder with the server's database and log; removed by `stop`. */
+  readonly homeDir: string;
+  /** SIGKILL, as a crash would; resolves when the process is gone. */
+  kill(): Promise<void>;
+  /** Starts it again on the same file and ports, ending it first where it still runs. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startTestServer(): Promise<TestServer> {
+  const homeDir = await temporaryFolder();
+  const config = isolatedConfig(homeDir);
+  const port = await getPort({ host: '127.0.0.1' });
+  const uiPort = await getPort({ host: '127.0.0.1' });
+  const start = (): Promise<RunningServer> => ensureServer(config, { port, uiPort });
+  let server = await start();
+  const kill = async (): Promise<void> => {
+    if (server.pid !== undefined) await killProcess(server.pid);
+  };
+  return {
+    address: server.address,
+    uiUrl: `http://127.0.0.1:${uiPort}`,
+    homeDir,
+    kill,
+    restart: async () => {
+      await server.stop();
+      server = await start();
+    },
+    stop: async () => {
+      await server.stop();
+      await rm(homeDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The configuration of a program that knows no server but those of `homeDir`; `changes` replaces variables. */
+export function isolatedConfig(homeDir: string, changes: Record<string, string> = {}): Config {
+  const outside = Object.entries(loadConfig().temporal.environment).filter(([name]) => !name.startsWith('TEMPORAL_'));
+  const noProfile = join(homeDir, 'no-profile.toml');
+  return loadConfig({ ...Object.fromEntries(outside), COPILOT_HOME: homeDir, TEMPORAL_CONFIG_FILE: noProfile, ...changes });
+}
+
+export async function temporaryFolder(): Promise<string> {
+  return await mkdtemp(join(tmpdir(), 'copilot-test-'));
+}
+
+/** SIGKILL, resolves when the process is gone; nothing happens where it is gone already. */
+export async function killProcess(pid: number): Promise<void> {
+  if (isAlive(pid)) process.kill(pid, 'SIGKILL');
+  await untilGone(pid);
+}
+
+/** @throws Error when the process still runs after `timeoutMs` */
+export async function untilGone(pid: number, timeoutMs = 15_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (isAlive(pid)) {
+    if (Date.now() > deadline) throw new Error(`Process ${pid} still runs after ${timeoutMs} ms.`);
+    await sleep(20);
+  }
+}

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { z } from 'zod';
+import type { Tool } from '../../../src/contracts/tool.ts';
+import { editDistance, nearest } from '../../../src/tools/nearest.ts';
+import { findTool, modelSchema, parseArguments, runTool, tools } from '../../../src/tools/registry.ts';
+import type { ToolWorld } from './tool-world.ts';
+import { createToolWorld, problemOf } from './tool-world.ts';
+
+describe('the tool registry', () => {
+  let world: ToolWorld;
+  before(async () => {
+    world = await createToolWorld();
+  });
+  after(() => world.remove());
+  const refused = (tool: string, argumentsText: string): Promise<string> => problemOf(tool, runTool(tool, argumentsText, world.context));
+
+  it('has seven tools, and only code has effects outside', () => {
+    assert.deepEqual([...tools.values()].map(({ name, effects, category }) => `${name} ${effects} ${category}`), [
+      'list_files none read', 'read_file none read', 'write_file none write', 'search_files none read',
+      'csv_profile none read', 'calculate none read', 'run_code external code',
+    ]);
+    assert.equal(findTool('read_file')?.name, 'read_file');
+    assert.equal(findTool('constructor'), undefined);
+  });
+
+  it('describes every tool and every field to the model in plain JSON schema', () => {
+    for (const tool of tools.values()) {
+      const { name, description, parameters } = modelSchema(tool);
+      assert.match(name, /^[a-z_]{1,64}$/);
+      assert.ok(description.length > 80);
+      assert.equal(parameters['$schema'], undefined);
+      assert.equal(parameters['additionalProperties'], false);
+      assert.deepEqual(parameters, JSON.parse(JSON.stringify(parameters)));
+      for (const [field, schema] of Object.entries(parameters['properties'] ?? {})) {
+        assert.ok(schema.description.length > 10, `${name}.${field}`);
+      }
+    }
+    assert.deepEqual(modelSchema(tools.get('read_file') ?? assert.fail()).parameters['required'], ['path']);
+  });
+
+  it('says which fields are wrong and what they should be', async () => {
+    assert.equal(
+      await refused('read_file', '{"paht":"a","limit_lines":"3"}'),
+      'the arguments do not fit: "path" is missing (string); "limit_lines": Invalid input: expected number, received string; ' +
+        'there is no field "paht" (did you mean "path"?). The fields are: path (string), offset_line (integer, optional), ' +
+        'limit_lines (integer, optional). Call it again with these corrected.',
+    );
+    assert.match(await refused('csv_profile', '{"path":"a","aggregate":"total"}'), /"aggregate": Invalid option.*aggregate \("sum" \| "mean"/);
+    assert.match(await refused('write_file', '{"path":"a","content":{"a":1}}'), /"content": Invalid input: expected string, received object/);
+    assert.match(await refused('read_file', '{"path":"a","__proto__":{"x":1}}'), /there is no field "__proto__"/);
+  });
+
+  it('says when the arguments are not an object in JSON', async () => {
+    assert.match(await refused('read_file', '{"path": "a"'), /^the arguments are not one JSON object \(.+\). Call it again with, for example, {"path":"<string>"}\.$/);
+    assert.match(await refused('read_file', '["a"]'), /not one JSON object \(it is not an object\)/);
+    assert.match(await refused('read_file', 'null'), /not one JSON object/);
+    assert.match(await refused('read_file', '['.repeat(100_000)), /not one JSON object/);
+  });
+
+  it('takes no text as no arguments, and null as a field that is not given', async () => {
+    assert.equal((await runTool('list_files', '', world.context)).text, 'The workspace is empty.');
+    assert.equal((await runTool('list_files', '{"path":null,"recursive":null}', world.context)).text, 'The workspace is empty.');
+  });
+
+  it('checks the arguments of any tool, not only of a built-in one', () => {
+    const input = z.strictObject({ city: z.string() });
+    const tool: Tool<typeof input> = {
+      name: 'weather', description: '', effects: 'none', category: 'network', timeoutMs: 1, input, run: async () => ({ text: '' }),
+    };
+    assert.deepEqual(parseArguments(tool, '{"city":"Bonn"}'), { city: 'Bonn' });
+    assert.throws(() => parseArguments(tool, '{"town":"Bonn"}'), { name: 'CopilotError', message: /^weather: .*"city" is missing/ });
+  });
+
+  it('finds the nearest name, and none where none is near', () => {
+    assert.equal(nearest('lst_files', tools.keys()), 'list_files');
+    assert.equal(nearest('READFILE', tools.keys()), 'read_file');
+    assert.equal(nearest('teleport', tools.keys()), undefined);
+    assert.equal(nearest('x', []), undefined);
+    assert.deepEqual([editDistance('kitten', 'sitting'), editDistance('', 'abc'), editDistance('abc', 'abc'), editDistance('paht', 'path')], [3, 3, 0, 1]);
+  });
+});

@@ -1,0 +1,51 @@
+/** The second gate of the three rings: what is really in the bundle, whatever lint believes. No server needed. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageDir } from '../../src/config.ts';
+import { buildBundle } from '../../src/workflow-bundle.ts';
+
+const quiet = { log: () => {}, trace: () => {}, debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+/** Packages that sandbox code may contain; long, since @temporalio's own ones bring theirs. */
+const ALLOWED_PACKAGES = /^(zod|@temporalio\/(common|workflow)|nexus-rpc|ms|long)$/;
+
+describe('the sandbox', function () {
+  this.timeout(60_000);
+  let modules: string[];
+
+  before(async () => {
+    const code = await buildBundle(quiet);
+    modules = [...code.matchAll(/^\/\*{3}\/ "(\.\/[^"]+)":?/gm)].map((match) => match[1] ?? '');
+  });
+
+  it('holds workflow and contract code, and of packages only those that may run there', () => {
+    assert.ok(modules.includes('./src/workflows/session.ts'), `no session in the bundle: ${modules.slice(0, 5).join(', ')}`);
+    const strangers = modules.filter((path) => !isAllowed(path));
+    assert.deepEqual(strangers, []);
+  });
+
+  it('would notice agent code', () => {
+    assert.equal(isAllowed('./src/agents/cache.ts'), false);
+    assert.equal(isAllowed('./node_modules/openai/index.mjs'), false);
+    assert.equal(isAllowed('./node_modules/@temporalio/client/lib/index.js'), false);
+  });
+});
+
+describe('contracts', () => {
+  it('take only define* from the workflow package, so that a client never loads workflow code by them', () => {
+    const dir = join(packageDir, 'src', 'contracts');
+    for (const name of readdirSync(dir)) {
+      const source = readFileSync(join(dir, name), 'utf8');
+      const names = /import \{([^}]+)\} from '@temporalio\/workflow'/.exec(source)?.[1]?.split(',') ?? [];
+      const others = names.map((part) => part.trim()).filter((part) => part !== '' && !part.startsWith('define'));
+      assert.deepEqual(others, [], name);
+    }
+  });
+});
+
+function isAllowed(path: string): boolean {
+  if (/^\.\/src\/(workflows|contracts)\//.test(path)) return true;
+  const inPackage = /^\.\/node_modules\/((?:@[^/]+\/)?[^/]+)(?:\/(.*))?$/.exec(path);
+  return inPackage !== null && ALLOWED_PACKAGES.test(inPackage[1] ?? '');
+}
