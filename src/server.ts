@@ -12,7 +12,7 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { Config } from './config.ts';
 import { CopilotError } from './contracts/errors.ts';
 import { findServerProgram, type Log } from './server/binary.ts';
-import { answers, choosePorts, HOST, launch, type Launched, type Ports, START_TIMEOUT_MS } from './server/launch.ts';
+import { answers, choosePorts, HOST, launch, type Launched, type Ports, START_TIMEOUT_MS, whyNotListening } from './server/launch.ts';
 import { withLock } from './server/lock.ts';
 import { keepClosedSessions } from './server/namespace.ts';
 import { readRecord, removeRecord, type ServerRecord, writeRecord } from './server/record.ts';
@@ -105,7 +105,8 @@ async function useNamed(connectionOptions: ConnectionOptions & { address: string
   try {
     await (await Connection.connect({ ...connectionOptions, connectTimeout: CONNECT_TIMEOUT_MS })).close();
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
+    // gRPC only says that its time was up.
+    const problem = (await whyNotListening(address)) ?? (error instanceof Error ? error.message : String(error));
     throw new CopilotError('ServerUnreachable', { address, problem }, { cause: error });
   }
   return { address, namespace, uiUrl: undefined, started: false, pid: undefined, stop: async () => undefined };
@@ -145,10 +146,13 @@ async function startServer(
   options: ServerOptions,
   log: Log,
 ): Promise<RunningServer> {
+  // Servers of several homes start one after another: two that choose the same port would take each other for themselves.
+  const portsLock = join(config.cacheDir, 'ports.lock');
+  const start = async (): Promise<RunningServer> =>
+    await startOnPorts(config, program, namespace, options, await choosePorts(options));
   for (let attempt = 1; ; attempt++) {
-    const ports = await choosePorts(options);
     try {
-      return await startOnPorts(config, program, namespace, options, ports);
+      return await withLock(portsLock, start);
     } catch (error) {
       const raced = error instanceof CopilotError && error.message.includes('address already in use');
       if (!raced || attempt === START_ATTEMPTS) throw error;

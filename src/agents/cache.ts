@@ -10,6 +10,7 @@ import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import type { AgentOverride, ResolvedTeam } from '../contracts/team.ts';
 import type { CacheEntry, CacheStats } from './cache-stats.ts';
+import { type FetchTeam, TeamDefinitions } from './definitions.ts';
 import { canonicalJson } from './digest.ts';
 import { makePrivateAgent, type PrivateAgent } from './private-agent.ts';
 import type { Agent, Team } from './team.ts';
@@ -28,9 +29,6 @@ export interface AgentCacheOptions {
   open(resolved: ResolvedTeam, instanceId: string): Promise<Team>;
   readonly log: Logger;
 }
-
-/** Gets the definition that a session is pinned to. */
-export type FetchTeam = () => Promise<ResolvedTeam>;
 
 /** The right to use a team until `release`. */
 export interface Lease {
@@ -72,19 +70,26 @@ const CLOSE_MS = 10_000;
 const MAX_SWEEP_MS = 60_000;
 /** Sessions whose slot is remembered; one that was forgotten may get another, which costs nothing. */
 const MAX_SESSIONS = 10_000;
-/** Definitions kept beside the open teams, up to 256 KiB each. */
-const MAX_DEFINITIONS = 64;
 
 export class AgentCache {
   readonly #options: AgentCacheOptions;
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry>();
   readonly #slots = new LRUCache<string, number>({ max: MAX_SESSIONS });
-  readonly #definitions = new LRUCache<string, ResolvedTeam>({ max: MAX_DEFINITIONS });
-  readonly #fetches = new Map<string, Promise<ResolvedTeam>>();
+  readonly #definitions = new TeamDefinitions();
   readonly #closing = new Set<Promise<void>>();
   readonly #sweeper: NodeJS.Timeout;
-  readonly #counts = { sessions: 0, messages: 0, opens: 0, failedOpens: 0, openMs: 0, hits: 0, misses: 0, evictions: 0, closeFailures: 0 };
+  readonly #counts = {
+    sessions: 0,
+    messages: 0,
+    opens: 0,
+    failedOpens: 0,
+    openMs: 0,
+    hits: 0,
+    misses: 0,
+    evictions: 0,
+    closeFailures: 0,
+  };
   #leased = 0;
   #loggedStats = '';
   #loggedAt = performance.now();
@@ -137,7 +142,7 @@ export class AgentCache {
 
   /** Remembers a definition, so that its first lease need not fetch it. */
   prime(resolved: ResolvedTeam): void {
-    this.#definitions.set(resolved.digest, resolved);
+    this.#definitions.remember(resolved);
   }
 
   stats(): CacheStats {
@@ -150,7 +155,9 @@ export class AgentCache {
       reusePerInstance: counts.opens === 0 ? 0 : Math.round((counts.messages / counts.opens) * 10) / 10,
       instances: entries.reduce((sum, entry) => sum + instancesOf(entry), 0),
       privateAgents: entries.filter(({ kind }) => kind === 'private').length,
-      sessionsWithOverrides: new Set(entries.flatMap((entry) => (entry.kind === 'private' ? [entry.facts.metadata.session_id] : []))).size,
+      sessionsWithOverrides: new Set(
+        entries.flatMap((entry) => (entry.kind === 'private' ? [entry.facts.metadata.session_id] : [])),
+      ).size,
       memoryBytes: process.memoryUsage.rss(),
     };
   }
@@ -160,7 +167,12 @@ export class AgentCache {
     return [...this.#entries].map(([key, entry]) =>
       entry.kind === 'private'
         ? { kind: 'private', key, ...entry.facts }
-        : { kind: 'shared', key: `${entry.name ?? '?'}@${entry.digest}`, leases: entry.leases, instances: instancesOf(entry) },
+        : {
+            kind: 'shared',
+            key: `${entry.name ?? '?'}@${entry.digest}`,
+            leases: entry.leases,
+            instances: instancesOf(entry),
+          },
     );
   }
 
@@ -176,7 +188,7 @@ export class AgentCache {
       const drained = await within(this.#closeMs, new Promise<void>((resolve) => (this.#drained = resolve)));
       if (!drained) this.#options.log.warn({ leases: this.#leased }, 'agent teams are closed while in use');
     }
-    for (const key of [...this.#entries.keys()]) this.#remove(key);
+    for (const key of this.#entries.keys()) this.#remove(key);
     await Promise.all(this.#closing);
     this.#logStats();
   }
@@ -206,7 +218,7 @@ export class AgentCache {
 
   async #instance(entry: SharedEntry, slot: number, fetch: FetchTeam): Promise<Team> {
     if (!entry.slots[slot]) {
-      const resolved = await this.#definition(entry.digest, fetch);
+      const resolved = await this.#definitions.get(entry.digest, fetch);
       entry.name = resolved.definition.name;
       // Somebody else may have begun to open it in the meantime.
       if (!entry.slots[slot]) return this.#open(entry, slot, resolved);
@@ -237,26 +249,6 @@ export class AgentCache {
     return opening;
   }
 
-  /** Shares one fetch. Where another session's failed, that says nothing about ours: its session may be gone. */
-  async #definition(digest: string, fetch: FetchTeam): Promise<ResolvedTeam> {
-    const others = this.#definitions.get(digest) ?? (await this.#fetches.get(digest)?.catch(() => undefined));
-    if (others) return others;
-    const own = this.#fetch(digest, fetch);
-    this.#fetches.set(digest, own);
-    try {
-      return await own;
-    } finally {
-      if (this.#fetches.get(digest) === own) this.#fetches.delete(digest);
-    }
-  }
-
-  async #fetch(digest: string, fetch: FetchTeam): Promise<ResolvedTeam> {
-    const resolved = await fetch();
-    if (resolved.digest !== digest) throw new Error(`asked for team ${digest}, got ${resolved.digest}`);
-    this.prime(resolved);
-    return resolved;
-  }
-
   #agent(team: Team, sessionId: string, id: string, override: AgentOverride | undefined): Agent {
     const key = `${id}#${sessionId}`;
     const configuration = override ?? {};
@@ -269,7 +261,13 @@ export class AgentCache {
     const entry: PrivateEntry =
       found?.kind === 'private' && found.made === made
         ? found
-        : { kind: 'private', digest: team.digest, made, usedAt: 0, ...makePrivateAgent(team, sessionId, id, configuration) };
+        : {
+            kind: 'private',
+            digest: team.digest,
+            made,
+            usedAt: 0,
+            ...makePrivateAgent(team, sessionId, id, configuration),
+          };
     this.#use(key, entry);
     this.#evict();
     return entry.agent;
@@ -285,7 +283,8 @@ export class AgentCache {
     entry.leases -= 1;
     this.#leased -= 1;
     entry.usedAt = performance.now();
-    if (entry.leases === 0 && instancesOf(entry) === 0 && this.#entries.get(entry.digest) === entry) this.#entries.delete(entry.digest);
+    if (entry.leases === 0 && instancesOf(entry) === 0 && this.#entries.get(entry.digest) === entry)
+      this.#entries.delete(entry.digest);
     if (this.#leased === 0) this.#drained?.();
     this.#evict();
   }

@@ -6,11 +6,26 @@ import { constants, type FileHandle, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { CopilotError } from '../contracts/errors.ts';
-import { type AgentDefinition, AgentFile, Name, type ResolvedTeam, type TeamDefinition, TeamFile } from '../contracts/team.ts';
+import {
+  type AgentDefinition,
+  AgentFile,
+  Name,
+  type ResolvedTeam,
+  type TeamDefinition,
+  TeamFile,
+} from '../contracts/team.ts';
 import type { ToolFacts } from '../contracts/tool.ts';
 import { canonicalJson, digestOf } from './digest.ts';
 import { compileTemplate, TemplateError } from './template.ts';
-import { parseYaml, type Problem, sortByLine, unknownName, unusable, type Written, type YamlFile } from './yaml-file.ts';
+import {
+  parseYaml,
+  type Problem,
+  sortByLine,
+  unknownName,
+  unusable,
+  type Written,
+  type YamlFile,
+} from './yaml-file.ts';
 
 /** Largest YAML file. */
 export const MAX_FILE_BYTES = 256 * 1024;
@@ -61,7 +76,9 @@ export async function loadTeam(
 export async function listTeams(agentsDir: string): Promise<string[]> {
   const names = (await listFolder(agentsDir)) ?? [];
   const found = await Promise.all(
-    names.map(async (name) => Name.safeParse(name).success && (await listFolder(join(agentsDir, name)))?.includes(TEAM_FILE)),
+    names.map(
+      async (name) => Name.safeParse(name).success && (await listFolder(join(agentsDir, name)))?.includes(TEAM_FILE),
+    ),
   );
   return names.filter((_, index) => found[index]).sort();
 }
@@ -92,15 +109,25 @@ function checkFileNames(team: string, files: readonly string[]): void {
     const at = { file: `${team}/${file}`, line: 1 };
     if (!file.endsWith('.yaml')) return [{ ...at, text: 'the name must end with ".yaml"' }];
     const name = Name.safeParse(file.slice(0, -'.yaml'.length));
-    return name.success ? [] : [{ ...at, text: `an agent's id is the name of its file: ${name.error.issues[0]?.message}` }];
+    return name.success
+      ? []
+      : [{ ...at, text: `an agent's id is the name of its file: ${name.error.issues[0]?.message}` }];
   });
   if (files.length - 1 > MAX_AGENTS) {
-    problems.push({ file: `${team}/${TEAM_FILE}`, line: 1, text: `the team has ${files.length - 1} agents, and ${MAX_AGENTS} at most` });
+    problems.push({
+      file: `${team}/${TEAM_FILE}`,
+      line: 1,
+      text: `the team has ${files.length - 1} agents, and ${MAX_AGENTS} at most`,
+    });
   }
   failOn(problems);
 }
 
-async function readYaml<S extends z.ZodType>(agentsDir: string, file: string, schema: S): Promise<YamlFile<z.output<S>>> {
+async function readYaml<S extends z.ZodType>(
+  agentsDir: string,
+  file: string,
+  schema: S,
+): Promise<YamlFile<z.output<S>>> {
   const text = await readText(join(agentsDir, file));
   return typeof text === 'string' ? parseYaml(file, text, schema) : unusable([{ file, line: 1, text: text.problem }]);
 }
@@ -111,7 +138,9 @@ async function readText(path: string): Promise<string | { problem: string }> {
     // A named pipe must not keep the worker waiting for a writer.
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    return { problem: isMissing(error) ? 'the file is missing' : `it cannot be read: ${(error as NodeJS.ErrnoException).code}` };
+    return {
+      problem: isMissing(error) ? 'the file is missing' : `it cannot be read: ${(error as NodeJS.ErrnoException).code}`,
+    };
   }
   try {
     if (!(await handle.stat()).isFile()) return { problem: 'it is not a file' };
@@ -132,8 +161,17 @@ async function readText(path: string): Promise<string | { problem: string }> {
 
 /** Agents that the team gives a role. */
 function checkRoles(file: YamlFile<TeamFile>, ids: readonly string[]): Problem[] {
-  const roles = [['routing', 'agent'], ['planning', 'agent'], ['planning', 'reviewer'], ['answering', 'agent']];
-  return checkNames('agent', roles.flatMap((path) => file.textAt(path) ?? []), ids);
+  const roles = [
+    ['routing', 'agent'],
+    ['planning', 'agent'],
+    ['planning', 'reviewer'],
+    ['answering', 'agent'],
+  ];
+  return checkNames(
+    'agent',
+    roles.flatMap((path) => file.textAt(path) ?? []),
+    ids,
+  );
 }
 
 function checkAgent(
@@ -146,7 +184,10 @@ function checkAgent(
   const handoffs = file.textsAt(['handoffs']);
   return [
     ...checkNames('tool', used, [...tools.keys()]),
-    ...checkNames('agent', handoffs, ids.filter((other) => other !== id)),
+    ...checkNames('agent', handoffs, ids),
+    ...handoffs
+      .filter(({ text }) => text === id)
+      .map(({ file: name, line }) => ({ file: name, line, text: 'an agent cannot hand off to itself' })),
     ...checkTwice(used),
     ...checkTwice(handoffs),
     ...checkTemplate(file.textAt(['instructions'])),
@@ -194,11 +235,17 @@ function define(
   const used: TeamDefinition['tools'] = {};
   for (const [id, { value }] of agentFiles) {
     if (!value) throw new Error(`agent ${id} has problems that were not reported`);
-    agents[id] = { ...value, id, name: value.name ?? id, variables: [...compileTemplate(value.instructions).variables] };
+    agents[id] = {
+      ...value,
+      id,
+      name: value.name ?? id,
+      variables: [...compileTemplate(value.instructions).variables],
+    };
     for (const tool of value.tools) {
       const facts = tools.get(tool);
       // Picked one by one: what is given may be the tools themselves, with their code.
-      if (facts) used[tool] = { name: tool, effects: facts.effects, category: facts.category, timeoutMs: facts.timeoutMs };
+      if (facts)
+        used[tool] = { name: tool, effects: facts.effects, category: facts.category, timeoutMs: facts.timeoutMs };
     }
   }
   if (!teamFile.value) throw new Error(`team ${name} has problems that were not reported`);

@@ -21,7 +21,7 @@ export interface Agent {
    * The instructions with values of the context filled in; a key that is missing gives nothing.
    * @throws CopilotError `InvalidInput` where the text would grow without end
    */
-  system(context: Readonly<Record<string, Json>>): string;
+  readonly system: (context: Readonly<Record<string, Json>>) => string;
 }
 
 export interface TeamOptions {
@@ -67,7 +67,9 @@ export class Team {
   readonly #agents: ReadonlyMap<string, Agent>;
   #closed: Promise<void> | undefined;
 
-  constructor(parts: Pick<Team, 'id' | 'digest' | 'definition' | 'model'> & { readonly agents: ReadonlyMap<string, Agent> }) {
+  constructor(
+    parts: Pick<Team, 'id' | 'digest' | 'definition' | 'model'> & { readonly agents: ReadonlyMap<string, Agent> },
+  ) {
     this.id = parts.id;
     this.digest = parts.digest;
     this.definition = parts.definition;
@@ -85,7 +87,10 @@ export class Team {
       const known = [...this.#agents.keys()];
       const near = nearest(id, known);
       const hint = near === undefined ? `it has ${known.join(', ')}` : `did you mean "${near}"?`;
-      throw new CopilotError('InvalidInput', { what: `Agent "${id}"`, problem: `team ${this.definition.name} has no such agent; ${hint}` });
+      throw new CopilotError('InvalidInput', {
+        what: `Agent "${id}"`,
+        problem: `team ${this.definition.name} has no such agent; ${hint}`,
+      });
     }
     if (!override) return shared;
 
@@ -146,6 +151,9 @@ function asInvalidInput<T>(agent: string, work: () => T): T {
     return work();
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error;
-    throw new CopilotError('InvalidInput', { what: `The instructions of agent "${agent}"`, problem: `line ${error.line}: ${error.message}` });
+    throw new CopilotError('InvalidInput', {
+      what: `The instructions of agent "${agent}"`,
+      problem: `line ${error.line}: ${error.message}`,
+    });
   }
 }

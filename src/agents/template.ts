@@ -31,6 +31,11 @@ export class TemplateError extends Error {
 /** Longest rendered text. Loops are charged for what each round gives, so that nested ones end too. */
 export const MAX_RENDERED_TEXT = 400_000;
 
+/** Most `{{…}}` of a template, and the longest of them, comments aside: Handlebars takes seconds for thousands that are nested. */
+export const MAX_EXPRESSIONS = 500;
+const MAX_EXPRESSION_TEXT = 1_000;
+const LONG_EXPRESSION = new RegExp(`\\{\\{(?!!)[^}]{${MAX_EXPRESSION_TEXT}}`);
+
 /** How many arguments each helper takes. */
 const HELPERS: ReadonlyMap<string, number> = new Map([
   ['if', 1],
@@ -44,6 +49,7 @@ const HELPERS: ReadonlyMap<string, number> = new Map([
 /** @throws TemplateError with the line in `source` */
 export function compileTemplate(source: string): Template {
   try {
+    checkSize(source);
     const variables = findVariables(Handlebars.parse(source));
     const compiled = environment.compile<unknown>(source, { noEscape: true });
     const render: Template['render'] = (context) => {
@@ -89,6 +95,14 @@ function createEnvironment(): typeof Handlebars {
 
 function tooLong(): TemplateError {
   return new TemplateError(`the text becomes longer than ${MAX_RENDERED_TEXT} characters`, 1);
+}
+
+function checkSize(source: string): void {
+  const count = source.split('{{').length - 1;
+  if (count > MAX_EXPRESSIONS)
+    throw new TemplateError(`it has ${count} expressions in braces, and ${MAX_EXPRESSIONS} at most`, 1);
+  if (LONG_EXPRESSION.test(source))
+    throw new TemplateError(`an expression in braces is longer than ${MAX_EXPRESSION_TEXT} characters`, 1);
 }
 
 function findVariables(program: hbs.AST.Program): string[] {
@@ -139,7 +153,10 @@ function visitCall({ path, params, hash, loc }: Call, scope: Scope): void {
   const named = hash?.pairs ?? [];
   const wanted = HELPERS.get(name);
   if (wanted !== undefined && params.length !== wanted) {
-    throw new TemplateError(`${name} takes ${wanted} argument${wanted === 1 ? '' : 's'}, not ${params.length}`, loc.start.line);
+    throw new TemplateError(
+      `${name} takes ${wanted} argument${wanted === 1 ? '' : 's'}, not ${params.length}`,
+      loc.start.line,
+    );
   }
   if (wanted === undefined && params.length + named.length > 0) {
     const near = nearest(name, HELPERS.keys());
@@ -165,7 +182,8 @@ function toTemplateError(error: unknown): TemplateError {
   if (error instanceof TemplateError) return error;
   if (error instanceof RangeError) return new TemplateError('it is nested too deeply or too long', 1);
   const message = error instanceof Error ? error.message : String(error);
-  const line = (error as { lineNumber?: number }).lineNumber ?? Number(/^Parse error on line (\d+)/.exec(message)?.[1] ?? 1);
+  const line =
+    (error as { lineNumber?: number }).lineNumber ?? Number(/^Parse error on line (\d+)/.exec(message)?.[1] ?? 1);
   // A parse error shows the place in three lines of its own; only the last says what is wrong.
   return new TemplateError((message.split('\n').at(-1) ?? message).replace(/ - \d+:\d+$/, ''), line);
 }

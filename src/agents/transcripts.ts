@@ -49,7 +49,10 @@ export class TranscriptCache {
 
   /** @param options `maxBytes`: rough bound of all copies together, default 64 MB */
   constructor(options: { readonly maxBytes?: number } = {}) {
-    this.#copies = new LRUCache({ maxSize: options.maxBytes ?? DEFAULT_MAX_BYTES, sizeCalculation: ({ bytes }) => bytes });
+    this.#copies = new LRUCache({
+      maxSize: options.maxBytes ?? DEFAULT_MAX_BYTES,
+      sizeCalculation: ({ bytes }) => bytes,
+    });
   }
 
   /**
@@ -66,7 +69,8 @@ export class TranscriptCache {
 
     // One fetch for all who want the same.
     const wanted = JSON.stringify([key, address.epoch, address.length, address.check]);
-    const refill = this.#refills.get(wanted) ?? this.#refill(key, address, fetch).finally(() => this.#refills.delete(wanted));
+    const refill =
+      this.#refills.get(wanted) ?? this.#refill(key, address, fetch).finally(() => this.#refills.delete(wanted));
     this.#refills.set(wanted, refill);
     return (await refill).slice();
   }
@@ -121,7 +125,9 @@ export class TranscriptCache {
     const filled = extend(base, part.messages);
     if (!stands(filled, address)) return undefined;
     const present = this.#copies.get(key);
-    const better = present && (present.epoch > filled.epoch || (present.messages.length > filled.messages.length && stands(present, address)));
+    const better =
+      present &&
+      (present.epoch > filled.epoch || (present.messages.length > filled.messages.length && stands(present, address)));
     if (!better) this.#copies.set(key, filled);
     return filled.messages.slice(0, address.length);
   }
@@ -151,6 +157,9 @@ function extend(copy: Copy, messages: readonly Message[]): Copy {
 /** Two bytes a UTF-16 unit. */
 function sizeOf(message: Message): number {
   const calls = message.role === 'assistant' ? (message.toolCalls ?? []) : [];
-  const characters = calls.reduce((sum, call) => sum + call.arguments.length + call.name.length + call.id.length, message.text.length);
+  const characters = calls.reduce(
+    (sum, call) => sum + call.arguments.length + call.name.length + call.id.length,
+    message.text.length,
+  );
   return MESSAGE_OVERHEAD_BYTES + 2 * characters;
 }

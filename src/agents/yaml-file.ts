@@ -1,6 +1,6 @@
 /** One YAML file against one schema: a plain value, and every problem with its line. */
 import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, visit } from 'yaml';
-import type { Document, YAMLMap } from 'yaml';
+import type { Document } from 'yaml';
 import { z } from 'zod';
 import { nearest } from '../tools/nearest.ts';
 
@@ -76,14 +76,20 @@ export function sortByLine(problems: readonly Problem[]): Problem[] {
 export function unknownName(what: string, name: string, known: Iterable<string>): string {
   const names = [...known];
   const near = nearest(name.slice(0, 100), names);
-  const hint = near !== undefined ? `did you mean "${near}"?` : names.length > 0 ? `there are ${names.join(', ')}` : 'there are none';
+  const hint =
+    near !== undefined
+      ? `did you mean "${near}"?`
+      : names.length > 0
+        ? `there are ${names.join(', ')}`
+        : 'there are none';
   return `unknown ${what} "${name.slice(0, 100)}"; ${hint}`;
 }
 
 /** Through JSON, so that nothing is shared, cyclic or of a class, and aliases cannot blow it up. */
 function plain(document: Document.Parsed): unknown {
   const json = JSON.stringify(document.toJS({ maxAliasCount: 100 }));
-  if (json.length > MAX_EXPANDED_TEXT) throw new Error(`its aliases make it longer than ${MAX_EXPANDED_TEXT} characters`);
+  if (json.length > MAX_EXPANDED_TEXT)
+    throw new Error(`its aliases make it longer than ${MAX_EXPANDED_TEXT} characters`);
   return JSON.parse(json) as unknown;
 }
 
@@ -103,9 +109,8 @@ class Source {
 
   syntaxProblems(): Problem[] {
     const problems = [...this.#document.errors, ...this.#document.warnings].map((error) => {
-      const [start, end] = error.pos;
-      const text = error.code === 'DUPLICATE_KEY' ? `the key "${this.#text.slice(start, end)}" appears twice` : error.message;
-      return this.#problem(start, text);
+      const [start] = error.pos;
+      return this.#problem(start, this.#explain(error.code, error.message, start));
     });
     visit(this.#document, {
       Node: (_key, node, path) => {
@@ -121,6 +126,12 @@ class Source {
       },
     });
     return problems;
+  }
+
+  #explain(code: string, message: string, start: number): string {
+    if (code === 'DUPLICATE_KEY')
+      return `the key "${/^["']?([^"':\n]*)/.exec(this.#text.slice(start, start + 100))?.[1]}" appears twice`;
+    return message.includes('call stack') ? 'it is nested too deeply' : message;
   }
 
   textAt(path: Path): Written | undefined {
@@ -141,7 +152,9 @@ class Source {
     if (issue.code === 'unrecognized_keys') {
       const known = keysAt(schema, issue.path);
       const what = place ? `key in ${place}` : 'key';
-      return issue.keys.slice(0, MAX_UNKNOWN_KEYS).map((key) => this.#problemAt([...issue.path, key], unknownName(what, key, known)));
+      return issue.keys
+        .slice(0, MAX_UNKNOWN_KEYS)
+        .map((key) => this.#problemAt([...issue.path, key], unknownName(what, key, known)));
     }
     const message = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
     const missing = issue.path.length > 0 && !this.#find(issue.path).found;
@@ -155,7 +168,7 @@ class Source {
     let line = this.#lineOf(node?.range?.[0]);
     for (const part of path) {
       if (isMap(node)) {
-        const pair = (node as YAMLMap).items.find(({ key }) => isScalar(key) && key.value === part);
+        const pair = node.items.find(({ key }) => isScalar(key) && key.value === part);
         if (!pair) return { node, line, found: false };
         line = this.#lineOf(keyOffset(pair));
         node = this.#resolve(pair.value);
@@ -200,7 +213,7 @@ function keysAt(schema: z.ZodType, path: Path): string[] {
     else if (at instanceof z.ZodRecord) at = unwrap(at.valueType);
     else return [];
   }
-  return at instanceof z.ZodObject ? Object.keys(at.shape as object) : [];
+  return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
 }
 
 function unwrap(schema: unknown): unknown {

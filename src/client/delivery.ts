@@ -5,7 +5,7 @@ import type { UpdateDefinition } from '@temporalio/common';
 import { ulid } from 'ulid';
 import { CopilotError, fromFailure } from '../contracts/errors.ts';
 import { isTimeout, isTransient, type ServerLink } from './connection.ts';
-import { describeSession } from './description.ts';
+import { describeSession } from './reading.ts';
 
 /** How long the server may take to hand an update to a worker and have it accepted. */
 const ACCEPT_TIMEOUT_MS = 10_000;

@@ -56,7 +56,7 @@ export const ERRORS = {
     retryable: true,
     exitCode: 4,
     message: (d) =>
-      `${d['limit']} messages are waiting already. Send again when a turn has ended, or interrupt the running one.`,
+      `${d['waiting']} messages are waiting already, and no more are taken. Send again when a turn has ended, or interrupt the running one.`,
   },
   TooManyWaiting: {
     retryable: true,

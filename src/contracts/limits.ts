@@ -4,20 +4,24 @@
 export const MAX_MESSAGE_BYTES = 256 * 1024;
 /** Messages that may wait while a turn runs. */
 export const MAX_QUEUED_MESSAGES = 16;
+/** Text of all messages that wait. One more is taken while this is not passed. */
+export const MAX_QUEUED_BYTES = 256 * 1024;
 /** Update handlers that may wait for a turn; Temporal takes 10 updates in flight, the rest is for interrupt and others. */
 export const MAX_WAITING_HANDLERS = 6;
 /** Message ids remembered for de-duplication, through continue-as-new. */
 export const MAX_REMEMBERED_MESSAGES = 256;
 /** Ended turns kept in the session's state; older ones are read from the runs that made them. */
 export const MAX_RECENT_TURNS = 20;
+/** Size of those turns as JSON, in UTF-16 units: with long plans fewer are kept. */
+export const MAX_RECENT_TURNS_TEXT = 128 * 1024;
 /** Text of one tool result in the conversation; the whole is kept as a file in the workspace. */
 export const MAX_TOOL_TEXT = 25_000;
 /** Text of one model reply. */
 export const MAX_REPLY_TEXT = 100_000;
-/** Live transcript, in estimated tokens, at which the oldest messages leave it. */
-export const TRANSCRIPT_LIMIT_TOKENS = 48_000;
-/** What stays in the live transcript then. */
-export const TRANSCRIPT_KEEP_TOKENS = 12_000;
+/** Live transcript at which the oldest messages leave it: 48,000 tokens of about four bytes. */
+export const MAX_TRANSCRIPT_BYTES = 48_000 * 4;
+/** What stays in the live transcript then: 12,000 tokens. */
+export const KEPT_TRANSCRIPT_BYTES = 12_000 * 4;
 /** Context, as JSON: all keys together. */
 export const MAX_CONTEXT_BYTES = 256 * 1024;
 /** Progress events kept in memory for followers of the present run. */

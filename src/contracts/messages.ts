@@ -30,7 +30,8 @@ export type SuspendPayload = z.infer<typeof SuspendPayload>;
 export const ContinuePayload = z.strictObject({ message: MessageText.optional() }).optional();
 export type ContinuePayload = z.infer<typeof ContinuePayload>;
 
-export const SendPayload = QueuedMessage;
+/** Without a `messageId` the id of the update is the id of the message. */
+export const SendPayload = QueuedMessage.partial({ messageId: true });
 export type SendPayload = z.infer<typeof SendPayload>;
 
 export const AwaitTurnPayload = z.strictObject({ turnId: z.string().min(1).max(200) });

@@ -1,6 +1,6 @@
 /** A session: how it starts, what it shows of itself, what it carries from run to run. */
 import { z } from 'zod';
-import { Json, Usage } from './json.ts';
+import { Json, Usage, utf8Bytes } from './json.ts';
 import { MAX_MESSAGE_BYTES } from './limits.ts';
 import { AgentOverride, Name, ResolvedTeam } from './team.ts';
 import { Message, TranscriptAddress } from './transcript.ts';
@@ -27,19 +27,10 @@ export const SessionConfig = z.strictObject({
 });
 export type SessionConfig = z.infer<typeof SessionConfig>;
 
-const textBytes = (text: string): number => {
-  let bytes = 0;
-  for (const char of text) {
-    const code = char.codePointAt(0) ?? 0;
-    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-  }
-  return bytes;
-};
-
 /** Text of a person: not blank, no NUL, whole characters only, 256 KiB at most. */
 export const MessageText = z
   .string()
-  .refine((text) => text.length <= MAX_MESSAGE_BYTES && textBytes(text) <= MAX_MESSAGE_BYTES, {
+  .refine((text) => text.length <= MAX_MESSAGE_BYTES && utf8Bytes(text) <= MAX_MESSAGE_BYTES, {
     error: `it is longer than ${MAX_MESSAGE_BYTES / 1024} KiB; attach a file instead`,
   })
   .refine((text) => text.trim() !== '', { error: 'it is empty' })
@@ -162,7 +153,8 @@ export interface SessionState {
   recent: Turn[];
   /** Pairs of message id and turn id, oldest first. */
   remembered: [string, string][];
-  transcript: { address: TranscriptAddress; messages: Message[] };
+  /** The live conversation; `bytes` is the size of its text. */
+  transcript: { address: TranscriptAddress; messages: Message[]; bytes: number };
   context: ContextState;
   usage: Record<string, Usage>;
   notes: Note[];

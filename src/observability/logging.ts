@@ -7,13 +7,22 @@ import type { Config } from '../config.ts';
 const STDERR = 2;
 
 /** Errors of HTTP clients carry their requests with them. */
-const SECRETS = ['apiKey', '*.apiKey', '*.authorization', '*.headers', '*.*.authorization', '*.*.headers'];
+const SECRETS = [
+  'apiKey',
+  '*.apiKey',
+  '*.authorization',
+  '*.headers',
+  '*.*.apiKey',
+  '*.*.authorization',
+  '*.*.headers',
+];
 
 /** @param destination gets the JSON lines; default stderr */
 export function createLogger(config: Config, destination?: DestinationStream): Logger {
   const options = {
     level: config.logLevel,
     timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: SECRETS, censor: '[redacted]' },
   };
   return pino(options, destination ?? openStderr());

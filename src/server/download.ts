@@ -46,28 +46,23 @@ export async function downloadServer(
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     output = (output + text).slice(0, OUTPUT_CHARACTERS);
   });
-  let ended = false;
-  const end = new Promise<void>((resolve) => {
+  const end = new Promise<true>((resolve) => {
     child.once('error', (error) => {
       output += error.message;
-      resolve();
+      resolve(true);
     });
-    child.once('close', () => resolve());
-  }).finally(() => {
-    ended = true;
+    child.once('close', () => resolve(true));
   });
 
   let size = 0;
   let lastProgress = Date.now();
-  while (!ended) {
-    await Promise.race([end, sleep(POLL_MS)]);
+  while (!(await Promise.race([end, sleep(POLL_MS, false)]))) {
     const sizeNow = await totalSize(folder);
     if (sizeNow > size) [size, lastProgress] = [sizeNow, Date.now()];
-    if (Date.now() - lastProgress > STALLED_MS) {
-      if (child.pid !== undefined && !ended) process.kill(-child.pid, 'SIGKILL');
-      await end;
-      output = `nothing came for ${STALLED_MS / 1_000} s`;
-    }
+    if (Date.now() - lastProgress <= STALLED_MS || child.pid === undefined || child.exitCode !== null) continue;
+    process.kill(-child.pid, 'SIGKILL');
+    await end;
+    output = `nothing came for ${STALLED_MS / 1_000} s`;
   }
   const file = (await readdir(folder)).find((name) => !name.endsWith('.downloading'));
   if (file === undefined) throw new Error(`The download failed (${lastCause(output)}).`);

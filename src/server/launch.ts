@@ -88,15 +88,29 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
 
 /** Whether a Temporal server answers there. */
 export async function answers(address: string): Promise<boolean> {
-  const separator = address.lastIndexOf(':');
   // gRPC waits a second before its second try; a bare connection tells sooner that nobody listens.
-  if (!(await isListening(address.slice(0, separator), Number(address.slice(separator + 1))))) return false;
+  if ((await whyNotListening(address)) !== undefined) return false;
   try {
     await (await Connection.connect({ address, connectTimeout: CONNECT_TIMEOUT_MS })).close();
     return true;
   } catch {
     return false;
   }
+}
+
+/** What the system says against a connection to `host:port`, undefined where there is one. */
+export async function whyNotListening(address: string): Promise<string | undefined> {
+  if (!URL.canParse(`tcp://${address}`)) return 'it is not host:port';
+  const { hostname, port } = new URL(`tcp://${address}`);
+  return await new Promise((resolve) => {
+    const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) });
+    socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy(new Error('no connection in time')));
+    socket.once('error', (error) => resolve(error.message));
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(undefined);
+    });
+  });
 }
 
 function startFlags(options: LaunchOptions): string[] {
@@ -133,28 +147,28 @@ function serverEnvironment(environment: Readonly<Record<string, string>>): Recor
   return Object.fromEntries(kept.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])));
 }
 
-async function untilReady(options: LaunchOptions, exited: Promise<string>): Promise<void> {
-  const address = `${HOST}:${options.port}`;
+async function untilReady({ port, logFile }: LaunchOptions, exited: Promise<string>): Promise<void> {
   const deadline = Date.now() + START_TIMEOUT_MS;
   let end: string | undefined;
   void exited.then((how) => (end = how));
   while (Date.now() < deadline) {
-    const ready = await answers(address);
-    // One more look at the process: what answers may be another server that took the port first.
+    const ready = await answers(`${HOST}:${port}`);
     await Promise.race([exited, sleep(ready ? 0 : POLL_MS)]);
     if (end !== undefined) {
-      throw noServer(`The Temporal server ended while it was starting (${end}).${await lastLines(options.logFile)}`);
+      throw noServer(`The Temporal server ended while it was starting (${end}).${await lastLines(logFile)}`);
     }
     if (ready) return;
   }
   throw noServer(
-    `The Temporal server did not answer within ${START_TIMEOUT_MS / 1_000} s of its start.${await lastLines(options.logFile)}`,
+    `The Temporal server did not answer within ${START_TIMEOUT_MS / 1_000} s of its start.${await lastLines(logFile)}`,
   );
 }
 
 async function lastLines(file: string): Promise<string> {
   const text = await readFile(file, 'utf8').catch(() => '');
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  // After a panic the reason stands above the stack of each goroutine.
+  const [reason = ''] = text.split(/^goroutine /m);
+  const lines = reason.split('\n').filter((line) => line.trim() !== '');
   return lines.length === 0 ? '' : ` Last lines of ${file}:\n${lines.slice(-LAST_LOG_LINES).join('\n')}\n`;
 }
 
@@ -205,17 +219,5 @@ async function isFree(port: number): Promise<boolean> {
     const probe = createServer();
     probe.once('error', () => resolve(false));
     probe.listen({ port, host: HOST, exclusive: true }, () => probe.close(() => resolve(true)));
-  });
-}
-
-async function isListening(host: string, port: number): Promise<boolean> {
-  return await new Promise((resolve) => {
-    const socket = connect({ host, port });
-    socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy(new Error('timeout')));
-    socket.once('error', () => resolve(false));
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
   });
 }

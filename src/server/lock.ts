@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const POLL_MS = 100;
+const POLL_MS = 50;
 const TOUCH_MS = 2_000;
 /** Well over TOUCH_MS: an owner whose event loop is blocked for some seconds keeps its lock. */
 const STALE_MS = 30_000;

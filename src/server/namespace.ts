@@ -60,6 +60,7 @@ export async function keepClosedSessions(connection: Connection, namespace: stri
       namespace,
       workflowExecutionRetentionPeriod: workflowExecutionRetentionTtl,
     });
+    await untilAccepted(() => connection.operatorService.listSearchAttributes({ namespace }));
   }
 }
 
@@ -115,10 +116,15 @@ async function knownTypes(connection: Connection, namespace: string): Promise<Kn
 /** A query by each attribute fails until the server has taken all of them up. */
 async function untilUsable(connection: Connection, namespace: string): Promise<void> {
   const query = SEARCHABLE.map(({ name }) => `${name} IS NULL`).join(' AND ');
+  await untilAccepted(() => connection.workflowService.countWorkflowExecutions({ namespace, query }));
+}
+
+/** The parts of a server take up what is new one after the other; until then they refuse to know it. */
+async function untilAccepted(ask: () => Promise<unknown>): Promise<void> {
   const deadline = Date.now() + USABLE_TIMEOUT_MS;
   for (;;) {
     try {
-      await connection.workflowService.countWorkflowExecutions({ namespace, query });
+      await ask();
       return;
     } catch (error) {
       if (Date.now() > deadline) throw error;

@@ -14,8 +14,25 @@ const MEMORY_LIMIT_MIB = 256;
  * https://mathjs.org/docs/expressions/security.html
  */
 const DISABLED = [
-  'import', 'createUnit', 'reviver', 'replacer', 'evaluate', 'parse', 'compile', 'parser', 'simplify', 'simplifyCore',
-  'simplifyConstant', 'derivative', 'rationalize', 'resolve', 'symbolicEqual', 'leafCount', 'help', 'chain', 'config',
+  'import',
+  'createUnit',
+  'reviver',
+  'replacer',
+  'evaluate',
+  'parse',
+  'compile',
+  'parser',
+  'simplify',
+  'simplifyCore',
+  'simplifyConstant',
+  'derivative',
+  'rationalize',
+  'resolve',
+  'symbolicEqual',
+  'leafCount',
+  'help',
+  'chain',
+  'config',
 ];
 
 const CalculateInput = z.strictObject({
@@ -23,7 +40,9 @@ const CalculateInput = z.strictObject({
     .string()
     .min(1)
     .max(10_000)
-    .describe('For example "12.7 * 3 + 5", "mean(1, 2, 4)", "sqrt(2)^3", "5 inch to cm", "det([1, 2; 3, 4])". "^" is power; "=" assigns within the expression.'),
+    .describe(
+      'For example "12.7 * 3 + 5", "mean(1, 2, 4)", "sqrt(2)^3", "5 inch to cm", "det([1, 2; 3, 4])". "^" is power; "=" assigns within the expression.',
+    ),
 });
 
 /** The value of an expression as text. It runs in a thread, since an expression may take any time and memory. */
@@ -37,18 +56,26 @@ export const calculate: Tool<typeof CalculateInput> = {
   input: CalculateInput,
   async run({ expression }, { signal }) {
     const scope = { tool: 'calculate' };
-    const outcome = await runInThread(evaluate, { expression, disabled: DISABLED, library: libraryPath() }, {
-      timeoutMs: TIME_LIMIT_MS,
-      memoryMiB: MEMORY_LIMIT_MIB,
-      signal,
-    });
+    const outcome = await runInThread(
+      evaluate,
+      { expression, disabled: DISABLED, library: libraryPath() },
+      {
+        timeoutMs: TIME_LIMIT_MS,
+        memoryMiB: MEMORY_LIMIT_MIB,
+        signal,
+      },
+    );
     if ('stopped' in outcome) {
       const limit = outcome.stopped === 'time' ? `${TIME_LIMIT_MS / 1000} s` : `${MEMORY_LIMIT_MIB} MiB of memory`;
       throw refusal(scope, `${shown(expression)} needs more than ${limit}. Use smaller numbers or fewer steps.`);
     }
-    if ('error' in outcome) throw refusal(scope, `${shown(expression)} cannot be evaluated: ${outcome.error}. Correct the expression.`);
+    if ('error' in outcome)
+      throw refusal(scope, `${shown(expression)} cannot be evaluated: ${outcome.error}. Correct the expression.`);
     if (outcome.value.length > MAX_RESULT_LENGTH) {
-      throw refusal(scope, `the result of ${shown(expression)} has ${outcome.value.length} characters, and the limit is ${MAX_RESULT_LENGTH}. Ask for a part or a summary of it.`);
+      throw refusal(
+        scope,
+        `the result of ${shown(expression)} has ${outcome.value.length} characters, and the limit is ${MAX_RESULT_LENGTH}. Ask for a part or a summary of it.`,
+      );
     }
     return { text: outcome.value };
   },
@@ -70,7 +97,7 @@ function evaluate({ expression, disabled, library }: EvaluateInput, require: Nod
   // `require` is untyped; the file is a build of this very package.
   const mathjs = require(library) as { create: typeof create; all: NonNullable<typeof all> };
   const math = mathjs.create(mathjs.all, {});
-  const evaluateText = math.evaluate;
+  const evaluateText = math.evaluate.bind(math);
   const refuse = (name: string) => (): never => {
     throw new Error(`Function ${name} is disabled`);
   };

@@ -11,9 +11,14 @@ const CsvProfileInput = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe('Column to group by, or month(column) for the calendar month 01-12 over all years, year(column), year_month(column), weekday(column) of a date column.'),
+    .describe(
+      'Column to group by, or month(column) for the calendar month 01-12 over all years, year(column), year_month(column), weekday(column) of a date column.',
+    ),
   value: z.string().min(1).optional().describe('Numeric column to aggregate in each group.'),
-  aggregate: z.enum(AGGREGATES).optional().describe('Figure per group. Default: sum of value, or count of rows without value.'),
+  aggregate: z
+    .enum(AGGREGATES)
+    .optional()
+    .describe('Figure per group. Default: sum of value, or count of rows without value.'),
 });
 
 /**
@@ -39,7 +44,10 @@ export const csvProfile: Tool<typeof CsvProfileInput> = {
   async run({ path, group_by: groupBy, value, aggregate }, { workspace, signal }) {
     const scope = { tool: 'csv_profile', workspace };
     if (aggregate !== undefined && aggregate !== 'count' && value === undefined) {
-      throw refusal(scope, `aggregate "${aggregate}" needs value, the numeric column to aggregate. Add it, or use "count".`);
+      throw refusal(
+        scope,
+        `aggregate "${aggregate}" needs value, the numeric column to aggregate. Add it, or use "count".`,
+      );
     }
     const table = await openTable(scope, path, signal);
     const ragged = new RaggedRows();
@@ -53,7 +61,11 @@ export const csvProfile: Tool<typeof CsvProfileInput> = {
       const profile = await profileColumns(table, ragged, signal);
       return { text: JSON.stringify({ file: table.file, ...profile, ...deviations, ...ragged.report() }) };
     }
-    const request = { groupBy, value, aggregate: aggregate ?? (value === undefined ? ('count' as const) : ('sum' as const)) };
+    const request = {
+      groupBy,
+      value,
+      aggregate: aggregate ?? (value === undefined ? ('count' as const) : ('sum' as const)),
+    };
     const groups = await groupRows(scope, table, request, ragged, signal);
     const asked = { group_by: groupBy, value, aggregate: request.aggregate };
     const { rows, ...rest } = groups;

@@ -27,11 +27,17 @@ export const listFiles: Tool<typeof ListFilesInput> = {
         isCut = true;
         break;
       }
-      const detail = { file: ` (${entry.bytes} bytes)`, folder: '/', link: ' (link, not followed)', special: ' (special, not readable)' };
+      const detail = {
+        file: ` (${entry.bytes} bytes)`,
+        folder: '/',
+        link: ' (link, not followed)',
+        special: ' (special, not readable)',
+      };
       lines.push(`${entry.path}${detail[entry.kind]}`);
     }
     if (lines.length === 0) return { text: path === '.' ? 'The workspace is empty.' : `${path} is empty.` };
-    if (isCut) lines.push(`[The first ${MAX_ENTRIES} entries; there are more. List a subfolder, or pass recursive: false.]`);
+    if (isCut)
+      lines.push(`[The first ${MAX_ENTRIES} entries; there are more. List a subfolder, or pass recursive: false.]`);
     return { text: lines.join('\n') };
   },
 };

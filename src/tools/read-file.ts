@@ -27,12 +27,18 @@ export const readFile: Tool<typeof ReadFileInput> = {
     const file = await readInside(scope, path, MAX_FILE_BYTES);
     const text = decodeText(file.content);
     if (text === undefined) {
-      throw refusal(scope, `${shown(path)} is not UTF-8 text (${file.content.length} bytes, binary or in another encoding). Work with it by run_code where that is allowed, or choose a text file.`);
+      throw refusal(
+        scope,
+        `${shown(path)} is not UTF-8 text (${file.content.length} bytes, binary or in another encoding). Work with it by run_code where that is allowed, or choose a text file.`,
+      );
     }
     if (text === '') return { text: `[${file.relative} is empty.]` };
     const lines = text.split(/(?<=\n)/);
     if (first > lines.length) {
-      throw refusal(scope, `${shown(path)} has ${lines.length} lines, so it has no line ${first}. Give a smaller offset_line.`);
+      throw refusal(
+        scope,
+        `${shown(path)} has ${lines.length} lines, so it has no line ${first}. Give a smaller offset_line.`,
+      );
     }
     return { text: excerpt(lines, first, limit ?? lines.length) };
   },

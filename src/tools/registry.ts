@@ -59,8 +59,13 @@ export function parseArguments<Input extends z.ZodType>(tool: Tool<Input>, argum
   if (parsed.success) return parsed.data;
   const fields = fieldsOf(tool);
   const problems = parsed.error.issues.map((issue) => describeIssue(issue, fields));
-  const expected = fields.map(({ name, type, required }) => `${name} (${type}${required ? '' : ', optional'})`).join(', ');
-  throw failed(tool.name, `the arguments do not fit: ${problems.join('; ')}. The fields are: ${expected}. Call it again with these corrected.`);
+  const expected = fields
+    .map(({ name, type, required }) => `${name} (${type}${required ? '' : ', optional'})`)
+    .join(', ');
+  throw failed(
+    tool.name,
+    `the arguments do not fit: ${problems.join('; ')}. The fields are: ${expected}. Call it again with these corrected.`,
+  );
 }
 
 function parseObject(tool: Tool, argumentsText: string): Record<string, unknown> {
@@ -72,8 +77,17 @@ function parseObject(tool: Tool, argumentsText: string): Record<string, unknown>
   } catch (error) {
     reason = error instanceof Error ? error.message : String(error);
   }
-  const example = JSON.stringify(Object.fromEntries(fieldsOf(tool).filter(({ required }) => required).map(({ name, type }) => [name, `<${type}>`])));
-  throw failed(tool.name, `the arguments are not one JSON object (${reason}). Call it again with, for example, ${example}.`);
+  const example = JSON.stringify(
+    Object.fromEntries(
+      fieldsOf(tool)
+        .filter(({ required }) => required)
+        .map(({ name, type }) => [name, `<${type}>`]),
+    ),
+  );
+  throw failed(
+    tool.name,
+    `the arguments are not one JSON object (${reason}). Call it again with, for example, ${example}.`,
+  );
 }
 
 interface Field {
@@ -86,7 +100,10 @@ function fieldsOf(tool: Tool): Field[] {
   const { properties = {}, required = [] } = z.toJSONSchema(tool.input, { io: 'input' });
   return Object.entries(properties).map(([name, schema]) => ({
     name,
-    type: typeof schema === 'boolean' ? 'any' : (schema.enum?.map((value) => JSON.stringify(value)).join(' | ') ?? String(schema.type ?? 'any')),
+    type:
+      typeof schema === 'boolean'
+        ? 'any'
+        : (schema.enum?.map((value) => JSON.stringify(value)).join(' | ') ?? String(schema.type ?? 'any')),
     required: required.includes(name),
   }));
 }
@@ -95,7 +112,10 @@ function describeIssue(issue: z.core.$ZodIssue, fields: readonly Field[]): strin
   if (issue.code === 'unrecognized_keys') {
     return issue.keys
       .map((key) => {
-        const near = nearest(key, fields.map(({ name }) => name));
+        const near = nearest(
+          key,
+          fields.map(({ name }) => name),
+        );
         return `there is no field ${JSON.stringify(key)}${near === undefined ? '' : ` (did you mean "${near}"?)`}`;
       })
       .join('; ');

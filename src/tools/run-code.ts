@@ -20,7 +20,8 @@ const LIMITS: Omit<ProcessLimits, 'timeoutMs'> = {
   processes: 64,
   openFiles: 256,
   fileMiB: 256,
-  outputBytes: 100 * 1024,
+  stdoutBytes: 80 * 1024,
+  stderrBytes: 20 * 1024,
 };
 /** Files looked at, before and after, to tell which are new or changed. */
 const MAX_FILES_COMPARED = 10_000;
@@ -33,9 +34,20 @@ export const SEARCH_PATH = [
 ].join(delimiter);
 
 const RunCodeInput = z.strictObject({
-  language: z.enum(['node', 'python']).describe('"node" for JavaScript (CommonJS or ES module), "python" for Python 3.'),
-  code: z.string().min(1).max(MAX_CODE_LENGTH).describe('The program. It runs with the workspace as its working directory; print what you want to see.'),
-  timeout_seconds: z.int().min(1).max(MAX_TIMEOUT_SECONDS).default(30).describe('Longest run in seconds, at most 120. Default: 30.'),
+  language: z
+    .enum(['node', 'python'])
+    .describe('"node" for JavaScript (CommonJS or ES module), "python" for Python 3.'),
+  code: z
+    .string()
+    .min(1)
+    .max(MAX_CODE_LENGTH)
+    .describe('The program. It runs with the workspace as its working directory; print what you want to see.'),
+  timeout_seconds: z
+    .int()
+    .min(1)
+    .max(MAX_TIMEOUT_SECONDS)
+    .default(30)
+    .describe('Longest run in seconds, at most 120. Default: 30.'),
   stdin: z.string().max(MAX_STDIN_LENGTH).optional().describe('Text for standard input. Default: none.'),
 });
 type RunCodeInput = z.output<typeof RunCodeInput>;
@@ -88,9 +100,18 @@ async function interpreter(scope: Scope, { language }: RunCodeInput, searchPath:
   for (const folder of searchPath.split(delimiter)) {
     const program = join(folder, 'python3');
     // -B: no compiled files in the workspace.
-    if (await access(program, constants.X_OK).then(() => true, () => false)) return [program, '-B'];
+    if (
+      await access(program, constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return [program, '-B'];
   }
-  throw refusal(scope, `Python 3 is not installed on this worker (looked for python3 in ${searchPath}). Use language "node".`);
+  throw refusal(
+    scope,
+    `Python 3 is not installed on this worker (looked for python3 in ${searchPath}). Use language "node".`,
+  );
 }
 
 /** What compiles as CommonJS is; everything else is an ES module, whose own error message is the better one. */
@@ -126,18 +147,24 @@ function report(input: RunCodeInput, outcome: ProcessOutcome, artifacts: readonl
     `${ending(input, outcome)} Ran ${(durationMs / 1_000).toFixed(1)} s.`,
     ...(stdout === '' ? [] : [`--- stdout ---\n${stdout.trimEnd()}`]),
     ...(stderr === '' ? [] : [`--- stderr ---\n${stderr.trimEnd()}`]),
-    ...(droppedBytes > 0 ? [`[${droppedBytes} more bytes of output were dropped; the limit is ${LIMITS.outputBytes}. Print less, or write to a file.]`] : []),
+    ...(droppedBytes > 0
+      ? [
+          `[${droppedBytes} more bytes of output were dropped; ${LIMITS.stdoutBytes} of stdout and ${LIMITS.stderrBytes} of stderr are kept. Print less, or write to a file.]`,
+        ]
+      : []),
     ...(shownFiles.length > 0 ? [`--- files written ---\n${[...shownFiles, ...moreFiles].join('\n')}`] : []),
   ];
   return sections.join('\n');
 }
 
 function ending(input: RunCodeInput, { exitCode, limitHit, stderr }: ProcessOutcome): string {
-  const outOfMemory = /JavaScript heap out of memory|^MemoryError|Array buffer allocation failed|Cannot allocate memory/m;
+  const outOfMemory =
+    /JavaScript heap out of memory|^MemoryError|Array buffer allocation failed|Cannot allocate memory/m;
   if (limitHit === 'time') {
     return `Stopped: not finished after ${input.timeout_seconds} s, the time limit. It and everything it had started were ended.`;
   }
-  if (limitHit === 'processes') return `Stopped: more than ${LIMITS.processes} processes at once, which is the limit. All were ended.`;
+  if (limitHit === 'processes')
+    return `Stopped: more than ${LIMITS.processes} processes at once, which is the limit. All were ended.`;
   if (limitHit === 'memory' || (exitCode !== 0 && outOfMemory.test(stderr))) {
     const limitMiB = input.language === 'node' ? NODE_HEAP_MIB : LIMITS.memoryMiB;
     return `Stopped: out of memory (exit code ${exitCode}); the limit is ${limitMiB} MiB. Work on the data in parts.`;

@@ -17,9 +17,16 @@ const REGEX_MEMORY_MIB = 256;
 const SKIPPED_FOLDERS: ReadonlySet<string> = new Set(['.git', 'node_modules']);
 
 const SearchFilesInput = z.strictObject({
-  pattern: z.string().min(1).max(1_000).describe('What to find in a line. Plain text unless regex is true; upper and lower case differ.'),
+  pattern: z
+    .string()
+    .min(1)
+    .max(1_000)
+    .describe('What to find in a line. Plain text unless regex is true; upper and lower case differ.'),
   regex: z.boolean().default(false).describe('Whether pattern is a JavaScript regular expression. Default: false.'),
-  path: z.string().default('.').describe('File or folder to search, relative to the workspace. Default: the whole workspace.'),
+  path: z
+    .string()
+    .default('.')
+    .describe('File or folder to search, relative to the workspace. Default: the whole workspace.'),
   max_results: z.int().min(1).max(1_000).default(100).describe('Most matching lines to return. Default: 100.'),
 });
 
@@ -51,8 +58,14 @@ export const searchFiles: Tool<typeof SearchFilesInput> = {
       if (lines.length > limit) break;
     }
     const notes = [
-      ...(lines.length > limit ? [`[The first ${limit} matching lines; there are more. Narrow the pattern or the path.]`] : []),
-      ...(passedOver.length > 0 ? [`[Not searched: ${passedOver.slice(0, 5).join('; ')}${passedOver.length > 5 ? `; and ${passedOver.length - 5} more` : ''}.]`] : []),
+      ...(lines.length > limit
+        ? [`[The first ${limit} matching lines; there are more. Narrow the pattern or the path.]`]
+        : []),
+      ...(passedOver.length > 0
+        ? [
+            `[Not searched: ${passedOver.slice(0, 5).join('; ')}${passedOver.length > 5 ? `; and ${passedOver.length - 5} more` : ''}.]`,
+          ]
+        : []),
     ];
     const found = lines.length > 0 ? lines.slice(0, limit) : [`No line contains ${shown(pattern)}.`];
     return { text: [...found, ...notes].join('\n') };
@@ -118,7 +131,10 @@ function matchLines({ pattern, regex, files, limit, maxLineLength }: Search): st
   const found: string[] = [];
   for (const { path, text } of files) {
     if (expression === undefined && !text.includes(pattern)) continue;
-    for (const [index, line] of text.replace(/\r?\n$/, '').split(/\r?\n/).entries()) {
+    for (const [index, line] of text
+      .replace(/\r?\n$/, '')
+      .split(/\r?\n/)
+      .entries()) {
       if (expression === undefined ? !line.includes(pattern) : !expression.test(line)) continue;
       found.push(`${path}:${index + 1}: ${line.length > maxLineLength ? `${line.slice(0, maxLineLength)}…` : line}`);
       if (found.length === limit) return found;
@@ -134,7 +150,11 @@ async function matchInThread(
   signal: AbortSignal,
 ): Promise<string[]> {
   const startedMs = performance.now();
-  const outcome = await runInThread(matchLines, search, { timeoutMs: deadline.remainingMs, memoryMiB: REGEX_MEMORY_MIB, signal });
+  const outcome = await runInThread(matchLines, search, {
+    timeoutMs: deadline.remainingMs,
+    memoryMiB: REGEX_MEMORY_MIB,
+    signal,
+  });
   deadline.remainingMs = Math.max(1, deadline.remainingMs - (performance.now() - startedMs));
   if ('value' in outcome) return outcome.value;
   if ('error' in outcome) throw badPattern(scope, search.pattern, outcome.error);
@@ -153,5 +173,8 @@ function refuseBadPattern(scope: Scope, pattern: string): void {
 }
 
 function badPattern(scope: Scope, pattern: string, reason: string): CopilotError {
-  return refusal(scope, `${shown(pattern)} is no usable regular expression (${reason}). Correct it, or leave regex out to search for this very text.`);
+  return refusal(
+    scope,
+    `${shown(pattern)} is no usable regular expression (${reason}). Correct it, or leave regex out to search for this very text.`,
+  );
 }

@@ -10,7 +10,10 @@ export interface ThreadLimits {
 /** Why a thread gave no result. */
 export type ThreadStop = 'time' | 'memory';
 
-export type ThreadOutcome<Output> = { readonly value: Output } | { readonly error: string } | { readonly stopped: ThreadStop };
+export type ThreadOutcome<Output> =
+  | { readonly value: Output }
+  | { readonly error: string }
+  | { readonly stopped: ThreadStop };
 
 /**
  * Runs `work(input)` in a thread without environment variables. `work` travels as its source text, since

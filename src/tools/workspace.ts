@@ -79,7 +79,10 @@ export async function resolveInside(
   options: { readonly mustExist?: boolean } = {},
 ): Promise<Place> {
   if (path === '' || path.includes('\0') || path.length > MAX_PATH_LENGTH) {
-    throw refusal(scope, `${shown(path)} is not a usable path. Give a path relative to the workspace, such as "notes/a.md".`);
+    throw refusal(
+      scope,
+      `${shown(path)} is not a usable path. Give a path relative to the workspace, such as "notes/a.md".`,
+    );
   }
   const root = await realpath(scope.workspace);
   let wanted = isAbsolute(path) ? resolve(path) : resolve(root, path);
@@ -111,7 +114,8 @@ export async function resolveInside(
  */
 export async function openInside(scope: Scope, path: string, maxBytes: number): Promise<OpenFile> {
   const place = await resolveInside(scope, path);
-  if (place.relative === '.') throw refusal(scope, `${shown(path)} is a folder. Give a file; list_files shows what there is.`);
+  if (place.relative === '.')
+    throw refusal(scope, `${shown(path)} is a folder. Give a file; list_files shows what there is.`);
   const folder = await openFolder(scope, place.root, dirname(place.relative), path);
   try {
     return await explained(scope, path, async () => {
@@ -197,7 +201,8 @@ export async function* walk(
   options: { readonly recursive: boolean; readonly skip?: ReadonlySet<string> },
 ): AsyncGenerator<Entry> {
   const place = await resolveInside(scope, path);
-  if (place.kind !== 'folder') throw refusal(scope, `${shown(path)} is no folder. Give a folder; read_file reads a file.`);
+  if (place.kind !== 'folder')
+    throw refusal(scope, `${shown(path)} is no folder. Give a folder; read_file reads a file.`);
   const pending = [place.relative];
   for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
     let entries: Entry[];
@@ -209,7 +214,9 @@ export async function* walk(
     }
     for (const entry of entries) yield entry;
     if (!options.recursive) continue;
-    const folders = entries.filter((entry) => entry.kind === 'folder' && entry.path.split('/').length < MAX_FOLDER_DEPTH);
+    const folders = entries.filter(
+      (entry) => entry.kind === 'folder' && entry.path.split('/').length < MAX_FOLDER_DEPTH,
+    );
     pending.push(...folders.map((entry) => entry.path).reverse());
   }
 }
@@ -260,7 +267,8 @@ async function openFolder(
   options: { readonly create?: boolean } = {},
 ): Promise<OpenFolder> {
   const names = at === '.' ? [] : at.split('/');
-  if (names.length > MAX_FOLDER_DEPTH) throw refusal(scope, `${shown(path)} is more than ${MAX_FOLDER_DEPTH} folders deep. Use fewer.`);
+  if (names.length > MAX_FOLDER_DEPTH)
+    throw refusal(scope, `${shown(path)} is more than ${MAX_FOLDER_DEPTH} folders deep. Use fewer.`);
   return explained(scope, path, async () => {
     let folder: OpenFolder = { handle: await open(root, FOLDER_FLAGS), absolute: root };
     try {
@@ -271,7 +279,8 @@ async function openFolder(
         await folder.handle.close();
         folder = { handle, absolute: join(folder.absolute, name) };
       }
-      if (process.platform !== 'linux' && (await realpath(folder.absolute)) !== folder.absolute) throw outside(scope, path);
+      if (process.platform !== 'linux' && (await realpath(folder.absolute)) !== folder.absolute)
+        throw outside(scope, path);
       return folder;
     } catch (error) {
       await folder.handle.close();
@@ -296,7 +305,8 @@ async function realPathOf(path: string): Promise<string | undefined> {
 
 function refuseUnlessFile(scope: Scope, path: string, stats: Stats): void {
   const kind = kindOf(stats);
-  if (kind === 'folder') throw refusal(scope, `${shown(path)} is a folder. Give a file; list_files shows what there is.`);
+  if (kind === 'folder')
+    throw refusal(scope, `${shown(path)} is a folder. Give a file; list_files shows what there is.`);
   if (kind === 'link') throw outside(scope, path);
   if (kind === 'special') throw refusal(scope, `${shown(path)} is a pipe, socket or device. Give a regular file.`);
 }
@@ -308,7 +318,10 @@ function kindOf(stats: Stats): EntryKind {
 }
 
 function outside(scope: Scope, path: string): CopilotError {
-  return refusal(scope, `${shown(path)} leads out of the workspace. Use a path inside it, such as "notes/a.md", without links.`);
+  return refusal(
+    scope,
+    `${shown(path)} leads out of the workspace. Use a path inside it, such as "notes/a.md", without links.`,
+  );
 }
 
 /** What the file system says, in words for the agent; errors it can do nothing about pass through and are retried. */

@@ -5,7 +5,11 @@ import { refusal, shown, writeInside } from './workspace.ts';
 const MAX_CONTENT_BYTES = 10 * 1024 * 1024;
 
 const WriteFileInput = z.strictObject({
-  path: z.string().describe('File to write, relative to the workspace. Missing folders are created; a file that is there is replaced.'),
+  path: z
+    .string()
+    .describe(
+      'File to write, relative to the workspace. Missing folders are created; a file that is there is replaced.',
+    ),
   content: z.string().describe('The whole content of the file, as text.'),
 });
 
@@ -22,7 +26,10 @@ export const writeFile: Tool<typeof WriteFileInput> = {
     const scope = { tool: 'write_file', workspace };
     const bytes = Buffer.byteLength(content);
     if (bytes > MAX_CONTENT_BYTES) {
-      throw refusal(scope, `the content for ${shown(path)} has ${bytes} bytes, and the limit is ${MAX_CONTENT_BYTES}. Write it as several files.`);
+      throw refusal(
+        scope,
+        `the content for ${shown(path)} has ${bytes} bytes, and the limit is ${MAX_CONTENT_BYTES}. Write it as several files.`,
+      );
     }
     const place = await writeInside(scope, path, content);
     return { text: `Wrote ${place.relative} (${bytes} bytes).`, artifacts: [place.relative] };

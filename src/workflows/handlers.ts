@@ -1,13 +1,12 @@
 /** How the outside reaches a session: queries read, signals never fail, updates are checked before they enter history. */
-import { setDefaultSignalHandler, setHandler, uuid4, workflowInfo } from '@temporalio/workflow';
-import type { z } from 'zod';
+import { currentUpdateInfo, setDefaultSignalHandler, setHandler, uuid4, workflowInfo } from '@temporalio/workflow';
 import { toFailure } from '../contracts/errors.ts';
-import { MAX_QUEUED_MESSAGES } from '../contracts/limits.ts';
 import * as messages from '../contracts/messages.ts';
 import type { StatusChange } from '../contracts/messages.ts';
 import { NO_USAGE } from '../contracts/json.ts';
 import { EMPTY_TRANSCRIPT } from '../contracts/transcript.ts';
 import type { TurnView } from '../contracts/turn.ts';
+import { check, problemOf } from './check.ts';
 import type { LiveSession } from './live-session.ts';
 import { allTurns, planView, totalUsage, turnView } from './views.ts';
 
@@ -49,11 +48,11 @@ export function acceptSignals(session: LiveSession): void {
     const parsed = messages.ContinuePayload.safeParse(payload ?? undefined);
     if (!parsed.success) return session.note(`Signal "continue" was ignored: ${problemOf(parsed.error)}.`);
     if (session.isClosing) return session.note('Signal "continue" was ignored: the session is completed.');
-    resume(session);
     const text = parsed.data?.message;
+    resume(session, text === undefined);
     if (text === undefined) return;
-    if (session.state.queue.length >= MAX_QUEUED_MESSAGES) {
-      return session.note(`The message of a "continue" signal was dropped: ${MAX_QUEUED_MESSAGES} messages wait already.`);
+    if (session.isQueueFull) {
+      return session.note(`The message of a "continue" signal was dropped: ${session.state.queue.length} messages wait already.`);
     }
     session.enqueue({ messageId: uuid4(), text });
     session.touch();
@@ -67,12 +66,10 @@ export function acceptUpdates(session: LiveSession): void {
   setHandler(
     messages.send,
     async (message): Promise<TurnView> => {
-      const knownId = session.rememberedTurnId(message.messageId);
-      const turn =
-        knownId === undefined
-          ? session.enqueue(message)
-          : session.findTurn({ turnId: knownId });
-      if (!turn) return forgottenTurn(knownId ?? '', message.messageId);
+      const messageId = idOf(message);
+      const knownId = session.rememberedTurnId(messageId);
+      const turn = knownId === undefined ? session.enqueue({ messageId, text: message.text }) : session.findTurn(knownId);
+      if (!turn) return forgottenTurn(knownId ?? '', messageId);
       session.touch();
       return await session.follow(turn);
     },
@@ -83,13 +80,13 @@ export function acceptUpdates(session: LiveSession): void {
   setHandler(
     messages.awaitTurn,
     async ({ turnId }) => {
-      const turn = session.findTurn({ turnId });
+      const turn = session.findTurn(turnId);
       return turn ? await session.follow(turn) : forgottenTurn(turnId, '');
     },
     {
       validator: (payload) => {
         const { turnId } = check(messages.AwaitTurnPayload, payload, 'awaitTurn');
-        const turn = session.findTurn({ turnId });
+        const turn = session.findTurn(turnId);
         const number = Number(/^turn-(\d+)$/.exec(turnId)?.[1] ?? Number.NaN);
         if (!turn && !(number <= session.state.messageCount)) {
           throw toFailure('InvalidInput', { what: `turnId "${turnId}"`, problem: 'this session has no such turn' });
@@ -111,7 +108,7 @@ export function acceptUpdates(session: LiveSession): void {
     messages.changeStatus,
     ({ status, reason }): StatusChange => {
       const changed =
-        status === 'suspended' ? suspend(session, reason) : status === 'active' ? resume(session) : complete(session);
+        status === 'suspended' ? suspend(session, reason) : status === 'active' ? resume(session, false) : complete(session);
       return { changed, status: session.state.status };
     },
     { validator: (payload) => void check(messages.ChangeStatusPayload, payload, 'changeStatus') },
@@ -119,16 +116,21 @@ export function acceptUpdates(session: LiveSession): void {
 }
 
 function checkSend(session: LiveSession, payload: unknown): void {
-  const { messageId } = check(messages.SendPayload, payload, 'message');
+  const message = check(messages.SendPayload, payload, 'message');
   // A message that came before is answered, whatever holds now.
-  if (session.rememberedTurnId(messageId) !== undefined) return;
+  if (session.rememberedTurnId(idOf(message)) !== undefined) return;
   const { status, queue } = session.state;
   if (session.isClosing) throw toFailure('SessionClosed', { sessionId: workflowInfo().workflowId, status });
   if (status === 'suspended') {
     const wayOut = `Continue it first: copilot continue ${workflowInfo().workflowId}`;
     throw toFailure('WrongState', { needs: 'active', status, wayOut });
   }
-  if (queue.length >= MAX_QUEUED_MESSAGES) throw toFailure('QueueFull', { limit: MAX_QUEUED_MESSAGES });
+  if (session.isQueueFull) throw toFailure('QueueFull', { waiting: queue.length });
+}
+
+/** The id that the sender chose; without one, the update's own. */
+function idOf({ messageId }: messages.SendPayload): string {
+  return messageId ?? currentUpdateInfo()?.id ?? uuid4();
 }
 
 function suspend(session: LiveSession, reason?: string): boolean {
@@ -142,14 +144,14 @@ function suspend(session: LiveSession, reason?: string): boolean {
   return true;
 }
 
-/** Makes a suspended session active, or takes up the turn that failed last. */
-function resume(session: LiveSession): boolean {
+/** Makes a suspended session active, and where it is asked for takes up the turn that failed last. */
+function resume(session: LiveSession, takeUpFailed: boolean): boolean {
   const { state } = session;
   if (session.isClosing) return false;
   const wasSuspended = state.status === 'suspended';
   state.status = 'active';
   delete state.suspendReason;
-  const tookUp = session.resumeFailed();
+  const tookUp = takeUpFailed && session.resumeFailed();
   if (!wasSuspended && !tookUp) return false;
   state.lastActiveAt = new Date().toISOString();
   session.record({ type: 'session', status: 'active' });
@@ -181,16 +183,4 @@ function forgottenTurn(id: string, messageId: string): TurnView {
     artifacts: [],
     usage: NO_USAGE,
   };
-}
-
-/** Synchronous, since an asynchronous validator never rejects. */
-function check<Schema extends z.ZodType>(schema: Schema, payload: unknown, what: string): z.output<Schema> {
-  const parsed = schema.safeParse(payload);
-  if (!parsed.success) throw toFailure('InvalidInput', { what, problem: problemOf(parsed.error) });
-  return parsed.data;
-}
-
-function problemOf(error: z.ZodError): string {
-  const issue = error.issues[0];
-  return issue ? `${issue.path.length > 0 ? `${issue.path.join('.')}: ` : ''}${issue.message}` : 'not valid';
 }

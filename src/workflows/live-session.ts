@@ -8,11 +8,13 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { Answered } from '../contracts/activities.ts';
-import { addUsage, NO_USAGE } from '../contracts/json.ts';
+import { addUsage, NO_USAGE, utf8Bytes } from '../contracts/json.ts';
 import {
   DEFAULT_HISTORY_LIMIT,
   MAX_NOTES,
   MAX_PROGRESS_EVENTS,
+  MAX_QUEUED_BYTES,
+  MAX_QUEUED_MESSAGES,
   MAX_REMEMBERED_MESSAGES,
   MAX_WAITING_HANDLERS,
 } from '../contracts/limits.ts';
@@ -78,8 +80,13 @@ export class LiveSession {
 
   // Turns
 
-  findTurn(by: { turnId?: string; messageId?: string }): Turn | undefined {
-    return allTurns(this.state).find(({ id, messageId }) => id === by.turnId || messageId === by.messageId);
+  findTurn(turnId: string): Turn | undefined {
+    return allTurns(this.state).find(({ id }) => id === turnId);
+  }
+
+  get isQueueFull(): boolean {
+    const { queue } = this.state;
+    return queue.length >= MAX_QUEUED_MESSAGES || queue.reduce((sum, { text }) => sum + utf8Bytes(text), 0) > MAX_QUEUED_BYTES;
   }
 
   /** The id of the turn that this message became, also when that turn itself is no longer kept. */

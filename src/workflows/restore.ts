@@ -1,12 +1,16 @@
 /** The first state of a session, and the bounds that keep the carried state small. */
-import { MAX_RECENT_TURNS, TRANSCRIPT_KEEP_TOKENS, TRANSCRIPT_LIMIT_TOKENS } from '../contracts/limits.ts';
+import { KEPT_TRANSCRIPT_BYTES, MAX_RECENT_TURNS, MAX_RECENT_TURNS_TEXT, MAX_TRANSCRIPT_BYTES } from '../contracts/limits.ts';
+import { utf8Bytes } from '../contracts/json.ts';
 import { type SessionInput, SessionStart, type SessionState, type Turn } from '../contracts/session.ts';
 import { advance, EMPTY_TRANSCRIPT, type Message } from '../contracts/transcript.ts';
+import { check } from './check.ts';
 import { DurableContext } from './context.ts';
 
-/** The state that a run begins with. @throws ZodError where the input is of no known form */
+/** The state that a run begins with. @throws InvalidInput where the input is of no known form */
 export function restore(input: SessionInput, now: string): SessionState {
-  return 'carried' in input ? { ...input.carried, runs: input.carried.runs + 1 } : freshState(SessionStart.parse(input.start), now);
+  if ('carried' in input) return { ...input.carried, runs: input.carried.runs + 1 };
+  // Clients check before they start a session; this is for whoever starts the workflow by other means.
+  return freshState(check(SessionStart, input.start, 'Input of the workflow'), now);
 }
 
 function freshState(start: SessionStart, now: string): SessionState {
@@ -29,7 +33,7 @@ function freshState(start: SessionStart, now: string): SessionState {
     queue: [],
     recent: [],
     remembered: [],
-    transcript: { address: EMPTY_TRANSCRIPT, messages: [] },
+    transcript: { address: EMPTY_TRANSCRIPT, messages: [], bytes: 0 },
     context: context.toJSON(),
     usage: {},
     notes: [],
@@ -43,15 +47,16 @@ export function appendMessages(state: SessionState, messages: readonly Message[]
   const { transcript } = state;
   transcript.address = advance(transcript.address, messages);
   transcript.messages.push(...messages);
-  if (tokens(transcript.messages) <= TRANSCRIPT_LIMIT_TOKENS) return;
+  transcript.bytes += bytesOf(messages);
+  if (transcript.bytes <= MAX_TRANSCRIPT_BYTES) return;
   let from = transcript.messages.length - 1;
-  while (from > 0 && tokens(transcript.messages.slice(from - 1)) <= TRANSCRIPT_KEEP_TOKENS) from -= 1;
-  const kept = transcript.messages.slice(from);
+  while (from > 0 && bytesOf(transcript.messages.slice(from - 1)) <= KEPT_TRANSCRIPT_BYTES) from -= 1;
   const remark: Message = { role: 'user', text: `[${from} earlier messages of this conversation are not shown here.]` };
-  const live = [remark, ...kept];
+  const live = [remark, ...transcript.messages.slice(from)];
   state.transcript = {
     address: advance({ epoch: transcript.address.epoch + 1, length: 0, check: 0 }, live),
     messages: live,
+    bytes: bytesOf(live),
   };
 }
 
@@ -59,10 +64,13 @@ export function appendMessages(state: SessionState, messages: readonly Message[]
 export function rememberTurn(state: SessionState, turn: Turn): void {
   delete turn.thread;
   state.recent.push(turn);
-  if (state.recent.length > MAX_RECENT_TURNS) state.recent.shift();
+  while (state.recent.length > MAX_RECENT_TURNS || (state.recent.length > 1 && isTooLarge(state.recent))) state.recent.shift();
 }
 
-/** About four characters a token, which is what model providers state for English text. */
-function tokens(messages: readonly Message[]): number {
-  return messages.reduce((sum, { text }) => sum + Math.ceil(text.length / 4), 0);
+function isTooLarge(turns: readonly Turn[]): boolean {
+  return JSON.stringify(turns).length > MAX_RECENT_TURNS_TEXT;
+}
+
+function bytesOf(messages: readonly Message[]): number {
+  return messages.reduce((sum, { text }) => sum + utf8Bytes(text), 0);
 }

@@ -91,10 +91,12 @@ function begin(session: LiveSession, turn: Turn): void {
 /** Runs a turn to its outcome, or to the next boundary when the run has grown long. */
 async function runTurn(session: LiveSession, turn: Turn): Promise<void> {
   while (turn.next.kind !== 'end') {
-    if (session.isLong && turn.next.kind !== 'route' && session.state.status === 'active') return;
+    // A plan may be longer than a run should be: between two of its steps the session can move too.
+    if (session.isLong && turn.next.kind === 'step') return;
+    if (session.isClosing) break;
     turn.next = await attempt(session, turn, turn.next);
   }
-  end(session, turn, turn.next.outcome);
+  if (turn.next.kind === 'end') end(session, turn, turn.next.outcome);
 }
 
 type RunningStep = Exclude<NextStep, { kind: 'end' }>;

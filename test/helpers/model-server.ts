@@ -9,8 +9,8 @@
 import assert from 'node:assert/strict';
 import type { IncomingHttpHeaders } from 'node:http';
 import { offlineReply } from '../../src/models/offline/model.ts';
-import { startChatServer, type ChatExchange } from '../../src/models/offline/chat-server.ts';
-import { parseChatRequest, pause, sendJson, sendReply, WireError, type ChatRequest } from '../../src/models/offline/wire.ts';
+import { startChatServer, type ChatExchange } from '../../src/models/server/chat-server.ts';
+import { parseChatRequest, pause, sendJson, sendReply, WireError, type ChatRequest } from '../../src/models/server/wire.ts';
 
 /** One reply of the script. All fields are optional: `{}` is an empty text. */
 export interface ScriptedReply {

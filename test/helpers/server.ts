@@ -41,6 +41,8 @@ export async function startTestServer(): Promise<TestServer> {
       server = await start();
     },
     stop: async () => {
+      // A graceful end takes over a second, and nothing of the database is kept.
+      await kill();
       await server.stop();
       await rm(homeDir, { recursive: true, force: true });
     },

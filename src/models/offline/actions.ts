@@ -1,5 +1,6 @@
 /** What a text asks for, as actions that the offline model has a skill for. */
 import { arithmetic } from './arithmetic.ts';
+import { superlativesIn } from './skills/tables/superlatives.ts';
 import { clauses, codeBlocks, fileNames, quotations, ruleText, stem, TABLE_FILE, withoutLead, words } from './language.ts';
 
 /** `say`: no skill of work; small talk, questions and whatever is beyond the rules. */
@@ -35,9 +36,9 @@ const VERBS = new Set([
 /** Nouns that a file is written as. */
 const DOCUMENT = /\b(?:reports?|files?|notes?|summar(?:y|ies)|documents?|markdown|overview|memo|readme|write-up)\b/i;
 
-/** What speaks of figures in a table: superlatives, aggregates, groups. */
+/** What speaks of figures in a table, superlatives aside. */
 const FIGURES =
-  /\b(?:\w{3,}(?<!t|for|inter|r|b|gu|hon|mod|earn|l|n)est|best[- ]selling|most|least|highest|lowest|largest|biggest|smallest|greatest|average|mean|median|total|sum|overall|maximum|minimum|max|min|top \d+|top|bottom \d+|per (?:month|year|day|week|weekday|category|\w+)|monthly|yearly|annual|by (?:month|year|weekday)|how many (?:rows|records|entries|columns|different|distinct|unique)|number of (?:rows|records|columns)|columns|statistics|stats|distribution|best|worst)\b/i;
+  /\b(?:average|mean|median|total|sum|overall|top \d+|bottom \d+|per \w+|monthly|yearly|annual|by (?:month|year|weekday)|how many (?:rows|records|entries|columns|different|distinct|unique)|number of (?:rows|records|columns)|columns|statistics|stats|distribution)\b/i;
 
 export function isVerb(word: string): boolean {
   return VERBS.has(word) || QUESTION_WORDS.has(word) || (/ing$/.test(word) && VERBS.has(base(word)));
@@ -106,7 +107,7 @@ export function kindOf(clause: string): ActionKind {
   if (has(TABLE_VERBS) && (table || files.length === 0)) return 'table';
   if (arithmetic(clause) !== undefined && files.length === 0) return 'calculate';
   if (isListing(clause, has(LIST_VERBS) || asks || SEARCH_VERBS.has(first))) return 'list';
-  const figures = FIGURES.test(clause);
+  const figures = FIGURES.test(clause) || superlativesIn(clause).length > 0;
   if (figures && (files.length === 0 ? isAboutTables(clause, asks) : table)) return 'table';
   if (table && !/^(?:read|open|show|display|print|cat|view|quote|load|look)\b/.test(first)) return 'table';
   if (files.length > 0 && (has(READ_VERBS) || asks || has(SEARCH_VERBS) || all.length === 1)) return 'read';

@@ -1,3 +1,90 @@
-import type { ChatRequest, WireReply } from './wire.ts';
+/**
+ * The offline model: replies to one request of the turn engine, by rules and from the request alone.
+ *
+ * Phrases to try things out without a key:
+ * - `count to 20 slowly` counts, a number at a time; `slowly` anywhere in a message makes every text come at 150 ms a word
+ * - `repeat after me: …` gives the text back
+ * - `my favourite colour is teal`, later `what is my favourite colour?`: the conversation is remembered
+ * - `what can you do?` tells what it is and what its rules cover
+ * - `calculate 17 * (3 + 4)`, `what is 15% of 80?`
+ * - `list the files`, `read notes.txt`, `search for "budget"`, `write "hello" to hello.txt`
+ * - `profile sales.csv`, `which product sold the most?`, `average temp_max by weather`, `total precipitation per year`
+ * - `run this code:` and a block between lines of three backticks (in a session that allows code)
+ * - several of these in one message become a plan: `Profile weather.csv, find the wettest month, and write a short
+ *   report with a table to report.md`
+ */
+import { REPORT_STEP } from '../../contracts/activities.ts';
+import { finalAnswer } from './answering.ts';
+import { plan, review } from './planning.ts';
+import { readPrompt, type Prompt } from './prompt.ts';
+import { route } from './routing.ts';
+import { toReply, toSummary } from './skills/markdown.ts';
+import { perform, type Outcome } from './skills/perform.ts';
+import { advance } from './skills/skill.ts';
+import type { ChatRequest, WireReply, WireToolCall } from '../server/wire.ts';
+
+/** What it calls itself in `GET /v1/models` and in every reply. */
 export const OFFLINE_MODEL = 'offline';
-export function offlineReply(_chat: ChatRequest): WireReply { return { text: 'x', toolCalls: [], model: OFFLINE_MODEL }; }
+
+/** For messages that say "slowly", in milliseconds. */
+const SLOW_WORD_MS = 150;
+const CHARACTERS_PER_TOKEN = 4;
+
+/** @param wordDelayMs pause before each word of a text, in milliseconds; JSON is never slowed down */
+export function offlineReply(chat: ChatRequest, wordDelayMs = 0): WireReply {
+  const prompt = readPrompt(chat);
+  switch (prompt.phase) {
+    case 'routing':
+      return json(route(prompt));
+    case 'planning':
+      return json(plan(prompt));
+    case 'review':
+      return json(review(prompt));
+    case 'answer':
+      return text(chat, prompt, finalAnswer(prompt), wordDelayMs);
+    case 'one-shot':
+    case 'step':
+      return work(chat, prompt, wordDelayMs);
+  }
+}
+
+function work(chat: ChatRequest, prompt: Prompt, wordDelayMs: number): WireReply {
+  const progress = advance(perform(prompt), prompt);
+  if ('next' in progress) {
+    const { say, calls } = progress.next;
+    const toolCalls = calls.map(({ tool, arguments: args }, index) => toCall(chat, index, tool, args));
+    return { ...text(chat, prompt, say, wordDelayMs), toolCalls };
+  }
+  const { findings, problem } = progress.done;
+  if (prompt.phase === 'step' && prompt.tools.has(REPORT_STEP)) return report(chat, prompt, progress.done, wordDelayMs);
+  const parts = [toReply(findings), problem === undefined ? '' : `${findings.length > 0 ? 'The rest could not be done: ' : ''}${problem}`];
+  return text(chat, prompt, parts.filter((part) => part !== '').join('\n\n'), wordDelayMs);
+}
+
+function report(chat: ChatRequest, prompt: Prompt, { findings, problem }: Outcome, wordDelayMs: number): WireReply {
+  const summary = [toSummary(findings), problem ?? ''].filter((part) => part !== '').join('\n\n');
+  const said = problem ?? findings.map(({ sentence }) => sentence).join(' ');
+  const call = toCall(chat, 0, REPORT_STEP, { status: problem === undefined ? 'done' : 'failed', summary });
+  return { ...text(chat, prompt, said, wordDelayMs), toolCalls: [call] };
+}
+
+/** The same call has the same id whenever it is asked for again. */
+function toCall(chat: ChatRequest, index: number, name: string, args: Readonly<Record<string, unknown>>): WireToolCall {
+  return { id: `call_${chat.messages.length}_${index}`, name, arguments: JSON.stringify(args) };
+}
+
+function text(chat: ChatRequest, prompt: Prompt, content: string, wordDelayMs: number): WireReply {
+  const limit = (chat.max_completion_tokens ?? chat.max_tokens ?? Number.POSITIVE_INFINITY) * CHARACTERS_PER_TOKEN;
+  const isSlow = /\bslowly\b/i.test(`${prompt.request} ${prompt.task}`);
+  return {
+    model: OFFLINE_MODEL,
+    text: content.slice(0, limit),
+    toolCalls: [],
+    wordDelayMs: Math.max(wordDelayMs, isSlow ? SLOW_WORD_MS : 0),
+    ...(content.length > limit ? { finish: 'length' as const } : {}),
+  };
+}
+
+function json(value: unknown): WireReply {
+  return { model: OFFLINE_MODEL, text: JSON.stringify(value), toolCalls: [] };
+}

@@ -2,7 +2,7 @@
 import { REPORT_STEP } from '../../contracts/activities.ts';
 import { actionsOf, isRequest } from './actions.ts';
 import { fileNames, withoutLead, words } from './language.ts';
-import { textOf, type ChatRequest } from './wire.ts';
+import { textOf, type ChatRequest } from '../server/wire.ts';
 
 export type PromptPhase = 'routing' | 'planning' | 'review' | 'one-shot' | 'step' | 'answer';
 
@@ -42,7 +42,9 @@ const PHASES: readonly PromptPhase[] = ['routing', 'planning', 'review', 'one-sh
 const FORMATS: Readonly<Record<string, PromptPhase>> = { route: 'routing', plan: 'planning', review: 'review' };
 
 /** Headings of the engine; any other line that begins with "#" belongs to the text. */
-const HEADINGS = ['Task', 'Plan', 'Done so far', 'Your step', 'Steps', 'Files written', 'The attempt before failed', 'Feedback', 'Review'];
+const HEADINGS = ['Task', 'Plan', 'Done so far', 'Your step', 'The attempt before failed', 'Steps', 'Files written'];
+/** Elsewhere such a heading is the person's own. */
+const WITH_HEADINGS: readonly PromptPhase[] = ['review', 'step', 'answer'];
 const HEADING_LINE = new RegExp(`^# (${HEADINGS.join('|')})[^\\S\\n]*$`, 'gm');
 
 export function readPrompt(chat: ChatRequest): Prompt {
@@ -56,9 +58,9 @@ export function readPrompt(chat: ChatRequest): Prompt {
   const earlier = messages.slice(0, Math.max(at, 0)).flatMap((message) =>
     (message.role === 'user' || message.role === 'assistant') && textOf(message) !== '' ? [{ role: message.role, text: textOf(message) }] : [],
   );
-  const parts = sections(textAt(messages, at));
+  const parts = WITH_HEADINGS.includes(phase) ? sections(textAt(messages, at)) : new Map<string, string>();
   const said = parts.get('Your step') ?? parts.get('Task') ?? textAt(messages, at);
-  const request = phase === 'step' || phase === 'answer' ? withoutNotes(said) : inContext(said, earlier);
+  const request = WITH_HEADINGS.includes(phase) ? withoutNotes(said) : inContext(said, earlier);
   return {
     phase,
     system,

@@ -15,8 +15,9 @@ export interface ProcessLimits {
   readonly openFiles: number;
   /** Of one file written. */
   readonly fileMiB: number;
-  /** Of standard output and error together; the rest is dropped. */
-  readonly outputBytes: number;
+  /** Kept of each stream, so that much output hides no error; the rest is dropped. */
+  readonly stdoutBytes: number;
+  readonly stderrBytes: number;
 }
 
 export interface LimitedCommand {
@@ -73,12 +74,15 @@ export async function runLimited(request: LimitedCommand): Promise<ProcessOutcom
   request.signal.throwIfAborted();
   const startedMs = performance.now();
   const { child, tree } = await start(request);
-  const output = collectOutput(child, request.limits.outputBytes);
+  const output = collectOutput(child, request.limits);
   // A command may end without having read its input.
   child.stdin.on('error', () => undefined);
   child.stdin.end(request.stdin);
   const watch = new AbortController();
-  const ended = once(child, 'exit', { signal: request.signal }).then(() => ({ exitCode: child.exitCode ?? KILLED, limitHit: undefined }));
+  const ended = once(child, 'exit', { signal: request.signal }).then(() => ({
+    exitCode: child.exitCode ?? KILLED,
+    limitHit: undefined,
+  }));
   const limited = untilLimit(tree, request.limits, watch.signal).then((limitHit) => ({ exitCode: KILLED, limitHit }));
   let end: Pick<ProcessOutcome, 'exitCode' | 'limitHit'>;
   try {
@@ -99,7 +103,10 @@ async function start(request: LimitedCommand): Promise<{ child: ChildProcessWith
   const seconds = Math.ceil(limits.timeoutMs / 1_000);
   const [program = '', ...args] = [
     ...isolation.command,
-    'sh', '-c', SHELL_SCRIPT, 'sh',
+    'sh',
+    '-c',
+    SHELL_SCRIPT,
+    'sh',
     String(limits.openFiles),
     String(limits.memoryMiB * 1024),
     String(limits.fileMiB * 2048),
@@ -128,34 +135,38 @@ async function untilLimit(tree: ProcessTree, limits: ProcessLimits, signal: Abor
   }
 }
 
-/** Keeps the first bytes of both streams together, and reads on so that the command is not held up. */
+/** Keeps the first bytes of each stream, and reads on so that the command is not held up. */
 function collectOutput(
   child: ChildProcessWithoutNullStreams,
-  limitBytes: number,
+  limits: ProcessLimits,
 ): () => Pick<ProcessOutcome, 'stdout' | 'stderr' | 'droppedBytes'> {
-  let keptBytes = 0;
   let droppedBytes = 0;
-  const collect = (stream: Readable): Buffer[] => {
+  const collect = (stream: Readable, limitBytes: number): Buffer[] => {
     const chunks: Buffer[] = [];
+    let keptBytes = 0;
     stream.on('error', () => undefined);
     stream.on('data', (chunk: Buffer) => {
       const kept = chunk.subarray(0, limitBytes - keptBytes);
-      chunks.push(kept);
+      if (kept.length > 0) chunks.push(kept);
       keptBytes += kept.length;
       droppedBytes += chunk.length - kept.length;
     });
     return chunks;
   };
-  const stdout = collect(child.stdout);
-  const stderr = collect(child.stderr);
-  return () => ({ stdout: Buffer.concat(stdout).toString('utf8'), stderr: Buffer.concat(stderr).toString('utf8'), droppedBytes });
+  const stdout = collect(child.stdout, limits.stdoutBytes);
+  const stderr = collect(child.stderr, limits.stderrBytes);
+  return () => ({
+    stdout: Buffer.concat(stdout).toString('utf8'),
+    stderr: Buffer.concat(stderr).toString('utf8'),
+    droppedBytes,
+  });
 }
 
 /** Waits for the rest of the output, but not for a process that holds the pipes open. */
 async function closed(child: ChildProcessWithoutNullStreams): Promise<void> {
   const streams = [child.stdout, child.stderr];
   const grace = new AbortController();
-  const all = Promise.all(streams.map((stream) => (stream.closed ? undefined : once(stream, 'close'))));
+  const all = Promise.all(streams.filter((stream) => !stream.closed).map((stream) => once(stream, 'close')));
   await Promise.race([all, sleep(CLOSE_GRACE_MS, undefined, { signal: grace.signal }).catch(() => undefined)]);
   grace.abort();
   for (const stream of streams) stream.destroy();

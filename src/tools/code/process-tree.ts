@@ -32,7 +32,7 @@ export class ProcessTree {
   members(): number[] {
     const all = readProcesses();
     const members = new Set<number>([this.#leader]);
-    for (let before = 0; before !== members.size; ) {
+    for (let before = 0; before !== members.size;) {
       before = members.size;
       for (const { pid, parent, session } of all) if (members.has(parent) || session === this.#leader) members.add(pid);
     }
@@ -63,7 +63,10 @@ export class ProcessTree {
   /** Those that began a session of their own and whose parent is gone still have the environment that they were given. */
   #marked(): number[] {
     return readProcesses()
-      .filter(({ pid, isZombie }) => !isZombie && pid !== process.pid && readText(`/proc/${pid}/environ`).includes(this.#marker))
+      .filter(
+        ({ pid, isZombie }) =>
+          !isZombie && pid !== process.pid && readText(`/proc/${pid}/environ`).includes(this.#marker),
+      )
       .map(({ pid }) => pid);
   }
 }
@@ -81,7 +84,9 @@ function readProcesses(): ProcessFacts[] {
     // The command stands in brackets and may itself have brackets and spaces.
     const [state, parent, , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (state === undefined || parent === undefined) return [];
-    return [{ pid: Number(name), parent: Number(parent), session: Number(session), isZombie: state === 'Z' || state === 'X' }];
+    return [
+      { pid: Number(name), parent: Number(parent), session: Number(session), isZombie: state === 'Z' || state === 'X' },
+    ];
   });
 }
 

@@ -117,7 +117,13 @@ class ColumnCells {
 
   #figures(): Partial<ColumnProfile> {
     const { min, max, mean, sum, standardDeviation } = this.#numbers;
-    return { min: rounded(min), max: rounded(max), mean: rounded(mean), sum: rounded(sum), std: rounded(standardDeviation) };
+    return {
+      min: rounded(min),
+      max: rounded(max),
+      mean: rounded(mean),
+      sum: rounded(sum),
+      std: rounded(standardDeviation),
+    };
   }
 
   #orderNote(order: DateOrder): Partial<ColumnProfile> {
@@ -130,7 +136,10 @@ class ColumnCells {
     return [...this.#counts]
       .sort(([left, leftCount], [right, rightCount]) => rightCount - leftCount || (left < right ? -1 : 1))
       .slice(0, MOST_COMMON)
-      .map(([value, count]) => ({ value: value.length > MAX_SHOWN_VALUE ? `${value.slice(0, MAX_SHOWN_VALUE)}…` : value, count }));
+      .map(([value, count]) => ({
+        value: value.length > MAX_SHOWN_VALUE ? `${value.slice(0, MAX_SHOWN_VALUE)}…` : value,
+        count,
+      }));
   }
 }
 

@@ -22,7 +22,8 @@ const DATE_PARTS = {
   month: ({ month }: CalendarDate) => String(month).padStart(2, '0'),
   year: ({ year }: CalendarDate) => String(year).padStart(4, '0'),
   year_month: ({ iso }: CalendarDate) => iso.slice(0, 7),
-  weekday: ({ year, month, day }: CalendarDate) => WEEKDAYS[(new Date(Date.UTC(year, month - 1, day)).getUTCDay() + 6) % 7] ?? '',
+  weekday: ({ year, month, day }: CalendarDate) =>
+    WEEKDAYS[(new Date(Date.UTC(year, month - 1, day)).getUTCDay() + 6) % 7] ?? '',
 } as const;
 type DatePart = keyof typeof DATE_PARTS;
 
@@ -83,7 +84,11 @@ export async function groupRows(
     }
     const total = totals.get(group) ?? { rows: 0, present: 0, numbers: new Numbers(), all: [] };
     totals.set(group, total);
-    if (totals.size > MAX_GROUPS_READ) throw refusal(scope, `group_by ${shown(request.groupBy ?? '')} has more than ${MAX_GROUPS_READ} groups. Group by something coarser.`);
+    if (totals.size > MAX_GROUPS_READ)
+      throw refusal(
+        scope,
+        `group_by ${shown(request.groupBy ?? '')} has more than ${MAX_GROUPS_READ} groups. Group by something coarser.`,
+      );
     total.rows++;
     const cell = valueIndex === undefined ? '' : (row[valueIndex] ?? '');
     if (isMissing(cell)) continue;
@@ -98,7 +103,10 @@ export async function groupRows(
     if (request.aggregate === 'median') total.all.push(number);
   }
   if (request.aggregate !== 'count' && counts.notNumbers > 0 && counts.numbers === 0) {
-    throw refusal(scope, `column ${shown(request.value ?? '')} of ${table.file} has no numbers, so there is no ${request.aggregate}. Choose a numeric column, or aggregate "count".`);
+    throw refusal(
+      scope,
+      `column ${shown(request.value ?? '')} of ${table.file} has no numbers, so there is no ${request.aggregate}. Choose a numeric column, or aggregate "count".`,
+    );
   }
   const groups = [...totals].map(([group, total]) => ({ group, rows: total.rows, result: resultOf(total, request) }));
   groups.sort((left, right) => compareNames(left.group, right.group));
@@ -118,7 +126,12 @@ interface GroupKey {
   readonly dateOrder?: DateOrder;
 }
 
-async function groupKey(scope: Scope, table: Table, groupBy: string | undefined, signal: AbortSignal): Promise<GroupKey> {
+async function groupKey(
+  scope: Scope,
+  table: Table,
+  groupBy: string | undefined,
+  signal: AbortSignal,
+): Promise<GroupKey> {
   if (groupBy === undefined) return { of: () => 'all rows' };
   const call = table.columns.includes(groupBy) ? null : /^\s*(\w+)\s*\(\s*(.+?)\s*\)\s*$/.exec(groupBy);
   if (call === null) {
@@ -128,7 +141,12 @@ async function groupKey(scope: Scope, table: Table, groupBy: string | undefined,
   const [, name = '', column = ''] = call;
   const part = name.toLowerCase();
   if (!isDatePart(part)) {
-    throw refusal(scope, `group_by knows no ${shown(name)}. Use a column, or ${Object.keys(DATE_PARTS).map((known) => `${known}(column)`).join(', ')}.`);
+    throw refusal(
+      scope,
+      `group_by knows no ${shown(name)}. Use a column, or ${Object.keys(DATE_PARTS)
+        .map((known) => `${known}(column)`)
+        .join(', ')}.`,
+    );
   }
   const index = columnIndex(scope, table, column);
   const { order, matters } = await dateOrder(scope, table, index, signal);
@@ -156,7 +174,10 @@ async function dateOrder(
     example ||= cell;
   }
   if (monthFirst + dayFirst === 0) {
-    throw refusal(scope, `column ${shown(table.columns[index] ?? '')} of ${table.file} has no dates${example === '' ? '' : ` (it has, for example, ${shown(example)})`}. Choose a date column, or group by the column itself.`);
+    throw refusal(
+      scope,
+      `column ${shown(table.columns[index] ?? '')} of ${table.file} has no dates${example === '' ? '' : ` (it has, for example, ${shown(example)})`}. Choose a date column, or group by the column itself.`,
+    );
   }
   return { order: betterOrder(monthFirst, dayFirst), matters };
 }

@@ -48,9 +48,13 @@ export async function openTable(scope: Scope, path: string, signal: AbortSignal)
   const records = readRecords(scope, path, format, signal);
   const first = await records.next();
   await records.return(undefined);
-  if (first.done === true) throw refusal(scope, `${shown(path)} has no header line. Give a file whose first line names the columns.`);
+  if (first.done === true)
+    throw refusal(scope, `${shown(path)} has no header line. Give a file whose first line names the columns.`);
   if (first.value.length > MAX_COLUMNS) {
-    throw refusal(scope, `${shown(path)} has ${first.value.length} columns, and the limit is ${MAX_COLUMNS}. Give a narrower table.`);
+    throw refusal(
+      scope,
+      `${shown(path)} has ${first.value.length} columns, and the limit is ${MAX_COLUMNS}. Give a narrower table.`,
+    );
   }
   const columns = columnNames(first.value);
   return {
@@ -96,7 +100,10 @@ export function columnIndex(scope: Scope, table: Table, name: string): number {
   if (similar.length === 1 && similar[0] !== undefined) return similar[0];
   const near = nearest(name, table.columns);
   const known = table.columns.slice(0, 50).join(', ') + (table.columns.length > 50 ? ', …' : '');
-  throw refusal(scope, `${table.file} has no column ${shown(name)}.${near === undefined ? '' : ` Did you mean "${near}"?`} Its columns are: ${known}.`);
+  throw refusal(
+    scope,
+    `${table.file} has no column ${shown(name)}.${near === undefined ? '' : ` Did you mean "${near}"?`} Its columns are: ${known}.`,
+  );
 }
 
 async function readSample(scope: Scope, path: string): Promise<{ sample: Buffer; relative: string }> {
@@ -105,7 +112,8 @@ async function readSample(scope: Scope, path: string): Promise<{ sample: Buffer;
     const buffer = Buffer.alloc(SAMPLE_BYTES);
     const { bytesRead } = await handle.read(buffer, 0, SAMPLE_BYTES, 0);
     const sample = buffer.subarray(0, bytesRead);
-    if (sample.includes(0)) throw refusal(scope, `${shown(path)} is binary (or UTF-16), not a table in text. Export it as CSV in UTF-8.`);
+    if (sample.includes(0))
+      throw refusal(scope, `${shown(path)} is binary (or UTF-16), not a table in text. Export it as CSV in UTF-8.`);
     return { sample, relative };
   } finally {
     await handle.close();
@@ -114,9 +122,15 @@ async function readSample(scope: Scope, path: string): Promise<{ sample: Buffer;
 
 function detectFormat(sample: Buffer): Format {
   const encoding = isUtf8(sample) ? 'utf8' : 'latin1';
-  const lines = sample.toString(encoding).split(/\r?\n/).filter((line) => line !== '');
+  const lines = sample
+    .toString(encoding)
+    .split(/\r?\n/)
+    .filter((line) => line !== '');
   // The last line of a full sample is cut somewhere.
-  const whole = (sample.length === SAMPLE_BYTES && lines.length > 1 ? lines.slice(0, -1) : lines).slice(0, SAMPLE_LINES);
+  const whole = (sample.length === SAMPLE_BYTES && lines.length > 1 ? lines.slice(0, -1) : lines).slice(
+    0,
+    SAMPLE_LINES,
+  );
   const delimiter = detectDelimiter(whole);
   return { delimiter, encoding, decimal: detectDecimal(whole, delimiter) };
 }
@@ -139,7 +153,8 @@ function detectDelimiter(lines: readonly string[]): string {
     const perLine = (bare[0] ?? '').split(delimiter).length - 1;
     if (perLine === 0) continue;
     const agreeing = bare.filter((line) => line.split(delimiter).length - 1 === perLine).length;
-    if (agreeing > best.agreeing || (agreeing === best.agreeing && perLine > best.perLine)) best = { delimiter, agreeing, perLine };
+    if (agreeing > best.agreeing || (agreeing === best.agreeing && perLine > best.perLine))
+      best = { delimiter, agreeing, perLine };
   }
   return best.delimiter;
 }
@@ -147,7 +162,9 @@ function detectDelimiter(lines: readonly string[]): string {
 /** A comma only where it does not separate fields, and no number is written with a point. */
 function detectDecimal(lines: readonly string[], delimiter: string): DecimalSign {
   if (delimiter === ',') return '.';
-  const cells = lines.slice(1).flatMap((line) => line.split(delimiter).map((cell) => cell.trim().replace(/^"(.*)"$/, '$1')));
+  const cells = lines
+    .slice(1)
+    .flatMap((line) => line.split(delimiter).map((cell) => cell.trim().replace(/^"(.*)"$/, '$1')));
   const hasComma = cells.some((cell) => /^[+-]?\d*,\d+$/.test(cell));
   return hasComma && !cells.some((cell) => /^[+-]?\d*\.\d+$/.test(cell)) ? ',' : '.';
 }
@@ -184,7 +201,11 @@ async function* readRecords(scope: Scope, path: string, format: Format, signal: 
     signal.throwIfAborted();
     if (!(error instanceof Error) || !('code' in error) || !String(error.code).startsWith('CSV_')) throw error;
     const hint = 'A quote may be open. Correct the file, or read it with read_file.';
-    throw refusal(scope, `${shown(path)} cannot be read as a table near line ${parser.info.lines}: ${error.message}. ${hint}`, { cause: error });
+    throw refusal(
+      scope,
+      `${shown(path)} cannot be read as a table near line ${parser.info.lines}: ${error.message}. ${hint}`,
+      { cause: error },
+    );
   } finally {
     parser.destroy();
     source.destroy();

@@ -15,7 +15,18 @@ const YEAR_LAST = new RegExp(`^(\\d{1,2})([-/.])(\\d{1,2})\\2(\\d{4})${TIME}$`, 
 const MONTH_NAME_FIRST = /^([a-z]{3,9})\.? +(\d{1,2}),? +(\d{4})$/i;
 const MONTH_NAME_SECOND = /^(\d{1,2})[ -]([a-z]{3,9})\.?,?[ -](\d{4})$/i;
 const MONTHS = [
-  'january', 'february', 'march', 'april', 'may', 'june', 'july', 'august', 'september', 'october', 'november', 'december',
+  'january',
+  'february',
+  'march',
+  'april',
+  'may',
+  'june',
+  'july',
+  'august',
+  'september',
+  'october',
+  'november',
+  'december',
 ];
 
 export type DecimalSign = '.' | ',';

@@ -24,13 +24,26 @@ describe('calculate', () => {
   });
 
   it('says what is wrong with an expression', async () => {
-    assert.match(await world.refused('calculate', { expression: '2 +' }), /^"2 \+" cannot be evaluated: Unexpected end of expression.*Correct the expression\.$/);
+    assert.match(
+      await world.refused('calculate', { expression: '2 +' }),
+      /^"2 \+" cannot be evaluated: Unexpected end of expression.*Correct the expression\.$/,
+    );
     assert.match(await world.refused('calculate', { expression: 'foo(2)' }), /Undefined function foo/);
   });
 
   for (const expression of [
-    'import({a: 1})', 'createUnit("x")', 'evaluate("1")', 'parse("1")', 'compile("1")', 'parser()', 'simplify("x+x")',
-    'derivative("x^2", "x")', 'rationalize("x")', 'resolve("x")', 'reviver("a", 1)', 'config({})',
+    'import({a: 1})',
+    'createUnit("x")',
+    'evaluate("1")',
+    'parse("1")',
+    'compile("1")',
+    'parser()',
+    'simplify("x+x")',
+    'derivative("x^2", "x")',
+    'rationalize("x")',
+    'resolve("x")',
+    'reviver("a", 1)',
+    'config({})',
   ]) {
     it(`refuses ${expression}`, async () => {
       assert.match(await world.refused('calculate', { expression }), /is disabled|Undefined function/);
@@ -38,29 +51,52 @@ describe('calculate', () => {
   }
 
   it('reaches neither the process nor prototypes', async () => {
-    for (const expression of ['process', 'require("fs")', 'cos.constructor("return process")', '"a".constructor', '{}.__proto__', 'f(x) = x; f.constructor']) {
+    for (const expression of [
+      'process',
+      'require("fs")',
+      'cos.constructor("return process")',
+      '"a".constructor',
+      '{}.__proto__',
+      'f(x) = x; f.constructor',
+    ]) {
       const problem = await world.refused('calculate', { expression });
-      assert.match(problem, /Undefined symbol process|Undefined function require|No access to (property|method)|is not a valid|Unexpected/, problem);
+      assert.match(
+        problem,
+        /Undefined symbol process|Undefined function require|No access to (property|method)|is not a valid|Unexpected/,
+        problem,
+      );
     }
   });
 
   it('ends what takes too long or too much memory, and says which', async function () {
     this.timeout(20_000);
     const startedMs = Date.now();
-    assert.match(await world.refused('calculate', { expression: 'f(n) = n < 2 ? n : f(n - 1) + f(n - 2); f(60)' }), /needs more than 5 s/);
+    assert.match(
+      await world.refused('calculate', { expression: 'f(n) = n < 2 ? n : f(n - 1) + f(n - 2); f(60)' }),
+      /needs more than 5 s/,
+    );
     assert.ok(Date.now() - startedMs < 7_000);
-    assert.match(await world.refused('calculate', { expression: 'ones(20000, 20000)' }), /needs more than 256 MiB of memory/);
+    assert.match(
+      await world.refused('calculate', { expression: 'ones(20000, 20000)' }),
+      /needs more than 256 MiB of memory/,
+    );
   });
 
   it('refuses a result that is too long', async () => {
-    assert.match(await world.refused('calculate', { expression: 'ones(100, 100)' }), /has \d+ characters, and the limit is 10000/);
+    assert.match(
+      await world.refused('calculate', { expression: 'ones(100, 100)' }),
+      /has \d+ characters, and the limit is 10000/,
+    );
   });
 
   it('ends at once when the turn is interrupted', async () => {
     const interrupt = new AbortController();
     setTimeout(() => interrupt.abort(new Error('interrupted')), 300);
     const startedMs = Date.now();
-    const call = runTool('calculate', JSON.stringify({ expression: 'f(n) = n < 2 ? n : f(n - 1) + f(n - 2); f(60)' }), { ...world.context, signal: interrupt.signal });
+    const call = runTool('calculate', JSON.stringify({ expression: 'f(n) = n < 2 ? n : f(n - 1) + f(n - 2); f(60)' }), {
+      ...world.context,
+      signal: interrupt.signal,
+    });
     await assert.rejects(call, { message: 'interrupted' });
     assert.ok(Date.now() - startedMs < 2_000);
     const late = runTool('calculate', '{"expression":"1"}', { ...world.context, signal: interrupt.signal });
@@ -68,6 +104,9 @@ describe('calculate', () => {
   });
 
   it('needs an expression', async () => {
-    assert.match(await problemOf('calculate', runTool('calculate', '', world.context)), /"expression" is missing \(string\)/);
+    assert.match(
+      await problemOf('calculate', runTool('calculate', '', world.context)),
+      /"expression" is missing \(string\)/,
+    );
   });
 });

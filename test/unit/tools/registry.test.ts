@@ -12,13 +12,22 @@ describe('the tool registry', () => {
     world = await createToolWorld();
   });
   after(() => world.remove());
-  const refused = (tool: string, argumentsText: string): Promise<string> => problemOf(tool, runTool(tool, argumentsText, world.context));
+  const refused = (tool: string, argumentsText: string): Promise<string> =>
+    problemOf(tool, runTool(tool, argumentsText, world.context));
 
   it('has seven tools, and only code has effects outside', () => {
-    assert.deepEqual([...tools.values()].map(({ name, effects, category }) => `${name} ${effects} ${category}`), [
-      'list_files none read', 'read_file none read', 'write_file none write', 'search_files none read',
-      'csv_profile none read', 'calculate none read', 'run_code external code',
-    ]);
+    assert.deepEqual(
+      [...tools.values()].map(({ name, effects, category }) => `${name} ${effects} ${category}`),
+      [
+        'list_files none read',
+        'read_file none read',
+        'write_file none write',
+        'search_files none read',
+        'csv_profile none read',
+        'calculate none read',
+        'run_code external code',
+      ],
+    );
     assert.equal(findTool('read_file')?.name, 'read_file');
     assert.equal(findTool('constructor'), undefined);
   });
@@ -45,13 +54,22 @@ describe('the tool registry', () => {
         'there is no field "paht" (did you mean "path"?). The fields are: path (string), offset_line (integer, optional), ' +
         'limit_lines (integer, optional). Call it again with these corrected.',
     );
-    assert.match(await refused('csv_profile', '{"path":"a","aggregate":"total"}'), /"aggregate": Invalid option.*aggregate \("sum" \| "mean"/);
-    assert.match(await refused('write_file', '{"path":"a","content":{"a":1}}'), /"content": Invalid input: expected string, received object/);
+    assert.match(
+      await refused('csv_profile', '{"path":"a","aggregate":"total"}'),
+      /"aggregate": Invalid option.*aggregate \("sum" \| "mean"/,
+    );
+    assert.match(
+      await refused('write_file', '{"path":"a","content":{"a":1}}'),
+      /"content": Invalid input: expected string, received object/,
+    );
     assert.match(await refused('read_file', '{"path":"a","__proto__":{"x":1}}'), /there is no field "__proto__"/);
   });
 
   it('says when the arguments are not an object in JSON', async () => {
-    assert.match(await refused('read_file', '{"path": "a"'), /^the arguments are not one JSON object \(.+\). Call it again with, for example, {"path":"<string>"}\.$/);
+    assert.match(
+      await refused('read_file', '{"path": "a"'),
+      /^the arguments are not one JSON object \(.+\). Call it again with, for example, {"path":"<string>"}\.$/,
+    );
     assert.match(await refused('read_file', '["a"]'), /not one JSON object \(it is not an object\)/);
     assert.match(await refused('read_file', 'null'), /not one JSON object/);
     assert.match(await refused('read_file', '['.repeat(100_000)), /not one JSON object/);
@@ -59,16 +77,28 @@ describe('the tool registry', () => {
 
   it('takes no text as no arguments, and null as a field that is not given', async () => {
     assert.equal((await runTool('list_files', '', world.context)).text, 'The workspace is empty.');
-    assert.equal((await runTool('list_files', '{"path":null,"recursive":null}', world.context)).text, 'The workspace is empty.');
+    assert.equal(
+      (await runTool('list_files', '{"path":null,"recursive":null}', world.context)).text,
+      'The workspace is empty.',
+    );
   });
 
   it('checks the arguments of any tool, not only of a built-in one', () => {
     const input = z.strictObject({ city: z.string() });
     const tool: Tool<typeof input> = {
-      name: 'weather', description: '', effects: 'none', category: 'network', timeoutMs: 1, input, run: async () => ({ text: '' }),
+      name: 'weather',
+      description: '',
+      effects: 'none',
+      category: 'network',
+      timeoutMs: 1,
+      input,
+      run: async () => ({ text: '' }),
     };
     assert.deepEqual(parseArguments(tool, '{"city":"Bonn"}'), { city: 'Bonn' });
-    assert.throws(() => parseArguments(tool, '{"town":"Bonn"}'), { name: 'CopilotError', message: /^weather: .*"city" is missing/ });
+    assert.throws(() => parseArguments(tool, '{"town":"Bonn"}'), {
+      name: 'CopilotError',
+      message: /^weather: .*"city" is missing/,
+    });
   });
 
   it('finds the nearest name, and none where none is near', () => {
@@ -76,6 +106,14 @@ describe('the tool registry', () => {
     assert.equal(nearest('READFILE', tools.keys()), 'read_file');
     assert.equal(nearest('teleport', tools.keys()), undefined);
     assert.equal(nearest('x', []), undefined);
-    assert.deepEqual([editDistance('kitten', 'sitting'), editDistance('', 'abc'), editDistance('abc', 'abc'), editDistance('paht', 'path')], [3, 3, 0, 1]);
+    assert.deepEqual(
+      [
+        editDistance('kitten', 'sitting'),
+        editDistance('', 'abc'),
+        editDistance('abc', 'abc'),
+        editDistance('paht', 'path'),
+      ],
+      [3, 3, 0, 1],
+    );
   });
 });

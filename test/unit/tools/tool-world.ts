@@ -47,7 +47,11 @@ export async function problemOf(tool: string, result: Promise<ToolResult>): Prom
 }
 
 /** Waits for something that happens soon. */
-export async function eventually(isTrue: () => boolean | Promise<boolean>, withinMs: number, what: string): Promise<void> {
+export async function eventually(
+  isTrue: () => boolean | Promise<boolean>,
+  withinMs: number,
+  what: string,
+): Promise<void> {
   const deadlineMs = Date.now() + withinMs;
   while (!(await isTrue())) {
     if (Date.now() > deadlineMs) assert.fail(`not within ${withinMs} ms: ${what}`);

@@ -44,7 +44,10 @@ describe('the workspace', () => {
         ['csv_profile', { path }],
       ];
       for (const [tool, input] of calls) {
-        assert.match(await world.refused(tool, input), new RegExp(`^"${path}" leads out of the workspace. Use a path inside it`));
+        assert.match(
+          await world.refused(tool, input),
+          new RegExp(`^"${path}" leads out of the workspace. Use a path inside it`),
+        );
       }
       assert.equal(await readFile(join(world.folder, 'secrets', 'key.txt'), 'utf8'), 'SECRET');
     });
@@ -62,7 +65,10 @@ describe('the workspace', () => {
     assert.match(await world.refused('write_file', { path: 'folder-link/deep/new.txt', content: 'x' }), outside);
     assert.match(await world.refused('list_files', { path: 'folder-link' }), outside);
     assert.match(await world.refused('search_files', { path: 'folder-link', pattern: 'S' }), outside);
-    assert.match(await world.refused('write_file', { path: 'dangling', content: 'x' }), /"dangling" does not exist, or is a link to nowhere/);
+    assert.match(
+      await world.refused('write_file', { path: 'dangling', content: 'x' }),
+      /"dangling" does not exist, or is a link to nowhere/,
+    );
     assert.deepEqual(await readdir(join(world.folder, 'secrets')), ['key.txt']);
     assert.equal(await readFile(join(world.folder, 'secrets', 'key.txt'), 'utf8'), 'SECRET');
   });
@@ -84,7 +90,11 @@ describe('the workspace', () => {
     await mkdir(join(world.workspace, 'target'));
     await writeFile(join(world.workspace, 'target', 'key.txt'), 'harmless');
     // Exchanges `target`, a real folder, and a link to the secrets, as fast as it can.
-    const swapper = spawn(process.execPath, ['-e', `
+    const swapper = spawn(
+      process.execPath,
+      [
+        '-e',
+        `
       const fs = require('fs');
       fs.symlinkSync(${JSON.stringify(join(world.folder, 'secrets'))}, 'link');
       console.log('swapping');
@@ -98,7 +108,10 @@ describe('the workspace', () => {
           fs.rmSync('target', { recursive: true, force: true });
           fs.renameSync('real', 'target');
         }
-      }`], { cwd: world.workspace, stdio: ['ignore', 'pipe', 'inherit'] });
+      }`,
+      ],
+      { cwd: world.workspace, stdio: ['ignore', 'pipe', 'inherit'] },
+    );
     const seen = { harmless: 0, refused: 0 };
     try {
       await once(swapper.stdout, 'data');
@@ -143,28 +156,41 @@ describe('the workspace', () => {
   });
 
   it('names a missing path, a folder given as a file, and a file given as a folder', async () => {
-    assert.match(await world.refused('read_file', { path: 'nope.txt' }), /^"nope.txt" does not exist. list_files shows/);
+    assert.match(
+      await world.refused('read_file', { path: 'nope.txt' }),
+      /^"nope.txt" does not exist. list_files shows/,
+    );
     assert.match(await world.refused('read_file', { path: '.' }), /^"." is a folder. Give a file/);
     assert.match(await world.refused('list_files', { path: 'inside.txt' }), /^"inside.txt" is no folder/);
-    assert.match(await world.refused('write_file', { path: 'inside.txt/x', content: '' }), /^"inside.txt\/x" uses a file or a link as a folder/);
+    assert.match(
+      await world.refused('write_file', { path: 'inside.txt/x', content: '' }),
+      /^"inside.txt\/x" uses a file or a link as a folder/,
+    );
     assert.match(await world.refused('read_file', { path: 'a\0b' }), /is not a usable path/);
     assert.match(await world.refused('read_file', { path: 'x'.repeat(300) }), /is too long. Use shorter names/);
-    assert.match(await world.refused('write_file', { path: 'd/'.repeat(70) + 'x', content: '' }), /more than 64 folders deep/);
+    assert.match(
+      await world.refused('write_file', { path: 'd/'.repeat(70) + 'x', content: '' }),
+      /more than 64 folders deep/,
+    );
   });
 
   it('replaces a file in one step: a reader sees the old or the new content and nothing else', async () => {
     const path = join(world.workspace, 'big.txt');
     const [old, next] = ['a'.repeat(3_000_000), 'b'.repeat(3_000_000)];
     await writeFile(path, old);
-    let writing = true;
+    const state = { writing: true };
     const contents = new Set<string>();
     const reader = (async () => {
-      while (writing) contents.add(await readFile(path, 'utf8'));
+      while (state.writing) contents.add(await readFile(path, 'utf8'));
     })();
-    for (let round = 0; round < 10; round++) await world.call('write_file', { path: 'big.txt', content: round % 2 ? old : next });
-    writing = false;
+    for (let round = 0; round < 10; round++)
+      await world.call('write_file', { path: 'big.txt', content: round % 2 ? old : next });
+    state.writing = false;
     await reader;
-    assert.deepEqual([...contents].map((content) => content === old || content === next), [...contents].map(() => true));
+    assert.deepEqual(
+      [...contents].map((content) => content === old || content === next),
+      [...contents].map(() => true),
+    );
     assert.deepEqual((await readdir(world.workspace)).sort(), ['big.txt', 'inside.txt']);
   });
 
@@ -175,7 +201,9 @@ describe('the workspace', () => {
       const content = 'n'.repeat(50_000_000);
       console.log('writing');
       for (;;) await writeInside({ tool: 't', workspace: ${JSON.stringify(world.workspace)} }, 'report.md', content);`;
-    const writer = spawn(process.execPath, ['--import=tsx', '--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const writer = spawn(process.execPath, ['--import=tsx', '--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     await once(writer.stdout, 'data');
     await new Promise((resolve) => setTimeout(resolve, 30));
     writer.kill('SIGKILL');

@@ -5,6 +5,8 @@ export interface Superlative {
   readonly direction: 'highest' | 'lowest';
   /** What the column may be called, best first; empty where the word says nothing about it. */
   readonly columns: readonly string[];
+  /** False where the word only looks like one. */
+  readonly isKnown: boolean;
 }
 
 const HIGHEST: Readonly<Record<string, string>> = {
@@ -76,7 +78,7 @@ function superlativeOf(word: string): Superlative | undefined {
   if (known) return known;
   if (word.length < 6 || !word.endsWith('est') || NO_SUPERLATIVES.has(word)) return undefined;
   // An adjective that is not in the lists may still be the name of a column: "spiciest" and "spice".
-  return { word, direction: 'highest', columns: [word.replace(/i?est$/, '')] };
+  return { word, direction: 'highest', columns: [word.replace(/i?est$/, '')], isKnown: false };
 }
 
 const ADJECTIVES: Readonly<Record<string, string>> = {
@@ -93,11 +95,11 @@ const ADJECTIVES: Readonly<Record<string, string>> = {
 
 function withAdjective(phrase: string, adjective: string): Superlative {
   const direction = phrase.startsWith('least') ? 'lowest' : 'highest';
-  return { word: phrase, direction, columns: ADJECTIVES[adjective]?.split(' ') ?? [] };
+  return { word: phrase, direction, columns: ADJECTIVES[adjective]?.split(' ') ?? [], isKnown: true };
 }
 
 function entries(lists: Readonly<Record<string, string>>, direction: Superlative['direction']): [string, Superlative][] {
   return Object.entries(lists).flatMap(([names, columns]) =>
-    names.split(' ').map((word): [string, Superlative] => [word, { word, direction, columns: columns === '' ? [] : columns.split(' ') }]),
+    names.split(' ').map((word): [string, Superlative] => [word, { word, direction, columns: columns === '' ? [] : columns.split(' '), isKnown: true }]),
   );
 }

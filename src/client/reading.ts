@@ -1,7 +1,12 @@
-/** What the server itself knows of a session, without asking a worker. */
+/** Reading a session: what the server itself knows of it, and what a worker answers from memory. */
 import type { WorkflowExecutionDescription, WorkflowExecutionStatusName } from '@temporalio/client';
+import type { QueryDefinition } from '@temporalio/common';
 import type { SessionInfo, SessionResult, SessionStatus } from '../contracts/session.ts';
-import type { CallOptions, ServerLink } from './connection.ts';
+import { type CallOptions, isTimeout, type ServerLink } from './connection.ts';
+
+const QUERY_TIMEOUT_MS = 5_000;
+/** A worker that just took over may have to go to an unused sticky queue and a replay first. */
+const SECOND_TIMEOUT_MS = 10_000;
 
 /** A session's own status, or how it was ended from outside. */
 export type ListedStatus = SessionStatus | 'terminated' | 'failed';
@@ -16,7 +21,9 @@ export interface SessionDescription {
   readonly isClosed: boolean;
   /** Undefined while it is open: then the session itself knows best. */
   readonly status: ListedStatus | undefined;
+  /** Run of the workflow, and events in its history. */
   readonly runId: string;
+  readonly historyLength: number;
 }
 
 /** @throws CopilotError `SessionNotFound`, `ServerUnreachable` */
@@ -29,7 +36,8 @@ export async function describeSession(link: ServerLink, sessionId: string, optio
     throw await link.explain(error, sessionId);
   }
   const status = closedStatus(description.status.name);
-  return { isClosed: status !== undefined, status, runId: description.runId };
+  const { runId, historyLength } = description;
+  return { isClosed: status !== undefined, status, runId, historyLength };
 }
 
 /** The status of a session whose workflow has ended so, or undefined where it goes on. */
@@ -58,3 +66,36 @@ export async function readResult(link: ServerLink, sessionId: string, options: C
   }
 }
 
+export interface QuestionOptions {
+  /** Default: the latest run. */
+  readonly runId?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Queries a session: nothing is written.
+ * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`
+ */
+export async function ask<Result, Args extends [unknown?, unknown?]>(
+  link: ServerLink,
+  sessionId: string,
+  query: QueryDefinition<Result, Args>,
+  args: Args,
+  { runId, signal }: QuestionOptions = {},
+): Promise<Result> {
+  const handle = link.client.workflow.getHandle(sessionId, runId);
+  const attempt = (timeoutMs: number): Promise<Result> =>
+    link.call(() => handle.query<Result, Args>(query, ...args), { timeoutMs, signal });
+  try {
+    try {
+      return await attempt(QUERY_TIMEOUT_MS);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!isTimeout(error) || (await link.health()) !== 'ok') throw error;
+      return await attempt(SECOND_TIMEOUT_MS);
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw await link.explain(error, sessionId);
+  }
+}

@@ -1,7 +1,7 @@
 /** Understands a question about a table: which figure, of which column, by which group. */
-import { stem, words } from '../language.ts';
+import { stem, words } from '../../language.ts';
 import { superlativesIn, type Superlative } from './superlatives.ts';
-import { categories, dateColumn, measures, type Column, type Profile } from './table-facts.ts';
+import { categories, dateColumn, measures, type Column, type Profile } from './facts.ts';
 
 export type Aggregate = 'sum' | 'mean' | 'min' | 'max' | 'count' | 'median';
 
@@ -22,10 +22,12 @@ export interface TableQuestion {
   readonly superlative?: Superlative;
   /** How many of the first are asked for. */
   readonly top?: number;
-  /** Keeps only groups of this year, of this month (1 to 12), or with this name. */
+  /** Only groups of this year. */
   readonly year?: string;
+  /** Only groups of this calendar month, from 1. */
   readonly month?: number;
-  readonly name?: string;
+  /** Only rows with this value. */
+  readonly where?: { readonly column: string; readonly value: string };
 }
 
 const MONTHS = ['january', 'february', 'march', 'april', 'may', 'june', 'july', 'august', 'september', 'october', 'november', 'december'];
@@ -61,22 +63,31 @@ const SYNONYMS: readonly (readonly string[])[] = [
 /** The questions in a clause, one for each superlative. None where the clause only wants the profile. */
 export function questionsOf(clause: string, profile: Profile): TableQuestion[] {
   const text = clause.toLowerCase();
-  const found = superlativesIn(text);
-  const asked = new Set(found.map(({ word }) => word));
-  const superlatives = [...new Map(found.filter(({ columns }) => columns.length > 0 || asked.size === 1 || true).map((one) => [one.word, one])).values()];
-  const aggregate = statedAggregate(text);
-  const group = findGrouping(text, profile, superlatives.length > 0);
-  const filters = findFilters(text, profile, group);
+  const superlatives = superlativesOf(text, profile);
   // "The maximum wind per month" asks for a figure of every month, "the month with the maximum wind" for one of them.
-  const isExtreme = /\b(?:max|maximum|min|minimum|highest|lowest|peak|largest|smallest)\b[^,]*\b(?:per|by|for each|for every|each|every)\b/.test(text);
-  const choices = isExtreme ? [] : superlatives;
-  if (choices.length === 0) {
-    const extreme: Aggregate | undefined = isExtreme ? (superlatives[0]?.direction === 'lowest' ? 'min' : 'max') : undefined;
-    const known = extreme ?? aggregate;
-    if (known === undefined && !group && !filters.name) return [];
-    return [question(text, profile, { group, filters, aggregate: known, superlative: undefined })];
+  const isExtreme = EXTREME_OF_EACH.test(text);
+  const lowest = superlatives[0]?.direction === 'lowest';
+  const aggregate = isExtreme ? (lowest ? 'min' : 'max') : statedAggregate(text);
+  const asked = findGrouping(text, profile, superlatives.length > 0);
+  // "How many days were there": days are what is counted.
+  const group = aggregate === 'count' && asked?.unit === 'row' ? undefined : asked;
+  const filters = findFilters(text, profile, group);
+  const parts = { group, filters, aggregate };
+  if (superlatives.length === 0 || isExtreme) {
+    if (aggregate === undefined && !group && !filters.where) return [];
+    return [question(text, profile, { ...parts, superlative: undefined })];
   }
-  return choices.map((superlative) => question(text, profile, { group, filters, aggregate, superlative }));
+  return superlatives.map((superlative) => question(text, profile, { ...parts, superlative }));
+}
+
+const EXTREME_OF_EACH = /\b(?:max|maximum|min|minimum|highest|lowest|peak|largest|smallest)\b[^,]*\b(?:per|by|for each|for every|each|every)\b/;
+
+/** Those that speak of a column, or of any: in "the spiciest dish" the column is what tells. */
+function superlativesOf(text: string, profile: Profile): Superlative[] {
+  const byWord = new Map(superlativesIn(text).map((superlative) => [superlative.word, superlative]));
+  return [...byWord.values()].filter(
+    (superlative) => superlative.isKnown || measures(profile).some(({ name }) => hintMatch(name, superlative) > 0),
+  );
 }
 
 interface Parts {
@@ -87,7 +98,7 @@ interface Parts {
 }
 
 function question(text: string, profile: Profile, { group, filters, aggregate, superlative }: Parts): TableQuestion {
-  const counts = aggregate === 'count' || /\b(?:common|frequent)\b/.test(superlative?.word ?? '');
+  const counts = aggregate === 'count' || /\b(?:common|frequent|often|occurs?|appears?)\b/.test(text);
   const column = counts ? undefined : findValue(text, profile, group, superlative);
   const direction = superlative?.direction === 'lowest' ? 'min' : 'max';
   const fallback: Aggregate =
@@ -95,7 +106,7 @@ function question(text: string, profile: Profile, { group, filters, aggregate, s
   const chosen = column === undefined ? 'count' : (aggregate ?? fallback);
   const top = /\b(?:top|bottom|first|best|worst|(?:high|low|larg|small|bigg|hott|cold|wett|dri)est)\s+(\d{1,2})\b/.exec(text)?.[1] ?? /\b(\d{1,2})\s+\w+est\b/.exec(text)?.[1];
   return {
-    aggregate: chosen === 'count' ? 'count' : chosen,
+    aggregate: chosen,
     ...(column === undefined ? {} : { value: column.name }),
     ...(group === undefined ? {} : { group }),
     ...(superlative === undefined ? {} : { superlative }),
@@ -128,15 +139,24 @@ function findGrouping(text: string, profile: Profile, hasSuperlative: boolean): 
     const cued = groupingOf(`${first} ${second}`, profile, date) ?? groupingOf(first, profile, date);
     if (cued) return cued;
   }
-  const part = datePart(text.replace(/\b(?:19|20)\d\d\b/g, ' '), date);
+  const part = datePart(text, date) ?? (isComparisonOfYears(text) ? datePart('year', date) : undefined);
   if (part) return part;
   if (!hasSuperlative && !/\b(?:distribution|count|how many|compare)\b/.test(text)) return undefined;
   const named = categories(profile).filter(({ name }) => nameMatch(name, text) >= 0.5);
   const [best] = named.toSorted((a, b) => nameMatch(b.name, text) - nameMatch(a.name, text));
   if (best) return byColumn(best);
-  // "The tallest": one row, named by the first text column.
-  const label = profile.columns.find(({ type }) => type === 'text') ?? date;
-  return hasSuperlative && label ? { by: label.name, unit: 'row', noun: label.name, column: label.name } : undefined;
+  return hasSuperlative ? byRow(profile) : undefined;
+}
+
+/** "The tallest": a single row, called by what tells rows apart. */
+function byRow(profile: Profile): Grouping | undefined {
+  const texts = profile.columns.filter(({ type }) => type === 'text');
+  const label = texts.find(({ distinct = 0 }) => distinct >= profile.rows * 0.8) ?? dateColumn(profile) ?? texts[0];
+  return label && { by: label.name, unit: 'row', noun: label.type === 'date' ? 'day' : spoken(label.name), column: label.name };
+}
+
+function isComparisonOfYears(text: string): boolean {
+  return new Set(text.match(/\b(?:19|20)\d\d\b/g)).size > 1;
 }
 
 function groupingOf(phrase: string, profile: Profile, date: Column | undefined): Grouping | undefined {
@@ -148,7 +168,11 @@ function groupingOf(phrase: string, profile: Profile, date: Column | undefined):
 }
 
 function byColumn({ name }: Column): Grouping {
-  return { by: name, unit: 'value', noun: name.replace(/[_-]+/g, ' ').toLowerCase(), column: name };
+  return { by: name, unit: 'value', noun: spoken(name), column: name };
+}
+
+function spoken(name: string): string {
+  return name.replace(/[_-]+/g, ' ').toLowerCase();
 }
 
 function datePart(text: string, date: Column | undefined): Grouping | undefined {
@@ -159,34 +183,41 @@ function datePart(text: string, date: Column | undefined): Grouping | undefined 
   return { by: call ? `${call}(${date.name})` : date.name, unit, noun, column: date.name };
 }
 
-interface Filters {
-  readonly year?: string;
-  readonly month?: number;
-  readonly name?: string;
-}
+type Filters = Pick<TableQuestion, 'year' | 'month' | 'where'>;
 
 function findFilters(text: string, profile: Profile, group: Grouping | undefined): Filters {
   const hasDates = dateColumn(profile) !== undefined;
   const years = hasDates ? [...new Set(text.match(/\b(?:19|20)\d\d\b/g))] : [];
   const [year] = years;
-  const month = hasDates ? MONTHS.findIndex((name) => (name === 'may' ? /\b(?:in|of|during) may\b/ : new RegExp(`\\b${name}\\b`)).test(text)) : -1;
-  const isGroupName = (value: string): boolean => value.length > 1 && new RegExp(`(?<![\\w.])${escape(value.toLowerCase())}(?![\\w.])`).test(text);
-  const name = group
-    ? undefined
-    : categories(profile).flatMap(({ name: column, most_common: common }) => (common ?? []).map(({ value }) => ({ column, value }))).find(({ value }) => isGroupName(value));
+  const month = hasDates ? MONTHS.findIndex((name) => monthPattern(name).test(text)) + 1 : 0;
+  const where = group ? undefined : findValueFilter(text, profile);
   return {
     // Two years are a comparison, not a filter.
     ...(year !== undefined && years.length === 1 ? { year } : {}),
-    ...(month >= 0 ? { month: month + 1 } : {}),
-    ...(name ? { name: name.value } : {}),
+    ...(month > 0 ? { month } : {}),
+    ...(where ? { where } : {}),
   };
+}
+
+/** "May" is also a verb. */
+function monthPattern(name: string): RegExp {
+  return name === 'may' ? /\b(?:in|of|during) may\b/ : new RegExp(`\\b${name}\\b`);
+}
+
+function findValueFilter(text: string, profile: Profile): TableQuestion['where'] {
+  const isSaid = (value: string): boolean => value.length > 1 && new RegExp(`(?<![\\w.])${escape(value.toLowerCase())}(?:y|ny|s)?(?![\\w.])`).test(text);
+  for (const { name: column, most_common: common } of categories(profile)) {
+    const value = common?.find((entry) => isSaid(entry.value))?.value;
+    if (value !== undefined) return { column, value };
+  }
+  return undefined;
 }
 
 function findValue(text: string, profile: Profile, group: Grouping | undefined, superlative: Superlative | undefined): Column | undefined {
   const candidates = measures(profile).filter(({ name }) => name !== group?.by);
-  const spoken = group ? withoutPhrase(text, group.noun) : text;
+  const rest = group ? withoutPhrase(text, group.noun) : text;
   const ranked = candidates
-    .map((column) => ({ column, match: nameMatch(column.name, spoken), hint: hintMatch(column.name, superlative) }))
+    .map((column) => ({ column, match: nameMatch(column.name, rest), hint: hintMatch(column.name, superlative) }))
     .toSorted((a, b) => b.match + b.hint - (a.match + a.hint));
   const [best] = ranked;
   if (best && best.match + best.hint > 0) return best.column;

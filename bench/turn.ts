@@ -1,0 +1,40 @@
+/** P01, P04: a one-shot turn against one activity on the raw SDK, and turn 200 against turn 10. */
+import { randomUUID } from 'node:crypto';
+import { RAW_QUEUE } from './raw/queue.ts';
+import { rawSession, send, stop } from './raw/workflow.ts';
+import { type BenchWorld, median, MESSAGE, show, timed } from './world.ts';
+
+const WARM_UP = 10;
+const ROUNDS = 100;
+const LONG = 215;
+/** Turns around the one that is compared: a median of few, not one. */
+const AROUND = 10;
+
+export async function turn({ copilot, raw }: BenchWorld): Promise<void> {
+  const session = await copilot.create({ mode: 'one-shot' });
+  const bare = await raw.workflow.start(rawSession, { workflowId: `raw-${randomUUID()}`, taskQueue: RAW_QUEUE });
+  const own: number[] = [];
+  const other: number[] = [];
+  // Interleaved, so that whatever the machine does hits both.
+  for (let round = 0; round < WARM_UP + ROUNDS; round++) {
+    const a = await timed(() => session.send(MESSAGE));
+    const b = await timed(() => bare.executeUpdate(send, { args: [MESSAGE] }));
+    if (round >= WARM_UP) {
+      own.push(a);
+      other.push(b);
+    }
+  }
+  await bare.signal(stop);
+  show('one-shot turn', own);
+  show('raw SDK, one activity', other);
+  console.log(`ratio of medians, turn to raw (aim 1.15): ${(median(own) / median(other)).toFixed(2)}`);
+
+  const long = await copilot.create({ mode: 'one-shot' });
+  const all: number[] = [];
+  for (let number = 1; number <= LONG; number++) all.push(await timed(() => long.send(MESSAGE)));
+  const early = all.slice(10 - 1 - AROUND / 2, 10 + AROUND / 2);
+  const late = all.slice(200 - 1 - AROUND, 200 + AROUND);
+  show('turns around 10', early);
+  show('turns around 200', late);
+  console.log(`ratio of medians, turn 200 to turn 10 (aim 1.10): ${(median(late) / median(early)).toFixed(2)}`);
+}

@@ -1,0 +1,85 @@
+/** What commands share: a connection for the time of a command, and options in the client's form. */
+import { resolve } from 'node:path';
+import { text as readAll } from 'node:stream/consumers';
+import { CopilotClient } from '../client.ts';
+import type { CreateOptions } from '../client/create.ts';
+import { CopilotError } from '../contracts/errors.ts';
+import { Json } from '../contracts/json.ts';
+
+export interface CommonFlags {
+  readonly json?: boolean;
+}
+
+/** Flags of the commands that create sessions. */
+export interface CreateFlags extends CommonFlags {
+  readonly team?: string;
+  readonly mode?: string;
+  readonly user?: string;
+  readonly name?: string;
+  readonly id?: string;
+  readonly attach?: readonly string[];
+  readonly workspace?: string;
+  readonly allowCode?: boolean;
+  readonly context?: readonly string[];
+  readonly historyLimit?: string;
+}
+
+/** Runs a command's work over a connection, which is closed when it ends. */
+export async function withClient<T>(work: (client: CopilotClient) => Promise<T>): Promise<T> {
+  const client = await CopilotClient.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.close();
+  }
+}
+
+/** @throws CopilotError `InvalidInput` for values of a wrong form */
+export function createOptions(flags: CreateFlags, message?: string): CreateOptions {
+  const { team, mode, user, name, id, attach, workspace, allowCode, context, historyLimit } = flags;
+  const config = {
+    ...(workspace === undefined ? {} : { workspace: resolve(workspace) }),
+    ...(allowCode === undefined ? {} : { allowCode }),
+    ...(historyLimit === undefined ? {} : { historyLimit: wholeNumber('--history-limit', historyLimit) }),
+  };
+  return {
+    ...(team === undefined ? {} : { team }),
+    ...(mode === undefined ? {} : { mode }),
+    ...(user === undefined ? {} : { user }),
+    ...(name === undefined ? {} : { name }),
+    ...(id === undefined ? {} : { id }),
+    ...(attach === undefined ? {} : { attach: [...attach] }),
+    ...(context === undefined ? {} : { context: parseContext(context) }),
+    ...(message === undefined ? {} : { message }),
+    config,
+  };
+}
+
+/** The message of a command; `-` is what stdin brings. */
+export async function messageText(message: string | undefined): Promise<string | undefined> {
+  return message === '-' ? await readAll(process.stdin) : message;
+}
+
+/** @throws CopilotError `InvalidInput` */
+export function wholeNumber(flag: string, text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new CopilotError('InvalidInput', { what: `${flag} ${text}`, problem: 'use a whole number' });
+}
+
+/** `key=value` pairs; a value that is JSON is taken as such, anything else as text. */
+function parseContext(pairs: readonly string[]): Record<string, Json> {
+  const values: [string, Json][] = pairs.map((pair) => {
+    const at = pair.indexOf('=');
+    if (at < 1) throw new CopilotError('InvalidInput', { what: `--context ${pair}`, problem: 'use key=value' });
+    return [pair.slice(0, at), parseValue(pair.slice(at + 1))];
+  });
+  return Object.fromEntries(values);
+}
+
+function parseValue(text: string): Json {
+  try {
+    return Json.parse(JSON.parse(text));
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,133 @@
+/** `copilot list`, `show`, `transcript` and `plan`. */
+import type { SessionRow } from '../client/list.ts';
+import type { SessionReport } from '../client/reading.ts';
+import { CopilotError } from '../contracts/errors.ts';
+import type { PlanView } from '../contracts/messages.ts';
+import type { Message } from '../contracts/transcript.ts';
+import type { TurnView } from '../contracts/turn.ts';
+import { type CommonFlags, wholeNumber, withClient } from './connected.ts';
+import { turnForm } from './turns.ts';
+import { answer, paint, shorten, table } from './terminal.ts';
+
+const SHOWN_TURNS = 5;
+
+export interface ListFlags extends CommonFlags {
+  readonly status?: string;
+  readonly user?: string;
+  readonly mode?: string;
+  readonly name?: string;
+  readonly namePrefix?: string;
+  readonly limit?: string;
+  readonly after?: string;
+}
+
+export async function list({ json, status, limit, ...filter }: ListFlags): Promise<void> {
+  await withClient(async (client) => {
+    const page = await client.list({
+      ...filter,
+      ...(limit === undefined ? {} : { limit: wholeNumber('--limit', limit) }),
+      // The client checks it, and names the values there are.
+      ...(status === undefined ? {} : { status: status as SessionRow['status'] }),
+    });
+    answer(json, page, () => listText(page.sessions, page.next));
+  });
+}
+
+function listText(sessions: readonly SessionRow[], next: string | null): string {
+  if (sessions.length === 0) return 'No sessions.';
+  const rows = sessions.map(({ id, name, user, mode, status, phase, updatedAt }) => [
+    id,
+    shorten(name, 40),
+    user ?? '',
+    mode,
+    status,
+    phase,
+    updatedAt,
+  ]);
+  const more = next === null ? [] : [`More: copilot list --after ${next}`];
+  return [table(['ID', 'NAME', 'USER', 'MODE', 'STATUS', 'PHASE', 'UPDATED'], rows), ...more].join('\n');
+}
+
+export async function show(id: string, { json }: CommonFlags): Promise<void> {
+  await withClient(async (client) => {
+    const session = client.session(id);
+    const info = await session.info();
+    const turns = await recentTurns(() => session.turns(), info);
+    const { webUrl = null } = session;
+    answer(json, { ...info, recentTurns: turns?.map(turnForm) ?? null, webUrl }, () => showText(info, turns, webUrl));
+  });
+}
+
+/** Undefined where no worker answers for a closed session, whose info is readable all the same. */
+async function recentTurns(read: () => Promise<readonly TurnView[]>, info: SessionReport): Promise<TurnView[] | undefined> {
+  try {
+    return (await read()).slice(-SHOWN_TURNS);
+  } catch (error) {
+    if (error instanceof CopilotError && error.type === 'NoWorker' && info.status === 'completed') return undefined;
+    throw error;
+  }
+}
+
+function showText(info: SessionReport, turns: readonly TurnView[] | undefined, webUrl: string | null): string {
+  const { usage } = info;
+  const facts: [string, string][] = [
+    ['Session', info.id],
+    ['Name', info.name],
+    ['User', info.user ?? '-'],
+    ['Mode', info.mode],
+    ['Team', `${info.team} (${info.digest.slice(0, 12)})`],
+    ['Status', `${info.status}${info.suspendReason === null ? '' : `: ${info.suspendReason}`}`],
+    ['Phase', `${info.phase}${info.step === null ? '' : `, step ${info.step}`}`],
+    ['Turns', `${info.turns}, ${info.queueLength} waiting`],
+    ['Usage', `${usage.inputTokens} tokens in, ${usage.outputTokens} out, ${usage.modelCalls} model calls, ${usage.toolCalls} tool calls`],
+    ['Worker', info.lastWorker === null ? '-' : `${info.lastWorker.identity}, team instance ${info.lastWorker.instance}`],
+    ['Created', info.createdAt],
+    ['Updated', `${info.updatedAt} (version ${info.version})`],
+    ...(webUrl === null ? [] : [['Web UI', webUrl] satisfies [string, string]]),
+  ];
+  return [
+    ...facts.map(([name, value]) => `${paint('bold', name.padEnd(8))} ${value}`),
+    ...info.notes.slice(-3).map(({ at, text }) => paint('yellow', `! ${at} ${text}`)),
+    ...(turns ?? []).map((turn) => `\n${turnText(turn)}`),
+    ...(turns === undefined ? ['\nIts turns can be read when a worker runs.'] : []),
+  ].join('\n');
+}
+
+function turnText(turn: TurnView): string {
+  const how = turn.route === undefined ? '' : ` · ${turn.route}`;
+  return [
+    paint('bold', `Turn ${turn.number} · ${turn.status}${how}`),
+    ...turn.steps.map(({ number, status, agent, task }) => `  ${number}. [${status}] ${shorten(task)} (${agent})`),
+    ...(turn.reply === '' ? [] : [turn.reply]),
+    ...(turn.error === undefined ? [] : [paint('red', `${turn.error.type}: ${turn.error.message}`)]),
+    ...(turn.artifacts.length === 0 ? [] : [`Files: ${turn.artifacts.join(', ')}`]),
+  ].join('\n');
+}
+
+export async function transcript(id: string, { json, from = '0' }: CommonFlags & { readonly from?: string }): Promise<void> {
+  await withClient(async (client) => {
+    const page = await client.session(id).transcript({ from: wholeNumber('--from', from) });
+    answer(json, page, () => page.messages.map(messageText).join('\n\n') || 'No messages yet.');
+  });
+}
+
+/** A message under the name of whoever wrote it. */
+export function messageText(message: Message): string {
+  const who = message.role === 'user' ? 'you' : message.role === 'assistant' ? (message.agent ?? 'assistant') : 'tool';
+  return `${paint('bold', `${who}:`)} ${message.text}`;
+}
+
+export async function plan(id: string, { json }: CommonFlags): Promise<void> {
+  await withClient(async (client) => {
+    const view = await client.session(id).plan();
+    answer(json, view, () => (view === null ? 'This session has no plan.' : planText(view)));
+  });
+}
+
+function planText({ number, steps }: PlanView): string {
+  const lines = steps.flatMap((step) => [
+    `${step.number}. [${step.status}] ${step.task} (${step.agent})`,
+    ...(step.summary === '' ? [] : [paint('dim', `   ${shorten(step.summary, 200)}`)]),
+  ]);
+  return [paint('bold', `Plan of turn ${number}`), ...lines].join('\n');
+}

@@ -1,0 +1,87 @@
+/** The client library: sessions as objects, over one connection to a Temporal server. */
+import { type ConnectOptions, ServerLink } from './client/connection.ts';
+import { createSession, type CreateOptions } from './client/create.ts';
+import type { ListedStatus } from './client/reading.ts';
+import { checkInput } from './client/input.ts';
+import { countByStatus, countSessions, type ListFilter, listSessions, type SessionPage } from './client/list.ts';
+import { SessionHandle } from './client/session-handle.ts';
+import { TeamDirectory } from './client/create/teams.ts';
+import { SessionId } from './contracts/session.ts';
+
+/**
+ * Owns a connection; close it when done.
+ *
+ *     const client = await CopilotClient.connect();
+ *     const session = await client.create({ message: 'Hello' });
+ *     const turn = await session.send('What did I say?');
+ *     await client.close();
+ */
+export class CopilotClient {
+  readonly #link: ServerLink;
+  readonly #teams: TeamDirectory;
+
+  private constructor(link: ServerLink) {
+    this.#link = link;
+    this.#teams = new TeamDirectory(link);
+  }
+
+  /** @throws CopilotError `ServerUnreachable` after 3 s, `InvalidConfig` */
+  static async connect(options: ConnectOptions = {}): Promise<CopilotClient> {
+    return new CopilotClient(await ServerLink.open(options));
+  }
+
+  /** `host:port` of the server. */
+  get address(): string {
+    return this.#link.server.address;
+  }
+
+  get namespace(): string {
+    return this.#link.namespace;
+  }
+
+  /** The Web UI, where it is known: that of a server which this program started in the same home folder. */
+  get uiUrl(): string | undefined {
+    return this.#link.server.uiUrl;
+  }
+
+  /**
+   * Starts a session, with its first message where there is one.
+   * @throws CopilotError `InvalidInput`, `UnknownMode`, `TeamNotFound`, `InvalidTeam`, `SessionExists`, `NoWorker`, `ServerUnreachable`
+   */
+  async create(options: CreateOptions = {}): Promise<SessionHandle> {
+    const { id, existed, messageId } = await createSession(this.#link, this.#teams, options);
+    const session = new SessionHandle(this.#link, id);
+    if (existed && options.message !== undefined) await session.send(options.message, { messageId, wait: false });
+    return session;
+  }
+
+  /**
+   * The session of this id, whether there is one or not.
+   * @throws CopilotError `InvalidInput` for what cannot be an id
+   */
+  session(id: string): SessionHandle {
+    return new SessionHandle(this.#link, checkInput(SessionId, id, 'session id'));
+  }
+
+  /**
+   * Sessions, newest updated first. A session that was just created or changed may take a moment to show so.
+   * @throws CopilotError `InvalidInput`, `ServerUnreachable`
+   */
+  async list(filter: ListFilter = {}): Promise<SessionPage> {
+    return await listSessions(this.#link, filter);
+  }
+
+  /** @throws CopilotError `InvalidInput`, `ServerUnreachable` */
+  async count(filter: Omit<ListFilter, 'limit' | 'after'> = {}): Promise<number> {
+    return await countSessions(this.#link, filter);
+  }
+
+  /** @throws CopilotError `InvalidInput`, `ServerUnreachable` */
+  async countByStatus(filter: Omit<ListFilter, 'limit' | 'after' | 'status'> = {}): Promise<Record<ListedStatus, number>> {
+    return await countByStatus(this.#link, filter);
+  }
+
+  async close(): Promise<void> {
+    await this.#link.close();
+  }
+}

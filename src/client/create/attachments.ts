@@ -1,0 +1,82 @@
+/** Files that go into a session's workspace before it starts. */
+import { constants, type Stats } from 'node:fs';
+import { copyFile, mkdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { CopilotError } from '../../contracts/errors.ts';
+
+export interface Attachments {
+  /** Takes the copies back, where the session was not started after all. */
+  undo(): Promise<void>;
+}
+
+/**
+ * Copies files into the folder, each under its own name. A file that lies there already with the same content stays.
+ * @throws CopilotError `InvalidInput` for a path that is no readable file, and where a name is taken; nothing is copied then
+ */
+export async function attach(paths: readonly string[], folder: string): Promise<Attachments> {
+  const files = await checkFiles(paths);
+  const made: string[] = [];
+  const undo = async (): Promise<void> => {
+    for (const path of made) await rm(path, { force: true });
+    if (isNewFolder) await rmdir(folder).catch(() => undefined);
+  };
+  const isNewFolder = (await statOf(folder)) === undefined;
+  await mkdir(folder, { recursive: true });
+  try {
+    for (const file of files) {
+      const target = join(folder, basename(file));
+      if (await isSameFile(file, target)) continue;
+      try {
+        await copyFile(file, target, constants.COPYFILE_EXCL);
+      } catch (cause) {
+        if (isErrno(cause, 'EEXIST')) throw invalid(file, `${folder} holds another file of this name already; rename one of them`, cause);
+        throw cause;
+      }
+      made.push(target);
+    }
+  } catch (error) {
+    await undo();
+    throw error;
+  }
+  return { undo };
+}
+
+/** Absolute paths of files that can be read, no two of the same name. */
+async function checkFiles(paths: readonly string[]): Promise<string[]> {
+  const files = new Map<string, string>();
+  for (const path of paths) {
+    const file = resolve(path);
+    const stats = await statOf(file);
+    if (stats === undefined) throw invalid(path, 'there is no such file');
+    if (stats.isDirectory()) throw invalid(path, 'it is a folder; attach the files in it one by one, or name it as the workspace');
+    if (!stats.isFile()) throw invalid(path, 'it is not a regular file');
+    const name = basename(file);
+    const other = files.get(name);
+    if (other !== undefined && other !== file) throw invalid(path, `${other} has the same name; rename one of them`);
+    files.set(name, file);
+  }
+  return [...files.values()];
+}
+
+async function statOf(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (cause) {
+    if (isErrno(cause, 'ENOENT') || isErrno(cause, 'ENOTDIR')) return undefined;
+    throw invalid(path, cause instanceof Error ? cause.message : String(cause), cause);
+  }
+}
+
+async function isSameFile(file: string, target: string): Promise<boolean> {
+  const [a, b] = [await statOf(file), await statOf(target)];
+  if (!a || !b?.isFile() || a.size !== b.size) return false;
+  return (a.ino === b.ino && a.dev === b.dev) || (await readFile(file)).equals(await readFile(target));
+}
+
+function isErrno(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
+function invalid(path: string, problem: string, cause?: unknown): CopilotError {
+  return new CopilotError('InvalidInput', { what: `attach ("${path}")`, problem }, cause === undefined ? {} : { cause });
+}

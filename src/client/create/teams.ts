@@ -1,0 +1,59 @@
+/** Teams as the workers have them: a client needs no team files of its own. */
+import { ulid } from 'ulid';
+import { WorkflowFailedError } from '@temporalio/client';
+import { TimeoutFailure } from '@temporalio/common';
+import { CopilotError } from '../../contracts/errors.ts';
+import { RESOLVE_TEAM_WORKFLOW } from '../../contracts/messages.ts';
+import type { ResolvedTeam } from '../../contracts/team.ts';
+import type { ServerLink } from '../connection.ts';
+
+const RESOLVE_TIMEOUT_MS = 10_000;
+/** Many sessions created at once share one look at the files; a file that was changed counts soon. */
+const MAX_AGE_MS = 5_000;
+
+/** Asks a worker for teams, once for callers at the same time, and keeps each answer for 5 s. */
+export class TeamDirectory {
+  readonly #link: ServerLink;
+  readonly #answers = new Map<string, { readonly askedAt: number; readonly answer: Promise<ResolvedTeam> }>();
+
+  constructor(link: ServerLink) {
+    this.#link = link;
+  }
+
+  /** @throws CopilotError `TeamNotFound`, `InvalidTeam`, `NoWorker` after 10 s, `ServerUnreachable` */
+  async find(team: string): Promise<ResolvedTeam> {
+    const known = this.#answers.get(team);
+    if (known && Date.now() - known.askedAt < MAX_AGE_MS) return await known.answer;
+    const entry = { askedAt: Date.now(), answer: resolveTeam(this.#link, team) };
+    this.#answers.set(team, entry);
+    try {
+      return await entry.answer;
+    } catch (error) {
+      if (this.#answers.get(team) === entry) this.#answers.delete(team);
+      throw error;
+    }
+  }
+}
+
+async function resolveTeam(link: ServerLink, team: string): Promise<ResolvedTeam> {
+  const { taskQueue } = link.config;
+  try {
+    const options = {
+      workflowId: `resolve-team-${ulid()}`,
+      taskQueue,
+      args: [team],
+      // Gone by itself where no worker takes it.
+      workflowExecutionTimeout: RESOLVE_TIMEOUT_MS,
+      staticSummary: `team ${team}`,
+    };
+    return await link.call(
+      () => link.client.workflow.execute(RESOLVE_TEAM_WORKFLOW, options) as Promise<ResolvedTeam>, // that workflow's type
+      { timeoutMs: 2 * RESOLVE_TIMEOUT_MS },
+    );
+  } catch (error) {
+    if (error instanceof WorkflowFailedError && error.cause instanceof TimeoutFailure) {
+      throw new CopilotError('NoWorker', { taskQueue }, { cause: error });
+    }
+    throw await link.explain(error);
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * A session as it happens: its progress, and the text of its models while they write it.
+ *
+ * The history is long-polled, which costs nothing while nothing happens; what happened is then asked of
+ * the session itself. Only while a model call runs, its heartbeats are read, which is where its text is.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { decodeFromPayloadsAtIndex } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import { z } from 'zod';
+import { progress } from '../contracts/messages.ts';
+import type { ProgressEvent, ProgressPage, StreamHeartbeat } from '../contracts/progress.ts';
+import type { ServerLink } from './connection.ts';
+import { HistoryWatch, type Movement, persist, runBefore } from './follow/history-watch.ts';
+import { ask, describeSession } from './reading.ts';
+import { StreamedText, type TextEvent } from './follow/streamed-text.ts';
+
+/** How often heartbeats are read while a model writes. Workers send them every 100 ms at most. */
+const READ_INTERVAL_MS = 70;
+/** The same for a call that waits for its next attempt or for a worker. */
+const IDLE_READ_INTERVAL_MS = 1_000;
+
+/** `temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_STARTED` */
+const STARTED = 2;
+
+const Heartbeat: z.ZodType<StreamHeartbeat> = z.object({ attempt: z.number(), offset: z.number(), text: z.string() });
+
+export type FollowEvent = ProgressEvent | TextEvent;
+
+export interface FollowOptions {
+  /** Number of the first event wanted: 0 for all. Default: what happens from now on, with the running model call's text. */
+  readonly from?: number | undefined;
+  /** Ends the following. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Ends when the session has ended and everything was given, or when the signal aborts. A server or worker
+ * that is away is waited for.
+ * @throws CopilotError `SessionNotFound`
+ */
+export async function* follow(
+  link: ServerLink,
+  sessionId: string,
+  { from, signal }: FollowOptions = {},
+): AsyncGenerator<FollowEvent, void, undefined> {
+  const ended = new AbortController();
+  const stop = (): void => ended.abort();
+  signal?.addEventListener('abort', stop, { once: true });
+  if (signal?.aborted) stop();
+  try {
+    yield* new Follower(link, sessionId, ended.signal).run(from);
+  } catch (error) {
+    if (!ended.signal.aborted) throw error;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    stop();
+  }
+}
+
+/** One follower's place in a session: which events it was given, and how much of each text. */
+class Follower {
+  readonly #link: ServerLink;
+  readonly #sessionId: string;
+  readonly #signal: AbortSignal;
+  readonly #text = new StreamedText();
+  /** Calls that ran before this follower came. */
+  #early: readonly string[] = [];
+  #next = 0;
+
+  constructor(link: ServerLink, sessionId: string, signal: AbortSignal) {
+    this.#link = link;
+    this.#sessionId = sessionId;
+    this.#signal = signal;
+  }
+
+  async *run(from: number | undefined): AsyncGenerator<FollowEvent, void, undefined> {
+    const signal = this.#signal;
+    const { isClosed, runId } = await persist(this.#link, this.#sessionId, signal, () =>
+      describeSession(this.#link, this.#sessionId, { signal }),
+    );
+    if (isClosed && from === undefined) return;
+    const watch = new HistoryWatch(this.#link, this.#sessionId, runId, signal);
+    if (from === undefined) await this.#join(runId);
+    else this.#next = from;
+    yield* this.#catchUp(runId);
+    for (;;) {
+      const movement = yield* this.#textUntil(settled(watch.next()));
+      if (movement.hasRun || movement.isClosed || movement.nextRunId !== undefined) {
+        const run = movement.nextRunId ?? watch.runId;
+        yield* this.#catchUp(run);
+        if (movement.nextRunId !== undefined) watch.moveTo(movement.nextRunId);
+      }
+      if (movement.isClosed) return;
+    }
+  }
+
+  /** Takes the place of one who comes now: behind all events, with the calls that run. */
+  async #join(runId: string): Promise<void> {
+    const page = await this.#page(runId, 0);
+    this.#next = page.next;
+    for (const event of page.events) this.#track(event);
+    this.#early = this.#text.activityIds;
+  }
+
+  /** Events up to now, also those that runs before this one made. */
+  async *#catchUp(runId: string): AsyncGenerator<FollowEvent, void, undefined> {
+    const page = await this.#page(runId, this.#next);
+    const missed: ProgressPage[] = [];
+    for (let { first } = page, before: string | undefined = runId; first > this.#next; ) {
+      before = await runBefore(this.#link, this.#sessionId, before, this.#signal);
+      if (before === undefined) break;
+      const earlier = await this.#page(before, this.#next);
+      missed.unshift(earlier);
+      ({ first } = earlier);
+    }
+    for (const { events } of [...missed, page]) {
+      for (const event of events) {
+        if (event.seq < this.#next) continue;
+        this.#next = event.seq + 1;
+        yield* this.#track(event);
+        yield event;
+      }
+    }
+    this.#next = Math.max(this.#next, page.next);
+  }
+
+  async #page(runId: string, from: number): Promise<ProgressPage> {
+    const signal = this.#signal;
+    return await persist(this.#link, this.#sessionId, signal, () =>
+      ask(this.#link, this.#sessionId, progress, [from], { runId, signal }),
+    );
+  }
+
+  /** What an event means for the texts that are shown. */
+  #track(event: ProgressEvent): TextEvent[] {
+    switch (event.type) {
+      case 'model-started': {
+        const { turnId, activityId, step } = event;
+        this.#early = this.#early.filter((early) => early !== activityId);
+        return this.#text.begin({ turnId, activityId, ...(step === undefined ? {} : { step }) });
+      }
+      case 'model-ended':
+        return this.#text.end(event, event.text);
+      case 'turn-ended':
+        this.#text.clear();
+        return [];
+      default:
+        return [];
+    }
+  }
+
+  /** Gives the text of running model calls until the history moves. */
+  async *#textUntil(moved: Promise<Settled<Movement>>): AsyncGenerator<FollowEvent, Movement, undefined> {
+    let intervalMs: number | undefined = this.#text.activityIds.length > 0 ? 0 : undefined;
+    for (;;) {
+      const first = intervalMs === undefined ? await moved : await Promise.race([moved, sleep(intervalMs)]);
+      if (first) {
+        if ('error' in first) throw first.error;
+        return first.value;
+      }
+      const { events, isRunning, isPending } = await this.#readText();
+      yield* events;
+      // A call that is no longer pending has ended or was stopped: the history says which, and when.
+      intervalMs = isRunning ? READ_INTERVAL_MS : isPending ? IDLE_READ_INTERVAL_MS : undefined;
+    }
+  }
+
+  async #readText(): Promise<{ events: TextEvent[]; isRunning: boolean; isPending: boolean }> {
+    const { client, namespace } = this.#link;
+    const signal = this.#signal;
+    const { pendingActivities } = await persist(this.#link, this.#sessionId, signal, () =>
+      this.#link.call(
+        () => client.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId: this.#sessionId } }),
+        { signal },
+      ),
+    );
+    const calls = pendingActivities.filter(({ activityId }) => this.#text.activityIds.includes(activityId ?? ''));
+    const events: TextEvent[] = [];
+    for (const { activityId, attempt, heartbeatDetails } of calls) {
+      const id = activityId ?? '';
+      events.push(...this.#text.attempt(id, attempt ?? 1));
+      const heartbeat = await this.#decode(id, heartbeatDetails?.payloads);
+      if (heartbeat) events.push(...this.#text.heartbeat(id, heartbeat, this.#early.includes(id)));
+    }
+    return { events, isPending: calls.length > 0, isRunning: calls.some(({ state }) => state === STARTED) };
+  }
+
+  async #decode(activityId: string, payloads: Parameters<typeof decodeFromPayloadsAtIndex>[2]): Promise<StreamHeartbeat | undefined> {
+    if (!payloads || payloads.length === 0) return undefined;
+    const { loadedDataConverter } = this.#link.client.options;
+    const context = {
+      type: 'activity',
+      namespace: this.#link.namespace,
+      workflowId: this.#sessionId,
+      activityId,
+      isLocal: false,
+    } as const;
+    return Heartbeat.safeParse(await decodeFromPayloadsAtIndex<unknown>(loadedDataConverter, 0, payloads, context)).data;
+  }
+}
+
+type Settled<T> = { readonly value: T } | { readonly error: unknown };
+
+/** Never rejects, so that it may be left alone while something else is awaited. */
+async function settled<T>(promise: Promise<T>): Promise<Settled<T>> {
+  try {
+    return { value: await promise };
+  } catch (error) {
+    return { error };
+  }
+}

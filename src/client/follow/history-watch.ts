@@ -1,0 +1,127 @@
+/** Waiting for a session to move, at the cost of one long poll and nothing else. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CopilotError } from '../../contracts/errors.ts';
+import type { ServerLink } from '../connection.ts';
+
+/** The server answers a long poll after 20 s at the latest, with nothing. */
+const POLL_TIMEOUT_MS = 60_000;
+const FIRST_PAUSE_MS = 200;
+const MAX_PAUSE_MS = 5_000;
+
+/** `temporal.api.enums.v1.EventType` */
+const EVENT = {
+  executionStarted: 1,
+  executionCompleted: 2,
+  executionFailed: 3,
+  executionTimedOut: 4,
+  workflowTaskCompleted: 7,
+  executionCancelled: 21,
+  executionTerminated: 27,
+  continuedAsNew: 28,
+} as const;
+const CLOSING: readonly number[] = [
+  EVENT.executionCompleted,
+  EVENT.executionFailed,
+  EVENT.executionTimedOut,
+  EVENT.executionCancelled,
+  EVENT.executionTerminated,
+];
+
+/** What a stretch of history says to a follower. */
+export interface Movement {
+  /** Whether the session's code has run, so that there may be something new to ask for. */
+  readonly hasRun: boolean;
+  readonly isClosed: boolean;
+  /** Run that goes on where this one ended. */
+  readonly nextRunId: string | undefined;
+}
+
+/** Reads the history of one run after another, each event once. */
+export class HistoryWatch {
+  readonly #link: ServerLink;
+  readonly #sessionId: string;
+  readonly #signal: AbortSignal;
+  #runId: string;
+  #pageToken: Uint8Array | undefined;
+
+  constructor(link: ServerLink, sessionId: string, runId: string, signal: AbortSignal) {
+    this.#link = link;
+    this.#sessionId = sessionId;
+    this.#runId = runId;
+    this.#signal = signal;
+  }
+
+  get runId(): string {
+    return this.#runId;
+  }
+
+  moveTo(runId: string): void {
+    this.#runId = runId;
+    this.#pageToken = undefined;
+  }
+
+  /**
+   * The next stretch of history, waiting for one where there is none yet and through the server's absence.
+   * @throws CopilotError `SessionNotFound` where the session was deleted
+   */
+  async next(): Promise<Movement> {
+    for (;;) {
+      const events = await persist(this.#link, this.#sessionId, this.#signal, () => this.#poll());
+      if (events.length === 0) continue;
+      const types = events.map(({ eventType }) => eventType ?? 0);
+      return {
+        hasRun: types.includes(EVENT.workflowTaskCompleted),
+        isClosed: types.some((type) => CLOSING.includes(type)),
+        nextRunId: events.find(({ eventType }) => eventType === EVENT.continuedAsNew)?.workflowExecutionContinuedAsNewEventAttributes
+          ?.newExecutionRunId ?? undefined,
+      };
+    }
+  }
+
+  async #poll() {
+    const { history, nextPageToken } = await this.#link.call(
+      () =>
+        this.#link.client.workflowService.getWorkflowExecutionHistory({
+          namespace: this.#link.namespace,
+          execution: { workflowId: this.#sessionId, runId: this.#runId },
+          waitNewEvent: true,
+          skipArchival: true,
+          ...(this.#pageToken === undefined ? {} : { nextPageToken: this.#pageToken }),
+        }),
+      { timeoutMs: POLL_TIMEOUT_MS, signal: this.#signal },
+    );
+    this.#pageToken = nextPageToken.length > 0 ? nextPageToken : undefined;
+    return history?.events ?? [];
+  }
+}
+
+/** The run that this one continues, or undefined for the first. */
+export async function runBefore(link: ServerLink, sessionId: string, runId: string, signal: AbortSignal): Promise<string | undefined> {
+  const { history } = await persist(link, sessionId, signal, () =>
+    link.call(
+      () =>
+        link.client.workflowService.getWorkflowExecutionHistory({
+          namespace: link.namespace,
+          execution: { workflowId: sessionId, runId },
+          maximumPageSize: 1,
+          skipArchival: true,
+        }),
+      { signal },
+    ),
+  );
+  return history?.events?.[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId || undefined;
+}
+
+/** Does a read again, for as long as only the server or the workers are missing. */
+export async function persist<T>(link: ServerLink, sessionId: string, signal: AbortSignal, read: () => Promise<T>): Promise<T> {
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
+    try {
+      return await read();
+    } catch (error) {
+      signal.throwIfAborted();
+      const known = await link.explain(error, sessionId);
+      if (!(known instanceof CopilotError) || !known.retryable) throw known;
+    }
+    await sleep(pauseMs, undefined, { signal });
+  }
+}

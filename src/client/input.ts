@@ -1,0 +1,48 @@
+/** Checks of what callers give, before anything is sent. */
+import type { z } from 'zod';
+import { CopilotError } from '../contracts/errors.ts';
+
+const MAX_SHOWN = 80;
+
+/**
+ * The value as the schema gives it back.
+ * @throws CopilotError `InvalidInput` that names the field and the value
+ */
+export function checkInput<Schema extends z.ZodType>(schema: Schema, value: unknown, what: string): z.output<Schema> {
+  const parsed = parseDeep(schema, value, what);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const path = issue?.path ?? [];
+  // One field of options is named by itself; a field inside a value by its path in that.
+  const name = [what, ...path.map(String)].filter((part) => part !== '').join('.');
+  throw new CopilotError('InvalidInput', { what: `${name || 'options'} (${shown(valueAt(value, path))})`, problem: issue?.message ?? 'not valid' });
+}
+
+function parseDeep<Schema extends z.ZodType>(schema: Schema, value: unknown, what: string): z.ZodSafeParseResult<z.output<Schema>> {
+  try {
+    return schema.safeParse(value);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new CopilotError('InvalidInput', { what: what || 'input', problem: 'it is nested too deeply' }, { cause });
+  }
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (inner, key) => (typeof inner === 'object' && inner !== null ? (inner as Record<PropertyKey, unknown>)[key] : undefined), // any key may be asked of an object
+    value,
+  );
+}
+
+function shown(value: unknown): string {
+  const text = typeof value === 'string' ? JSON.stringify(value.slice(0, MAX_SHOWN + 1)) : describe(value);
+  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN - 1)}…`;
+}
+
+function describe(value: unknown): string {
+  try {
+    return JSON.stringify(value)?.slice(0, MAX_SHOWN + 1) ?? typeof value;
+  } catch {
+    return typeof value;
+  }
+}

@@ -1,0 +1,195 @@
+/** Sessions by visibility: filters, newest updated first, pages. */
+import type { WorkflowExecutionInfo } from '@temporalio/client';
+import { z } from 'zod';
+import { CopilotError } from '../contracts/errors.ts';
+import { SESSION_WORKFLOW } from '../contracts/messages.ts';
+import { copilotMode, copilotName, copilotPhase, copilotStatus, copilotUpdatedAt, copilotUser } from '../contracts/search-attributes.ts';
+import { SessionStatus } from '../contracts/session.ts';
+import type { ServerLink } from './connection.ts';
+import { closedStatus, type ListedStatus } from './reading.ts';
+import { checkInput } from './input.ts';
+import { newest, type Place, type UpdatedIndex } from './list/newest.ts';
+
+const PAGE_SIZE = 1_000;
+const MAX_LIMIT = 1_000;
+const LIST_TIMEOUT_MS = 30_000;
+
+const LISTED_STATUSES = ['active', 'suspended', 'completed', 'terminated', 'failed'] as const satisfies readonly ListedStatus[];
+const FilterText = z.string().min(1, 'it is empty').max(200);
+
+export const ListFilter = z.strictObject({
+  user: FilterText.optional(),
+  status: z.enum(LISTED_STATUSES).optional(),
+  mode: FilterText.optional(),
+  /** The whole name. */
+  name: FilterText.optional(),
+  /** What the name begins with. */
+  namePrefix: FilterText.optional(),
+  /** Rows of a page. Default 100. */
+  limit: z.int().min(1).max(MAX_LIMIT).optional(),
+  /** `next` of the page before. */
+  after: z.string().optional(),
+});
+export type ListFilter = z.input<typeof ListFilter>;
+type Filter = Omit<z.output<typeof ListFilter>, 'limit' | 'after'>;
+
+/** A session as lists show it; times in ISO 8601. */
+export interface SessionRow {
+  readonly id: string;
+  readonly name: string;
+  readonly user: string | null;
+  readonly mode: string;
+  readonly status: ListedStatus;
+  readonly phase: string;
+  /** Only the session itself knows: `info`. */
+  readonly step: number | null;
+  readonly createdAt: string;
+  /** As of the last change that lists hear of. */
+  readonly lastActiveAt: string;
+  readonly updatedAt: string;
+}
+
+export interface SessionPage {
+  readonly sessions: readonly SessionRow[];
+  /** For `after`; null with the last page. */
+  readonly next: string | null;
+}
+
+type PlacedRow = SessionRow & Place;
+
+/** @throws CopilotError `InvalidInput`, `ServerUnreachable` */
+export async function listSessions(link: ServerLink, given: ListFilter = {}): Promise<SessionPage> {
+  const { limit = 100, after, ...filter } = checkInput(ListFilter, given, '');
+  const place = after === undefined ? undefined : readCursor(after);
+  const rows = await newest(visibilityIndex(link, filter), { count: limit + 1, ...(place === undefined ? {} : { after: place }) });
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  return {
+    sessions: page.map(({ updatedMs: _, ...row }) => row),
+    next: rows.length > limit && last ? writeCursor(last) : null,
+  };
+}
+
+/** @throws CopilotError `InvalidInput`, `ServerUnreachable` */
+export async function countSessions(link: ServerLink, given: Omit<ListFilter, 'limit' | 'after'> = {}): Promise<number> {
+  return await count(link, listQuery(checkInput(ListFilter.omit({ limit: true, after: true }), given, '')));
+}
+
+/** How many there are of each status. @throws CopilotError `InvalidInput`, `ServerUnreachable` */
+export async function countByStatus(
+  link: ServerLink,
+  given: Omit<ListFilter, 'limit' | 'after' | 'status'> = {},
+): Promise<Record<ListedStatus, number>> {
+  const filter = checkInput(ListFilter.omit({ limit: true, after: true, status: true }), given, '');
+  const counts = await Promise.all(LISTED_STATUSES.map((status) => count(link, listQuery({ ...filter, status }))));
+  return Object.fromEntries(LISTED_STATUSES.map((status, index) => [status, counts[index] ?? 0])) as Record<ListedStatus, number>; // has them all
+}
+
+/** The visibility query of a filter. https://docs.temporal.io/list-filter */
+export function listQuery(filter: Filter): string {
+  const { status, user, mode, name, namePrefix } = filter;
+  return [
+    `WorkflowType = ${quote(SESSION_WORKFLOW)}`,
+    // Earlier runs of a session are not sessions.
+    "ExecutionStatus != 'ContinuedAsNew'",
+    ...(status === undefined ? [] : [statusQuery(status)]),
+    ...(user === undefined ? [] : [`${copilotUser.name} = ${quote(user)}`]),
+    ...(mode === undefined ? [] : [`${copilotMode.name} = ${quote(mode)}`]),
+    ...(name === undefined ? [] : [`${copilotName.name} = ${quote(name)}`]),
+    ...(namePrefix === undefined ? [] : [`${copilotName.name} STARTS_WITH ${quote(namePrefix)}`]),
+  ].join(' AND ');
+}
+
+function statusQuery(status: ListedStatus): string {
+  switch (status) {
+    case 'completed':
+      return "ExecutionStatus IN ('Completed', 'Canceled')";
+    case 'terminated':
+      return "ExecutionStatus = 'Terminated'";
+    case 'failed':
+      return "ExecutionStatus IN ('Failed', 'TimedOut')";
+    default:
+      return `ExecutionStatus = 'Running' AND ${copilotStatus.name} = ${quote(status)}`;
+  }
+}
+
+/** A literal of the query language: backslash escapes, and a quote is doubled. */
+export function quote(text: string): string {
+  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
+}
+
+function visibilityIndex(link: ServerLink, filter: Filter): UpdatedIndex<PlacedRow> {
+  const base = listQuery(filter);
+  const between = (fromMs: number, toMs: number): string =>
+    [
+      base,
+      ...(fromMs > 0 ? [`${copilotUpdatedAt.name} >= ${quote(new Date(fromMs).toISOString())}`] : []),
+      ...(Number.isFinite(toMs) ? [`${copilotUpdatedAt.name} <= ${quote(new Date(toMs).toISOString())}`] : []),
+    ].join(' AND ');
+  return {
+    count: (fromMs, toMs) => count(link, between(fromMs, toMs)),
+    fetch: (fromMs, toMs, max) => fetchRows(link, between(fromMs, toMs), max),
+  };
+}
+
+async function count(link: ServerLink, query: string): Promise<number> {
+  try {
+    return (await link.call(() => link.client.workflow.count(query))).count;
+  } catch (error) {
+    throw await link.explain(error);
+  }
+}
+
+/** The first `max` rows that the server gives, in no order that means anything here. */
+async function fetchRows(link: ServerLink, query: string, max: number): Promise<PlacedRow[]> {
+  const rows: PlacedRow[] = [];
+  try {
+    await link.call(
+      async () => {
+        for await (const execution of link.client.workflow.list({ query, pageSize: Math.min(max, PAGE_SIZE) })) {
+          rows.push(toRow(execution));
+          if (rows.length >= max) break;
+        }
+      },
+      { timeoutMs: LIST_TIMEOUT_MS },
+    );
+  } catch (error) {
+    throw await link.explain(error);
+  }
+  return rows;
+}
+
+function toRow(execution: WorkflowExecutionInfo): PlacedRow {
+  const { typedSearchAttributes: attributes, workflowId: id, startTime, memo } = execution;
+  const updated = attributes.get(copilotUpdatedAt) ?? startTime;
+  const createdAt = memo?.['createdAt'];
+  const status = closedStatus(execution.status.name) ?? SessionStatus.catch('active').parse(attributes.get(copilotStatus));
+  return {
+    id,
+    updatedMs: updated.getTime(),
+    name: attributes.get(copilotName) ?? id,
+    user: attributes.get(copilotUser) ?? null,
+    mode: attributes.get(copilotMode) ?? '',
+    status,
+    phase: attributes.get(copilotPhase) ?? 'idle',
+    step: null,
+    createdAt: typeof createdAt === 'string' ? createdAt : startTime.toISOString(),
+    lastActiveAt: updated.toISOString(),
+    updatedAt: updated.toISOString(),
+  };
+}
+
+function writeCursor({ updatedMs, id }: Place): string {
+  return Buffer.from(JSON.stringify([updatedMs, id])).toString('base64url');
+}
+
+const Cursor = z.tuple([z.number().min(0), z.string()]);
+
+function readCursor(cursor: string): Place {
+  try {
+    const [updatedMs, id] = Cursor.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()));
+    return { updatedMs, id };
+  } catch (cause) {
+    throw new CopilotError('InvalidInput', { what: `after ("${cursor.slice(0, 80)}")`, problem: 'use `next` of the page before, unchanged' }, { cause });
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * The newest rows of an index that can count and fetch but not sort, in few requests.
+ *
+ * SQL visibility gives rows in the order of their start. Any `count` rows say how far back the newest
+ * `count` reach at most; counting narrows that down until what lies in between is little enough to fetch and sort.
+ */
+
+/** Place of a row in the order: newest first, equal times by id. */
+export interface Place {
+  readonly updatedMs: number;
+  readonly id: string;
+}
+
+/** Rows fetched beyond those needed cost less than one more request to avoid them. */
+const SLACK = 200;
+
+export interface UpdatedIndex<Row extends Place> {
+  /** How many rows were updated from `fromMs` to `toMs`, both included. */
+  count(fromMs: number, toMs: number): Promise<number>;
+  /** At most `max` of these rows, in any order. */
+  fetch(fromMs: number, toMs: number, max: number): Promise<Row[]>;
+}
+
+/** The first `count` rows after the place, newest first, equal times by id from Z to A. */
+export async function newest<Row extends Place>(
+  index: UpdatedIndex<Row>,
+  { count, after }: { readonly count: number; readonly after?: Place },
+): Promise<Row[]> {
+  const untilMs = after?.updatedMs ?? Number.POSITIVE_INFINITY;
+  // Rows of the same millisecond as the place, up to it, were given before.
+  for (let needed = count; ; needed *= 2) {
+    const { rows, isAll } = await newestUntil(index, needed, untilMs);
+    const wanted = (after ? rows.filter((row) => compare(row, after) > 0) : rows).toSorted(compare);
+    if (isAll || wanted.length >= count) return wanted.slice(0, count);
+  }
+}
+
+function compare(a: Place, b: Place): number {
+  return b.updatedMs - a.updatedMs || (a.id < b.id ? 1 : a.id > b.id ? -1 : 0);
+}
+
+/** At least the newest `needed` rows until then, and all of their milliseconds. */
+async function newestUntil<Row extends Place>(
+  index: UpdatedIndex<Row>,
+  needed: number,
+  untilMs: number,
+): Promise<{ rows: Row[]; isAll: boolean }> {
+  const sample = await index.fetch(0, untilMs, needed + SLACK);
+  if (sample.length < needed + SLACK) return { rows: sample, isAll: true };
+  const ordered = sample.toSorted(compare);
+  const least = ordered[needed - 1]?.updatedMs ?? 0;
+  const most = ordered[0]?.updatedMs ?? 0;
+  const fromMs = await narrow(index, { needed, fromMs: least, newestMs: most, untilMs });
+  return { rows: await index.fetch(fromMs, untilMs, Number.MAX_SAFE_INTEGER), isAll: false };
+}
+
+interface Window {
+  readonly needed: number;
+  /** A time from which there are enough rows. */
+  readonly fromMs: number;
+  /** The latest time known to have a row. */
+  readonly newestMs: number;
+  readonly untilMs: number;
+}
+
+/** The start of a window that holds enough rows and few more, where there is one. */
+async function narrow<Row extends Place>(index: UpdatedIndex<Row>, { needed, fromMs, newestMs, untilMs }: Window): Promise<number> {
+  let enough = fromMs;
+  let found = await index.count(enough, untilMs);
+  let tooFew = Number.isFinite(untilMs) ? untilMs + 1 : Math.max(newestMs, Date.now()) + 1;
+  for (let round = 0; found > needed + SLACK && tooFew - enough > 1; round++) {
+    // By turns as if the rows were spread evenly, and by halves, which always gets there.
+    const share = round % 2 === 0 ? Math.min(0.9, (needed + SLACK / 2) / found) : 0.5;
+    const middle = Math.min(tooFew - 1, Math.max(enough + 1, Math.round(tooFew - (tooFew - enough) * share)));
+    const inside = await index.count(middle, untilMs);
+    if (inside >= needed) {
+      enough = middle;
+      found = inside;
+    } else {
+      tooFew = middle;
+    }
+  }
+  return enough;
+}

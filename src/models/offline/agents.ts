@@ -1,0 +1,48 @@
+/** Which agent an action goes to, by what the descriptions say. */
+import type { ActionKind } from './actions.ts';
+import { stem, words } from './language.ts';
+
+export interface Agent {
+  readonly id: string;
+  readonly description: string;
+}
+
+/** What agents for a kind of action call their work. */
+const CALLING: Readonly<Record<ActionKind, string>> = {
+  write: 'write writer report document draft text summary markdown author editor',
+  table: 'data csv table profile compute analysis analyst statistics figure sum average engineer',
+  calculate: 'calculate compute math arithmetic figure number engineer data',
+  code: 'code run program script execute engineer developer programmer',
+  read: 'read document note file research find fact summary',
+  search: 'search find file research document source',
+  list: 'list file research search find document',
+  say: 'answer question chat talk explain explanation text general assistant write',
+};
+
+const LINE = /^\s*[-*]\s+[`*]*([a-z][a-z0-9-]{0,62})[`*]*(?:\s*\([^)\n]*\))?:\s+(.+)$/gm;
+/** They organise the work of others and do no step. */
+const ORGANISER = /rout(?:er|ing)|plann(?:er|ing)|orchestrat|supervis/;
+
+/** The agents that a system prompt lists, as `- id: description`, under a line that speaks of agents where there is one. */
+export function agentsIn(system: string): Agent[] {
+  const heading = [...system.matchAll(/^.*\bagents\b.*:\s*$/gim)].at(-1);
+  const under = heading && parse(system.slice(heading.index + heading[0].length).split(/\n\s*\n(?!\s*[-*])/)[0] ?? '');
+  return under && under.length > 0 ? under : parse(system);
+}
+
+/** The agent whose description has most in common with the action; the first of equals. Undefined where there is none. */
+export function chooseAgent(agents: readonly Agent[], kind: ActionKind, text: string): string | undefined {
+  const calling = CALLING[kind].split(' ').map(stem);
+  const said = new Set(words(text).filter((word) => word.length > 3).map(stem));
+  const score = ({ id, description }: Agent): number => {
+    const own = new Set(words(`${id} ${id} ${description}`).map(stem));
+    const fit = calling.reduce((sum, word, place) => sum + (own.has(word) ? 2 - place / 10 : 0), 0);
+    return fit + [...said].filter((word) => own.has(word)).length / 2 - (ORGANISER.test(id) ? 100 : 0);
+  };
+  const scored = agents.map((agent) => ({ id: agent.id, score: score(agent) }));
+  return scored.toSorted((a, b) => b.score - a.score)[0]?.id;
+}
+
+function parse(text: string): Agent[] {
+  return [...text.matchAll(LINE)].map(([, id = '', description = '']) => ({ id, description }));
+}

@@ -1,0 +1,62 @@
+/** Decides how a message is handled, by counting what it asks for. */
+import type { RouteDecision } from '../../contracts/turn.ts';
+import { actionsOf, isRequest, type Action, type ActionKind } from './actions.ts';
+import { agentsIn, chooseAgent } from './agents.ts';
+import { fileNames, quotations, withoutLead, words } from './language.ts';
+import { isVague, type Prompt } from './prompt.ts';
+import { converse } from './skills/conversation.ts';
+import { subjectOf, targetOf } from './skills/writing.ts';
+
+export function route(prompt: Prompt): RouteDecision {
+  const { request, system } = prompt;
+  const agents = agentsIn(system);
+  const actions = actionsOf(request);
+  const chosen = [...new Set(actions.flatMap((action) => chooseAgent(agents, leadingKind(action), action.text) ?? []))];
+  const question = questionFor(prompt, actions);
+  const kind = question !== undefined ? 'clarify' : actions.length > 1 ? 'planned' : 'one-shot';
+  const size = words(request).length;
+  return {
+    route: kind,
+    complexity: Math.min(100, kind === 'planned' ? 20 + actions.length * 12 + Math.floor(size / 10) : 5 + Math.floor(size / 5)),
+    primaryAgent: chosen[0] ?? agents[0]?.id ?? '',
+    supportingAgents: chosen.slice(1),
+    refinedTask: request,
+    estimatedSteps: question !== undefined ? 0 : Math.min(50, actions.length),
+    questions: question === undefined ? [] : [question],
+    confidence: actions.every((action) => action.kind === 'say') ? 0.6 : 0.9,
+    reason: reasonFor(kind, actions),
+  };
+}
+
+/** A file about something that must be found out first is that agent's who can find it out. */
+function leadingKind(action: Action): ActionKind {
+  return action.kind === 'write' ? (subjectOf(action, targetOf(action))?.kind ?? 'write') : action.kind;
+}
+
+/** What to ask back, where any work would be a guess. */
+function questionFor({ request, earlier }: Prompt, actions: readonly Action[]): string | undefined {
+  const known = earlier.some(({ text }) => fileNames(text).length > 0);
+  const example = 'For example: "Profile sales.csv and find the best month."';
+  if (isVague(request)) {
+    if (known && words(request).length > 1 && actions.some(({ kind }) => kind !== 'say')) return undefined;
+    return `What exactly shall I do, and with what? ${example}`;
+  }
+  if (earlier.length === 0 && isGibberish(request)) return `I do not understand "${request.trim().slice(0, 80)}". What shall I do, and with which file? ${example}`;
+  return undefined;
+}
+
+/** A few words of which none is anything like English to these rules. */
+function isGibberish(text: string): boolean {
+  const all = words(text);
+  if (all.length === 0) return true;
+  if (all.length > 4 || /\?\s*$/.test(text) || quotations(text).length > 0 || fileNames(text).length > 0) return false;
+  if (isRequest(withoutLead(text)) || converse(text, { earlier: [] } as unknown as Prompt) !== undefined) return false;
+  return all.every((word) => !/[aeiouy]/.test(word) || /[^aeiouy]{5}|(.)\1\1/.test(word) || /^(?:asdf|qwer|foo|bar|baz|blah|bla|lorem|xyz)/.test(word));
+}
+
+function reasonFor(kind: RouteDecision['route'], actions: readonly Action[]): string {
+  if (kind === 'clarify') return 'the message does not say what to do with what';
+  if (kind === 'planned') return `${actions.length} actions: ${actions.map((action) => action.kind).join(', ')} (decided by the offline model)`;
+  const [first] = actions;
+  return first === undefined || first.kind === 'say' ? 'a message without work for tools (decided by the offline model)' : `a single action: ${first.kind} (decided by the offline model)`;
+}

@@ -1,0 +1,59 @@
+/** Does the actions of a request one after the other, with the tools that are offered. */
+import { actionsOf, type Action } from '../actions.ts';
+import type { Prompt } from '../prompt.ts';
+import { calculate } from './calculation.ts';
+import { runCode } from './code.ts';
+import { admit, converse } from './conversation.ts';
+import { listFiles, readFiles, searchFiles } from './files.ts';
+import { CannotDo, type Desk, type Finding, type Work } from './skill.ts';
+import { answerFromTables } from './tables/tables.ts';
+import { writeFile } from './writing.ts';
+
+export interface Outcome {
+  readonly findings: readonly Finding[];
+  /** Why it stopped before the end. */
+  readonly problem?: string;
+}
+
+export function* perform(prompt: Prompt): Work<Outcome> {
+  const findings: Finding[] = [];
+  for (const action of actionsOf(prompt.request)) {
+    try {
+      findings.push(...(yield* act(action, { prompt, findings })));
+    } catch (error) {
+      if (!(error instanceof CannotDo)) throw error;
+      return { findings, problem: error.message };
+    }
+  }
+  return { findings };
+}
+
+function* act(action: Action, desk: Desk): Work<Finding[]> {
+  switch (action.kind) {
+    case 'list':
+      return [yield* listFiles(action)];
+    case 'read':
+      return [yield* readFiles(action, desk)];
+    case 'search':
+      return [yield* searchFiles(action, desk)];
+    case 'write':
+      return yield* writeFile(action, desk, act);
+    case 'table':
+      return yield* answerFromTables(action, desk);
+    case 'calculate':
+      return [yield* calculate(action)];
+    case 'code':
+      return yield* runCode(action, desk);
+    case 'say':
+      return [talk(action, desk)];
+  }
+}
+
+/** Changes to the world that no rule makes. To call them done would be a lie. */
+const BEYOND = /^(?:translate|rename|move|delete|remove|send|email|mail|upload|download|install|deploy|build|refactor|implement|commit|push|convert|fix|rewrite)\b/i;
+
+function talk({ text }: Action, { prompt }: Desk): Finding {
+  const reply = converse(text, prompt);
+  if (reply === undefined && prompt.phase === 'step' && BEYOND.test(text)) throw new CannotDo(admit(text));
+  return { title: 'Reply', sentence: reply ?? admit(text), body: '' };
+}

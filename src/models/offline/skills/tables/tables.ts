@@ -1,0 +1,104 @@
+/** Profiles tables and answers questions about them, all figures by the tool `csv_profile`. */
+import type { Action } from '../../actions.ts';
+import { fileNames, stem, TABLE_FILE, words } from '../../language.ts';
+import { namedFiles, withFile, workspaceFiles } from '../files.ts';
+import { toTable } from '../markdown.ts';
+import { CannotDo, type Desk, type Finding, type Result, type Work } from '../skill.ts';
+import { answerQuestion } from './answer.ts';
+import { categories, dateColumn, measures, readProfile, shownNumber, type Column, type Profile } from './facts.ts';
+import { nameMatch, questionsOf } from './question.ts';
+
+/** Tables that are looked at where none is named. */
+const MAX_CANDIDATES = 4;
+
+export function* answerFromTables(action: Action, desk: Desk): Work<Finding[]> {
+  const clause = withoutFiles(action.text);
+  const findings: Finding[] = [];
+  for (const profile of yield* openTables(action, desk, clause)) {
+    const count = countOf(clause, profile);
+    if (count) {
+      findings.push(count);
+      continue;
+    }
+    const questions = questionsOf(clause, profile);
+    if (questions.length === 0 || /^(?:profile|describe|summari[sz]e)\b/i.test(clause)) findings.push(describeProfile(profile));
+    const known = new Map<string, Result>();
+    for (const question of questions) findings.push(yield* answerQuestion(question, profile, known));
+  }
+  return findings;
+}
+
+/** Profiles of the tables that an action is about. @throws CannotDo where there are none */
+function* openTables(action: Action, desk: Desk, clause: string): Work<Profile[]> {
+  const isTable = (file: string): boolean => TABLE_FILE.test(file);
+  const own = action.files.filter(isTable);
+  const named = own.length > 0 ? own : namedFiles(action, desk, isTable);
+  const candidates = named.length > 0 ? named : (yield* workspaceFiles()).filter(isTable);
+  if (candidates.length === 0) throw new CannotDo('There is no CSV file in the workspace. Attach one with --attach FILE, or name it.');
+  const chosen = own.length > 0 || candidates.length === 1 ? candidates : byName(candidates, clause);
+  const profiles: Profile[] = [];
+  for (const path of chosen.slice(0, MAX_CANDIDATES)) {
+    const { text } = yield* withFile('csv_profile', path, {}, `I profile ${path}.`);
+    const profile = readProfile(text);
+    if (!profile) throw new CannotDo(`csv_profile gave no profile of ${path}: ${text.slice(0, 200)}`);
+    profiles.push(profile);
+  }
+  if (own.length > 0 || profiles.length === 1 || /^(?:profile|compare|describe)\b/i.test(clause)) return profiles;
+  const fit = ({ columns }: Profile): number => columns.reduce((sum, { name }) => sum + nameMatch(name, clause), 0);
+  return profiles.toSorted((a, b) => fit(b) - fit(a)).slice(0, 1);
+}
+
+/** The candidates whose names say a word of the clause; all where none does. */
+function byName(candidates: readonly string[], clause: string): readonly string[] {
+  const said = new Set(words(clause).map(stem));
+  const hits = candidates.filter((file) => words(file.replace(/[_-]/g, ' ').replace(TABLE_FILE, '')).some((word) => said.has(stem(word))));
+  return hits.length > 0 ? hits : candidates;
+}
+
+/** File names speak of months and sums as questions do. */
+function withoutFiles(text: string): string {
+  return fileNames(text).reduce((rest, file) => rest.replaceAll(file, ' '), text);
+}
+
+/** Rows, columns and different values are in the profile already. */
+function countOf(clause: string, profile: Profile): Finding | undefined {
+  const { file, rows, columns } = profile;
+  const answer = (title: string, sentence: string): Finding => ({ title: `${title} in ${file}`, sentence, body: describeProfile(profile).body });
+  if (!/\bhow many|\bnumber of|\bcount\b|\bwhat (?:are the )?columns|\bwhich columns|\blist (?:the |all )?columns/i.test(clause)) return undefined;
+  if (/\bcolumns?\b/i.test(clause)) return answer('Columns', `\`${file}\` has ${columns.length} columns: ${columns.map(({ name }) => name).join(', ')}.`);
+  if (/\b(?:rows|records|entries|lines)\b/i.test(clause) && !/\b(?:per|by|each)\b/i.test(clause)) return answer('Rows', `\`${file}\` has ${rows} rows.`);
+  if (!/\b(?:different|distinct|unique)\b/i.test(clause)) return undefined;
+  const [best] = columns.toSorted((a, b) => nameMatch(b.name, clause) - nameMatch(a.name, clause));
+  if (!best || nameMatch(best.name, clause) < 0.5) return undefined;
+  return answer(`Different values of ${best.name}`, `Column ${best.name} of \`${file}\` has ${best.distinct ?? 'an unknown number of'} different values.`);
+}
+
+export function describeProfile(profile: Profile): Finding {
+  const { file, rows, columns } = profile;
+  const date = dateColumn(profile);
+  const range = date ? `, from ${day(date.first)} to ${day(date.last)}` : '';
+  const numbers = measures(profile).map(({ name, min, max, mean }) => `${name} ${shown(min)} to ${shown(max)} (mean ${shown(mean)})`);
+  const texts = categories(profile).filter(({ type }) => type !== 'number');
+  const common = texts.map(({ name, most_common: [first] = [] }) => (first ? `most common ${name}: ${first.value} (${first.count})` : '')).filter(Boolean);
+  const detail = [...numbers.slice(0, 6), ...common.slice(0, 3)].join('; ');
+  return {
+    title: `Profile of ${file}`,
+    sentence: `\`${file}\` has ${rows} rows and ${columns.length} columns (${columns.map(({ name }) => name).join(', ')})${range}.${detail === '' ? '' : ` ${detail}.`}`,
+    body: toTable(['column', 'type', 'missing', 'different', 'min / first', 'max / last', 'mean', 'sum'], columns.slice(0, 30).map(columnRow)),
+  };
+}
+
+function columnRow({ name, type, missing, distinct, min, max, mean, sum, first, last }: Column): string[] {
+  const low = first === undefined ? shown(min) : day(first);
+  const high = last === undefined ? shown(max) : day(last);
+  return [name, type, String(missing ?? 0), String(distinct ?? ''), low, high, shown(mean), shown(sum)];
+}
+
+function shown(value: number | null | undefined): string {
+  return value == null ? '' : shownNumber(value);
+}
+
+/** A date without the time of day. */
+export function day(date: string | undefined): string {
+  return (date ?? '').replace(/[T ]00:00.*$/, '');
+}

@@ -1,0 +1,51 @@
+/** The program as a user runs it, in a process of its own. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { packageDir } from '../../src/config.ts';
+
+export interface CliResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `copilot …args` to its end. `env` is the whole environment. */
+export async function runCli(args: readonly string[], env: Record<string, string>, input = ''): Promise<CliResult> {
+  const child = startCli(args, env);
+  child.process.stdin.end(input);
+  return await child.ended;
+}
+
+export interface RunningCli {
+  readonly process: ChildProcessWithoutNullStreams;
+  readonly ended: Promise<CliResult>;
+  stdout(): string;
+  stderr(): string;
+  /** Resolves when stdout matches. @throws Error with all output after `timeoutMs` or when the program ends */
+  untilStdout(pattern: RegExp, timeoutMs?: number): Promise<void>;
+}
+
+export function startCli(args: readonly string[], env: Record<string, string>): RunningCli {
+  const child = spawn(process.execPath, ['--import', 'tsx', join(packageDir, 'src/cli.ts'), ...args], { env });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk));
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk));
+  const ended = once(child, 'close').then(() => ({ code: child.exitCode, stdout, stderr }));
+  return {
+    process: child,
+    ended,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    untilStdout: async (pattern, timeoutMs = 30_000) => {
+      const deadline = Date.now() + timeoutMs;
+      while (!pattern.test(stdout)) {
+        if (child.exitCode !== null || Date.now() > deadline) {
+          throw new Error(`${pattern} did not appear (exit code ${child.exitCode}).\nstdout: ${stdout}\nstderr: ${stderr}`);
+        }
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    },
+  };
+}

@@ -1,0 +1,38 @@
+/** Reading histories as a stranger would: through the plain Temporal client. */
+import type { Client } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
+
+export type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
+
+/** All events of a session over all its runs, oldest first. */
+export async function fullHistory(client: Client, workflowId: string): Promise<HistoryEvent[]> {
+  const events: HistoryEvent[] = [];
+  let runId: string | undefined = await firstRun(client, workflowId);
+  while (runId !== undefined) {
+    const run: HistoryEvent[] = (await client.workflow.getHandle(workflowId, runId).fetchHistory()).events ?? [];
+    events.push(...run);
+    runId = run.at(-1)?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId ?? undefined;
+  }
+  return events;
+}
+
+async function firstRun(client: Client, workflowId: string): Promise<string> {
+  const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
+  return events?.[0]?.workflowExecutionStartedEventAttributes?.firstExecutionRunId ?? '';
+}
+
+/** Bytes that an event takes in the history. */
+export function bytesOf(event: HistoryEvent): number {
+  return temporal.api.history.v1.HistoryEvent.encode(event).finish().length;
+}
+
+/** Waits until `probe` gives something other than undefined, null or false. @throws Error after `timeoutMs` */
+export async function until<T>(what: string, probe: () => Promise<T | undefined | null | false>, timeoutMs = 30_000): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const found = await probe();
+    if (found !== undefined && found !== null && found !== false) return found;
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

@@ -1,0 +1,88 @@
+/** A scripted model that plays a whole team: routes to a plan of file-writing steps and reports each. */
+import type { ModelServer, Responder, ScriptedReply } from './model-server.ts';
+
+export interface TeamScript {
+  /** Files to write, one step each. Default none: the router answers directly. */
+  readonly files?: readonly string[];
+  /** Before each answer of a step. */
+  readonly delayMs?: number;
+  /** Text of direct and final answers. Default `done`. */
+  readonly answer?: string;
+  readonly wordDelayMs?: number;
+  /** Replies that take the place of the script's for calls that this matches. */
+  readonly instead?: (call: ScriptedCall) => ScriptedReply | undefined;
+}
+
+/** What the script saw of one request. */
+export interface ScriptedCall {
+  readonly phase: string;
+  /** Last message of a person, a brief or a tool. */
+  readonly last: string;
+  readonly lastRole: string;
+  readonly system: string;
+}
+
+/** Answers every call of `model` by the script. */
+export function playTeam(model: ModelServer, script: TeamScript = {}): void {
+  model.respond((request) => {
+    const call = readCall(request);
+    return script.instead?.(call) ?? reply(script, call);
+  });
+}
+
+export function readCall(request: Parameters<Responder>[0]): ScriptedCall {
+  const system = textOf(request.messages[0]?.content);
+  const last = request.messages.at(-1);
+  return {
+    system,
+    phase: /^Phase: (.+)$/m.exec(system)?.[1] ?? '',
+    last: textOf(last?.content),
+    lastRole: last?.role ?? '',
+  };
+}
+
+/** The calls that the model really got, such as `step write b.txt` and `step (tool)`. */
+export function callsOf(model: ModelServer): string[] {
+  return model.requests.map(({ body }) => {
+    const { phase, last, lastRole } = readCall(body);
+    const step = /# Your step\n(.*)/.exec(last)?.[1];
+    return phase === 'step' ? `step ${lastRole === 'tool' ? '(tool)' : step}` : phase;
+  });
+}
+
+function reply({ files = [], delayMs = 0, answer = 'done', wordDelayMs = 0 }: TeamScript, call: ScriptedCall): ScriptedReply {
+  switch (call.phase) {
+    case 'routing':
+      return {
+        json: {
+          route: files.length > 0 ? 'planned' : 'one-shot',
+          complexity: 10,
+          primaryAgent: 'writer',
+          supportingAgents: [],
+          refinedTask: call.last,
+          estimatedSteps: files.length,
+          questions: [],
+          confidence: 1,
+          reason: 'scripted',
+        },
+      };
+    case 'planning':
+      return { json: { steps: files.map((file) => ({ agent: 'engineer', task: `write ${file}`, notes: '' })) } };
+    case 'review':
+      return { json: { approved: true, feedback: '' } };
+    case 'step': {
+      if (call.lastRole === 'tool') {
+        return { delayMs, toolCalls: [{ name: 'report_step', arguments: { status: 'done', summary: call.last } }] };
+      }
+      const file = /# Your step\nwrite (\S+)/.exec(call.last)?.[1] ?? 'nothing';
+      return { delayMs, toolCalls: [{ name: 'write_file', arguments: { path: file, content: `I am ${file}\n` } }] };
+    }
+    default:
+      return { text: answer, wordDelayMs };
+  }
+}
+
+function textOf(content: unknown): string {
+  if (typeof content === 'string') return content;
+  return Array.isArray(content) ? content.map((part: { text?: string }) => part.text ?? '').join('') : '';
+}

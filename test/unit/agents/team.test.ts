@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { openTeam, type Team } from '../../../src/agents/team.ts';
+import { CopilotError } from '../../../src/contracts/errors.ts';
+import { findMode, type ResolvedTeam } from '../../../src/contracts/team.ts';
+import { idleModel, recordingLog, removeFolders, smallTeam } from './team-folder.ts';
+
+async function open(
+  resolved: ResolvedTeam,
+  modelName?: string,
+): Promise<{ team: Team; model: ReturnType<typeof idleModel>; lines: Record<string, unknown>[] }> {
+  const model = idleModel();
+  const { log, lines } = recordingLog();
+  const team = await openTeam(resolved, {
+    instanceId: 'small@x/1',
+    openModel: () => model,
+    log,
+    ...(modelName === undefined ? {} : { modelName }),
+  });
+  return { team, model, lines };
+}
+
+describe('agents: an open team', () => {
+  after(removeFolders);
+
+  it('says once that it was initialised, with its digest, instance, agents and milliseconds', async () => {
+    const resolved = await smallTeam();
+    const { team, lines } = await open(resolved);
+    team.agent('writer');
+    team.agent('writer', { temperature: 1 });
+    assert.equal(lines.length, 1);
+    const { ms, team: name, digest, instance, agents, msg } = lines[0] ?? {};
+    assert.deepEqual(
+      { name, digest, instance, agents, msg },
+      {
+        name: 'small',
+        digest: resolved.digest.slice(0, 12),
+        instance: 'small@x/1',
+        agents: 3,
+        msg: 'agent team initialised',
+      },
+    );
+    assert.equal(typeof ms, 'number');
+  });
+
+  it('gives agents with filled-in instructions, model, temperature and the schemas of their tools', async () => {
+    const { team } = await open(await smallTeam());
+    const writer = team.agent('writer');
+    assert.equal(writer.system({ topic: '<rain>' }), 'You write about <rain>.\n');
+    assert.equal(writer.system({}), 'You write about .\n');
+    assert.equal(writer.modelName, 'gpt-4.1');
+    assert.equal(writer.temperature, 0.5);
+    assert.deepEqual(
+      writer.toolSchemas.map(({ name }) => name),
+      ['read_file', 'write_file'],
+    );
+    assert.equal(writer.toolSchemas[0]?.parameters['type'], 'object');
+    assert.equal(team.agent('router').modelName, 'gpt-4.1-mini');
+    assert.equal('temperature' in team.agent('router'), false);
+    assert.equal(team.agent('writer'), writer);
+  });
+
+  it("uses COPILOT_MODEL in place of every model of the team, and a session's own choice in place of that", async () => {
+    const { team } = await open(await smallTeam(), 'local-model');
+    assert.deepEqual(
+      ['router', 'writer'].map((id) => team.agent(id).modelName),
+      ['local-model', 'local-model'],
+    );
+    assert.equal(team.agent('writer', { model: 'chosen' }).modelName, 'chosen');
+  });
+
+  it('an override changes what it names and leaves the shared agent as it was', async () => {
+    const { team } = await open(await smallTeam());
+    const before = JSON.stringify(team.agent('writer'));
+    const own = team.agent('writer', { temperature: 0, instructions: 'Say {{word}}' });
+    assert.equal(own.system({ word: 'yes', topic: 'no' }), 'Say yes');
+    assert.deepEqual(own.definition.variables, ['word']);
+    assert.equal(own.temperature, 0);
+    assert.equal(own.modelName, 'gpt-4.1');
+    assert.equal(own.toolSchemas, team.agent('writer').toolSchemas);
+    assert.equal(JSON.stringify(team.agent('writer')), before);
+    assert.equal(team.agent('writer').system({ topic: 'x' }), 'You write about x.\n');
+  });
+
+  it('refuses an agent that it does not have, and instructions that are no template', async () => {
+    const { team } = await open(await smallTeam());
+    const message = (work: () => unknown): string => {
+      try {
+        work();
+      } catch (error) {
+        if (error instanceof CopilotError) return `${error.type} ${error.message}`;
+      }
+      return assert.fail('no CopilotError');
+    };
+    assert.equal(
+      message(() => team.agent('wirter')),
+      'InvalidInput Agent "wirter" is not valid: team small has no such agent; did you mean "writer"?.',
+    );
+    assert.equal(
+      message(() => team.agent('constructor')),
+      'InvalidInput Agent "constructor" is not valid: team small has no such agent; it has planner, router, writer.',
+    );
+    assert.equal(
+      message(() => team.agent('writer', { instructions: 'a\n{{#if x}}{{/each}}' })),
+      'InvalidInput The instructions of agent "writer" is not valid: line 2: if doesn\'t match each.',
+    );
+  });
+
+  it('does not open where this worker lacks one of its tools, and then opens no connection', async () => {
+    const { definition } = await smallTeam();
+    const newer = {
+      digest: 'x',
+      definition: {
+        ...definition,
+        tools: { teleport: { name: 'teleport', effects: 'none', category: 'read', timeoutMs: 1 } },
+      },
+    } as const;
+    const { log } = recordingLog();
+    let opened = 0;
+    const openModel = () => ({ ...idleModel(), opened: (opened += 1) });
+    await assert.rejects(openTeam(newer, { instanceId: 'x', openModel, log }), {
+      type: 'Internal',
+      message: /"teleport", which this worker does not have/,
+    });
+    assert.equal(opened, 0);
+  });
+
+  it('closes its connections once, however often it is asked to', async () => {
+    const { team, model } = await open(await smallTeam());
+    await Promise.all([team.close(), team.close()]);
+    assert.equal(model.closed, 1);
+  });
+
+  it("has the built-in modes and its own, and no mode by the name of an object's members", async () => {
+    const { definition } = await smallTeam();
+    const modes = { quick: { description: '', route: 'one-shot' as const } };
+    assert.equal(findMode({ modes }, 'quick')?.route, 'one-shot');
+    assert.equal(findMode(definition, 'planning-control')?.route, 'planned');
+    assert.equal(findMode(definition, 'constructor'), undefined);
+    assert.equal(findMode(definition, 'nope'), undefined);
+  });
+});
