@@ -1,15 +1,13 @@
 /** What benchmarks run on: one server, one model that answers at once, one worker of each kind, as processes. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { CopilotClient } from '../src/client.ts';
-import { type ModelServer, startModelServer } from '../test/helpers/model-server.ts';
 import { isolatedConfig, startTestServer, type TestServer } from '../test/helpers/server.ts';
 import { startWorkerProcess, type WorkerProcess } from '../test/helpers/worker.ts';
 
 /** 200 bytes, as in the published figures. */
-export const REPLY = 'word '.repeat(40);
 export const MESSAGE = 'text '.repeat(40);
 
 export interface BenchWorld {
@@ -24,10 +22,10 @@ export interface BenchWorld {
 
 export async function openBench(): Promise<BenchWorld> {
   const server = await startTestServer();
-  const model = await startModelServer();
-  model.respond(() => ({ text: REPLY }));
-  const startWorker = () => startWorkerProcess(server, { OPENAI_BASE_URL: model.baseUrl, OPENAI_API_KEY: 'bench' });
-  const [worker, rawWorker] = await Promise.all([startWorker(), startRawWorker(server, model)]);
+  const model = await startScript('model.ts', [], /model ready (\S+)/);
+  const startWorker = () => startWorkerProcess(server, { OPENAI_BASE_URL: model.ready, OPENAI_API_KEY: 'bench' });
+  const worker = await startWorker();
+  const rawWorker = await startScript('raw/worker.ts', [server.address, model.ready], /raw worker (ready)/);
   const connection = await Connection.connect({ address: server.address });
   const copilot = await CopilotClient.connect({ config: isolatedConfig(server.homeDir), address: server.address });
   const world: BenchWorld = {
@@ -40,24 +38,35 @@ export async function openBench(): Promise<BenchWorld> {
       await copilot.close();
       await connection.close();
       await world.worker.stop();
-      rawWorker.kill('SIGTERM');
-      await once(rawWorker, 'exit');
-      await model.close();
+      await rawWorker.stop();
+      await model.stop();
       await server.stop();
     },
   };
   return world;
 }
 
-async function startRawWorker(server: TestServer, model: ModelServer): Promise<ChildProcess> {
-  const script = fileURLToPath(new URL('raw/worker.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', script, server.address, model.baseUrl], {
-    stdio: ['ignore', 'ignore', 'pipe'],
+/** Runs a script of this folder until `stop`; `ready` is the first group of what it says when it is. */
+async function startScript(name: string, args: readonly string[], sign: RegExp): Promise<{ ready: string; stop(): Promise<void> }> {
+  const script = fileURLToPath(new URL(name, import.meta.url));
+  const child = spawn(process.execPath, ['--import', 'tsx', script, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const exited = once(child, 'exit');
+  let log = '';
+  const ready = await new Promise<string>((resolve, reject) => {
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      log += text;
+      const found = sign.exec(log);
+      if (found) resolve(found[1] ?? '');
+    });
+    child.once('exit', () => reject(new Error(`${name} ended before it was ready:\n${log}`)));
   });
-  for await (const chunk of child.stderr) {
-    if (String(chunk).includes('raw worker ready')) break;
-  }
-  return child;
+  return {
+    ready,
+    stop: async () => {
+      child.kill('SIGTERM');
+      await exited;
+    },
+  };
 }
 
 /** Milliseconds that `work` takes. */

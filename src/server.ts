@@ -12,7 +12,16 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { Config } from './config.ts';
 import { CopilotError } from './contracts/errors.ts';
 import { findServerProgram, type Log } from './server/binary.ts';
-import { answers, choosePorts, HOST, launch, type Launched, type Ports, START_TIMEOUT_MS, whyNotListening } from './server/launch.ts';
+import {
+  answers,
+  choosePorts,
+  HOST,
+  launch,
+  type Launched,
+  type Ports,
+  START_TIMEOUT_MS,
+  whyNotListening,
+} from './server/launch.ts';
 import { withLock } from './server/lock.ts';
 import { keepClosedSessions } from './server/namespace.ts';
 import { readRecord, removeRecord, type ServerRecord, writeRecord } from './server/record.ts';
@@ -73,7 +82,9 @@ export async function ensureServer(config: Config, options: ServerOptions = {}):
   const lockFile = join(config.homeDir, 'server.lock');
   const start = async (): Promise<RunningServer> =>
     (await findRunning(config, namespace, options)) ?? (await startServer(config, program, namespace, options, log));
-  return await withLock(lockFile, start, (pid) => log(`Process ${pid} is starting the Temporal server already; waiting for it.`));
+  return await withLock(lockFile, start, (pid) =>
+    log(`Process ${pid} is starting the Temporal server already; waiting for it.`),
+  );
 }
 
 /** What Temporal's own variables and configuration file say of the server. */
@@ -100,7 +111,10 @@ function readProfile(config: Config): { connectionOptions: ConnectionOptions; na
 
 const withPort = (address: string): string => (/:\d+$/.test(address) ? address : `${address}:7233`);
 
-async function useNamed(connectionOptions: ConnectionOptions & { address: string }, namespace: string): Promise<RunningServer> {
+async function useNamed(
+  connectionOptions: ConnectionOptions & { address: string },
+  namespace: string,
+): Promise<RunningServer> {
   const { address } = connectionOptions;
   try {
     await (await Connection.connect({ ...connectionOptions, connectTimeout: CONNECT_TIMEOUT_MS })).close();
@@ -113,13 +127,20 @@ async function useNamed(connectionOptions: ConnectionOptions & { address: string
 }
 
 /** The server of this home, waiting for one that is just starting. */
-async function findRunning(config: Config, namespace: string, options: ServerOptions): Promise<RunningServer | undefined> {
+async function findRunning(
+  config: Config,
+  namespace: string,
+  options: ServerOptions,
+): Promise<RunningServer | undefined> {
   const record = await readRecord(config.homeDir);
   if (record === undefined) return undefined;
   const { address, uiUrl, pid, dbFile } = record;
   if (options.reuse === false) {
     if (dbFile !== databaseOf(config, options)) return undefined;
-    throw databaseInUse(`The Temporal server at ${address} (process ${pid}) has ${dbFile} open, and only one may.`, pid);
+    throw databaseInUse(
+      `The Temporal server at ${address} (process ${pid}) has ${dbFile} open, and only one may.`,
+      pid,
+    );
   }
   if (!(await untilAnswers(config, record))) return undefined;
   await withConnection(address, (connection) => keepClosedSessions(connection, namespace));
@@ -130,7 +151,10 @@ async function untilAnswers(config: Config, { address, pid, dbFile }: ServerReco
   const deadline = Date.now() + START_TIMEOUT_MS;
   while (!(await answers(address))) {
     if (Date.now() > deadline) {
-      throw databaseInUse(`Process ${pid} has ${dbFile} open and is a Temporal server, but ${address} does not answer.`, pid);
+      throw databaseInUse(
+        `Process ${pid} has ${dbFile} open and is a Temporal server, but ${address} does not answer.`,
+        pid,
+      );
     }
     await sleep(POLL_MS);
     if ((await readRecord(config.homeDir))?.pid !== pid) return false;

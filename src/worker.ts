@@ -11,6 +11,7 @@ import { AgentCache } from './agents/cache.ts';
 import { loadTeam } from './agents/load.ts';
 import { openTeam } from './agents/team.ts';
 import { TranscriptCache } from './agents/transcripts.ts';
+import type { WorkerParts } from './activities/conversation.ts';
 import { plan, review } from './activities/plan.ts';
 import { route } from './activities/route.ts';
 import { runAgent } from './activities/run-agent.ts';
@@ -75,13 +76,14 @@ export async function startWorker(config: Config, options: WorkerOptions = {}): 
       }),
     log,
   });
+  const transcripts = new TranscriptCache();
   const worker = await Worker.create({
     connection,
     namespace,
     identity,
     taskQueue: config.taskQueue,
     workflowBundle: await workflowBundle(config.cacheDir, temporalLogger(log)),
-    activities: createActivities(config, agents, identity),
+    activities: createActivities(config, { agents, transcripts, identity }),
     shutdownGraceTime: SHUTDOWN_GRACE,
     stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
@@ -90,6 +92,7 @@ export async function startWorker(config: Config, options: WorkerOptions = {}): 
   });
   const stopped = run(worker, async () => {
     await agents.close();
+    log.info(transcripts.stats(), 'transcript cache statistics');
     await model.close();
     await connection.close();
   });
@@ -112,14 +115,13 @@ async function run(worker: Worker, close: () => Promise<void>): Promise<void> {
   }
 }
 
-function createActivities(config: Config, agents: AgentCache, identity: string): Activities {
-  const parts = { agents, transcripts: new TranscriptCache(), identity };
-  const toolParts = { workspaceRoot: config.workspaceRoot, identity };
+function createActivities(config: Config, parts: WorkerParts): Activities {
+  const toolParts = { workspaceRoot: config.workspaceRoot, identity: parts.identity };
   return {
     resolveTeam: (team) =>
       inScope(async () => {
         const resolved = await loadTeam(config.agentsDir, team, tools);
-        agents.prime(resolved);
+        parts.agents.prime(resolved);
         return resolved;
       }),
     route: (input) => route(parts, input),

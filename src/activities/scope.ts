@@ -5,6 +5,9 @@ import { CopilotError, toFailure } from '../contracts/errors.ts';
 /** Well below the heartbeat time-out in `workflows/activities.ts`. */
 const HEARTBEAT_INTERVAL_MS = 1_000;
 
+/** A heartbeat is a write on the server: what ends sooner than this after its first report needs none. */
+const FIRST_REPORT_DELAY_MS = 25;
+
 /** Attempts after which an unexpected error is taken for a defect, and the turn fails instead of waiting. */
 const MAX_UNEXPECTED_ATTEMPTS = 5;
 
@@ -30,8 +33,9 @@ export async function inScope<T>(work: (scope: ActivityScope) => Promise<T>): Pr
   const activity = Context.current();
   const { workflowExecution, attempt } = activity.info;
   let details: unknown;
+  let firstReport: NodeJS.Timeout | undefined;
+  let isReporting = false;
   const beat = () => activity.heartbeat(details);
-  beat();
   const timer = setInterval(beat, HEARTBEAT_INTERVAL_MS);
   try {
     return await work({
@@ -42,12 +46,14 @@ export async function inScope<T>(work: (scope: ActivityScope) => Promise<T>): Pr
       wasStopped: () => activity.cancellationDetails?.cancelRequested === true,
       report: (next) => {
         details = next;
-        beat();
+        if (isReporting) beat();
+        else firstReport ??= setTimeout(() => ((isReporting = true), beat()), FIRST_REPORT_DELAY_MS);
       },
     });
   } catch (error) {
     throw translate(error, activity.cancellationSignal, attempt);
   } finally {
+    clearTimeout(firstReport);
     clearInterval(timer);
   }
 }

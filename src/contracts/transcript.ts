@@ -46,12 +46,17 @@ export function advance(address: TranscriptAddress, messages: readonly Message[]
   };
 }
 
+function detailOf(message: Message): unknown {
+  if (message.role === 'tool') return message.toolCallId;
+  return message.role === 'assistant' && message.toolCalls !== undefined ? message.toolCalls : null;
+}
+
 /**
  * Chained 53-bit checksum (cyrb53, public domain, https://github.com/bryc/code). It finds a stale or
  * different copy, and guards against nothing else.
  */
 export function chain(check: number, message: Message): number {
-  const text = JSON.stringify([message.role, message.text, 'toolCalls' in message ? message.toolCalls : null]);
+  const text = JSON.stringify([message.role, message.text, detailOf(message)]);
   let h1 = 0xdeadbeef ^ (check & 0xffffffff);
   let h2 = 0x41c6ce57 ^ (check / 0x100000000);
   for (let i = 0; i < text.length; i++) {

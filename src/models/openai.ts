@@ -109,6 +109,18 @@ export function openModel(options: ModelOptions): Model {
 
 async function call(client: OpenAI, request: ModelRequest, dialect: Dialect): Promise<ModelReply> {
   request.signal.throwIfAborted();
+  // The SDK listens to a signal and never stops; a turn's signal is given to many calls.
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  request.signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await exchange(client, request, dialect, controller);
+  } finally {
+    request.signal.removeEventListener('abort', abort);
+  }
+}
+
+async function exchange(client: OpenAI, request: ModelRequest, dialect: Dialect, controller: AbortController): Promise<ModelReply> {
   const body = toBody(request, dialect);
   const builder = new ReplyBuilder({
     model: request.model,
@@ -116,12 +128,11 @@ async function call(client: OpenAI, request: ModelRequest, dialect: Dialect): Pr
     callPrefix: `call_${request.messages.length}`,
     onText: request.onText,
   });
-  const response = await client.chat.completions.create(body, { signal: request.signal }).asResponse();
+  const response = await client.chat.completions.create(body, { signal: controller.signal }).asResponse();
   if (response.headers.get('content-type')?.includes('json')) {
     builder.add(await readJson(response));
   } else {
-    // The SDK keeps the controller of the request to itself; leaving the loop closes the connection without it.
-    const stream = Stream.fromSSEResponse<unknown>(response, new AbortController(), client);
+    const stream = Stream.fromSSEResponse<unknown>(response, controller, client);
     for await (const chunk of stream) builder.add(chunk);
   }
   request.signal.throwIfAborted();

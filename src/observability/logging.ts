@@ -1,5 +1,5 @@
 /** Logs: JSON lines on stderr, or readable lines where stderr is a terminal. stdout belongs to the CLI's answers. */
-import { pino, type DestinationStream, type Logger, stdTimeFunctions } from 'pino';
+import { pino, type DestinationStream, type Logger, stdSerializers, stdTimeFunctions } from 'pino';
 import { isatty } from 'node:tty';
 import pretty from 'pino-pretty';
 import type { Config } from '../config.ts';
@@ -23,6 +23,8 @@ export function createLogger(config: Config, destination?: DestinationStream): L
     level: config.logLevel,
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
+    // The Temporal SDK names it `error`; pino by itself knows `err` only.
+    serializers: { error: stdSerializers.err },
     redact: { paths: SECRETS, censor: '[redacted]' },
   };
   return pino(options, destination ?? openStderr());

@@ -60,7 +60,9 @@ export async function whyBroken(file: string, env: Environment): Promise<string 
   } catch (error) {
     const { code, killed } = error as { code?: unknown; killed?: boolean }; // what execFile adds to its errors
     if (killed === true) return `\`--version\` took over ${VERIFY_TIMEOUT_MS / 1_000} s`;
-    return typeof code === 'number' ? `\`--version\` ended with exit code ${code}` : `it cannot be started: ${String(code)}`;
+    return typeof code === 'number'
+      ? `\`--version\` ended with exit code ${code}`
+      : `it cannot be started: ${String(code)}`;
   }
 }
 

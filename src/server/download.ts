@@ -83,6 +83,13 @@ async function totalSize(folder: string): Promise<number> {
 
 /** The native error is one long line that names every layer; its end says what happened. */
 function lastCause(output: string): string {
-  const line = output.split('\n').find((text) => text.includes('ephemeral server')) ?? output.trim().split('\n').at(-1) ?? '';
-  return line.replace(/^\[?Error: /, '').replace(/\]$/, '').split(/ for url \([^)]*\): /).at(-1) ?? line;
+  const line =
+    output.split('\n').find((text) => text.includes('ephemeral server')) ?? output.trim().split('\n').at(-1) ?? '';
+  return (
+    line
+      .replace(/^\[?Error: /, '')
+      .replace(/\]$/, '')
+      .split(/ for url \([^)]*\): /)
+      .at(-1) ?? line
+  );
 }

@@ -144,7 +144,9 @@ function startFlags(options: LaunchOptions): string[] {
 /** Nothing of the user's Temporal profile, which is for clients, and none of the program's secrets. */
 function serverEnvironment(environment: Readonly<Record<string, string>>): Record<string, string> {
   const kept = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'LANG'];
-  return Object.fromEntries(kept.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])));
+  return Object.fromEntries(
+    kept.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
+  );
 }
 
 async function untilReady({ port, logFile }: LaunchOptions, exited: Promise<string>): Promise<void> {

@@ -31,7 +31,9 @@ const WIRE_TYPES = {
 } as const satisfies Record<SearchAttributeType, number>;
 
 /** What the types are called in the `temporal` CLI. */
-const CLI_TYPES = { KEYWORD: 'Keyword', DATETIME: 'Datetime' } as const satisfies Partial<Record<SearchAttributeType, string>>;
+const CLI_TYPES = { KEYWORD: 'Keyword', DATETIME: 'Datetime' } as const satisfies Partial<
+  Record<SearchAttributeType, string>
+>;
 
 /** `Name=Type` of every search attribute, as `temporal server start-dev --search-attribute` takes them. */
 export const SEARCH_ATTRIBUTE_FLAGS = SEARCHABLE.flatMap(({ name, type }) => [
@@ -45,7 +47,12 @@ export const SEARCH_ATTRIBUTE_FLAGS = SEARCHABLE.flatMap(({ name, type }) => [
  * @returns one warning for each thing that the server refuses or keeps too short, with the command to run
  */
 export async function prepareNamespace(connection: Connection, namespace: string): Promise<{ warnings: string[] }> {
-  return { warnings: [...(await registerSearchAttributes(connection, namespace)), ...(await checkRetention(connection, namespace))] };
+  return {
+    warnings: [
+      ...(await registerSearchAttributes(connection, namespace)),
+      ...(await checkRetention(connection, namespace)),
+    ],
+  };
 }
 
 /** Makes the namespace of a server of ours, where it lacks one, and has it keep closed sessions for 10 years. */
@@ -75,7 +82,9 @@ async function registerSearchAttributes(connection: Connection, namespace: strin
   } catch (error) {
     const still = await lacking(connection, namespace);
     if (still.length === 0) {
-      return [`The search attributes of namespace "${namespace}" are registered, but not usable yet (${reason(error)}).`];
+      return [
+        `The search attributes of namespace "${namespace}" are registered, but not usable yet (${reason(error)}).`,
+      ];
     }
     return [
       `The server does not let this program register search attributes in namespace "${namespace}" (${reason(error)}). ` +

@@ -108,7 +108,7 @@ export function acceptUpdates(session: LiveSession): void {
     messages.changeStatus,
     ({ status, reason }): StatusChange => {
       const changed =
-        status === 'suspended' ? suspend(session, reason) : status === 'active' ? resume(session, false) : complete(session);
+        status === 'suspended' ? suspend(session, reason) : status === 'active' ? resume(session, true) : complete(session);
       return { changed, status: session.state.status };
     },
     { validator: (payload) => void check(messages.ChangeStatusPayload, payload, 'changeStatus') },

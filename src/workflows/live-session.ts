@@ -213,7 +213,7 @@ export class LiveSession {
   setPhase(turn: Turn, phase: Phase): void {
     turn.phase = phase;
     this.touch();
-    this.publish();
+    if (phase !== 'routing' && phase !== 'one-shot') this.publish();
   }
 
   record(change: ProgressChange): void {
@@ -249,7 +249,10 @@ export class LiveSession {
     this.state.usage[`${agent}/tools`] = addUsage(this.state.usage[`${agent}/tools`] ?? NO_USAGE, { toolCalls: 1 });
   }
 
-  /** Makes lists show the present state: one event where something listed has changed, none otherwise. */
+  /**
+   * Makes lists show the present state: one event where something listed has changed, none otherwise. A turn
+   * that is routed or answered directly is listed when it ends: it is short, and `info` is exact at any time.
+   */
   publish(): void {
     const listed = this.#listed();
     if (listed === this.#published) return;

@@ -53,7 +53,12 @@ export async function startTestServer(): Promise<TestServer> {
 export function isolatedConfig(homeDir: string, changes: Record<string, string> = {}): Config {
   const outside = Object.entries(loadConfig().temporal.environment).filter(([name]) => !name.startsWith('TEMPORAL_'));
   const noProfile = join(homeDir, 'no-profile.toml');
-  return loadConfig({ ...Object.fromEntries(outside), COPILOT_HOME: homeDir, TEMPORAL_CONFIG_FILE: noProfile, ...changes });
+  return loadConfig({
+    ...Object.fromEntries(outside),
+    COPILOT_HOME: homeDir,
+    TEMPORAL_CONFIG_FILE: noProfile,
+    ...changes,
+  });
 }
 
 export async function temporaryFolder(): Promise<string> {

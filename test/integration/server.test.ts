@@ -64,7 +64,8 @@ describe('a server of our own', function () {
     assert.equal(found.runId, firstExecutionRunId);
     assert.equal(found.status.name, 'RUNNING');
     const listed = [];
-    for await (const workflow of after.workflow.list({ query: 'CopilotStatus = "active"' })) listed.push(workflow.workflowId);
+    for await (const workflow of after.workflow.list({ query: 'CopilotStatus = "active"' }))
+      listed.push(workflow.workflowId);
     assert.deepEqual(listed, ['kept']);
   });
 
@@ -73,7 +74,9 @@ describe('a server of our own', function () {
     assert.equal(server.started, true);
     assert.equal(server.namespace, 'default');
     assert.match(await (await fetch(server.uiUrl ?? '')).text(), /<html/i);
-    const { config: kept } = await (await connectTo(server.address)).workflowService.describeNamespace({ namespace: 'default' });
+    const { config: kept } = await (
+      await connectTo(server.address)
+    ).workflowService.describeNamespace({ namespace: 'default' });
     assert.equal(Number(kept?.workflowExecutionRetentionTtl?.seconds), 3_653 * DAY_SECONDS);
     const record: unknown = JSON.parse(await readFile(join(home, 'server.json'), 'utf8'));
     assert.equal((record as { pid: unknown }).pid, server.pid); // the file's form is ours
@@ -133,7 +136,10 @@ describe('a server of our own', function () {
 
   it('is used, not stopped, when TEMPORAL_ADDRESS names it', async () => {
     const server = await start();
-    const named = isolatedConfig(join(home, 'other'), { TEMPORAL_ADDRESS: server.address, TEMPORAL_NAMESPACE: 'default' });
+    const named = isolatedConfig(join(home, 'other'), {
+      TEMPORAL_ADDRESS: server.address,
+      TEMPORAL_NAMESPACE: 'default',
+    });
     const used = await ensureServer(named);
     assert.deepEqual([used.address, used.started, used.pid, used.uiUrl], [server.address, false, undefined, undefined]);
     await used.stop();
@@ -163,21 +169,33 @@ describe('a server of our own', function () {
   it('tells what its log said when it cannot open its database', async () => {
     const dbFile = join(home, 'broken.db');
     await writeFile(dbFile, 'this is no database '.repeat(500));
-    await assert.rejects(ensureServer(config, { dbFile }), /ended while it was starting.*Last lines of .*not a database.*Three ways out/s);
+    await assert.rejects(
+      ensureServer(config, { dbFile }),
+      /ended while it was starting.*Last lines of .*not a database.*Three ways out/s,
+    );
     await assert.rejects(access(join(home, 'server.json')));
   });
 
-  it('that is somebody else\'s gets the search attributes, any number of times, and a warning for its retention', async () => {
+  it("that is somebody else's gets the search attributes, any number of times, and a warning for its retention", async () => {
     const { address } = await plainServer(config, home, cleanUp);
     const connection = await connectTo(address);
-    const results = await Promise.all([prepareNamespace(connection, 'default'), prepareNamespace(connection, 'default')]);
+    const results = await Promise.all([
+      prepareNamespace(connection, 'default'),
+      prepareNamespace(connection, 'default'),
+    ]);
     results.push(await prepareNamespace(connection, 'default'));
     for (const { warnings } of results) {
       assert.equal(warnings.length, 1, warnings.join('\n'));
-      assert.match(warnings[0] ?? '', /forgets a closed session after 1 days.*temporal operator namespace update .*--retention 87672h/);
+      assert.match(
+        warnings[0] ?? '',
+        /forgets a closed session after 1 days.*temporal operator namespace update .*--retention 87672h/,
+      );
     }
     const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace: 'default' });
-    assert.deepEqual(SEARCH_ATTRIBUTES.filter(({ name }) => customAttributes?.[name] === undefined), []);
+    assert.deepEqual(
+      SEARCH_ATTRIBUTES.filter(({ name }) => customAttributes?.[name] === undefined),
+      [],
+    );
     await new Client({ connection }).workflow.start('anything', {
       workflowId: 'w',
       taskQueue: 'nobody',
@@ -252,7 +270,11 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 /** A server as anyone would start it, that knows nothing of this program. */
-async function plainServer(config: Config, home: string, cleanUp: (() => Promise<unknown>)[]): Promise<{ address: string }> {
+async function plainServer(
+  config: Config,
+  home: string,
+  cleanUp: (() => Promise<unknown>)[],
+): Promise<{ address: string }> {
   const { default: getPort } = await import('get-port');
   const port = await getPort({ host: '127.0.0.1' });
   const program = await findServerProgram(config, () => undefined);

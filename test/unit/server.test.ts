@@ -16,7 +16,11 @@ import { withLock } from '../../src/server/lock.ts';
 import { isolatedConfig, temporaryFolder } from '../helpers/server.ts';
 
 /** Nothing listens on port 9 (discard), so that a download fails at once, with or without a network. */
-const NO_NETWORK = { HTTPS_PROXY: 'http://127.0.0.1:9', https_proxy: 'http://127.0.0.1:9', ALL_PROXY: 'http://127.0.0.1:9' };
+const NO_NETWORK = {
+  HTTPS_PROXY: 'http://127.0.0.1:9',
+  https_proxy: 'http://127.0.0.1:9',
+  ALL_PROXY: 'http://127.0.0.1:9',
+};
 const SYSTEM_PATH = '/usr/bin:/bin';
 
 let folder: string;
@@ -38,7 +42,11 @@ const runnable = '#!/bin/sh\necho temporal version 1.2.3\n';
 
 /** A home without a server, a cache without a program, a PATH with `bin` and `systemPath` only, and no network. */
 function bare(systemPath = ''): ReturnType<typeof isolatedConfig> {
-  const changes = { ...NO_NETWORK, PATH: `${join(folder, 'bin')}:${systemPath}`, COPILOT_CACHE_DIR: join(folder, 'cache') };
+  const changes = {
+    ...NO_NETWORK,
+    PATH: `${join(folder, 'bin')}:${systemPath}`,
+    COPILOT_CACHE_DIR: join(folder, 'cache'),
+  };
   return isolatedConfig(join(folder, 'home'), changes);
 }
 
@@ -109,7 +117,10 @@ describe('a server that cannot be had', () => {
       assert.ok(error.message.includes(`${cached} does not run`), error.message);
       assert.match(error.message, reason);
       assertThreeWaysOut(error);
-      assert.ok(said.some((line) => line.includes(cached) && line.includes('moved to')), said.join('\n'));
+      assert.ok(
+        said.some((line) => line.includes(cached) && line.includes('moved to')),
+        said.join('\n'),
+      );
       await access(`${cached}.broken`);
     });
   }
@@ -129,7 +140,8 @@ describe('a server that cannot be had', () => {
   });
 
   it('with a server that dies at its start: shows the last lines of its log', async () => {
-    const dies = '#!/bin/sh\n[ "$1" = --version ] && echo version && exit\necho "database disk image is malformed" >&2\nexit 7\n';
+    const dies =
+      '#!/bin/sh\n[ "$1" = --version ] && echo version && exit\necho "database disk image is malformed" >&2\nexit 7\n';
     await program(join(folder, 'bin', 'temporal'), dies);
     const error = await failure(ensureServer(bare(SYSTEM_PATH)), 'ServerUnavailable');
     assert.match(error.message, /ended while it was starting \(exit code 7\)/);
@@ -159,7 +171,11 @@ describe('the server program', () => {
     const file = await findServerProgram(config, (line) => said.push(line));
     assert.equal(file, cachedServerFile(config));
     assert.equal(await whyBroken(file, config.temporal.environment), undefined);
-    assert.ok(said.some((line) => /go install github\.com\/temporalio\/cli\/cmd\/temporal@v1\.5\.1\. .*3 to 6 minutes, once/.test(line)));
+    assert.ok(
+      said.some((line) =>
+        /go install github\.com\/temporalio\/cli\/cmd\/temporal@v1\.5\.1\. .*3 to 6 minutes, once/.test(line),
+      ),
+    );
   });
 
   it('is built once when two processes need it at the same time', async () => {
@@ -189,7 +205,10 @@ describe('the lock between processes', () => {
       inside--;
     };
     await Promise.all([withLock(file, work), withLock(file, work), withLock(file, work)]);
-    await assert.rejects(withLock(file, () => Promise.reject(new Error('no'))), /no/);
+    await assert.rejects(
+      withLock(file, () => Promise.reject(new Error('no'))),
+      /no/,
+    );
     await assert.rejects(stat(file));
   });
 
@@ -211,7 +230,11 @@ describe('the lock between processes', () => {
     await writeFile(file, JSON.stringify({ pid: 1, host: 'elsewhere', token: 'theirs' }));
     const waitedFor: number[] = [];
     let taken = false;
-    const taking = withLock(file, async () => void (taken = true), (pid) => waitedFor.push(pid));
+    const taking = withLock(
+      file,
+      async () => void (taken = true),
+      (pid) => waitedFor.push(pid),
+    );
     await sleep(400);
     assert.equal(taken, false);
     assert.deepEqual(waitedFor, [1]);

@@ -58,7 +58,7 @@ interface Window {
   readonly needed: number;
   /** A time from which there are enough rows. */
   readonly fromMs: number;
-  /** The latest time known to have a row. */
+  /** The time of the newest row that is known. */
   readonly newestMs: number;
   readonly untilMs: number;
 }
@@ -69,9 +69,11 @@ async function narrow<Row extends Place>(index: UpdatedIndex<Row>, { needed, fro
   let found = await index.count(enough, untilMs);
   let tooFew = Number.isFinite(untilMs) ? untilMs + 1 : Math.max(newestMs, Date.now()) + 1;
   for (let round = 0; found > needed + SLACK && tooFew - enough > 1; round++) {
-    // By turns as if the rows were spread evenly, and by halves, which always gets there.
-    const share = round % 2 === 0 ? Math.min(0.9, (needed + SLACK / 2) / found) : 0.5;
-    const middle = Math.min(tooFew - 1, Math.max(enough + 1, Math.round(tooFew - (tooFew - enough) * share)));
+    // The rows that are known may be the newest there are. From then on by turns as if the rows were spread
+    // evenly, and by halves, which always gets there.
+    const share = round % 2 === 0 ? 0.5 : Math.min(0.9, (needed + SLACK / 2) / found);
+    const guess = round === 0 ? newestMs + 1 : Math.round(tooFew - (tooFew - enough) * share);
+    const middle = Math.min(tooFew - 1, Math.max(enough + 1, guess));
     const inside = await index.count(middle, untilMs);
     if (inside >= needed) {
       enough = middle;

@@ -56,8 +56,9 @@ export function actionsOf(text: string): Action[] {
   if (isOneUtterance(rules)) return [{ kind: 'say', text: text.trim(), files: [] }];
   const parts = clauses(rules, isVerb).map(withoutLead);
   const requests = parts.filter((part) => isRequest(part) || kindOf(part) !== 'say');
-  const found = (requests.length > 0 ? requests : parts).flatMap(toActions);
-  return found.length > 0 ? found : [{ kind: 'say', text: rules, files: [] }];
+  const found = requests.flatMap(toActions).reduce<Action[]>(withFollowUp, []);
+  const isTalk = found.length <= 1 && found.every(({ kind }) => kind === 'say');
+  return isTalk ? [{ kind: 'say', text: text.trim(), files: fileNames(rules) }] : found;
 }
 
 /** What `actionsOf` passed over: remarks that hold for all of the actions. */
@@ -79,11 +80,25 @@ function toActions(clause: string): Action[] {
   const target = files.at(-1);
   const lead = kind === 'write' || target === undefined ? null : OUTPUT.exec(clause);
   const source = lead && clause.slice(0, lead.index).trim();
-  if (!source || target === undefined || !lead[0].includes(target) || kindOf(source) === 'say') return [{ kind, text: clause, files }];
-  return [
-    { kind: kindOf(source), text: source, files: fileNames(source) },
-    { kind: 'write', text: `Write the result to ${target}`, files: [target] },
-  ];
+  if (!source || target === undefined || !lead[0].includes(target)) return [{ kind, text: clause, files }];
+  const output: Action = { kind: 'write', text: `${RESULT} to ${target}`, files: [target] };
+  if (kindOf(source) !== 'say') return [{ kind: kindOf(source), text: source, files: fileNames(source) }, output];
+  // "Summarise it into b.md" speaks of what came before.
+  return PRONOUN.test(source) && isVerb(base(words(source)[0] ?? '')) ? [output] : [{ kind, text: clause, files }];
+}
+
+const RESULT = 'Write the result';
+const PRONOUN = /\b(?:it|its|they|them|their|this|that|these|those|there)\b/i;
+
+/** "… and tell me what it says about ports" belongs to the reading before it. */
+function withFollowUp(before: Action[], action: Action): Action[] {
+  const last = before.at(-1);
+  if (last?.kind === 'read' && last.files.length > 0 && action.text.startsWith(RESULT)) {
+    return [...before, { ...action, text: `Write a summary of ${last.files.join(', ')} to ${action.files.join(', ')}`, files: [...last.files, ...action.files] }];
+  }
+  const asks = READ_VERBS.has(base(words(action.text)[0] ?? '')) || QUESTION_WORDS.has(words(action.text)[0] ?? '');
+  if (last?.kind !== 'read' || action.kind !== 'say' || !asks || !PRONOUN.test(action.text)) return [...before, action];
+  return [...before.slice(0, -1), { ...last, text: `${last.text} and ${action.text}` }];
 }
 
 /** "… into summary.md", "… and save it as x.txt" at the end of a clause. */
@@ -109,8 +124,10 @@ export function kindOf(clause: string): ActionKind {
   if (isListing(clause, has(LIST_VERBS) || asks || SEARCH_VERBS.has(first))) return 'list';
   const figures = FIGURES.test(clause) || superlativesIn(clause).length > 0;
   if (figures && (files.length === 0 ? isAboutTables(clause, asks) : table)) return 'table';
-  if (table && !/^(?:read|open|show|display|print|cat|view|quote|load|look)\b/.test(first)) return 'table';
-  if (files.length > 0 && (has(READ_VERBS) || asks || has(SEARCH_VERBS) || all.length === 1)) return 'read';
+  if (table && !/^(?:read|open|show|display|print|cat|view|quote|load)$/.test(first)) return 'table';
+  const isName = files.length === 1 && files[0] === clause.replace(/^[`"'“]|[`"'”.!?]+$/g, '');
+  if (files.length > 0 && (has(READ_VERBS) || asks || has(SEARCH_VERBS) || isName)) return 'read';
+  if (/^(?:summari[sz]e|read|open|print|cat)\s+(?:it|this|that|them)\b/i.test(clause)) return 'read';
   if (has(READ_VERBS) && /\b(?:the|this|that|it|its|attached) ?(?:file|attachment|document|notes|contents?|lines|headings)\b/i.test(clause)) return 'read';
   return 'say';
 }
@@ -135,11 +152,15 @@ function isListing(clause: string, asks: boolean): boolean {
   return /\b(?:files|folders?|director(?:y|ies)|workspace|attachments)\b/i.test(clause) && !/\bin (?:the )?files? \S+\.\w/i.test(clause);
 }
 
+const FIGURE_WORD = '(?:monthly|yearly|annual|daily|average|mean|median|total|sum|maximum|minimum|max|min|highest|lowest|number|count)';
+/** "Monthly average wind", "total sales by region". */
+const FIGURE_PHRASE = new RegExp(`^(?:the )?${FIGURE_WORD}\\b.{0,200}\\b(?:${FIGURE_WORD}|by|per|of|for|in)\\b`, 'i');
+
 /** "What is the best way to learn?" has a superlative and is no question about a table. */
 function isAboutTables(clause: string, asks: boolean): boolean {
   if (/\b(?:you|your|me|my|i|life|way|advice|think)\b/i.test(clause)) return false;
   const [first = ''] = words(clause);
-  return asks || isVerb(first);
+  return asks || isVerb(first) || FIGURE_PHRASE.test(clause) || superlativesIn(clause).some(({ columns, isKnown }) => isKnown && columns.length > 0);
 }
 
 /** "Reading" and "reads" as "read". */

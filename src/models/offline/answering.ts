@@ -12,7 +12,8 @@ export function finalAnswer(prompt: Prompt): string {
   const results = findings.filter(({ wrote }) => wrote === undefined);
   const answers = results.filter((finding) => !isProfile(finding));
   // Facts about the data come last: the question comes first.
-  const sentences = [...answers, ...results.filter(isProfile)].slice(0, MAX_FINDINGS).map(({ sentence }) => sentence.slice(0, MAX_SENTENCE));
+  const facts = results.filter(isProfile).map(({ sentence }) => (answers.length > 0 ? firstSentence(sentence) : sentence));
+  const sentences = [...answers.map(({ sentence }) => sentence), ...facts].slice(0, MAX_FINDINGS).map((sentence) => sentence.slice(0, MAX_SENTENCE));
   const written = [...new Set([...prompt.written, ...findings.flatMap(({ wrote }) => wrote ?? [])])].filter((path) => !path.startsWith('tool-output/'));
   const parts = [
     ...new Set(sentences),
@@ -20,4 +21,8 @@ export function finalAnswer(prompt: Prompt): string {
     ...failed.map(({ heading }) => `Not done: ${heading}`),
   ];
   return parts.length > 0 ? parts.join('\n\n') : 'All steps are done. Their summaries say nothing further.';
+}
+
+function firstSentence(text: string): string {
+  return /^[^]*?\.(?=\s|$)/.exec(text)?.[0] ?? text;
 }

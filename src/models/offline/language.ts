@@ -113,7 +113,9 @@ export function clauses(text: string, isVerb: (word: string) => boolean): string
     .replace(QUOTED, keep)
     .replace(FILE, (name) => (isExtension(name) ? keep(name) : name))
     .replace(/\d+[.,:]\d+/g, keep)
-    .replace(ABBREVIATION, keep);
+    .replace(ABBREVIATION, keep)
+    .replace(/[^\S\n]+/g, ' ')
+    .replace(/\n{3,}/g, '\n\n');
   const restore = (part: string): string =>
     part.replace(new RegExp(`${OPEN}(\\d+)${CLOSE}`, 'g'), (_, index: string) => restore(kept[Number(index)] ?? ''));
   const parts = items(shielded).flatMap(sentences).flatMap((sentence) => splitBeforeVerbs(sentence, isVerb));
@@ -166,7 +168,7 @@ function sentences(text: string): string[] {
 
 /** Cuts at commas, "and", "then" where a verb follows: "find the wettest and driest month" stays whole. */
 function splitBeforeVerbs(sentence: string, isVerb: (word: string) => boolean): string[] {
-  const joint = /(?:\s*,\s*(?:and\s+|then\s+|but\s+)*|\s+(?:and|then|afterwards)\s+(?:also\s+|then\s+|finally\s+)*|\s+(?:before|after)\s+(?=\p{L}+ing\b))/giu;
+  const joint = /(?:\s*[,:]\s*(?:and\s+|then\s+|but\s+)*|\s+(?:and|then|afterwards)\s+(?:also\s+|then\s+|finally\s+)*|\s+(?:before|after)\s+(?=\p{L}+ing\b))/giu;
   const parts: string[] = [];
   let start = 0;
   for (const match of sentence.matchAll(joint)) {

@@ -106,7 +106,7 @@ function withInvestigation(action: Action, before: readonly Action[]): Action[] 
 
 /** Understandable alone: with the file that it reads or writes. */
 function inFull(action: Action, tables: readonly string[]): string {
-  const text = capital(action.text.replace(/[\s.,;:!]+$/, ''));
+  const text = capital(action.text.replace(/[\s.,;:!?]+$/, ''));
   const [table] = tables;
   if (action.kind === 'table' && action.files.length === 0 && tables.length === 1 && table !== undefined) return `${text} in ${table}`;
   if (action.kind === 'write' && action.files.length === 0) return `${text} to ${targetOf(action)}`;

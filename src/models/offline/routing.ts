@@ -39,9 +39,9 @@ function questionFor({ request, earlier }: Prompt, actions: readonly Action[]): 
   const example = 'For example: "Profile sales.csv and find the best month."';
   if (isVague(request)) {
     if (known && words(request).length > 1 && actions.some(({ kind }) => kind !== 'say')) return undefined;
-    return `What exactly shall I do, and with what? ${example}`;
+    return `${example} What exactly shall I do, and with what?`;
   }
-  if (earlier.length === 0 && isGibberish(request)) return `I do not understand "${request.trim().slice(0, 80)}". What shall I do, and with which file? ${example}`;
+  if (isGibberish(request)) return `I do not understand "${request.trim().slice(0, 80)}". ${example} What shall I do, and with which file?`;
   return undefined;
 }
 

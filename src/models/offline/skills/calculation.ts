@@ -8,5 +8,5 @@ export function* calculate(action: Action): Work<Finding> {
   if (expression === undefined) throw new CannotDo('There is no calculation in it that the offline model can read. Write it with numbers and operators: 12.5 * (3 + 4).');
   const result = yield* use('calculate', { expression }, `I calculate ${expression}.`);
   if (result.failed) throw new CannotDo(result.text);
-  return { title: `Calculation`, sentence: `${expression} = ${result.text.trim()}`, body: '' };
+  return { title: 'Calculation', sentence: `${expression.replace(/^\(([^()]*)\)$/, '$1')} = ${result.text.trim()}`, body: '' };
 }

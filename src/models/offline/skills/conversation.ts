@@ -5,16 +5,18 @@
 import type { Prompt } from '../prompt.ts';
 import { words } from '../language.ts';
 
-/** Highest number that "count to N" goes to. */
+/** Numbers that "count to N" gives at most. */
 const MAX_COUNT = 1_000;
+/** Small talk is short; longer messages are looked at only as far as this. */
+const MAX_TALK = 2_000;
 
 export const HOW_TO_GET_A_MODEL =
-  'Set OPENAI_API_KEY, or OPENAI_BASE_URL for any other server that speaks the chat completions API, and start the worker again.';
+  'set OPENAI_API_KEY, or OPENAI_BASE_URL for any other server that speaks the chat completions API, and start the worker again.';
 
 export const ABILITIES =
-  'By its rules it can list, read, search and write files, profile CSV files and answer questions about them (such as the wettest month or the mean price by city), calculate, run code that you give it, and split a task into such steps.';
+  'It can list, read, search and write files, profile CSV files and answer questions about them (such as the wettest month or the mean price by city), calculate, run code that you give it, and split a task into such steps.';
 
-const INTRODUCTION = `This is the offline model of durable-copilot: it answers by rules, not by a language model. ${ABILITIES} For everything else: ${HOW_TO_GET_A_MODEL}`;
+const INTRODUCTION = `This is the offline model of durable-copilot: it answers by rules, not by a language model. ${ABILITIES} For everything else, ${HOW_TO_GET_A_MODEL}`;
 
 /** Remarks that are no question and ask for nothing. */
 const PLEASANTRIES: readonly (readonly [RegExp, string])[] = [
@@ -29,15 +31,23 @@ const PLEASANTRIES: readonly (readonly [RegExp, string])[] = [
 
 /** A reply to a message that needs no tool, or undefined where no rule knows one. */
 export function converse(text: string, prompt: Prompt): string | undefined {
-  return echo(text) ?? count(text) ?? recall(text, prompt) ?? pleasantry(text) ?? remember(text);
+  const talk = text.slice(0, MAX_TALK);
+  return echo(text) ?? count(talk) ?? recall(talk, prompt) ?? pleasantry(talk) ?? remember(talk);
 }
 
 /** For whatever no rule knows. */
 export function admit(text: string): string {
   const shown = text.replace(/\s+/g, ' ').trim();
   const quoted = shown.length > 120 ? `${shown.slice(0, 120)}…` : shown;
-  return `This is the offline model, which works by rules and knows nothing of the world: it has no answer to "${quoted}". ${ABILITIES} For everything else: ${HOW_TO_GET_A_MODEL}`;
+  return `${NO_RULE} "${quoted}": it knows nothing of the world.`;
 }
+
+/** Whether a text is one of {@link admit}. */
+export function isAdmission(text: string): boolean {
+  return text.startsWith(NO_RULE);
+}
+
+const NO_RULE = 'This is the offline model, which works by rules and has none for';
 
 function echo(text: string): string | undefined {
   const said = /^\W*(?:please\s+)?(?:repeat after me|say after me|echo)(?:\s+slowly)?\s*[:,-]?\s*([^]*)$/i.exec(text)?.[1]?.trim();
@@ -78,7 +88,7 @@ function recall(text: string, { earlier }: Prompt): string | undefined {
   if (/\b(?:how many|number of) (?:messages|questions|turns|things)\b.*\b(?:i|we|so far|sent|asked)\b/.test(plain)) {
     return `Before this one you sent ${mine.length} message${mine.length === 1 ? '' : 's'} in this conversation.`;
   }
-  if (/\b(?:first|very first)\b.*\b(?:message|question|thing|i (?:say|said|ask|asked|wrote))\b/.test(plain)) return quote(mine[0], 'said');
+  if (/\b(?:first|very first)\b.*\b(?:message|question|thing|i (?:say|said|ask|asked|wrote))\b|\bwhat did i (?:say|ask|write|tell you) first\b/.test(plain)) return quote(mine[0], 'said');
   if (/\bwhat did i (?:just )?(?:say|ask|write|tell)\b|\bmy (?:last|previous) (?:message|question)\b/.test(plain)) return quote(mine.at(-1), 'said');
   if (/\bwhat did you (?:just )?(?:say|answer|reply|write)\b|\byour (?:last|previous) (?:answer|reply|message)\b/.test(plain)) return quote(yours.at(-1), 'answered');
   const [, asked] = /\b(?:what|which|who|when|where)(?:'s| is| was| are| were)? (?:my|our) ([\p{L}][\p{L}\p{N} _-]{0,60})/u.exec(plain) ?? [];

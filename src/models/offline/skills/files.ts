@@ -124,7 +124,7 @@ function describeFile(path: string, given: string, request: string): Finding {
   return {
     title: `Content of ${path}`,
     sentence: `${asked}\`${path}\` has ${facts}.${outline}${begins}`,
-    body: lines.length === 0 ? '' : quote(/\bsummar|\bkey|\bmain\b/i.test(request) ? keySentences(lines) : text),
+    body: lines.length === 0 ? '' : quote(text.length > MAX_EXCERPT && /\bsummar|\bkey|\bmain\b/i.test(request) ? keySentences(lines) : text),
   };
 }
 
@@ -135,14 +135,14 @@ function answerAbout(lines: readonly string[], request: string): string {
   const known = ['first', 'second', 'third', 'fourth', 'fifth'].indexOf(ordinal?.[1]?.toLowerCase() ?? '') + 1;
   const number = last ?? (known > 0 ? known : Number.parseInt(ordinal?.[1] ?? ordinal?.[2] ?? '', 10));
   const line = lines[number - 1];
-  if (line !== undefined) return `Line ${number} is: "${line.slice(0, 400)}". `;
+  if (line !== undefined) return `Line ${number} is: "${line.slice(0, 400)}" `;
   const about = /\b(?:what|which|who|when|where)\b(.+)/i.exec(request)?.[1];
   if (about === undefined) return '';
   const wanted = new Set(words(about).map(stem).filter((word) => word.length > 3 && !/^(?:file|does|contain|content|about|line|says?|inside|read)$/.test(word)));
   for (const name of fileNames(about)) for (const word of words(name)) wanted.delete(stem(word));
   const score = (text: string): number => new Set(words(text).map(stem).filter((word) => wanted.has(word))).size;
   const [best] = lines.filter((text) => score(text) > 0).toSorted((a, b) => score(b) - score(a));
-  return best === undefined ? '' : `It says: "${best.trim().slice(0, 400)}". `;
+  return best === undefined ? '' : `It says: "${best.trim().slice(0, 400)}" `;
 }
 
 /** The first sentence of each paragraph: as much of a summary as rules can give. */

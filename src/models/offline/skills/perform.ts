@@ -3,7 +3,7 @@ import { actionsOf, type Action } from '../actions.ts';
 import type { Prompt } from '../prompt.ts';
 import { calculate } from './calculation.ts';
 import { runCode } from './code.ts';
-import { admit, converse } from './conversation.ts';
+import { ABILITIES, admit, converse, HOW_TO_GET_A_MODEL } from './conversation.ts';
 import { listFiles, readFiles, searchFiles } from './files.ts';
 import { CannotDo, type Desk, type Finding, type Work } from './skill.ts';
 import { answerFromTables } from './tables/tables.ts';
@@ -54,6 +54,8 @@ const BEYOND = /^(?:translate|rename|move|delete|remove|send|email|mail|upload|d
 
 function talk({ text }: Action, { prompt }: Desk): Finding {
   const reply = converse(text, prompt);
-  if (reply === undefined && prompt.phase === 'step' && BEYOND.test(text)) throw new CannotDo(admit(text));
-  return { title: 'Reply', sentence: reply ?? admit(text), body: '' };
+  if (reply !== undefined) return { title: 'Reply', sentence: reply, body: '' };
+  if (prompt.phase !== 'step') return { title: 'Reply', sentence: `${admit(text)} ${ABILITIES} For everything else, ${HOW_TO_GET_A_MODEL}`, body: '' };
+  if (BEYOND.test(text)) throw new CannotDo(`${admit(text)} To have it done, ${HOW_TO_GET_A_MODEL}`);
+  return { title: 'Reply', sentence: `${admit(text)} For an answer, ${HOW_TO_GET_A_MODEL}`, body: '' };
 }

@@ -1,6 +1,7 @@
 /** Writes files: what the person dictates, what another file says, or a report of what was found. */
 import { actionsOf, kindOf, type Action } from '../actions.ts';
 import { codeBlocks, fileNames, quotations, TABLE_FILE } from '../language.ts';
+import { isAdmission } from './conversation.ts';
 import { workspaceFiles, withFile } from './files.ts';
 import { findingsOf } from './markdown.ts';
 import { composeFile } from './report.ts';
@@ -18,7 +19,7 @@ export function* writeFile(action: Action, desk: Desk, investigate: Investigate)
   const content = (yield* dictated(action, path)) ?? (yield* composed(action, path, desk, own, investigate));
   const result = yield* use('write_file', { path, content }, `I write ${path}.`);
   if (result.failed) throw new CannotDo(result.text);
-  const about = /^# (.+)$/m.exec(content)?.[1] ?? content.split('\n')[0]?.slice(0, 80) ?? '';
+  const about = /\.(?:md|txt)$/i.test(path) ? (/^# (.+)$/m.exec(content)?.[1] ?? content.split('\n')[0]?.slice(0, 80) ?? '') : '';
   return [
     ...own,
     { title: `Wrote ${path}`, sentence: `I wrote \`${path}\` (${content.length} characters)${about === '' ? '' : `: ${about.replace(/[.\s]+$/, '')}`}.`, body: '', wrote: path },
@@ -27,10 +28,10 @@ export function* writeFile(action: Action, desk: Desk, investigate: Investigate)
 
 /** The file to write; a fitting name where none is given. */
 export function targetOf({ text, files }: Action): string {
-  const place = (file: string): number => text.indexOf(file);
-  const led = files.filter((file) => /\b(?:to|into|as|called|named|in)\s+(?:(?:a|the|new|file|markdown|text|csv|json)\s+)*[`"'“]?$/i.test(text.slice(0, place(file))));
-  const created = files.filter((file) => /^(?:\w+\s+)(?:(?:a|an|the|new|empty|short|text|markdown)\s+)*(?:file\s+|document\s+)?(?:called\s+|named\s+)?[`"'“]?$/i.test(text.slice(0, place(file))));
-  const known = created[0] ?? led.at(-1) ?? files.at(-1);
+  const before = (file: string): string => text.slice(0, text.indexOf(file));
+  const strong = files.filter((file) => /\b(?:to|into|as|called|named)\s+(?:(?:a|the|new|file|markdown|text|csv|json)\s+)*[`"'“]?$/i.test(before(file)));
+  const created = files.filter((file) => /^(?!copy)\w+\s+(?:(?:a|an|the|new|empty|short|text|markdown)\s+)*(?:file\s+|document\s+)?[`"'“]?$/i.test(before(file)));
+  const known = strong.at(-1) ?? created[0] ?? files.at(-1);
   if (known !== undefined) return known;
   const noun = /\b(report|summary|notes?|overview|memo|readme|list|table)\b/i.exec(text)?.[1]?.toLowerCase() ?? 'notes';
   return noun === 'table' ? 'table.md' : `${noun}.md`;
@@ -64,13 +65,13 @@ function quotedContent(text: string): string | undefined {
 function wordsFor(text: string, path: string): string | undefined {
   const stated = /\b(?:containing|saying|that says|which says|with (?:the |this |just (?:the )?)?(?:texts?|contents?|lines?|words?|message|sentence))(?:\s*:\s*|\s+)([^]+)$/i.exec(text)?.[1];
   if (stated !== undefined && !fileNames(stated).some((file) => file !== path)) return tidy(stated, path);
-  const [, plain] = /^(?:write|save|put|append|add|store)\s+([^]+?)\s+(?:in ?to|to|in|on)\s+(?:(?:a|the|new|file)\s+)*\S+\s*$/i.exec(text) ?? [];
+  const [, plain] = /^(?:write|put|append|add)\s+([^]+?)\s+(?:in ?to|to|in|on)\s+(?:(?:a|the|new|file)\s+)*\S+\s*$/i.exec(text) ?? [];
   return plain === undefined || DESCRIBED.test(plain) || kindOf(plain) !== 'say' || fileNames(plain).length > 0 ? undefined : plain;
 }
 
 /** Speaks of a content, rather than being it. */
 const DESCRIBED =
-  /^(?:an?|the|my|your|our|his|her|this|that|these|those|it|its|them|all|some|each|every|down|up|out|both|what|one|two|three|\d+|short|brief|long|detailed)\b|\b(?:reports?|summar(?:y|ies)|results?|findings?|answers?|tables?|lists?|notes?|overview|totals?|averages?|figures|numbers)\b/i;
+  /^(?:an?|the|my|your|our|his|her|this|that|these|those|it|its|them|all|some|each|every|everything|anything|down|up|out|both|what|one|two|three|\d+|short|brief|long|detailed)\b|\b(?:reports?|summar(?:y|ies)|data|results?|findings?|answers?|tables?|lists?|notes?|overview|totals?|averages?|figures|numbers)\b/i;
 
 function tidy(text: string, path: string): string {
   return text
@@ -80,11 +81,12 @@ function tidy(text: string, path: string): string {
 
 /** A report of what was found before, or is found out now. */
 function* composed(action: Action, path: string, desk: Desk, own: Finding[], investigate: Investigate): Work<string> {
-  const before = [...desk.prompt.done.flatMap(findingsOf), ...desk.findings].filter(({ wrote, title }) => wrote === undefined && !/^Wrote /.test(title));
+  const before = [...desk.prompt.done.flatMap(findingsOf), ...desk.findings].filter(({ wrote, sentence }) => wrote === undefined && !isAdmission(sentence));
   const subject = subjectOf(action, path);
   const isNew = subject !== undefined && (before.length === 0 || (subject.kind !== 'table' && !before.some(({ title }) => covers(title, subject))));
   if (subject && isNew) own.push(...(yield* investigate(subject, desk)));
-  const found = own.length > 0 && before.length > 0 && subject?.kind !== 'table' ? own : [...before, ...own];
+  const related = subject ? before.filter(({ title }) => covers(title, subject)) : [];
+  const found = isNew && subject?.kind !== 'table' ? own : related.length > 0 ? related : [...before, ...own];
   if (found.length > 0) return composeFile(path, action.text, found);
   const said = desk.prompt.earlier.findLast(({ role }) => role === 'assistant')?.text;
   if (said !== undefined && REFERS_BACK.test(action.text)) return `${said}\n`;

@@ -32,7 +32,7 @@ export function* answerQuestion(question: TableQuestion, profile: Profile, known
   const picked = groups.filter(({ group: name }) => isPicked(name, question, by));
   if (picked.length === 0) throw new CannotDo(`\`${profile.file}\` has no rows for this question (${describe(question)}).`);
   const finding = !superlative ? listing(question, profile, picked) : picking(question, profile, picked);
-  if (!superlative || group?.unit !== 'month' || question.year !== undefined || yearsOf(profile) < 2 || yearsOf(profile) > MAX_YEARS) return finding;
+  if (!superlative || group?.unit !== 'month' || question.years || yearsOf(profile) < 2 || yearsOf(profile) > MAX_YEARS) return finding;
   const single = yield* fetchGroups(question, profile, `year_month(${group.column})`, known);
   const [best] = ranked(single, superlative.direction);
   if (!best) return finding;
@@ -56,24 +56,24 @@ function* fetchGroups(question: TableQuestion, profile: Profile, by: string | un
 }
 
 /** What to group by, filters included: "in 2014" needs months of years. */
-function groupBy({ group, year, month, where }: TableQuestion, profile: Profile): string | undefined {
+function groupBy({ group, years, month, where }: TableQuestion, profile: Profile): string | undefined {
   const date = dateColumn(profile)?.name;
   if (where) return where.column;
   if (date !== undefined) {
-    if (group?.unit === 'month' && year !== undefined) return `year_month(${date})`;
+    if (group?.unit === 'month' && years) return `year_month(${date})`;
     if (group?.unit === 'year' && month !== undefined) return `year_month(${date})`;
-    if (!group && year !== undefined) return month === undefined ? `year(${date})` : `year_month(${date})`;
+    if (!group && years) return month === undefined ? `year(${date})` : `year_month(${date})`;
     if (!group && month !== undefined) return `month(${date})`;
   }
   return group?.by;
 }
 
-function isPicked(name: string, { year, month, where }: TableQuestion, by: string | undefined): boolean {
+function isPicked(name: string, { years, month, where }: TableQuestion, by: string | undefined): boolean {
   if (where) return name === where.value;
   if (by?.startsWith('year_month(')) {
-    return (year === undefined || name.startsWith(`${year}-`)) && (month === undefined || name.endsWith(`-${String(month).padStart(2, '0')}`));
+    return (!years || years.includes(name.slice(0, 4))) && (month === undefined || name.endsWith(`-${String(month).padStart(2, '0')}`));
   }
-  if (by?.startsWith('year(') && year !== undefined) return name === year;
+  if (by?.startsWith('year(') && years) return years.includes(name);
   if (by?.startsWith('month(') && month !== undefined) return Number(name) === month;
   return true;
 }
@@ -111,6 +111,10 @@ function listing(question: TableQuestion, profile: Profile, groups: readonly Gro
   const [only] = groups;
   if (!best || !worst || !only) throw new CannotDo(`\`${profile.file}\` has no figures for this question.`);
   if (groups.length === 1) {
+    const { where } = question;
+    if (where && question.aggregate === 'count') {
+      return { title: `Rows with ${where.column} ${where.value} in ${profile.file}`, sentence: `${only.result} of ${profile.rows} rows have ${where.column} ${where.value}.`, body: source(profile) };
+    }
     const about = groupBy(question, profile) === undefined ? '' : ` for ${groupName(only.group, question)}`;
     const sentence = `The ${figure(question)}${about} is ${shownNumber(only.result)}${question.aggregate === 'count' ? '' : ` (${only.rows} rows)`}.`;
     return { title: `${capital(figure(question))}${about} in ${profile.file}`, sentence, body: source(profile) };
@@ -127,12 +131,13 @@ function listing(question: TableQuestion, profile: Profile, groups: readonly Gro
 /** Time goes on in its order, all else from the first place down. */
 function groupTable(question: TableQuestion, groups: readonly Group[], sorted: readonly Group[], best: Group, word: string): string {
   const isTime = question.group !== undefined && question.group.unit !== 'value' && question.group.unit !== 'row';
+  const isCount = question.aggregate === 'count';
   const inOrder = isTime && groups.length <= MAX_ROWS ? groups : sorted;
   const rows = inOrder.slice(0, MAX_ROWS).map((one): Row => {
-    const cells = [groupName(one.group, question), shownNumber(one.result), String(one.rows)];
+    const cells = [groupName(one.group, question), shownNumber(one.result), ...(isCount ? [] : [String(one.rows)])];
     return one === best ? [...cells.map((cell) => `**${cell}**`), `**${word}**`] : [...cells, ''];
   });
-  const header = [question.group?.noun ?? 'group', figure(question), 'rows', ''];
+  const header = [question.group?.noun ?? 'group', figure(question), ...(isCount ? [] : ['rows']), ''];
   const cut = groups.length > MAX_ROWS ? `\n\n${MAX_ROWS} of ${groups.length} groups.` : '';
   return toTable(header, rows) + cut;
 }
@@ -190,9 +195,9 @@ function groupName(name: string, question?: TableQuestion): string {
   return isMonth && /^\d{1,2}$/.test(name) ? monthName(Number(name)) : name;
 }
 
-function span({ group, year }: TableQuestion, profile: Profile): string {
+function span({ group, years }: TableQuestion, profile: Profile): string {
   const date = dateColumn(profile);
-  if (group?.unit !== 'month' || year !== undefined || !date?.first || !date.last || yearsOf(profile) < 2) return '';
+  if (group?.unit !== 'month' || years || !date?.first || !date.last || yearsOf(profile) < 2) return '';
   return ` over all years (${date.first.slice(0, 4)} to ${date.last.slice(0, 4)})`;
 }
 
@@ -208,8 +213,8 @@ function source(profile: Profile): string {
 }
 
 function describe(question: TableQuestion): string {
-  const { group, year, month, where } = question;
-  return [figure(question), group && `by ${group.noun}`, year, month && monthName(month), where && `${where.column} ${where.value}`].filter(Boolean).join(', ');
+  const { group, years, month, where } = question;
+  return [figure(question), group && `by ${group.noun}`, years?.join(' and '), month && monthName(month), where && `${where.column} ${where.value}`].filter(Boolean).join(', ');
 }
 
 /** Words that need the column beside them to say anything. */

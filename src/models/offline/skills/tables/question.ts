@@ -22,8 +22,8 @@ export interface TableQuestion {
   readonly superlative?: Superlative;
   /** How many of the first are asked for. */
   readonly top?: number;
-  /** Only groups of this year. */
-  readonly year?: string;
+  /** Only groups of these years. */
+  readonly years?: readonly string[];
   /** Only groups of this calendar month, from 1. */
   readonly month?: number;
   /** Only rows with this value. */
@@ -85,8 +85,19 @@ const EXTREME_OF_EACH = /\b(?:max|maximum|min|minimum|highest|lowest|peak|larges
 /** Those that speak of a column, or of any: in "the spiciest dish" the column is what tells. */
 function superlativesOf(text: string, profile: Profile): Superlative[] {
   const byWord = new Map(superlativesIn(text).map((superlative) => [superlative.word, superlative]));
+  // "The average max temp" names the column "max temp" and asks for no maximum.
+  const inNames = statedAggregate(text) === undefined ? [] : measures(profile).filter(({ name }) => nameMatch(name, text) >= 1).flatMap(({ name }) => nameParts(name));
   return [...byWord.values()].filter(
-    (superlative) => superlative.isKnown || measures(profile).some(({ name }) => hintMatch(name, superlative) > 0),
+    ({ word, isKnown, columns }) => !inNames.includes(word) && (isKnown || measures(profile).some(({ name }) => columns.some((hint) => name.toLowerCase().includes(hint)))),
+  );
+}
+
+/** How much of what a clause speaks of is in a table; 0 where nothing is. */
+export function fit(clause: string, profile: Profile): number {
+  const superlatives = superlativesIn(clause.toLowerCase());
+  return profile.columns.reduce(
+    (sum, { name }) => sum + nameMatch(name, clause) + Math.max(0, ...superlatives.map((superlative) => hintMatch(name, superlative))),
+    0,
   );
 }
 
@@ -183,17 +194,15 @@ function datePart(text: string, date: Column | undefined): Grouping | undefined 
   return { by: call ? `${call}(${date.name})` : date.name, unit, noun, column: date.name };
 }
 
-type Filters = Pick<TableQuestion, 'year' | 'month' | 'where'>;
+type Filters = Pick<TableQuestion, 'years' | 'month' | 'where'>;
 
 function findFilters(text: string, profile: Profile, group: Grouping | undefined): Filters {
   const hasDates = dateColumn(profile) !== undefined;
   const years = hasDates ? [...new Set(text.match(/\b(?:19|20)\d\d\b/g))] : [];
-  const [year] = years;
   const month = hasDates ? MONTHS.findIndex((name) => monthPattern(name).test(text)) + 1 : 0;
   const where = group ? undefined : findValueFilter(text, profile);
   return {
-    // Two years are a comparison, not a filter.
-    ...(year !== undefined && years.length === 1 ? { year } : {}),
+    ...(years.length > 0 ? { years } : {}),
     ...(month > 0 ? { month } : {}),
     ...(where ? { where } : {}),
   };

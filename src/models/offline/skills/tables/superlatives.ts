@@ -66,7 +66,7 @@ const KNOWN = new Map<string, Superlative>([...entries(HIGHEST, 'highest'), ...e
 /** Finds all of them in a text, "most expensive" and "least rain" included. */
 export function superlativesIn(text: string): Superlative[] {
   const plain = text.toLowerCase();
-  const found = [...plain.matchAll(/\b(?:most|least) (expensive|costly|common|frequent|popular|valuable|rainy|windy|sunny|humid|snowy)\b|[a-z]+(?:-(?:selling|rated))?/g)];
+  const found = [...plain.matchAll(/\b(?:most|least) (expensive|costly|common|frequent|popular|valuable|rainy|windy|sunny|humid|snowy)\b|(?<![\w-])[a-z]+(?:-(?:selling|rated))?(?![\w-])/g)];
   return found.flatMap(([phrase, adjective]) => {
     if (adjective) return [withAdjective(phrase, adjective)];
     return superlativeOf(phrase) ?? [];

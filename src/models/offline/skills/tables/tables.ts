@@ -6,7 +6,7 @@ import { toTable } from '../markdown.ts';
 import { CannotDo, type Desk, type Finding, type Result, type Work } from '../skill.ts';
 import { answerQuestion } from './answer.ts';
 import { categories, dateColumn, measures, readProfile, shownNumber, type Column, type Profile } from './facts.ts';
-import { nameMatch, questionsOf } from './question.ts';
+import { fit, nameMatch, questionsOf } from './question.ts';
 
 /** Tables that are looked at where none is named. */
 const MAX_CANDIDATES = 4;
@@ -30,22 +30,44 @@ export function* answerFromTables(action: Action, desk: Desk): Work<Finding[]> {
 
 /** Profiles of the tables that an action is about. @throws CannotDo where there are none */
 function* openTables(action: Action, desk: Desk, clause: string): Work<Profile[]> {
-  const isTable = (file: string): boolean => TABLE_FILE.test(file);
   const own = action.files.filter(isTable);
   const named = own.length > 0 ? own : namedFiles(action, desk, isTable);
-  const candidates = named.length > 0 ? named : (yield* workspaceFiles()).filter(isTable);
-  if (candidates.length === 0) throw new CannotDo('There is no CSV file in the workspace. Attach one with --attach FILE, or name it.');
+  const candidates = named.length > 0 ? named : yield* workspaceTables();
   const chosen = own.length > 0 || candidates.length === 1 ? candidates : byName(candidates, clause);
+  const profiles = yield* profileAll(chosen);
+  if (own.length > 0 || /^(?:profile|compare|describe)\b/i.test(clause)) return profiles;
+  const inTask = fileNames(desk.prompt.task).some(isTable);
+  const best = bestFit(profiles, clause);
+  if (named.length === 0 || inTask || (best && fit(clause, best) > 0) || !desk.prompt.tools.has('list_files')) return best ? [best] : [];
+  // The table of the turns before has nothing of what is asked: another one may.
+  const others = (yield* workspaceTables()).filter((file) => !chosen.includes(file));
+  const better = bestFit([...profiles, ...(yield* profileAll(others))], clause);
+  return better ? [better] : [];
+}
+
+function bestFit(profiles: readonly Profile[], clause: string): Profile | undefined {
+  return profiles.toSorted((a, b) => fit(clause, b) - fit(clause, a))[0];
+}
+
+function* workspaceTables(): Work<string[]> {
+  const tables = (yield* workspaceFiles()).filter(isTable);
+  if (tables.length === 0) throw new CannotDo('There is no CSV file in the workspace. Attach one with --attach FILE, or name it.');
+  return tables;
+}
+
+function* profileAll(paths: readonly string[]): Work<Profile[]> {
   const profiles: Profile[] = [];
-  for (const path of chosen.slice(0, MAX_CANDIDATES)) {
+  for (const path of paths.slice(0, MAX_CANDIDATES)) {
     const { text } = yield* withFile('csv_profile', path, {}, `I profile ${path}.`);
     const profile = readProfile(text);
     if (!profile) throw new CannotDo(`csv_profile gave no profile of ${path}: ${text.slice(0, 200)}`);
     profiles.push(profile);
   }
-  if (own.length > 0 || profiles.length === 1 || /^(?:profile|compare|describe)\b/i.test(clause)) return profiles;
-  const fit = ({ columns }: Profile): number => columns.reduce((sum, { name }) => sum + nameMatch(name, clause), 0);
-  return profiles.toSorted((a, b) => fit(b) - fit(a)).slice(0, 1);
+  return profiles;
+}
+
+function isTable(file: string): boolean {
+  return TABLE_FILE.test(file);
 }
 
 /** The candidates whose names say a word of the clause; all where none does. */
@@ -83,7 +105,7 @@ export function describeProfile(profile: Profile): Finding {
   const detail = [...numbers.slice(0, 6), ...common.slice(0, 3)].join('; ');
   return {
     title: `Profile of ${file}`,
-    sentence: `\`${file}\` has ${rows} rows and ${columns.length} columns (${columns.map(({ name }) => name).join(', ')})${range}.${detail === '' ? '' : ` ${detail}.`}`,
+    sentence: `\`${file}\` has ${rows} rows and ${columns.length} columns (${columns.map(({ name }) => name).join(', ')})${range}.${detail === '' ? '' : ` Values: ${detail}.`}`,
     body: toTable(['column', 'type', 'missing', 'different', 'min / first', 'max / last', 'mean', 'sum'], columns.slice(0, 30).map(columnRow)),
   };
 }

@@ -1,0 +1,169 @@
+/** `copilot chat`: one session in a terminal, with everything that happens in it, whoever caused it. */
+import { createInterface, type Interface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CopilotClient } from '../client.ts';
+import type { ConnectOptions } from '../client/connection.ts';
+import { newUlid } from '../client/create.ts';
+import type { FollowEvent } from '../client/follow.ts';
+import type { SessionHandle } from '../client/session-handle.ts';
+import { CopilotError } from '../contracts/errors.ts';
+import { isSettled } from '../contracts/turn.ts';
+import { type CreateFlags, createOptions } from './connected.ts';
+import { ProgressText } from './progress-text.ts';
+import { messageText } from './read.ts';
+import { paint, remark, reportError, say, sayJson } from './terminal.ts';
+import { sessionLine } from './turns.ts';
+
+const EXIT_WORDS = ['exit', 'quit', 'bye'];
+const SHOWN_MESSAGES = 6;
+/** A second Ctrl-C within this time leaves. */
+const LEAVE_MS = 2_000;
+const LAST_EVENTS_MS = 3_000;
+
+/** Ends with an exit word, the end of the input, or Ctrl-C twice while nothing runs; the session goes on. */
+export async function chat(id: string | undefined, flags: CreateFlags, connect: ConnectOptions = {}): Promise<void> {
+  const client = await CopilotClient.connect(connect);
+  try {
+    const session = id === undefined ? await client.create(createOptions(flags)) : client.session(id);
+    await new Chat(session, flags.json ?? false).run(id !== undefined);
+  } finally {
+    await client.close();
+  }
+}
+
+/** Owns the terminal for the time of a chat. */
+class Chat {
+  readonly #session: SessionHandle;
+  readonly #json: boolean;
+  readonly #text = new ProgressText();
+  readonly #stop = new AbortController();
+  /** Ids of the messages that were typed here: only those of others are shown. */
+  readonly #own = new Set<string>();
+  readonly #ownTurns = new Set<string>();
+  readonly #running = new Set<string>();
+  readonly #isInteractive = process.stdin.isTTY && process.stdout.isTTY;
+  #leaveBefore = 0;
+  #lines: Interface | undefined;
+
+  constructor(session: SessionHandle, json: boolean) {
+    this.#session = session;
+    this.#json = json;
+  }
+
+  async run(isAttached: boolean): Promise<void> {
+    const from = await this.#session.position();
+    await this.#greet(isAttached);
+    const following = this.#follow(from);
+    const lines = createInterface({ input: process.stdin, output: process.stdout, terminal: this.#isInteractive, prompt: '> ' });
+    this.#lines = lines;
+    const onInterrupt = (): void => void this.#interrupt(lines);
+    // A terminal in raw mode gives Ctrl-C to readline, anything else to the process.
+    lines.on('SIGINT', onInterrupt);
+    process.on('SIGINT', onInterrupt);
+    // The session may be ended by somebody else.
+    const ended = following.finally(() => lines.close());
+    try {
+      this.#prompt();
+      await this.#read(lines);
+    } finally {
+      lines.close();
+      process.off('SIGINT', onInterrupt);
+      this.#stop.abort();
+      await ended;
+    }
+    if (!this.#json) remark(`The session goes on. Come back with: copilot chat ${this.#session.id}`);
+  }
+
+  async #greet(isAttached: boolean): Promise<void> {
+    if (this.#json) return sayJson({ type: 'chat', sessionId: this.#session.id, webUrl: this.#session.webUrl ?? null });
+    say(paint('bold', sessionLine(this.#session)));
+    say(paint('dim', 'Ctrl-C stops a turn; "exit" leaves, and the session goes on.'));
+    if (!isAttached) return;
+    const { status, suspendReason } = await this.#session.info();
+    const { messages } = await this.#session.transcript();
+    for (const message of messages.slice(-SHOWN_MESSAGES)) say(messageText(message));
+    if (status !== 'active') {
+      const wayOut = status === 'suspended' ? `; continue it with: copilot continue ${this.#session.id}` : '';
+      say(paint('yellow', `This session is ${status}${suspendReason === null ? '' : ` (${suspendReason})`}${wayOut}`));
+    }
+  }
+
+  async #read(lines: Interface): Promise<void> {
+    for await (const line of lines) {
+      const text = line.trim();
+      if (EXIT_WORDS.includes(text.toLowerCase())) return;
+      if (text === '') this.#prompt();
+      else await this.#send(line);
+    }
+  }
+
+  async #send(text: string): Promise<void> {
+    const messageId = newUlid();
+    this.#own.add(messageId);
+    try {
+      const turn = await this.#session.send(text, { messageId, wait: false, signal: this.#stop.signal });
+      if (!isSettled(turn.status)) this.#running.add(turn.id);
+      // Input that is not typed comes faster than answers: one after the other.
+      if (!this.#isInteractive) await this.#untilShown(turn.id);
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      if (!(error instanceof CopilotError)) throw error;
+      reportError(error, this.#json);
+      this.#prompt();
+    }
+  }
+
+  async #untilShown(turnId: string): Promise<void> {
+    const { status } = await this.#session.awaitTurn(turnId, { signal: this.#stop.signal });
+    const deadline = Date.now() + LAST_EVENTS_MS;
+    while (status !== 'suspended' && this.#running.has(turnId) && Date.now() < deadline) await sleep(20);
+  }
+
+  async #follow(from: number): Promise<void> {
+    for await (const event of this.#session.follow({ from, signal: this.#stop.signal })) {
+      this.#note(event);
+      if (this.#json) sayJson(event);
+      else this.#show(event);
+    }
+  }
+
+  #note(event: FollowEvent): void {
+    if (event.type === 'queued' && this.#own.has(event.messageId)) this.#ownTurns.add(event.turnId);
+    if (event.type === 'turn-started') this.#running.add(event.turnId);
+    if (event.type === 'turn-ended') this.#running.delete(event.turnId);
+  }
+
+  #show(event: FollowEvent): void {
+    if (event.type === 'turn-started') {
+      if (!this.#ownTurns.has(event.turnId)) this.#text.line('bold', `you, elsewhere: ${event.text}`);
+      return;
+    }
+    this.#text.show(event);
+    if (event.type === 'turn-ended' || event.type === 'session') {
+      this.#text.endLine();
+      this.#prompt();
+    }
+  }
+
+  async #interrupt(lines: Interface): Promise<void> {
+    if (this.#running.size > 0 && (await this.#stopTurn())) return;
+    if (Date.now() < this.#leaveBefore) return lines.close();
+    this.#leaveBefore = Date.now() + LEAVE_MS;
+    this.#text.line('dim', 'Nothing runs. Ctrl-C again leaves; the session goes on.');
+    this.#prompt();
+  }
+
+  /** @returns whether there was one */
+  async #stopTurn(): Promise<boolean> {
+    try {
+      return (await this.#session.interrupt()).changed;
+    } catch (error) {
+      reportError(error, this.#json);
+      return true;
+    }
+  }
+
+  #prompt(): void {
+    if (this.#isInteractive && !this.#json && this.#running.size === 0) this.#lines?.prompt(true);
+  }
+}

@@ -1,0 +1,158 @@
+/** `copilot dev`, `worker` and `demo`: server and worker, in this process for as long as they are wanted. */
+import { join } from 'node:path';
+import { Connection } from '@temporalio/client';
+import { CopilotClient } from '../client.ts';
+import { findServer, type ServerAddress } from '../client/server-address.ts';
+import { type Config, loadConfig, packageDir } from '../config.ts';
+import type { RunningServer } from '../server.ts';
+import type { RunningWorker } from '../worker.ts';
+import { type CommonFlags, wholeNumber } from './connected.ts';
+import { watchTurn } from './follow.ts';
+import { ProgressText } from './progress-text.ts';
+import { paint, remark, say, sayJson } from './terminal.ts';
+import { sessionLine } from './turns.ts';
+
+export interface DevFlags extends CommonFlags {
+  readonly port?: string;
+  readonly uiPort?: string;
+}
+
+const DEMO_FILE = join(packageDir, 'examples/data/seattle-weather.csv');
+const DEMO_MESSAGE = 'Profile seattle-weather.csv, find the wettest month, and write a short report with a table to report.md';
+
+interface Stack {
+  readonly server: RunningServer;
+  readonly worker: RunningWorker;
+  /** Stops what was started here, the worker first. */
+  stop(): Promise<void>;
+}
+
+export async function dev({ json, port, uiPort }: DevFlags): Promise<void> {
+  const config = loadConfig();
+  const stack = await startStack(config, {
+    ...(port === undefined ? {} : { port: wholeNumber('--port', port) }),
+    ...(uiPort === undefined ? {} : { uiPort: wholeNumber('--ui-port', uiPort) }),
+  });
+  const { server, worker } = stack;
+  const { address, namespace, uiUrl = null } = server;
+  if (json) sayJson({ type: 'ready', address, namespace, uiUrl, model: worker.model, worker: worker.identity });
+  else {
+    say(`Temporal server  ${address}, namespace ${namespace}`);
+    if (uiUrl !== null) say(`Web UI           ${uiUrl}`);
+    say(`Worker           ${worker.identity}, task queue ${config.taskQueue}`);
+    say(`Model            ${modelLine(worker)}`);
+    say('In another terminal: copilot chat. Ctrl-C stops everything.');
+  }
+  await untilStopped(worker, () => stack.stop());
+  if (json) sayJson({ type: 'stopped' });
+}
+
+export async function worker(): Promise<void> {
+  const config = loadConfig();
+  const server = await findServer(config);
+  await prepare(server);
+  const { startWorker } = await import('../worker.ts');
+  const running = await startWorker(config, { address: server.address, namespace: server.namespace });
+  remark(`worker ready: ${running.identity}, task queue ${config.taskQueue} at ${server.address}, model ${modelLine(running)}`);
+  await untilStopped(running, () => running.stop());
+}
+
+/** What `npm start` does: a chat in a terminal, one session on sample data without. */
+export async function demo(): Promise<void> {
+  const config = loadConfig();
+  const stack = await startStack(config, {});
+  try {
+    say(`Model: ${modelLine(stack.worker)}`);
+    if (process.stdin.isTTY && process.stdout.isTTY) {
+      const { chat } = await import('./chat.ts');
+      await chat(undefined, {}, { config, address: stack.server.address });
+    } else {
+      await runSample(config, stack);
+    }
+  } finally {
+    await stack.stop();
+  }
+}
+
+async function runSample(config: Config, { server }: Stack): Promise<void> {
+  const client = await CopilotClient.connect({ config, address: server.address });
+  try {
+    const session = await client.create({ attach: [DEMO_FILE], message: DEMO_MESSAGE, messageId: 'sample' });
+    say(paint('bold', sessionLine(session)));
+    say(`You: ${DEMO_MESSAGE}`);
+    const text = new ProgressText({ showsMessages: false });
+    const { id } = await session.send(DEMO_MESSAGE, { messageId: 'sample', wait: false });
+    const turn = await watchTurn(session, id, { from: 0, show: (event) => text.show(event) });
+    text.endLine();
+    say('');
+    if (turn.reply !== text.latestText) say(turn.reply);
+    if (turn.error) remark(turn.error.message);
+    for (const file of turn.artifacts) say(`Written: ${join(config.workspaceRoot, session.id, file)}`);
+    if (session.webUrl !== undefined) say(`Web UI:  ${session.webUrl} (with \`copilot dev\` running)`);
+    if (turn.status !== 'completed') process.exitCode = 1;
+  } finally {
+    await client.close();
+  }
+}
+
+async function startStack(config: Config, ports: { port?: number; uiPort?: number }): Promise<Stack> {
+  const { ensureServer } = await import('../server.ts');
+  const server = await ensureServer(config, { ...ports, log: remark });
+  try {
+    const address = await findServer(config, { address: server.address, namespace: server.namespace });
+    await prepare(address);
+    const { startWorker } = await import('../worker.ts');
+    const running = await startWorker(config, { address: server.address, namespace: server.namespace });
+    return {
+      server,
+      worker: running,
+      stop: async () => {
+        try {
+          await running.stop();
+        } finally {
+          await server.stop();
+        }
+      },
+    };
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+}
+
+/** Registers what sessions are listed by, and says what the server refuses. */
+async function prepare({ address, namespace, credentials }: ServerAddress): Promise<void> {
+  const { prepareNamespace } = await import('../server.ts');
+  const connection = await Connection.connect({ ...credentials, address });
+  try {
+    const { warnings } = await prepareNamespace(connection, namespace);
+    for (const warning of warnings) remark(`${paint('yellow', 'warning:', process.stderr)} ${warning}`);
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Until a signal asks for the end and it has come about; a second signal ends at once. */
+async function untilStopped({ stopped }: RunningWorker, stop: () => Promise<void>): Promise<void> {
+  const { promise: asked, resolve: ask } = signalled();
+  try {
+    await Promise.race([asked, stopped]);
+    process.once('SIGINT', endAtOnce).once('SIGTERM', endAtOnce);
+    await stop();
+  } finally {
+    process.off('SIGINT', ask).off('SIGTERM', ask).off('SIGINT', endAtOnce).off('SIGTERM', endAtOnce);
+  }
+}
+
+const endAtOnce = (): never => process.exit(1);
+
+function signalled(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((yes) => (resolve = yes));
+  process.once('SIGINT', resolve).once('SIGTERM', resolve);
+  return { promise, resolve };
+}
+
+function modelLine({ model }: RunningWorker): string {
+  return model === 'offline' ? 'offline (rule-based; set OPENAI_API_KEY or OPENAI_BASE_URL for a real one)' : model;
+}

@@ -1,0 +1,18 @@
+/** The public entry: the client library, the types of what it takes and gives, and the errors. */
+export { CopilotClient } from './client.ts';
+export type { ConnectOptions } from './client/connection.ts';
+export type { CreateOptions } from './client/create.ts';
+export type { FollowEvent, FollowOptions } from './client/follow.ts';
+export type { ResetEvent, TokenEvent } from './client/follow/streamed-text.ts';
+export type { ListFilter, SessionPage, SessionRow } from './client/list.ts';
+export type { ListedStatus, SessionDescription, SessionReport } from './client/reading.ts';
+export { SessionHandle } from './client/session-handle.ts';
+export type { SendOptions, StatusReport } from './client/session-handle.ts';
+export { type Config, loadConfig } from './config.ts';
+export { CopilotError, type ErrorDetails, type ErrorType } from './contracts/errors.ts';
+export type { Json, Usage } from './contracts/json.ts';
+export type { PlanView, TranscriptPage } from './contracts/messages.ts';
+export type { ProgressEvent } from './contracts/progress.ts';
+export type { ContextState, SessionConfig, SessionInfo, SessionStatus } from './contracts/session.ts';
+export type { Message, ToolCall } from './contracts/transcript.ts';
+export { isSettled, type Phase, type Route, type Step, type TurnStatus, type TurnView } from './contracts/turn.ts';

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { Writable } from 'node:stream';
+import type { FollowEvent } from '../../../src/client/follow.ts';
+import { ProgressText } from '../../../src/cli/progress-text.ts';
+
+/** What is written for these events on something that is no terminal. */
+function written(events: readonly FollowEvent[]): string {
+  let text = '';
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      text += String(chunk);
+      done();
+    },
+  }) as unknown as NodeJS.WriteStream; // all that is used of it is write
+  const progress = new ProgressText({ stream });
+  for (const event of events) progress.show(event);
+  return text;
+}
+
+const at = { at: '2026-11-21T00:00:00.000Z', turnId: 'turn-1' };
+const call = { turnId: 'turn-1', activityId: 'turn-1/step-1/1', step: 1 };
+
+describe('progress as text', () => {
+  it('shows a planned turn from its route to its steps, with tools between the texts', () => {
+    assert.equal(
+      written([
+        { ...at, seq: 0, type: 'turn-started', number: 1, text: 'do it' },
+        { ...at, seq: 1, type: 'routed', route: 'planned', agent: 'engineer', reason: 'two things' },
+        { ...at, seq: 2, type: 'planned', steps: [{ number: 1, agent: 'engineer', task: 'write a.txt' }] },
+        { ...at, seq: 3, type: 'step-started', step: 1, agent: 'engineer', task: 'write a.txt', attempt: 2 },
+        { ...at, seq: 4, type: 'model-started', activityId: call.activityId, agent: 'engineer', step: 1 },
+        { type: 'token', ...call, text: 'I wri' },
+        { type: 'token', ...call, text: 'te.' },
+        { ...at, seq: 5, type: 'model-ended', activityId: call.activityId, text: 'I write.', step: 1 },
+        { ...at, seq: 6, type: 'tool-started', activityId: 't', tool: 'write_file', summary: 'write_file a.txt', step: 1 },
+        { ...at, seq: 7, type: 'tool-ended', activityId: 't', status: 'failed', step: 1 },
+        { ...at, seq: 8, type: 'step-ended', step: 1, status: 'completed', summary: 'written' },
+        { ...at, seq: 9, type: 'turn-ended', number: 1, status: 'completed' },
+      ]),
+      `Turn 1: do it
+→ planned · engineer: two things
+Plan:
+  1. write a.txt (engineer)
+▶ step 1 (attempt 2) · engineer: write a.txt
+I write.
+  ⚙ write_file a.txt
+  ✗ it failed
+✓ step 1 completed: written
+`,
+    );
+  });
+
+  it('says when a reply that was being read begins anew', () => {
+    assert.equal(
+      written([
+        { type: 'token', ...call, text: 'half a sen' },
+        { type: 'reset', turnId: 'turn-1', activityId: call.activityId },
+        { type: 'token', ...call, text: 'a sentence' },
+        { ...at, seq: 1, type: 'turn-ended', number: 1, status: 'interrupted' },
+      ]),
+      'half a sen\n↻ this reply begins anew\na sentence\nTurn 1 interrupted\n',
+    );
+  });
+});

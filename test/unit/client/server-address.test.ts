@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { findServer } from '../../../src/client/server-address.ts';
+import { isolatedConfig, temporaryFolder } from '../../helpers/server.ts';
+
+describe('the server that a client uses', () => {
+  let home: string;
+  const record = { address: '127.0.0.1:7777', namespace: 'mine', uiUrl: 'http://127.0.0.1:8777', pid: 1 };
+
+  beforeEach(async () => {
+    home = await temporaryFolder();
+  });
+  afterEach(() => rm(home, { recursive: true, force: true }));
+
+  it('is localhost:7233 where nothing says otherwise', async () => {
+    const { address, namespace, uiUrl } = await findServer(isolatedConfig(home));
+    assert.deepEqual({ address, namespace, uiUrl }, { address: 'localhost:7233', namespace: 'default', uiUrl: undefined });
+  });
+
+  it('is the one that serves the home folder', async () => {
+    await writeFile(join(home, 'server.json'), JSON.stringify(record));
+    const { address, namespace, uiUrl } = await findServer(isolatedConfig(home));
+    assert.deepEqual({ address, namespace, uiUrl }, { address: record.address, namespace: 'mine', uiUrl: record.uiUrl });
+  });
+
+  it('is the one of TEMPORAL_ADDRESS before that, whose Web UI is not known', async () => {
+    await writeFile(join(home, 'server.json'), JSON.stringify(record));
+    const config = isolatedConfig(home, { TEMPORAL_ADDRESS: 'temporal.example', TEMPORAL_NAMESPACE: 'prod' });
+    const { address, namespace, uiUrl } = await findServer(config);
+    assert.deepEqual({ address, namespace, uiUrl }, { address: 'temporal.example:7233', namespace: 'prod', uiUrl: undefined });
+  });
+
+  it('is the one of a profile, with its TLS and key', async () => {
+    const file = join(home, 'temporal.toml');
+    await writeFile(file, '[profile.default]\naddress = "cloud.example:7233"\nnamespace = "team"\napi_key = "secret"\n');
+    const server = await findServer(isolatedConfig(home, { TEMPORAL_CONFIG_FILE: file }));
+    assert.equal(server.address, 'cloud.example:7233');
+    assert.equal(server.namespace, 'team');
+    assert.deepEqual(server.credentials, { apiKey: 'secret', tls: true });
+  });
+
+  it('is what the caller names before all', async () => {
+    const { address } = await findServer(isolatedConfig(home, { TEMPORAL_ADDRESS: 'a:1' }), { address: 'b:2' });
+    assert.equal(address, 'b:2');
+  });
+
+  it('is not guessed from an unreadable server.json', async () => {
+    await writeFile(join(home, 'server.json'), '{');
+    assert.equal((await findServer(isolatedConfig(home))).address, 'localhost:7233');
+  });
+
+  it('is not guessed past a profile that cannot be read', async () => {
+    const file = join(home, 'broken.toml');
+    await writeFile(file, '[profile');
+    await assert.rejects(findServer(isolatedConfig(home, { TEMPORAL_CONFIG_FILE: file })), (error: Error & { type?: string }) => {
+      assert.equal(error.type, 'InvalidConfig');
+      assert.match(error.message, /^TEMPORAL_CONFIG_FILE=.*broken\.toml is not valid/);
+      return true;
+    });
+  });
+});
