@@ -8,7 +8,7 @@ import { SessionStatus } from '../contracts/session.ts';
 import type { ServerLink } from './connection.ts';
 import { closedStatus, type ListedStatus } from './reading.ts';
 import { checkInput } from './input.ts';
-import { newest, type Place, type UpdatedIndex } from './list/newest.ts';
+import { newest, newestOf, type Place, type UpdatedIndex } from './list/newest.ts';
 
 const PAGE_SIZE = 1_000;
 const MAX_LIMIT = 1_000;
@@ -23,7 +23,7 @@ export const ListFilter = z.strictObject({
   mode: FilterText.optional(),
   /** The whole name. */
   name: FilterText.optional(),
-  /** What the name begins with. */
+  /** What the name begins with. On SQLite, as with `copilot dev`, upper and lower case of A to Z are the same there. */
   namePrefix: FilterText.optional(),
   /** Rows of a page. Default 100. */
   limit: z.int().min(1).max(MAX_LIMIT).optional(),
@@ -61,7 +61,11 @@ type PlacedRow = SessionRow & Place;
 export async function listSessions(link: ServerLink, given: ListFilter = {}): Promise<SessionPage> {
   const { limit = 100, after, ...filter } = checkInput(ListFilter, given, '');
   const place = after === undefined ? undefined : readCursor(after);
-  const rows = await newest(visibilityIndex(link, filter), { count: limit + 1, ...(place === undefined ? {} : { after: place }) });
+  const wanted = { count: limit + 1, ...(place === undefined ? {} : { after: place }) };
+  const question = listQuestion(filter);
+  const rows = question.matches
+    ? newestOf((await fetchRows(link, question.query)).filter(question.matches), wanted)
+    : await newest(visibilityIndex(link, question.query), wanted);
   const page = rows.slice(0, limit);
   const last = page.at(-1);
   return {
@@ -72,7 +76,8 @@ export async function listSessions(link: ServerLink, given: ListFilter = {}): Pr
 
 /** @throws CopilotError `InvalidInput`, `ServerUnreachable` */
 export async function countSessions(link: ServerLink, given: Omit<ListFilter, 'limit' | 'after'> = {}): Promise<number> {
-  return await count(link, listQuery(checkInput(ListFilter.omit({ limit: true, after: true }), given, '')));
+  const { query, matches } = listQuestion(checkInput(ListFilter.omit({ limit: true, after: true }), given, ''));
+  return matches ? (await fetchRows(link, query)).filter(matches).length : await count(link, query);
 }
 
 /** How many there are of each status. @throws CopilotError `InvalidInput`, `ServerUnreachable` */
@@ -81,23 +86,53 @@ export async function countByStatus(
   given: Omit<ListFilter, 'limit' | 'after' | 'status'> = {},
 ): Promise<Record<ListedStatus, number>> {
   const filter = checkInput(ListFilter.omit({ limit: true, after: true, status: true }), given, '');
-  const counts = await Promise.all(LISTED_STATUSES.map((status) => count(link, listQuery({ ...filter, status }))));
+  const counts = await Promise.all(LISTED_STATUSES.map((status) => countSessions(link, { ...filter, status })));
   return Object.fromEntries(LISTED_STATUSES.map((status, index) => [status, counts[index] ?? 0])) as Record<ListedStatus, number>; // has them all
 }
 
-/** The visibility query of a filter. https://docs.temporal.io/list-filter */
-export function listQuery(filter: Filter): string {
+/** What is asked of the server, and what is left to check here. */
+export interface ListQuestion {
+  readonly query: string;
+  /** Only where the query gives more than the filter wants. */
+  readonly matches?: (row: Pick<SessionRow, 'user' | 'mode' | 'name'>) => boolean;
+}
+
+/** https://docs.temporal.io/list-filter */
+export function listQuestion(filter: Filter): ListQuestion {
   const { status, user, mode, name, namePrefix } = filter;
-  return [
+  const texts = [
+    ...(user === undefined ? [] : [textCondition(copilotUser.name, user)]),
+    ...(mode === undefined ? [] : [textCondition(copilotMode.name, mode)]),
+    ...(name === undefined ? [] : [textCondition(copilotName.name, name)]),
+    ...(namePrefix === undefined ? [] : [textCondition(copilotName.name, namePrefix, 'STARTS_WITH')]),
+  ];
+  const query = [
     `WorkflowType = ${quote(SESSION_WORKFLOW)}`,
     // Earlier runs of a session are not sessions.
     "ExecutionStatus != 'ContinuedAsNew'",
     ...(status === undefined ? [] : [statusQuery(status)]),
-    ...(user === undefined ? [] : [`${copilotUser.name} = ${quote(user)}`]),
-    ...(mode === undefined ? [] : [`${copilotMode.name} = ${quote(mode)}`]),
-    ...(name === undefined ? [] : [`${copilotName.name} = ${quote(name)}`]),
-    ...(namePrefix === undefined ? [] : [`${copilotName.name} STARTS_WITH ${quote(namePrefix)}`]),
+    ...texts.flatMap(({ condition }) => condition ?? []),
   ].join(' AND ');
+  if (texts.every(({ isExact }) => isExact)) return { query };
+  return {
+    query,
+    matches: (row) =>
+      (user === undefined || row.user === user) &&
+      (mode === undefined || row.mode === mode) &&
+      (name === undefined || row.name === name) &&
+      (namePrefix === undefined || row.name.startsWith(namePrefix)),
+  };
+}
+
+/**
+ * SQL visibility looks for `\"` where the value has `"`, doubles its backslashes, and drops quotes at its ends
+ * (server 1.29). Such a value is asked for by its beginning, and the rest is left to the caller.
+ */
+function textCondition(attribute: string, value: string, operator = '='): { condition?: string; isExact: boolean } {
+  if (!/["\\]|^'|'$/.test(value)) return { condition: `${attribute} ${operator} ${quote(value)}`, isExact: true };
+  const beginning = value.replace(/["\\].*$/s, '').replace(/'+$/, '');
+  if (beginning === '' || beginning.startsWith("'")) return { isExact: false };
+  return { condition: `${attribute} STARTS_WITH ${quote(beginning)}`, isExact: false };
 }
 
 function statusQuery(status: ListedStatus): string {
@@ -114,12 +149,11 @@ function statusQuery(status: ListedStatus): string {
 }
 
 /** A literal of the query language: backslash escapes, and a quote is doubled. */
-export function quote(text: string): string {
+function quote(text: string): string {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
 }
 
-function visibilityIndex(link: ServerLink, filter: Filter): UpdatedIndex<PlacedRow> {
-  const base = listQuery(filter);
+function visibilityIndex(link: ServerLink, base: string): UpdatedIndex<PlacedRow> {
   const between = (fromMs: number, toMs: number): string =>
     [
       base,
@@ -141,7 +175,7 @@ async function count(link: ServerLink, query: string): Promise<number> {
 }
 
 /** The first `max` rows that the server gives, in no order that means anything here. */
-async function fetchRows(link: ServerLink, query: string, max: number): Promise<PlacedRow[]> {
+async function fetchRows(link: ServerLink, query: string, max = Number.MAX_SAFE_INTEGER): Promise<PlacedRow[]> {
   const rows: PlacedRow[] = [];
   try {
     await link.call(

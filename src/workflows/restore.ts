@@ -7,10 +7,10 @@ import { check } from './check.ts';
 import { DurableContext } from './context.ts';
 
 /** The state that a run begins with. @throws InvalidInput where the input is of no known form */
-export function restore(input: SessionInput, now: string): SessionState {
-  if ('carried' in input) return { ...input.carried, runs: input.carried.runs + 1 };
+export function restore(input: SessionInput | undefined, now: string): SessionState {
+  if (input && 'carried' in input) return { ...input.carried, runs: input.carried.runs + 1 };
   // Clients check before they start a session; this is for whoever starts the workflow by other means.
-  return freshState(check(SessionStart, input.start, 'Input of the workflow'), now);
+  return freshState(check(SessionStart, input?.start, 'Input of the workflow'), now);
 }
 
 function freshState(start: SessionStart, now: string): SessionState {

@@ -21,18 +21,26 @@ export interface UpdatedIndex<Row extends Place> {
   fetch(fromMs: number, toMs: number, max: number): Promise<Row[]>;
 }
 
+export interface Wanted {
+  readonly count: number;
+  /** The last row that was given before. */
+  readonly after?: Place;
+}
+
 /** The first `count` rows after the place, newest first, equal times by id from Z to A. */
-export async function newest<Row extends Place>(
-  index: UpdatedIndex<Row>,
-  { count, after }: { readonly count: number; readonly after?: Place },
-): Promise<Row[]> {
+export async function newest<Row extends Place>(index: UpdatedIndex<Row>, { count, after }: Wanted): Promise<Row[]> {
   const untilMs = after?.updatedMs ?? Number.POSITIVE_INFINITY;
   // Rows of the same millisecond as the place, up to it, were given before.
   for (let needed = count; ; needed *= 2) {
     const { rows, isAll } = await newestUntil(index, needed, untilMs);
-    const wanted = (after ? rows.filter((row) => compare(row, after) > 0) : rows).toSorted(compare);
-    if (isAll || wanted.length >= count) return wanted.slice(0, count);
+    const wanted = newestOf(rows, { count, ...(after === undefined ? {} : { after }) });
+    if (isAll || wanted.length >= count) return wanted;
   }
+}
+
+/** The same of rows that are all here. */
+export function newestOf<Row extends Place>(rows: readonly Row[], { count, after }: Wanted): Row[] {
+  return (after ? rows.filter((row) => compare(row, after) > 0) : rows).toSorted(compare).slice(0, count);
 }
 
 function compare(a: Place, b: Place): number {

@@ -41,7 +41,7 @@ const FIGURES =
   /\b(?:average|mean|median|total|sum|overall|top \d+|bottom \d+|per \w+|monthly|yearly|annual|by (?:month|year|weekday)|how many (?:rows|records|entries|columns|different|distinct|unique)|number of (?:rows|records|columns)|columns|statistics|stats|distribution)\b/i;
 
 export function isVerb(word: string): boolean {
-  return VERBS.has(word) || QUESTION_WORDS.has(word) || (/ing$/.test(word) && VERBS.has(base(word)));
+  return VERBS.has(word) || QUESTION_WORDS.has(word) || (word.endsWith('ing') && VERBS.has(base(word)));
 }
 
 /** Whether a clause asks for something, rather than remarking on how to do the rest. */

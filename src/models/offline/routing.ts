@@ -50,7 +50,7 @@ function isGibberish(text: string): boolean {
   const all = words(text);
   if (all.length === 0) return true;
   if (all.length > 4 || /\?\s*$/.test(text) || quotations(text).length > 0 || fileNames(text).length > 0) return false;
-  if (isRequest(withoutLead(text)) || converse(text, { earlier: [] } as unknown as Prompt) !== undefined) return false;
+  if (isRequest(withoutLead(text)) || converse(text, []) !== undefined) return false;
   return all.every((word) => !/[aeiouy]/.test(word) || /[^aeiouy]{5}|(.)\1\1/.test(word) || /^(?:asdf|qwer|foo|bar|baz|blah|bla|lorem|xyz)/.test(word));
 }
 

@@ -1,26 +1,37 @@
 import assert from 'node:assert/strict';
-import { listQuery, quote } from '../../../src/client/list.ts';
+import { listQuestion } from '../../../src/client/list.ts';
+
+const SESSIONS = "WorkflowType = 'copilotSession' AND ExecutionStatus != 'ContinuedAsNew'";
 
 describe('visibility query of a list', () => {
   it('asks for sessions that are no earlier run', () => {
-    assert.equal(listQuery({}), "WorkflowType = 'copilotSession' AND ExecutionStatus != 'ContinuedAsNew'");
+    assert.deepEqual(listQuestion({}), { query: SESSIONS });
   });
 
   it('joins all filters', () => {
-    assert.equal(
-      listQuery({ user: 'ada', status: 'suspended', mode: 'one-shot', namePrefix: 'report' }),
-      "WorkflowType = 'copilotSession' AND ExecutionStatus != 'ContinuedAsNew' AND ExecutionStatus = 'Running' AND " +
-        "CopilotStatus = 'suspended' AND CopilotUser = 'ada' AND CopilotMode = 'one-shot' AND CopilotName STARTS_WITH 'report'",
-    );
+    assert.deepEqual(listQuestion({ user: 'ada', status: 'suspended', mode: 'one-shot', namePrefix: 'report' }), {
+      query:
+        `${SESSIONS} AND ExecutionStatus = 'Running' AND CopilotStatus = 'suspended' AND CopilotUser = 'ada' AND ` +
+        "CopilotMode = 'one-shot' AND CopilotName STARTS_WITH 'report'",
+    });
   });
 
   it('takes the status of a session that was ended from outside from how it ended', () => {
-    assert.match(listQuery({ status: 'terminated' }), /ExecutionStatus = 'Terminated'$/);
-    assert.match(listQuery({ status: 'failed' }), /ExecutionStatus IN \('Failed', 'TimedOut'\)$/);
+    assert.equal(listQuestion({ status: 'terminated' }).query, `${SESSIONS} AND ExecutionStatus = 'Terminated'`);
+    assert.equal(listQuestion({ status: 'failed' }).query, `${SESSIONS} AND ExecutionStatus IN ('Failed', 'TimedOut')`);
   });
 
-  it('keeps quotes and backslashes of a value inside the value', () => {
-    assert.equal(quote(`it's`), `'it''s'`);
-    assert.equal(quote(`a\\' OR 1=1`), `'a\\\\'' OR 1=1'`);
+  it('keeps quotes of a value inside the value', () => {
+    assert.deepEqual(listQuestion({ user: "it's' OR 1=1" }), { query: `${SESSIONS} AND CopilotUser = 'it''s'' OR 1=1'` });
+  });
+
+  it('asks for what the server cannot look for by its beginning, and checks the rest itself', () => {
+    const { query, matches } = listQuestion({ name: 'say "hi"', user: "'quoted'", mode: 'copilot' });
+    assert.equal(query, `${SESSIONS} AND CopilotMode = 'copilot' AND CopilotName STARTS_WITH 'say '`);
+    const row = { name: 'say "hi"', user: "'quoted'", mode: 'copilot' };
+    assert.equal(matches?.(row), true);
+    assert.equal(matches?.({ ...row, name: 'say "ho"' }), false);
+    assert.equal(matches?.({ ...row, user: 'quoted' }), false);
+    assert.equal(listQuestion({ namePrefix: 'a\\b' }).matches?.({ ...row, name: 'a\\bc' }), true);
   });
 });

@@ -42,7 +42,7 @@ function* programsOf({ text, files }: Action, request: string, task: string, may
 }
 
 function languageOf(marked: string, code: string, around: string): Language {
-  if (/^py/.test(marked)) return 'python';
+  if (marked.startsWith('py')) return 'python';
   if (/^(?:js|javascript|node|mjs|cjs|ts|typescript)/.test(marked)) return 'node';
   if (/\bpython\b/i.test(around)) return 'python';
   if (/\b(?:node|javascript|js)\b/i.test(around)) return 'node';

@@ -30,9 +30,9 @@ const PLEASANTRIES: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** A reply to a message that needs no tool, or undefined where no rule knows one. */
-export function converse(text: string, prompt: Prompt): string | undefined {
+export function converse(text: string, earlier: Prompt['earlier']): string | undefined {
   const talk = text.slice(0, MAX_TALK);
-  return echo(text) ?? count(talk) ?? recall(talk, prompt) ?? pleasantry(talk) ?? remember(talk);
+  return echo(text) ?? count(talk) ?? recall(talk, earlier) ?? pleasantry(talk) ?? remember(talk);
 }
 
 /** For whatever no rule knows. */
@@ -80,7 +80,7 @@ function remember(text: string): string | undefined {
 }
 
 /** Questions about what was said before in this conversation. */
-function recall(text: string, { earlier }: Prompt): string | undefined {
+function recall(text: string, earlier: Prompt['earlier']): string | undefined {
   const plain = text.toLowerCase();
   const mine = earlier.filter(({ role }) => role === 'user').map((message) => message.text);
   const yours = earlier.filter(({ role }) => role === 'assistant').map((message) => message.text);

@@ -15,7 +15,7 @@ export function* listFiles(action: Action): Work<Finding> {
   const result = yield* use('list_files', path === undefined ? {} : { path }, 'I look at what files there are.');
   if (result.failed) throw new CannotDo(result.text);
   const lines = result.text.split('\n');
-  const files = lines.filter((line) => line.trim() !== '' && !/\/$/.test(line) && !/^\[|^The workspace is empty|is empty\.$/.test(line));
+  const files = lines.filter((line) => line.trim() !== '' && !line.endsWith('/') && !/^\[|^The workspace is empty|is empty\.$/.test(line));
   const place = path === undefined ? 'the workspace' : `\`${path}\``;
   const names = files.slice(0, 12).map((line) => `\`${nameOf(line)}\``).join(', ');
   const more = files.length > 12 ? ` and ${files.length - 12} more` : '';
@@ -152,7 +152,7 @@ function keySentences(lines: readonly string[]): string {
   return paragraphs.slice(0, 12).map((paragraph) => (paragraph.startsWith('#') ? paragraph : first(paragraph)).slice(0, 240)).join('\n');
 }
 
-export function* searchFiles(action: Action, desk: Desk): Work<Finding> {
+export function* searchFiles(action: Action): Work<Finding> {
   const pattern = searchPattern(action.text);
   if (pattern === undefined) throw new CannotDo('It is not clear what to search for. Put it in quotation marks: search for "budget".');
   const [path] = action.files;
@@ -160,7 +160,7 @@ export function* searchFiles(action: Action, desk: Desk): Work<Finding> {
   const found = yield* use('search_files', { pattern, ...args }, `I search for "${pattern}".`);
   if (found.failed && path !== undefined && isMissing(found)) {
     const near = nearestFile(path, yield* workspaceFiles());
-    if (near !== undefined) return yield* searchFiles({ ...action, files: [near] }, desk);
+    if (near !== undefined) return yield* searchFiles({ ...action, files: [near] });
   }
   if (found.failed) throw new CannotDo(found.text);
   const lines = found.text.split('\n').filter((line) => /^.+?:\d+: /.test(line));

@@ -35,7 +35,7 @@ function* act(action: Action, desk: Desk): Work<Finding[]> {
     case 'read':
       return [yield* readFiles(action, desk)];
     case 'search':
-      return [yield* searchFiles(action, desk)];
+      return [yield* searchFiles(action)];
     case 'write':
       return yield* writeFile(action, desk, act);
     case 'table':
@@ -53,7 +53,7 @@ function* act(action: Action, desk: Desk): Work<Finding[]> {
 const BEYOND = /^(?:translate|rename|move|delete|remove|send|email|mail|upload|download|install|deploy|build|refactor|implement|commit|push|convert|fix|rewrite)\b/i;
 
 function talk({ text }: Action, { prompt }: Desk): Finding {
-  const reply = converse(text, prompt);
+  const reply = converse(text, prompt.earlier);
   if (reply !== undefined) return { title: 'Reply', sentence: reply, body: '' };
   if (prompt.phase !== 'step') return { title: 'Reply', sentence: `${admit(text)} ${ABILITIES} For everything else, ${HOW_TO_GET_A_MODEL}`, body: '' };
   if (BEYOND.test(text)) throw new CannotDo(`${admit(text)} To have it done, ${HOW_TO_GET_A_MODEL}`);

@@ -1,0 +1,26 @@
+# The worker, and the CLI: `docker compose run --rm worker list`.
+FROM node:20-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci
+COPY tsconfig.json tsconfig.build.json ./
+COPY scripts scripts
+COPY src src
+RUN npm run build && npm prune --omit=dev
+
+FROM node:20-slim
+# Certificates for a server behind TLS; Python for sessions that may run code.
+RUN apt-get update \
+  && apt-get install --yes --no-install-recommends ca-certificates python3 \
+  && rm -rf /var/lib/apt/lists/*
+WORKDIR /app
+COPY --from=build /app/package.json ./
+COPY --from=build /app/node_modules node_modules
+COPY --from=build /app/dist dist
+COPY agents agents
+# A new volume takes its owner from the folder that it covers.
+RUN mkdir /workspaces /home/node/.copilot && chown node:node /workspaces /home/node/.copilot
+USER node
+ENV NODE_ENV=production COPILOT_HOME=/home/node/.copilot COPILOT_WORKSPACE_ROOT=/workspaces
+ENTRYPOINT ["node", "dist/cli.js"]
+CMD ["worker"]

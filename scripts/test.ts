@@ -1,0 +1,154 @@
+/**
+ * `npm test`: the gates, then every suite, whatever failed before; then what failed, and `N passed, N failed`.
+ * `--full` adds the suites that take long.
+ *
+ * A gate counts as one, a file that crashes as one failed. Exit code 1 when anything failed.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { loadConfig, packageDir } from '../src/config.ts';
+import { findServerProgram } from '../src/server/binary.ts';
+import type { Counts } from './counting-reporter.ts';
+
+/** Run together: they need no server. */
+const FAST_FOLDERS = ['unit', 'workflow', 'replay'];
+/** One process for each file, one after another: each has servers and workers of its own, on as few as two cores. */
+const SLOW_FOLDERS = ['integration'];
+const OTHER_FOLDERS = ['helpers'];
+
+interface Outcome extends Counts {
+  readonly name: string;
+  readonly seconds: number;
+}
+
+const isFull = process.argv.includes('--full');
+const environment = testEnvironment();
+const outcomes: Outcome[] = [];
+
+await gate('types', () => run('tsc', ['-p', '.']));
+await gate('lint', () => run('oxlint', ['--type-aware', '--deny-warnings']));
+await gate('format', () => run('oxfmt', ['--check']));
+await suite(FAST_FOLDERS.join(', '), FAST_FOLDERS.flatMap(testFiles));
+// Before the tests, since getting it may take minutes and a test may not.
+await gate('Temporal server', hasServerProgram);
+for (const file of [...SLOW_FOLDERS, ...(isFull ? fullFolders() : [])].flatMap(testFiles))
+  await suite(relative(packageDir, file), [file]);
+report();
+
+/** Nothing of the caller's that would send tests to another server or to a model that costs money. */
+function testEnvironment(): NodeJS.ProcessEnv {
+  const foreign = /^(COPILOT|TEMPORAL|OPENAI|AGENT)_/;
+  const kept = Object.entries(process.env).filter(([name]) => name === 'COPILOT_CACHE_DIR' || !foreign.test(name));
+  return { ...Object.fromEntries(kept), ...(isFull ? { COPILOT_TEST_FULL: '1' } : {}) };
+}
+
+async function gate(name: string, check: () => Promise<boolean>): Promise<void> {
+  const startedAt = announce(name);
+  const passed = await check();
+  record({
+    name,
+    passed: Number(passed),
+    failed: Number(!passed),
+    pending: 0,
+    failures: passed ? [] : [name],
+    seconds: since(startedAt),
+  });
+}
+
+/** @param files absolute paths; none at all is a failure, since every suite has some */
+async function suite(name: string, files: readonly string[]): Promise<void> {
+  const startedAt = announce(name);
+  const folder = await mkdtemp(join(tmpdir(), 'copilot-counts-'));
+  try {
+    const file = join(folder, 'counts.json');
+    const reporting = [
+      '--reporter',
+      join(packageDir, 'scripts/counting-reporter.ts'),
+      '--reporter-option',
+      `counts=${file}`,
+    ];
+    const succeeded = files.length > 0 && (await run('mocha', [...reporting, ...files]));
+    record({ name, ...(await readCounts(file, succeeded, name)), seconds: since(startedAt) });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function readCounts(file: string, succeeded: boolean, name: string): Promise<Counts> {
+  const crashed: Counts = { passed: 0, failed: 1, pending: 0, failures: [`${name}: crashed, or has no tests`] };
+  if (!existsSync(file)) return crashed;
+  const counts = JSON.parse(await readFile(file, 'utf8')) as Counts; // written by our reporter
+  return succeeded || counts.failed > 0 ? counts : { ...counts, failed: 1, failures: [`${name}: ended with an error`] };
+}
+
+/** Runs a tool of node_modules with its output to ours; whether it succeeded. */
+async function run(tool: string, args: readonly string[]): Promise<boolean> {
+  const child = spawn(join(packageDir, 'node_modules/.bin', tool), args, {
+    cwd: packageDir,
+    stdio: 'inherit',
+    env: environment,
+  });
+  const [code] = await once(child, 'exit');
+  return code === 0;
+}
+
+async function hasServerProgram(): Promise<boolean> {
+  try {
+    await findServerProgram(loadConfig(environment), (line) => console.log(line));
+    return true;
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    return false;
+  }
+}
+
+function testFiles(folder: string): string[] {
+  const path = join(packageDir, 'test', folder);
+  if (!existsSync(path)) return [];
+  const names = readdirSync(path, { recursive: true, encoding: 'utf8' });
+  return names
+    .filter((name) => name.endsWith('.test.ts'))
+    .sort()
+    .map((name) => join(path, name));
+}
+
+/** Every folder with tests that the usual run leaves out. */
+function fullFolders(): string[] {
+  const known = [...FAST_FOLDERS, ...SLOW_FOLDERS, ...OTHER_FOLDERS];
+  const folders = readdirSync(join(packageDir, 'test'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return folders
+    .map(({ name }) => name)
+    .filter((name) => !known.includes(name))
+    .sort();
+}
+
+function announce(name: string): number {
+  console.log(`\n== ${name}`);
+  return Date.now();
+}
+
+function record(outcome: Outcome): void {
+  outcomes.push(outcome);
+  console.log(summary(outcome));
+}
+
+function summary({ name, passed, failed, pending, seconds }: Outcome): string {
+  return `${name}: ${passed} passed, ${failed} failed${pending === 0 ? '' : `, ${pending} skipped`} (${seconds} s)`;
+}
+
+function since(startedAt: number): number {
+  return Math.round((Date.now() - startedAt) / 1_000);
+}
+
+function report(): void {
+  const sum = (count: 'passed' | 'failed'): number => outcomes.reduce((total, outcome) => total + outcome[count], 0);
+  console.log('\n== all');
+  for (const outcome of outcomes) console.log(summary(outcome));
+  for (const failure of outcomes.flatMap(({ failures }) => failures)) console.log(`failed: ${failure}`);
+  console.log(`${sum('passed')} passed, ${sum('failed')} failed`);
+  process.exitCode = sum('failed') === 0 ? 0 : 1;
+}
