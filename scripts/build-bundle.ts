@@ -7,5 +7,6 @@ import { buildBundle } from '../src/workflow-bundle.ts';
 
 const dist = join(packageDir, 'dist');
 
-await writeFile(join(dist, 'workflow-bundle.js'), await buildBundle(new DefaultLogger('WARN')));
+// The name that src/workflow-bundle.ts looks for; its own module takes `workflow-bundle.js`.
+await writeFile(join(dist, 'workflow-code.js'), await buildBundle(new DefaultLogger('WARN')));
 await chmod(join(dist, 'cli.js'), 0o755);

@@ -91,8 +91,8 @@ export class ServerLink {
       address: server.address,
       connectTimeout: CONNECT_TIMEOUT_MS,
       channelArgs: { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': MAX_RECONNECT_MS },
-      // A session takes 10 updates at a time; more senders than that wait for a moment, not for seconds.
-      interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ initialIntervalMs: () => 100 }))],
+      // About three seconds in all. A session takes 10 updates at a time: more senders than that wait for a moment.
+      interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts: 6, initialIntervalMs: () => 100 }))],
     });
     try {
       await connection.ensureConnected();

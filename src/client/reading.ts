@@ -2,11 +2,10 @@
 import type { WorkflowExecutionDescription, WorkflowExecutionStatusName } from '@temporalio/client';
 import type { QueryDefinition } from '@temporalio/common';
 import type { SessionInfo, SessionResult, SessionStatus } from '../contracts/session.ts';
-import { type CallOptions, isTimeout, type ServerLink } from './connection.ts';
+import type { CallOptions, ServerLink } from './connection.ts';
 
-const QUERY_TIMEOUT_MS = 5_000;
-/** A worker that just took over may have to go to an unused sticky queue and a replay first. */
-const SECOND_TIMEOUT_MS = 10_000;
+/** Where its worker was killed, a query waits 4 s for that worker before another gets it, and then for a replay. */
+const QUERY_TIMEOUT_MS = 8_000;
 
 /** A session's own status, or how it was ended from outside. */
 export type ListedStatus = SessionStatus | 'terminated' | 'failed';
@@ -84,16 +83,8 @@ export async function ask<Result, Args extends [unknown?, unknown?]>(
   { runId, signal }: QuestionOptions = {},
 ): Promise<Result> {
   const handle = link.client.workflow.getHandle(sessionId, runId);
-  const attempt = (timeoutMs: number): Promise<Result> =>
-    link.call(() => handle.query<Result, Args>(query, ...args), { timeoutMs, signal });
   try {
-    try {
-      return await attempt(QUERY_TIMEOUT_MS);
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (!isTimeout(error) || (await link.health()) !== 'ok') throw error;
-      return await attempt(SECOND_TIMEOUT_MS);
-    }
+    return await link.call(() => handle.query<Result, Args>(query, ...args), { timeoutMs: QUERY_TIMEOUT_MS, signal });
   } catch (error) {
     signal?.throwIfAborted();
     throw await link.explain(error, sessionId);

@@ -4,7 +4,7 @@
  */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import { z } from 'zod';
-import { Json, Usage } from './json.ts';
+import type { Usage } from './json.ts';
 import type { ProgressPage } from './progress.ts';
 import { type ContextState, MessageText, QueuedMessage, type SessionInfo, SessionStatus } from './session.ts';
 import type { ResolvedTeam } from './team.ts';
@@ -85,6 +85,3 @@ export const usage = defineQuery<{ total: Usage; byAgent: Readonly<Record<string
 export const team = defineQuery<ResolvedTeam>('team');
 /** What happened since event `from`; for followers. */
 export const progress = defineQuery<ProgressPage, [number]>('progress');
-
-/** A value that a person may hand to a session's context. */
-export const ContextValue = Json;

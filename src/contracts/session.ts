@@ -1,10 +1,10 @@
 /** A session: how it starts, what it shows of itself, what it carries from run to run. */
 import { z } from 'zod';
-import { Json, Usage, utf8Bytes } from './json.ts';
+import { Json, type Usage, utf8Bytes } from './json.ts';
 import { MAX_MESSAGE_BYTES } from './limits.ts';
 import { AgentOverride, Name, ResolvedTeam } from './team.ts';
 import { Message, TranscriptAddress } from './transcript.ts';
-import { type NextStep, Phase, Route, Step, TurnError, TurnStatus } from './turn.ts';
+import type { NextStep, Phase, Route, Step, TurnError, TurnStatus } from './turn.ts';
 
 /** Ids that a caller may choose: they become workflow ids, folder names and parts of keys. */
 export const SessionId = z
@@ -46,7 +46,7 @@ export const Label = z
   .string()
   .min(1, 'it is empty')
   .max(200, 'it is longer than 200 characters')
-  .refine((text) => !/[\u0000-\u001f\u007f]/.test(text) && !hasLoneSurrogate(text), {
+  .refine((text) => !/\p{Cc}/u.test(text) && !hasLoneSurrogate(text), {
     error: 'it contains control characters or half of a surrogate pair',
   });
 

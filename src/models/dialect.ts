@@ -17,7 +17,12 @@ export const COMPATIBLE_DIALECT: Dialect = { output: 'json_schema', limit: 'max_
  * The dialect to try after the server refused a request, or undefined where speaking differently cannot
  * help. Every step gives something up for good, so repeated use ends.
  */
-export function nextDialect(dialect: Dialect, error: ModelError, status: number | undefined, asksOutput: boolean): Dialect | undefined {
+export function nextDialect(
+  dialect: Dialect,
+  error: ModelError,
+  status: number | undefined,
+  asksOutput: boolean,
+): Dialect | undefined {
   if (error.type !== 'ModelRejected' || (status !== 400 && status !== 422)) return undefined;
   const problem = String(error.details['problem']);
   if (dialect.countsTokens && /stream_options|include_usage/.test(problem)) return { ...dialect, countsTokens: false };

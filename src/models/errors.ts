@@ -11,7 +11,11 @@ const MAX_PROBLEM_TEXT = 500;
 /** 429 and 5xx pass by themselves; these codes with 429 do not: somebody has to pay first. */
 const EXHAUSTED_CODES = new Set(['insufficient_quota', 'billing_hard_limit_reached', 'billing_not_active']);
 
-const OVERFLOW_CODES = new Set(['context_length_exceeded', 'exceed_context_size_error', 'model_context_window_exceeded']);
+const OVERFLOW_CODES = new Set([
+  'context_length_exceeded',
+  'exceed_context_size_error',
+  'model_context_window_exceeded',
+]);
 
 /** How OpenAI, Azure, vLLM, llama.cpp, LM Studio, Ollama, Mistral, Groq, xAI, Gemini and Anthropic word it. */
 const OVERFLOW_PATTERNS = [
@@ -82,7 +86,8 @@ function describe(error: unknown): string {
   if (error instanceof APIConnectionTimeoutError) return 'no answer in time';
   let innermost = error;
   while (innermost instanceof Error && innermost.cause instanceof Error) innermost = innermost.cause;
-  if (innermost instanceof SyntaxError) return `malformed JSON in the reply: ${innermost.message}`.slice(0, MAX_PROBLEM_TEXT);
+  if (innermost instanceof SyntaxError)
+    return `malformed JSON in the reply: ${innermost.message}`.slice(0, MAX_PROBLEM_TEXT);
   const text = innermost instanceof Error ? innermost.message || innermost.name : String(innermost);
   // Some servers repeat the key that they refuse.
   return text.replace(/\b(sk|key|gsk|xai)-[\w*-]{6,}/g, '$1-…').slice(0, MAX_PROBLEM_TEXT);

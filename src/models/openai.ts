@@ -79,7 +79,8 @@ export function openModel(options: ModelOptions): Model {
     // A local server without a key gets no made-up one.
     ...(options.apiKey === undefined ? { defaultHeaders: { Authorization: null } } : {}),
   });
-  const firstDialect = options.baseUrl === undefined || options.baseUrl.startsWith(OPENAI_URL) ? OPENAI_DIALECT : COMPATIBLE_DIALECT;
+  const firstDialect =
+    options.baseUrl === undefined || options.baseUrl.startsWith(OPENAI_URL) ? OPENAI_DIALECT : COMPATIBLE_DIALECT;
   const dialects = new Map<string, Dialect>();
 
   return {
@@ -120,7 +121,12 @@ async function call(client: OpenAI, request: ModelRequest, dialect: Dialect): Pr
   }
 }
 
-async function exchange(client: OpenAI, request: ModelRequest, dialect: Dialect, controller: AbortController): Promise<ModelReply> {
+async function exchange(
+  client: OpenAI,
+  request: ModelRequest,
+  dialect: Dialect,
+  controller: AbortController,
+): Promise<ModelReply> {
   const body = toBody(request, dialect);
   const builder = new ReplyBuilder({
     model: request.model,
@@ -161,10 +167,14 @@ function toBody(request: ModelRequest, dialect: Dialect): Body {
     ],
     ...(dialect.countsTokens ? { stream_options: { include_usage: true } } : {}),
     // An empty list of tools is refused by OpenAI.
-    ...(tools && tools.length > 0 ? { tools: tools.map((tool) => ({ type: 'function' as const, function: { ...tool } })) } : {}),
+    ...(tools && tools.length > 0
+      ? { tools: tools.map((tool) => ({ type: 'function' as const, function: { ...tool } })) }
+      : {}),
     ...(temperature === undefined ? {} : { temperature }),
     ...(maxOutputTokens === undefined ? {} : { [dialect.limit]: maxOutputTokens }),
-    ...(output === undefined ? {} : { response_format: inPrompt ? { type: 'json_object' as const } : jsonSchema(output) }),
+    ...(output === undefined
+      ? {}
+      : { response_format: inPrompt ? { type: 'json_object' as const } : jsonSchema(output) }),
   };
 }
 

@@ -16,11 +16,13 @@ export interface ModelReply {
 const CallPart = z.object({
   index: z.number().int().nullish(),
   id: z.string().nullish(),
-  function: z.object({
-    name: z.string().nullish(),
-    // Some servers send the arguments parsed.
-    arguments: z.union([z.string(), z.record(z.string(), z.unknown())]).nullish(),
-  }).nullish(),
+  function: z
+    .object({
+      name: z.string().nullish(),
+      // Some servers send the arguments parsed.
+      arguments: z.union([z.string(), z.record(z.string(), z.unknown())]).nullish(),
+    })
+    .nullish(),
 });
 type CallPart = z.infer<typeof CallPart>;
 
@@ -76,7 +78,11 @@ export class ReplyBuilder {
   add(part: unknown): void {
     const parsed = Part.safeParse(part);
     if (!parsed.success) {
-      throw new CopilotError('ModelUnavailable', { problem: 'its reply is not a chat completion' }, { cause: parsed.error });
+      throw new CopilotError(
+        'ModelUnavailable',
+        { problem: 'its reply is not a chat completion' },
+        { cause: parsed.error },
+      );
     }
     const { model, choices, usage } = parsed.data;
     if (model) this.#model = model;
@@ -96,7 +102,8 @@ export class ReplyBuilder {
       throw new CopilotError('ModelUnavailable', { problem: 'the reply was cut off in the middle' });
     }
     const toolCalls = this.#calls.map(({ id, name, arguments: text }) => ({ id, name, arguments: text || '{}' }));
-    const written = this.#text.length + toolCalls.reduce((sum, call) => sum + call.name.length + call.arguments.length, 0);
+    const written =
+      this.#text.length + toolCalls.reduce((sum, call) => sum + call.name.length + call.arguments.length, 0);
     return {
       text: this.#text,
       toolCalls,
@@ -123,7 +130,8 @@ export class ReplyBuilder {
   #findCall(part: CallPart, position: number): PartialCall {
     const last = this.#calls.at(-1);
     const begins = Boolean(part.id || part.function?.name);
-    const index = part.index ?? (last === undefined ? position : begins && part.id !== last.id ? last.index + 1 : last.index);
+    const index =
+      part.index ?? (last === undefined ? position : begins && part.id !== last.id ? last.index + 1 : last.index);
     const known = this.#calls.findLast((call) => call.index === index);
     // Some servers send every whole call with index 0, with an id or without.
     const another = known && (part.id ? part.id !== known.id : part.function?.name && isJson(known.arguments));

@@ -3,8 +3,19 @@
  * https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
  */
 const KEYWORDS = new Set([
-  'type', 'properties', 'required', 'additionalProperties', 'items', 'enum', 'const', 'anyOf', 'description', 'title',
-  '$schema', '$defs', '$ref',
+  'type',
+  'properties',
+  'required',
+  'additionalProperties',
+  'items',
+  'enum',
+  'const',
+  'anyOf',
+  'description',
+  'title',
+  '$schema',
+  '$defs',
+  '$ref',
 ]);
 
 export function allowsStrict(schema: unknown): boolean {

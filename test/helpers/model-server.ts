@@ -10,7 +10,14 @@ import assert from 'node:assert/strict';
 import type { IncomingHttpHeaders } from 'node:http';
 import { offlineReply } from '../../src/models/offline/model.ts';
 import { startChatServer, type ChatExchange } from '../../src/models/server/chat-server.ts';
-import { parseChatRequest, pause, sendJson, sendReply, WireError, type ChatRequest } from '../../src/models/server/wire.ts';
+import {
+  parseChatRequest,
+  pause,
+  sendJson,
+  sendReply,
+  WireError,
+  type ChatRequest,
+} from '../../src/models/server/wire.ts';
 
 /** One reply of the script. All fields are optional: `{}` is an empty text. */
 export interface ScriptedReply {
@@ -80,7 +87,9 @@ export async function startModelServer(): Promise<ModelServer> {
     if (responder) return sendReply(exchange.response, chat, offlineReply(chat));
     const last = JSON.stringify(chat.messages.at(-1)).slice(0, 300);
     unscripted.push(`call ${requests.length}: ${last}`);
-    throw new WireError(500, `No reply is scripted for call ${requests.length}, whose last message is ${last}`, { type: 'server_error' });
+    throw new WireError(500, `No reply is scripted for call ${requests.length}, whose last message is ${last}`, {
+      type: 'server_error',
+    });
   };
   const server = await startChatServer({ model: 'scripted', onChat });
 

@@ -1,7 +1,17 @@
 /** What a text asks for, as actions that the offline model has a skill for. */
 import { arithmetic } from './arithmetic.ts';
 import { superlativesIn } from './skills/tables/superlatives.ts';
-import { clauses, codeBlocks, fileNames, quotations, ruleText, stem, TABLE_FILE, withoutLead, words } from './language.ts';
+import {
+  clauses,
+  codeBlocks,
+  fileNames,
+  quotations,
+  ruleText,
+  stem,
+  TABLE_FILE,
+  withoutLead,
+  words,
+} from './language.ts';
 
 /** `say`: no skill of work; small talk, questions and whatever is beyond the rules. */
 export type ActionKind = 'list' | 'read' | 'search' | 'write' | 'table' | 'calculate' | 'code' | 'say';
@@ -14,8 +24,12 @@ export interface Action {
   readonly files: readonly string[];
 }
 
-const WRITE_VERBS = set('write save store put create make generate draft produce compose export record append document prepare copy');
-const READ_VERBS = set('read open show display print cat view summarize summarise describe review check inspect explain look quote skim tell give count get load');
+const WRITE_VERBS = set(
+  'write save store put create make generate draft produce compose export record append document prepare copy',
+);
+const READ_VERBS = set(
+  'read open show display print cat view summarize summarise describe review check inspect explain look quote skim tell give count get load',
+);
 const LIST_VERBS = set('list ls show see display enumerate print tell give count check look');
 const SEARCH_VERBS = set('search grep find locate look scan');
 const TABLE_VERBS = set('profile analyze analyse explore aggregate group rank compare plot chart tabulate');
@@ -28,9 +42,18 @@ const OTHER_VERBS = set(
     'report identify determine extract detect convert sort filter clean merge join split draw visualize visualise update change edit improve ' +
     'note mark highlight name verify validate choose select pick collect gather present decide estimate predict help organize organise finish',
 );
-const QUESTION_WORDS = set('what which who whom whose when where why how is are was were do does did has have can could should will would');
+const QUESTION_WORDS = set(
+  'what which who whom whose when where why how is are was were do does did has have can could should will would',
+);
 const VERBS = new Set([
-  ...WRITE_VERBS, ...READ_VERBS, ...LIST_VERBS, ...SEARCH_VERBS, ...TABLE_VERBS, ...CALCULATE_VERBS, ...RUN_VERBS, ...OTHER_VERBS,
+  ...WRITE_VERBS,
+  ...READ_VERBS,
+  ...LIST_VERBS,
+  ...SEARCH_VERBS,
+  ...TABLE_VERBS,
+  ...CALCULATE_VERBS,
+  ...RUN_VERBS,
+  ...OTHER_VERBS,
 ]);
 
 /** Nouns that a file is written as. */
@@ -38,7 +61,7 @@ const DOCUMENT = /\b(?:reports?|files?|notes?|summar(?:y|ies)|documents?|markdow
 
 /** What speaks of figures in a table, superlatives aside. */
 const FIGURES =
-  /\b(?:average|mean|median|total|sum|overall|top \d+|bottom \d+|per \w+|monthly|yearly|annual|by (?:month|year|weekday)|how many (?:rows|records|entries|columns|different|distinct|unique)|number of (?:rows|records|columns)|columns|statistics|stats|distribution)\b/i;
+  /\b(?:average|mean|median|total|sum|overall|top \d+|bottom \d+|per \w+|monthly|yearly|annual|by (?:month|year|weekday)|how many \w+|number of (?:rows|records|columns)|columns|statistics|stats|distribution)\b/i;
 
 export function isVerb(word: string): boolean {
   return VERBS.has(word) || QUESTION_WORDS.has(word) || (word.endsWith('ing') && VERBS.has(base(word)));
@@ -47,18 +70,38 @@ export function isVerb(word: string): boolean {
 /** Whether a clause asks for something, rather than remarking on how to do the rest. */
 export function isRequest(clause: string): boolean {
   const [first = ''] = words(clause);
-  return isVerb(first) || /\?\s*$/.test(clause);
+  return isVerb(first) || ASKS.test(clause) || /\?\s*$/.test(clause);
 }
 
 /** The actions that a text asks for, in order; remarks such as "keep it short" are no actions. Never empty. */
 export function actionsOf(text: string): Action[] {
   const rules = ruleText(text).trim();
   if (isOneUtterance(rules)) return [{ kind: 'say', text: text.trim(), files: [] }];
-  const parts = clauses(rules, isVerb).map(withoutLead);
+  const parts = inOrder(clauses(rules, isVerb).map(withoutLead)).map(imperative);
   const requests = parts.filter((part) => isRequest(part) || kindOf(part) !== 'say');
   const found = requests.flatMap(toActions).reduce<Action[]>(withFollowUp, []);
   const isTalk = found.length <= 1 && found.every(({ kind }) => kind === 'say');
   return isTalk ? [{ kind: 'say', text: text.trim(), files: fileNames(rules) }] : found;
+}
+
+/** "Before writing the report, read a.txt" is done the other way round. */
+function inOrder(parts: readonly string[]): string[] {
+  const result = [...parts];
+  for (let index = 0; index < result.length - 1; index++) {
+    const later = /^before\s+(\p{L}+ing\b[^]*)$/iu.exec(result[index] ?? '')?.[1];
+    if (later === undefined) continue;
+    result.splice(index, 2, result[index + 1] ?? '', later.replace(/,\s*$/, ''));
+    index++;
+  }
+  return result;
+}
+
+/** "Reading a.txt" as "Read a.txt". */
+function imperative(part: string): string {
+  return part.replace(/^\p{L}+ing\b/iu, (word) => {
+    const verb = base(word.toLowerCase());
+    return VERBS.has(verb) ? verb : word;
+  });
 }
 
 /** What `actionsOf` passed over: remarks that hold for all of the actions. */
@@ -70,7 +113,10 @@ export function remarksOf(text: string): string[] {
 
 /** Phrases whose content is no instruction, and small talk that a comma would cut. */
 function isOneUtterance(text: string): boolean {
-  return /^\W*(?:please\s+)?(?:repeat after me|say after me|echo)\b/i.test(text) || /^\W*(?:please\s+)?count (?:up )?(?:slowly )?(?:from \d+ )?to \d+/i.test(text);
+  return (
+    /^\W*(?:please\s+)?(?:repeat after me|say after me|echo)\b/i.test(text) ||
+    /^\W*(?:please\s+)?count (?:up )?(?:slowly )?(?:from \d+ )?to \d+/i.test(text)
+  );
 }
 
 /** One clause is one action, but "summarise a.txt into b.md" is two. */
@@ -94,7 +140,14 @@ const PRONOUN = /\b(?:it|its|they|them|their|this|that|these|those|there)\b/i;
 function withFollowUp(before: Action[], action: Action): Action[] {
   const last = before.at(-1);
   if (last?.kind === 'read' && last.files.length > 0 && action.text.startsWith(RESULT)) {
-    return [...before, { ...action, text: `Write a summary of ${last.files.join(', ')} to ${action.files.join(', ')}`, files: [...last.files, ...action.files] }];
+    return [
+      ...before,
+      {
+        ...action,
+        text: `Write a summary of ${last.files.join(', ')} to ${action.files.join(', ')}`,
+        files: [...last.files, ...action.files],
+      },
+    ];
   }
   const asks = READ_VERBS.has(base(words(action.text)[0] ?? '')) || QUESTION_WORDS.has(words(action.text)[0] ?? '');
   if (last?.kind !== 'read' || action.kind !== 'say' || !asks || !PRONOUN.test(action.text)) return [...before, action];
@@ -102,7 +155,11 @@ function withFollowUp(before: Action[], action: Action): Action[] {
 }
 
 /** "… into summary.md", "… and save it as x.txt" at the end of a clause. */
-const OUTPUT = /\s+(?:in ?to|to)\s+(?:(?:a|the)\s+)?(?:new\s+)?(?:file\s+)?(?:called\s+|named\s+)?[`"'“]?\S+[`"'”]?[.!]?\s*$/i;
+const OUTPUT =
+  /\s+(?:in ?to|to)\s+(?:(?:a|the)\s+)?(?:new\s+)?(?:file\s+)?(?:called\s+|named\s+)?[`"'“]?\S+[`"'”]?[.!]?\s*$/i;
+
+/** "On which day …", "in what city …". */
+const ASKS = /^(?:on|in|at|for|by|from|to|with)\s+(?:which|what|whose)\b/i;
 
 /** The skill that a clause needs. */
 export function kindOf(clause: string): ActionKind {
@@ -111,7 +168,7 @@ export function kindOf(clause: string): ActionKind {
   const files = fileNames(clause);
   const table = files.some((file) => TABLE_FILE.test(file));
   const has = (verbs: ReadonlySet<string>): boolean => verbs.has(first);
-  const asks = QUESTION_WORDS.has(first);
+  const asks = QUESTION_WORDS.has(first) || ASKS.test(clause);
 
   if (isCode(clause, has(RUN_VERBS) || has(CALCULATE_VERBS), files)) return 'code';
   if (has(WRITE_VERBS) && (files.length > 0 || DOCUMENT.test(clause) || first === 'save')) {
@@ -128,7 +185,11 @@ export function kindOf(clause: string): ActionKind {
   const isName = files.length === 1 && files[0] === clause.replace(/^[`"'“]|[`"'”.!?]+$/g, '');
   if (files.length > 0 && (has(READ_VERBS) || asks || has(SEARCH_VERBS) || isName)) return 'read';
   if (/^(?:summari[sz]e|read|open|print|cat)\s+(?:it|this|that|them)\b/i.test(clause)) return 'read';
-  if (has(READ_VERBS) && /\b(?:the|this|that|it|its|attached) ?(?:file|attachment|document|notes|contents?|lines|headings)\b/i.test(clause)) return 'read';
+  if (
+    has(READ_VERBS) &&
+    /\b(?:the|this|that|it|its|attached) ?(?:file|attachment|document|notes|contents?|lines|headings)\b/i.test(clause)
+  )
+    return 'read';
   return 'say';
 }
 
@@ -140,19 +201,34 @@ function isCode(clause: string, runs: boolean, files: readonly string[]): boolea
 
 function isSearch(clause: string, searches: boolean): boolean {
   const quoted = quotations(clause).length > 0;
-  if (/\b(?:which|what|any|all)\s+(?:files?|lines?|documents?)\b.*\b(?:contain|mention|include|have the (?:word|text)|say)/i.test(clause)) return true;
+  if (
+    /\b(?:which|what|any|all)\s+(?:files?|lines?|documents?)\b.*\b(?:contain|mention|include|have the (?:word|text)|say)/i.test(
+      clause,
+    )
+  )
+    return true;
   if (/^(?:search|grep|scan)\b/i.test(clause)) return true;
   if (!searches && !/^where\b/i.test(clause)) return false;
-  return quoted || /\b(?:lines?|occurrences?|mentions?|places?|files?)\b.*\b(?:contain|mention|with the|of the word|include)/i.test(clause) || /^look for\b/i.test(clause);
+  return (
+    quoted ||
+    /\b(?:lines?|occurrences?|mentions?|places?|files?)\b.*\b(?:contain|mention|with the|of the word|include)/i.test(
+      clause,
+    ) ||
+    /^look for\b/i.test(clause)
+  );
 }
 
 function isListing(clause: string, asks: boolean): boolean {
   if (!asks) return false;
   if (/^ls\b/i.test(clause)) return true;
-  return /\b(?:files|folders?|director(?:y|ies)|workspace|attachments)\b/i.test(clause) && !/\bin (?:the )?files? \S+\.\w/i.test(clause);
+  return (
+    /\b(?:files|folders?|director(?:y|ies)|workspace|attachments)\b/i.test(clause) &&
+    !/\bin (?:the )?files? \S+\.\w/i.test(clause)
+  );
 }
 
-const FIGURE_WORD = '(?:monthly|yearly|annual|daily|average|mean|median|total|sum|maximum|minimum|max|min|highest|lowest|number|count)';
+const FIGURE_WORD =
+  '(?:monthly|yearly|annual|daily|average|mean|median|total|sum|maximum|minimum|max|min|highest|lowest|number|count)';
 /** "Monthly average wind", "total sales by region". */
 const FIGURE_PHRASE = new RegExp(`^(?:the )?${FIGURE_WORD}\\b.{0,200}\\b(?:${FIGURE_WORD}|by|per|of|for|in)\\b`, 'i');
 
@@ -160,7 +236,12 @@ const FIGURE_PHRASE = new RegExp(`^(?:the )?${FIGURE_WORD}\\b.{0,200}\\b(?:${FIG
 function isAboutTables(clause: string, asks: boolean): boolean {
   if (/\b(?:you|your|me|my|i|life|way|advice|think)\b/i.test(clause)) return false;
   const [first = ''] = words(clause);
-  return asks || isVerb(first) || FIGURE_PHRASE.test(clause) || superlativesIn(clause).some(({ columns, isKnown }) => isKnown && columns.length > 0);
+  return (
+    asks ||
+    isVerb(first) ||
+    FIGURE_PHRASE.test(clause) ||
+    superlativesIn(clause).some(({ columns, isKnown }) => isKnown && columns.length > 0)
+  );
 }
 
 /** "Reading" and "reads" as "read". */

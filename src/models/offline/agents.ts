@@ -19,7 +19,7 @@ const CALLING: Readonly<Record<ActionKind, string>> = {
   say: 'answer question chat talk explain explanation text general assistant write',
 };
 
-const LINE = /^\s*[-*]\s+[`*]*([a-z][a-z0-9-]{0,62})[`*]*(?:\s*\([^)\n]*\))?:\s+(.+)$/gm;
+const LINE = /^[^\S\n]*[-*][^\S\n]+[`*]*([a-z][a-z0-9-]{0,62})[`*]*(?:\s*\([^)\n]*\))?:\s+(.+)$/gm;
 /** They organise the work of others and do no step. */
 const ORGANISER = /rout(?:er|ing)|plann(?:er|ing)|orchestrat|supervis/;
 
@@ -33,7 +33,11 @@ export function agentsIn(system: string): Agent[] {
 /** The agent whose description has most in common with the action; the first of equals. Undefined where there is none. */
 export function chooseAgent(agents: readonly Agent[], kind: ActionKind, text: string): string | undefined {
   const calling = CALLING[kind].split(' ').map(stem);
-  const said = new Set(words(text).filter((word) => word.length > 3).map(stem));
+  const said = new Set(
+    words(text)
+      .filter((word) => word.length > 3)
+      .map(stem),
+  );
   const score = ({ id, description }: Agent): number => {
     const own = new Set(words(`${id} ${id} ${description}`).map(stem));
     const fit = calling.reduce((sum, word, place) => sum + (own.has(word) ? 2 - place / 10 : 0), 0);

@@ -1,7 +1,9 @@
 /** As much English as the offline model knows: words, quotations, file names, and where one clause ends. */
 
 /** Text beyond this is not looked at for rules: a pasted book is no instruction. */
-const MAX_RULE_TEXT = 20_000;
+const MAX_RULE_TEXT = 10_000;
+/** Lead words and a verb are within so much of a clause's beginning. */
+const MAX_LEAD = 120;
 
 /** Stands for a part that must stay whole; from the private use area, which texts do not contain. */
 const OPEN = '\uE000';
@@ -10,12 +12,15 @@ const CLOSE = '\uE001';
 const CODE_BLOCK = /```[^]*?```/g;
 const QUOTED = /"[^"]*"|“[^”]*”|«[^»]*»|`[^`\n]+`|(?<![\w'])'[^'\n]+'(?![\w'])/g;
 const URL_TEXT = /\bhttps?:\/\/[^\s)>\]]+/g;
-const FILE = /(?<![\w./-])(?:\.{0,2}\/)?(?:[\w@+-][\w.@+-]{0,80}\/){0,12}[\w@+-][\w.@+-]{0,120}\.[A-Za-z][A-Za-z0-9]{0,7}(?![\w/-])/g;
+const FILE =
+  /(?<![\w./-])(?:\.{0,2}\/)?(?:[\w@+-][\w.@+-]{0,80}\/){0,12}[\w@+-][\w.@+-]{0,120}\.[A-Za-z][A-Za-z0-9]{0,7}(?![\w/-])/g;
 const ABBREVIATION = /\b(?:e\.g|i\.e|etc|vs|approx|no|mr|mrs|dr)\.(?=[\s,])/gi;
 
 /** After a full stop without a space these are the next word of the sentence, or the end of an address, and no extension. */
 const NO_EXTENSION = new Set(
-  'a an and are com dev for g e find i if in io is it net of on or org s so that the then this to use we with write you m'.split(' '),
+  'a an and are com dev for g e find i if in io is it net of on or org s so that the then this to use we with write you m'.split(
+    ' ',
+  ),
 );
 
 /** What a file name ends with, where it is a table that `csv_profile` reads. */
@@ -112,13 +117,15 @@ export function clauses(text: string, isVerb: (word: string) => boolean): string
     .replace(URL_TEXT, keep)
     .replace(QUOTED, keep)
     .replace(FILE, (name) => (isExtension(name) ? keep(name) : name))
-    .replace(/\d+[.,:]\d+/g, keep)
+    .replace(/\d{1,20}[.,:]\d{1,20}/g, keep)
     .replace(ABBREVIATION, keep)
     .replace(/[^\S\n]+/g, ' ')
     .replace(/\n{3,}/g, '\n\n');
   const restore = (part: string): string =>
     part.replace(new RegExp(`${OPEN}(\\d+)${CLOSE}`, 'g'), (_, index: string) => restore(kept[Number(index)] ?? ''));
-  const parts = items(shielded).flatMap(sentences).flatMap((sentence) => splitBeforeVerbs(sentence, isVerb));
+  const parts = items(shielded)
+    .flatMap(sentences)
+    .flatMap((sentence) => splitBeforeVerbs(sentence, isVerb));
   return parts.map((part) => restore(part).trim()).filter((part) => /[\p{L}\p{N}]/u.test(part));
 }
 
@@ -133,7 +140,7 @@ export function withoutLead(clause: string): string {
 }
 
 const LEAD =
-  /^(?:[,;:–-]+|(?:and|then|also|next|now|finally|lastly|first|firstly|second|secondly|third|thirdly|afterwards|after that|in the end|at last|please|kindly|so|ok|okay|hi|hello|hey|i want you to|i would like you to|i'd like you to|i need you to|you should|you must|can you|could you|would you|will you|let us|let's|step \d+|to begin with|begin by|start by)(?=$|[\s,:.!-])[,:.!-]*)/i;
+  /^(?:[,;:–-]+|(?:and|then|also|next|now|finally|lastly|first|firstly|second|secondly|third|thirdly|afterwards|after that|in the end|at last|please|kindly|so|ok|okay|hi|hello|hey|i want you to|i would like you to|i'd like you to|i need you to|you should|you must|can you|could you|would you|will you|let us|let's|step \d+|to begin with|begin by|start by|after(?= \w+ing\b)|by(?= \w+ing\b))(?=$|[\s,:.!-])[,:.!-]*)/i;
 
 /** Items of numbered and bulleted lists, and the paragraphs around them; a line that only introduces a list is left out. */
 function items(text: string): string[] {
@@ -153,7 +160,8 @@ function items(text: string): string[] {
   };
   lines.forEach((line, index) => {
     const isItem = isList && marker.test(line);
-    const introduces = /:\s*$/.test(line) && marker.test(lines.slice(index + 1).find((next) => next.trim() !== '') ?? '');
+    const introduces =
+      line.trimEnd().endsWith(':') && marker.test(lines.slice(index + 1).find((next) => next.trim() !== '') ?? '');
     if (isItem || line.trim() === '') flush();
     if (isList && introduces && !isItem) return;
     if (line.trim() !== '') paragraph.push(line.replace(isItem ? marker : /^\s+/, ''));
@@ -168,21 +176,29 @@ function sentences(text: string): string[] {
 
 /** Cuts at commas, "and", "then" where a verb follows: "find the wettest and driest month" stays whole. */
 function splitBeforeVerbs(sentence: string, isVerb: (word: string) => boolean): string[] {
-  const joint = /(?:\s*[,:]\s*(?:and\s+|then\s+|but\s+)*|\s+(?:and|then|afterwards)\s+(?:also\s+|then\s+|finally\s+)*|\s+(?:before|after)\s+(?=\p{L}+ing\b))/giu;
+  const joint =
+    /(?:\s*[,:]\s*(?:and\s+|then\s+|but\s+)*|\s+(?:and|then|afterwards)\s+(?:also\s+|then\s+|finally\s+)*|\s+(?:before|after)\s+(?=\p{L}+ing\b))/giu;
   const parts: string[] = [];
   let start = 0;
+  // "Write a report after profiling a.csv" has its second part first.
+  let isFirst = false;
+  const add = (part: string): void => void (isFirst ? parts.splice(-1, 0, part) : parts.push(part));
   for (const match of sentence.matchAll(joint)) {
     const end = match.index + match[0].length;
-    const [first = ''] = words(withoutLead(sentence.slice(end)));
+    const [first = ''] = words(withoutLead(sentence.slice(end, end + MAX_LEAD)));
     if (!isVerb(first) || sentence.slice(start, match.index).trim() === '') continue;
-    parts.push(sentence.slice(start, match.index));
+    add(sentence.slice(start, match.index));
+    isFirst = /\bafter\s+$/i.test(match[0]);
     start = end;
   }
-  return [...parts, sentence.slice(start)];
+  add(sentence.slice(start));
+  return parts;
 }
 
 function isFileName(text: string): boolean {
-  return /^[^\n"“”<>|?*]{1,200}\.[A-Za-z][A-Za-z0-9]{0,7}$/.test(text) && isExtension(text) && text.split(/\s+/).length <= 5;
+  return (
+    /^[^\n"“”<>|?*]{1,200}\.[A-Za-z][A-Za-z0-9]{0,7}$/.test(text) && isExtension(text) && text.split(/\s+/).length <= 5
+  );
 }
 
 function isExtension(name: string): boolean {

@@ -57,7 +57,10 @@ function work(chat: ChatRequest, prompt: Prompt, wordDelayMs: number): WireReply
   }
   const { findings, problem } = progress.done;
   if (prompt.phase === 'step' && prompt.tools.has(REPORT_STEP)) return report(chat, prompt, progress.done, wordDelayMs);
-  const parts = [toReply(findings), problem === undefined ? '' : `${findings.length > 0 ? 'The rest could not be done: ' : ''}${problem}`];
+  const parts = [
+    toReply(findings),
+    problem === undefined ? '' : `${findings.length > 0 ? 'The rest could not be done: ' : ''}${problem}`,
+  ];
   return text(chat, prompt, parts.filter((part) => part !== '').join('\n\n'), wordDelayMs);
 }
 

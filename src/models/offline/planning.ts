@@ -10,7 +10,9 @@ import { textOf } from '../server/wire.ts';
 
 const MAX_STEPS = 12;
 
-const Proposal = z.object({ steps: z.array(z.object({ agent: z.string(), task: z.string(), notes: z.string().default('') })) });
+const Proposal = z.object({
+  steps: z.array(z.object({ agent: z.string(), task: z.string(), notes: z.string().default('') })),
+});
 
 export function plan(prompt: Prompt): PlanProposal {
   const agents = agentsIn(prompt.system);
@@ -25,11 +27,14 @@ export function plan(prompt: Prompt): PlanProposal {
 export function review(prompt: Prompt): PlanReview {
   const text = prompt.messages.map(textOf).join('\n');
   const plan = /^# Plan\s*\n([^]*)$/m.exec(text)?.[1] ?? text;
-  const steps = jsonSteps(plan)?.map(({ task }) => task) ?? [...plan.matchAll(/^\s*\d+[.)]\s+(?:\([^)\n]*\)\s*)?(.+)$/gm)].map(([, task = '']) => task);
+  const steps =
+    jsonSteps(plan)?.map(({ task }) => task) ??
+    [...plan.matchAll(/^ *\d+[.)] +(?:\([^)\n]*\) *)?(\S.*)$/gm)].map(([, task = '']) => task);
   if (steps.length === 0) return { approved: false, feedback: 'The plan has no steps.' };
   const keys = steps.map((step) => words(step).join(' '));
   const repeated = keys.findIndex((key, index) => keys.indexOf(key) < index);
-  if (repeated >= 0) return { approved: false, feedback: `Step ${repeated + 1} repeats an earlier step: remove step ${repeated + 1}.` };
+  if (repeated >= 0)
+    return { approved: false, feedback: `Step ${repeated + 1} repeats an earlier step: remove step ${repeated + 1}.` };
   const missed = outputsOf(prompt.task).filter((file) => !steps.some((step) => step.includes(file)));
   if (missed.length > 0) return { approved: false, feedback: `No step writes ${missed.join(' and ')}.` };
   return { approved: true, feedback: '' };
@@ -37,7 +42,13 @@ export function review(prompt: Prompt): PlanReview {
 
 /** Files that a task asks to be written. */
 function outputsOf(task: string): string[] {
-  return [...new Set(actionsOf(task).filter(({ kind, files }) => kind === 'write' && files.length > 0).map(targetOf))];
+  return [
+    ...new Set(
+      actionsOf(task)
+        .filter(({ kind, files }) => kind === 'write' && files.length > 0)
+        .map(targetOf),
+    ),
+  ];
 }
 
 interface PlanningConversation {
@@ -68,21 +79,24 @@ function conversationOf({ messages, request }: Prompt): PlanningConversation {
 
 /** Without the engine's words around it. */
 function feedbackIn(text: string): string {
-  return text.replace(/^[^\n]*?(?:did not approve|not approved|wants? changes?|feedback)[^\n:]*:\s*/i, '').replace(/\n+Write the whole plan again[^]*$/i, '').trim();
+  return text
+    .replace(/^[^\n]*?(?:did not approve|not approved|wants? changes?|feedback)[^\n:]*:\s*/i, '')
+    .replace(/\nWrite the whole plan again[^]*$/i, '')
+    .trim();
 }
 
 function jsonSteps(text: string): PlannedStep[] | undefined {
-  const [json] = /\{[^]*\}/.exec(text) ?? [];
-  if (json === undefined) return undefined;
   try {
-    return Proposal.safeParse(JSON.parse(json)).data?.steps;
+    return Proposal.safeParse(JSON.parse(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1))).data?.steps;
   } catch {
     return undefined;
   }
 }
 
 function toSteps(task: string, agents: readonly Agent[]): PlannedStep[] {
-  const actions = unique(actionsOf(task).flatMap((action, index, all) => withInvestigation(action, all.slice(0, index))));
+  const actions = unique(
+    actionsOf(task).flatMap((action, index, all) => withInvestigation(action, all.slice(0, index))),
+  );
   const notes = remarksOf(task).join(' ');
   const tables = fileNames(task).filter((file) => TABLE_FILE.test(file));
   return actions.map((action) => ({
@@ -108,35 +122,77 @@ function withInvestigation(action: Action, before: readonly Action[]): Action[] 
 function inFull(action: Action, tables: readonly string[]): string {
   const text = capital(action.text.replace(/[\s.,;:!?]+$/, ''));
   const [table] = tables;
-  if (action.kind === 'table' && action.files.length === 0 && tables.length === 1 && table !== undefined) return `${text} in ${table}`;
+  if (action.kind === 'table' && action.files.length === 0 && tables.length === 1 && table !== undefined)
+    return `${text} in ${table}`;
   if (action.kind === 'write' && action.files.length === 0) return `${text} to ${targetOf(action)}`;
   return text;
 }
 
 function unique(actions: readonly Action[]): Action[] {
-  return [...new Map(actions.map((action) => [`${action.kind} ${words(action.text).join(' ')} ${action.files.join(' ')}`, action])).values()];
+  return [
+    ...new Map(
+      actions.map((action) => [`${action.kind} ${words(action.text).join(' ')} ${action.files.join(' ')}`, action]),
+    ).values(),
+  ];
 }
 
 /** Takes out, adds or hands over steps as the feedback says; what it does not speak of stays. */
-function revise(steps: readonly PlannedStep[], feedback: string, task: string, agents: readonly Agent[]): PlannedStep[] {
-  const dropped = new Set([...feedback.matchAll(/\b(?:remove|drop|delete|skip|omit|without)\s+(?:the\s+)?step\s+(\d+)/gi)].map(([, number]) => Number(number)));
-  const kept = steps.filter((_, index) => !dropped.has(index + 1)).map((step, index) => reassigned(step, index + 1, feedback, agents));
-  const missing = outputsOf(task).filter((file) => feedback.includes(file) && !kept.some((step) => step.task.includes(file)));
+function revise(
+  steps: readonly PlannedStep[],
+  feedback: string,
+  task: string,
+  agents: readonly Agent[],
+): PlannedStep[] {
+  const dropped = new Set(
+    [...feedback.matchAll(/\b(?:remove|drop|delete|skip|omit|without)\s+(?:the\s+)?step\s+(\d+)/gi)].map(([, number]) =>
+      Number(number),
+    ),
+  );
+  const kept = steps
+    .filter((_, index) => !dropped.has(index + 1))
+    .map((step, index) => reassigned(step, index + 1, feedback, agents));
+  const missing = outputsOf(task).filter(
+    (file) => feedback.includes(file) && !kept.some((step) => step.task.includes(file)),
+  );
   const wanted = actionsOf(feedback)
-    .map((action) => ({ ...action, text: action.text.replace(/^add (?:a|another|one)?\s*(?:last |final |first )?step\s*(?:that|to|which|:)?\s*/i, '') }))
+    .map((action) => ({
+      ...action,
+      text: action.text.replace(
+        /^add (?:a|another|one)?\s*(?:last |final |first )?step\s*(?:that|to|which|:)?\s*/i,
+        '',
+      ),
+    }))
     .filter(({ text, kind }) => kind !== 'say' && !/\bstep \d+|\bno step\b/i.test(text) && kindOf(text) !== 'say');
-  const added = wanted.filter(({ text }) => !kept.some((step) => words(step.task).join(' ').includes(words(text).join(' '))));
+  const added = wanted.filter(
+    ({ text }) => !kept.some((step) => words(step.task).join(' ').includes(words(text).join(' '))),
+  );
   const known = new Set(agents.map(({ id }) => id));
   return [
     ...kept,
-    ...added.map((action) => ({ agent: agentFor(action, agents), task: inFull(action, fileNames(task).filter((file) => TABLE_FILE.test(file))), notes: '' })),
-    ...missing.map((file) => ({ agent: chooseAgent(agents, 'write', file) ?? '', task: `Write the results to ${file}`, notes: '' })),
-  ].map((step) => (known.size === 0 || known.has(step.agent) ? step : { ...step, agent: agentFor({ kind: kindOf(step.task), text: step.task, files: [] }, agents) }));
+    ...added.map((action) => ({
+      agent: agentFor(action, agents),
+      task: inFull(
+        action,
+        fileNames(task).filter((file) => TABLE_FILE.test(file)),
+      ),
+      notes: '',
+    })),
+    ...missing.map((file) => ({
+      agent: chooseAgent(agents, 'write', file) ?? '',
+      task: `Write the results to ${file}`,
+      notes: '',
+    })),
+  ].map((step) =>
+    known.size === 0 || known.has(step.agent)
+      ? step
+      : { ...step, agent: agentFor({ kind: kindOf(step.task), text: step.task, files: [] }, agents) },
+  );
 }
 
 /** "Use the researcher for step 2", "step 2 should go to the researcher". */
 function reassigned(step: PlannedStep, number: number, feedback: string, agents: readonly Agent[]): PlannedStep {
-  const sentence = feedback.split(/(?<=[.!?])\s+|\n|,/).find((part) => new RegExp(`\\bstep ${number}\\b`, 'i').test(part)) ?? '';
+  const sentence =
+    feedback.split(/(?<=[.!?])\s+|\n|,/).find((part) => new RegExp(`\\bstep ${number}\\b`, 'i').test(part)) ?? '';
   const agent = agents.find(({ id }) => words(sentence).includes(id));
   return agent ? { ...step, agent: agent.id } : step;
 }

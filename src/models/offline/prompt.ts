@@ -48,16 +48,23 @@ const WITH_HEADINGS: readonly PromptPhase[] = ['review', 'step', 'answer'];
 const HEADING_LINE = new RegExp(`^# (${HEADINGS.join('|')})[^\\S\\n]*$`, 'gm');
 
 export function readPrompt(chat: ChatRequest): Prompt {
-  const system = chat.messages.filter(({ role }) => role === 'system' || role === 'developer').map(textOf).join('\n\n');
+  const system = chat.messages
+    .filter(({ role }) => role === 'system' || role === 'developer')
+    .map(textOf)
+    .join('\n\n');
   const messages = chat.messages.filter(({ role }) => role !== 'system' && role !== 'developer');
   const tools = new Set(chat.tools?.map((tool) => tool.function.name));
   const phase = findPhase(chat, system, tools);
   const isStep = (index: number): boolean => phase === 'step' && sections(textAt(messages, index)).has('Your step');
   const own = messages.findLastIndex(({ role }, index) => role === 'user' && isStep(index));
   const at = own >= 0 ? own : messages.findLastIndex(({ role }) => role === 'user');
-  const earlier = messages.slice(0, Math.max(at, 0)).flatMap((message) =>
-    (message.role === 'user' || message.role === 'assistant') && textOf(message) !== '' ? [{ role: message.role, text: textOf(message) }] : [],
-  );
+  const earlier = messages
+    .slice(0, Math.max(at, 0))
+    .flatMap((message) =>
+      (message.role === 'user' || message.role === 'assistant') && textOf(message) !== ''
+        ? [{ role: message.role, text: textOf(message) }]
+        : [],
+    );
   const parts = WITH_HEADINGS.includes(phase) ? sections(textAt(messages, at)) : new Map<string, string>();
   const said = parts.get('Your step') ?? parts.get('Task') ?? textAt(messages, at);
   const request = WITH_HEADINGS.includes(phase) ? withoutNotes(said) : inContext(said, earlier);
@@ -94,12 +101,15 @@ function subsections(text: string): Section[] {
     .slice(1)
     .map((part) => {
       const end = part.indexOf('\n');
-      return end < 0 ? { heading: part.trim(), text: '' } : { heading: part.slice(0, end).trim(), text: part.slice(end).trim() };
+      return end < 0
+        ? { heading: part.trim(), text: '' }
+        : { heading: part.slice(0, end).trim(), text: part.slice(end).trim() };
     });
 }
 
 function findPhase(chat: ChatRequest, system: string, tools: ReadonlySet<string>): PromptPhase {
-  const format = chat.response_format?.type === 'json_schema' ? FORMATS[chat.response_format.json_schema.name] : undefined;
+  const format =
+    chat.response_format?.type === 'json_schema' ? FORMATS[chat.response_format.json_schema.name] : undefined;
   const named = [...system.matchAll(/^Phase: ([a-z-]+)[^\S\n]*$/gm)].at(-1)?.[1];
   return format ?? PHASES.find((phase) => phase === named) ?? (tools.has(REPORT_STEP) ? 'step' : 'one-shot');
 }
@@ -122,7 +132,10 @@ const VAGUE =
 
 /** Whether a message asks for something without saying what: "do it", "fix this". */
 export function isVague(text: string): boolean {
-  const plain = withoutLead(text).replace(/\b(?:please|thanks|thank you|asap|for me)\b/gi, ' ').replace(/[\s.!?,]+/g, ' ').trim();
+  const plain = withoutLead(text)
+    .replace(/\b(?:please|thanks|thank you|asap|for me)\b/gi, ' ')
+    .replace(/[\s.!?,]+/g, ' ')
+    .trim();
   return fileNames(text).length === 0 && (plain === '' || VAGUE.test(plain));
 }
 
@@ -132,14 +145,20 @@ function textAt(messages: ChatRequest['messages'], index: number): string {
 }
 
 function withoutNotes(text: string): string {
-  return text.replace(/\n+Notes: [^]*$/, '').trim();
+  return text.replace(/\nNotes: [^]*$/, '').trim();
 }
 
 function madeCalls(messages: ChatRequest['messages']): MadeCall[] {
-  const results = new Map(messages.flatMap((message) => (message.role === 'tool' ? [[message.tool_call_id, textOf(message)]] : [])));
+  const results = new Map(
+    messages.flatMap((message) => (message.role === 'tool' ? [[message.tool_call_id, textOf(message)]] : [])),
+  );
   return messages.flatMap((message) =>
     message.role !== 'assistant'
       ? []
-      : (message.tool_calls ?? []).map(({ id, function: { name, arguments: text } }) => ({ name, arguments: text, result: results.get(id) ?? '' })),
+      : (message.tool_calls ?? []).map(({ id, function: { name, arguments: text } }) => ({
+          name,
+          arguments: text,
+          result: results.get(id) ?? '',
+        })),
   );
 }

@@ -17,7 +17,10 @@ export function route(prompt: Prompt): RouteDecision {
   const size = words(request).length;
   return {
     route: kind,
-    complexity: Math.min(100, kind === 'planned' ? 20 + actions.length * 12 + Math.floor(size / 10) : 5 + Math.floor(size / 5)),
+    complexity: Math.min(
+      100,
+      kind === 'planned' ? 20 + actions.length * 12 + Math.floor(size / 10) : 5 + Math.floor(size / 5),
+    ),
     primaryAgent: chosen[0] ?? agents[0]?.id ?? '',
     supportingAgents: chosen.slice(1),
     refinedTask: request,
@@ -41,7 +44,8 @@ function questionFor({ request, earlier }: Prompt, actions: readonly Action[]): 
     if (known && words(request).length > 1 && actions.some(({ kind }) => kind !== 'say')) return undefined;
     return `${example} What exactly shall I do, and with what?`;
   }
-  if (isGibberish(request)) return `I do not understand "${request.trim().slice(0, 80)}". ${example} What shall I do, and with which file?`;
+  if (isGibberish(request))
+    return `I do not understand "${request.trim().slice(0, 80)}". ${example} What shall I do, and with which file?`;
   return undefined;
 }
 
@@ -51,12 +55,20 @@ function isGibberish(text: string): boolean {
   if (all.length === 0) return true;
   if (all.length > 4 || /\?\s*$/.test(text) || quotations(text).length > 0 || fileNames(text).length > 0) return false;
   if (isRequest(withoutLead(text)) || converse(text, []) !== undefined) return false;
-  return all.every((word) => !/[aeiouy]/.test(word) || /[^aeiouy]{5}|(.)\1\1/.test(word) || /^(?:asdf|qwer|foo|bar|baz|blah|bla|lorem|xyz)/.test(word));
+  return all.every(
+    (word) =>
+      !/[aeiouy]/.test(word) ||
+      /[^aeiouy]{5}|(.)\1\1/.test(word) ||
+      /^(?:asdf|qwer|foo|bar|baz|blah|bla|lorem|xyz)/.test(word),
+  );
 }
 
 function reasonFor(kind: RouteDecision['route'], actions: readonly Action[]): string {
   if (kind === 'clarify') return 'the message does not say what to do with what';
-  if (kind === 'planned') return `${actions.length} actions: ${actions.map((action) => action.kind).join(', ')} (decided by the offline model)`;
+  if (kind === 'planned')
+    return `${actions.length} actions: ${actions.map((action) => action.kind).join(', ')} (decided by the offline model)`;
   const [first] = actions;
-  return first === undefined || first.kind === 'say' ? 'a message without work for tools (decided by the offline model)' : `a single action: ${first.kind} (decided by the offline model)`;
+  return first === undefined || first.kind === 'say'
+    ? 'a message without work for tools (decided by the offline model)'
+    : `a single action: ${first.kind} (decided by the offline model)`;
 }

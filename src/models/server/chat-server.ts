@@ -65,7 +65,10 @@ async function handle(request: IncomingMessage, response: ServerResponse, option
   const [path] = (request.url ?? '/').split('?');
   try {
     if (request.method === 'GET' && path === '/v1/models') {
-      sendJson(response, 200, { object: 'list', data: [{ id: options.model, object: 'model', created: 0, owned_by: 'durable-copilot' }] });
+      sendJson(response, 200, {
+        object: 'list',
+        data: [{ id: options.model, object: 'model', created: 0, owned_by: 'durable-copilot' }],
+      });
     } else if (request.method === 'POST' && path === '/v1/chat/completions') {
       await options.onChat({ body: await readJsonBody(request), request, response });
     } else {

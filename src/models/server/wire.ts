@@ -104,11 +104,19 @@ export class WireError extends Error {
   readonly status: number;
   readonly body: { readonly error: { message: string; type: string; param: string | null; code: string | null } };
 
-  constructor(status: number, message: string, { param = null, code = null, type = 'invalid_request_error' }: {
-    param?: string | null;
-    code?: string | null;
-    type?: string;
-  } = {}) {
+  constructor(
+    status: number,
+    message: string,
+    {
+      param = null,
+      code = null,
+      type = 'invalid_request_error',
+    }: {
+      param?: string | null;
+      code?: string | null;
+      type?: string;
+    } = {},
+  ) {
     super(message);
     this.status = status;
     this.body = { error: { message, type, param, code } };
@@ -158,7 +166,11 @@ export function textOf(message: WireMessage): string {
 
 /** Sends a reply as the request asks for it. Ends early, without a word, when the client has gone. */
 export async function sendReply(response: ServerResponse, request: ChatRequest, reply: WireReply): Promise<void> {
-  const frame = { id: `chatcmpl-${request.messages.length}`, created: Math.floor(Date.now() / 1000), model: reply.model };
+  const frame = {
+    id: `chatcmpl-${request.messages.length}`,
+    created: Math.floor(Date.now() / 1000),
+    model: reply.model,
+  };
   const usage = reply.withoutUsage ? undefined : usageOf(request, reply);
   const finish = reply.finish ?? (reply.toolCalls.length > 0 ? 'tool_calls' : 'stop');
   if (request.stream) await streamReply(response, { request, reply, frame, usage, finish });
@@ -178,7 +190,12 @@ export async function sendReply(response: ServerResponse, request: ChatRequest, 
   }
 }
 
-export function sendJson(response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): void {
   if (response.destroyed) return;
   response.writeHead(status, { 'content-type': 'application/json', ...headers });
   response.end(JSON.stringify(body));
@@ -192,9 +209,13 @@ interface Streamed {
   readonly finish: string;
 }
 
-async function streamReply(response: ServerResponse, { request, reply, frame, usage, finish }: Streamed): Promise<void> {
+async function streamReply(
+  response: ServerResponse,
+  { request, reply, frame, usage, finish }: Streamed,
+): Promise<void> {
   const send = (part: Record<string, unknown>): void => {
-    if (!response.destroyed) response.write(`data: ${JSON.stringify({ ...frame, object: 'chat.completion.chunk', ...part })}\n\n`);
+    if (!response.destroyed)
+      response.write(`data: ${JSON.stringify({ ...frame, object: 'chat.completion.chunk', ...part })}\n\n`);
   };
   const sendDelta = (delta: Record<string, unknown>, reason: string | null = null): void => {
     send({ choices: [{ index: 0, delta, finish_reason: reason }] });
@@ -250,7 +271,8 @@ function toWireCall(call: WireToolCall): Record<string, unknown> {
 }
 
 function usageOf(request: ChatRequest, reply: WireReply): Record<string, number> {
-  const written = reply.text.length + reply.toolCalls.reduce((sum, call) => sum + call.name.length + call.arguments.length, 0);
+  const written =
+    reply.text.length + reply.toolCalls.reduce((sum, call) => sum + call.name.length + call.arguments.length, 0);
   const prompt = Math.ceil(JSON.stringify(request.messages).length / 4);
   const completion = Math.ceil(written / 4);
   return { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion };

@@ -7,9 +7,12 @@ import { openModel, type ModelReply, type ToolSchema } from '../../../src/models
 import { findTool, modelSchema, runTool } from '../../../src/tools/registry.ts';
 
 const AGENTS = {
-  engineer: 'Profiles and computes data, runs code, changes files. For tables and CSV files, statistics, calculations, sums and averages.',
-  researcher: 'Finds and reads facts in files. For questions about what documents and notes say, for searching and listing files.',
-  writer: 'Writes reports, summaries and answers. For texts, documentation, Markdown files and tables made from results.',
+  engineer:
+    'Profiles and computes data, runs code, changes files. For tables and CSV files, statistics, calculations, sums and averages.',
+  researcher:
+    'Finds and reads facts in files. For questions about what documents and notes say, for searching and listing files.',
+  writer:
+    'Writes reports, summaries and answers. For texts, documentation, Markdown files and tables made from results.',
 };
 export const TOOLS = ['list_files', 'read_file', 'write_file', 'search_files', 'csv_profile', 'calculate', 'run_code'];
 const MAX_ROUNDS = 12;
@@ -17,7 +20,11 @@ const MAX_ROUNDS = 12;
 const REPORT_STEP: ToolSchema = {
   name: 'report_step',
   description: 'Ends the step.',
-  parameters: { type: 'object', properties: { status: { enum: ['done', 'failed'] }, summary: { type: 'string' } }, required: ['status', 'summary'] },
+  parameters: {
+    type: 'object',
+    properties: { status: { enum: ['done', 'failed'] }, summary: { type: 'string' } },
+    required: ['status', 'summary'],
+  },
 };
 
 export interface PlayedStep extends PlannedStep {
@@ -49,39 +56,71 @@ export function startEngine(options: { baseUrl: string; workspace: string; tools
   const conversation: Message[] = [];
   const signal = AbortSignal.timeout(60_000);
   const systemFor = (phase: string): string =>
-    `You are part of a team.\n\nAgents of this team:\n${Object.entries(AGENTS).map(([id, text]) => `- ${id}: ${text}`).join('\n')}\n\nDo your work.\n\nPhase: ${phase}`;
+    `You are part of a team.\n\nAgents of this team:\n${Object.entries(AGENTS)
+      .map(([id, text]) => `- ${id}: ${text}`)
+      .join('\n')}\n\nDo your work.\n\nPhase: ${phase}`;
   const ask = async (phase: string, name: string, messages: Message[]): Promise<unknown> => {
-    const reply = await model.reply({ model: 'any', system: systemFor(phase), messages, output: { name, schema: { type: 'object' } }, signal });
+    const reply = await model.reply({
+      model: 'any',
+      system: systemFor(phase),
+      messages,
+      output: { name, schema: { type: 'object' } },
+      signal,
+    });
     return JSON.parse(reply.text);
   };
-  const route = async (text: string): Promise<RouteDecision> => RouteSchema.parse(await ask('routing', 'route', [...conversation, { role: 'user', text }]));
+  const route = async (text: string): Promise<RouteDecision> =>
+    RouteSchema.parse(await ask('routing', 'route', [...conversation, { role: 'user', text }]));
   const plan: Engine['plan'] = async (task, ...revisions) => {
     const messages: Message[] = revisions.flatMap(({ steps, feedback }) => [
       { role: 'assistant', text: JSON.stringify({ steps }) },
-      { role: 'user', text: `The reviewer did not approve this plan: ${feedback}\n\nWrite the whole plan again, revised.` },
+      {
+        role: 'user',
+        text: `The reviewer did not approve this plan: ${feedback}\n\nWrite the whole plan again, revised.`,
+      },
     ]);
-    const { steps } = PlanProposal.parse(await ask('planning', 'plan', [...conversation, { role: 'user', text: task }, ...messages]));
+    const { steps } = PlanProposal.parse(
+      await ask('planning', 'plan', [...conversation, { role: 'user', text: task }, ...messages]),
+    );
     for (const { agent } of steps) assert.ok(agent in AGENTS, `unknown agent ${agent}`);
     return steps;
   };
   const review: Engine['review'] = async (task, steps) => {
-    const list = steps.map(({ agent, task: what, notes }, index) => `${index + 1}. (${agent}) ${what}${notes && ` [${notes}]`}`).join('\n');
-    return PlanReview.parse(await ask('review', 'review', [{ role: 'user', text: `# Task\n${task}\n\n# Plan\n${list}` }]));
+    const list = steps
+      .map(({ agent, task: what, notes }, index) => `${index + 1}. (${agent}) ${what}${notes && ` [${notes}]`}`)
+      .join('\n');
+    return PlanReview.parse(
+      await ask('review', 'review', [{ role: 'user', text: `# Task\n${task}\n\n# Plan\n${list}` }]),
+    );
   };
 
-  const work = async (phase: string, first: string, offered: readonly string[]): Promise<{ reply: ModelReply; called: string[] }> => {
+  const work = async (
+    phase: string,
+    first: string,
+    offered: readonly string[],
+  ): Promise<{ reply: ModelReply; called: string[] }> => {
     const thread: Message[] = [...(phase === 'one-shot' ? conversation : []), { role: 'user', text: first }];
     const called: string[] = [];
     const schemas = offered.flatMap((name) => findTool(name) ?? []).map(modelSchema);
     for (let round = 1; round <= MAX_ROUNDS; round++) {
-      const reply = await model.reply({ model: 'any', system: systemFor(phase), messages: thread, tools: phase === 'step' ? [...schemas, REPORT_STEP] : schemas, signal });
-      if (reply.toolCalls.length === 0 || reply.toolCalls.some(({ name }) => name === 'report_step')) return { reply, called };
+      const reply = await model.reply({
+        model: 'any',
+        system: systemFor(phase),
+        messages: thread,
+        tools: phase === 'step' ? [...schemas, REPORT_STEP] : schemas,
+        signal,
+      });
+      if (reply.toolCalls.length === 0 || reply.toolCalls.some(({ name }) => name === 'report_step'))
+        return { reply, called };
       thread.push({ role: 'assistant', text: reply.text, toolCalls: reply.toolCalls });
       for (const call of reply.toolCalls) {
         called.push(call.name);
         assert.ok(offered.includes(call.name), `${call.name} is not offered`);
         const context = { workspace: options.workspace, idempotencyKey: `k/${round}`, signal };
-        const text = await runTool(call.name, call.arguments, context).then((result) => result.text, (error: Error) => error.message);
+        const text = await runTool(call.name, call.arguments, context).then(
+          (result) => result.text,
+          (error: Error) => error.message,
+        );
         thread.push({ role: 'tool', toolCallId: call.id, text });
       }
     }
@@ -121,8 +160,15 @@ export function startEngine(options: { baseUrl: string; workspace: string; tools
       const judged = await review(task, planned);
       if (!judged.approved) planned = await plan(task, { steps: planned, feedback: judged.feedback });
       steps = await runPlan(task, planned);
-      const sections = steps.map(({ task: what, status, summary }, index) => `## ${index + 1}. ${what} [${status === 'done' ? 'completed' : 'failed'}]\n${summary}`);
-      const outcome = await work('answer', `# Task\n${task}\n\n# Steps\n${sections.join('\n\n')}\n\n# Files written\nNone.`, []);
+      const sections = steps.map(
+        ({ task: what, status, summary }, index) =>
+          `## ${index + 1}. ${what} [${status === 'done' ? 'completed' : 'failed'}]\n${summary}`,
+      );
+      const outcome = await work(
+        'answer',
+        `# Task\n${task}\n\n# Steps\n${sections.join('\n\n')}\n\n# Files written\nNone.`,
+        [],
+      );
       reply = outcome.reply.text;
       called = steps.flatMap((step) => step.called);
     }

@@ -31,24 +31,56 @@ describe('classification of model errors', () => {
       answer(status, { message: 'no' }),
       'ModelRejected',
     ]),
-    ['429 without credit', answer(429, { code: 'insufficient_quota', message: 'You exceeded your current quota' }), 'ModelRejected'],
+    [
+      '429 without credit',
+      answer(429, { code: 'insufficient_quota', message: 'You exceeded your current quota' }),
+      'ModelRejected',
+    ],
     ['a refusal in the stream', inStream({ type: 'invalid_request_error', message: 'bad tool' }), 'ModelRejected'],
     ['413', answer(413, { message: 'Payload Too Large' }), 'ContextOverflow'],
     ['OpenAI: overflow', answer(400, { code: 'context_length_exceeded', message: 'too much' }), 'ContextOverflow'],
-    ['OpenAI: request above the rate of a minute', answer(429, { message: 'Request too large for gpt-4 on tokens per min' }), 'ContextOverflow'],
+    [
+      'OpenAI: request above the rate of a minute',
+      answer(429, { message: 'Request too large for gpt-4 on tokens per min' }),
+      'ContextOverflow',
+    ],
     ['OpenAI: overflow in the stream', inStream({ code: 'context_length_exceeded', message: 'x' }), 'ContextOverflow'],
-    ['vLLM: overflow', answer(400, { message: "This model's maximum context length is 4096 tokens. However, you requested 5000" }), 'ContextOverflow'],
+    [
+      'vLLM: overflow',
+      answer(400, { message: "This model's maximum context length is 4096 tokens. However, you requested 5000" }),
+      'ContextOverflow',
+    ],
     ['llama.cpp: overflow', answer(400, { type: 'exceed_context_size_error', message: 'x' }), 'ContextOverflow'],
-    ['llama.cpp, older', answer(500, { message: 'the request exceeds the available context size, try increasing it' }), 'ContextOverflow'],
-    ['LM Studio', answer(400, { message: 'Trying to keep the first 9 tokens when context the overflows.' }), 'ContextOverflow'],
+    [
+      'llama.cpp, older',
+      answer(500, { message: 'the request exceeds the available context size, try increasing it' }),
+      'ContextOverflow',
+    ],
+    [
+      'LM Studio',
+      answer(400, { message: 'Trying to keep the first 9 tokens when context the overflows.' }),
+      'ContextOverflow',
+    ],
     ['Ollama', answer(400, { message: 'input length exceeds maximum context length' }), 'ContextOverflow'],
     ['Anthropic', answer(400, { message: 'prompt is too long: 210000 tokens > 200000 maximum' }), 'ContextOverflow'],
-    ['Anthropic with limit', answer(400, { message: 'input length and `max_tokens` exceed context limit' }), 'ContextOverflow'],
-    ['Gemini', answer(400, { message: 'The input token count (9) exceeds the maximum number of tokens allowed (8).' }), 'ContextOverflow'],
+    [
+      'Anthropic with limit',
+      answer(400, { message: 'input length and `max_tokens` exceed context limit' }),
+      'ContextOverflow',
+    ],
+    [
+      'Gemini',
+      answer(400, { message: 'The input token count (9) exceeds the maximum number of tokens allowed (8).' }),
+      'ContextOverflow',
+    ],
     ['Groq', answer(400, { message: 'Please reduce the length of the messages or completion.' }), 'ContextOverflow'],
     ['xAI', answer(400, { message: "This model's maximum prompt length is 131072" }), 'ContextOverflow'],
     ['a refusal that only speaks of context', answer(400, { message: 'unknown parameter: context' }), 'ModelRejected'],
-    ['a wrong key whose message speaks of length', answer(401, { message: 'the prompt is too long for this key' }), 'ModelRejected'],
+    [
+      'a wrong key whose message speaks of length',
+      answer(401, { message: 'the prompt is too long for this key' }),
+      'ModelRejected',
+    ],
   ];
   for (const [title, error, type] of table) {
     it(`${title} is ${type}`, () => {
@@ -82,7 +114,10 @@ describe('classification of model errors', () => {
   });
 
   it('names model and problem, but neither a key nor a whole page', () => {
-    const error = classify(answer(401, { message: `Incorrect API key provided: sk-proj-${'a1'.repeat(20)}. ${'x'.repeat(9_000)}` }), 'gpt-x');
+    const error = classify(
+      answer(401, { message: `Incorrect API key provided: sk-proj-${'a1'.repeat(20)}. ${'x'.repeat(9_000)}` }),
+      'gpt-x',
+    );
     assert.match(error.message, /Incorrect API key provided: sk-…\. x+.*"gpt-x"/);
     assert.ok(error.message.length < 800, String(error.message.length));
   });

@@ -13,9 +13,12 @@ const WEATHER = join(import.meta.dirname, '../../../examples/data/seattle-weathe
 const FILES = {
   'sales.csv':
     'order_id,product,region,units,price\n1,apple,north,5,1.5\n2,pear,south,9,2\n3,apple,south,7,1.6\n4,fig,north,1,9.9\n5,fig,south,2,9.5\n',
-  'cities.csv': 'city;country;population;area_km2;founded\nOslo;Norway;709037;454;1040-01-01\nBergen;Norway;291189;465;1070-01-01\nGraz;Austria;302000;127;1128-01-01\n',
-  'staff.csv': 'name,department,age,salary\nAnn,sales,41,52000\nBob,sales,33,48000\nCid,research,58,71000\nDee,research,29,64000\nEve,kitchen,47,39000\n',
-  'notes.txt': 'Project notes\n\nThe budget is 400 euros. It may grow.\nPorts: 7233 and 8233 are used.\nTODO: call Ann.\n',
+  'cities.csv':
+    'city;country;population;area_km2;founded\nOslo;Norway;709037;454;1040-01-01\nBergen;Norway;291189;465;1070-01-01\nGraz;Austria;302000;127;1128-01-01\n',
+  'staff.csv':
+    'name,department,age,salary\nAnn,sales,41,52000\nBob,sales,33,48000\nCid,research,58,71000\nDee,research,29,64000\nEve,kitchen,47,39000\n',
+  'notes.txt':
+    'Project notes\n\nThe budget is 400 euros. It may grow.\nPorts: 7233 and 8233 are used.\nTODO: call Ann.\n',
 };
 
 interface World {
@@ -26,7 +29,9 @@ interface World {
   end(): Promise<void>;
 }
 
-async function start(options: { files?: readonly (keyof typeof FILES)[]; weather?: boolean; tools?: readonly string[] } = {}): Promise<World> {
+async function start(
+  options: { files?: readonly (keyof typeof FILES)[]; weather?: boolean; tools?: readonly string[] } = {},
+): Promise<World> {
   const workspace = await mkdtemp(join(tmpdir(), 'offline-'));
   for (const file of options.files ?? []) await writeFile(join(workspace, file), FILES[file]);
   if (options.weather) await cp(WEATHER, join(workspace, 'seattle-weather.csv'));
@@ -60,17 +65,30 @@ describe('offline model: the HTTP API', () => {
   before(async () => (server = await startOfflineModel()));
   after(() => server.close());
 
-  const post = (body: unknown) => fetch(`${server.baseUrl}/chat/completions`, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) });
+  const post = (body: unknown) =>
+    fetch(`${server.baseUrl}/chat/completions`, {
+      method: 'POST',
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    });
   const user = { role: 'user', content: 'hello' };
 
   it('lists itself as the offline model and answers under that name, streamed or plain', async () => {
     const models = (await (await fetch(`${server.baseUrl}/models`)).json()) as { data: { id: string }[] };
-    assert.deepEqual(models.data.map(({ id }) => id), ['offline']);
-    const plain = (await (await post({ model: 'gpt-x', messages: [user] })).json()) as { model: string; choices: { message: { content: string } }[]; usage: object };
+    assert.deepEqual(
+      models.data.map(({ id }) => id),
+      ['offline'],
+    );
+    const plain = (await (await post({ model: 'gpt-x', messages: [user] })).json()) as {
+      model: string;
+      choices: { message: { content: string } }[];
+      usage: object;
+    };
     assert.equal(plain.model, 'offline');
     assert.match(plain.choices[0]?.message.content ?? '', /offline model.*OPENAI_API_KEY.*OPENAI_BASE_URL/);
     assert.ok('prompt_tokens' in plain.usage);
-    const streamed = await (await post({ model: 'gpt-x', messages: [user], stream: true, stream_options: { include_usage: true } })).text();
+    const streamed = await (
+      await post({ model: 'gpt-x', messages: [user], stream: true, stream_options: { include_usage: true } })
+    ).text();
     assert.ok(streamed.split('data: ').length > 20, 'the words came in one piece');
     assert.match(streamed, /"usage":\{"prompt_tokens"/);
     assert.ok(streamed.endsWith('data: [DONE]\n\n'));
@@ -81,17 +99,40 @@ describe('offline model: the HTTP API', () => {
     ['no model', { messages: [user] }, /'model'/],
     ['no messages', { model: 'm', messages: [] }, /'messages'/],
     ['an unknown role', { model: 'm', messages: [{ role: 'robot', content: 'x' }] }, /'messages.0.role'/],
-    ['an unknown parameter', { model: 'm', messages: [user], colour: 'red' }, /Unrecognized request argument supplied: colour/],
+    [
+      'an unknown parameter',
+      { model: 'm', messages: [user], colour: 'red' },
+      /Unrecognized request argument supplied: colour/,
+    ],
     ['a temperature of 3', { model: 'm', messages: [user], temperature: 3 }, /'temperature'/],
-    ['a tool without a name', { model: 'm', messages: [user], tools: [{ type: 'function', function: {} }] }, /'tools.0.function.name'/],
+    [
+      'a tool without a name',
+      { model: 'm', messages: [user], tools: [{ type: 'function', function: {} }] },
+      /'tools.0.function.name'/,
+    ],
     ['an empty list of tools', { model: 'm', messages: [user], tools: [] }, /'tools'/],
-    ['a tool result out of nowhere', { model: 'm', messages: [user, { role: 'tool', tool_call_id: 'x', content: '' }] }, /must be a response to a preceding message/],
+    [
+      'a tool result out of nowhere',
+      { model: 'm', messages: [user, { role: 'tool', tool_call_id: 'x', content: '' }] },
+      /must be a response to a preceding message/,
+    ],
     [
       'a tool call without its result',
-      { model: 'm', messages: [user, { role: 'assistant', tool_calls: [{ id: 'c', type: 'function', function: { name: 'f', arguments: '{}' } }] }, user] },
+      {
+        model: 'm',
+        messages: [
+          user,
+          { role: 'assistant', tool_calls: [{ id: 'c', type: 'function', function: { name: 'f', arguments: '{}' } }] },
+          user,
+        ],
+      },
       /must be followed by tool messages/,
     ],
-    ['json_object without the word', { model: 'm', messages: [user], response_format: { type: 'json_object' } }, /must contain the word 'json'/],
+    [
+      'json_object without the word',
+      { model: 'm', messages: [user], response_format: { type: 'json_object' } },
+      /must contain the word 'json'/,
+    ],
   ];
   for (const [title, body, message] of bad) {
     it(`refuses ${title} as the real API does`, async () => {
@@ -113,7 +154,16 @@ describe('offline model: the HTTP API', () => {
       const heard: number[] = [];
       const signal = AbortSignal.timeout(10_000);
       const limit = maxOutputTokens === undefined ? {} : { maxOutputTokens };
-      return model.reply({ model: 'm', system: '', messages: [{ role: 'user', text }], signal, onText: () => heard.push(Date.now()), ...limit }).then((reply) => ({ reply, heard }));
+      return model
+        .reply({
+          model: 'm',
+          system: '',
+          messages: [{ role: 'user', text }],
+          signal,
+          onText: () => heard.push(Date.now()),
+          ...limit,
+        })
+        .then((reply) => ({ reply, heard }));
     };
     const slow = await ask('count to 5 slowly');
     assert.equal(slow.reply.text, '1 2 3 4 5');
@@ -178,24 +228,39 @@ describe('offline model: planning', () => {
   const tasksOf = async (task: string) => (await world.engine.plan(task)).map((step) => `${step.agent}: ${step.task}`);
 
   it('makes one step of each action and names the files', async () => {
-    assert.deepEqual(await tasksOf('Profile seattle-weather.csv, find the wettest month, and write a short report with a table to report.md'), [
-      'engineer: Profile seattle-weather.csv',
-      'engineer: Find the wettest month in seattle-weather.csv',
-      'writer: Write a short report with a table to report.md',
-    ]);
+    assert.deepEqual(
+      await tasksOf(
+        'Profile seattle-weather.csv, find the wettest month, and write a short report with a table to report.md',
+      ),
+      [
+        'engineer: Profile seattle-weather.csv',
+        'engineer: Find the wettest month in seattle-weather.csv',
+        'writer: Write a short report with a table to report.md',
+      ],
+    );
   });
 
   it('keeps quotations, file names and numbers whole', async () => {
-    assert.deepEqual(await tasksOf('Search for "read, and write" in docs/v1.2/guide.md; then write \'Done. And dusted, finally.\' to out.txt, calculate 1.5 + 2.25.'), [
-      'researcher: Search for "read, and write" in docs/v1.2/guide.md',
-      "writer: Write 'Done. And dusted, finally.' to out.txt",
-      'engineer: Calculate 1.5 + 2.25',
-    ]);
+    assert.deepEqual(
+      await tasksOf(
+        'Search for "read, and write" in docs/v1.2/guide.md; then write \'Done. And dusted, finally.\' to out.txt, calculate 1.5 + 2.25.',
+      ),
+      [
+        'researcher: Search for "read, and write" in docs/v1.2/guide.md',
+        "writer: Write 'Done. And dusted, finally.' to out.txt",
+        'engineer: Calculate 1.5 + 2.25',
+      ],
+    );
   });
 
   it('follows lists, and keeps remarks as notes', async () => {
-    const steps = await world.engine.plan('Please do this:\n- list the files\n- read notes.txt\n- write a summary to s.md\n\nKeep it friendly.');
-    assert.deepEqual(steps.map(({ task }) => task), ['List the files', 'Read notes.txt', 'Write a summary to s.md']);
+    const steps = await world.engine.plan(
+      'Please do this:\n- list the files\n- read notes.txt\n- write a summary to s.md\n\nKeep it friendly.',
+    );
+    assert.deepEqual(
+      steps.map(({ task }) => task),
+      ['List the files', 'Read notes.txt', 'Write a summary to s.md'],
+    );
     assert.ok(steps.every(({ notes }) => notes === 'Keep it friendly.'));
   });
 
@@ -225,11 +290,22 @@ describe('offline model: planning', () => {
   it('revises a plan as the feedback says', async () => {
     const task = 'Profile a.csv and write a report to out/r.md';
     const steps = await world.engine.plan(task);
-    const revised = async (feedback: string, from = steps) => (await world.engine.plan(task, { steps: from, feedback })).map((step) => `${step.agent}: ${step.task}`);
-    assert.deepEqual(await revised('No step writes out/r.md.', steps.slice(0, 1)), ['engineer: Profile a.csv', 'writer: Write the results to out/r.md']);
+    const revised = async (feedback: string, from = steps) =>
+      (await world.engine.plan(task, { steps: from, feedback })).map((step) => `${step.agent}: ${step.task}`);
+    assert.deepEqual(await revised('No step writes out/r.md.', steps.slice(0, 1)), [
+      'engineer: Profile a.csv',
+      'writer: Write the results to out/r.md',
+    ]);
     assert.deepEqual(await revised('Step 2 repeats an earlier step: remove step 2.'), ['engineer: Profile a.csv']);
-    assert.deepEqual(await revised('Step 1 should go to the researcher.'), ['researcher: Profile a.csv', 'writer: Write a report to out/r.md']);
-    assert.deepEqual(await revised('Also list the files.'), ['engineer: Profile a.csv', 'writer: Write a report to out/r.md', 'researcher: List the files']);
+    assert.deepEqual(await revised('Step 1 should go to the researcher.'), [
+      'researcher: Profile a.csv',
+      'writer: Write a report to out/r.md',
+    ]);
+    assert.deepEqual(await revised('Also list the files.'), [
+      'engineer: Profile a.csv',
+      'writer: Write a report to out/r.md',
+      'researcher: List the files',
+    ]);
   });
 
   it('keeps to the number of steps that is allowed', async () => {
@@ -237,7 +313,10 @@ describe('offline model: planning', () => {
     const steps = await world.engine.plan(task);
     assert.equal(steps.length, 12);
     assert.match(steps.at(-1)?.task ?? '', /file11\.txt.*file29\.txt/);
-    const fewer = await world.engine.plan(task, { steps, feedback: 'That answer cannot be used: it has 12 steps, and 5 are allowed.' });
+    const fewer = await world.engine.plan(task, {
+      steps,
+      feedback: 'That answer cannot be used: it has 12 steps, and 5 are allowed.',
+    });
     assert.equal(fewer.length, 5);
   });
 });
@@ -248,18 +327,32 @@ describe('offline model: whole turns with the real tools', () => {
 
   it('profiles the weather, finds the wettest month, and writes the report', async () => {
     world = await start({ weather: true });
-    const turn = await world.engine.send('Profile seattle-weather.csv, find the wettest month, and write a short report with a table to report.md');
+    const turn = await world.engine.send(
+      'Profile seattle-weather.csv, find the wettest month, and write a short report with a table to report.md',
+    );
     assert.equal(turn.decision.route, 'planned');
-    assert.deepEqual(turn.steps.map(({ status }) => status), ['done', 'done', 'done']);
+    assert.deepEqual(
+      turn.steps.map(({ status }) => status),
+      ['done', 'done', 'done'],
+    );
     const byMonth = await precipitationBy((date) => date.slice(5, 7));
     const [[wettest = '', total = 0] = []] = byMonth;
     const [[single = ''] = []] = await precipitationBy((date) => date.slice(0, 7));
     const nameOf = (month: string) => new Date(`2000-${month}-15`).toLocaleString('en', { month: 'long' });
     const report = await world.read('report.md');
-    for (const text of [report, turn.reply]) assert.match(text, new RegExp(`wettest month is ${nameOf(wettest)}\\b.*\\b${total.toFixed(1)}\\b`));
-    assert.match(report, new RegExp(`${nameOf(single.slice(5))} ${single.slice(0, 4)}`), 'the wettest month of a single year');
+    for (const text of [report, turn.reply])
+      assert.match(text, new RegExp(`wettest month is ${nameOf(wettest)}\\b.*\\b${total.toFixed(1)}\\b`));
+    assert.match(
+      report,
+      new RegExp(`${nameOf(single.slice(5))} ${single.slice(0, 4)}`),
+      'the wettest month of a single year',
+    );
     assert.match(report, /1461 rows.*2012-01-01 to 2015-12-31/);
-    for (const [month, sum] of byMonth) assert.match(report, new RegExp(`^\\| \\**${nameOf(month)}\\** \\| \\**${String(Number(sum.toFixed(1)))}\\** \\|`, 'm'));
+    for (const [month, sum] of byMonth)
+      assert.match(
+        report,
+        new RegExp(`^\\| \\**${nameOf(month)}\\** \\| \\**${String(Number(sum.toFixed(1)))}\\** \\|`, 'm'),
+      );
     assert.match(report, new RegExp(`\\*\\*${nameOf(wettest)}\\*\\*.*wettest`));
     assert.match(report, /offline model/);
     assert.match(turn.reply, /report\.md/);
@@ -294,8 +387,14 @@ describe('offline model: whole turns with the real tools', () => {
     const years = await precipitationBy((date) => date.slice(0, 4));
     const in2014 = (await precipitationBy((date) => date.slice(0, 7))).filter(([month]) => month.startsWith('2014'));
     const table: [string, RegExp][] = [
-      ['Which year was the driest?', new RegExp(`driest year is ${years.at(-1)?.[0]}: total precipitation ${years.at(-1)?.[1].toFixed(0)}`)],
-      ['wettest month of 2014', new RegExp(`wettest month is March 2014: total precipitation ${in2014[0]?.[1].toFixed(0)}`)],
+      [
+        'Which year was the driest?',
+        new RegExp(`driest year is ${years.at(-1)?.[0]}: total precipitation ${years.at(-1)?.[1].toFixed(0)}`),
+      ],
+      [
+        'wettest month of 2014',
+        new RegExp(`wettest month is March 2014: total precipitation ${in2014[0]?.[1].toFixed(0)}`),
+      ],
       ['compare the precipitation of 2012 and 2013', /2012 1226, 2013 828/],
       ['What was the hottest day?', /2014-08-11, with 35\.6/],
       ['average temp_max by weather', /sun 19\.86.*Highest is sun/],
@@ -338,14 +437,23 @@ describe('offline model: whole turns with the real tools', () => {
 
   it('lists, reads and searches files, and finds the nearest name for a wrong one', async () => {
     world = await start({ files: ['notes.txt', 'sales.csv'] });
-    assert.match((await world.engine.send('Which files are there?')).reply, /2 files in the workspace: `notes\.txt`, `sales\.csv`/);
-    assert.match((await world.engine.send('What does notes.txt say about the ports?')).reply, /It says: "Ports: 7233 and 8233 are used\."/);
+    assert.match(
+      (await world.engine.send('Which files are there?')).reply,
+      /2 files in the workspace: `notes\.txt`, `sales\.csv`/,
+    );
+    assert.match(
+      (await world.engine.send('What does notes.txt say about the ports?')).reply,
+      /It says: "Ports: 7233 and 8233 are used\."/,
+    );
     assert.match((await world.engine.send('how many lines are in notes.txt?')).reply, /has 5 lines/);
     assert.match((await world.engine.send('search for "TODO"')).reply, /1 line of 1 file: `notes\.txt`/);
     const wrong = await world.engine.send('Read nots.txt');
     assert.deepEqual(wrong.called, ['read_file', 'list_files', 'read_file']);
     assert.match(wrong.reply, /`notes\.txt` has 5 lines/);
-    assert.match((await world.engine.send('Profile missing-thing.csv')).reply, /no file `missing-thing\.csv`.*sales\.csv/);
+    assert.match(
+      (await world.engine.send('Profile missing-thing.csv')).reply,
+      /no file `missing-thing\.csv`.*sales\.csv/,
+    );
   });
 
   it('calculates and runs code', async () => {
@@ -361,7 +469,10 @@ describe('offline model: whole turns with the real tools', () => {
     const direct = await world.engine.send('run this code:\n```python\nprint(1)\n```');
     assert.match(direct.reply, /run_code, which is not offered.*--allow-code/);
     const planned = await world.engine.send('Read notes.txt, then run `console.log(1)`');
-    assert.deepEqual(planned.steps.map(({ status }) => status), ['done', 'failed']);
+    assert.deepEqual(
+      planned.steps.map(({ status }) => status),
+      ['done', 'failed'],
+    );
     assert.match(planned.steps[1]?.summary ?? '', /run_code, which is not offered/);
     assert.match(planned.reply, /budget|notes\.txt/);
   });
@@ -369,7 +480,10 @@ describe('offline model: whole turns with the real tools', () => {
   it('does not call done what it cannot do', async () => {
     world = await start({ files: ['sales.csv'] });
     const turn = await world.engine.send('Profile sales.csv, then deploy it to the cloud');
-    assert.deepEqual(turn.steps.map(({ status }) => status), ['done', 'failed']);
+    assert.deepEqual(
+      turn.steps.map(({ status }) => status),
+      ['done', 'failed'],
+    );
     assert.match(turn.steps[1]?.summary ?? '', /offline model.*OPENAI_API_KEY/);
   });
 
@@ -393,27 +507,80 @@ describe('offline model: whole turns with the real tools', () => {
 describe('offline model: any input', () => {
   it('answers whatever it is sent, in every phase, quickly and the same each time', () => {
     const seed = randomInt(2 ** 31);
-    const word = fc.constantFrom('profile', 'write', 'a.csv', 'to', 'r.md', 'and', '"', "'", '```', '#', '# Your step\n', ',', 'wettest month', 'count to 3', 'read', '`', '{', '2+2', '__proto__', '\0', '\ud800');
-    const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 200 }), fc.array(word, { maxLength: 40 }).map((parts) => parts.join(' ')));
+    const word = fc.constantFrom(
+      'profile',
+      'write',
+      'a.csv',
+      'to',
+      'r.md',
+      'and',
+      '"',
+      "'",
+      '```',
+      '#',
+      '# Your step\n',
+      ',',
+      'wettest month',
+      'count to 3',
+      'read',
+      '`',
+      '{',
+      '2+2',
+      '__proto__',
+      '\0',
+      '\ud800',
+    );
+    const text = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 200 }),
+      fc.array(word, { maxLength: 40 }).map((parts) => parts.join(' ')),
+    );
     const phase = fc.constantFrom('routing', 'planning', 'review', 'one-shot', 'step', 'answer', 'nonsense');
     fc.assert(
       fc.property(text, phase, (content, name) => {
-        const chat = { model: 'm', messages: [{ role: 'system' as const, content: `- writer: Writes.\n\nPhase: ${name}` }, { role: 'user' as const, content }] };
+        const chat = {
+          model: 'm',
+          messages: [
+            { role: 'system' as const, content: `- writer: Writes.\n\nPhase: ${name}` },
+            { role: 'user' as const, content },
+          ],
+        };
         const reply = offlineReply(chat);
         assert.ok(reply.text !== '' || reply.toolCalls.length > 0);
         assert.deepEqual(offlineReply(chat), reply);
       }),
-      { seed, numRuns: 400, errorWithCause: true },
+      { seed, numRuns: 400 },
     );
   });
 
   it('is not slowed down by long or odd texts', () => {
-    const parts = ['a.', '"', "'", '```', ' ', '\n', 'to ', 'a/', 'and ', 'how many messages ', '1+', '(', 'my x is ', '# Task\n', '| '];
+    const parts = [
+      'a.',
+      '"',
+      "'",
+      '```',
+      ' ',
+      '\n',
+      'to ',
+      'a/',
+      'and ',
+      'how many messages ',
+      '1+',
+      '(',
+      'my x is ',
+      '# Task\n',
+      '| ',
+    ];
     for (const part of parts) {
       const content = part.repeat(Math.ceil(250_000 / part.length));
       const started = Date.now();
       for (const phase of ['routing', 'planning', 'review', 'one-shot', 'step', 'answer']) {
-        offlineReply({ model: 'm', messages: [{ role: 'system', content: `Phase: ${phase}` }, { role: 'user', content }] });
+        offlineReply({
+          model: 'm',
+          messages: [
+            { role: 'system', content: `Phase: ${phase}` },
+            { role: 'user', content },
+          ],
+        });
       }
       assert.ok(Date.now() - started < 3_000, `${JSON.stringify(part)} took ${Date.now() - started} ms`);
     }

@@ -4,7 +4,12 @@ import type { AddressInfo } from 'node:net';
 import { openModel, type Model, type ModelRequest } from '../../../src/models/openai.ts';
 import { startModelServer, type ModelServer } from '../../helpers/model-server.ts';
 
-const SCHEMA = { type: 'object', properties: { month: { type: 'string' } }, required: ['month'], additionalProperties: false };
+const SCHEMA = {
+  type: 'object',
+  properties: { month: { type: 'string' } },
+  required: ['month'],
+  additionalProperties: false,
+};
 
 describe('model client', () => {
   let server: ModelServer;
@@ -32,7 +37,10 @@ describe('model client', () => {
     server.script({ text: 'one two three', wordDelayMs: 40 });
     const heard: { text: string; at: number }[] = [];
     const reply = await ask({ onText: (text) => heard.push({ text, at: Date.now() }) });
-    assert.deepEqual(heard.map(({ text }) => text), ['one', ' two', ' three']);
+    assert.deepEqual(
+      heard.map(({ text }) => text),
+      ['one', ' two', ' three'],
+    );
     assert.ok((heard[2]?.at ?? 0) - (heard[0]?.at ?? 0) >= 60, 'the words came at once');
     assert.deepEqual(
       { text: reply.text, toolCalls: reply.toolCalls, finish: reply.finish, model: reply.model },
@@ -71,7 +79,11 @@ describe('model client', () => {
       messages: [
         { role: 'system', content: 'Be brief.' },
         { role: 'user', content: 'Look.' },
-        { role: 'assistant', content: null, tool_calls: [{ id: 'c1', type: 'function', function: { name: 'look', arguments: '{}' } }] },
+        {
+          role: 'assistant',
+          content: null,
+          tool_calls: [{ id: 'c1', type: 'function', function: { name: 'look', arguments: '{}' } }],
+        },
         { role: 'tool', tool_call_id: 'c1', content: 'a tree' },
       ],
     });
@@ -81,7 +93,12 @@ describe('model client', () => {
   it('sends no made-up key to a server that needs none', async () => {
     server.script({});
     const keyless = openModel({ baseUrl: server.baseUrl });
-    await keyless.reply({ model: 'm', system: '', messages: [{ role: 'user', text: 'x' }], signal: AbortSignal.timeout(5_000) });
+    await keyless.reply({
+      model: 'm',
+      system: '',
+      messages: [{ role: 'user', text: 'x' }],
+      signal: AbortSignal.timeout(5_000),
+    });
     await keyless.close();
     assert.equal(server.requests[0]?.headers.authorization, undefined);
   });
@@ -101,7 +118,10 @@ describe('model client', () => {
     const reply = await ask({ onText: (text) => heard.push(text) });
     assert.equal(reply.text, 'plain');
     assert.deepEqual(heard, ['plain']);
-    assert.deepEqual(reply.toolCalls.map(({ name, arguments: text }) => [name, JSON.parse(text)]), [['look', { at: 1 }]]);
+    assert.deepEqual(
+      reply.toolCalls.map(({ name, arguments: text }) => [name, JSON.parse(text)]),
+      [['look', { at: 1 }]],
+    );
     assert.equal(reply.finish, 'tool_calls');
   });
 
@@ -114,7 +134,12 @@ describe('model client', () => {
 
   it('assembles tool calls that come in pieces', async () => {
     const text = JSON.stringify({ content: 'long '.repeat(100) });
-    server.script({ toolCalls: [{ id: 'a', name: 'write', arguments: text }, { id: 'b', name: 'list', arguments: {} }] });
+    server.script({
+      toolCalls: [
+        { id: 'a', name: 'write', arguments: text },
+        { id: 'b', name: 'list', arguments: {} },
+      ],
+    });
     const reply = await ask();
     assert.deepEqual(reply.toolCalls, [
       { id: 'a', name: 'write', arguments: text },
@@ -128,29 +153,55 @@ describe('model client', () => {
     [
       'whole calls in one chunk without index or id',
       [call([{ function: { name: 'a', arguments: '{"n":1}' } }, { function: { name: 'b', arguments: '{"n":2}' } }])],
-      [['call_1_0', 'a', '{"n":1}'], ['call_1_1', 'b', '{"n":2}']],
+      [
+        ['call_1_0', 'a', '{"n":1}'],
+        ['call_1_1', 'b', '{"n":2}'],
+      ],
     ],
     [
       'every call with index 0',
-      [call({ index: 0, id: 'x', function: { name: 'a', arguments: '{}' } }), call({ index: 0, id: 'y', function: { name: 'a', arguments: '{}' } })],
-      [['x', 'a', '{}'], ['y', 'a', '{}']],
+      [
+        call({ index: 0, id: 'x', function: { name: 'a', arguments: '{}' } }),
+        call({ index: 0, id: 'y', function: { name: 'a', arguments: '{}' } }),
+      ],
+      [
+        ['x', 'a', '{}'],
+        ['y', 'a', '{}'],
+      ],
     ],
     [
       'every call with index 0 and an empty id',
-      [call({ index: 0, id: '', function: { name: 'a', arguments: '{"n":1}' } }), call({ index: 0, id: '', function: { name: 'a', arguments: '{"n":2}' } })],
-      [['call_1_0', 'a', '{"n":1}'], ['call_1_1', 'a', '{"n":2}']],
+      [
+        call({ index: 0, id: '', function: { name: 'a', arguments: '{"n":1}' } }),
+        call({ index: 0, id: '', function: { name: 'a', arguments: '{"n":2}' } }),
+      ],
+      [
+        ['call_1_0', 'a', '{"n":1}'],
+        ['call_1_1', 'a', '{"n":2}'],
+      ],
     ],
     [
       'the id in every piece',
-      [call({ index: 0, id: 'x', function: { name: 'a', arguments: '{"n"' } }), call({ index: 0, id: 'x', function: { name: 'a', arguments: ':1}' } })],
+      [
+        call({ index: 0, id: 'x', function: { name: 'a', arguments: '{"n"' } }),
+        call({ index: 0, id: 'x', function: { name: 'a', arguments: ':1}' } }),
+      ],
       [['x', 'a', '{"n":1}']],
     ],
     [
       'no index, later pieces without id',
-      [call({ id: 'x', function: { name: 'a', arguments: '' } }), call({ function: { arguments: '{"n":' } }), call({ function: { arguments: '1}' } })],
+      [
+        call({ id: 'x', function: { name: 'a', arguments: '' } }),
+        call({ function: { arguments: '{"n":' } }),
+        call({ function: { arguments: '1}' } }),
+      ],
       [['x', 'a', '{"n":1}']],
     ],
-    ['arguments that are parsed already', [call({ index: 0, id: 'x', function: { name: 'a', arguments: { n: 1 } } })], [['x', 'a', '{"n":1}']]],
+    [
+      'arguments that are parsed already',
+      [call({ index: 0, id: 'x', function: { name: 'a', arguments: { n: 1 } } })],
+      [['x', 'a', '{"n":1}']],
+    ],
     ['no arguments at all', [call({ index: 0, id: 'x', function: { name: 'a' } })], [['x', 'a', '{}']]],
   ];
   for (const [title, chunks, expected] of foreign) {
@@ -159,7 +210,10 @@ describe('model client', () => {
       const raw = [...chunks, end].map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join('');
       server.script({ raw, headers: { 'content-type': 'text/event-stream' } });
       const reply = await ask();
-      assert.deepEqual(reply.toolCalls.map(({ id, name, arguments: text }) => [id, name, text]), expected);
+      assert.deepEqual(
+        reply.toolCalls.map(({ id, name, arguments: text }) => [id, name, text]),
+        expected,
+      );
       assert.equal(reply.finish, 'tool_calls');
     });
   }
@@ -200,16 +254,31 @@ describe('model client', () => {
 
   it('reports an error inside a stream of status 200', async () => {
     const raw = 'data: {"error":{"message":"the engine is overloaded"}}\n\n';
-    server.script({ raw, headers: { 'content-type': 'text/event-stream' } }, { raw: '{"error":{"message":"overloaded, too"}}' });
+    server.script(
+      { raw, headers: { 'content-type': 'text/event-stream' } },
+      { raw: '{"error":{"message":"overloaded, too"}}' },
+    );
     await assert.rejects(ask(), { type: 'ModelUnavailable', message: /the engine is overloaded/ });
     await assert.rejects(ask(), { type: 'ModelUnavailable', message: /overloaded, too/ });
   });
 
   it('gives up a server that is silent for too long, before the reply and within it', async () => {
     const impatient = openModel({ baseUrl: server.baseUrl, timeoutMs: 150 });
-    const request = { model: 'm', system: '', messages: [{ role: 'user', text: 'x' }], signal: AbortSignal.timeout(9_000) } as const;
-    server.script({ text: 'late', delayMs: 5_000 }, { text: 'a b', wordDelayMs: 5_000 }, { text: 'a b c d e', wordDelayMs: 60 });
-    await assert.rejects(impatient.reply(request), { type: 'ModelUnavailable', message: /no byte .* in 150 ms|no answer in time/ });
+    const request = {
+      model: 'm',
+      system: '',
+      messages: [{ role: 'user', text: 'x' }],
+      signal: AbortSignal.timeout(9_000),
+    } as const;
+    server.script(
+      { text: 'late', delayMs: 5_000 },
+      { text: 'a b', wordDelayMs: 5_000 },
+      { text: 'a b c d e', wordDelayMs: 60 },
+    );
+    await assert.rejects(impatient.reply(request), {
+      type: 'ModelUnavailable',
+      message: /no byte .* in 150 ms|no answer in time/,
+    });
     await assert.rejects(impatient.reply(request), { type: 'ModelUnavailable', message: /no byte .* in 150 ms/ });
     assert.equal((await impatient.reply(request)).text, 'a b c d e', 'slow but steady is fine');
     await impatient.close();
@@ -258,25 +327,37 @@ describe('model client', () => {
     const output = { name: 'answer', schema: SCHEMA };
     assert.equal((await ask({ output })).text, '{"month":"May"}');
     assert.equal((await ask({ output })).text, '{"month":"June"}');
-    assert.deepEqual(server.requests.map(({ body }) => body.response_format?.type), ['json_schema', 'json_object', 'json_object']);
+    assert.deepEqual(
+      server.requests.map(({ body }) => body.response_format?.type),
+      ['json_schema', 'json_object', 'json_object'],
+    );
     const system = server.requests[1]?.body.messages[0];
     assert.match(JSON.stringify(system), /Be brief\..*JSON schema.*month/);
   });
 
   it('falls back once only, and speaks of the refusal', async () => {
     server.respond(() => ({ status: 400, error: { message: 'no such parameter' } }));
-    await assert.rejects(ask({ output: { name: 'answer', schema: SCHEMA } }), { type: 'ModelRejected', message: /no such parameter/ });
+    await assert.rejects(ask({ output: { name: 'answer', schema: SCHEMA } }), {
+      type: 'ModelRejected',
+      message: /no such parameter/,
+    });
     assert.equal(server.requests.length, 2);
     await assert.rejects(ask(), { type: 'ModelRejected' });
     assert.equal(server.requests.length, 3);
   });
 
   it('does without parameters that a server names as unknown to it', async () => {
-    server.script({ status: 422, raw: '{"detail":[{"loc":["body","stream_options"],"msg":"Extra inputs are not permitted"}]}' }, { text: 'ok' });
+    server.script(
+      { status: 422, raw: '{"detail":[{"loc":["body","stream_options"],"msg":"Extra inputs are not permitted"}]}' },
+      { text: 'ok' },
+    );
     assert.equal((await ask()).text, 'ok');
     assert.equal(server.requests[1]?.body.stream_options, undefined);
     server.script(
-      { status: 400, error: { message: "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead." } },
+      {
+        status: 400,
+        error: { message: "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead." },
+      },
       { text: 'ok' },
     );
     assert.equal((await ask({ maxOutputTokens: 5 })).text, 'ok');
@@ -289,7 +370,12 @@ describe('model client', () => {
     await server.close();
     const cut = openModel({ baseUrl });
     await assert.rejects(
-      cut.reply({ model: 'm', system: '', messages: [{ role: 'user', text: 'x' }], signal: AbortSignal.timeout(5_000) }),
+      cut.reply({
+        model: 'm',
+        system: '',
+        messages: [{ role: 'user', text: 'x' }],
+        signal: AbortSignal.timeout(5_000),
+      }),
       { type: 'ModelUnavailable', retryable: true, message: /ECONNREFUSED/ },
     );
   });
@@ -320,7 +406,12 @@ describe('model client, on a connection that the server closed meanwhile', () =>
     });
     await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
     const model = openModel({ baseUrl: `http://127.0.0.1:${(http.address() as AddressInfo).port}/v1` });
-    const request = { model: 'm', system: '', messages: [{ role: 'user', text: 'x' }], signal: AbortSignal.timeout(5_000) } as const;
+    const request = {
+      model: 'm',
+      system: '',
+      messages: [{ role: 'user', text: 'x' }],
+      signal: AbortSignal.timeout(5_000),
+    } as const;
     await model.reply(request);
     assert.equal((await model.reply(request)).text, 'hi');
     assert.equal(calls, 3);

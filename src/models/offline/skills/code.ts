@@ -11,10 +11,17 @@ const MAX_OUTPUT = 1_500;
 
 export function* runCode(action: Action, { prompt }: Desk): Work<Finding[]> {
   const programs = yield* programsOf(action, prompt.request, prompt.task, prompt.tools.has('run_code'));
-  if (programs.length === 0) throw new CannotDo('There is no code to run. Put it between lines of three backticks, with the language behind the first: ```python');
+  if (programs.length === 0)
+    throw new CannotDo(
+      'There is no code to run. Put it between lines of three backticks, with the language behind the first: ```python',
+    );
   const findings: Finding[] = [];
   for (const { language, code } of programs.slice(0, 4)) {
-    const result = yield* use('run_code', { language, code }, `I run the ${language === 'node' ? 'JavaScript' : 'Python'} code.`);
+    const result = yield* use(
+      'run_code',
+      { language, code },
+      `I run the ${language === 'node' ? 'JavaScript' : 'Python'} code.`,
+    );
     if (result.failed) throw new CannotDo(result.text);
     findings.push(describeRun(language, result.text));
   }
@@ -29,7 +36,8 @@ interface Program {
 function* programsOf({ text, files }: Action, request: string, task: string, mayRun: boolean): Work<Program[]> {
   for (const source of [text, request, task]) {
     const blocks = codeBlocks(source).filter(({ code }) => code.trim() !== '');
-    if (blocks.length > 0) return blocks.map(({ language, code }) => ({ language: languageOf(language, code, source), code }));
+    if (blocks.length > 0)
+      return blocks.map(({ language, code }) => ({ language: languageOf(language, code, source), code }));
   }
   const script = files.find((file) => /\.(?:py|m?js|cjs)$/i.test(file));
   if (script !== undefined && mayRun) {
@@ -38,7 +46,11 @@ function* programsOf({ text, files }: Action, request: string, task: string, may
   }
   const inline = /`([^`]+)`/.exec(text)?.[1];
   // Without the tool there is nothing to read first either: the call itself says what is missing.
-  return inline === undefined ? (script === undefined ? [] : [{ language: 'node', code: script }]) : [{ language: languageOf('', inline, text), code: inline }];
+  return inline === undefined
+    ? script === undefined
+      ? []
+      : [{ language: 'node', code: script }]
+    : [{ language: languageOf('', inline, text), code: inline }];
 }
 
 function languageOf(marked: string, code: string, around: string): Language {
@@ -46,17 +58,30 @@ function languageOf(marked: string, code: string, around: string): Language {
   if (/^(?:js|javascript|node|mjs|cjs|ts|typescript)/.test(marked)) return 'node';
   if (/\bpython\b/i.test(around)) return 'python';
   if (/\b(?:node|javascript|js)\b/i.test(around)) return 'node';
-  return /\bprint\s*\(|^\s*(?:def|import|from|elif)\b/m.test(code) && !/\b(?:const|let|require)\b|=>/.test(code) ? 'python' : 'node';
+  return /\bprint\s*\(|^\s*(?:def|import|from|elif)\b/m.test(code) && !/\b(?:const|let|require)\b|=>/.test(code)
+    ? 'python'
+    : 'node';
 }
 
 function describeRun(language: Language, text: string): Finding {
   const code = /^Exit code (-?\d+)/.exec(text)?.[1];
-  const output = /^--- stdout ---\n([^]*?)(?=\n--- |\n?$(?![^]))/m.exec(text)?.[1]?.trim() ?? (code === undefined ? text.trim() : '');
+  const output =
+    /^--- stdout ---\n([^]*?)(?=\n--- |\n?$(?![^]))/m.exec(text)?.[1]?.trim() ??
+    (code === undefined ? text.trim() : '');
   const errors = /^--- stderr ---\n([^]*?)(?=\n--- |\n?$(?![^]))/m.exec(text)?.[1]?.trim() ?? '';
   const ended = code === undefined || code === '0' ? 'The code ran' : `The code ended with exit code ${code}`;
   const short = output.length <= 200 && !output.includes('\n');
-  const said = output === '' ? ' and printed nothing' : short ? ` and printed: ${output}` : `; its output has ${output.split('\n').length} lines`;
+  const said =
+    output === ''
+      ? ' and printed nothing'
+      : short
+        ? ` and printed: ${output}`
+        : `; its output has ${output.split('\n').length} lines`;
   const error = errors === '' ? '' : ` Its last error line: ${errors.split('\n').at(-1)}`;
   const fenced = short && errors === '' ? '' : `\`\`\`\n${text.slice(0, MAX_OUTPUT)}\n\`\`\``;
-  return { title: `Run of ${language === 'node' ? 'JavaScript' : 'Python'} code`, sentence: `${ended}${said}.${error}`.replace(/\.\.$/, '.'), body: fenced };
+  return {
+    title: `Run of ${language === 'node' ? 'JavaScript' : 'Python'} code`,
+    sentence: `${ended}${said}.${error}`.replace(/\.\.$/, '.'),
+    body: fenced,
+  };
 }

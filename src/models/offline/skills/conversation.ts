@@ -24,7 +24,10 @@ const PLEASANTRIES: readonly (readonly [RegExp, string])[] = [
   [/^(?:thanks|thank you|thx|cheers|great|nice|well done|perfect|cool|awesome|good job)\b/, 'You are welcome.'],
   [/^(?:bye|goodbye|see you|good night|ciao)\b/, 'Goodbye. The session is kept and can be continued at any time.'],
   [/^(?:yes|no|ok|okay|sure|fine|right|yep|nope)\W*$/, 'All right. What shall I do?'],
-  [/\b(?:who|what) are you\b|\bwhat can you do\b|\bwhich model\b|\bwhat model\b|\bare you (?:an? )?(?:ai|gpt|chatgpt|claude|bot|robot|human|real|llm|language model|offline)|^help\b|\bhow do you work\b|\byour name\b/, INTRODUCTION],
+  [
+    /\b(?:who|what) are you\b|\bwhat can you do\b|\bwhich model\b|\bwhat model\b|\bare you (?:an? )?(?:ai|gpt|chatgpt|claude|bot|robot|human|real|llm|language model|offline)|^help\b|\bhow do you work\b|\byour name\b/,
+    INTRODUCTION,
+  ],
   [/^how are you\b/, `Fine, thank you. ${INTRODUCTION}`],
   [/^(?:ping|test|testing)\W*$/, 'pong'],
 ];
@@ -50,7 +53,9 @@ export function isAdmission(text: string): boolean {
 const NO_RULE = 'This is the offline model, which works by rules and has none for';
 
 function echo(text: string): string | undefined {
-  const said = /^\W*(?:please\s+)?(?:repeat after me|say after me|echo)(?:\s+slowly)?\s*[:,-]?\s*([^]*)$/i.exec(text)?.[1]?.trim();
+  const said = /^\W*(?:please\s+)?(?:repeat after me|say after me|echo)(?:\s+slowly)?\s*[:,-]?\s*([^]*)$/i
+    .exec(text)?.[1]
+    ?.trim();
   return said === undefined || said === '' ? undefined : said.replace(/^(["'“])([^]*)["'”]$/, '$2');
 }
 
@@ -69,14 +74,17 @@ function pleasantry(text: string): string | undefined {
   return PLEASANTRIES.find(([pattern]) => pattern.test(plain))?.[1];
 }
 
-const FACT = /\b(my|our) ([\p{L}][\p{L}\p{N} _-]{0,60}?) (?:is|are|was|will be) (?!what\b)([^\n.!?]{1,200}(?:\.\d[^\n.!?]*)?)/iu;
+const FACT =
+  /\b(my|our) ([\p{L}][\p{L}\p{N} _-]{0,60}?) (?:is|are|was|will be) (?!what\b)([^\n.!?]{1,200}(?:\.\d[^\n.!?]*)?)/iu;
 
 /** "My favourite colour is teal.", "Remember that the meeting is on Friday." */
 function remember(text: string): string | undefined {
   const noted = /^\W*(?:please\s+)?(?:remember|note|keep in mind)(?: that|:)?\s+([^]{1,400})$/i.exec(text)?.[1]?.trim();
   if (noted !== undefined) return `Noted: ${noted.replace(/[.\s]*$/, '')}.`;
   const [, , name, value] = FACT.exec(text) ?? [];
-  return name === undefined || value === undefined || /\?\s*$/.test(text) ? undefined : `Noted: your ${name} is ${value.trim()}.`;
+  return name === undefined || value === undefined || /\?\s*$/.test(text)
+    ? undefined
+    : `Noted: your ${name} is ${value.trim()}.`;
 }
 
 /** Questions about what was said before in this conversation. */
@@ -84,14 +92,29 @@ function recall(text: string, earlier: Prompt['earlier']): string | undefined {
   const plain = text.toLowerCase();
   const mine = earlier.filter(({ role }) => role === 'user').map((message) => message.text);
   const yours = earlier.filter(({ role }) => role === 'assistant').map((message) => message.text);
-  const quote = (said: string | undefined, who: string): string => (said === undefined ? `Nothing was ${who} before.` : `"${said}"`);
+  const quote = (said: string | undefined, who: string): string =>
+    said === undefined ? `Nothing was ${who} before.` : `"${said}"`;
   if (/\b(?:how many|number of) (?:messages|questions|turns|things)\b.*\b(?:i|we|so far|sent|asked)\b/.test(plain)) {
     return `Before this one you sent ${mine.length} message${mine.length === 1 ? '' : 's'} in this conversation.`;
   }
-  if (/\b(?:first|very first)\b.*\b(?:message|question|thing|i (?:say|said|ask|asked|wrote))\b|\bwhat did i (?:say|ask|write|tell you) first\b/.test(plain)) return quote(mine[0], 'said');
-  if (/\bwhat did i (?:just )?(?:say|ask|write|tell)\b|\bmy (?:last|previous) (?:message|question)\b/.test(plain)) return quote(mine.at(-1), 'said');
-  if (/\bwhat did you (?:just )?(?:say|answer|reply|write)\b|\byour (?:last|previous) (?:answer|reply|message)\b/.test(plain)) return quote(yours.at(-1), 'answered');
-  const [, asked] = /\b(?:what|which|who|when|where)(?:'s| is| was| are| were)? (?:my|our) ([\p{L}][\p{L}\p{N} _-]{0,60})/u.exec(plain) ?? [];
+  if (
+    /\b(?:first|very first)\b.*\b(?:message|question|thing|i (?:say|said|ask|asked|wrote))\b|\bwhat did i (?:say|ask|write|tell you) first\b/.test(
+      plain,
+    )
+  )
+    return quote(mine[0], 'said');
+  if (/\bwhat did i (?:just )?(?:say|ask|write|tell)\b|\bmy (?:last|previous) (?:message|question)\b/.test(plain))
+    return quote(mine.at(-1), 'said');
+  if (
+    /\bwhat did you (?:just )?(?:say|answer|reply|write)\b|\byour (?:last|previous) (?:answer|reply|message)\b/.test(
+      plain,
+    )
+  )
+    return quote(yours.at(-1), 'answered');
+  const [, asked] =
+    /\b(?:what|which|who|when|where)(?:'s| is| was| are| were)? (?:my|our) ([\p{L}][\p{L}\p{N} _-]{0,60})/u.exec(
+      plain,
+    ) ?? [];
   if (asked !== undefined) return fact(asked.replace(/\b(?:again|called|is|are)\b/g, '').trim(), mine);
   const about = /\bwhat did i (?:ask|tell) you to remember\b|\bwhat (?:should|do|did) you remember\b/.test(plain);
   const noted = mine.findLast((said) => /^\W*(?:please\s+)?(?:remember|note|keep in mind)\b/i.test(said));

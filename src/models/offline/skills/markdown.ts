@@ -9,7 +9,8 @@ const LABEL = 'Finding: ';
 export type Row = readonly string[];
 
 export function toTable(header: Row, rows: readonly Row[]): string {
-  const line = (cells: Row): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replace(/\s+/g, ' ')).join(' | ')} |`;
+  const line = (cells: Row): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replace(/\s+/g, ' ')).join(' | ')} |`;
   return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
@@ -22,7 +23,11 @@ export function tablesIn(text: string): Row[][] {
     if (isRow && !isOpen) tables.push([]);
     isOpen = isRow;
     if (!isRow || /^[\s|:-]+$/.test(line)) continue;
-    const cells = line.trim().slice(1, -1).split(/(?<!\\)\|/).map((cell) => cell.replaceAll('\\|', '|').replaceAll('**', '').trim());
+    const cells = line
+      .trim()
+      .slice(1, -1)
+      .split(/(?<!\\)\|/)
+      .map((cell) => cell.replaceAll('\\|', '|').replaceAll('**', '').trim());
     tables.at(-1)?.push(cells);
   }
   return tables.filter((rows) => rows.length > 1);
@@ -68,5 +73,12 @@ function parseFinding(part: string): Finding[] {
   const [title = '', labelled = '', ...rest] = part.split('\n');
   if (!labelled.startsWith(LABEL)) return [];
   const wrote = /^Wrote (.+)$/.exec(title)?.[1];
-  return [{ title, sentence: labelled.slice(LABEL.length), body: rest.join('\n').trim(), ...(wrote === undefined ? {} : { wrote }) }];
+  return [
+    {
+      title,
+      sentence: labelled.slice(LABEL.length),
+      body: rest.join('\n').trim(),
+      ...(wrote === undefined ? {} : { wrote }),
+    },
+  ];
 }

@@ -50,12 +50,18 @@ function* act(action: Action, desk: Desk): Work<Finding[]> {
 }
 
 /** Changes to the world that no rule makes. To call them done would be a lie. */
-const BEYOND = /^(?:translate|rename|move|delete|remove|send|email|mail|upload|download|install|deploy|build|refactor|implement|commit|push|convert|fix|rewrite)\b/i;
+const BEYOND =
+  /^(?:translate|rename|move|delete|remove|send|email|mail|upload|download|install|deploy|build|refactor|implement|commit|push|convert|fix|rewrite)\b/i;
 
 function talk({ text }: Action, { prompt }: Desk): Finding {
   const reply = converse(text, prompt.earlier);
   if (reply !== undefined) return { title: 'Reply', sentence: reply, body: '' };
-  if (prompt.phase !== 'step') return { title: 'Reply', sentence: `${admit(text)} ${ABILITIES} For everything else, ${HOW_TO_GET_A_MODEL}`, body: '' };
+  if (prompt.phase !== 'step')
+    return {
+      title: 'Reply',
+      sentence: `${admit(text)} ${ABILITIES} For everything else, ${HOW_TO_GET_A_MODEL}`,
+      body: '',
+    };
   if (BEYOND.test(text)) throw new CannotDo(`${admit(text)} To have it done, ${HOW_TO_GET_A_MODEL}`);
   return { title: 'Reply', sentence: `${admit(text)} For an answer, ${HOW_TO_GET_A_MODEL}`, body: '' };
 }

@@ -15,18 +15,27 @@ export function composeFile(path: string, request: string, findings: readonly Fi
 function markdownFile(request: string, findings: readonly Finding[]): string {
   const isShort = /\b(?:short|brief|concise)\b/i.test(request);
   const [main] = mainFindings(findings);
-  const stated = quotations(request).find(({ index }) => /\b(?:titled|entitled|title|heading)\s*:?\s*$/i.test(request.slice(0, index)))?.text;
+  const stated = quotations(request).find(({ index }) =>
+    /\b(?:titled|entitled|title|heading)\s*:?\s*$/i.test(request.slice(0, index)),
+  )?.text;
   const parts = findings.map((finding) => {
-    if (!isProfile(finding)) return `## ${finding.title}\n\n**${finding.sentence}**${finding.body === '' ? '' : `\n\n${finding.body}`}`;
+    if (!isProfile(finding))
+      return `## ${finding.title}\n\n**${finding.sentence}**${finding.body === '' ? '' : `\n\n${finding.body}`}`;
     // A short report keeps the facts of the data and leaves out the table of its columns, if there is another.
     const rest = isShort && findings.length > 1 ? '' : `\n\n${finding.body}`;
     return `## Data\n\n${finding.sentence}${rest}`;
   });
-  return [`# ${stated ?? `Report: ${main?.title ?? ''}`}`, ...parts, '---', FOOTER].join('\n\n').replace(/\n{3,}/g, '\n\n') + '\n';
+  return (
+    [`# ${stated ?? `Report: ${main?.title ?? ''}`}`, ...parts, '---', FOOTER].join('\n\n').replace(/\n{3,}/g, '\n\n') +
+    '\n'
+  );
 }
 
 function textFile(findings: readonly Finding[]): string {
-  return `${findings.map(({ sentence, body }) => `${sentence}${body === '' ? '' : `\n\n${body}`}`).join('\n\n').replaceAll('**', '')}\n`;
+  return `${findings
+    .map(({ sentence, body }) => `${sentence}${body === '' ? '' : `\n\n${body}`}`)
+    .join('\n\n')
+    .replaceAll('**', '')}\n`;
 }
 
 function tableFile(path: string, findings: readonly Finding[]): string {
@@ -42,7 +51,9 @@ function tableFile(path: string, findings: readonly Finding[]): string {
 
 function jsonFile(findings: readonly Finding[]): string {
   const toObject = ([header = [], ...rows]: readonly (readonly string[])[]): Record<string, unknown>[] =>
-    rows.map((cells) => Object.fromEntries(header.flatMap((name, index) => (name === '' ? [] : [[name, value(cells[index] ?? '')]]))));
+    rows.map((cells) =>
+      Object.fromEntries(header.flatMap((name, index) => (name === '' ? [] : [[name, value(cells[index] ?? '')]]))),
+    );
   const entries = findings.map(({ title, sentence, body }) => {
     const [table] = tablesIn(body);
     return { title, finding: sentence, ...(table ? { table: toObject(table) } : {}) };

@@ -72,7 +72,11 @@ export function advance<T>(work: Work<T>, prompt: Prompt): Progress<T> {
     }
     if (open.length > 0) {
       const missing = open.find(({ tool }) => !prompt.tools.has(tool));
-      const problem = missing ? missingTool(missing.tool) : prompt.made.length >= MAX_CALLS ? `It took more than ${MAX_CALLS} calls of tools.` : undefined;
+      const problem = missing
+        ? missingTool(missing.tool)
+        : prompt.made.length >= MAX_CALLS
+          ? `It took more than ${MAX_CALLS} calls of tools.`
+          : undefined;
       if (problem === undefined) return { next: { say: step.value.say, calls: open } };
       // The work may have another way, or sum up what it has.
       step = work.throw(new CannotDo(problem));
@@ -102,10 +106,15 @@ function sameJson(text: string, wanted: string): boolean {
 
 /** How the engine words failures: `read_file: …`, `read_file failed: …`. */
 function isFailure(tool: string, text: string): boolean {
-  return text.startsWith(`${tool}: `) || text.startsWith(`${tool} failed`) || /^(?:There is no tool|The worker stopped while|Denied)\b/i.test(text);
+  return (
+    text.startsWith(`${tool}: `) ||
+    text.startsWith(`${tool} failed`) ||
+    /^(?:There is no tool|The worker stopped while|Denied)\b/i.test(text)
+  );
 }
 
 function missingTool(tool: string): string {
-  if (tool === 'run_code') return 'Running code needs the tool run_code, which is not offered here. Start the session with --allow-code.';
+  if (tool === 'run_code')
+    return 'Running code needs the tool run_code, which is not offered here. Start the session with --allow-code.';
   return `This needs the tool ${tool}, which is not offered to this agent.`;
 }

@@ -30,16 +30,26 @@ export function* answerQuestion(question: TableQuestion, profile: Profile, known
   const by = groupBy(question, profile);
   const groups = yield* fetchGroups(question, profile, by, known);
   const picked = groups.filter(({ group: name }) => isPicked(name, question, by));
-  if (picked.length === 0) throw new CannotDo(`\`${profile.file}\` has no rows for this question (${describe(question)}).`);
+  if (picked.length === 0)
+    throw new CannotDo(`\`${profile.file}\` has no rows for this question (${describe(question)}).`);
   const finding = !superlative ? listing(question, profile, picked) : picking(question, profile, picked);
-  if (!superlative || group?.unit !== 'month' || question.years || yearsOf(profile) < 2 || yearsOf(profile) > MAX_YEARS) return finding;
+  if (!superlative || group?.unit !== 'month' || question.years || yearsOf(profile) < 2 || yearsOf(profile) > MAX_YEARS)
+    return finding;
   const single = yield* fetchGroups(question, profile, `year_month(${group.column})`, known);
   const [best] = ranked(single, superlative.direction);
   if (!best) return finding;
-  return { ...finding, sentence: `${finding.sentence} The ${superlative.word} single month is ${groupName(best.group)} with ${shownNumber(best.result)}.` };
+  return {
+    ...finding,
+    sentence: `${finding.sentence} The ${superlative.word} single month is ${groupName(best.group)} with ${shownNumber(best.result)}.`,
+  };
 }
 
-function* fetchGroups(question: TableQuestion, profile: Profile, by: string | undefined, known: Map<string, Result>): Work<Group[]> {
+function* fetchGroups(
+  question: TableQuestion,
+  profile: Profile,
+  by: string | undefined,
+  known: Map<string, Result>,
+): Work<Group[]> {
   const args = {
     path: profile.file,
     ...(by === undefined ? {} : { group_by: by }),
@@ -47,11 +57,16 @@ function* fetchGroups(question: TableQuestion, profile: Profile, by: string | un
     aggregate: question.aggregate,
   };
   const key = JSON.stringify(args);
-  const result = known.get(key) ?? (yield* use('csv_profile', args, `I compute the ${figure(question)}${by === undefined ? '' : ` by ${by}`}.`));
+  const result =
+    known.get(key) ??
+    (yield* use('csv_profile', args, `I compute the ${figure(question)}${by === undefined ? '' : ` by ${by}`}.`));
   known.set(key, result);
   if (result.failed) throw new CannotDo(result.text);
   const groups = readGroups(result.text);
-  if (!groups) throw new CannotDo(`The figures by ${by ?? 'row'} of \`${profile.file}\` are too many to compare. Ask for something coarser, such as months or years.`);
+  if (!groups)
+    throw new CannotDo(
+      `The figures by ${by ?? 'row'} of \`${profile.file}\` are too many to compare. Ask for something coarser, such as months or years.`,
+    );
   return groups;
 }
 
@@ -71,7 +86,10 @@ function groupBy({ group, years, month, where }: TableQuestion, profile: Profile
 function isPicked(name: string, { years, month, where }: TableQuestion, by: string | undefined): boolean {
   if (where) return name === where.value;
   if (by?.startsWith('year_month(')) {
-    return (!years || years.includes(name.slice(0, 4))) && (month === undefined || name.endsWith(`-${String(month).padStart(2, '0')}`));
+    return (
+      (!years || years.includes(name.slice(0, 4))) &&
+      (month === undefined || name.endsWith(`-${String(month).padStart(2, '0')}`))
+    );
   }
   if (by?.startsWith('year(') && years) return years.includes(name);
   if (by?.startsWith('month(') && month !== undefined) return Number(name) === month;
@@ -90,13 +108,22 @@ function picking(question: TableQuestion, profile: Profile, groups: readonly Gro
   const amount = `${figure(question)} ${shownNumber(best.result)}`;
   const subject = isPlain(word) ? `The ${noun} with the ${direction} ${figure(question)}` : `The ${word} ${noun}`;
   const ties = sorted.filter(({ result }) => result === best.result);
-  const next = ties.length > 1
-    ? `, the same as ${ties.slice(1, 4).map(({ group }) => groupName(group, question)).join(', ')}`
-    : second ? `, followed by ${groupName(second.group, question)} with ${shownNumber(second.result)}` : '';
-  const leaders = sorted.slice(0, top).map(({ group, result }) => `${groupName(group, question)} (${shownNumber(result)})`);
-  const sentence = top > 1
-    ? `The ${leaders.length} ${noun}s with the ${direction} ${figure(question)} are ${leaders.join(', ')}.`
-    : `${subject} is ${groupName(best.group, question)}: ${amount}${span(question, profile)}${next}.`;
+  const next =
+    ties.length > 1
+      ? `, the same as ${ties
+          .slice(1, 4)
+          .map(({ group }) => groupName(group, question))
+          .join(', ')}`
+      : second
+        ? `, followed by ${groupName(second.group, question)} with ${shownNumber(second.result)}`
+        : '';
+  const leaders = sorted
+    .slice(0, top)
+    .map(({ group, result }) => `${groupName(group, question)} (${shownNumber(result)})`);
+  const sentence =
+    top > 1
+      ? `The ${leaders.length} ${noun}s with the ${direction} ${figure(question)} are ${leaders.join(', ')}.`
+      : `${subject} is ${groupName(best.group, question)}: ${amount}${span(question, profile)}${next}.`;
   return {
     title: `${capital(isPlain(word) ? `${noun} with the ${direction} ${figure(question)}` : `${word} ${noun}`)} in ${profile.file}`,
     sentence,
@@ -113,14 +140,21 @@ function listing(question: TableQuestion, profile: Profile, groups: readonly Gro
   if (groups.length === 1) {
     const { where } = question;
     if (where && question.aggregate === 'count') {
-      return { title: `Rows with ${where.column} ${where.value} in ${profile.file}`, sentence: `${only.result} of ${profile.rows} rows have ${where.column} ${where.value}.`, body: source(profile) };
+      return {
+        title: `Rows with ${where.column} ${where.value} in ${profile.file}`,
+        sentence: `${only.result} of ${profile.rows} rows have ${where.column} ${where.value}.`,
+        body: source(profile),
+      };
     }
     const about = groupBy(question, profile) === undefined ? '' : ` for ${groupName(only.group, question)}`;
     const sentence = `The ${figure(question)}${about} is ${shownNumber(only.result)}${question.aggregate === 'count' ? '' : ` (${only.rows} rows)`}.`;
     return { title: `${capital(figure(question))}${about} in ${profile.file}`, sentence, body: source(profile) };
   }
   const noun = question.group?.noun ?? 'group';
-  const all = groups.length <= 6 ? `: ${groups.map(({ group, result }) => `${groupName(group, question)} ${shownNumber(result)}`).join(', ')}` : ` of ${groups.length} groups`;
+  const all =
+    groups.length <= 6
+      ? `: ${groups.map(({ group, result }) => `${groupName(group, question)} ${shownNumber(result)}`).join(', ')}`
+      : ` of ${groups.length} groups`;
   return {
     title: `${capital(figure(question))} by ${noun} in ${profile.file}`,
     sentence: `${capital(figure(question))} by ${noun}${all}. Highest is ${groupName(best.group, question)} with ${shownNumber(best.result)}, lowest ${groupName(worst.group, question)} with ${shownNumber(worst.result)}.`,
@@ -129,7 +163,13 @@ function listing(question: TableQuestion, profile: Profile, groups: readonly Gro
 }
 
 /** Time goes on in its order, all else from the first place down. */
-function groupTable(question: TableQuestion, groups: readonly Group[], sorted: readonly Group[], best: Group, word: string): string {
+function groupTable(
+  question: TableQuestion,
+  groups: readonly Group[],
+  sorted: readonly Group[],
+  best: Group,
+  word: string,
+): string {
   const isTime = question.group !== undefined && question.group.unit !== 'value' && question.group.unit !== 'row';
   const isCount = question.aggregate === 'count';
   const inOrder = isTime && groups.length <= MAX_ROWS ? groups : sorted;
@@ -149,7 +189,11 @@ function* answerByRow(question: TableQuestion, profile: Profile, direction: 'hig
   if (!column || extreme == null) throw new CannotDo(`\`${profile.file}\` has no column of numbers for this question.`);
   const label = profile.columns.find(({ name }) => name === question.group?.column);
   const noun = question.group?.noun ?? 'row';
-  const found = yield* use('search_files', { pattern: String(extreme), path: profile.file, max_results: 200 }, `I look for the row with ${column.name} ${extreme}.`);
+  const found = yield* use(
+    'search_files',
+    { pattern: String(extreme), path: profile.file, max_results: 200 },
+    `I look for the row with ${column.name} ${extreme}.`,
+  );
   const rows = found.failed ? [] : found.text.split('\n').flatMap((line) => rowWith(line, profile, column, extreme));
   const names = rows.map((cells) => cells[label ? profile.columns.indexOf(label) : 0] ?? '');
   const word = question.superlative?.word ?? direction;
@@ -157,13 +201,25 @@ function* answerByRow(question: TableQuestion, profile: Profile, direction: 'hig
   const [first = '', ...others] = names;
   const value = shownNumber(extreme);
   const sentence =
-    first === '' ? `${subject} is ${value}; which row it is in could not be found.`
-    : others.length === 0 ? `${subject} is ${isPlain(word) ? `${value}, on ${first}` : `${first}, with ${value}`}.`
-    : `${subject}: ${value}, which several rows share, such as ${names.slice(0, 3).join(', ')}.`;
+    first === ''
+      ? `${subject} is ${value}; which row it is in could not be found.`
+      : others.length === 0
+        ? `${subject} is ${isPlain(word) ? `${value}, on ${first}` : `${first}, with ${value}`}.`
+        : `${subject}: ${value}, which several rows share, such as ${names.slice(0, 3).join(', ')}.`;
   return {
     title: `${capital(subject.replace(/^The /, ''))} in ${profile.file}`,
     sentence,
-    body: [...(rows.length > 0 ? [toTable(profile.columns.map(({ name }) => name), rows.slice(0, 5))] : []), source(profile)].join('\n\n'),
+    body: [
+      ...(rows.length > 0
+        ? [
+            toTable(
+              profile.columns.map(({ name }) => name),
+              rows.slice(0, 5),
+            ),
+          ]
+        : []),
+      source(profile),
+    ].join('\n\n'),
   };
 }
 
@@ -172,8 +228,13 @@ function rowWith(line: string, profile: Profile, column: Column, value: number):
   const text = /^.+?:\d+: (.*)$/.exec(line)?.[1];
   if (text === undefined) return [];
   const delimiter = profile.delimiter ?? ',';
-  const cells = [...`${text}${delimiter}`.matchAll(delimiter === '\t' ? /("(?:[^"]|"")*"|[^\t]*)\t/g : new RegExp(`("(?:[^"]|"")*"|[^${delimiter}]*)[${delimiter}]`, 'g'))]
-    .map(([, cell = '']) => cell.replace(/^"|"$/g, '').replaceAll('""', '"').trim());
+  const cells = [
+    ...`${text}${delimiter}`.matchAll(
+      delimiter === '\t'
+        ? /("(?:[^"]|"")*"|[^\t]*)\t/g
+        : new RegExp(`("(?:[^"]|"")*"|[^${delimiter}]*)[${delimiter}]`, 'g'),
+    ),
+  ].map(([, cell = '']) => cell.replace(/^"|"$/g, '').replaceAll('""', '"').trim());
   const cell = cells[profile.columns.indexOf(column)] ?? '';
   return cell !== '' && Number(cell) === value ? [cells] : [];
 }
@@ -184,7 +245,9 @@ function ranked(groups: readonly Group[], direction: 'highest' | 'lowest'): Grou
 
 /** "total precipitation", "mean temp_max", "number of rows". */
 function figure({ aggregate, value }: TableQuestion): string {
-  return aggregate === 'count' || value === undefined ? AGGREGATE_WORDS.count : `${AGGREGATE_WORDS[aggregate]} ${value}`;
+  return aggregate === 'count' || value === undefined
+    ? AGGREGATE_WORDS.count
+    : `${AGGREGATE_WORDS[aggregate]} ${value}`;
 }
 
 /** "03" is March, "2014-03" is March 2014. */
@@ -214,12 +277,22 @@ function source(profile: Profile): string {
 
 function describe(question: TableQuestion): string {
   const { group, years, month, where } = question;
-  return [figure(question), group && `by ${group.noun}`, years?.join(' and '), month && monthName(month), where && `${where.column} ${where.value}`].filter(Boolean).join(', ');
+  return [
+    figure(question),
+    group && `by ${group.noun}`,
+    years?.join(' and '),
+    month && monthName(month),
+    where && `${where.column} ${where.value}`,
+  ]
+    .filter(Boolean)
+    .join(', ');
 }
 
 /** Words that need the column beside them to say anything. */
 function isPlain(word: string): boolean {
-  return /^(?:most|least|fewest|top|bottom|max|min|maximum|minimum|highest|lowest|peak|record|best|worst|largest|biggest|smallest|greatest)$/.test(word);
+  return /^(?:most|least|fewest|top|bottom|max|min|maximum|minimum|highest|lowest|peak|record|best|worst|largest|biggest|smallest|greatest)$/.test(
+    word,
+  );
 }
 
 function capital(text: string): string {

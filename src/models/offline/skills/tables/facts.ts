@@ -16,7 +16,12 @@ const Column = z.object({
 });
 export type Column = z.infer<typeof Column>;
 
-const Profile = z.object({ file: z.string(), rows: z.number(), columns: z.array(Column), delimiter: z.string().optional() });
+const Profile = z.object({
+  file: z.string(),
+  rows: z.number(),
+  columns: z.array(Column),
+  delimiter: z.string().optional(),
+});
 export type Profile = z.infer<typeof Profile>;
 
 const Group = z.object({ group: z.string(), rows: z.number(), result: z.number().nullable() });
@@ -46,13 +51,21 @@ export function dateColumn(profile: Profile): Column | undefined {
 /** Columns whose numbers mean something when they are added or compared. */
 export function measures(profile: Profile): Column[] {
   const numbers = profile.columns.filter(({ type }) => type === 'number');
-  const real = numbers.filter(({ name }) => !/^(?:id|index|no|nr|#|row|key|zip|postcode|lat|latitude|lon|lng|longitude)$|_id$|[a-z]Id$/i.test(name.trim()));
+  const real = numbers.filter(
+    ({ name }) =>
+      !/^(?:id|index|no|nr|#|row|key|zip|postcode|lat|latitude|lon|lng|longitude)$|_id$|[a-z]Id$/i.test(name.trim()),
+  );
   return real.length > 0 ? real : numbers;
 }
 
 /** Columns that rows can be grouped by. */
 export function categories(profile: Profile): Column[] {
-  return profile.columns.filter(({ type, name }) => type === 'text' || type === 'boolean' || (type === 'number' && /year|month|week|quarter|day|class|level|group|grade|rank|cylinders|season/i.test(name)));
+  return profile.columns.filter(
+    ({ type, name }) =>
+      type === 'text' ||
+      type === 'boolean' ||
+      (type === 'number' && /year|month|week|quarter|day|class|level|group|grade|rank|cylinders|season/i.test(name)),
+  );
 }
 
 /** At most two decimals, four significant digits below one. */

@@ -30,7 +30,20 @@ export interface TableQuestion {
   readonly where?: { readonly column: string; readonly value: string };
 }
 
-const MONTHS = ['january', 'february', 'march', 'april', 'may', 'june', 'july', 'august', 'september', 'october', 'november', 'december'];
+const MONTHS = [
+  'january',
+  'february',
+  'march',
+  'april',
+  'may',
+  'june',
+  'july',
+  'august',
+  'september',
+  'october',
+  'november',
+  'december',
+];
 
 /** Name of a calendar month from 1. */
 export function monthName(month: number): string {
@@ -39,7 +52,8 @@ export function monthName(month: number): string {
 }
 
 /** Columns whose values are levels: a mean says something, a sum does not. */
-const LEVEL = /temp|celsius|fahrenheit|wind|speed|price|rate|ratio|percent|pct|share|score|rating|age|height|weight|width|length|humid|pressure|avg|average|mean|median|density|level|grade|gpa|bmi|horsepower|mpg|miles_per|acceleration|displacement|elevation|altitude|index|latency|ph\b/i;
+const LEVEL =
+  /temp|celsius|fahrenheit|wind|speed|price|rate|ratio|percent|pct|share|score|rating|age|height|weight|width|length|humid|pressure|avg|average|mean|median|density|level|grade|gpa|bmi|horsepower|mpg|miles_per|acceleration|displacement|elevation|altitude|index|latency|ph\b/i;
 
 /** What people say, and what columns are called. */
 const SYNONYMS: readonly (readonly string[])[] = [
@@ -80,15 +94,23 @@ export function questionsOf(clause: string, profile: Profile): TableQuestion[] {
   return superlatives.map((superlative) => question(text, profile, { ...parts, superlative }));
 }
 
-const EXTREME_OF_EACH = /\b(?:max|maximum|min|minimum|highest|lowest|peak|largest|smallest)\b[^,]*\b(?:per|by|for each|for every|each|every)\b/;
+const EXTREME_OF_EACH =
+  /\b(?:max|maximum|min|minimum|highest|lowest|peak|largest|smallest)\b[^,]*\b(?:per|by|for each|for every|each|every)\b/;
 
 /** Those that speak of a column, or of any: in "the spiciest dish" the column is what tells. */
 function superlativesOf(text: string, profile: Profile): Superlative[] {
   const byWord = new Map(superlativesIn(text).map((superlative) => [superlative.word, superlative]));
   // "The average max temp" names the column "max temp" and asks for no maximum.
-  const inNames = statedAggregate(text) === undefined ? [] : measures(profile).filter(({ name }) => nameMatch(name, text) >= 1).flatMap(({ name }) => nameParts(name));
+  const inNames =
+    statedAggregate(text) === undefined
+      ? []
+      : measures(profile)
+          .filter(({ name }) => nameMatch(name, text) >= 1)
+          .flatMap(({ name }) => nameParts(name));
   return [...byWord.values()].filter(
-    ({ word, isKnown, columns }) => !inNames.includes(word) && (isKnown || measures(profile).some(({ name }) => columns.some((hint) => name.toLowerCase().includes(hint)))),
+    ({ word, isKnown, columns }) =>
+      !inNames.includes(word) &&
+      (isKnown || measures(profile).some(({ name }) => columns.some((hint) => name.toLowerCase().includes(hint)))),
   );
 }
 
@@ -96,7 +118,8 @@ function superlativesOf(text: string, profile: Profile): Superlative[] {
 export function fit(clause: string, profile: Profile): number {
   const superlatives = superlativesIn(clause.toLowerCase());
   return profile.columns.reduce(
-    (sum, { name }) => sum + nameMatch(name, clause) + Math.max(0, ...superlatives.map((superlative) => hintMatch(name, superlative))),
+    (sum, { name }) =>
+      sum + nameMatch(name, clause) + Math.max(0, ...superlatives.map((superlative) => hintMatch(name, superlative))),
     0,
   );
 }
@@ -113,9 +136,18 @@ function question(text: string, profile: Profile, { group, filters, aggregate, s
   const column = counts ? undefined : findValue(text, profile, group, superlative);
   const direction = superlative?.direction === 'lowest' ? 'min' : 'max';
   const fallback: Aggregate =
-    group === undefined || group.unit === 'row' ? (superlative ? direction : 'sum') : LEVEL.test(column?.name ?? '') ? 'mean' : 'sum';
+    group === undefined || group.unit === 'row'
+      ? superlative
+        ? direction
+        : 'sum'
+      : LEVEL.test(column?.name ?? '')
+        ? 'mean'
+        : 'sum';
   const chosen = column === undefined ? 'count' : (aggregate ?? fallback);
-  const top = /\b(?:top|bottom|first|best|worst|(?:high|low|larg|small|bigg|hott|cold|wett|dri)est)\s+(\d{1,2})\b/.exec(text)?.[1] ?? /\b(\d{1,2})\s+\w+est\b/.exec(text)?.[1];
+  const top =
+    /\b(?:top|bottom|first|best|worst|(?:high|low|larg|small|bigg|hott|cold|wett|dri)est)\s+(\d{1,2})\b/.exec(
+      text,
+    )?.[1] ?? /\b(\d{1,2})\s+\w+est\b/.exec(text)?.[1];
   return {
     aggregate: chosen,
     ...(column === undefined ? {} : { value: column.name }),
@@ -134,9 +166,14 @@ function statedAggregate(text: string): Aggregate | undefined {
   return undefined;
 }
 
-const CUE = /\b(?:per|by|for each|for every|each|every|group(?:ed)? by|across|which|what|in which|on which)\s+(?:calendar |single )?([\p{L}\p{N}_-]+)(?:[ _]([\p{L}\p{N}_-]+))?/giu;
+const CUE =
+  /\b(?:per|by|for each|for every|each|every|group(?:ed)? by|across|which|what|in which|on which)\s+(?:calendar |single )?([\p{L}\p{N}_-]+)(?:[ _]([\p{L}\p{N}_-]+))?/giu;
 const PARTS: readonly (readonly [RegExp, 'month' | 'year' | 'year-month' | 'weekday' | 'row', string])[] = [
-  [/\b(?:year[- ]months?|months? and years?|years? and months?|months? of (?:which|each|every) year)\b/, 'year-month', 'year_month'],
+  [
+    /\b(?:year[- ]months?|months? and years?|years? and months?|months? of (?:which|each|every) year)\b/,
+    'year-month',
+    'year_month',
+  ],
   [/\b(?:weekdays?|days? of the week)\b/, 'weekday', 'weekday'],
   [/\b(?:months?|monthly)\b/, 'month', 'month'],
   [/\b(?:years?|yearly|annual|annually)\b/, 'year', 'year'],
@@ -163,7 +200,14 @@ function findGrouping(text: string, profile: Profile, hasSuperlative: boolean): 
 function byRow(profile: Profile): Grouping | undefined {
   const texts = profile.columns.filter(({ type }) => type === 'text');
   const label = texts.find(({ distinct = 0 }) => distinct >= profile.rows * 0.8) ?? dateColumn(profile) ?? texts[0];
-  return label && { by: label.name, unit: 'row', noun: label.type === 'date' ? 'day' : spoken(label.name), column: label.name };
+  return (
+    label && {
+      by: label.name,
+      unit: 'row',
+      noun: label.type === 'date' ? 'day' : spoken(label.name),
+      column: label.name,
+    }
+  );
 }
 
 function isComparisonOfYears(text: string): boolean {
@@ -214,7 +258,8 @@ function monthPattern(name: string): RegExp {
 }
 
 function findValueFilter(text: string, profile: Profile): TableQuestion['where'] {
-  const isSaid = (value: string): boolean => value.length > 1 && new RegExp(`(?<![\\w.])${escape(value.toLowerCase())}(?:y|ny|s)?(?![\\w.])`).test(text);
+  const isSaid = (value: string): boolean =>
+    value.length > 1 && new RegExp(`(?<![\\w.])${escape(value.toLowerCase())}(?:y|ny|s)?(?![\\w.])`).test(text);
   for (const { name: column, most_common: common } of categories(profile)) {
     const value = common?.find((entry) => isSaid(entry.value))?.value;
     if (value !== undefined) return { column, value };
@@ -222,7 +267,12 @@ function findValueFilter(text: string, profile: Profile): TableQuestion['where']
   return undefined;
 }
 
-function findValue(text: string, profile: Profile, group: Grouping | undefined, superlative: Superlative | undefined): Column | undefined {
+function findValue(
+  text: string,
+  profile: Profile,
+  group: Grouping | undefined,
+  superlative: Superlative | undefined,
+): Column | undefined {
   const candidates = measures(profile).filter(({ name }) => name !== group?.by);
   const rest = group ? withoutPhrase(text, group.noun) : text;
   const ranked = candidates
@@ -239,7 +289,9 @@ function hintMatch(name: string, superlative: Superlative | undefined): number {
   const hints = superlative?.columns ?? [];
   const plain = name.toLowerCase();
   const parts = nameParts(name);
-  const at = hints.findIndex((hint) => plain === hint || parts.includes(hint) || (hint.length >= 4 && plain.includes(hint)));
+  const at = hints.findIndex(
+    (hint) => plain === hint || parts.includes(hint) || (hint.length >= 4 && plain.includes(hint)),
+  );
   return at < 0 ? 0 : 0.9 - at / 100;
 }
 
@@ -255,11 +307,15 @@ export function nameMatch(name: string, text: string): number {
 }
 
 function nameParts(name: string): string[] {
-  return words(name.replace(/([a-z])([A-Z])/g, '$1 $2').replace(/[_-]+/g, ' ')).filter((part) => !/^(?:of|the|in|per|usd|eur|mm|cm|kg|c|f)$/.test(part));
+  return words(name.replace(/([a-z])([A-Z])/g, '$1 $2').replace(/[_-]+/g, ' ')).filter(
+    (part) => !/^(?:of|the|in|per|usd|eur|mm|cm|kg|c|f)$/.test(part),
+  );
 }
 
 function synonymsOf(word: string): string[] {
-  return SYNONYMS.filter((group) => group.includes(word) || group.map(stem).includes(stem(word))).flatMap((group) => group.map(stem));
+  return SYNONYMS.filter((group) => group.includes(word) || group.map(stem).includes(stem(word))).flatMap((group) =>
+    group.map(stem),
+  );
 }
 
 function withoutPhrase(text: string, phrase: string): string {

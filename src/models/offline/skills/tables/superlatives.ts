@@ -16,7 +16,7 @@ const HIGHEST: Readonly<Record<string, string>> = {
   snowiest: 'snowfall snow',
   sunniest: 'sunshine sun radiation uv',
   cloudiest: 'cloud cover',
-  'stormiest': 'storm wind gust',
+  stormiest: 'storm wind gust',
   humidest: 'humidity',
   'dearest costliest priciest': 'price cost amount fee',
   'richest wealthiest': 'income wealth gdp salary revenue balance',
@@ -26,11 +26,11 @@ const HIGHEST: Readonly<Record<string, string>> = {
   heaviest: 'weight mass kg',
   'fastest quickest': 'speed velocity mph kmh horsepower',
   'biggest largest greatest': 'size area population total amount',
-  'busiest': 'passengers visitors visits trips orders traffic count sales',
-  'strongest': 'strength magnitude power wind',
+  busiest: 'passengers visitors visits trips orders traffic count sales',
+  strongest: 'strength magnitude power wind',
   'loudest noisiest': 'noise decibel volume',
-  'deepest': 'depth',
-  'brightest': 'brightness magnitude',
+  deepest: 'depth',
+  brightest: 'brightness magnitude',
   'strictest hardest': 'difficulty',
   'best top-selling best-selling bestselling': 'score rating sales sold units quantity revenue points',
   'top highest-rated': 'score rating sales points',
@@ -41,24 +41,26 @@ const LOWEST: Readonly<Record<string, string>> = {
   driest: 'precipitation precip prcp rainfall rain water moisture',
   'coldest coolest chilliest': 'temp_min tmin min_temp low temperature temp degrees celsius',
   calmest: 'wind gust',
-  'cheapest': 'price cost amount fee',
+  cheapest: 'price cost amount fee',
   poorest: 'income wealth gdp salary revenue balance',
   youngest: 'age years',
-  'shortest': 'length duration height distance minutes time',
+  shortest: 'length duration height distance minutes time',
   lightest: 'weight mass kg',
   slowest: 'speed velocity mph kmh horsepower',
   smallest: 'size area population total amount',
-  'weakest': 'strength magnitude power wind',
-  'quietest': 'noise decibel volume traffic count',
-  'shallowest': 'depth',
+  weakest: 'strength magnitude power wind',
+  quietest: 'noise decibel volume traffic count',
+  shallowest: 'depth',
   'worst bottom': 'score rating sales sold revenue points',
   'least lowest fewest min minimum': '',
 };
 
 /** End in "est" and pick nothing. */
 const NO_SUPERLATIVES = new Set(
-  ('test rest west nest guest quest chest forest request interest contest harvest protest suggest digest honest invest modest arrest earnest tempest ' +
-    'manifest conquest inquest latest earliest newest nearest priest pest vest zest jest crest breast attest detest infest molest ingest divest behest bequest').split(' '),
+  (
+    'test rest west nest guest quest chest forest request interest contest harvest protest suggest digest honest invest modest arrest earnest tempest ' +
+    'manifest conquest inquest latest earliest newest nearest priest pest vest zest jest crest breast attest detest infest molest ingest divest behest bequest'
+  ).split(' '),
 );
 
 const KNOWN = new Map<string, Superlative>([...entries(HIGHEST, 'highest'), ...entries(LOWEST, 'lowest')]);
@@ -66,7 +68,11 @@ const KNOWN = new Map<string, Superlative>([...entries(HIGHEST, 'highest'), ...e
 /** Finds all of them in a text, "most expensive" and "least rain" included. */
 export function superlativesIn(text: string): Superlative[] {
   const plain = text.toLowerCase();
-  const found = [...plain.matchAll(/\b(?:most|least) (expensive|costly|common|frequent|popular|valuable|rainy|windy|sunny|humid|snowy)\b|(?<![\w-])[a-z]+(?:-(?:selling|rated))?(?![\w-])/g)];
+  const found = [
+    ...plain.matchAll(
+      /\b(?:most|least) (expensive|costly|common|frequent|popular|valuable|rainy|windy|sunny|humid|snowy)\b|(?<![\w-])[a-z]+(?:-(?:selling|rated))?(?![\w-])/g,
+    ),
+  ];
   return found.flatMap(([phrase, adjective]) => {
     if (adjective) return [withAdjective(phrase, adjective)];
     return superlativeOf(phrase) ?? [];
@@ -98,8 +104,16 @@ function withAdjective(phrase: string, adjective: string): Superlative {
   return { word: phrase, direction, columns: ADJECTIVES[adjective]?.split(' ') ?? [], isKnown: true };
 }
 
-function entries(lists: Readonly<Record<string, string>>, direction: Superlative['direction']): [string, Superlative][] {
+function entries(
+  lists: Readonly<Record<string, string>>,
+  direction: Superlative['direction'],
+): [string, Superlative][] {
   return Object.entries(lists).flatMap(([names, columns]) =>
-    names.split(' ').map((word): [string, Superlative] => [word, { word, direction, columns: columns === '' ? [] : columns.split(' '), isKnown: true }]),
+    names
+      .split(' ')
+      .map((word): [string, Superlative] => [
+        word,
+        { word, direction, columns: columns === '' ? [] : columns.split(' '), isKnown: true },
+      ]),
   );
 }

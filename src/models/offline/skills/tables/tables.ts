@@ -21,7 +21,8 @@ export function* answerFromTables(action: Action, desk: Desk): Work<Finding[]> {
       continue;
     }
     const questions = questionsOf(clause, profile);
-    if (questions.length === 0 || /^(?:profile|describe|summari[sz]e)\b/i.test(clause)) findings.push(describeProfile(profile));
+    if (questions.length === 0 || /^(?:profile|describe|summari[sz]e)\b/i.test(clause))
+      findings.push(describeProfile(profile));
     const known = new Map<string, Result>();
     for (const question of questions) findings.push(yield* answerQuestion(question, profile, known));
   }
@@ -38,12 +39,21 @@ function* openTables(action: Action, desk: Desk, clause: string): Work<Profile[]
   if (own.length > 0 || /^(?:profile|compare|describe)\b/i.test(clause)) return profiles;
   const inTask = fileNames(desk.prompt.task).some(isTable);
   const best = bestFit(profiles, clause);
-  if (named.length === 0 || inTask || (best && fit(clause, best) > 0) || !desk.prompt.tools.has('list_files')) return best ? [best] : [];
+  if (named.length === 0 && best && fit(clause, best) === 0 && !ABOUT_ANY.test(clause))
+    throw new CannotDo(
+      `No table here has anything of "${clause.trim()}": \`${best.file}\` has the columns ${best.columns.map(({ name }) => name).join(', ')}.`,
+    );
+  if (named.length === 0 || inTask || (best && fit(clause, best) > 0) || !desk.prompt.tools.has('list_files'))
+    return best ? [best] : [];
   // The table of the turns before has nothing of what is asked: another one may.
   const others = (yield* workspaceTables()).filter((file) => !chosen.includes(file));
   const better = bestFit([...profiles, ...(yield* profileAll(others))], clause);
   return better ? [better] : [];
 }
+
+/** What can be said of any table. */
+const ABOUT_ANY =
+  /\b(?:rows|records|entries|columns|analy[sz]e|explore|statistics|stats|data|table|csv|file|highest|lowest|most|least|best|worst|total|sum|average|mean)\b/i;
 
 function bestFit(profiles: readonly Profile[], clause: string): Profile | undefined {
   return profiles.toSorted((a, b) => fit(clause, b) - fit(clause, a))[0];
@@ -51,7 +61,10 @@ function bestFit(profiles: readonly Profile[], clause: string): Profile | undefi
 
 function* workspaceTables(): Work<string[]> {
   const tables = (yield* workspaceFiles()).filter(isTable);
-  if (tables.length === 0) throw new CannotDo('There is no CSV file in the workspace. Attach one with --attach FILE, or name it.');
+  if (tables.length === 0)
+    throw new CannotDo(
+      'There is no CSV file in the workspace to find that out from. Attach one with --attach FILE, or name it.',
+    );
   return tables;
 }
 
@@ -73,7 +86,9 @@ function isTable(file: string): boolean {
 /** The candidates whose names say a word of the clause; all where none does. */
 function byName(candidates: readonly string[], clause: string): readonly string[] {
   const said = new Set(words(clause).map(stem));
-  const hits = candidates.filter((file) => words(file.replace(/[_-]/g, ' ').replace(TABLE_FILE, '')).some((word) => said.has(stem(word))));
+  const hits = candidates.filter((file) =>
+    words(file.replace(/[_-]/g, ' ').replace(TABLE_FILE, '')).some((word) => said.has(stem(word))),
+  );
   return hits.length > 0 ? hits : candidates;
 }
 
@@ -85,28 +100,52 @@ function withoutFiles(text: string): string {
 /** Rows, columns and different values are in the profile already. */
 function countOf(clause: string, profile: Profile): Finding | undefined {
   const { file, rows, columns } = profile;
-  const answer = (title: string, sentence: string): Finding => ({ title: `${title} in ${file}`, sentence, body: describeProfile(profile).body });
-  if (!/\bhow many|\bnumber of|\bcount\b|\bwhat (?:are the )?columns|\bwhich columns|\blist (?:the |all )?columns/i.test(clause)) return undefined;
-  if (/\bcolumns?\b/i.test(clause)) return answer('Columns', `\`${file}\` has ${columns.length} columns: ${columns.map(({ name }) => name).join(', ')}.`);
-  if (/\b(?:rows|records|entries|lines)\b/i.test(clause) && !/\b(?:per|by|each)\b/i.test(clause)) return answer('Rows', `\`${file}\` has ${rows} rows.`);
+  const answer = (title: string, sentence: string): Finding => ({
+    title: `${title} in ${file}`,
+    sentence,
+    body: describeProfile(profile).body,
+  });
+  if (
+    !/\bhow many|\bnumber of|\bcount\b|\bwhat (?:are the )?columns|\bwhich columns|\blist (?:the |all )?columns/i.test(
+      clause,
+    )
+  )
+    return undefined;
+  if (/\bcolumns?\b/i.test(clause))
+    return answer(
+      'Columns',
+      `\`${file}\` has ${columns.length} columns: ${columns.map(({ name }) => name).join(', ')}.`,
+    );
+  if (/\b(?:rows|records|entries|lines)\b/i.test(clause) && !/\b(?:per|by|each)\b/i.test(clause))
+    return answer('Rows', `\`${file}\` has ${rows} rows.`);
   if (!/\b(?:different|distinct|unique)\b/i.test(clause)) return undefined;
   const [best] = columns.toSorted((a, b) => nameMatch(b.name, clause) - nameMatch(a.name, clause));
   if (!best || nameMatch(best.name, clause) < 0.5) return undefined;
-  return answer(`Different values of ${best.name}`, `Column ${best.name} of \`${file}\` has ${best.distinct ?? 'an unknown number of'} different values.`);
+  return answer(
+    `Different values of ${best.name}`,
+    `Column ${best.name} of \`${file}\` has ${best.distinct ?? 'an unknown number of'} different values.`,
+  );
 }
 
 export function describeProfile(profile: Profile): Finding {
   const { file, rows, columns } = profile;
   const date = dateColumn(profile);
   const range = date ? `, from ${day(date.first)} to ${day(date.last)}` : '';
-  const numbers = measures(profile).map(({ name, min, max, mean }) => `${name} ${shown(min)} to ${shown(max)} (mean ${shown(mean)})`);
+  const numbers = measures(profile).map(
+    ({ name, min, max, mean }) => `${name} ${shown(min)} to ${shown(max)} (mean ${shown(mean)})`,
+  );
   const texts = categories(profile).filter(({ type }) => type !== 'number');
-  const common = texts.map(({ name, most_common: [first] = [] }) => (first ? `most common ${name}: ${first.value} (${first.count})` : '')).filter(Boolean);
+  const common = texts
+    .map(({ name, most_common: [first] = [] }) => (first ? `most common ${name}: ${first.value} (${first.count})` : ''))
+    .filter(Boolean);
   const detail = [...numbers.slice(0, 6), ...common.slice(0, 3)].join('; ');
   return {
     title: `Profile of ${file}`,
     sentence: `\`${file}\` has ${rows} rows and ${columns.length} columns (${columns.map(({ name }) => name).join(', ')})${range}.${detail === '' ? '' : ` Values: ${detail}.`}`,
-    body: toTable(['column', 'type', 'missing', 'different', 'min / first', 'max / last', 'mean', 'sum'], columns.slice(0, 30).map(columnRow)),
+    body: toTable(
+      ['column', 'type', 'missing', 'different', 'min / first', 'max / last', 'mean', 'sum'],
+      columns.slice(0, 30).map(columnRow),
+    ),
   };
 }
 

@@ -1,0 +1,349 @@
+/** The program as users and scripts run it: processes, exit codes, what is on stdout. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageVersion } from '../../src/config.ts';
+import { type CliResult, runCli, startCli } from '../helpers/cli.ts';
+import { until } from '../helpers/history.ts';
+import { temporaryFolder } from '../helpers/server.ts';
+import { playTeam } from '../helpers/team-script.ts';
+import { programEnvironment } from '../helpers/worker.ts';
+import { startWorld, type World } from '../helpers/world.ts';
+
+/** stdout as the one JSON document that it must be. */
+function json<T = Record<string, unknown>>({ stdout, stderr, code }: CliResult): T {
+  assert.match(stdout, /^\{.*\}\n$/, `exit code ${code}, stdout: ${stdout}, stderr: ${stderr}`);
+  return JSON.parse(stdout) as T; // checked by what the test asserts of it
+}
+
+interface TurnAnswer {
+  sessionId: string;
+  turn: { id: string; number: number; status: string; reply: string } & Record<string, unknown>;
+}
+
+describe('copilot', function () {
+  this.timeout(180_000);
+  let world: World;
+  let env: Record<string, string>;
+  const copilot = (...args: string[]): Promise<CliResult> => runCli(args, env);
+
+  before(async () => {
+    world = await startWorld();
+    env = programEnvironment(world.server);
+  });
+  after(() => world.stop());
+  beforeEach(() => playTeam(world.model));
+
+  it('start --wait --json prints the session and its turn, send the same turn, and nothing else on stdout', async () => {
+    playTeam(world.model, { files: ['x.txt'], answer: 'it is written' });
+    const file = join(await mkdtemp(join(world.server.homeDir, 'in-')), 'notes.md');
+    await writeFile(file, '# notes');
+    const started = await copilot('start', 'write a file', '--wait', '--json', '--attach', file, '--context', 'city=Ulm', '--user', 'ada');
+    assert.equal(started.code, 0, started.stderr);
+    const { sessionId, turn } = json<TurnAnswer>(started);
+    assert.match(sessionId, /^ses_/);
+    assert.deepEqual(turn, {
+      id: 'turn-1',
+      number: 1,
+      status: 'completed',
+      route: 'planned',
+      reply: 'it is written',
+      steps: [{ number: 1, agent: 'engineer', task: 'write x.txt', status: 'completed', attempts: 1, summary: turn['steps'] && (turn['steps'] as { summary: string }[])[0]?.summary }],
+      artifacts: ['x.txt'],
+      usage: turn['usage'],
+    });
+    assert.equal((turn['usage'] as { modelCalls: number }).modelCalls, 6);
+    assert.equal(existsSync(join(world.server.homeDir, 'workspaces', sessionId, 'notes.md')), true);
+
+    playTeam(world.model, { answer: 'again' });
+    const sent = json<TurnAnswer>(await copilot('send', sessionId, 'once more', '--wait', '--json', '--message-id', 'm2'));
+    assert.deepEqual(Object.keys(sent), ['sessionId', 'turn']);
+    assert.deepEqual(Object.keys(sent.turn), ['id', 'number', 'status', 'route', 'reply', 'steps', 'artifacts', 'usage']);
+    assert.deepEqual([sent.turn.number, sent.turn.status, sent.turn.reply], [2, 'completed', 'again']);
+    assert.deepEqual(json(await copilot('send', sessionId, 'once more', '--wait', '--json', '--message-id', 'm2')), sent);
+  });
+
+  it('start without --wait prints the id, and with "-" takes the message from stdin', async () => {
+    const plain = await copilot('start', '--mode', 'one-shot', '--name', 'Empty one');
+    assert.match(plain.stdout, /^ses_[0-9A-Z]{26}\nhttp.*\/namespaces\/default\/workflows\/ses_[0-9A-Z]{26}\n$/);
+    playTeam(world.model, { answer: 'piped' });
+    const piped = await runCli(['start', '-', '--mode', 'one-shot', '--wait'], env, 'a question\nin two lines');
+    assert.equal(piped.stdout, 'piped\n');
+    assert.match(piped.stderr, /^Session ses_/);
+    assert.match(JSON.stringify(world.model.requests.at(-1)?.body.messages), /a question\\nin two lines/);
+  });
+
+  it('streams the text to stderr while it comes when the answer goes into a file or pipe', async () => {
+    playTeam(world.model, { answer: 'one two three four five six ', wordDelayMs: 200 });
+    const running = startCli(['start', 'talk', '--mode', 'one-shot', '--wait'], env);
+    running.process.stdin.end();
+    await until('the first word', async () => running.stderr().includes('one '));
+    assert.equal(running.stderr().includes('six'), false);
+    const { code, stdout, stderr } = await running.ended;
+    assert.equal(code, 0);
+    assert.equal(stdout, 'one two three four five six \n');
+    assert.match(stderr, /one two three four five six /);
+  });
+
+  it('list, show, transcript and plan read a session, open and closed', async () => {
+    playTeam(world.model, { files: ['r.txt'], answer: 'read me' });
+    const { sessionId } = json<TurnAnswer>(await copilot('start', 'write a file', '--wait', '--json', '--user', 'reader', '--name', 'Read me'));
+    for (const status of ['active', 'completed']) {
+      if (status === 'completed') await copilot('complete', sessionId);
+      const listed = await until('it is listed', async () => {
+        const page = json<{ sessions: Record<string, unknown>[]; next: null }>(await copilot('list', '--user', 'reader', '--status', status, '--json'));
+        return page.sessions.length === 1 ? page : undefined;
+      });
+      assert.equal(listed.next, null);
+      const [row] = listed.sessions;
+      assert.deepEqual(Object.keys(row ?? {}).toSorted(), ['createdAt', 'id', 'lastActiveAt', 'mode', 'name', 'phase', 'status', 'step', 'updatedAt', 'user']);
+      assert.deepEqual([row?.['id'], row?.['name'], row?.['status']], [sessionId, 'Read me', status]);
+      const shown = json<{ status: string; recentTurns: { reply: string }[]; webUrl: string }>(await copilot('show', sessionId, '--json'));
+      assert.equal(shown.status, status);
+      assert.deepEqual(shown.recentTurns.map(({ reply }) => reply), ['read me']);
+      assert.equal(shown.webUrl, `${world.server.uiUrl}/namespaces/default/workflows/${sessionId}`);
+      const { messages } = json<{ messages: { role: string; text: string }[] }>(await copilot('transcript', sessionId, '--json'));
+      assert.deepEqual(messages.map(({ role, text }) => [role, text]), [['user', 'write a file'], ['assistant', 'read me']]);
+      const { steps } = json<{ steps: { task: string; status: string }[] }>(await copilot('plan', sessionId, '--json'));
+      assert.deepEqual(steps.map((step) => [step.task, step.status]), [['write r.txt', 'completed']]);
+    }
+    assert.match((await copilot('list', '--user', 'reader')).stdout, /^ID +NAME +USER +MODE +STATUS.*\nses_\w+ +Read me +reader +copilot +completed/);
+    assert.match((await copilot('show', sessionId)).stdout, /Status +completed[\s\S]*1\. \[completed\] write r\.txt \(engineer\)\nread me\nFiles: r\.txt/);
+    assert.equal((await copilot('plan', sessionId)).stdout.split('\n')[1], '1. [completed] write r.txt (engineer)');
+    assert.equal((await copilot('list', '--user', 'nobody')).stdout, 'No sessions.\n');
+  });
+
+  it('suspend, continue, interrupt and complete say what they changed', async () => {
+    const { sessionId } = json<TurnAnswer>(await copilot('start', 'hello', '--mode', 'one-shot', '--wait', '--json'));
+    const change = async (...args: string[]) => json(await copilot(...args, '--json'));
+    assert.deepEqual(await change('suspend', sessionId, '--reason', 'lunch'), { sessionId, changed: true, status: 'suspended' });
+    assert.deepEqual(await change('suspend', sessionId), { sessionId, changed: false, status: 'suspended' });
+    assert.match((await copilot('show', sessionId)).stdout, /Status +suspended: lunch/);
+    playTeam(world.model, { answer: 'back' });
+    const { turn } = json<TurnAnswer>(await copilot('continue', sessionId, 'are you there?', '--wait', '--json'));
+    assert.deepEqual([turn.number, turn.status, turn.reply], [2, 'completed', 'back']);
+    assert.deepEqual(await change('interrupt', sessionId), { sessionId, changed: false, status: 'active' });
+    assert.equal((await copilot('complete', sessionId)).stdout, `${sessionId} is completed\n`);
+    assert.equal((await copilot('complete', sessionId)).stdout, `${sessionId} is completed: nothing changed\n`);
+  });
+
+  it('continue --wait shows the turn that was suspended to its end', async () => {
+    playTeam(world.model, { files: ['one.txt', 'two.txt'], delayMs: 400, answer: 'both' });
+    const session = await world.copilot.create({ message: 'write two files' });
+    for await (const event of session.follow({ from: 0 })) if (event.type === 'step-ended') break;
+    await session.suspend();
+    const { code, stdout, stderr } = await copilot('continue', session.id, '--wait');
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout, 'both\n');
+    assert.match(stderr, /✓ step 2 completed/);
+    assert.doesNotMatch(stderr, /✓ step 1 completed/);
+  });
+
+  it('interrupt stops a reply, keeps what was said, and the waiting start fails', async () => {
+    playTeam(world.model, { answer: 'word '.repeat(200), wordDelayMs: 50 });
+    const running = startCli(['start', 'talk', '--id', 'stopped', '--mode', 'one-shot', '--wait', '--json'], env);
+    running.process.stdin.end();
+    const session = world.copilot.session('stopped');
+    await until('a word', async () => (await session.describe().catch(() => undefined)) && (await session.turns())[0]?.status === 'running');
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    assert.deepEqual(json(await copilot('interrupt', 'stopped', '--json')), { sessionId: 'stopped', changed: true, status: 'active' });
+    const result = await running.ended;
+    assert.equal(result.code, 1);
+    const { turn } = json<TurnAnswer>(result);
+    assert.equal(turn.status, 'interrupted');
+    assert.match(turn.reply, /^(word ?)+$/);
+  });
+
+  it('a failed turn is exit code 1, with the reason', async () => {
+    world.model.respond(() => ({ status: 401, error: { message: 'wrong key' } }));
+    const text = await copilot('start', 'hello', '--mode', 'one-shot', '--wait');
+    assert.equal(text.code, 1);
+    assert.match(text.stderr, /Turn 1 failed: The model API refused the request .*Check OPENAI_API_KEY/);
+    const result = await copilot('start', 'hello', '--mode', 'one-shot', '--wait', '--json');
+    assert.equal(result.code, 1);
+    assert.deepEqual((json<TurnAnswer>(result).turn['error'] as { type: string }).type, 'ModelRejected');
+  });
+
+  it('errors are one line on stderr, an exit code by kind, and a JSON document with --json', async () => {
+    const { sessionId } = json<{ sessionId: string }>(await copilot('start', '--json', '--id', 'erring'));
+    const cases: [args: string[], code: number, type: string, message: RegExp][] = [
+      [['show', 'ghost'], 3, 'SessionNotFound', /Session ghost does not exist/],
+      [['start', 'x', '--team', 'ghost'], 3, 'TeamNotFound', /no team "ghost"/],
+      [['start', 'x', '--mode', 'ghost'], 2, 'UnknownMode', /no mode "ghost"/],
+      [['start', 'x', '--context', 'nokey'], 2, 'InvalidInput', /--context nokey/],
+      [['start', 'x', '--attach', '/no/file'], 2, 'InvalidInput', /no such file/],
+      [['start', '--wait'], 2, 'InvalidInput', /no message/],
+      [['start', 'x', '--id', sessionId], 4, 'SessionExists', /erring exists already/],
+      [['send', sessionId, ' '], 2, 'InvalidInput', /it is empty/],
+      [['list', '--status', 'asleep'], 2, 'InvalidInput', /status \("asleep"\)/],
+      [['list', '--limit', 'all'], 2, 'InvalidInput', /--limit all/],
+    ];
+    for (const [args, code, type, message] of cases) {
+      const plain = await copilot(...args);
+      assert.deepEqual([plain.code, plain.stdout], [code, ''], args.join(' '));
+      assert.match(plain.stderr, /^error: [^\n]*\n$/);
+      assert.match(plain.stderr, message);
+      const result = await copilot(...args, '--json');
+      assert.equal(result.code, code);
+      const { error } = json<{ error: { type: string; message: string; details: object } }>(result);
+      assert.equal(error.type, type);
+      assert.match(error.message, message);
+    }
+  });
+
+  it('wrong use is exit code 2, help and version are not', async () => {
+    for (const args of [['nonsense'], ['send'], ['list', '--nope'], ['show', 'a', 'b']]) {
+      const { code, stderr } = await copilot(...args);
+      assert.equal(code, 2, args.join(' '));
+      assert.match(stderr, /^error: /);
+    }
+    assert.equal(json<{ error: { type: string } }>(await copilot('list', '--nope', '--json')).error.type, 'InvalidInput');
+    const help = await copilot('start', '--help');
+    assert.equal(help.code, 0);
+    assert.match(help.stdout, /Usage: copilot start \[options\] \[message\][\s\S]*Examples:/);
+    assert.equal((await copilot('--version')).stdout, `${packageVersion}\n`);
+  });
+
+  it('no server is exit code 5, within seconds', async () => {
+    const startedAt = Date.now();
+    const { code, stdout } = await runCli(['list', '--json'], { ...env, TEMPORAL_ADDRESS: '127.0.0.1:1' });
+    assert.equal(code, 5);
+    assert.match(stdout, /"ServerUnreachable"/);
+    assert.ok(Date.now() - startedAt < 15_000);
+  });
+
+  it('a wrong configuration is exit code 2 and names the variable', async () => {
+    for (const value of ['0', '-1', 'abc']) {
+      const { code, stderr } = await runCli(['worker'], { ...env, AGENT_POOL_SIZE: value });
+      assert.equal(code, 2);
+      assert.match(stderr, new RegExp(`^error: AGENT_POOL_SIZE=${value} is not valid: .*whole number`));
+    }
+  });
+
+  it('follow shows tokens while they come, as text and as NDJSON, and ends with the session', async () => {
+    playTeam(world.model, { answer: 'alpha beta gamma delta ', wordDelayMs: 150 });
+    const session = await world.copilot.create({ mode: 'one-shot' });
+    const text = startCli(['follow', session.id], env);
+    const lines = startCli(['follow', session.id, '--from-start', '--json'], env);
+    await new Promise((resolve) => setTimeout(resolve, 5_000));
+    await session.send('go');
+    await session.complete();
+    const [plain, ndjson] = await Promise.all([text.ended, lines.ended]);
+    assert.deepEqual([plain.code, ndjson.code], [0, 0]);
+    assert.match(plain.stdout, /^Turn 1: go\nalpha beta gamma delta ?\n/);
+    const events = ndjson.stdout.trim().split('\n').map((line) => JSON.parse(line) as { type: string; text?: string });
+    assert.equal(events.filter(({ type }) => type === 'token').map((event) => event.text).join(''), 'alpha beta gamma delta ');
+    assert.equal(events.at(-1)?.type, 'session');
+  });
+
+  describe('chat', () => {
+    it('[T10] ends with an exit word, and the session goes on', async () => {
+      playTeam(world.model, { answer: 'hello to you' });
+      for (const word of ['exit', 'quit', 'BYE']) {
+        const { code, stdout, stderr } = await runCli(['chat', '--mode', 'one-shot', '--id', `chat-${word}`], env, `hello\n\n${word}\nnever sent\n`);
+        assert.equal(code, 0, stderr);
+        assert.match(stdout, /^Session chat-/);
+        assert.match(stdout, /hello to you\n/);
+        assert.match(stderr, new RegExp(`The session goes on. Come back with: copilot chat chat-${word}`));
+        const { status, turns } = await world.copilot.session(`chat-${word}`).info();
+        assert.deepEqual([status, turns], ['active', 1]);
+      }
+    });
+
+    it('comes back to where it was, and two terminals on one session see the same', async () => {
+      playTeam(world.model, { answer: 'first answer' });
+      const session = await world.copilot.create({ mode: 'one-shot' });
+      await session.send('first question');
+      const one = startCli(['chat', session.id], env);
+      const two = startCli(['chat', session.id], env);
+      for (const terminal of [one, two]) await terminal.untilStdout(/you: first question\nwriter: first answer\n/);
+      playTeam(world.model, { answer: 'second answer' });
+      one.process.stdin.write('second question\n');
+      await two.untilStdout(/you, elsewhere: second question\nsecond answer\n/);
+      await one.untilStdout(/first answer\nsecond answer\n/);
+      for (const terminal of [one, two]) {
+        terminal.process.stdin.end();
+        assert.equal((await terminal.ended).code, 0);
+      }
+    });
+
+    it('Ctrl-C stops the turn and not the session, and twice with nothing running leaves', async () => {
+      playTeam(world.model, { answer: 'word '.repeat(200), wordDelayMs: 50 });
+      const session = await world.copilot.create({ mode: 'one-shot' });
+      const terminal = startCli(['chat', session.id], env);
+      await terminal.untilStdout(/Session/);
+      terminal.process.stdin.write('talk\n');
+      await terminal.untilStdout(/word word/);
+      terminal.process.kill('SIGINT');
+      await terminal.untilStdout(/Turn 1 interrupted/);
+      playTeam(world.model, { answer: 'short' });
+      terminal.process.stdin.write('again\n');
+      await terminal.untilStdout(/short\n/);
+      await until('the turn has ended', async () => (await session.turns()).at(-1)?.status === 'completed');
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      terminal.process.kill('SIGINT');
+      await terminal.untilStdout(/Ctrl-C again leaves/);
+      terminal.process.kill('SIGINT');
+      assert.equal((await terminal.ended).code, 0);
+      assert.deepEqual((await session.turns()).map(({ status }) => status), ['interrupted', 'completed']);
+    });
+
+    it('says what is wrong and goes on', async () => {
+      const session = await world.copilot.create({ mode: 'one-shot' });
+      await session.suspend();
+      const { code, stdout, stderr } = await runCli(['chat', session.id], env, 'hello\nexit\n');
+      assert.equal(code, 0);
+      assert.match(stdout, /This session is suspended; continue it with: copilot continue ses_/);
+      assert.match(stderr, /^error: This needs a session that is active/);
+    });
+  });
+
+  it('worker stops on SIGTERM with exit code 0', async () => {
+    const worker = await world.startWorker();
+    assert.match(worker.log(), /worker ready: copilot-\d+@\S+, task queue copilot at 127\.0\.0\.1:\d+, model http/);
+    assert.equal(await worker.stop(), 0);
+  });
+});
+
+describe('copilot with a server of its own', function () {
+  this.timeout(180_000);
+  let homeDir: string;
+  let env: Record<string, string>;
+
+  beforeEach(async () => {
+    homeDir = await temporaryFolder();
+    const { TEMPORAL_ADDRESS: _, ...others } = programEnvironment({ homeDir, address: '' });
+    env = others;
+  });
+
+  it('demo without a terminal runs the sample to a right report, prints where it is, and stops what it started', async () => {
+    const { code, stdout, stderr } = await runCli(['demo'], env);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^Model: offline/);
+    assert.match(stdout, /→ planned/);
+    assert.match(stdout, /Plan:\n {2}1\. /);
+    assert.match(stdout, /✓ step 3 completed/);
+    assert.match(stdout, /The wettest month is November/);
+    const report = /^Written: (.*report\.md)$/m.exec(stdout)?.[1] ?? '';
+    assert.match(await readFile(report, 'utf8'), /\| \*\*November\*\* \| \*\*642\.5\*\*/);
+    assert.match(stdout, /^Web UI: {2}http:\/\/127\.0\.0\.1:\d+\/namespaces\/default\/workflows\/ses_\w+/m);
+    assert.equal(existsSync(join(homeDir, 'server.json')), false);
+  });
+
+  it('dev runs server, worker and Web UI, which other commands find, and stops everything on Ctrl-C', async () => {
+    const dev = startCli(['dev', '--json'], env);
+    await dev.untilStdout(/"ready"/, 120_000);
+    const ready = JSON.parse(dev.stdout()) as { address: string; uiUrl: string; model: string };
+    assert.equal(ready.model, 'offline');
+    assert.equal((await fetch(ready.uiUrl)).status, 200);
+    const started = await runCli(['start', 'What is 6 * 7?', '--mode', 'one-shot', '--wait', '--json'], env);
+    assert.match(json<TurnAnswer>(started).turn.reply, /42/);
+    assert.match((await runCli(['start'], env)).stdout, new RegExp(`\n${ready.uiUrl}/namespaces/default/workflows/ses_`));
+    dev.process.kill('SIGINT');
+    const { code, stdout } = await dev.ended;
+    assert.equal(code, 0);
+    assert.match(stdout, /\{"type":"stopped"\}\n$/);
+    await assert.rejects(fetch(ready.uiUrl));
+  });
+});

@@ -1,0 +1,55 @@
+/** Every script in examples/, run as its first comment says, against a real server and worker with the offline model. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
+import { join } from 'node:path';
+import { packageDir } from '../../src/config.ts';
+import { startTestServer, type TestServer } from '../helpers/server.ts';
+import { programEnvironment, startWorkerProcess, type WorkerProcess } from '../helpers/worker.ts';
+
+const folder = join(packageDir, 'examples');
+
+describe('examples', function () {
+  this.timeout(120_000);
+  let server: TestServer;
+  let worker: WorkerProcess;
+
+  before(async () => {
+    server = await startTestServer();
+    worker = await startWorkerProcess(server);
+  });
+  after(async () => {
+    await worker.kill();
+    await server.stop();
+  });
+
+  const run = async (script: string): Promise<string> => {
+    const env = programEnvironment(server);
+    const child = spawn(process.execPath, ['--import', 'tsx', join(folder, script)], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+    const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+    assert.equal(await ended, 0, stderr);
+    return stdout;
+  };
+
+  const EXPECTED: Record<string, RegExp> = {
+    'start-session.ts': /^Session ses_\w+\ncompleted: `seattle-weather\.csv` has 1461 rows[\s\S]*\ncompleted: .*437\n2 turns, \d+ tokens\n$/,
+    'suspend-and-continue.ts':
+      /^step 1 completed\nThe session is suspended\..*\nturn suspended: completed, (in-progress|pending|completed), pending\nturn completed: completed, completed, completed\nfiles: one\.txt, two\.txt, three\.txt\n$/,
+    'follow-tokens.ts': /2 \+ 3 = 5\n/,
+  };
+
+  it('are all run here', async () => {
+    assert.deepEqual((await readdir(folder)).filter((name) => name.endsWith('.ts')).toSorted(), Object.keys(EXPECTED).toSorted());
+  });
+
+  for (const [script, output] of Object.entries(EXPECTED)) {
+    it(`${script} does what it says, in at most 40 lines`, async () => {
+      assert.match(await run(script), output);
+      const source = await readFile(join(folder, script), 'utf8');
+      assert.ok(source.split('\n').length <= 41);
+      assert.match(source, new RegExp(`npx tsx examples/${script}`));
+    });
+  }
+});
