@@ -7,7 +7,6 @@ import { newUlid } from '../client/create.ts';
 import type { FollowEvent } from '../client/follow.ts';
 import type { SessionHandle } from '../client/session-handle.ts';
 import { CopilotError } from '../contracts/errors.ts';
-import { isSettled } from '../contracts/turn.ts';
 import { type CreateFlags, createOptions } from './connected.ts';
 import { ProgressText } from './progress-text.ts';
 import { messageText } from './read.ts';
@@ -37,13 +36,18 @@ class Chat {
   readonly #json: boolean;
   readonly #text = new ProgressText();
   readonly #stop = new AbortController();
-  /** Ids of the messages that were typed here: only those of others are shown. */
+  /** Messages that were typed here, and their turns: only the words of others are shown. */
   readonly #own = new Set<string>();
   readonly #ownTurns = new Set<string>();
-  readonly #running = new Set<string>();
+  /** Turns that were not seen to end, and those that were. */
+  readonly #open = new Set<string>();
+  readonly #ended = new Set<string>();
   readonly #isInteractive = process.stdin.isTTY && process.stdout.isTTY;
-  #leaveBefore = 0;
   #lines: Interface | undefined;
+  #isStopping = false;
+  #isOver = false;
+  #isLeaving = false;
+  #leaveBefore = 0;
 
   constructor(session: SessionHandle, json: boolean) {
     this.#session = session;
@@ -51,17 +55,16 @@ class Chat {
   }
 
   async run(isAttached: boolean): Promise<void> {
-    const from = await this.#session.position();
+    const from = await this.#session.position({ withTurn: true });
     await this.#greet(isAttached);
-    const following = this.#follow(from);
     const lines = createInterface({ input: process.stdin, output: process.stdout, terminal: this.#isInteractive, prompt: '> ' });
     this.#lines = lines;
-    const onInterrupt = (): void => void this.#interrupt(lines);
+    const onInterrupt = (): void => void this.#interrupt();
     // A terminal in raw mode gives Ctrl-C to readline, anything else to the process.
     lines.on('SIGINT', onInterrupt);
     process.on('SIGINT', onInterrupt);
-    // The session may be ended by somebody else.
-    const ended = following.finally(() => lines.close());
+    let failure: unknown;
+    const following = this.#follow(from).catch((error: unknown) => (failure = error));
     try {
       this.#prompt();
       await this.#read(lines);
@@ -69,9 +72,10 @@ class Chat {
       lines.close();
       process.off('SIGINT', onInterrupt);
       this.#stop.abort();
-      await ended;
+      await following;
     }
-    if (!this.#json) remark(`The session goes on. Come back with: copilot chat ${this.#session.id}`);
+    if (failure) throw failure;
+    if (!this.#json) remark(this.#isOver ? 'The session has ended.' : `The session goes on. Come back with: copilot chat ${this.#session.id}`);
   }
 
   async #greet(isAttached: boolean): Promise<void> {
@@ -91,7 +95,7 @@ class Chat {
   async #read(lines: Interface): Promise<void> {
     for await (const line of lines) {
       const text = line.trim();
-      if (EXIT_WORDS.includes(text.toLowerCase())) return;
+      if (this.#isLeaving || EXIT_WORDS.includes(text.toLowerCase())) return;
       if (text === '') this.#prompt();
       else await this.#send(line);
     }
@@ -101,10 +105,9 @@ class Chat {
     const messageId = newUlid();
     this.#own.add(messageId);
     try {
-      const turn = await this.#session.send(text, { messageId, wait: false, signal: this.#stop.signal });
-      if (!isSettled(turn.status)) this.#running.add(turn.id);
+      const { id } = await this.#session.send(text, { messageId, wait: false, signal: this.#stop.signal });
       // Input that is not typed comes faster than answers: one after the other.
-      if (!this.#isInteractive) await this.#untilShown(turn.id);
+      if (!this.#isInteractive) await this.#untilShown(id);
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       if (!(error instanceof CopilotError)) throw error;
@@ -116,21 +119,34 @@ class Chat {
   async #untilShown(turnId: string): Promise<void> {
     const { status } = await this.#session.awaitTurn(turnId, { signal: this.#stop.signal });
     const deadline = Date.now() + LAST_EVENTS_MS;
-    while (status !== 'suspended' && this.#running.has(turnId) && Date.now() < deadline) await sleep(20);
+    while (status !== 'suspended' && !this.#ended.has(turnId) && Date.now() < deadline) await sleep(20);
   }
 
   async #follow(from: number): Promise<void> {
-    for await (const event of this.#session.follow({ from, signal: this.#stop.signal })) {
-      this.#note(event);
-      if (this.#json) sayJson(event);
-      else this.#show(event);
+    try {
+      for await (const event of this.#session.follow({ from, signal: this.#stop.signal })) {
+        this.#note(event);
+        if (this.#json) sayJson(event);
+        else this.#show(event);
+      }
+      this.#isOver = !this.#stop.signal.aborted;
+    } finally {
+      // Somebody else may have ended the session.
+      this.#leave();
     }
   }
 
   #note(event: FollowEvent): void {
-    if (event.type === 'queued' && this.#own.has(event.messageId)) this.#ownTurns.add(event.turnId);
-    if (event.type === 'turn-started') this.#running.add(event.turnId);
-    if (event.type === 'turn-ended') this.#running.delete(event.turnId);
+    if (event.type === 'queued') {
+      this.#open.add(event.turnId);
+      if (this.#own.has(event.messageId)) this.#ownTurns.add(event.turnId);
+    }
+    if (event.type === 'turn-ended') {
+      this.#open.delete(event.turnId);
+      this.#ended.add(event.turnId);
+    }
+    // What waits in a suspended session waits for its person.
+    if (event.type === 'session' && event.status === 'suspended') this.#open.clear();
   }
 
   #show(event: FollowEvent): void {
@@ -145,9 +161,12 @@ class Chat {
     }
   }
 
-  async #interrupt(lines: Interface): Promise<void> {
-    if (this.#running.size > 0 && (await this.#stopTurn())) return;
-    if (Date.now() < this.#leaveBefore) return lines.close();
+  async #interrupt(): Promise<void> {
+    if (this.#isStopping || Date.now() < this.#leaveBefore) return this.#leave();
+    this.#isStopping = true;
+    const isStopped = await this.#stopTurn();
+    this.#isStopping = false;
+    if (isStopped) return;
     this.#leaveBefore = Date.now() + LEAVE_MS;
     this.#text.line('dim', 'Nothing runs. Ctrl-C again leaves; the session goes on.');
     this.#prompt();
@@ -159,11 +178,16 @@ class Chat {
       return (await this.#session.interrupt()).changed;
     } catch (error) {
       reportError(error, this.#json);
-      return true;
+      return false;
     }
   }
 
+  #leave(): void {
+    this.#isLeaving = true;
+    this.#lines?.close();
+  }
+
   #prompt(): void {
-    if (this.#isInteractive && !this.#json && this.#running.size === 0) this.#lines?.prompt(true);
+    if (this.#isInteractive && !this.#json && !this.#isLeaving && this.#open.size === 0) this.#lines?.prompt(true);
   }
 }

@@ -1,7 +1,7 @@
 /** `copilot dev`, `worker` and `demo`: server and worker, in this process for as long as they are wanted. */
 import { join } from 'node:path';
-import { Connection } from '@temporalio/client';
 import { CopilotClient } from '../client.ts';
+import { openConnection } from '../client/connection.ts';
 import { findServer, type ServerAddress } from '../client/server-address.ts';
 import { type Config, loadConfig, packageDir } from '../config.ts';
 import type { RunningServer } from '../server.ts';
@@ -59,11 +59,15 @@ export async function worker(): Promise<void> {
 
 /** What `npm start` does: a chat in a terminal, one session on sample data without. */
 export async function demo(): Promise<void> {
-  const config = loadConfig();
+  const given = loadConfig();
+  const isChat = process.stdin.isTTY && process.stdout.isTTY;
+  // The worker's log would stand in the middle of the conversation.
+  const isQuiet = isChat && given.temporal.environment['COPILOT_LOG_LEVEL'] === undefined;
+  const config = isQuiet ? { ...given, logLevel: 'warn' } : given;
   const stack = await startStack(config, {});
   try {
     say(`Model: ${modelLine(stack.worker)}`);
-    if (process.stdin.isTTY && process.stdout.isTTY) {
+    if (isChat) {
       const { chat } = await import('./chat.ts');
       await chat(undefined, {}, { config, address: stack.server.address });
     } else {
@@ -121,11 +125,11 @@ async function startStack(config: Config, ports: { port?: number; uiPort?: numbe
 }
 
 /** Registers what sessions are listed by, and says what the server refuses. */
-async function prepare({ address, namespace, credentials }: ServerAddress): Promise<void> {
+async function prepare(server: ServerAddress): Promise<void> {
   const { prepareNamespace } = await import('../server.ts');
-  const connection = await Connection.connect({ ...credentials, address });
+  const connection = await openConnection(server);
   try {
-    const { warnings } = await prepareNamespace(connection, namespace);
+    const { warnings } = await prepareNamespace(connection, server.namespace);
     for (const warning of warnings) remark(`${paint('yellow', 'warning:', process.stderr)} ${warning}`);
   } finally {
     await connection.close();

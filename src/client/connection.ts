@@ -1,4 +1,5 @@
 /** The way to the server: calls with a time limit and a signal, and plain words for what goes wrong. */
+import { setMaxListeners } from 'node:events';
 import {
   Client,
   Connection,
@@ -61,6 +62,25 @@ export interface CallOptions {
 
 type Health = 'ok' | 'no-worker' | 'no-server';
 
+/** @throws CopilotError `ServerUnreachable` after 3 s */
+export async function openConnection({ address, credentials }: ServerAddress): Promise<Connection> {
+  const connection = Connection.lazy({
+    ...credentials,
+    address,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    channelArgs: { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': MAX_RECONNECT_MS },
+    // About three seconds in all. A session takes 10 updates at a time: more senders than that wait for a moment.
+    interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts: 6, initialIntervalMs: () => 100 }))],
+  });
+  try {
+    await connection.ensureConnected();
+    return connection;
+  } catch (cause) {
+    await connection.close();
+    throw unreachable(address, cause);
+  }
+}
+
 /** Owns one connection to a server, and knows what its failures mean. */
 export class ServerLink {
   readonly client: Client;
@@ -86,21 +106,7 @@ export class ServerLink {
   static async open(options: ConnectOptions = {}): Promise<ServerLink> {
     const config = options.config ?? loadConfig();
     const server = await findServer(config, options);
-    const connection = Connection.lazy({
-      ...server.credentials,
-      address: server.address,
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      channelArgs: { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': MAX_RECONNECT_MS },
-      // About three seconds in all. A session takes 10 updates at a time: more senders than that wait for a moment.
-      interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts: 6, initialIntervalMs: () => 100 }))],
-    });
-    try {
-      await connection.ensureConnected();
-    } catch (cause) {
-      await connection.close();
-      throw unreachable(server.address, cause);
-    }
-    return new ServerLink(connection, server, config, options);
+    return new ServerLink(await openConnection(server), server, config, options);
   }
 
   get namespace(): string {
@@ -115,6 +121,8 @@ export class ServerLink {
     signal?.throwIfAborted();
     // One of its own for each call: the SDK never takes its listeners off a signal.
     const inner = new AbortController();
+    // A long wait is many requests of the SDK, each with a listener.
+    setMaxListeners(0, inner.signal);
     const { promise: aborted, reject } = deferred<never>();
     const stop = (): void => {
       inner.abort();

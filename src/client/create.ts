@@ -36,7 +36,10 @@ export const CreateOptions = z.strictObject({
   messageId: z.string().min(1).max(200).optional(),
   /** Paths of files that are copied into the workspace before the session starts. */
   attach: z.array(z.string().min(1)).max(1_000).optional(),
-  /** `use` gives the session of this id where there is one. Default `error`. */
+  /**
+   * `use` gives the session of this id where there is one. Its settings and files stay as they are, and the
+   * message is sent to it. Default `error`.
+   */
   ifExists: z.enum(['error', 'use']).optional(),
 });
 export type CreateOptions = z.input<typeof CreateOptions>;

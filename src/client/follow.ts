@@ -27,7 +27,10 @@ const Heartbeat: z.ZodType<StreamHeartbeat> = z.object({ attempt: z.number(), of
 export type FollowEvent = ProgressEvent | TextEvent;
 
 export interface FollowOptions {
-  /** Number of the first event wanted: 0 for all. Default: what happens from now on, with the running model call's text. */
+  /**
+   * Number of the first event wanted: 0 for all. Default: what happens from now on. The text of a model call that
+   * runs already is given as far as it can still be had: its last 8 KiB.
+   */
   readonly from?: number | undefined;
   /** Ends the following. */
   readonly signal?: AbortSignal | undefined;
@@ -80,8 +83,7 @@ class Follower {
     );
     if (isClosed && from === undefined) return;
     const watch = new HistoryWatch(this.#link, this.#sessionId, runId, signal);
-    if (from === undefined) await this.#join(runId);
-    else this.#next = from;
+    await this.#join(runId, from);
     yield* this.#catchUp(runId);
     for (;;) {
       const movement = yield* this.#textUntil(settled(watch.next()));
@@ -94,11 +96,11 @@ class Follower {
     }
   }
 
-  /** Takes the place of one who comes now: behind all events, with the calls that run. */
-  async #join(runId: string): Promise<void> {
+  /** Takes the place of one who comes now, or has seen what is before `from`: with the calls that run there. */
+  async #join(runId: string, from: number | undefined): Promise<void> {
     const page = await this.#page(runId, 0);
-    this.#next = page.next;
-    for (const event of page.events) this.#track(event);
+    this.#next = from ?? page.next;
+    for (const event of page.events) if (event.seq < this.#next) this.#track(event);
     this.#early = this.#text.activityIds;
   }
 

@@ -156,9 +156,15 @@ export class SessionHandle {
     return await ask(this.#link, this.id, messages.usage, [], { signal });
   }
 
-  /** Number of the next event: `follow({ from })` with it gives what happens from now on, whenever it begins. */
-  async position({ signal }: { signal?: AbortSignal } = {}): Promise<number> {
-    return (await ask(this.#link, this.id, messages.progress, [Number.MAX_SAFE_INTEGER], { signal })).next;
+  /**
+   * Number of the next event: `follow({ from })` with it gives what happens from now on, whenever it begins.
+   * With `withTurn`, number of the first event of the turn that has begun and not ended, where there is one.
+   */
+  async position({ withTurn = false, signal }: { withTurn?: boolean; signal?: AbortSignal } = {}): Promise<number> {
+    const from = withTurn ? 0 : Number.MAX_SAFE_INTEGER;
+    const { next, events } = await ask(this.#link, this.id, messages.progress, [from], { signal });
+    const latest = events.findLast(({ type }) => type === 'turn-started' || type === 'turn-ended');
+    return latest?.type === 'turn-started' ? latest.seq : next;
   }
 
   /** What happens in the session, with the text of its models as it comes: see {@link follow}. */

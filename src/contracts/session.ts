@@ -107,6 +107,8 @@ export interface Turn {
   resumeAt?: NextStep;
   /** Whether its message stands in the transcript already, since it failed and was taken up again. */
   isInTranscript?: boolean;
+  /** Whether somebody asked for it to end. */
+  isInterrupted?: boolean;
   startedAt?: string;
   endedAt?: string;
 }

@@ -1,6 +1,7 @@
 /** The running session: its state, who follows it, and what stops it. */
 import {
   CancellationScope,
+  CancelledFailure,
   condition,
   isCancellation,
   setCurrentDetails,
@@ -44,8 +45,8 @@ export class LiveSession {
   readonly #events: ProgressEvent[] = [];
   #waiting = 0;
   #published = '';
-  #turnScope: CancellationScope | undefined;
-  readonly #callScopes = new Set<CancellationScope>();
+  /** What runs now, and whether `suspend({now: true})` may stop it. */
+  readonly #calls = new Map<CancellationScope, boolean>();
 
   constructor(state: SessionState) {
     this.state = state;
@@ -64,8 +65,10 @@ export class LiveSession {
     return this.state.status === 'completed';
   }
 
+  /** Whether there is a turn to run, or one to end. */
   get mayStart(): boolean {
-    return this.state.status === 'active' && (this.state.current !== undefined || this.state.queue.length > 0);
+    const { status, current, queue } = this.state;
+    return this.isInterrupted || (status === 'active' && (current !== undefined || queue.length > 0));
   }
 
   /** Whether the run has grown so far that a cold worker would replay too much. */
@@ -134,37 +137,29 @@ export class LiveSession {
 
   // Running and stopping
 
-  /** Runs a turn's work so that {@link interrupt} can stop it. */
-  async runInterruptibly<T>(work: () => Promise<T>): Promise<T> {
-    const scope = new CancellationScope();
-    this.#turnScope = scope;
-    try {
-      return await scope.run(work);
-    } finally {
-      this.#turnScope = undefined;
-    }
-  }
-
   /**
    * Runs one activity when the session is active. `suspend` lets it end, and `suspend({now: true})` stops it:
    * then it is done again when the session goes on, unless it gave a whole result all the same.
+   * @throws CancelledFailure where the turn was interrupted and there is no result
    */
   async call<T>(work: () => Promise<T>, options: CallOptions<T> = {}): Promise<T> {
     const { isStoppable = true, isPartial = () => false } = options;
     for (;;) {
       if (this.state.status === 'suspended') {
         this.publish();
-        await condition(() => this.state.status !== 'suspended');
+        await condition(() => this.state.status !== 'suspended' || this.isInterrupted);
       }
+      if (this.isInterrupted) throw new CancelledFailure('interrupted');
+      // One scope a call and none around the turn: a scope is nine promises, and each of them costs in every replay.
       const scope = new CancellationScope();
-      if (isStoppable) this.#callScopes.add(scope);
+      this.#calls.set(scope, isStoppable);
       try {
         const result = await scope.run(work);
         if (this.isInterrupted || !isPartial(result)) return result;
       } catch (error) {
-        if (!isCancellation(error) || this.isInterrupted || !scope.consideredCancelled) throw error;
+        if (!isCancellation(error) || this.isInterrupted || !scope.consideredCancelled || isCancelled()) throw error;
       } finally {
-        this.#callScopes.delete(scope);
+        this.#calls.delete(scope);
       }
     }
   }
@@ -186,19 +181,21 @@ export class LiveSession {
 
   /** Whether the running turn was told to end, as against a call that was only stopped by `suspend`. */
   get isInterrupted(): boolean {
-    return this.#turnScope?.consideredCancelled ?? false;
+    return this.state.current?.isInterrupted === true;
   }
 
-  /** @returns whether there was a turn to stop */
+  /** Ends the running turn with what it has. @returns whether there was one */
   interrupt(): boolean {
-    if (!this.#turnScope || this.isInterrupted) return false;
-    this.#turnScope.cancel();
+    const { current } = this.state;
+    if (!current || current.isInterrupted) return false;
+    current.isInterrupted = true;
+    for (const scope of this.#calls.keys()) scope.cancel();
     return true;
   }
 
-  /** Stops what runs now, for it to be done again later. */
+  /** Stops what may be stopped, for it to be done again later. */
   stopCalls(): void {
-    for (const scope of this.#callScopes) scope.cancel();
+    for (const [scope, isStoppable] of this.#calls) if (isStoppable) scope.cancel();
   }
 
   // What others see
@@ -273,4 +270,9 @@ export class LiveSession {
   #showDetails(): void {
     setCurrentDetails(detailsMarkdown(this.info, this.state.current ?? this.state.recent.at(-1)));
   }
+}
+
+/** Whether the workflow itself was asked to end, from the Web UI for example. */
+function isCancelled(): boolean {
+  return CancellationScope.current().consideredCancelled;
 }

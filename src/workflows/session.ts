@@ -104,10 +104,11 @@ type RunningStep = Exclude<NextStep, { kind: 'end' }>;
 /** One phase. What goes wrong in it is an outcome of the turn, never a failure of the session. */
 async function attempt(session: LiveSession, turn: Turn, next: RunningStep): Promise<NextStep> {
   try {
-    return await session.runInterruptibly(() => perform(session, turn, next));
+    return await perform(session, turn, next);
   } catch (error) {
     if (isCancellation(error)) {
-      if (!session.isClosing && CancellationScope.current().consideredCancelled) throw error;
+      // Not a turn that was stopped, but the workflow.
+      if (!session.isInterrupted) throw error;
       return { kind: 'end', outcome: { status: 'interrupted', reply: turn.reply } };
     }
     const known = fromFailure(error);

@@ -145,8 +145,8 @@ describe('copilot', function () {
     const running = startCli(['start', 'talk', '--id', 'stopped', '--mode', 'one-shot', '--wait', '--json'], env);
     running.process.stdin.end();
     const session = world.copilot.session('stopped');
-    await until('a word', async () => (await session.describe().catch(() => undefined)) && (await session.turns())[0]?.status === 'running');
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    await until('the session', () => session.describe().catch(() => undefined));
+    for await (const event of session.follow({ from: 0 })) if (event.type === 'token') break;
     assert.deepEqual(json(await copilot('interrupt', 'stopped', '--json')), { sessionId: 'stopped', changed: true, status: 'active' });
     const result = await running.ended;
     assert.equal(result.code, 1);
@@ -266,6 +266,28 @@ describe('copilot', function () {
         terminal.process.stdin.end();
         assert.equal((await terminal.ended).code, 0);
       }
+    });
+
+    it('shows the turn that runs from its beginning to who comes in the middle', async () => {
+      playTeam(world.model, { files: ['one.txt', 'two.txt'], delayMs: 2_000, answer: 'both' });
+      const session = await world.copilot.create({ message: 'write two files' });
+      for await (const event of session.follow({ from: 0 })) if (event.type === 'step-ended') break;
+      const terminal = startCli(['chat', session.id], env);
+      await terminal.untilStdout(
+        /you, elsewhere: write two files\n→ planned[\s\S]*✓ step 1 completed[\s\S]*✓ step 2 completed[\s\S]*both\n/,
+      );
+      terminal.process.stdin.end();
+      assert.equal((await terminal.ended).code, 0);
+    });
+
+    it('ends when somebody else ends the session', async () => {
+      const session = await world.copilot.create({ mode: 'one-shot' });
+      const terminal = startCli(['chat', session.id], env);
+      await terminal.untilStdout(/leaves/);
+      await session.complete();
+      const { code, stderr } = await terminal.ended;
+      assert.equal(code, 0);
+      assert.match(stderr, /The session has ended\.\n$/);
     });
 
     it('Ctrl-C stops the turn and not the session, and twice with nothing running leaves', async () => {

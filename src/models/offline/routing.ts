@@ -31,15 +31,17 @@ export function route(prompt: Prompt): RouteDecision {
   };
 }
 
-/** A file about something that must be found out first is that agent's who can find it out. */
+/** A file about figures that must be computed first is that agent's who can compute them. */
 function leadingKind(action: Action): ActionKind {
-  return action.kind === 'write' ? (subjectOf(action, targetOf(action))?.kind ?? 'write') : action.kind;
+  const subject = action.kind === 'write' ? subjectOf(action, targetOf(action))?.kind : undefined;
+  return subject === 'table' || subject === 'calculate' ? subject : action.kind;
 }
 
 /** What to ask back, where any work would be a guess. */
 function questionFor({ request, earlier }: Prompt, actions: readonly Action[]): string | undefined {
   const known = earlier.some(({ text }) => fileNames(text).length > 0);
-  const example = 'For example: "Profile sales.csv and find the best month."';
+  // Without the name of a file: in the next turn it would count as one that the conversation speaks of.
+  const example = 'For example: "Profile the attached table and find the best month."';
   if (isVague(request)) {
     if (known && words(request).length > 1 && actions.some(({ kind }) => kind !== 'say')) return undefined;
     return `${example} What exactly shall I do, and with what?`;
@@ -57,9 +59,11 @@ function isGibberish(text: string): boolean {
   if (isRequest(withoutLead(text)) || converse(text, []) !== undefined) return false;
   return all.every(
     (word) =>
-      !/[aeiouy]/.test(word) ||
-      /[^aeiouy]{5}|(.)\1\1/.test(word) ||
-      /^(?:asdf|qwer|foo|bar|baz|blah|bla|lorem|xyz)/.test(word),
+      // Other alphabets have other vowels.
+      /^[a-z0-9]+$/.test(word) &&
+      (!/[aeiouy]/.test(word) ||
+        /[^aeiouy]{5}|(.)\1\1/.test(word) ||
+        /^(?:asdf|qwer|foo|bar|baz|blah|bla|lorem|xyz)/.test(word)),
   );
 }
 
