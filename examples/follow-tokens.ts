@@ -7,7 +7,8 @@ import { CopilotClient } from '../src/index.ts';
 
 const client = await CopilotClient.connect();
 const [id] = process.argv.slice(2);
-const session = id === undefined ? await client.create({ mode: 'one-shot', message: 'What is 2 + 3?' }) : client.session(id);
+const session =
+  id === undefined ? await client.create({ mode: 'one-shot', message: 'What is 2 + 3?' }) : client.session(id);
 
 for await (const event of session.follow({ from: 0 })) {
   if (event.type === 'token') process.stdout.write(event.text);

@@ -7,7 +7,10 @@ import { CopilotClient } from '../src/index.ts';
 
 const client = await CopilotClient.connect();
 const session = await client.create({ mode: 'planning-control' });
-const sent = await session.send('Write "one" to one.txt, then write "two" to two.txt, then write "three" to three.txt', { wait: false });
+const sent = await session.send(
+  'Write "one" to one.txt, then write "two" to two.txt, then write "three" to three.txt',
+  { wait: false },
+);
 
 for await (const event of session.follow({ from: 0 })) {
   if (event.type === 'step-ended') {

@@ -53,7 +53,9 @@ command('dev', 'run server, worker and Web UI in one, until Ctrl-C')
   .option('--ui-port <port>', 'port of its Web UI; default 1000 above')
   .action(async (flags) => (await import('./cli/serve.ts')).dev(flags));
 
-command('worker', 'run a worker; SIGTERM lets it finish what it does').action(async () => (await import('./cli/serve.ts')).worker());
+command('worker', 'run a worker; SIGTERM lets it finish what it does').action(async () =>
+  (await import('./cli/serve.ts')).worker(),
+);
 
 command('demo', 'run a session on sample data; in a terminal, chat. Starts server and worker itself').action(async () =>
   (await import('./cli/serve.ts')).demo(),
@@ -74,9 +76,9 @@ command('send <id> <message>', 'send a message; "-" reads it from stdin', ['send
   .option('--message-id <id>', 'the same id is the same message, however often it is sent')
   .action(async (id, message, flags) => (await import('./cli/turns.ts')).send(id, message, flags));
 
-creating(command('chat [id]', 'talk to a session, a new one or an old one', ['chat', 'chat ses_…', 'chat --mode one-shot'])).action(
-  async (id, flags) => (await import('./cli/chat.ts')).chat(id, flags),
-);
+creating(
+  command('chat [id]', 'talk to a session, a new one or an old one', ['chat', 'chat ses_…', 'chat --mode one-shot']),
+).action(async (id, flags) => (await import('./cli/chat.ts')).chat(id, flags));
 
 command('follow <id>', 'show what happens in a session, as it happens')
   .option('--from-start', 'begin with everything that has happened')
@@ -99,7 +101,10 @@ command('complete <id>', 'end a session; reading it still works').action(async (
   (await import('./cli/states.ts')).complete(id, flags),
 );
 
-command('list', 'list sessions, newest updated first', ['list --status suspended --user ada', 'list --name-prefix copilot_2026 --limit 20'])
+command('list', 'list sessions, newest updated first', [
+  'list --status suspended --user ada',
+  'list --name-prefix copilot_2026 --limit 20',
+])
   .option('--status <status>', 'active, suspended, completed, terminated or failed')
   .option('--user <name>')
   .option('--mode <name>')
@@ -109,7 +114,9 @@ command('list', 'list sessions, newest updated first', ['list --status suspended
   .option('--after <cursor>', 'the page after the one that gave this cursor')
   .action(async (flags) => (await import('./cli/read.ts')).list(flags));
 
-command('show <id>', 'show a session and its recent turns').action(async (id, flags) => (await import('./cli/read.ts')).show(id, flags));
+command('show <id>', 'show a session and its recent turns').action(async (id, flags) =>
+  (await import('./cli/read.ts')).show(id, flags),
+);
 
 command('transcript <id>', 'print the conversation')
   .option('--from <index>', 'index of the first message', '0')

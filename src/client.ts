@@ -77,7 +77,9 @@ export class CopilotClient {
   }
 
   /** @throws CopilotError `InvalidInput`, `ServerUnreachable` */
-  async countByStatus(filter: Omit<ListFilter, 'limit' | 'after' | 'status'> = {}): Promise<Record<ListedStatus, number>> {
+  async countByStatus(
+    filter: Omit<ListFilter, 'limit' | 'after' | 'status'> = {},
+  ): Promise<Record<ListedStatus, number>> {
     return await countByStatus(this.#link, filter);
   }
 

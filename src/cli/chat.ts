@@ -57,7 +57,12 @@ class Chat {
   async run(isAttached: boolean): Promise<void> {
     const from = await this.#session.position({ withTurn: true });
     await this.#greet(isAttached);
-    const lines = createInterface({ input: process.stdin, output: process.stdout, terminal: this.#isInteractive, prompt: '> ' });
+    const lines = createInterface({
+      input: process.stdin,
+      output: process.stdout,
+      terminal: this.#isInteractive,
+      prompt: '> ',
+    });
     this.#lines = lines;
     const onInterrupt = (): void => void this.#interrupt();
     // A terminal in raw mode gives Ctrl-C to readline, anything else to the process.
@@ -75,7 +80,12 @@ class Chat {
       await following;
     }
     if (failure) throw failure;
-    if (!this.#json) remark(this.#isOver ? 'The session has ended.' : `The session goes on. Come back with: copilot chat ${this.#session.id}`);
+    if (!this.#json)
+      remark(
+        this.#isOver
+          ? 'The session has ended.'
+          : `The session goes on. Come back with: copilot chat ${this.#session.id}`,
+      );
   }
 
   async #greet(isAttached: boolean): Promise<void> {

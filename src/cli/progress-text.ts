@@ -66,14 +66,23 @@ export class ProgressText {
       case 'routed':
         return ['cyan', `→ ${event.route} · ${event.agent}: ${shorten(event.reason, MAX_TASK)}`];
       case 'planned':
-        return ['cyan', ['Plan:', ...event.steps.map(({ number, agent, task }) => `  ${number}. ${shorten(task, MAX_TASK)} (${agent})`)].join('\n')];
+        return [
+          'cyan',
+          [
+            'Plan:',
+            ...event.steps.map(({ number, agent, task }) => `  ${number}. ${shorten(task, MAX_TASK)} (${agent})`),
+          ].join('\n'),
+        ];
       case 'step-started': {
         const again = event.attempt > 1 ? ` (attempt ${event.attempt})` : '';
         return ['bold', `▶ step ${event.step}${again} · ${event.agent}: ${shorten(event.task, MAX_TASK)}`];
       }
       case 'step-ended': {
         const style = event.status === 'failed' ? 'red' : 'green';
-        return [style, `${MARKS[event.status]} step ${event.step} ${event.status}: ${shorten(event.summary, MAX_TASK)}`];
+        return [
+          style,
+          `${MARKS[event.status]} step ${event.step} ${event.status}: ${shorten(event.summary, MAX_TASK)}`,
+        ];
       }
       case 'model-ended':
         this.endLine();
@@ -81,7 +90,9 @@ export class ProgressText {
       case 'tool-started':
         return ['dim', `  ⚙ ${event.summary}`];
       case 'tool-ended':
-        return event.status === 'ok' ? undefined : ['yellow', `  ✗ ${event.status === 'unknown' ? 'its outcome is unknown' : 'it failed'}`];
+        return event.status === 'ok'
+          ? undefined
+          : ['yellow', `  ✗ ${event.status === 'unknown' ? 'its outcome is unknown' : 'it failed'}`];
       case 'turn-ended':
         return event.status === 'completed' ? undefined : ['yellow', `Turn ${event.number} ${event.status}`];
       case 'session':

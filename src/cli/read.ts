@@ -59,7 +59,10 @@ export async function show(id: string, { json }: CommonFlags): Promise<void> {
 }
 
 /** Undefined where no worker answers for a closed session, whose info is readable all the same. */
-async function recentTurns(read: () => Promise<readonly TurnView[]>, info: SessionReport): Promise<TurnView[] | undefined> {
+async function recentTurns(
+  read: () => Promise<readonly TurnView[]>,
+  info: SessionReport,
+): Promise<TurnView[] | undefined> {
   try {
     return (await read()).slice(-SHOWN_TURNS);
   } catch (error) {
@@ -79,8 +82,14 @@ function showText(info: SessionReport, turns: readonly TurnView[] | undefined, w
     ['Status', `${info.status}${info.suspendReason === null ? '' : `: ${info.suspendReason}`}`],
     ['Phase', `${info.phase}${info.step === null ? '' : `, step ${info.step}`}`],
     ['Turns', `${info.turns}, ${info.queueLength} waiting`],
-    ['Usage', `${usage.inputTokens} tokens in, ${usage.outputTokens} out, ${usage.modelCalls} model calls, ${usage.toolCalls} tool calls`],
-    ['Worker', info.lastWorker === null ? '-' : `${info.lastWorker.identity}, team instance ${info.lastWorker.instance}`],
+    [
+      'Usage',
+      `${usage.inputTokens} tokens in, ${usage.outputTokens} out, ${usage.modelCalls} model calls, ${usage.toolCalls} tool calls`,
+    ],
+    [
+      'Worker',
+      info.lastWorker === null ? '-' : `${info.lastWorker.identity}, team instance ${info.lastWorker.instance}`,
+    ],
     ['Created', info.createdAt],
     ['Updated', `${info.updatedAt} (version ${info.version})`],
     ...(webUrl === null ? [] : [['Web UI', webUrl] satisfies [string, string]]),
@@ -104,7 +113,10 @@ function turnText(turn: TurnView): string {
   ].join('\n');
 }
 
-export async function transcript(id: string, { json, from = '0' }: CommonFlags & { readonly from?: string }): Promise<void> {
+export async function transcript(
+  id: string,
+  { json, from = '0' }: CommonFlags & { readonly from?: string },
+): Promise<void> {
   await withClient(async (client) => {
     const page = await client.session(id).transcript({ from: wholeNumber('--from', from) });
     answer(json, page, () => page.messages.map(messageText).join('\n\n') || 'No messages yet.');

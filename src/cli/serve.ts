@@ -18,7 +18,8 @@ export interface DevFlags extends CommonFlags {
 }
 
 const DEMO_FILE = join(packageDir, 'examples/data/seattle-weather.csv');
-const DEMO_MESSAGE = 'Profile seattle-weather.csv, find the wettest month, and write a short report with a table to report.md';
+const DEMO_MESSAGE =
+  'Profile seattle-weather.csv, find the wettest month, and write a short report with a table to report.md';
 
 interface Stack {
   readonly server: RunningServer;
@@ -53,7 +54,9 @@ export async function worker(): Promise<void> {
   await prepare(server);
   const { startWorker } = await import('../worker.ts');
   const running = await startWorker(config, { address: server.address, namespace: server.namespace });
-  remark(`worker ready: ${running.identity}, task queue ${config.taskQueue} at ${server.address}, model ${modelLine(running)}`);
+  remark(
+    `worker ready: ${running.identity}, task queue ${config.taskQueue} at ${server.address}, model ${modelLine(running)}`,
+  );
   await untilStopped(running, () => running.stop());
 }
 

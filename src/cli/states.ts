@@ -3,7 +3,10 @@ import type { SessionHandle, StatusReport } from '../client/session-handle.ts';
 import { type CommonFlags, withClient } from './connected.ts';
 import { answer } from './terminal.ts';
 
-export async function suspend(id: string, flags: CommonFlags & { readonly reason?: string; readonly now?: boolean }): Promise<void> {
+export async function suspend(
+  id: string,
+  flags: CommonFlags & { readonly reason?: string; readonly now?: boolean },
+): Promise<void> {
   const { reason, now } = flags;
   const options = { ...(reason === undefined ? {} : { reason }), ...(now === undefined ? {} : { now }) };
   await change(id, flags, (session) => session.suspend(options), 'nothing changed');

@@ -15,11 +15,17 @@ interface WaitFlags extends CommonFlags {
 export async function start(message: string | undefined, flags: CreateFlags & WaitFlags): Promise<void> {
   const text = await messageText(message);
   if (flags.wait && text === undefined) {
-    throw new CopilotError('InvalidInput', { what: '--wait', problem: 'there is no message whose turn could be waited for' });
+    throw new CopilotError('InvalidInput', {
+      what: '--wait',
+      problem: 'there is no message whose turn could be waited for',
+    });
   }
   const messageId = newUlid();
   await withClient(async (client) => {
-    const session = await client.create({ ...createOptions(flags, text), ...(text === undefined ? {} : { messageId }) });
+    const session = await client.create({
+      ...createOptions(flags, text),
+      ...(text === undefined ? {} : { messageId }),
+    });
     if (!flags.wait) {
       const { id, webUrl = null } = session;
       return answer(flags.json, { sessionId: id, webUrl }, () => [id, ...(webUrl === null ? [] : [webUrl])].join('\n'));
@@ -30,7 +36,11 @@ export async function start(message: string | undefined, flags: CreateFlags & Wa
   });
 }
 
-export async function send(id: string, message: string, flags: WaitFlags & { readonly messageId?: string }): Promise<void> {
+export async function send(
+  id: string,
+  message: string,
+  flags: WaitFlags & { readonly messageId?: string },
+): Promise<void> {
   const text = (await messageText(message)) ?? '';
   await withClient(async (client) => {
     const session = client.session(id);
@@ -46,7 +56,11 @@ export async function continueSession(id: string, message: string | undefined, f
   await withClient(async (client) => {
     const session = client.session(id);
     const from = flags.wait && showsProgress(flags) ? await session.position() : 0;
-    const { changed, status, turn = await currentTurn(session) } = await session.continue({
+    const {
+      changed,
+      status,
+      turn = await currentTurn(session),
+    } = await session.continue({
       ...(text === undefined ? {} : { message: text }),
     });
     if (flags.wait && turn) return await showTurn(session, turn, from, flags);

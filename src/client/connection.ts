@@ -36,7 +36,16 @@ const ABORTED = 10;
 const INTERNAL = 13;
 const UNAVAILABLE = 14;
 const UNAUTHENTICATED = 16;
-const TRANSIENT = [CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, INTERNAL, UNAVAILABLE];
+const TRANSIENT = [
+  CANCELLED,
+  UNKNOWN,
+  DEADLINE_EXCEEDED,
+  RESOURCE_EXHAUSTED,
+  FAILED_PRECONDITION,
+  ABORTED,
+  INTERNAL,
+  UNAVAILABLE,
+];
 
 /** `temporal.api.enums.v1.TaskQueueType` */
 const WORKFLOW_QUEUE = 1;
@@ -164,10 +173,15 @@ export class ServerLink {
   async explain(error: unknown, sessionId = ''): Promise<Error> {
     const known = fromFailure(error);
     if (known) return known;
-    if (error instanceof WorkflowNotFoundError) return new CopilotError('SessionNotFound', { sessionId }, { cause: error });
+    if (error instanceof WorkflowNotFoundError)
+      return new CopilotError('SessionNotFound', { sessionId }, { cause: error });
     if (error instanceof NamespaceNotFoundError) {
       const problem = `the server at ${this.server.address} has no such namespace`;
-      return new CopilotError('InvalidConfig', { name: 'TEMPORAL_NAMESPACE', value: this.namespace, problem }, { cause: error });
+      return new CopilotError(
+        'InvalidConfig',
+        { name: 'TEMPORAL_NAMESPACE', value: this.namespace, problem },
+        { cause: error },
+      );
     }
     const code = grpcCode(error);
     if (code === PERMISSION_DENIED || code === UNAUTHENTICATED) return unreachable(this.server.address, error);
@@ -203,7 +217,8 @@ function grpcCode(error: unknown): number | undefined {
 
 function invalidArgument(error: unknown): CopilotError {
   const problem = reason(error);
-  if (!/search attribute/i.test(problem)) return new CopilotError('InvalidInput', { what: 'The request', problem }, { cause: error });
+  if (!/search attribute/i.test(problem))
+    return new CopilotError('InvalidInput', { what: 'The request', problem }, { cause: error });
   return new CopilotError(
     'ServerUnavailable',
     {

@@ -7,7 +7,14 @@ import { CopilotError } from '../contracts/errors.ts';
 import { Json } from '../contracts/json.ts';
 import { MAX_CONTEXT_BYTES } from '../contracts/limits.ts';
 import { SESSION_WORKFLOW } from '../contracts/messages.ts';
-import { copilotMode, copilotName, copilotPhase, copilotStatus, copilotUpdatedAt, copilotUser } from '../contracts/search-attributes.ts';
+import {
+  copilotMode,
+  copilotName,
+  copilotPhase,
+  copilotStatus,
+  copilotUpdatedAt,
+  copilotUser,
+} from '../contracts/search-attributes.ts';
 import { ContextKey, Label, MessageText, SessionConfig, SessionId, type SessionStart } from '../contracts/session.ts';
 import { BUILT_IN_MODES, Name, type ResolvedTeam } from '../contracts/team.ts';
 import { attach } from './create/attachments.ts';
@@ -71,7 +78,8 @@ export async function createSession(link: ServerLink, teams: TeamDirectory, give
   const team = await teams.find(options.team ?? 'default');
   checkMode(team, mode);
   const { attach: files = [], config = {} } = options;
-  const copies = files.length === 0 ? undefined : await attach(files, config.workspace ?? join(link.config.workspaceRoot, id));
+  const copies =
+    files.length === 0 ? undefined : await attach(files, config.workspace ?? join(link.config.workspaceRoot, id));
   const start: SessionStart = {
     mode,
     name: created.name,
@@ -79,7 +87,9 @@ export async function createSession(link: ServerLink, teams: TeamDirectory, give
     team,
     config,
     context: options.context ?? {},
-    ...(options.message === undefined || messageId === undefined ? {} : { message: { messageId, text: options.message } }),
+    ...(options.message === undefined || messageId === undefined
+      ? {}
+      : { message: { messageId, text: options.message } }),
   };
   try {
     await startWorkflow(link, id, start, now);

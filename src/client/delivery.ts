@@ -80,12 +80,19 @@ async function persist<T>(link: ServerLink, sessionId: string, options: Delivery
       const final = await verdict(link, sessionId, error, isOver);
       if (final) throw final;
     }
-    await sleep(Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), MAX_PAUSE_MS), undefined, { ...(signal ? { signal } : {}) });
+    await sleep(Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), MAX_PAUSE_MS), undefined, {
+      ...(signal ? { signal } : {}),
+    });
   }
 }
 
 /** The error to end with, or undefined where the update is worth sending again. */
-async function verdict(link: ServerLink, sessionId: string, error: unknown, isOver: boolean): Promise<Error | undefined> {
+async function verdict(
+  link: ServerLink,
+  sessionId: string,
+  error: unknown,
+  isOver: boolean,
+): Promise<Error | undefined> {
   const known = fromFailure(error);
   if (known) return known;
   if (error instanceof WorkflowNotFoundError || error instanceof WorkflowUpdateFailedError) {
@@ -105,7 +112,9 @@ async function verdict(link: ServerLink, sessionId: string, error: unknown, isOv
 async function closedError(link: ServerLink, sessionId: string, cause: Error): Promise<Error | undefined> {
   try {
     const { status, isClosed } = await describeSession(link, sessionId);
-    return isClosed ? new CopilotError('SessionClosed', { sessionId, status: status ?? 'closed' }, { cause }) : undefined;
+    return isClosed
+      ? new CopilotError('SessionClosed', { sessionId, status: status ?? 'closed' }, { cause })
+      : undefined;
   } catch (error) {
     if (error instanceof CopilotError && error.type === 'ServerUnreachable') return undefined;
     return error instanceof Error ? error : new Error(String(error));

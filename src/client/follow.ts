@@ -108,7 +108,7 @@ class Follower {
   async *#catchUp(runId: string): AsyncGenerator<FollowEvent, void, undefined> {
     const page = await this.#page(runId, this.#next);
     const missed: ProgressPage[] = [];
-    for (let { first } = page, before: string | undefined = runId; first > this.#next; ) {
+    for (let { first } = page, before: string | undefined = runId; first > this.#next;) {
       before = await runBefore(this.#link, this.#sessionId, before, this.#signal);
       if (before === undefined) break;
       const earlier = await this.#page(before, this.#next);
@@ -172,7 +172,8 @@ class Follower {
     const signal = this.#signal;
     const { pendingActivities } = await persist(this.#link, this.#sessionId, signal, () =>
       this.#link.call(
-        () => client.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId: this.#sessionId } }),
+        () =>
+          client.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId: this.#sessionId } }),
         { signal },
       ),
     );
@@ -187,7 +188,10 @@ class Follower {
     return { events, isPending: calls.length > 0, isRunning: calls.some(({ state }) => state === STARTED) };
   }
 
-  async #decode(activityId: string, payloads: Parameters<typeof decodeFromPayloadsAtIndex>[2]): Promise<StreamHeartbeat | undefined> {
+  async #decode(
+    activityId: string,
+    payloads: Parameters<typeof decodeFromPayloadsAtIndex>[2],
+  ): Promise<StreamHeartbeat | undefined> {
     if (!payloads || payloads.length === 0) return undefined;
     const { loadedDataConverter } = this.#link.client.options;
     const context = {
@@ -197,7 +201,8 @@ class Follower {
       activityId,
       isLocal: false,
     } as const;
-    return Heartbeat.safeParse(await decodeFromPayloadsAtIndex<unknown>(loadedDataConverter, 0, payloads, context)).data;
+    return Heartbeat.safeParse(await decodeFromPayloadsAtIndex<unknown>(loadedDataConverter, 0, payloads, context))
+      .data;
   }
 }
 

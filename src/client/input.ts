@@ -15,10 +15,17 @@ export function checkInput<Schema extends z.ZodType>(schema: Schema, value: unkn
   const path = issue?.path ?? [];
   // One field of options is named by itself; a field inside a value by its path in that.
   const name = [what, ...path.map(String)].filter((part) => part !== '').join('.');
-  throw new CopilotError('InvalidInput', { what: `${name || 'options'} (${shown(valueAt(value, path))})`, problem: issue?.message ?? 'not valid' });
+  throw new CopilotError('InvalidInput', {
+    what: `${name || 'options'} (${shown(valueAt(value, path))})`,
+    problem: issue?.message ?? 'not valid',
+  });
 }
 
-function parseDeep<Schema extends z.ZodType>(schema: Schema, value: unknown, what: string): z.ZodSafeParseResult<z.output<Schema>> {
+function parseDeep<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  what: string,
+): z.ZodSafeParseResult<z.output<Schema>> {
   try {
     return schema.safeParse(value);
   } catch (cause) {
@@ -29,7 +36,8 @@ function parseDeep<Schema extends z.ZodType>(schema: Schema, value: unknown, wha
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>(
-    (inner, key) => (typeof inner === 'object' && inner !== null ? (inner as Record<PropertyKey, unknown>)[key] : undefined), // any key may be asked of an object
+    (inner, key) =>
+      typeof inner === 'object' && inner !== null ? (inner as Record<PropertyKey, unknown>)[key] : undefined, // any key may be asked of an object
     value,
   );
 }

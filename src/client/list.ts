@@ -3,7 +3,14 @@ import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { z } from 'zod';
 import { CopilotError } from '../contracts/errors.ts';
 import { SESSION_WORKFLOW } from '../contracts/messages.ts';
-import { copilotMode, copilotName, copilotPhase, copilotStatus, copilotUpdatedAt, copilotUser } from '../contracts/search-attributes.ts';
+import {
+  copilotMode,
+  copilotName,
+  copilotPhase,
+  copilotStatus,
+  copilotUpdatedAt,
+  copilotUser,
+} from '../contracts/search-attributes.ts';
 import { SessionStatus } from '../contracts/session.ts';
 import type { ServerLink } from './connection.ts';
 import { closedStatus, type ListedStatus } from './reading.ts';
@@ -14,7 +21,13 @@ const PAGE_SIZE = 1_000;
 const MAX_LIMIT = 1_000;
 const LIST_TIMEOUT_MS = 30_000;
 
-const LISTED_STATUSES = ['active', 'suspended', 'completed', 'terminated', 'failed'] as const satisfies readonly ListedStatus[];
+const LISTED_STATUSES = [
+  'active',
+  'suspended',
+  'completed',
+  'terminated',
+  'failed',
+] as const satisfies readonly ListedStatus[];
 const FilterText = z.string().min(1, 'it is empty').max(200);
 
 export const ListFilter = z.strictObject({
@@ -75,7 +88,10 @@ export async function listSessions(link: ServerLink, given: ListFilter = {}): Pr
 }
 
 /** @throws CopilotError `InvalidInput`, `ServerUnreachable` */
-export async function countSessions(link: ServerLink, given: Omit<ListFilter, 'limit' | 'after'> = {}): Promise<number> {
+export async function countSessions(
+  link: ServerLink,
+  given: Omit<ListFilter, 'limit' | 'after'> = {},
+): Promise<number> {
   const { query, matches } = listQuestion(checkInput(ListFilter.omit({ limit: true, after: true }), given, ''));
   return matches ? (await fetchRows(link, query)).filter(matches).length : await count(link, query);
 }
@@ -87,7 +103,10 @@ export async function countByStatus(
 ): Promise<Record<ListedStatus, number>> {
   const filter = checkInput(ListFilter.omit({ limit: true, after: true, status: true }), given, '');
   const counts = await Promise.all(LISTED_STATUSES.map((status) => countSessions(link, { ...filter, status })));
-  return Object.fromEntries(LISTED_STATUSES.map((status, index) => [status, counts[index] ?? 0])) as Record<ListedStatus, number>; // has them all
+  return Object.fromEntries(LISTED_STATUSES.map((status, index) => [status, counts[index] ?? 0])) as Record<
+    ListedStatus,
+    number
+  >; // has them all
 }
 
 /** What is asked of the server, and what is left to check here. */
@@ -197,7 +216,8 @@ function toRow(execution: WorkflowExecutionInfo): PlacedRow {
   const { typedSearchAttributes: attributes, workflowId: id, startTime, memo } = execution;
   const updated = attributes.get(copilotUpdatedAt) ?? startTime;
   const createdAt = memo?.['createdAt'];
-  const status = closedStatus(execution.status.name) ?? SessionStatus.catch('active').parse(attributes.get(copilotStatus));
+  const status =
+    closedStatus(execution.status.name) ?? SessionStatus.catch('active').parse(attributes.get(copilotStatus));
   return {
     id,
     updatedMs: updated.getTime(),
@@ -224,6 +244,10 @@ function readCursor(cursor: string): Place {
     const [updatedMs, id] = Cursor.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()));
     return { updatedMs, id };
   } catch (cause) {
-    throw new CopilotError('InvalidInput', { what: `after ("${cursor.slice(0, 80)}")`, problem: 'use `next` of the page before, unchanged' }, { cause });
+    throw new CopilotError(
+      'InvalidInput',
+      { what: `after ("${cursor.slice(0, 80)}")`, problem: 'use `next` of the page before, unchanged' },
+      { cause },
+    );
   }
 }

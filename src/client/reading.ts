@@ -26,7 +26,11 @@ export interface SessionDescription {
 }
 
 /** @throws CopilotError `SessionNotFound`, `ServerUnreachable` */
-export async function describeSession(link: ServerLink, sessionId: string, options: CallOptions = {}): Promise<SessionDescription> {
+export async function describeSession(
+  link: ServerLink,
+  sessionId: string,
+  options: CallOptions = {},
+): Promise<SessionDescription> {
   let description: WorkflowExecutionDescription;
   try {
     description = await link.call(() => link.client.workflow.getHandle(sessionId).describe(), options);
@@ -56,7 +60,11 @@ export function closedStatus(name: WorkflowExecutionStatusName): ListedStatus | 
 }
 
 /** What a completed session left behind. */
-export async function readResult(link: ServerLink, sessionId: string, options: CallOptions = {}): Promise<SessionResult> {
+export async function readResult(
+  link: ServerLink,
+  sessionId: string,
+  options: CallOptions = {},
+): Promise<SessionResult> {
   try {
     return await link.call(() => link.client.workflow.getHandle(sessionId).result() as Promise<SessionResult>, options); // its workflow's type
   } catch (error) {

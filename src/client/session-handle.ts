@@ -9,7 +9,14 @@ import { isSettled, type TurnView } from '../contracts/turn.ts';
 import type { ServerLink } from './connection.ts';
 import { newUlid } from './create.ts';
 import { deliver, type DeliveryOptions, submit } from './delivery.ts';
-import { ask, describeSession, type ListedStatus, readResult, type SessionDescription, type SessionReport } from './reading.ts';
+import {
+  ask,
+  describeSession,
+  type ListedStatus,
+  readResult,
+  type SessionDescription,
+  type SessionReport,
+} from './reading.ts';
 import { follow, type FollowEvent, type FollowOptions } from './follow.ts';
 import { checkInput } from './input.ts';
 
@@ -48,7 +55,9 @@ export class SessionHandle {
     this.#link = link;
     this.id = id;
     this.webUrl =
-      uiUrl === undefined ? undefined : `${uiUrl}/namespaces/${encodeURIComponent(link.namespace)}/workflows/${encodeURIComponent(id)}`;
+      uiUrl === undefined
+        ? undefined
+        : `${uiUrl}/namespaces/${encodeURIComponent(link.namespace)}/workflows/${encodeURIComponent(id)}`;
   }
 
   /**
@@ -82,8 +91,15 @@ export class SessionHandle {
   }
 
   /** Lets the running activity end, unless `now`, and starts nothing new. */
-  async suspend({ reason, now = false, signal }: { reason?: string; now?: boolean; signal?: AbortSignal } = {}): Promise<StatusReport> {
-    const report = await this.#changeStatus({ status: 'suspended', ...(reason === undefined ? {} : { reason }) }, signal);
+  async suspend({
+    reason,
+    now = false,
+    signal,
+  }: { reason?: string; now?: boolean; signal?: AbortSignal } = {}): Promise<StatusReport> {
+    const report = await this.#changeStatus(
+      { status: 'suspended', ...(reason === undefined ? {} : { reason }) },
+      signal,
+    );
     if (now && report.status === 'suspended') {
       // The update says what holds; only the signal can stop what runs.
       await this.#call(() => this.#link.client.workflow.getHandle(this.id).signal(messages.suspend, { now }), signal);
@@ -95,7 +111,11 @@ export class SessionHandle {
    * Takes up a suspended session where it stopped, or the failed step of its last turn, and then sends the message.
    * @throws as `send`
    */
-  async continue({ message, messageId, signal }: { message?: string; messageId?: string; signal?: AbortSignal } = {}): Promise<
+  async continue({
+    message,
+    messageId,
+    signal,
+  }: { message?: string; messageId?: string; signal?: AbortSignal } = {}): Promise<
     StatusReport & { readonly turn?: TurnView }
   > {
     const text = message === undefined ? undefined : checkInput(QueuedMessage.shape.text, message, 'message');
@@ -139,7 +159,9 @@ export class SessionHandle {
   }
 
   /** The newest turns with a number of at least `from`, and those that wait. */
-  async turns({ from = 0, signal }: { from?: number; signal?: AbortSignal | undefined } = {}): Promise<readonly TurnView[]> {
+  async turns({ from = 0, signal }: { from?: number; signal?: AbortSignal | undefined } = {}): Promise<
+    readonly TurnView[]
+  > {
     return await ask(this.#link, this.id, messages.turns, [from], { signal });
   }
 
@@ -152,7 +174,10 @@ export class SessionHandle {
     return await ask(this.#link, this.id, messages.context, [], { signal });
   }
 
-  async usage({ signal }: { signal?: AbortSignal } = {}): Promise<{ total: Usage; byAgent: Readonly<Record<string, Usage>> }> {
+  async usage({ signal }: { signal?: AbortSignal } = {}): Promise<{
+    total: Usage;
+    byAgent: Readonly<Record<string, Usage>>;
+  }> {
     return await ask(this.#link, this.id, messages.usage, [], { signal });
   }
 
@@ -187,7 +212,10 @@ export class SessionHandle {
         return turn && isSettled(turn.status) ? turn : undefined;
       }
       // The session ended while its turn ran: the turn was ended with it.
-      const turn = error.type === 'SessionClosed' ? (await this.turns(options)).find(({ id }) => id === payload.turnId) : undefined;
+      const turn =
+        error.type === 'SessionClosed'
+          ? (await this.turns(options)).find(({ id }) => id === payload.turnId)
+          : undefined;
       if (turn && isSettled(turn.status)) return turn;
       throw error;
     }

@@ -42,7 +42,9 @@ export function startCli(args: readonly string[], env: Record<string, string>): 
       const deadline = Date.now() + timeoutMs;
       while (!pattern.test(stdout)) {
         if (child.exitCode !== null || Date.now() > deadline) {
-          throw new Error(`${pattern} did not appear (exit code ${child.exitCode}).\nstdout: ${stdout}\nstderr: ${stderr}`);
+          throw new Error(
+            `${pattern} did not appear (exit code ${child.exitCode}).\nstdout: ${stdout}\nstderr: ${stderr}`,
+          );
         }
         await new Promise((resolve) => setTimeout(resolve, 20));
       }

@@ -11,15 +11,34 @@ import { playTeam } from '../helpers/team-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
-/** stdout as the one JSON document that it must be. */
-function json<T = Record<string, unknown>>({ stdout, stderr, code }: CliResult): T {
-  assert.match(stdout, /^\{.*\}\n$/, `exit code ${code}, stdout: ${stdout}, stderr: ${stderr}`);
-  return JSON.parse(stdout) as T; // checked by what the test asserts of it
+interface ShownTurn {
+  readonly id: string;
+  readonly number: number;
+  readonly status: string;
+  readonly reply: string;
+  readonly steps: readonly { readonly summary: string }[];
+  readonly usage: { readonly modelCalls: number };
+  readonly error: { readonly type: string };
 }
 
-interface TurnAnswer {
-  sessionId: string;
-  turn: { id: string; number: number; status: string; reply: string } & Record<string, unknown>;
+/** What the documents of the commands hold, each some of it. */
+interface Answer {
+  readonly sessionId: string;
+  readonly status: string;
+  readonly webUrl: string;
+  readonly turn: ShownTurn;
+  readonly recentTurns: readonly ShownTurn[];
+  readonly sessions: readonly Readonly<Record<string, unknown>>[];
+  readonly next: string | null;
+  readonly messages: readonly { readonly role: string; readonly text: string }[];
+  readonly steps: readonly { readonly task: string; readonly status: string }[];
+  readonly error: { readonly type: string; readonly message: string };
+}
+
+/** stdout as the one JSON document that it must be. */
+function json({ stdout, stderr, code }: CliResult): Answer {
+  assert.match(stdout, /^\{.*\}\n$/, `exit code ${code}, stdout: ${stdout}, stderr: ${stderr}`);
+  return JSON.parse(stdout) as Answer; // checked by what the test asserts of it
 }
 
 describe('copilot', function () {
@@ -39,9 +58,20 @@ describe('copilot', function () {
     playTeam(world.model, { files: ['x.txt'], answer: 'it is written' });
     const file = join(await mkdtemp(join(world.server.homeDir, 'in-')), 'notes.md');
     await writeFile(file, '# notes');
-    const started = await copilot('start', 'write a file', '--wait', '--json', '--attach', file, '--context', 'city=Ulm', '--user', 'ada');
+    const started = await copilot(
+      'start',
+      'write a file',
+      '--wait',
+      '--json',
+      '--attach',
+      file,
+      '--context',
+      'city=Ulm',
+      '--user',
+      'ada',
+    );
     assert.equal(started.code, 0, started.stderr);
-    const { sessionId, turn } = json<TurnAnswer>(started);
+    const { sessionId, turn } = json(started);
     assert.match(sessionId, /^ses_/);
     assert.deepEqual(turn, {
       id: 'turn-1',
@@ -49,19 +79,40 @@ describe('copilot', function () {
       status: 'completed',
       route: 'planned',
       reply: 'it is written',
-      steps: [{ number: 1, agent: 'engineer', task: 'write x.txt', status: 'completed', attempts: 1, summary: turn['steps'] && (turn['steps'] as { summary: string }[])[0]?.summary }],
+      steps: [
+        {
+          number: 1,
+          agent: 'engineer',
+          task: 'write x.txt',
+          status: 'completed',
+          attempts: 1,
+          summary: turn.steps[0]?.summary,
+        },
+      ],
       artifacts: ['x.txt'],
-      usage: turn['usage'],
+      usage: turn.usage,
     });
-    assert.equal((turn['usage'] as { modelCalls: number }).modelCalls, 6);
+    assert.equal(turn.usage.modelCalls, 6);
     assert.equal(existsSync(join(world.server.homeDir, 'workspaces', sessionId, 'notes.md')), true);
 
     playTeam(world.model, { answer: 'again' });
-    const sent = json<TurnAnswer>(await copilot('send', sessionId, 'once more', '--wait', '--json', '--message-id', 'm2'));
+    const sent = json(await copilot('send', sessionId, 'once more', '--wait', '--json', '--message-id', 'm2'));
     assert.deepEqual(Object.keys(sent), ['sessionId', 'turn']);
-    assert.deepEqual(Object.keys(sent.turn), ['id', 'number', 'status', 'route', 'reply', 'steps', 'artifacts', 'usage']);
+    assert.deepEqual(Object.keys(sent.turn), [
+      'id',
+      'number',
+      'status',
+      'route',
+      'reply',
+      'steps',
+      'artifacts',
+      'usage',
+    ]);
     assert.deepEqual([sent.turn.number, sent.turn.status, sent.turn.reply], [2, 'completed', 'again']);
-    assert.deepEqual(json(await copilot('send', sessionId, 'once more', '--wait', '--json', '--message-id', 'm2')), sent);
+    assert.deepEqual(
+      json(await copilot('send', sessionId, 'once more', '--wait', '--json', '--message-id', 'm2')),
+      sent,
+    );
   });
 
   it('start without --wait prints the id, and with "-" takes the message from stdin', async () => {
@@ -88,40 +139,75 @@ describe('copilot', function () {
 
   it('list, show, transcript and plan read a session, open and closed', async () => {
     playTeam(world.model, { files: ['r.txt'], answer: 'read me' });
-    const { sessionId } = json<TurnAnswer>(await copilot('start', 'write a file', '--wait', '--json', '--user', 'reader', '--name', 'Read me'));
+    const { sessionId } = json(
+      await copilot('start', 'write a file', '--wait', '--json', '--user', 'reader', '--name', 'Read me'),
+    );
     for (const status of ['active', 'completed']) {
       if (status === 'completed') await copilot('complete', sessionId);
       const listed = await until('it is listed', async () => {
-        const page = json<{ sessions: Record<string, unknown>[]; next: null }>(await copilot('list', '--user', 'reader', '--status', status, '--json'));
+        const page = json(await copilot('list', '--user', 'reader', '--status', status, '--json'));
         return page.sessions.length === 1 ? page : undefined;
       });
       assert.equal(listed.next, null);
       const [row] = listed.sessions;
-      assert.deepEqual(Object.keys(row ?? {}).toSorted(), ['createdAt', 'id', 'lastActiveAt', 'mode', 'name', 'phase', 'status', 'step', 'updatedAt', 'user']);
+      assert.deepEqual(Object.keys(row ?? {}).toSorted(), [
+        'createdAt',
+        'id',
+        'lastActiveAt',
+        'mode',
+        'name',
+        'phase',
+        'status',
+        'step',
+        'updatedAt',
+        'user',
+      ]);
       assert.deepEqual([row?.['id'], row?.['name'], row?.['status']], [sessionId, 'Read me', status]);
-      const shown = json<{ status: string; recentTurns: { reply: string }[]; webUrl: string }>(await copilot('show', sessionId, '--json'));
+      const shown = json(await copilot('show', sessionId, '--json'));
       assert.equal(shown.status, status);
-      assert.deepEqual(shown.recentTurns.map(({ reply }) => reply), ['read me']);
+      assert.deepEqual(
+        shown.recentTurns.map(({ reply }) => reply),
+        ['read me'],
+      );
       assert.equal(shown.webUrl, `${world.server.uiUrl}/namespaces/default/workflows/${sessionId}`);
-      const { messages } = json<{ messages: { role: string; text: string }[] }>(await copilot('transcript', sessionId, '--json'));
-      assert.deepEqual(messages.map(({ role, text }) => [role, text]), [['user', 'write a file'], ['assistant', 'read me']]);
-      const { steps } = json<{ steps: { task: string; status: string }[] }>(await copilot('plan', sessionId, '--json'));
-      assert.deepEqual(steps.map((step) => [step.task, step.status]), [['write r.txt', 'completed']]);
+      const { messages } = json(await copilot('transcript', sessionId, '--json'));
+      assert.deepEqual(
+        messages.map(({ role, text }) => [role, text]),
+        [
+          ['user', 'write a file'],
+          ['assistant', 'read me'],
+        ],
+      );
+      const { steps } = json(await copilot('plan', sessionId, '--json'));
+      assert.deepEqual(
+        steps.map((step) => [step.task, step.status]),
+        [['write r.txt', 'completed']],
+      );
     }
-    assert.match((await copilot('list', '--user', 'reader')).stdout, /^ID +NAME +USER +MODE +STATUS.*\nses_\w+ +Read me +reader +copilot +completed/);
-    assert.match((await copilot('show', sessionId)).stdout, /Status +completed[\s\S]*1\. \[completed\] write r\.txt \(engineer\)\nread me\nFiles: r\.txt/);
+    assert.match(
+      (await copilot('list', '--user', 'reader')).stdout,
+      /^ID +NAME +USER +MODE +STATUS.*\nses_\w+ +Read me +reader +copilot +completed/,
+    );
+    assert.match(
+      (await copilot('show', sessionId)).stdout,
+      /Status +completed[\s\S]*1\. \[completed\] write r\.txt \(engineer\)\nread me\nFiles: r\.txt/,
+    );
     assert.equal((await copilot('plan', sessionId)).stdout.split('\n')[1], '1. [completed] write r.txt (engineer)');
     assert.equal((await copilot('list', '--user', 'nobody')).stdout, 'No sessions.\n');
   });
 
   it('suspend, continue, interrupt and complete say what they changed', async () => {
-    const { sessionId } = json<TurnAnswer>(await copilot('start', 'hello', '--mode', 'one-shot', '--wait', '--json'));
+    const { sessionId } = json(await copilot('start', 'hello', '--mode', 'one-shot', '--wait', '--json'));
     const change = async (...args: string[]) => json(await copilot(...args, '--json'));
-    assert.deepEqual(await change('suspend', sessionId, '--reason', 'lunch'), { sessionId, changed: true, status: 'suspended' });
+    assert.deepEqual(await change('suspend', sessionId, '--reason', 'lunch'), {
+      sessionId,
+      changed: true,
+      status: 'suspended',
+    });
     assert.deepEqual(await change('suspend', sessionId), { sessionId, changed: false, status: 'suspended' });
     assert.match((await copilot('show', sessionId)).stdout, /Status +suspended: lunch/);
     playTeam(world.model, { answer: 'back' });
-    const { turn } = json<TurnAnswer>(await copilot('continue', sessionId, 'are you there?', '--wait', '--json'));
+    const { turn } = json(await copilot('continue', sessionId, 'are you there?', '--wait', '--json'));
     assert.deepEqual([turn.number, turn.status, turn.reply], [2, 'completed', 'back']);
     assert.deepEqual(await change('interrupt', sessionId), { sessionId, changed: false, status: 'active' });
     assert.equal((await copilot('complete', sessionId)).stdout, `${sessionId} is completed\n`);
@@ -147,10 +233,14 @@ describe('copilot', function () {
     const session = world.copilot.session('stopped');
     await until('the session', () => session.describe().catch(() => undefined));
     for await (const event of session.follow({ from: 0 })) if (event.type === 'token') break;
-    assert.deepEqual(json(await copilot('interrupt', 'stopped', '--json')), { sessionId: 'stopped', changed: true, status: 'active' });
+    assert.deepEqual(json(await copilot('interrupt', 'stopped', '--json')), {
+      sessionId: 'stopped',
+      changed: true,
+      status: 'active',
+    });
     const result = await running.ended;
     assert.equal(result.code, 1);
-    const { turn } = json<TurnAnswer>(result);
+    const { turn } = json(result);
     assert.equal(turn.status, 'interrupted');
     assert.match(turn.reply, /^(word ?)+$/);
   });
@@ -162,11 +252,11 @@ describe('copilot', function () {
     assert.match(text.stderr, /Turn 1 failed: The model API refused the request .*Check OPENAI_API_KEY/);
     const result = await copilot('start', 'hello', '--mode', 'one-shot', '--wait', '--json');
     assert.equal(result.code, 1);
-    assert.deepEqual((json<TurnAnswer>(result).turn['error'] as { type: string }).type, 'ModelRejected');
+    assert.equal(json(result).turn.error.type, 'ModelRejected');
   });
 
   it('errors are one line on stderr, an exit code by kind, and a JSON document with --json', async () => {
-    const { sessionId } = json<{ sessionId: string }>(await copilot('start', '--json', '--id', 'erring'));
+    const { sessionId } = json(await copilot('start', '--json', '--id', 'erring'));
     const cases: [args: string[], code: number, type: string, message: RegExp][] = [
       [['show', 'ghost'], 3, 'SessionNotFound', /Session ghost does not exist/],
       [['start', 'x', '--team', 'ghost'], 3, 'TeamNotFound', /no team "ghost"/],
@@ -186,7 +276,7 @@ describe('copilot', function () {
       assert.match(plain.stderr, message);
       const result = await copilot(...args, '--json');
       assert.equal(result.code, code);
-      const { error } = json<{ error: { type: string; message: string; details: object } }>(result);
+      const { error } = json(result);
       assert.equal(error.type, type);
       assert.match(error.message, message);
     }
@@ -198,7 +288,7 @@ describe('copilot', function () {
       assert.equal(code, 2, args.join(' '));
       assert.match(stderr, /^error: /);
     }
-    assert.equal(json<{ error: { type: string } }>(await copilot('list', '--nope', '--json')).error.type, 'InvalidInput');
+    assert.equal(json(await copilot('list', '--nope', '--json')).error.type, 'InvalidInput');
     const help = await copilot('start', '--help');
     assert.equal(help.code, 0);
     assert.match(help.stdout, /Usage: copilot start \[options\] \[message\][\s\S]*Examples:/);
@@ -232,8 +322,17 @@ describe('copilot', function () {
     const [plain, ndjson] = await Promise.all([text.ended, lines.ended]);
     assert.deepEqual([plain.code, ndjson.code], [0, 0]);
     assert.match(plain.stdout, /^Turn 1: go\nalpha beta gamma delta ?\n/);
-    const events = ndjson.stdout.trim().split('\n').map((line) => JSON.parse(line) as { type: string; text?: string });
-    assert.equal(events.filter(({ type }) => type === 'token').map((event) => event.text).join(''), 'alpha beta gamma delta ');
+    const events = ndjson.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { type: string; text?: string });
+    assert.equal(
+      events
+        .filter(({ type }) => type === 'token')
+        .map((event) => event.text)
+        .join(''),
+      'alpha beta gamma delta ',
+    );
     assert.equal(events.at(-1)?.type, 'session');
   });
 
@@ -241,7 +340,11 @@ describe('copilot', function () {
     it('[T10] ends with an exit word, and the session goes on', async () => {
       playTeam(world.model, { answer: 'hello to you' });
       for (const word of ['exit', 'quit', 'BYE']) {
-        const { code, stdout, stderr } = await runCli(['chat', '--mode', 'one-shot', '--id', `chat-${word}`], env, `hello\n\n${word}\nnever sent\n`);
+        const { code, stdout, stderr } = await runCli(
+          ['chat', '--mode', 'one-shot', '--id', `chat-${word}`],
+          env,
+          `hello\n\n${word}\nnever sent\n`,
+        );
         assert.equal(code, 0, stderr);
         assert.match(stdout, /^Session chat-/);
         assert.match(stdout, /hello to you\n/);
@@ -308,7 +411,10 @@ describe('copilot', function () {
       await terminal.untilStdout(/Ctrl-C again leaves/);
       terminal.process.kill('SIGINT');
       assert.equal((await terminal.ended).code, 0);
-      assert.deepEqual((await session.turns()).map(({ status }) => status), ['interrupted', 'completed']);
+      assert.deepEqual(
+        (await session.turns()).map(({ status }) => status),
+        ['interrupted', 'completed'],
+      );
     });
 
     it('says what is wrong and goes on', async () => {
@@ -360,8 +466,11 @@ describe('copilot with a server of its own', function () {
     assert.equal(ready.model, 'offline');
     assert.equal((await fetch(ready.uiUrl)).status, 200);
     const started = await runCli(['start', 'What is 6 * 7?', '--mode', 'one-shot', '--wait', '--json'], env);
-    assert.match(json<TurnAnswer>(started).turn.reply, /42/);
-    assert.match((await runCli(['start'], env)).stdout, new RegExp(`\n${ready.uiUrl}/namespaces/default/workflows/ses_`));
+    assert.match(json(started).turn.reply, /42/);
+    assert.match(
+      (await runCli(['start'], env)).stdout,
+      new RegExp(`\n${ready.uiUrl}/namespaces/default/workflows/ses_`),
+    );
     dev.process.kill('SIGINT');
     const { code, stdout } = await dev.ended;
     assert.equal(code, 0);

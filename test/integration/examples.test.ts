@@ -26,7 +26,10 @@ describe('examples', function () {
 
   const run = async (script: string): Promise<string> => {
     const env = programEnvironment(server);
-    const child = spawn(process.execPath, ['--import', 'tsx', join(folder, script)], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, ['--import', 'tsx', join(folder, script)], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
     const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
     assert.equal(await ended, 0, stderr);
@@ -34,14 +37,18 @@ describe('examples', function () {
   };
 
   const EXPECTED: Record<string, RegExp> = {
-    'start-session.ts': /^Session ses_\w+\ncompleted: `seattle-weather\.csv` has 1461 rows[\s\S]*\ncompleted: .*437\n2 turns, \d+ tokens\n$/,
+    'start-session.ts':
+      /^Session ses_\w+\ncompleted: `seattle-weather\.csv` has 1461 rows[\s\S]*\ncompleted: .*437\n2 turns, \d+ tokens\n$/,
     'suspend-and-continue.ts':
       /^step 1 completed\nThe session is suspended\..*\nturn suspended: completed, (in-progress|pending|completed), pending\nturn completed: completed, completed, completed\nfiles: one\.txt, two\.txt, three\.txt\n$/,
     'follow-tokens.ts': /2 \+ 3 = 5\n/,
   };
 
   it('are all run here', async () => {
-    assert.deepEqual((await readdir(folder)).filter((name) => name.endsWith('.ts')).toSorted(), Object.keys(EXPECTED).toSorted());
+    assert.deepEqual(
+      (await readdir(folder)).filter((name) => name.endsWith('.ts')).toSorted(),
+      Object.keys(EXPECTED).toSorted(),
+    );
   });
 
   for (const [script, output] of Object.entries(EXPECTED)) {

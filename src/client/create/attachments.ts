@@ -29,7 +29,8 @@ export async function attach(paths: readonly string[], folder: string): Promise<
       try {
         await copyFile(file, target, constants.COPYFILE_EXCL);
       } catch (cause) {
-        if (isErrno(cause, 'EEXIST')) throw invalid(file, `${folder} holds another file of this name already; rename one of them`, cause);
+        if (isErrno(cause, 'EEXIST'))
+          throw invalid(file, `${folder} holds another file of this name already; rename one of them`, cause);
         throw cause;
       }
       made.push(target);
@@ -48,7 +49,8 @@ async function checkFiles(paths: readonly string[]): Promise<string[]> {
     const file = resolve(path);
     const stats = await statOf(file);
     if (stats === undefined) throw invalid(path, 'there is no such file');
-    if (stats.isDirectory()) throw invalid(path, 'it is a folder; attach the files in it one by one, or name it as the workspace');
+    if (stats.isDirectory())
+      throw invalid(path, 'it is a folder; attach the files in it one by one, or name it as the workspace');
     if (!stats.isFile()) throw invalid(path, 'it is not a regular file');
     const name = basename(file);
     const other = files.get(name);
@@ -78,5 +80,9 @@ function isErrno(error: unknown, code: string): boolean {
 }
 
 function invalid(path: string, problem: string, cause?: unknown): CopilotError {
-  return new CopilotError('InvalidInput', { what: `attach ("${path}")`, problem }, cause === undefined ? {} : { cause });
+  return new CopilotError(
+    'InvalidInput',
+    { what: `attach ("${path}")`, problem },
+    cause === undefined ? {} : { cause },
+  );
 }

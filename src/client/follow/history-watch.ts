@@ -72,8 +72,9 @@ export class HistoryWatch {
       return {
         hasRun: types.includes(EVENT.workflowTaskCompleted),
         isClosed: types.some((type) => CLOSING.includes(type)),
-        nextRunId: events.find(({ eventType }) => eventType === EVENT.continuedAsNew)?.workflowExecutionContinuedAsNewEventAttributes
-          ?.newExecutionRunId ?? undefined,
+        nextRunId:
+          events.find(({ eventType }) => eventType === EVENT.continuedAsNew)
+            ?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId ?? undefined,
       };
     }
   }
@@ -96,7 +97,12 @@ export class HistoryWatch {
 }
 
 /** The run that this one continues, or undefined for the first. */
-export async function runBefore(link: ServerLink, sessionId: string, runId: string, signal: AbortSignal): Promise<string | undefined> {
+export async function runBefore(
+  link: ServerLink,
+  sessionId: string,
+  runId: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const { history } = await persist(link, sessionId, signal, () =>
     link.call(
       () =>
@@ -113,7 +119,12 @@ export async function runBefore(link: ServerLink, sessionId: string, runId: stri
 }
 
 /** Does a read again, for as long as only the server or the workers are missing. */
-export async function persist<T>(link: ServerLink, sessionId: string, signal: AbortSignal, read: () => Promise<T>): Promise<T> {
+export async function persist<T>(
+  link: ServerLink,
+  sessionId: string,
+  signal: AbortSignal,
+  read: () => Promise<T>,
+): Promise<T> {
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
     try {
       return await read();

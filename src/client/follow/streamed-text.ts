@@ -81,7 +81,8 @@ export class StreamedText {
     this.#open.delete(activityId);
     if (!open) return [];
     const position = open.start + open.shown.length;
-    if (text.slice(open.start, position) === open.shown) return position < text.length ? [token(open.call, text.slice(position))] : [];
+    if (text.slice(open.start, position) === open.shown)
+      return position < text.length ? [token(open.call, text.slice(position))] : [];
     // The text of an attempt that nobody saw fail.
     return [reset(open.call), ...(text === '' ? [] : [token(open.call, text)])];
   }

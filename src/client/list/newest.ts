@@ -72,7 +72,10 @@ interface Window {
 }
 
 /** The start of a window that holds enough rows and few more, where there is one. */
-async function narrow<Row extends Place>(index: UpdatedIndex<Row>, { needed, fromMs, newestMs, untilMs }: Window): Promise<number> {
+async function narrow<Row extends Place>(
+  index: UpdatedIndex<Row>,
+  { needed, fromMs, newestMs, untilMs }: Window,
+): Promise<number> {
   let enough = fromMs;
   let found = await index.count(enough, untilMs);
   let tooFew = Number.isFinite(untilMs) ? untilMs + 1 : Math.max(newestMs, Date.now()) + 1;

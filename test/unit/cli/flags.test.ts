@@ -6,7 +6,15 @@ describe('flags of commands that create sessions', () => {
   it('become options of the client', () => {
     assert.deepEqual(
       createOptions(
-        { team: 'default', mode: 'one-shot', user: 'ada', attach: ['a.csv'], workspace: 'here', allowCode: true, historyLimit: '100' },
+        {
+          team: 'default',
+          mode: 'one-shot',
+          user: 'ada',
+          attach: ['a.csv'],
+          workspace: 'here',
+          allowCode: true,
+          historyLimit: '100',
+        },
         'hello',
       ),
       {
@@ -32,6 +40,9 @@ describe('flags of commands that create sessions', () => {
 
   it('that have no form are refused by name', () => {
     assert.throws(() => createOptions({ context: ['novalue'] }), /--context novalue is not valid: use key=value/);
-    assert.throws(() => createOptions({ historyLimit: 'many' }), /--history-limit many is not valid: use a whole number/);
+    assert.throws(
+      () => createOptions({ historyLimit: 'many' }),
+      /--history-limit many is not valid: use a whole number/,
+    );
   });
 });

@@ -71,7 +71,10 @@ describe('attachments', () => {
 
   it('whose name another file of the workspace has are refused, and that file is kept', async () => {
     const mine = await file('workspaces/ses_1/b.csv', 'mine');
-    await refused([await file('a.csv', 'x'), await file('b.csv', 'other')], /b\.csv.*another file of this name already/);
+    await refused(
+      [await file('a.csv', 'x'), await file('b.csv', 'other')],
+      /b\.csv.*another file of this name already/,
+    );
     assert.equal(await readFile(mine, 'utf8'), 'mine');
     assert.deepEqual(await readdir(workspace), ['b.csv']);
   });

@@ -3,11 +3,14 @@ import { CreateOptions, defaultName } from '../../../src/client/create.ts';
 import { checkInput } from '../../../src/client/input.ts';
 
 const refused = (given: unknown, message: RegExp): void => {
-  assert.throws(() => checkInput(CreateOptions, given, ''), (error: Error & { type?: string }) => {
-    assert.equal(error.type, 'InvalidInput');
-    assert.match(error.message, message);
-    return true;
-  });
+  assert.throws(
+    () => checkInput(CreateOptions, given, ''),
+    (error: Error & { type?: string }) => {
+      assert.equal(error.type, 'InvalidInput');
+      assert.match(error.message, message);
+      return true;
+    },
+  );
 };
 
 describe('options of a new session', () => {
@@ -32,11 +35,14 @@ describe('options of a new session', () => {
 
   it('that are huge are named without their whole value', () => {
     const message = 'x'.repeat(10 * 1024 * 1024);
-    assert.throws(() => checkInput(CreateOptions, { message }, ''), (error: Error) => {
-      assert.match(error.message, /longer than 256 KiB; attach a file instead/);
-      assert.ok(error.message.length < 300, `${error.message.length} characters`);
-      return true;
-    });
+    assert.throws(
+      () => checkInput(CreateOptions, { message }, ''),
+      (error: Error) => {
+        assert.match(error.message, /longer than 256 KiB; attach a file instead/);
+        assert.ok(error.message.length < 300, `${error.message.length} characters`);
+        return true;
+      },
+    );
   });
 
   it('that are nested without end are refused', () => {

@@ -22,7 +22,9 @@ describe('visibility query of a list', () => {
   });
 
   it('keeps quotes of a value inside the value', () => {
-    assert.deepEqual(listQuestion({ user: "it's' OR 1=1" }), { query: `${SESSIONS} AND CopilotUser = 'it''s'' OR 1=1'` });
+    assert.deepEqual(listQuestion({ user: "it's' OR 1=1" }), {
+      query: `${SESSIONS} AND CopilotUser = 'it''s'' OR 1=1'`,
+    });
   });
 
   it('asks for what the server cannot look for by its beginning, and checks the rest itself', () => {

@@ -6,7 +6,8 @@ const DAY_MS = 86_400_000;
 
 /** An index like SQL visibility: rows come in the order of their start, which is that of their ids. */
 function indexOf(rows: readonly Place[]): UpdatedIndex<Place> & { requests: number; fetched: number } {
-  const within = (fromMs: number, toMs: number) => rows.filter(({ updatedMs }) => updatedMs >= fromMs && updatedMs <= toMs);
+  const within = (fromMs: number, toMs: number) =>
+    rows.filter(({ updatedMs }) => updatedMs >= fromMs && updatedMs <= toMs);
   const index = {
     requests: 0,
     fetched: 0,
@@ -16,7 +17,9 @@ function indexOf(rows: readonly Place[]): UpdatedIndex<Place> & { requests: numb
     },
     fetch: async (fromMs: number, toMs: number, max: number) => {
       index.requests += 1;
-      const found = within(fromMs, toMs).toSorted((a, b) => (a.id < b.id ? 1 : -1)).slice(0, max);
+      const found = within(fromMs, toMs)
+        .toSorted((a, b) => (a.id < b.id ? 1 : -1))
+        .slice(0, max);
       index.fetched += found.length;
       return found;
     },
@@ -41,11 +44,17 @@ const sorted = (rows: readonly Place[]): Place[] =>
   rows.toSorted((a, b) => b.updatedMs - a.updatedMs || (a.id < b.id ? 1 : -1));
 
 const SHAPES: Record<string, (random: () => number) => Place[]> = {
-  'updated as they were created': () => Array.from({ length: 10_000 }, (_, n) => ({ id: id(n), updatedMs: NOW - (10_000 - n) * 1_000 })),
-  'updated in any order': (random) => Array.from({ length: 10_000 }, (_, n) => ({ id: id(n), updatedMs: NOW - Math.floor(random() * 90 * DAY_MS) })),
+  'updated as they were created': () =>
+    Array.from({ length: 10_000 }, (_, n) => ({ id: id(n), updatedMs: NOW - (10_000 - n) * 1_000 })),
+  'updated in any order': (random) =>
+    Array.from({ length: 10_000 }, (_, n) => ({ id: id(n), updatedMs: NOW - Math.floor(random() * 90 * DAY_MS) })),
   'all from one burst long ago': (random) =>
-    Array.from({ length: 10_000 }, (_, n) => ({ id: id(n), updatedMs: NOW - 300 * DAY_MS + Math.floor(random() * 5_000) })),
-  'the oldest updated last': () => Array.from({ length: 10_000 }, (_, n) => ({ id: id(n), updatedMs: NOW - n * 60_000 })),
+    Array.from({ length: 10_000 }, (_, n) => ({
+      id: id(n),
+      updatedMs: NOW - 300 * DAY_MS + Math.floor(random() * 5_000),
+    })),
+  'the oldest updated last': () =>
+    Array.from({ length: 10_000 }, (_, n) => ({ id: id(n), updatedMs: NOW - n * 60_000 })),
   'many at the very same time': (random) =>
     Array.from({ length: 10_000 }, (_, n) => ({ id: id(n), updatedMs: NOW - Math.floor(random() * 4) * 1_000 })),
 };

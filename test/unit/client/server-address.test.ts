@@ -15,25 +15,37 @@ describe('the server that a client uses', () => {
 
   it('is localhost:7233 where nothing says otherwise', async () => {
     const { address, namespace, uiUrl } = await findServer(isolatedConfig(home));
-    assert.deepEqual({ address, namespace, uiUrl }, { address: 'localhost:7233', namespace: 'default', uiUrl: undefined });
+    assert.deepEqual(
+      { address, namespace, uiUrl },
+      { address: 'localhost:7233', namespace: 'default', uiUrl: undefined },
+    );
   });
 
   it('is the one that serves the home folder', async () => {
     await writeFile(join(home, 'server.json'), JSON.stringify(record));
     const { address, namespace, uiUrl } = await findServer(isolatedConfig(home));
-    assert.deepEqual({ address, namespace, uiUrl }, { address: record.address, namespace: 'mine', uiUrl: record.uiUrl });
+    assert.deepEqual(
+      { address, namespace, uiUrl },
+      { address: record.address, namespace: 'mine', uiUrl: record.uiUrl },
+    );
   });
 
   it('is the one of TEMPORAL_ADDRESS before that, whose Web UI is not known', async () => {
     await writeFile(join(home, 'server.json'), JSON.stringify(record));
     const config = isolatedConfig(home, { TEMPORAL_ADDRESS: 'temporal.example', TEMPORAL_NAMESPACE: 'prod' });
     const { address, namespace, uiUrl } = await findServer(config);
-    assert.deepEqual({ address, namespace, uiUrl }, { address: 'temporal.example:7233', namespace: 'prod', uiUrl: undefined });
+    assert.deepEqual(
+      { address, namespace, uiUrl },
+      { address: 'temporal.example:7233', namespace: 'prod', uiUrl: undefined },
+    );
   });
 
   it('is the one of a profile, with its TLS and key', async () => {
     const file = join(home, 'temporal.toml');
-    await writeFile(file, '[profile.default]\naddress = "cloud.example:7233"\nnamespace = "team"\napi_key = "secret"\n');
+    await writeFile(
+      file,
+      '[profile.default]\naddress = "cloud.example:7233"\nnamespace = "team"\napi_key = "secret"\n',
+    );
     const server = await findServer(isolatedConfig(home, { TEMPORAL_CONFIG_FILE: file }));
     assert.equal(server.address, 'cloud.example:7233');
     assert.equal(server.namespace, 'team');
@@ -53,10 +65,13 @@ describe('the server that a client uses', () => {
   it('is not guessed past a profile that cannot be read', async () => {
     const file = join(home, 'broken.toml');
     await writeFile(file, '[profile');
-    await assert.rejects(findServer(isolatedConfig(home, { TEMPORAL_CONFIG_FILE: file })), (error: Error & { type?: string }) => {
-      assert.equal(error.type, 'InvalidConfig');
-      assert.match(error.message, /^TEMPORAL_CONFIG_FILE=.*broken\.toml is not valid/);
-      return true;
-    });
+    await assert.rejects(
+      findServer(isolatedConfig(home, { TEMPORAL_CONFIG_FILE: file })),
+      (error: Error & { type?: string }) => {
+        assert.equal(error.type, 'InvalidConfig');
+        assert.match(error.message, /^TEMPORAL_CONFIG_FILE=.*broken\.toml is not valid/);
+        return true;
+      },
+    );
   });
 });

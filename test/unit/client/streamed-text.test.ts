@@ -69,7 +69,10 @@ describe('text of a running model call', () => {
     const text = new StreamedText();
     text.begin(CALL);
     assert.equal(screen(text.heartbeat(ID, { attempt: 1, offset: 0, text: 'ok \ud83d' }, false)), 'ok ');
-    assert.equal(screen(text.heartbeat(ID, { attempt: 1, offset: 0, text: 'ok \ud83d\ude00!' }, false)), '\ud83d\ude00!');
+    assert.equal(
+      screen(text.heartbeat(ID, { attempt: 1, offset: 0, text: 'ok \ud83d\ude00!' }, false)),
+      '\ud83d\ude00!',
+    );
   });
 
   it('of a call that nobody announced is not shown', () => {
@@ -79,22 +82,29 @@ describe('text of a running model call', () => {
   });
 
   it('is on the screen as the model wrote it, whatever is read of it and whichever attempts fail', () => {
-    const attempt = fc.record({ text: fc.string({ unit: 'grapheme', maxLength: 60 }), reads: fc.array(fc.nat(60), { maxLength: 6 }) });
+    const attempt = fc.record({
+      text: fc.string({ unit: 'grapheme', maxLength: 60 }),
+      reads: fc.array(fc.nat(60), { maxLength: 6 }),
+    });
     fc.assert(
-      fc.property(fc.array(attempt, { minLength: 1, maxLength: 4 }), fc.integer({ min: 1, max: 20 }), (attempts, windowSize) => {
-        const text = new StreamedText();
-        const events = text.begin(CALL);
-        attempts.forEach(({ text: whole, reads }, index) => {
-          for (const at of reads.toSorted((a, b) => a - b)) {
-            const soFar = whole.slice(0, at);
-            const offset = Math.max(0, soFar.length - windowSize);
-            events.push(...text.heartbeat(ID, { attempt: index + 1, offset, text: soFar.slice(offset) }, false));
-          }
-        });
-        const final = attempts.at(-1)?.text ?? '';
-        events.push(...text.end(CALL, final));
-        assert.equal(screen(events), final);
-      }),
+      fc.property(
+        fc.array(attempt, { minLength: 1, maxLength: 4 }),
+        fc.integer({ min: 1, max: 20 }),
+        (attempts, windowSize) => {
+          const text = new StreamedText();
+          const events = text.begin(CALL);
+          attempts.forEach(({ text: whole, reads }, index) => {
+            for (const at of reads.toSorted((a, b) => a - b)) {
+              const soFar = whole.slice(0, at);
+              const offset = Math.max(0, soFar.length - windowSize);
+              events.push(...text.heartbeat(ID, { attempt: index + 1, offset, text: soFar.slice(offset) }, false));
+            }
+          });
+          const final = attempts.at(-1)?.text ?? '';
+          events.push(...text.end(CALL, final));
+          assert.equal(screen(events), final);
+        },
+      ),
       { verbose: true },
     );
   });

@@ -1,0 +1,142 @@
+/** Followers of sessions on a real server, with real worker processes that are killed. */
+import assert from 'node:assert/strict';
+import { CopilotClient, type FollowEvent } from '../../src/index.ts';
+import { collect, isTurnEnd, screen, seqs } from '../helpers/client.ts';
+import { startGrpcProxy } from '../helpers/grpc-proxy.ts';
+import { fullHistory, until } from '../helpers/history.ts';
+import { isolatedConfig } from '../helpers/server.ts';
+import { playTeam } from '../helpers/team-script.ts';
+import { startWorld, type World } from '../helpers/world.ts';
+
+describe('follow', function () {
+  this.timeout(120_000);
+  let world: World;
+  let client: CopilotClient;
+
+  before(async () => {
+    world = await startWorld();
+    client = world.copilot;
+  });
+  after(() => world.stop());
+  beforeEach(() => playTeam(world.model));
+
+  it('gives the text of a slow reply while it is written, once and whole, with no event in history for it', async () => {
+    const answer = Array.from({ length: 40 }, (_, n) => `word${n} `).join('');
+    playTeam(world.model, { answer, wordDelayMs: 50 });
+    const session = await client.create({ mode: 'one-shot', message: 'tell me' });
+    const times: number[] = [];
+    const events = await collect(
+      session,
+      (event) => {
+        if (event.type === 'token') times.push(Date.now());
+        return isTurnEnd(event);
+      },
+      0,
+    );
+    assert.equal(screen(events), answer);
+    assert.ok(times.length >= 10, `${times.length} pieces`);
+    assert.ok((times.at(-1) ?? 0) - (times[0] ?? 0) > 1_000, 'the text came all at once');
+    assert.ok(!events.some(({ type }) => type === 'reset'));
+    assert.deepEqual(
+      seqs(events),
+      seqs(events).map((_, n) => n),
+    );
+    const { length } = await fullHistory(world.temporal, session.id);
+    playTeam(world.model, { answer: 'short' });
+    const quick = await client.create({ mode: 'one-shot' });
+    await quick.send('tell me');
+    const quickLength = (await fullHistory(world.temporal, quick.id)).length;
+    // The one began with its message, the other was sent it; apart from that a slow turn has the events of a quick one.
+    assert.ok(length <= quickLength, `${length} events against ${quickLength}`);
+  });
+
+  it('[R05] gives each text once after the worker died in the middle of it', async () => {
+    const answer = Array.from({ length: 30 }, (_, n) => `word${n} `).join('');
+    playTeam(world.model, { answer, wordDelayMs: 60 });
+    const session = await client.create({ mode: 'one-shot', message: 'tell me' });
+    let isKilled = false;
+    const events: FollowEvent[] = [];
+    for await (const event of session.follow({ from: 0 })) {
+      events.push(event);
+      if (event.type === 'token' && !isKilled) {
+        isKilled = true;
+        await world.workers[0]?.kill();
+        await world.startWorker();
+      }
+      if (isTurnEnd(event)) break;
+    }
+    assert.equal(events.filter(({ type }) => type === 'reset').length, 1);
+    assert.equal(screen(events), answer);
+    assert.deepEqual(
+      seqs(events),
+      seqs(events).map((_, n) => n),
+    );
+  });
+
+  it('joins in the middle of a reply, and two followers see the same', async () => {
+    const answer = Array.from({ length: 30 }, (_, n) => `word${n} `).join('');
+    playTeam(world.model, { answer, wordDelayMs: 60 });
+    const session = await client.create({ mode: 'one-shot', message: 'tell me' });
+    for await (const event of session.follow({ from: 0 })) if (event.type === 'token') break;
+    const [one, two] = await Promise.all([collect(session, isTurnEnd), collect(session, isTurnEnd)]);
+    assert.equal(screen(one), answer);
+    assert.equal(screen(two), answer);
+  });
+
+  it('goes from run to run without gap or repetition, and gives all runs from the start', async () => {
+    const session = await client.create({ mode: 'one-shot', config: { historyLimit: 40 } });
+    let ended = 0;
+    const live = collect(session, (event) => event.type === 'turn-ended' && (ended += 1) === 8, 0);
+    for (let n = 0; n < 8; n++) await session.send(`m${n}`);
+    const events = await live;
+    assert.ok((await session.info()).runs > 1);
+    assert.deepEqual(
+      seqs(events),
+      seqs(events).map((_, n) => n),
+    );
+    let again = 0;
+    const later = await collect(session, (event) => event.type === 'turn-ended' && (again += 1) === 8, 0);
+    const lasting = (all: readonly FollowEvent[]) => all.filter((event) => 'seq' in event);
+    assert.deepEqual(lasting(later), lasting(events));
+  });
+
+  it('ends when the session has ended and all was given, at once for one that ended before, and with its signal', async () => {
+    const session = await client.create({ mode: 'one-shot' });
+    const all = collect(session, () => false, 0);
+    await session.send('hello');
+    await session.complete();
+    assert.deepEqual(
+      (await all).slice(-2).map(({ type }) => type),
+      ['turn-ended', 'session'],
+    );
+    assert.deepEqual(await collect(session, () => false), []);
+    assert.equal((await collect(session, () => false, 0)).at(-1)?.type, 'session');
+    const idle = await client.create();
+    const seen: FollowEvent[] = [];
+    for await (const event of idle.follow({ signal: AbortSignal.timeout(300) })) seen.push(event);
+    assert.deepEqual(seen, []);
+  });
+
+  it('costs one long poll while nothing happens, and reads heartbeats only while a model writes', async () => {
+    const proxy = await startGrpcProxy(world.server.address);
+    const watcher = await CopilotClient.connect({
+      config: isolatedConfig(world.server.homeDir),
+      address: proxy.address,
+    });
+    playTeam(world.model, { answer: 'word '.repeat(20), wordDelayMs: 50 });
+    const session = await client.create({ mode: 'one-shot' });
+    const watched = collect(watcher.session(session.id), isTurnEnd);
+    const polling = () => proxy.calls.filter((call) => call === 'GetWorkflowExecutionHistory').length;
+    await until('the follower waits', async () => polling() >= 2);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const before = proxy.calls.length;
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    assert.deepEqual(proxy.calls.slice(before), []);
+
+    await session.send('tell me');
+    assert.equal(screen(await watched), 'word '.repeat(20));
+    assert.ok(proxy.calls.slice(before).filter((call) => call === 'DescribeWorkflowExecution').length >= 5);
+    await watcher.close();
+    await proxy.close();
+  });
+});

@@ -1,0 +1,125 @@
+/** What suspends, resumes, interrupts and ends a session, also at awkward moments. Real server, real worker process. */
+import assert from 'node:assert/strict';
+import { until } from '../helpers/history.ts';
+import { callsOf, playTeam } from '../helpers/team-script.ts';
+import { startWorld, type World } from '../helpers/world.ts';
+
+const WORDS = 'word '.repeat(200);
+
+describe('states', function () {
+  this.timeout(120_000);
+  let world: World;
+
+  before(async () => {
+    world = await startWorld();
+  });
+  after(() => world.stop());
+
+  const running = (session: { info(): Promise<{ phase: string }> }, phase: string) =>
+    until(phase, async () => (await session.info()).phase === phase);
+
+  it('suspending at once stops the model, and continuing asks it again and keeps one answer', async () => {
+    playTeam(world.model, { answer: WORDS, wordDelayMs: 50 });
+    const session = await world.copilot.create({ mode: 'one-shot' });
+    const outcome = session.send('talk');
+    await running(session, 'one-shot');
+    const request = await until('a request', async () => world.model.requests.at(-1));
+    await session.suspend({ now: true, reason: 'lunch' });
+    assert.equal((await outcome).status, 'suspended');
+    await request.ended;
+    assert.equal(request.closedByClient, true);
+    const { status, suspendReason } = await session.info();
+    assert.deepEqual([status, suspendReason], ['suspended', 'lunch']);
+    await assert.rejects(session.send('are you there?'), { type: 'WrongState' });
+
+    playTeam(world.model, { answer: 'after lunch' });
+    assert.deepEqual(await session.continue(), { changed: true, status: 'active' });
+    const turn = await session.awaitTurn('turn-1');
+    assert.deepEqual([turn.status, turn.reply], ['completed', 'after lunch']);
+    const { messages } = await session.transcript();
+    assert.deepEqual(messages.map(({ text }) => text), ['talk', 'after lunch']);
+  });
+
+  it('a turn that is interrupted while the session is suspended ends, and the session stays suspended', async () => {
+    playTeam(world.model, { files: ['a.txt', 'b.txt'], delayMs: 300 });
+    const session = await world.copilot.create({ message: 'write' });
+    await running(session, 'executing');
+    await session.suspend();
+    await session.interrupt();
+    await until('the end of the turn', async () => (await session.turns())[0]?.status === 'interrupted');
+    assert.equal((await session.info()).status, 'suspended');
+    assert.deepEqual(await session.continue(), { changed: true, status: 'active' });
+    assert.equal((await session.turns())[0]?.status, 'interrupted');
+  });
+
+  it('completing a session in the middle of a turn keeps what the turn had, and reading still works', async () => {
+    playTeam(world.model, { answer: WORDS, wordDelayMs: 50 });
+    const session = await world.copilot.create({ mode: 'one-shot', message: 'talk' });
+    await running(session, 'one-shot');
+    await new Promise((resolve) => setTimeout(resolve, 800));
+    assert.deepEqual(await session.complete(), { changed: true, status: 'completed' });
+    const handle = world.temporal.workflow.getHandle(session.id);
+    const result = (await handle.result()) as { info: { status: string; turns: number } };
+    assert.equal(result.info.status, 'completed');
+    const [turn] = await session.turns();
+    assert.equal(turn?.status, 'interrupted');
+    assert.match(turn?.reply ?? '', /^word word/);
+    await assert.rejects(session.send('more'), { type: 'SessionClosed' });
+  });
+
+  it('cancelling the workflow from outside completes the session in good order', async () => {
+    playTeam(world.model, { answer: WORDS, wordDelayMs: 50 });
+    const session = await world.copilot.create({ mode: 'one-shot', message: 'talk' });
+    await running(session, 'one-shot');
+    await world.temporal.workflow.getHandle(session.id).cancel();
+    await until('the end', async () => (await session.describe()).isClosed);
+    assert.equal((await session.info()).status, 'completed');
+    assert.equal((await session.turns())[0]?.status, 'interrupted');
+  });
+
+  it('a plan longer than a run moves to a new run between its steps, and its caller notices nothing', async () => {
+    const files = Array.from({ length: 8 }, (_, index) => `file-${index + 1}.txt`);
+    playTeam(world.model, { files, answer: 'all there' });
+    const session = await world.copilot.create({ config: { historyLimit: 40 } });
+    const before = callsOf(world.model).length;
+    const turn = await session.send('write many files');
+    assert.deepEqual([turn.status, turn.reply], ['completed', 'all there']);
+    assert.deepEqual(turn.artifacts, files);
+    assert.deepEqual(
+      callsOf(world.model).slice(before),
+      ['routing', 'planning', 'review', ...files.flatMap((file) => [`step write ${file}`, 'step (tool)']), 'answer'],
+    );
+    const { runs, status } = await session.info();
+    assert.ok(runs >= 3, `${runs} runs`);
+    assert.equal(status, 'active');
+    // What lists know is carried too.
+    const { sessions } = await world.copilot.list({ mode: 'copilot', status: 'active' });
+    assert.ok(sessions.some(({ id }) => id === session.id));
+  });
+
+  it('a conversation that has grown past 48,000 tokens goes on with its newest messages', async () => {
+    playTeam(world.model, { answer: 'noted' });
+    const session = await world.copilot.create({ mode: 'one-shot' });
+    const long = (number: number) => `message ${number} ${'x'.repeat(30_000)}`;
+    for (let number = 1; number <= 8; number++) assert.equal((await session.send(long(number))).status, 'completed');
+    const { messages, address } = await session.transcript();
+    assert.ok(address.epoch >= 1);
+    assert.match(messages[0]?.text ?? '', /^\[\d+ earlier messages of this conversation are not shown here\.\]$/);
+    assert.ok(messages.at(-2)?.text.startsWith('message 8 '));
+    const prompt = JSON.stringify(world.model.requests.at(-1)?.body.messages);
+    assert.ok(prompt.length < 220_000, `${prompt.length}`);
+    assert.equal((await session.send('and still')).reply, 'noted');
+  });
+
+  it('continue from the plain client may bring a message', async () => {
+    playTeam(world.model, { answer: 'hello' });
+    const session = await world.copilot.create({ mode: 'one-shot' });
+    const handle = world.temporal.workflow.getHandle(session.id);
+    await handle.signal('suspend');
+    await handle.signal('continue', { message: 'hi there' });
+    const turn = await session.awaitTurn('turn-1');
+    assert.deepEqual([turn.status, turn.reply], ['completed', 'hello']);
+    const sent = (await handle.executeUpdate('send', { args: [{ text: 'no id given' }], updateId: 'mine' })) as { messageId: string };
+    assert.equal(sent.messageId, 'mine');
+  });
+});
