@@ -7,7 +7,8 @@ import type { AddressInfo } from 'node:net';
 
 const REPLY = 'word '.repeat(40);
 
-const chunk = (part: object) => `data: ${JSON.stringify({ id: 'bench', object: 'chat.completion.chunk', created: 0, model: 'bench', ...part })}\n\n`;
+const chunk = (part: object) =>
+  `data: ${JSON.stringify({ id: 'bench', object: 'chat.completion.chunk', created: 0, model: 'bench', ...part })}\n\n`;
 
 const BODY = [
   chunk({ choices: [{ index: 0, delta: { role: 'assistant', content: REPLY }, finish_reason: null }] }),

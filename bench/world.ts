@@ -47,7 +47,11 @@ export async function openBench(): Promise<BenchWorld> {
 }
 
 /** Runs a script of this folder until `stop`; `ready` is the first group of what it says when it is. */
-async function startScript(name: string, args: readonly string[], sign: RegExp): Promise<{ ready: string; stop(): Promise<void> }> {
+async function startScript(
+  name: string,
+  args: readonly string[],
+  sign: RegExp,
+): Promise<{ ready: string; stop(): Promise<void> }> {
   const script = fileURLToPath(new URL(name, import.meta.url));
   const child = spawn(process.execPath, ['--import', 'tsx', script, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
   const exited = once(child, 'exit');

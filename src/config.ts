@@ -81,7 +81,9 @@ export const packageVersion: string = (
  * @throws CopilotError `InvalidConfig` with the variable, its value and what is wrong
  */
 export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config {
-  const given = Object.fromEntries(Object.entries(environment).filter((entry): entry is [string, string] => !!entry[1]));
+  const given = Object.fromEntries(
+    Object.entries(environment).filter((entry): entry is [string, string] => !!entry[1]),
+  );
   const explicitlyEmpty = (name: string): boolean => environment[name] === '' && name.startsWith('AGENT_');
   const parsed = Environment.safeParse(
     Object.fromEntries(
@@ -93,7 +95,11 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const name = String(issue?.path[0] ?? 'environment');
-    throw new CopilotError('InvalidConfig', { name, value: environment[name] ?? '', problem: issue?.message ?? 'not valid' });
+    throw new CopilotError('InvalidConfig', {
+      name,
+      value: environment[name] ?? '',
+      problem: issue?.message ?? 'not valid',
+    });
   }
   const env = parsed.data;
   const homeDir = resolve(env.COPILOT_HOME ?? '.copilot');

@@ -5,7 +5,13 @@
  */
 import { hostname } from 'node:os';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { type Logger as TemporalLogger, makeTelemetryFilterString, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import {
+  type Logger as TemporalLogger,
+  makeTelemetryFilterString,
+  NativeConnection,
+  Runtime,
+  Worker,
+} from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { AgentCache } from './agents/cache.ts';
 import { loadTeam } from './agents/load.ts';
@@ -132,7 +138,10 @@ function createActivities(config: Config, parts: WorkerParts): Activities {
   };
 }
 
-async function connect(config: Config, { address, namespace }: WorkerOptions): Promise<{ connection: NativeConnection; namespace: string }> {
+async function connect(
+  config: Config,
+  { address, namespace }: WorkerOptions,
+): Promise<{ connection: NativeConnection; namespace: string }> {
   const profile = loadClientConnectConfig({ overrideEnvVars: { ...config.temporal.environment } });
   const target = address ?? profile.connectionOptions.address ?? 'localhost:7233';
   try {
@@ -141,7 +150,11 @@ async function connect(config: Config, { address, namespace }: WorkerOptions): P
       namespace: namespace ?? profile.namespace ?? 'default',
     };
   } catch (cause) {
-    throw new CopilotError('ServerUnreachable', { address: target, problem: cause instanceof Error ? cause.message : '' }, { cause });
+    throw new CopilotError(
+      'ServerUnreachable',
+      { address: target, problem: cause instanceof Error ? cause.message : '' },
+      { cause },
+    );
   }
 }
 
@@ -173,7 +186,8 @@ function installRuntime(log: Logger): void {
 
 /** The SDK's remarks in our log; its routine ones only with `COPILOT_LOG_LEVEL=debug`. */
 function temporalLogger(log: Logger): TemporalLogger {
-  const at = (level: 'trace' | 'debug' | 'warn' | 'error') => (message: string, meta?: object) => log[level](meta ?? {}, message);
+  const at = (level: 'trace' | 'debug' | 'warn' | 'error') => (message: string, meta?: object) =>
+    log[level](meta ?? {}, message);
   const error = at('error');
   const warn = at('warn');
   const debug = at('debug');

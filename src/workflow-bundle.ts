@@ -14,7 +14,7 @@ const workflowsPath = join(dirname(here), 'workflows', `index${extension}`);
 const contractsDir = join(dirname(here), 'contracts');
 
 /** Where `npm run build` leaves the bundle. */
-const BUILT_BUNDLE = join(packageDir, 'dist', 'workflow-bundle.js');
+const BUILT_BUNDLE = join(packageDir, 'dist', 'workflow-code.js');
 
 /** Gives the path of the bundle, building it where the source has changed since the last time. */
 export async function workflowBundle(cacheDir: string, logger: Logger): Promise<{ codePath: string }> {
@@ -43,7 +43,9 @@ export async function buildBundle(logger: Logger): Promise<string> {
 
 async function contractModules(): Promise<string[]> {
   const names = await readdir(contractsDir);
-  return names.filter((name) => extname(name) === extension && !name.endsWith('.d.ts')).map((name) => join(contractsDir, name));
+  return names
+    .filter((name) => extname(name) === extension && !name.endsWith('.d.ts'))
+    .map((name) => join(contractsDir, name));
 }
 
 /** Digest of everything that goes into the bundle: our source, and the versions of all packages. */

@@ -6,12 +6,20 @@ import { RAW_QUEUE } from './queue.ts';
 import type { RawActivities } from './workflow.ts';
 
 const [address = '', baseUrl = ''] = process.argv.slice(2);
-Runtime.install({ shutdownSignals: ['SIGTERM'], logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} } });
+Runtime.install({
+  shutdownSignals: ['SIGTERM'],
+  logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} },
+});
 const model = openModel({ baseUrl, apiKey: 'bench' });
 const activities: RawActivities = {
   reply: async (text) => {
     const signal = new AbortController().signal;
-    const { text: answer } = await model.reply({ model: 'bench', system: 'Answer.', messages: [{ role: 'user', text }], signal });
+    const { text: answer } = await model.reply({
+      model: 'bench',
+      system: 'Answer.',
+      messages: [{ role: 'user', text }],
+      signal,
+    });
     return answer;
   },
 };

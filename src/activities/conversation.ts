@@ -39,8 +39,14 @@ export async function withAgent<T>(
 }
 
 /** The conversation before this turn, from this worker's copy or from the session itself. */
-export async function readTranscript(parts: WorkerParts, scope: ActivityScope, address: TranscriptAddress): Promise<readonly Message[]> {
-  return await parts.transcripts.read(scope.sessionId, address, (from) => session(scope).query(queries.transcript, from));
+export async function readTranscript(
+  parts: WorkerParts,
+  scope: ActivityScope,
+  address: TranscriptAddress,
+): Promise<readonly Message[]> {
+  return await parts.transcripts.read(scope.sessionId, address, (from) =>
+    session(scope).query(queries.transcript, from),
+  );
 }
 
 /** The messages of a running step or turn. */

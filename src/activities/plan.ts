@@ -50,7 +50,10 @@ function revision({ revise }: PlanInput): Message[] {
   if (!revise) return [];
   return [
     { role: 'assistant', text: JSON.stringify({ steps: revise.steps }) },
-    { role: 'user', text: `The reviewer did not approve this plan: ${revise.feedback}\n\nWrite the whole plan again, revised.` },
+    {
+      role: 'user',
+      text: `The reviewer did not approve this plan: ${revise.feedback}\n\nWrite the whole plan again, revised.`,
+    },
   ];
 }
 
@@ -62,5 +65,7 @@ function problemOf(steps: readonly PlannedStep[], { agents, planning }: TeamDefi
 }
 
 function list(steps: readonly PlannedStep[]): string {
-  return steps.map(({ agent, task, notes }, index) => `${index + 1}. (${agent}) ${task}${notes && ` [${notes}]`}`).join('\n');
+  return steps
+    .map(({ agent, task, notes }, index) => `${index + 1}. (${agent}) ${task}${notes && ` [${notes}]`}`)
+    .join('\n');
 }

@@ -11,7 +11,8 @@ const TASKS: Record<PromptPhase, string> = {
     'Write the plan as the JSON object that is asked for: the fewest steps that do the task, each for one agent, in the order in which they run. A step sees the task, the plan and the summaries of the steps before it, not the conversation.',
   review:
     'Judge the plan: does it do the whole task, in an order that works, with the right agents? Answer with the JSON object that is asked for.',
-  'one-shot': 'Answer the last message. Use tools where they make the answer exact. Your last text is what the person reads.',
+  'one-shot':
+    'Answer the last message. Use tools where they make the answer exact. Your last text is what the person reads.',
   step: `Do your step, and no other. Use tools; compute, do not guess. When the step is done, or cannot be done, call ${REPORT_STEP} once: its summary is all that later steps and the final answer know of your work, so it names results, numbers and files.`,
   answer:
     'Write the final answer for the person from the summaries of the steps: what was found, with the figures that matter, and which files were written. Do not invent anything that the summaries do not say.',

@@ -21,7 +21,9 @@ export async function route(parts: WorkerParts, input: RouteInput): Promise<Rout
           if (!Object.hasOwn(definition.agents, decision.primaryAgent)) {
             return `primaryAgent "${decision.primaryAgent}" is not in the team: ${Object.keys(definition.agents).join(', ')}`;
           }
-          return decision.route === 'clarify' && decision.questions.length === 0 ? 'clarify needs questions' : undefined;
+          return decision.route === 'clarify' && decision.questions.length === 0
+            ? 'clarify needs questions'
+            : undefined;
         },
       });
       return {
@@ -35,7 +37,8 @@ export async function route(parts: WorkerParts, input: RouteInput): Promise<Rout
 
 const MANY_WORDS = 50;
 const MANY_SENTENCES = 3;
-const PLANNING_WORDS = /\b(plan|steps?|first|then|after that|finally|and then|report|build|implement|refactor|migrate|analy[sz]e|compare)\b/i;
+const PLANNING_WORDS =
+  /\b(plan|steps?|first|then|after that|finally|and then|report|build|implement|refactor|migrate|analy[sz]e|compare)\b/i;
 
 /** Decides by the form of the message alone. */
 export function decideByForm(message: string, agent: string, problem: string): RouteDecision {

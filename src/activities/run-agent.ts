@@ -4,7 +4,15 @@ import { MAX_HEARTBEAT_TEXT, MAX_REPLY_TEXT } from '../contracts/limits.ts';
 import type { StreamHeartbeat } from '../contracts/progress.ts';
 import type { Message } from '../contracts/transcript.ts';
 import type { ModelReply } from '../models/openai.ts';
-import { answered, readThread, readTranscript, threadKey, withAgent, type OpenAgent, type WorkerParts } from './conversation.ts';
+import {
+  answered,
+  readThread,
+  readTranscript,
+  threadKey,
+  withAgent,
+  type OpenAgent,
+  type WorkerParts,
+} from './conversation.ts';
 import { REPORT_STEP_SCHEMA, systemPrompt } from './prompt.ts';
 import { inScope, type ActivityScope } from './scope.ts';
 
@@ -36,7 +44,10 @@ async function stream(
 ): Promise<{ reply: ModelReply; isWhole: boolean }> {
   const { attempt, signal, report } = scope;
   let text = '';
-  const tools = [...agent.toolSchemas.filter(({ name }) => input.tools.includes(name)), ...(input.phase === 'step' ? [REPORT_STEP_SCHEMA] : [])];
+  const tools = [
+    ...agent.toolSchemas.filter(({ name }) => input.tools.includes(name)),
+    ...(input.phase === 'step' ? [REPORT_STEP_SCHEMA] : []),
+  ];
   try {
     const reply = await team.model.reply({
       model: agent.modelName,
@@ -44,7 +55,9 @@ async function stream(
       messages,
       ...(tools.length === 0 ? {} : { tools }),
       ...(agent.temperature === undefined ? {} : { temperature: agent.temperature }),
-      ...(agent.definition.limits.outputTokens === undefined ? {} : { maxOutputTokens: agent.definition.limits.outputTokens }),
+      ...(agent.definition.limits.outputTokens === undefined
+        ? {}
+        : { maxOutputTokens: agent.definition.limits.outputTokens }),
       signal,
       onText: (delta) => {
         text += delta;
@@ -64,7 +77,13 @@ async function stream(
 }
 
 /** Keeps what the session is about to append, so that the next call needs to ask for nothing. */
-function keep({ transcripts }: WorkerParts, scope: ActivityScope, input: RunAgentInput, thread: readonly Message[], reply: ModelReply): void {
+function keep(
+  { transcripts }: WorkerParts,
+  scope: ActivityScope,
+  input: RunAgentInput,
+  thread: readonly Message[],
+  reply: ModelReply,
+): void {
   const { text, toolCalls } = reply;
   const said: Message = { role: 'assistant', text, ...(toolCalls.length === 0 ? {} : { toolCalls }) };
   const key = threadKey(scope, input.thread.id);
@@ -75,4 +94,3 @@ function keep({ transcripts }: WorkerParts, scope: ActivityScope, input: RunAgen
   const question = thread[0];
   if (input.phase === 'one-shot' && question) transcripts.append(scope.sessionId, input.transcript, [question, said]);
 }
-

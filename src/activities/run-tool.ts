@@ -29,7 +29,9 @@ export async function runTool({ workspaceRoot, identity }: ToolParts, input: Run
       return { status: 'ok', text: capped.text, artifacts: [...artifacts, ...capped.artifacts], worker: identity };
     } catch (error) {
       if (signal.aborted) throw error;
-      const known = limit.aborted ? new CopilotError('ToolFailed', { tool: input.tool, problem: 'its time is up' }) : error;
+      const known = limit.aborted
+        ? new CopilotError('ToolFailed', { tool: input.tool, problem: 'its time is up' })
+        : error;
       if (!(known instanceof CopilotError) || known.type !== 'ToolFailed') throw error;
       return { status: 'failed', text: known.message, artifacts: [], worker: identity };
     }
@@ -37,7 +39,11 @@ export async function runTool({ workspaceRoot, identity }: ToolParts, input: Run
 }
 
 /** Long output is cut for the conversation and kept whole in the workspace. */
-async function cap(workspace: string, { tool, key }: RunToolInput, text: string): Promise<{ text: string; artifacts: string[] }> {
+async function cap(
+  workspace: string,
+  { tool, key }: RunToolInput,
+  text: string,
+): Promise<{ text: string; artifacts: string[] }> {
   if (text.length <= MAX_TOOL_TEXT) return { text, artifacts: [] };
   const path = `tool-output/${key.replaceAll('/', '-')}.txt`;
   await writeInside({ workspace, tool }, path, text);

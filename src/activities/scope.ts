@@ -59,7 +59,8 @@ export async function inScope<T>(work: (scope: ActivityScope) => Promise<T>): Pr
 }
 
 function translate(error: unknown, signal: AbortSignal, attempt: number): unknown {
-  if (signal.aborted) return signal.reason instanceof CancelledFailure ? signal.reason : new CancelledFailure('cancelled');
+  if (signal.aborted)
+    return signal.reason instanceof CancelledFailure ? signal.reason : new CancelledFailure('cancelled');
   if (error instanceof CopilotError) {
     const delay = 'retryAfterMs' in error && typeof error.retryAfterMs === 'number' ? error.retryAfterMs : undefined;
     return toFailure(error.type, error.details, delay);

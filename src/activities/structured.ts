@@ -49,7 +49,10 @@ export async function askFor<Schema extends z.ZodType>(
     problem = parsed.problem;
     messages.push(
       { role: 'assistant', text: reply.text },
-      { role: 'user', text: `That answer cannot be used: ${problem}. Answer again with the whole JSON object, corrected.` },
+      {
+        role: 'user',
+        text: `That answer cannot be used: ${problem}. Answer again with the whole JSON object, corrected.`,
+      },
     );
   }
   return { value: undefined, problem, replies };
@@ -63,7 +66,9 @@ function parse<Schema extends z.ZodType>(
   try {
     json = JSON.parse(unfence(text));
   } catch (error) {
-    return { problem: text.trim() === '' ? 'it is empty' : `it is not JSON (${error instanceof Error ? error.message : ''})` };
+    return {
+      problem: text.trim() === '' ? 'it is empty' : `it is not JSON (${error instanceof Error ? error.message : ''})`,
+    };
   }
   const parsed = schema.safeParse(json);
   if (!parsed.success) return { problem: z.prettifyError(parsed.error).replaceAll('\n', '; ') };

@@ -1,7 +1,7 @@
 /** Updates of a session that arrive exactly once, however often the way there breaks. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
-import type { UpdateDefinition } from '@temporalio/common';
+import { ApplicationFailure, type UpdateDefinition } from '@temporalio/common';
 import { ulid } from 'ulid';
 import { CopilotError, fromFailure } from '../contracts/errors.ts';
 import { isTimeout, isTransient, type ServerLink } from './connection.ts';
@@ -9,6 +9,7 @@ import { describeSession } from './reading.ts';
 
 /** How long the server may take to hand an update to a worker and have it accepted. */
 const ACCEPT_TIMEOUT_MS = 10_000;
+const MIN_ACCEPT_TIMEOUT_MS = 2_000;
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 2_000;
 
@@ -33,14 +34,13 @@ export async function deliver<Result, Payload>(
   options: DeliveryOptions = {},
 ): Promise<Result> {
   const { signal } = options;
-  return await persist(link, sessionId, options, async (request, attempt, accepted) => {
+  return await persist(link, sessionId, options, async ({ updateId, timeoutMs, isFirst, accepted }) => {
     const handle = link.client.workflow.getHandle(sessionId);
-    const args: [Payload] = [payload];
-    const limits = { timeoutMs: ACCEPT_TIMEOUT_MS, signal };
+    const request = { args: [payload] satisfies [Payload], updateId };
     // One call for what is soon done; what takes longer is waited for once it is known to be accepted.
-    if (attempt === 1) return await link.call(() => handle.executeUpdate(update, { args, ...request }), limits);
-    const waitForStage = 'ACCEPTED';
-    const begun = await link.call(() => handle.startUpdate(update, { args, waitForStage, ...request }), limits);
+    if (isFirst) return await link.call(() => handle.executeUpdate(update, request), { timeoutMs, signal });
+    const begin = () => handle.startUpdate(update, { ...request, waitForStage: 'ACCEPTED' });
+    const begun = await link.call(begin, { timeoutMs, signal });
     accepted();
     return await link.call(() => begun.result(), { timeoutMs: Number.POSITIVE_INFINITY, signal });
   });
@@ -54,35 +54,51 @@ export async function submit<Result, Payload>(
   payload: Payload,
   options: DeliveryOptions = {},
 ): Promise<void> {
-  const limits = { timeoutMs: ACCEPT_TIMEOUT_MS, signal: options.signal };
-  await persist(link, sessionId, options, async (request) => {
+  const { signal } = options;
+  await persist(link, sessionId, options, async ({ updateId, timeoutMs }) => {
     const handle = link.client.workflow.getHandle(sessionId);
-    const args: [Payload] = [payload];
-    const waitForStage = 'ACCEPTED';
-    await link.call(() => handle.startUpdate(update, { args, waitForStage, ...request }), limits);
+    const request = { args: [payload] satisfies [Payload], updateId, waitForStage: 'ACCEPTED' as const };
+    await link.call(() => handle.startUpdate(update, request), { timeoutMs, signal });
   });
 }
 
-type Attempt<T> = (request: { updateId: string }, attempt: number, accepted: () => void) => Promise<T>;
+interface Attempt {
+  readonly updateId: string;
+  /** For the update to be accepted. */
+  readonly timeoutMs: number;
+  readonly isFirst: boolean;
+  /** To be called when the session has the update: from then on waiting is no failure. */
+  readonly accepted: () => void;
+}
 
-async function persist<T>(link: ServerLink, sessionId: string, options: DeliveryOptions, work: Attempt<T>): Promise<T> {
+async function persist<T>(
+  link: ServerLink,
+  sessionId: string,
+  options: DeliveryOptions,
+  work: (attempt: Attempt) => Promise<T>,
+): Promise<T> {
   const { updateId = ulid(), signal, retryForMs = link.retryForMs } = options;
-  let answeredAt = Date.now();
-  const accepted = (): void => {
-    answeredAt = Date.now();
-  };
-  for (let attempt = 1; ; attempt++) {
+  const timeoutMs = Math.min(ACCEPT_TIMEOUT_MS, Math.max(MIN_ACCEPT_TIMEOUT_MS, retryForMs));
+  let failingSince: number | undefined;
+  for (let number = 1; ; number++) {
+    const startedAt = Date.now();
+    let isAccepted = false;
+    const accepted = (): void => {
+      isAccepted = true;
+      failingSince = undefined;
+    };
     try {
-      return await work({ updateId }, attempt, accepted);
+      return await work({ updateId, timeoutMs, isFirst: number === 1, accepted });
     } catch (error) {
       signal?.throwIfAborted();
-      const isOver = Date.now() - answeredAt >= retryForMs;
-      const final = await verdict(link, sessionId, error, isOver);
+      // The first attempt may just have taken long; the second finds out.
+      if (number > 1 || !isTimeout(error)) failingSince ??= isAccepted ? Date.now() : startedAt;
+      const isOver = failingSince !== undefined && Date.now() - failingSince >= retryForMs;
+      const final = await verdict(link, sessionId, error, { isOver, isAccepted });
       if (final) throw final;
     }
-    await sleep(Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), MAX_PAUSE_MS), undefined, {
-      ...(signal ? { signal } : {}),
-    });
+    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (number - 1), MAX_PAUSE_MS);
+    await sleep(pauseMs, undefined, { ...(signal ? { signal } : {}) });
   }
 }
 
@@ -91,22 +107,27 @@ async function verdict(
   link: ServerLink,
   sessionId: string,
   error: unknown,
-  isOver: boolean,
+  { isOver, isAccepted }: { isOver: boolean; isAccepted: boolean },
 ): Promise<Error | undefined> {
   const known = fromFailure(error);
   if (known) return known;
   if (error instanceof WorkflowNotFoundError || error instanceof WorkflowUpdateFailedError) {
     const closed = await closedError(link, sessionId, error);
     if (closed) return closed;
+    if (error instanceof WorkflowUpdateFailedError && !isCutOff(error)) return error;
     // Still open: it went from one run to the next, or the update was lost before it was accepted.
     return isOver ? await link.explain(error, sessionId) : undefined;
   }
-  if (!isTransient(error)) return await link.explain(error, sessionId);
-  if (isOver) return await link.explain(error, sessionId);
-  if (isTimeout(error) && (await link.health()) === 'no-worker') {
+  if (isOver || !isTransient(error)) return await link.explain(error, sessionId);
+  if (!isAccepted && isTimeout(error) && (await link.health()) === 'no-worker') {
     return new CopilotError('NoWorker', { taskQueue: link.config.taskQueue }, { cause: error });
   }
   return undefined;
+}
+
+/** Whether the run ended while the update was under way: https://docs.temporal.io/encyclopedia/workflow-message-passing */
+function isCutOff({ cause }: WorkflowUpdateFailedError): boolean {
+  return cause instanceof ApplicationFailure && cause.type === 'AcceptedUpdateCompletedWorkflow';
 }
 
 async function closedError(link: ServerLink, sessionId: string, cause: Error): Promise<Error | undefined> {

@@ -61,7 +61,8 @@ export const ERRORS = {
   TooManyWaiting: {
     retryable: true,
     exitCode: 4,
-    message: () => 'Too many callers wait for turns of this session already. Ask again in a moment, or read the `turns` query.',
+    message: () =>
+      'Too many callers wait for turns of this session already. Ask again in a moment, or read the `turns` query.',
   },
   VersionConflict: {
     retryable: false,
@@ -97,22 +98,26 @@ export const ERRORS = {
   ModelRejected: {
     retryable: false,
     exitCode: 1,
-    message: (d) => `The model API refused the request (${d['problem']}). Check OPENAI_API_KEY, OPENAI_BASE_URL and the model name "${d['model']}".`,
+    message: (d) =>
+      `The model API refused the request (${d['problem']}). Check OPENAI_API_KEY, OPENAI_BASE_URL and the model name "${d['model']}".`,
   },
   ContextOverflow: {
     retryable: false,
     exitCode: 1,
-    message: (d) => `The conversation is too long for model "${d['model']}" (${d['problem']}). Start a new session or use a model with a larger window.`,
+    message: (d) =>
+      `The conversation is too long for model "${d['model']}" (${d['problem']}). Start a new session or use a model with a larger window.`,
   },
   InvalidModelOutput: {
     retryable: false,
     exitCode: 1,
-    message: (d) => `The ${d['what']} of the model is not usable, also after it was told why: ${d['problem']}. Send the message again or use another model.`,
+    message: (d) =>
+      `The ${d['what']} of the model is not usable, also after it was told why: ${d['problem']}. Send the message again or use another model.`,
   },
   StepFailed: {
     retryable: false,
     exitCode: 1,
-    message: (d) => `Step ${d['step']} failed ${d['attempts']} times: ${d['problem']}. The plan is kept; \`copilot continue ${d['sessionId']}\` tries that step again.`,
+    message: (d) =>
+      `Step ${d['step']} failed ${d['attempts']} times: ${d['problem']}. The plan is kept; \`copilot continue ${d['sessionId']}\` tries that step again.`,
   },
   ToolFailed: {
     retryable: false,
@@ -122,12 +127,14 @@ export const ERRORS = {
   LimitReached: {
     retryable: false,
     exitCode: 1,
-    message: (d) => `The turn reached its limit of ${d['limit']} ${d['what']}. Send a narrower message, or raise the limit in the team file.`,
+    message: (d) =>
+      `The turn reached its limit of ${d['limit']} ${d['what']}. Send a narrower message, or raise the limit in the team file.`,
   },
   ServerUnreachable: {
     retryable: true,
     exitCode: 5,
-    message: (d) => `No Temporal server answers at ${d['address']} (${d['problem']}). Start one with \`copilot dev\`, or set TEMPORAL_ADDRESS.`,
+    message: (d) =>
+      `No Temporal server answers at ${d['address']} (${d['problem']}). Start one with \`copilot dev\`, or set TEMPORAL_ADDRESS.`,
   },
   ServerUnavailable: {
     retryable: false,
@@ -137,7 +144,8 @@ export const ERRORS = {
   NoWorker: {
     retryable: true,
     exitCode: 5,
-    message: (d) => `No worker answers on task queue "${d['taskQueue']}". Start one with \`copilot worker\` or \`copilot dev\`.`,
+    message: (d) =>
+      `No worker answers on task queue "${d['taskQueue']}". Start one with \`copilot worker\` or \`copilot dev\`.`,
   },
   Internal: {
     retryable: false,

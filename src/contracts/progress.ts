@@ -15,15 +15,63 @@ export type ProgressChange =
   | { readonly type: 'session'; readonly status: SessionStatus; readonly reason?: string }
   | { readonly type: 'queued'; readonly turnId: string; readonly messageId: string }
   | { readonly type: 'turn-started'; readonly turnId: string; readonly number: number; readonly text: string }
-  | { readonly type: 'routed'; readonly turnId: string; readonly route: Route; readonly agent: string; readonly reason: string }
-  | { readonly type: 'planned'; readonly turnId: string; readonly steps: readonly Pick<Step, 'number' | 'agent' | 'task'>[] }
-  | { readonly type: 'step-started'; readonly turnId: string; readonly step: number; readonly agent: string; readonly task: string; readonly attempt: number }
-  | { readonly type: 'step-ended'; readonly turnId: string; readonly step: number; readonly status: Step['status']; readonly summary: string }
+  | {
+      readonly type: 'routed';
+      readonly turnId: string;
+      readonly route: Route;
+      readonly agent: string;
+      readonly reason: string;
+    }
+  | {
+      readonly type: 'planned';
+      readonly turnId: string;
+      readonly steps: readonly Pick<Step, 'number' | 'agent' | 'task'>[];
+    }
+  | {
+      readonly type: 'step-started';
+      readonly turnId: string;
+      readonly step: number;
+      readonly agent: string;
+      readonly task: string;
+      readonly attempt: number;
+    }
+  | {
+      readonly type: 'step-ended';
+      readonly turnId: string;
+      readonly step: number;
+      readonly status: Step['status'];
+      readonly summary: string;
+    }
   /** A model call whose text can be followed while it runs, by the heartbeats of `activityId`. */
-  | { readonly type: 'model-started'; readonly turnId: string; readonly activityId: string; readonly agent: string; readonly step?: number }
-  | { readonly type: 'model-ended'; readonly turnId: string; readonly activityId: string; readonly text: string; readonly step?: number }
-  | { readonly type: 'tool-started'; readonly turnId: string; readonly activityId: string; readonly tool: string; readonly summary: string; readonly step?: number }
-  | { readonly type: 'tool-ended'; readonly turnId: string; readonly activityId: string; readonly status: 'ok' | 'failed' | 'unknown'; readonly step?: number }
+  | {
+      readonly type: 'model-started';
+      readonly turnId: string;
+      readonly activityId: string;
+      readonly agent: string;
+      readonly step?: number;
+    }
+  | {
+      readonly type: 'model-ended';
+      readonly turnId: string;
+      readonly activityId: string;
+      readonly text: string;
+      readonly step?: number;
+    }
+  | {
+      readonly type: 'tool-started';
+      readonly turnId: string;
+      readonly activityId: string;
+      readonly tool: string;
+      readonly summary: string;
+      readonly step?: number;
+    }
+  | {
+      readonly type: 'tool-ended';
+      readonly turnId: string;
+      readonly activityId: string;
+      readonly status: 'ok' | 'failed' | 'unknown';
+      readonly step?: number;
+    }
   | { readonly type: 'turn-ended'; readonly turnId: string; readonly number: number; readonly status: TurnStatus }
   | { readonly type: 'note'; readonly text: string };
 

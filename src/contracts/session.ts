@@ -9,7 +9,10 @@ import type { NextStep, Phase, Route, Step, TurnError, TurnStatus } from './turn
 /** Ids that a caller may choose: they become workflow ids, folder names and parts of keys. */
 export const SessionId = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/, 'use letters, digits, "_" and "-", 100 at most, starting with a letter or digit');
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/,
+    'use letters, digits, "_" and "-", 100 at most, starting with a letter or digit',
+  );
 
 export const SessionStatus = z.enum(['active', 'suspended', 'completed']);
 export type SessionStatus = z.infer<typeof SessionStatus>;

@@ -1,5 +1,10 @@
 /** The activities as the workflow calls them: every time-out and retry policy of the program is here. */
-import { ActivityCancellationType, type ActivityOptions, proxyActivities, type RetryPolicy } from '@temporalio/workflow';
+import {
+  ActivityCancellationType,
+  type ActivityOptions,
+  proxyActivities,
+  type RetryPolicy,
+} from '@temporalio/workflow';
 import type { Activities } from '../contracts/activities.ts';
 import type { ToolFacts } from '../contracts/tool.ts';
 
@@ -39,13 +44,19 @@ export interface CallLabel {
 }
 
 export const activities = {
-  route: (label: CallLabel, ...args: Parameters<Activities['route']>) => model.route.executeWithOptions({ ...MODEL_CALL, ...label }, args),
-  plan: (label: CallLabel, ...args: Parameters<Activities['plan']>) => model.plan.executeWithOptions({ ...MODEL_CALL, ...label }, args),
-  review: (label: CallLabel, ...args: Parameters<Activities['review']>) => model.review.executeWithOptions({ ...MODEL_CALL, ...label }, args),
+  route: (label: CallLabel, ...args: Parameters<Activities['route']>) =>
+    model.route.executeWithOptions({ ...MODEL_CALL, ...label }, args),
+  plan: (label: CallLabel, ...args: Parameters<Activities['plan']>) =>
+    model.plan.executeWithOptions({ ...MODEL_CALL, ...label }, args),
+  review: (label: CallLabel, ...args: Parameters<Activities['review']>) =>
+    model.review.executeWithOptions({ ...MODEL_CALL, ...label }, args),
   runAgent: (label: CallLabel, ...args: Parameters<Activities['runAgent']>) =>
     model.runAgent.executeWithOptions({ ...MODEL_CALL, ...label }, args),
-  runTool: (label: CallLabel, facts: Pick<ToolFacts, 'effects' | 'timeoutMs'>, ...args: Parameters<Activities['runTool']>) =>
-    tool.runTool.executeWithOptions({ ...toolOptions(facts), ...label }, args),
+  runTool: (
+    label: CallLabel,
+    facts: Pick<ToolFacts, 'effects' | 'timeoutMs'>,
+    ...args: Parameters<Activities['runTool']>
+  ) => tool.runTool.executeWithOptions({ ...toolOptions(facts), ...label }, args),
   resolveTeam: files.resolveTeam,
 };
 

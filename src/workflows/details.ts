@@ -21,7 +21,12 @@ export function detailsMarkdown(info: SessionInfo, turn: Turn | undefined): stri
   ];
   if (turn) lines.push('', `### Turn ${turn.number} · ${turn.status}`, escape(oneLine(turn.text)));
   if (turn && turn.steps.length > 0) {
-    lines.push('', ...turn.steps.map((step) => `${MARK[step.status]} ${step.number}. ${escape(oneLine(step.task))} _(${step.agent})_`));
+    lines.push(
+      '',
+      ...turn.steps.map(
+        (step) => `${MARK[step.status]} ${step.number}. ${escape(oneLine(step.task))} _(${step.agent})_`,
+      ),
+    );
   }
   if (turn?.error) lines.push('', `**${turn.error.type}**: ${escape(oneLine(turn.error.message))}`);
   if (info.notes.length > 0) lines.push('', ...info.notes.slice(-3).map((note) => `> ${escape(oneLine(note.text))}`));

@@ -52,7 +52,9 @@ export function acceptSignals(session: LiveSession): void {
     resume(session, text === undefined);
     if (text === undefined) return;
     if (session.isQueueFull) {
-      return session.note(`The message of a "continue" signal was dropped: ${session.state.queue.length} messages wait already.`);
+      return session.note(
+        `The message of a "continue" signal was dropped: ${session.state.queue.length} messages wait already.`,
+      );
     }
     session.enqueue({ messageId: uuid4(), text });
     session.touch();
@@ -68,8 +70,9 @@ export function acceptUpdates(session: LiveSession): void {
     async (message): Promise<TurnView> => {
       const messageId = idOf(message);
       const knownId = session.rememberedTurnId(messageId);
-      const turn = knownId === undefined ? session.enqueue({ messageId, text: message.text }) : session.findTurn(knownId);
-      if (!turn) return forgottenTurn(knownId ?? '', messageId);
+      const turn =
+        knownId === undefined ? session.enqueue({ messageId, text: message.text }) : session.findTurn(knownId);
+      if (!turn) return forgottenTurn(session, knownId ?? '', messageId);
       session.touch();
       return await session.follow(turn);
     },
@@ -81,7 +84,7 @@ export function acceptUpdates(session: LiveSession): void {
     messages.awaitTurn,
     async ({ turnId }) => {
       const turn = session.findTurn(turnId);
-      return turn ? await session.follow(turn) : forgottenTurn(turnId, '');
+      return turn ? await session.follow(turn) : forgottenTurn(session, turnId, '');
     },
     {
       validator: (payload) => {
@@ -97,18 +100,20 @@ export function acceptUpdates(session: LiveSession): void {
   );
 
   // An update, since the caller wants to know whether there was anything to stop.
-  setHandler(
-    messages.interrupt,
-    (): StatusChange => ({ changed: session.interrupt(), status: session.state.status }),
-    { validator: (payload) => void check(messages.InterruptPayload, payload, 'interrupt') },
-  );
+  setHandler(messages.interrupt, (): StatusChange => ({ changed: session.interrupt(), status: session.state.status }), {
+    validator: (payload) => void check(messages.InterruptPayload, payload, 'interrupt'),
+  });
 
   // An update, since the caller wants to know what holds now.
   setHandler(
     messages.changeStatus,
     ({ status, reason }): StatusChange => {
       const changed =
-        status === 'suspended' ? suspend(session, reason) : status === 'active' ? resume(session, true) : complete(session);
+        status === 'suspended'
+          ? suspend(session, reason)
+          : status === 'active'
+            ? resume(session, true)
+            : complete(session);
       return { changed, status: session.state.status };
     },
     { validator: (payload) => void check(messages.ChangeStatusPayload, payload, 'changeStatus') },
@@ -170,14 +175,17 @@ function complete(session: LiveSession): boolean {
   return true;
 }
 
-/** A turn that ended so long ago that only the history of an earlier run still has it. */
-function forgottenTurn(id: string, messageId: string): TurnView {
+/** A turn that ended so long ago that only its reply is left, in the live transcript, if that. */
+function forgottenTurn(session: LiveSession, id: string, messageId: string): TurnView {
+  const said = session.state.transcript.messages.find(
+    (message) => message.role === 'assistant' && message.turnId === id,
+  );
   return {
     id,
     number: 0,
     messageId,
     status: 'completed',
-    reply: '',
+    reply: said?.text ?? '',
     questions: [],
     steps: [],
     artifacts: [],

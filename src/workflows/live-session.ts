@@ -89,7 +89,10 @@ export class LiveSession {
 
   get isQueueFull(): boolean {
     const { queue } = this.state;
-    return queue.length >= MAX_QUEUED_MESSAGES || queue.reduce((sum, { text }) => sum + utf8Bytes(text), 0) > MAX_QUEUED_BYTES;
+    return (
+      queue.length >= MAX_QUEUED_MESSAGES ||
+      queue.reduce((sum, { text }) => sum + utf8Bytes(text), 0) > MAX_QUEUED_BYTES
+    );
   }
 
   /** The id of the turn that this message became, also when that turn itself is no longer kept. */
@@ -174,7 +177,8 @@ export class LiveSession {
     delete turn.error;
     delete turn.resumeAt;
     delete turn.endedAt;
-    for (const step of turn.steps) if (step.status === 'failed') Object.assign(step, { status: 'pending', attempts: 0 });
+    for (const step of turn.steps)
+      if (step.status === 'failed') Object.assign(step, { status: 'pending', attempts: 0 });
     this.state.current = turn;
     return true;
   }

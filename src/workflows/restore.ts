@@ -1,5 +1,10 @@
 /** The first state of a session, and the bounds that keep the carried state small. */
-import { KEPT_TRANSCRIPT_BYTES, MAX_RECENT_TURNS, MAX_RECENT_TURNS_TEXT, MAX_TRANSCRIPT_BYTES } from '../contracts/limits.ts';
+import {
+  KEPT_TRANSCRIPT_BYTES,
+  MAX_RECENT_TURNS,
+  MAX_RECENT_TURNS_TEXT,
+  MAX_TRANSCRIPT_BYTES,
+} from '../contracts/limits.ts';
 import { utf8Bytes } from '../contracts/json.ts';
 import { type SessionInput, SessionStart, type SessionState, type Turn } from '../contracts/session.ts';
 import { advance, EMPTY_TRANSCRIPT, type Message } from '../contracts/transcript.ts';
@@ -64,7 +69,8 @@ export function appendMessages(state: SessionState, messages: readonly Message[]
 export function rememberTurn(state: SessionState, turn: Turn): void {
   delete turn.thread;
   state.recent.push(turn);
-  while (state.recent.length > MAX_RECENT_TURNS || (state.recent.length > 1 && isTooLarge(state.recent))) state.recent.shift();
+  while (state.recent.length > MAX_RECENT_TURNS || (state.recent.length > 1 && isTooLarge(state.recent)))
+    state.recent.shift();
 }
 
 function isTooLarge(turns: readonly Turn[]): boolean {

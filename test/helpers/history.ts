@@ -1,6 +1,7 @@
 /** Reading histories as a stranger would: through the plain Temporal client. */
 import type { Client } from '@temporalio/client';
-import { temporal } from '@temporalio/proto';
+import type { temporal } from '@temporalio/proto';
+import proto from '@temporalio/proto';
 
 export type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 
@@ -23,11 +24,15 @@ async function firstRun(client: Client, workflowId: string): Promise<string> {
 
 /** Bytes that an event takes in the history. */
 export function bytesOf(event: HistoryEvent): number {
-  return temporal.api.history.v1.HistoryEvent.encode(event).finish().length;
+  return proto.temporal.api.history.v1.HistoryEvent.encode(event).finish().length;
 }
 
 /** Waits until `probe` gives something other than undefined, null or false. @throws Error after `timeoutMs` */
-export async function until<T>(what: string, probe: () => Promise<T | undefined | null | false>, timeoutMs = 30_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  probe: () => Promise<T | undefined | null | false>,
+  timeoutMs = 30_000,
+): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const found = await probe();

@@ -50,7 +50,10 @@ export function callsOf(model: ModelServer): string[] {
   });
 }
 
-function reply({ files = [], delayMs = 0, answer = 'done', wordDelayMs = 0 }: TeamScript, call: ScriptedCall): ScriptedReply {
+function reply(
+  { files = [], delayMs = 0, answer = 'done', wordDelayMs = 0 }: TeamScript,
+  call: ScriptedCall,
+): ScriptedReply {
   switch (call.phase) {
     case 'routing':
       return {

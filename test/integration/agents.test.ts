@@ -62,7 +62,9 @@ function lines(worker: WorkerProcess | undefined): Record<string, unknown>[] {
 }
 
 function openings(worker: WorkerProcess | undefined): number {
-  return lines(worker).filter(({ msg, ms, agents }) => msg === 'agent team initialised' && typeof ms === 'number' && agents === 6).length;
+  return lines(worker).filter(
+    ({ msg, ms, agents }) => msg === 'agent team initialised' && typeof ms === 'number' && agents === 6,
+  ).length;
 }
 
 function statistics(worker: WorkerProcess | undefined): Record<string, unknown> {

@@ -42,7 +42,11 @@ describe('bad input', function () {
         return true;
       });
     }
-    for (const [name, payload] of [['interrupt', { reason: 7 }], ['changeStatus', { status: 'asleep' }], ['awaitTurn', { turnId: 'turn-99' }]] as const) {
+    for (const [name, payload] of [
+      ['interrupt', { reason: 7 }],
+      ['changeStatus', { status: 'asleep' }],
+      ['awaitTurn', { turnId: 'turn-99' }],
+    ] as const) {
       await assert.rejects(handle.executeUpdate(name, { args: [payload] }), WorkflowUpdateFailedError, name);
     }
     assert.equal((await handle.describe()).historyLength, before);
@@ -79,7 +83,11 @@ describe('bad input', function () {
     for (const [options, type] of wrong) {
       // The types would not let this through; a JavaScript caller or the CLI may send it.
       const id = `wrong-${type}-${wrong.findIndex(([other]) => other === options)}`;
-      await assert.rejects(world.copilot.create({ id, ...options } as never), { name: 'CopilotError', type }, JSON.stringify(options));
+      await assert.rejects(
+        world.copilot.create({ id, ...options } as never),
+        { name: 'CopilotError', type },
+        JSON.stringify(options),
+      );
       await assert.rejects(world.copilot.session(id).info(), { type: 'SessionNotFound' });
     }
     await world.copilot.create({ id: 'taken', mode: 'one-shot' });
@@ -87,9 +95,23 @@ describe('bad input', function () {
   });
 
   it('as the input of the workflow itself fails that workflow and no other', async () => {
-    const handle = await world.temporal.workflow.start('copilotSession', { taskQueue: 'copilot', workflowId: 'raw', args: [{ start: { mode: 7 } }] });
-    await assert.rejects(handle.result(), (error: Error) => error.cause instanceof ApplicationFailure && error.cause.type === 'InvalidInput');
-    const empty = await world.temporal.workflow.start('copilotSession', { taskQueue: 'copilot', workflowId: 'empty', args: [] });
-    await assert.rejects(empty.result(), (error: Error) => error.cause instanceof ApplicationFailure && error.cause.type === 'InvalidInput');
+    const handle = await world.temporal.workflow.start('copilotSession', {
+      taskQueue: 'copilot',
+      workflowId: 'raw',
+      args: [{ start: { mode: 7 } }],
+    });
+    await assert.rejects(
+      handle.result(),
+      (error: Error) => error.cause instanceof ApplicationFailure && error.cause.type === 'InvalidInput',
+    );
+    const empty = await world.temporal.workflow.start('copilotSession', {
+      taskQueue: 'copilot',
+      workflowId: 'empty',
+      args: [],
+    });
+    await assert.rejects(
+      empty.result(),
+      (error: Error) => error.cause instanceof ApplicationFailure && error.cause.type === 'InvalidInput',
+    );
   });
 });

@@ -1,12 +1,11 @@
 /** The program as users and scripts run it: processes, exit codes, what is on stdout. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageVersion } from '../../src/config.ts';
 import { type CliResult, runCli, startCli } from '../helpers/cli.ts';
 import { until } from '../helpers/history.ts';
-import { temporaryFolder } from '../helpers/server.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
@@ -336,145 +335,9 @@ describe('copilot', function () {
     assert.equal(events.at(-1)?.type, 'session');
   });
 
-  describe('chat', () => {
-    it('[T10] ends with an exit word, and the session goes on', async () => {
-      playTeam(world.model, { answer: 'hello to you' });
-      for (const word of ['exit', 'quit', 'BYE']) {
-        const { code, stdout, stderr } = await runCli(
-          ['chat', '--mode', 'one-shot', '--id', `chat-${word}`],
-          env,
-          `hello\n\n${word}\nnever sent\n`,
-        );
-        assert.equal(code, 0, stderr);
-        assert.match(stdout, /^Session chat-/);
-        assert.match(stdout, /hello to you\n/);
-        assert.match(stderr, new RegExp(`The session goes on. Come back with: copilot chat chat-${word}`));
-        const { status, turns } = await world.copilot.session(`chat-${word}`).info();
-        assert.deepEqual([status, turns], ['active', 1]);
-      }
-    });
-
-    it('comes back to where it was, and two terminals on one session see the same', async () => {
-      playTeam(world.model, { answer: 'first answer' });
-      const session = await world.copilot.create({ mode: 'one-shot' });
-      await session.send('first question');
-      const one = startCli(['chat', session.id], env);
-      const two = startCli(['chat', session.id], env);
-      for (const terminal of [one, two]) await terminal.untilStdout(/you: first question\nwriter: first answer\n/);
-      playTeam(world.model, { answer: 'second answer' });
-      one.process.stdin.write('second question\n');
-      await two.untilStdout(/you, elsewhere: second question\nsecond answer\n/);
-      await one.untilStdout(/first answer\nsecond answer\n/);
-      for (const terminal of [one, two]) {
-        terminal.process.stdin.end();
-        assert.equal((await terminal.ended).code, 0);
-      }
-    });
-
-    it('shows the turn that runs from its beginning to who comes in the middle', async () => {
-      playTeam(world.model, { files: ['one.txt', 'two.txt'], delayMs: 2_000, answer: 'both' });
-      const session = await world.copilot.create({ message: 'write two files' });
-      for await (const event of session.follow({ from: 0 })) if (event.type === 'step-ended') break;
-      const terminal = startCli(['chat', session.id], env);
-      await terminal.untilStdout(
-        /you, elsewhere: write two files\n→ planned[\s\S]*✓ step 1 completed[\s\S]*✓ step 2 completed[\s\S]*both\n/,
-      );
-      terminal.process.stdin.end();
-      assert.equal((await terminal.ended).code, 0);
-    });
-
-    it('ends when somebody else ends the session', async () => {
-      const session = await world.copilot.create({ mode: 'one-shot' });
-      const terminal = startCli(['chat', session.id], env);
-      await terminal.untilStdout(/leaves/);
-      await session.complete();
-      const { code, stderr } = await terminal.ended;
-      assert.equal(code, 0);
-      assert.match(stderr, /The session has ended\.\n$/);
-    });
-
-    it('Ctrl-C stops the turn and not the session, and twice with nothing running leaves', async () => {
-      playTeam(world.model, { answer: 'word '.repeat(200), wordDelayMs: 50 });
-      const session = await world.copilot.create({ mode: 'one-shot' });
-      const terminal = startCli(['chat', session.id], env);
-      await terminal.untilStdout(/Session/);
-      terminal.process.stdin.write('talk\n');
-      await terminal.untilStdout(/word word/);
-      terminal.process.kill('SIGINT');
-      await terminal.untilStdout(/Turn 1 interrupted/);
-      playTeam(world.model, { answer: 'short' });
-      terminal.process.stdin.write('again\n');
-      await terminal.untilStdout(/short\n/);
-      await until('the turn has ended', async () => (await session.turns()).at(-1)?.status === 'completed');
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      terminal.process.kill('SIGINT');
-      await terminal.untilStdout(/Ctrl-C again leaves/);
-      terminal.process.kill('SIGINT');
-      assert.equal((await terminal.ended).code, 0);
-      assert.deepEqual(
-        (await session.turns()).map(({ status }) => status),
-        ['interrupted', 'completed'],
-      );
-    });
-
-    it('says what is wrong and goes on', async () => {
-      const session = await world.copilot.create({ mode: 'one-shot' });
-      await session.suspend();
-      const { code, stdout, stderr } = await runCli(['chat', session.id], env, 'hello\nexit\n');
-      assert.equal(code, 0);
-      assert.match(stdout, /This session is suspended; continue it with: copilot continue ses_/);
-      assert.match(stderr, /^error: This needs a session that is active/);
-    });
-  });
-
   it('worker stops on SIGTERM with exit code 0', async () => {
     const worker = await world.startWorker();
     assert.match(worker.log(), /worker ready: copilot-\d+@\S+, task queue copilot at 127\.0\.0\.1:\d+, model http/);
     assert.equal(await worker.stop(), 0);
-  });
-});
-
-describe('copilot with a server of its own', function () {
-  this.timeout(180_000);
-  let homeDir: string;
-  let env: Record<string, string>;
-
-  beforeEach(async () => {
-    homeDir = await temporaryFolder();
-    const { TEMPORAL_ADDRESS: _, ...others } = programEnvironment({ homeDir, address: '' });
-    env = others;
-  });
-
-  it('demo without a terminal runs the sample to a right report, prints where it is, and stops what it started', async () => {
-    const { code, stdout, stderr } = await runCli(['demo'], env);
-    assert.equal(code, 0, stderr);
-    assert.match(stdout, /^Model: offline/);
-    assert.match(stdout, /→ planned/);
-    assert.match(stdout, /Plan:\n {2}1\. /);
-    assert.match(stdout, /✓ step 3 completed/);
-    assert.match(stdout, /The wettest month is November/);
-    const report = /^Written: (.*report\.md)$/m.exec(stdout)?.[1] ?? '';
-    assert.match(await readFile(report, 'utf8'), /\| \*\*November\*\* \| \*\*642\.5\*\*/);
-    assert.match(stdout, /^Web UI: {2}http:\/\/127\.0\.0\.1:\d+\/namespaces\/default\/workflows\/ses_\w+/m);
-    assert.equal(existsSync(join(homeDir, 'server.json')), false);
-  });
-
-  it('dev runs server, worker and Web UI, which other commands find, and stops everything on Ctrl-C', async () => {
-    const dev = startCli(['dev', '--json'], env);
-    await dev.untilStdout(/"ready"/, 120_000);
-    const ready = JSON.parse(dev.stdout()) as { address: string; uiUrl: string; model: string };
-    assert.equal(ready.model, 'offline');
-    assert.equal((await fetch(ready.uiUrl)).status, 200);
-    const started = await runCli(['start', 'What is 6 * 7?', '--mode', 'one-shot', '--wait', '--json'], env);
-    assert.match(json(started).turn.reply, /42/);
-    assert.match(
-      (await runCli(['start'], env)).stdout,
-      new RegExp(`\n${ready.uiUrl}/namespaces/default/workflows/ses_`),
-    );
-    dev.process.kill('SIGINT');
-    const { code, stdout } = await dev.ended;
-    assert.equal(code, 0);
-    assert.match(stdout, /\{"type":"stopped"\}\n$/);
-    await assert.rejects(fetch(ready.uiUrl));
   });
 });

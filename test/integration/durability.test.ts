@@ -44,7 +44,10 @@ describe('durability', function () {
     await signal(world, id, 'suspend');
     assert.equal((await session().info()).status, 'suspended');
     // What runs is finished and kept; then nothing runs any more.
-    await until('quiet', async () => (await world.temporal.workflow.getHandle(id).describe()).raw.pendingActivities?.length === 0);
+    await until(
+      'quiet',
+      async () => (await world.temporal.workflow.getHandle(id).describe()).raw.pendingActivities?.length === 0,
+    );
     const before = callsOf(world.model);
     const planBefore = await session().plan();
     assert.ok(before.length < EVERY_CALL_ONCE.length, 'suspended too late to show anything');
@@ -61,7 +64,10 @@ describe('durability', function () {
     const turn = await session().awaitTurn('turn-1');
     assert.equal(turn.status, 'completed');
     assert.equal(turn.reply, 'all three files are written');
-    assert.deepEqual(turn.steps.map(({ status, attempts }) => [status, attempts]), FILES.map(() => ['completed', 1]));
+    assert.deepEqual(
+      turn.steps.map(({ status, attempts }) => [status, attempts]),
+      FILES.map(() => ['completed', 1]),
+    );
     assert.deepEqual(callsOf(world.model), EVERY_CALL_ONCE);
     for (const file of FILES) {
       assert.equal(await readFile(join(world.server.homeDir, 'workspaces', id, file), 'utf8'), `I am ${file}\n`);

@@ -23,6 +23,7 @@ describe('list', function () {
   before(async () => {
     world = await startWorld();
     client = world.copilot;
+    playTeam(world.model);
   });
   after(() => world.stop());
 

@@ -37,7 +37,10 @@ describe('states', function () {
     const turn = await session.awaitTurn('turn-1');
     assert.deepEqual([turn.status, turn.reply], ['completed', 'after lunch']);
     const { messages } = await session.transcript();
-    assert.deepEqual(messages.map(({ text }) => text), ['talk', 'after lunch']);
+    assert.deepEqual(
+      messages.map(({ text }) => text),
+      ['talk', 'after lunch'],
+    );
   });
 
   it('a turn that is interrupted while the session is suspended ends, and the session stays suspended', async () => {
@@ -85,10 +88,13 @@ describe('states', function () {
     const turn = await session.send('write many files');
     assert.deepEqual([turn.status, turn.reply], ['completed', 'all there']);
     assert.deepEqual(turn.artifacts, files);
-    assert.deepEqual(
-      callsOf(world.model).slice(before),
-      ['routing', 'planning', 'review', ...files.flatMap((file) => [`step write ${file}`, 'step (tool)']), 'answer'],
-    );
+    assert.deepEqual(callsOf(world.model).slice(before), [
+      'routing',
+      'planning',
+      'review',
+      ...files.flatMap((file) => [`step write ${file}`, 'step (tool)']),
+      'answer',
+    ]);
     const { runs, status } = await session.info();
     assert.ok(runs >= 3, `${runs} runs`);
     assert.equal(status, 'active');
@@ -119,7 +125,8 @@ describe('states', function () {
     await handle.signal('continue', { message: 'hi there' });
     const turn = await session.awaitTurn('turn-1');
     assert.deepEqual([turn.status, turn.reply], ['completed', 'hello']);
-    const sent = (await handle.executeUpdate('send', { args: [{ text: 'no id given' }], updateId: 'mine' })) as { messageId: string };
+    const message = { args: [{ text: 'no id given' }] as [object], updateId: 'mine' };
+    const sent = await handle.executeUpdate<{ messageId: string }, [object]>('send', message);
     assert.equal(sent.messageId, 'mine');
   });
 });

@@ -53,7 +53,8 @@ describe('streaming', function () {
     // The fast one was awaited by an update; the slow one was only followed.
     const updates = [41, 43];
     const workflowTasks = [5, 6, 7];
-    const rest = async (id: string) => (await kinds(id)).filter((kind) => ![...updates, ...workflowTasks].includes(Number(kind)));
+    const rest = async (id: string) =>
+      (await kinds(id)).filter((kind) => ![...updates, ...workflowTasks].includes(Number(kind)));
     assert.deepEqual(await rest(slow.id), await rest(fast.id));
   });
 
@@ -69,7 +70,10 @@ describe('streaming', function () {
     const session = await world.copilot.create({ mode: 'one-shot', message: 'go' });
     const seen = await followTurn(session);
     assert.equal(calls, 2);
-    assert.ok(seen.some(({ event }) => event.type === 'reset'), 'the text of the first attempt is taken back');
+    assert.ok(
+      seen.some(({ event }) => event.type === 'reset'),
+      'the text of the first attempt is taken back',
+    );
     assert.equal(shownText(seen), WORDS);
 
     calls = 0;

@@ -17,7 +17,9 @@ describe('turns', function () {
     playTeam(world.model, { answer: 'word '.repeat(40) });
     const session = await world.copilot.create({ mode: 'one-shot' });
     for (let number = 1; number <= 201; number++) {
-      const { status } = await session.send('text '.repeat(40), { messageId: `message-${String(number).padStart(4, '0')}` });
+      const { status } = await session.send('text '.repeat(40), {
+        messageId: `message-${String(number).padStart(4, '0')}`,
+      });
       assert.equal(status, 'completed');
     }
     const history = await fullHistory(world.temporal, session.id);
@@ -65,7 +67,13 @@ describe('turns', function () {
     assert.equal(failed.status, 'failed');
     assert.equal(failed.error?.type, 'StepFailed');
     assert.match(failed.error?.message ?? '', /Step 2 failed 3 times: the disk is on holiday/);
-    assert.deepEqual(failed.steps.map(({ status, attempts }) => [status, attempts]), [['completed', 1], ['failed', 3]]);
+    assert.deepEqual(
+      failed.steps.map(({ status, attempts }) => [status, attempts]),
+      [
+        ['completed', 1],
+        ['failed', 3],
+      ],
+    );
 
     isBroken = false;
     const calls = world.model.requests.length;
@@ -93,7 +101,10 @@ describe('turns', function () {
     playTeam(world.model, { answer: 'short' });
     assert.equal((await session.send('and now?')).reply, 'short');
     const { messages } = await session.transcript();
-    assert.deepEqual(messages.map(({ role }) => role), ['user', 'assistant', 'user', 'assistant']);
+    assert.deepEqual(
+      messages.map(({ role }) => role),
+      ['user', 'assistant', 'user', 'assistant'],
+    );
     assert.equal(messages[1]?.text, turn.reply);
   });
 
@@ -139,7 +150,9 @@ function bytes(events: readonly HistoryEvent[]): number {
 /** From the acceptance of the turn's message to the completion of its update. */
 function eventsOfTurn(history: readonly HistoryEvent[], number: number): HistoryEvent[] {
   const id = `message-${String(number).padStart(4, '0')}`;
-  const from = history.findIndex((event) => event.workflowExecutionUpdateAcceptedEventAttributes?.protocolInstanceId === id);
+  const from = history.findIndex(
+    (event) => event.workflowExecutionUpdateAcceptedEventAttributes?.protocolInstanceId === id,
+  );
   const to = history.findIndex((event) => event.workflowExecutionUpdateCompletedEventAttributes?.meta?.updateId === id);
   assert.ok(from >= 0 && to > from, `turn ${number} is not in the history`);
   return history.slice(from, to + 1);

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { packageDir } from '../../src/config.ts';
 import { buildBundle } from '../../src/workflow-bundle.ts';
@@ -28,14 +27,14 @@ describe('stored histories', function () {
   for (const file of files) {
     it(`${file} replays`, async () => {
       const history: unknown = JSON.parse(readFileSync(join(dir, file), 'utf8'));
-      await Worker.runReplayHistory({ workflowBundle }, historyFromJSON(history));
+      await Worker.runReplayHistory({ workflowBundle }, history);
     });
   }
 
   it('a history that the code would have written otherwise does not replay', async () => {
     const [file = ''] = files;
     const changed = readFileSync(join(dir, file), 'utf8').replaceAll('"runAgent"', '"runSomethingElse"');
-    const replay = Worker.runReplayHistory({ workflowBundle }, historyFromJSON(JSON.parse(changed)));
+    const replay = Worker.runReplayHistory({ workflowBundle }, JSON.parse(changed));
     await assert.rejects(replay, { name: 'DeterminismViolationError' });
   });
 });

@@ -20,7 +20,10 @@ describe('the sandbox', function () {
   });
 
   it('holds workflow and contract code, and of packages only those that may run there', () => {
-    assert.ok(modules.includes('./src/workflows/session.ts'), `no session in the bundle: ${modules.slice(0, 5).join(', ')}`);
+    assert.ok(
+      modules.includes('./src/workflows/session.ts'),
+      `no session in the bundle: ${modules.slice(0, 5).join(', ')}`,
+    );
     const strangers = modules.filter((path) => !isAllowed(path));
     assert.deepEqual(strangers, []);
   });

@@ -39,7 +39,12 @@ export function label(turn: Turn, part: string, words = part): CallLabel {
 }
 
 /** Runs a structured call of an agent and counts what it used. */
-export async function ask<T extends Answered>(session: LiveSession, turn: Turn, agentId: string, work: () => Promise<T>): Promise<T> {
+export async function ask<T extends Answered>(
+  session: LiveSession,
+  turn: Turn,
+  agentId: string,
+  work: () => Promise<T>,
+): Promise<T> {
   const result = await session.call(work);
   session.countUsage(turn, agentId, result);
   return result;

@@ -58,7 +58,13 @@ export async function runRounds(session: LiveSession, turn: Turn, work: Work): P
 }
 
 /** One round of the model. Its text so far can be followed while it runs. */
-async function think(session: LiveSession, turn: Turn, work: Work, round: number, tail: readonly Message[]): Promise<RunAgentResult> {
+async function think(
+  session: LiveSession,
+  turn: Turn,
+  work: Work,
+  round: number,
+  tail: readonly Message[],
+): Promise<RunAgentResult> {
   const { phase, agent, part, step } = work;
   const at = { turnId: turn.id, ...(step === undefined ? {} : { step }) };
   const name = label(turn, `${part}/${round}`, `${step === undefined ? phase : `step ${step}`} · ${agent}`);
@@ -123,7 +129,9 @@ async function act(session: LiveSession, turn: Turn, work: Work, call: ToolCall,
     if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error;
     if (facts.effects === 'external' && error.cause instanceof TimeoutFailure) {
       status = 'unknown';
-      return answer('The worker stopped while this ran: its outcome is unknown. Find out what happened before you repeat it.');
+      return answer(
+        'The worker stopped while this ran: its outcome is unknown. Find out what happened before you repeat it.',
+      );
     }
     return answer(`${call.name} failed: ${fromFailure(error)?.message ?? error.cause?.message ?? error.message}`);
   } finally {
@@ -140,7 +148,8 @@ function addArtifacts(turn: Turn, work: Work, paths: readonly string[]): void {
 function parseReport(call: ToolCall): { report?: StepReport; problem?: string } {
   try {
     const { status, summary } = JSON.parse(call.arguments) as Partial<Record<keyof StepReport, unknown>>;
-    if ((status === 'done' || status === 'failed') && typeof summary === 'string') return { report: { status, summary } };
+    if ((status === 'done' || status === 'failed') && typeof summary === 'string')
+      return { report: { status, summary } };
   } catch {
     // Not JSON: answered below like any other wrong form.
   }

@@ -17,7 +17,13 @@ export async function route(session: LiveSession, turn: Turn): Promise<NextStep>
   turn.route = decision.route;
   turn.routeReason = source === 'model' ? decision.reason : `${decision.reason} (${source})`;
   turn.task = decision.refinedTask.trim() || turn.text;
-  session.record({ type: 'routed', turnId: turn.id, route: decision.route, agent: turn.agent, reason: turn.routeReason });
+  session.record({
+    type: 'routed',
+    turnId: turn.id,
+    route: decision.route,
+    agent: turn.agent,
+    reason: turn.routeReason,
+  });
   switch (decision.route) {
     case 'one-shot':
       return { kind: 'one-shot', agent: turn.agent };

@@ -75,8 +75,9 @@ async function attemptStep(session: LiveSession, turn: Turn, step: Step, problem
 function brief(turn: Turn, step: Step, problem: string): string {
   const done = turn.steps.filter(({ status }) => status === 'completed');
   const wholeFrom = done.length - WHOLE_SUMMARIES;
-  const summaries = done.map(({ number, agent, summary }, index) =>
-    `## Step ${number} (${agent})\n${index >= wholeFrom ? summary : oneLine(summary, MAX_OLD_SUMMARY)}`,
+  const summaries = done.map(
+    ({ number, agent, summary }, index) =>
+      `## Step ${number} (${agent})\n${index >= wholeFrom ? summary : oneLine(summary, MAX_OLD_SUMMARY)}`,
   );
   return [
     `# Task\n${turn.task}`,

@@ -33,19 +33,26 @@ describe('a message', () => {
 describe('a session', () => {
   it('has an id that can be a folder and a part of a key', () => {
     for (const id of ['ses_01H', 'a', 'A-b_9']) assert.ok(SessionId.safeParse(id).success, id);
-    for (const id of ['', '-a', '../x', 'a/b', 'a b', 'é', 'x'.repeat(101)]) assert.ok(!SessionId.safeParse(id).success, id);
+    for (const id of ['', '-a', '../x', 'a/b', 'a b', 'é', 'x'.repeat(101)])
+      assert.ok(!SessionId.safeParse(id).success, id);
   });
 
   it('takes no setting that it does not know', () => {
     assert.ok(SessionConfig.safeParse({ allowCode: true, historyLimit: 100 }).success);
-    for (const config of [{ allowcode: true }, { historyLimit: 0 }, { workspace: 'relative' }, { agents: { Engineer: {} } }]) {
+    for (const config of [
+      { allowcode: true },
+      { historyLimit: 0 },
+      { workspace: 'relative' },
+      { agents: { Engineer: {} } },
+    ]) {
       assert.ok(!SessionConfig.safeParse(config).success, JSON.stringify(config));
     }
   });
 
   it('has only modes of its own, whatever objects have by nature', () => {
     assert.equal(findMode({ modes: {} }, 'copilot')?.route, 'router');
-    for (const mode of ['constructor', 'toString', '__proto__', 'nothing']) assert.equal(findMode({ modes: {} }, mode), undefined);
+    for (const mode of ['constructor', 'toString', '__proto__', 'nothing'])
+      assert.equal(findMode({ modes: {} }, mode), undefined);
   });
 });
 

@@ -1,0 +1,108 @@
+/** Chats as processes, with their input typed by the test. */
+import assert from 'node:assert/strict';
+import { runCli, startCli } from '../helpers/cli.ts';
+import { until } from '../helpers/history.ts';
+import { playTeam } from '../helpers/team-script.ts';
+import { programEnvironment } from '../helpers/worker.ts';
+import { startWorld, type World } from '../helpers/world.ts';
+
+describe('copilot chat', function () {
+  this.timeout(180_000);
+  let world: World;
+  let env: Record<string, string>;
+
+  before(async () => {
+    world = await startWorld();
+    env = programEnvironment(world.server);
+  });
+  after(() => world.stop());
+
+  it('[T10] ends with an exit word, and the session goes on', async () => {
+    playTeam(world.model, { answer: 'hello to you' });
+    for (const word of ['exit', 'quit', 'BYE']) {
+      const { code, stdout, stderr } = await runCli(
+        ['chat', '--mode', 'one-shot', '--id', `chat-${word}`],
+        env,
+        `hello\n\n${word}\nnever sent\n`,
+      );
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /^Session chat-/);
+      assert.match(stdout, /hello to you\n/);
+      assert.match(stderr, new RegExp(`The session goes on. Come back with: copilot chat chat-${word}`));
+      const { status, turns } = await world.copilot.session(`chat-${word}`).info();
+      assert.deepEqual([status, turns], ['active', 1]);
+    }
+  });
+
+  it('comes back to where it was, and two terminals on one session see the same', async () => {
+    playTeam(world.model, { answer: 'first answer' });
+    const session = await world.copilot.create({ mode: 'one-shot' });
+    await session.send('first question');
+    const one = startCli(['chat', session.id], env);
+    const two = startCli(['chat', session.id], env);
+    for (const terminal of [one, two]) await terminal.untilStdout(/you: first question\nwriter: first answer\n/);
+    playTeam(world.model, { answer: 'second answer' });
+    one.process.stdin.write('second question\n');
+    await two.untilStdout(/you, elsewhere: second question\nsecond answer\n/);
+    await one.untilStdout(/first answer\nsecond answer\n/);
+    for (const terminal of [one, two]) {
+      terminal.process.stdin.end();
+      assert.equal((await terminal.ended).code, 0);
+    }
+  });
+
+  it('shows the turn that runs from its beginning to who comes in the middle', async () => {
+    playTeam(world.model, { files: ['one.txt', 'two.txt'], delayMs: 2_000, answer: 'both' });
+    const session = await world.copilot.create({ message: 'write two files' });
+    for await (const event of session.follow({ from: 0 })) if (event.type === 'step-ended') break;
+    const terminal = startCli(['chat', session.id], env);
+    await terminal.untilStdout(
+      /you, elsewhere: write two files\n→ planned[\s\S]*✓ step 1 completed[\s\S]*✓ step 2 completed[\s\S]*both\n/,
+    );
+    terminal.process.stdin.end();
+    assert.equal((await terminal.ended).code, 0);
+  });
+
+  it('ends when somebody else ends the session', async () => {
+    const session = await world.copilot.create({ mode: 'one-shot' });
+    const terminal = startCli(['chat', session.id], env);
+    await terminal.untilStdout(/leaves/);
+    await session.complete();
+    const { code, stderr } = await terminal.ended;
+    assert.equal(code, 0);
+    assert.match(stderr, /The session has ended\.\n$/);
+  });
+
+  it('Ctrl-C stops the turn and not the session, and twice with nothing running leaves', async () => {
+    playTeam(world.model, { answer: 'word '.repeat(200), wordDelayMs: 50 });
+    const session = await world.copilot.create({ mode: 'one-shot' });
+    const terminal = startCli(['chat', session.id], env);
+    await terminal.untilStdout(/Session/);
+    terminal.process.stdin.write('talk\n');
+    await terminal.untilStdout(/word word/);
+    terminal.process.kill('SIGINT');
+    await terminal.untilStdout(/Turn 1 interrupted/);
+    playTeam(world.model, { answer: 'short' });
+    terminal.process.stdin.write('again\n');
+    await terminal.untilStdout(/short\n/);
+    await until('the turn has ended', async () => (await session.turns()).at(-1)?.status === 'completed');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    terminal.process.kill('SIGINT');
+    await terminal.untilStdout(/Ctrl-C again leaves/);
+    terminal.process.kill('SIGINT');
+    assert.equal((await terminal.ended).code, 0);
+    assert.deepEqual(
+      (await session.turns()).map(({ status }) => status),
+      ['interrupted', 'completed'],
+    );
+  });
+
+  it('says what is wrong and goes on', async () => {
+    const session = await world.copilot.create({ mode: 'one-shot' });
+    await session.suspend();
+    const { code, stdout, stderr } = await runCli(['chat', session.id], env, 'hello\nexit\n');
+    assert.equal(code, 0);
+    assert.match(stdout, /This session is suspended; continue it with: copilot continue ses_/);
+    assert.match(stderr, /^error: This needs a session that is active/);
+  });
+});

@@ -1,0 +1,54 @@
+/** `copilot demo` and `copilot dev`, which start and stop a Temporal server themselves. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runCli, startCli } from '../helpers/cli.ts';
+import { temporaryFolder } from '../helpers/server.ts';
+import { programEnvironment } from '../helpers/worker.ts';
+
+describe('copilot with a server of its own', function () {
+  this.timeout(180_000);
+  let homeDir: string;
+  let env: Record<string, string>;
+
+  beforeEach(async () => {
+    homeDir = await temporaryFolder();
+    const { TEMPORAL_ADDRESS: _, ...others } = programEnvironment({ homeDir, address: '' });
+    env = others;
+  });
+  afterEach(() => rm(homeDir, { recursive: true, force: true }));
+
+  it('demo without a terminal runs the sample to a right report, prints where it is, and stops what it started', async () => {
+    const { code, stdout, stderr } = await runCli(['demo'], env);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^Model: offline/);
+    assert.match(stdout, /→ planned/);
+    assert.match(stdout, /Plan:\n {2}1\. /);
+    assert.match(stdout, /✓ step 3 completed/);
+    assert.match(stdout, /The wettest month is November/);
+    const report = /^Written: (.*report\.md)$/m.exec(stdout)?.[1] ?? '';
+    assert.match(await readFile(report, 'utf8'), /\| \*\*November\*\* \| \*\*642\.5\*\*/);
+    assert.match(stdout, /^Web UI: {2}http:\/\/127\.0\.0\.1:\d+\/namespaces\/default\/workflows\/ses_\w+/m);
+    assert.equal(existsSync(join(homeDir, 'server.json')), false);
+  });
+
+  it('dev runs server, worker and Web UI, which other commands find, and stops everything on Ctrl-C', async () => {
+    const dev = startCli(['dev', '--json'], env);
+    await dev.untilStdout(/"ready"/, 120_000);
+    const ready = JSON.parse(dev.stdout()) as { address: string; uiUrl: string; model: string };
+    assert.equal(ready.model, 'offline');
+    assert.equal((await fetch(ready.uiUrl)).status, 200);
+    const started = await runCli(['start', 'What is 6 * 7?', '--mode', 'one-shot', '--wait', '--json'], env);
+    assert.match((JSON.parse(started.stdout) as { turn: { reply: string } }).turn.reply, /42/);
+    assert.match(
+      (await runCli(['start'], env)).stdout,
+      new RegExp(`\n${ready.uiUrl}/namespaces/default/workflows/ses_`),
+    );
+    dev.process.kill('SIGINT');
+    const { code, stdout } = await dev.ended;
+    assert.equal(code, 0);
+    assert.match(stdout, /\{"type":"stopped"\}\n$/);
+    await assert.rejects(fetch(ready.uiUrl));
+  });
+});
