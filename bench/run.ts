@@ -1,16 +1,28 @@
 /**
  * `npm run bench -- turn cold`: measures against a minimal workflow on the raw SDK, on the same server, in the
  * same run. Ratios are what counts; absolute figures move from machine to machine.
+ * `npm run bench -- list --sessions 1000`: lists over so many sessions, 10,000 by default.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 import { cold } from './cold.ts';
+import { DEFAULT_SESSIONS, list } from './list.ts';
 import { turn } from './turn.ts';
 import { openBench } from './world.ts';
 
-const BENCHMARKS = { turn, cold };
+// `list` stays last: what it leaves on the server would slow the others.
+const BENCHMARKS = { turn, cold, list };
 
-const asked = process.argv.slice(2);
-const names = asked.length === 0 ? Object.keys(BENCHMARKS) : asked;
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { sessions: { type: 'string', default: String(DEFAULT_SESSIONS) } },
+});
+const sessions = Number(values.sessions);
+if (!Number.isInteger(sessions) || sessions < 1) {
+  console.error(`--sessions ${values.sessions} is not valid: use a whole number of at least 1.`);
+  process.exit(2);
+}
+const names = positionals.length === 0 ? Object.keys(BENCHMARKS) : positionals;
 const unknown = names.filter((name) => !Object.hasOwn(BENCHMARKS, name));
 if (unknown.length > 0) {
   console.error(`There is no benchmark ${unknown.join(', ')}. Known: ${Object.keys(BENCHMARKS).join(', ')}.`);
@@ -21,7 +33,7 @@ const world = await openBench();
 try {
   for (const name of names) {
     console.log(`\n## ${name}`);
-    await BENCHMARKS[name as keyof typeof BENCHMARKS](world); // checked above
+    await BENCHMARKS[name as keyof typeof BENCHMARKS](world, { sessions }); // checked above
     await sleep(500);
   }
 } finally {

@@ -9,10 +9,11 @@ export type { ListedStatus, SessionDescription, SessionReport } from './client/r
 export { SessionHandle } from './client/session-handle.ts';
 export type { SendOptions, StatusReport } from './client/session-handle.ts';
 export { type Config, loadConfig } from './config.ts';
+export type { ContextState, ContextView } from './contracts/context.ts';
 export { CopilotError, type ErrorDetails, type ErrorType } from './contracts/errors.ts';
 export type { Json, Usage } from './contracts/json.ts';
 export type { PlanView, TranscriptPage } from './contracts/messages.ts';
 export type { ProgressEvent } from './contracts/progress.ts';
-export type { ContextState, SessionConfig, SessionInfo, SessionStatus } from './contracts/session.ts';
+export type { SessionConfig, SessionInfo, SessionStatus } from './contracts/session.ts';
 export type { Message, ToolCall } from './contracts/transcript.ts';
 export { isSettled, type Phase, type Route, type Step, type TurnStatus, type TurnView } from './contracts/turn.ts';

@@ -66,10 +66,12 @@ async function recentTurns(
   try {
     return (await read()).slice(-SHOWN_TURNS);
   } catch (error) {
-    if (error instanceof CopilotError && error.type === 'NoWorker' && info.status === 'completed') return undefined;
+    if (error instanceof CopilotError && error.type === 'NoWorker' && isClosed(info)) return undefined;
     throw error;
   }
 }
+
+const isClosed = ({ status }: SessionReport): boolean => status === 'completed' || status === 'expired';
 
 function showText(info: SessionReport, turns: readonly TurnView[] | undefined, webUrl: string | null): string {
   const { usage } = info;

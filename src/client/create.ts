@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { monotonicFactory } from 'ulid';
 import { z } from 'zod';
+import { ContextValues } from '../contracts/context.ts';
 import { CopilotError } from '../contracts/errors.ts';
-import { Json } from '../contracts/json.ts';
+import { type Json, utf8Bytes } from '../contracts/json.ts';
 import { MAX_CONTEXT_BYTES } from '../contracts/limits.ts';
 import { SESSION_WORKFLOW } from '../contracts/messages.ts';
 import {
@@ -15,7 +16,7 @@ import {
   copilotUpdatedAt,
   copilotUser,
 } from '../contracts/search-attributes.ts';
-import { ContextKey, Label, MessageText, SessionConfig, SessionId, type SessionStart } from '../contracts/session.ts';
+import { Label, MessageText, SessionConfig, SessionId, type SessionStart } from '../contracts/session.ts';
 import { BUILT_IN_MODES, Name, type ResolvedTeam } from '../contracts/team.ts';
 import { attach } from './create/attachments.ts';
 import type { ServerLink } from './connection.ts';
@@ -36,7 +37,7 @@ export const CreateOptions = z.strictObject({
   /** Default `ses_` and a ULID: ids sort by their time. */
   id: SessionId.optional(),
   config: SessionConfig.optional(),
-  context: z.record(ContextKey, Json).optional(),
+  context: ContextValues.optional(),
   /** The first message. */
   message: MessageText.optional(),
   /** Its id; default a new one. */
@@ -123,11 +124,11 @@ async function exists(link: ServerLink, id: string): Promise<boolean> {
 }
 
 function checkContext(context: Readonly<Record<string, Json>> = {}): void {
-  const size = JSON.stringify(context).length;
+  const size = utf8Bytes(JSON.stringify(context));
   if (size <= MAX_CONTEXT_BYTES) return;
   throw new CopilotError('InvalidInput', {
     what: 'context',
-    problem: `it is ${size} characters long as JSON and ${MAX_CONTEXT_BYTES} are allowed; attach large data as files`,
+    problem: `it is ${size} bytes long as JSON and ${MAX_CONTEXT_BYTES} are allowed; attach large data as files`,
   });
 }
 
@@ -136,7 +137,8 @@ function checkMode({ definition }: ResolvedTeam, mode: string): void {
   if (!known.includes(mode)) throw new CopilotError('UnknownMode', { mode, known: known.join(', ') });
 }
 
-async function startWorkflow(link: ServerLink, id: string, start: SessionStart, now: Date): Promise<void> {
+/** Starts the workflow of a session that was checked. @throws what the SDK throws */
+export async function startWorkflow(link: ServerLink, id: string, start: SessionStart, now: Date): Promise<void> {
   await link.call(() =>
     link.client.workflow.start(SESSION_WORKFLOW, {
       workflowId: id,

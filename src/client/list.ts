@@ -25,6 +25,7 @@ const LISTED_STATUSES = [
   'active',
   'suspended',
   'completed',
+  'expired',
   'terminated',
   'failed',
 ] as const satisfies readonly ListedStatus[];
@@ -157,7 +158,9 @@ function textCondition(attribute: string, value: string, operator = '='): { cond
 function statusQuery(status: ListedStatus): string {
   switch (status) {
     case 'completed':
-      return "ExecutionStatus IN ('Completed', 'Canceled')";
+      return `ExecutionStatus IN ('Completed', 'Canceled') AND ${copilotStatus.name} != 'expired'`;
+    case 'expired':
+      return `ExecutionStatus = 'Completed' AND ${copilotStatus.name} = 'expired'`;
     case 'terminated':
       return "ExecutionStatus = 'Terminated'";
     case 'failed':
@@ -217,7 +220,7 @@ function toRow(execution: WorkflowExecutionInfo): PlacedRow {
   const updated = attributes.get(copilotUpdatedAt) ?? startTime;
   const createdAt = memo?.['createdAt'];
   const status =
-    closedStatus(execution.status.name) ?? SessionStatus.catch('active').parse(attributes.get(copilotStatus));
+    closedStatus(execution.status.name, attributes.get(copilotStatus)) ?? SessionStatus.catch('active').parse(attributes.get(copilotStatus));
   return {
     id,
     updatedMs: updated.getTime(),

@@ -2,6 +2,7 @@
 import type { WorkflowExecutionDescription, WorkflowExecutionStatusName } from '@temporalio/client';
 import type { QueryDefinition } from '@temporalio/common';
 import type { SessionInfo, SessionResult, SessionStatus } from '../contracts/session.ts';
+import { copilotStatus } from '../contracts/search-attributes.ts';
 import type { CallOptions, ServerLink } from './connection.ts';
 
 /** Where its worker was killed, a query waits 4 s for that worker before another gets it, and then for a replay. */
@@ -38,17 +39,20 @@ export async function describeSession(
     options.signal?.throwIfAborted();
     throw await link.explain(error, sessionId);
   }
-  const status = closedStatus(description.status.name);
+  const status = closedStatus(description.status.name, description.typedSearchAttributes.get(copilotStatus));
   const { runId, historyLength } = description;
   return { isClosed: status !== undefined, status, runId, historyLength };
 }
 
-/** The status of a session whose workflow has ended so, or undefined where it goes on. */
-export function closedStatus(name: WorkflowExecutionStatusName): ListedStatus | undefined {
+/**
+ * The status of a session whose workflow has ended so, or undefined where it goes on.
+ * @param listed what the session listed itself as
+ */
+export function closedStatus(name: WorkflowExecutionStatusName, listed: string | undefined): ListedStatus | undefined {
   switch (name) {
     case 'COMPLETED':
     case 'CANCELLED':
-      return 'completed';
+      return listed === 'expired' ? 'expired' : 'completed';
     case 'TERMINATED':
       return 'terminated';
     case 'FAILED':
@@ -59,7 +63,7 @@ export function closedStatus(name: WorkflowExecutionStatusName): ListedStatus | 
   }
 }
 
-/** What a completed session left behind. */
+/** What a completed or expired session left behind. */
 export async function readResult(
   link: ServerLink,
   sessionId: string,

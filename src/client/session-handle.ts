@@ -1,10 +1,11 @@
 /** One session, from the outside. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ContextView } from '../contracts/context.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import type { Usage } from '../contracts/json.ts';
 import * as messages from '../contracts/messages.ts';
 import type { PlanView, TranscriptPage } from '../contracts/messages.ts';
-import { type ContextState, QueuedMessage } from '../contracts/session.ts';
+import { QueuedMessage } from '../contracts/session.ts';
 import { isSettled, type TurnView } from '../contracts/turn.ts';
 import type { ServerLink } from './connection.ts';
 import { newUlid } from './create.ts';
@@ -135,12 +136,12 @@ export class SessionHandle {
   }
 
   /**
-   * Everything about the session but its conversation. Of a completed one it needs no worker.
+   * Everything about the session but its conversation. Of a completed or expired one it needs no worker.
    * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`
    */
   async info({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<SessionReport> {
     const { status } = await describeSession(this.#link, this.id, { signal });
-    if (status === 'completed') return (await readResult(this.#link, this.id, { signal })).info;
+    if (status === 'completed' || status === 'expired') return (await readResult(this.#link, this.id, { signal })).info;
     const info = await ask(this.#link, this.id, messages.info, [], { signal });
     return status === undefined ? info : { ...info, status };
   }
@@ -170,7 +171,7 @@ export class SessionHandle {
     return await ask(this.#link, this.id, messages.plan, [], { signal });
   }
 
-  async context({ signal }: { signal?: AbortSignal } = {}): Promise<ContextState> {
+  async context({ signal }: { signal?: AbortSignal } = {}): Promise<ContextView> {
     return await ask(this.#link, this.id, messages.context, [], { signal });
   }
 

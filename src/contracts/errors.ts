@@ -75,6 +75,11 @@ export const ERRORS = {
     exitCode: 4,
     message: (d) => `Context key "${d['key']}" is protected and keeps its value. Use another key.`,
   },
+  SnapshotNotFound: {
+    retryable: false,
+    exitCode: 3,
+    message: (d) => `There is no context snapshot ${d['wanted']}. Snapshots that there are: ${d['known']}.`,
+  },
   TeamNotFound: {
     retryable: false,
     exitCode: 3,

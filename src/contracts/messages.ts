@@ -4,9 +4,30 @@
  */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import { z } from 'zod';
-import type { Usage } from './json.ts';
+import {
+  type Change,
+  ContextKey,
+  type ContextDiff,
+  type ContextPoint,
+  type ContextSize,
+  ContextValues,
+  type ContextView,
+  jsonProblem,
+  MergeStrategy,
+  type SnapshotInfo,
+} from './context.ts';
+import type { SessionExport } from './export.ts';
+import type { Json, Usage } from './json.ts';
+import { MAX_MESSAGE_BYTES } from './limits.ts';
 import type { ProgressPage } from './progress.ts';
-import { type ContextState, MessageText, QueuedMessage, type SessionInfo, SessionStatus } from './session.ts';
+import {
+  MessageText,
+  QueuedMessage,
+  SavedPosition,
+  type SessionConfig,
+  type SessionInfo,
+  SessionStatus,
+} from './session.ts';
 import type { ResolvedTeam } from './team.ts';
 import type { Message, TranscriptAddress } from './transcript.ts';
 import type { Step, TurnView } from './turn.ts';
@@ -43,6 +64,77 @@ export type InterruptPayload = z.infer<typeof InterruptPayload>;
 export const ChangeStatusPayload = z.strictObject({ status: SessionStatus, reason: Reason.optional() });
 export type ChangeStatusPayload = z.infer<typeof ChangeStatusPayload>;
 
+const ExpectedVersion = z.int().min(0).optional();
+
+/** Replaces what a session knows; `plan` stays where it is not given. Not while a turn runs or messages wait. */
+export const SavePayload = SavedPosition.extend({
+  conversation: z.array(
+    z.strictObject({ role: z.enum(['user', 'assistant']), text: z.string().max(MAX_MESSAGE_BYTES) }),
+  ),
+  context: ContextValues,
+  /** Version of the session that the caller has seen; another one is a `VersionConflict`. */
+  expectedVersion: ExpectedVersion,
+});
+export type SavePayload = z.infer<typeof SavePayload>;
+
+/** One change of the context. */
+export const EditContextPayload = z.strictObject({
+  edit: z.discriminatedUnion('op', [
+    z.strictObject({
+      op: z.literal('set'),
+      key: ContextKey,
+      value: z.custom<Json>((value) => jsonProblem(value) === undefined),
+      protect: z.boolean().optional(),
+      ephemeral: z.boolean().optional(),
+    }),
+    z.strictObject({ op: z.literal('delete'), key: ContextKey }),
+    z.strictObject({ op: z.literal('update'), values: ContextValues }),
+    z.strictObject({
+      op: z.literal('merge'),
+      values: ContextValues,
+      strategy: MergeStrategy.optional(),
+      prefix: z.string().min(1).max(100).optional(),
+    }),
+    z.strictObject({ op: z.literal('snapshot'), reason: z.string().min(1).max(200) }),
+  ]),
+  expectedVersion: ExpectedVersion,
+});
+export type EditContextPayload = z.infer<typeof EditContextPayload>;
+
+/** `snapshot`: its id, the version that it shows, or `latest`. */
+export const RestoreContextPayload = z.strictObject({
+  snapshot: z.union([z.string().min(1).max(100), z.int().min(0)]),
+  expectedVersion: ExpectedVersion,
+});
+export type RestoreContextPayload = z.infer<typeof RestoreContextPayload>;
+
+/** Answer of `save`, `editContext` and `restoreContext`: what holds now. */
+export interface ChangeReport {
+  readonly changed: boolean;
+  /** Of the session. */
+  readonly version: number;
+  readonly contextVersion: number;
+  readonly updatedAt: string;
+  /** Keys that kept another value than the one given. */
+  readonly skipped: readonly string[];
+}
+
+/** Answer of the `load` query. */
+export interface LoadedSession {
+  readonly sessionId: string;
+  readonly mode: string;
+  readonly conversation: readonly Message[];
+  readonly context: ContextValues;
+  readonly phase: string | null;
+  readonly step: number | string | null;
+  readonly plan: Json | null;
+  readonly status: SessionStatus;
+  readonly config: SessionConfig;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  readonly version: number;
+}
+
 /** Answer of `changeStatus` and `interrupt`: whether anything changed, and what holds now. */
 export interface StatusChange {
   readonly changed: boolean;
@@ -73,6 +165,10 @@ export const awaitTurn = defineUpdate<TurnView, [AwaitTurnPayload]>('awaitTurn')
 export const interrupt = defineUpdate<StatusChange, [InterruptPayload]>('interrupt');
 export const changeStatus = defineUpdate<StatusChange, [ChangeStatusPayload]>('changeStatus');
 
+export const save = defineUpdate<ChangeReport, [SavePayload]>('save');
+export const editContext = defineUpdate<ChangeReport, [EditContextPayload]>('editContext');
+export const restoreContext = defineUpdate<ChangeReport, [RestoreContextPayload]>('restoreContext');
+
 export const info = defineQuery<SessionInfo>('info');
 /** Messages from index `from` (default 0) of the conversation, or of the running thread `thread`. */
 export const transcript = defineQuery<TranscriptPage, [number?, string?]>('transcript');
@@ -80,7 +176,18 @@ export const transcript = defineQuery<TranscriptPage, [number?, string?]>('trans
 export const turns = defineQuery<readonly TurnView[], [number?]>('turns');
 /** The plan of the latest turn that has one. */
 export const plan = defineQuery<PlanView | null>('plan');
-export const context = defineQuery<ContextState>('context');
+export const context = defineQuery<ContextView>('context');
+/** Snapshots of the context, oldest first, without their data. */
+export const snapshots = defineQuery<readonly SnapshotInfo[]>('snapshots');
+/** The newest changes of the context, oldest first. */
+export const changes = defineQuery<readonly Change[]>('changes');
+export const contextSize = defineQuery<ContextSize>('contextSize');
+/** What differs between two snapshots, by id or version, or from the `present` context. */
+export const contextDiff = defineQuery<ContextDiff, [ContextPoint, ContextPoint]>('contextDiff');
+/** What `save` replaces, all of it. */
+export const load = defineQuery<LoadedSession>('load');
+/** The whole session as one value. */
+export const exportSession = defineQuery<SessionExport>('export');
 export const usage = defineQuery<{ total: Usage; byAgent: Readonly<Record<string, Usage>> }>('usage');
 export const team = defineQuery<ResolvedTeam>('team');
 /** What happened since event `from`; for followers. */

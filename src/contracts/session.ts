@@ -1,5 +1,7 @@
 /** A session: how it starts, what it shows of itself, what it carries from run to run. */
 import { z } from 'zod';
+import type { SessionExport } from './export.ts';
+import { type ContextInput, ContextValues } from './context.ts';
 import { Json, type Usage, utf8Bytes } from './json.ts';
 import { MAX_MESSAGE_BYTES } from './limits.ts';
 import { AgentOverride, Name, ResolvedTeam } from './team.ts';
@@ -14,7 +16,8 @@ export const SessionId = z
     'use letters, digits, "_" and "-", 100 at most, starting with a letter or digit',
   );
 
-export const SessionStatus = z.enum(['active', 'suspended', 'completed']);
+/** `expired`: nobody sent anything for its `idleTimeoutMs`. Completed and expired sessions are closed. */
+export const SessionStatus = z.enum(['active', 'suspended', 'completed', 'expired']);
 export type SessionStatus = z.infer<typeof SessionStatus>;
 
 /** Settings of one session; unknown keys are errors. */
@@ -25,6 +28,8 @@ export const SessionConfig = z.strictObject({
   workspace: z.string().startsWith('/', 'use an absolute path').max(4_096).optional(),
   /** Events of a run before the session continues as new. Default {@link DEFAULT_HISTORY_LIMIT}. */
   historyLimit: z.int().min(40).max(10_000).optional(),
+  /** Milliseconds without a message after which an active session expires; null: never. Default 24 hours. */
+  idleTimeoutMs: z.int().min(1_000).max(10 * 365 * 86_400_000).nullable().optional(),
   /** Changes to single agents for this session only. */
   agents: z.record(Name, AgentOverride).optional(),
 });
@@ -53,13 +58,6 @@ export const Label = z
     error: 'it contains control characters or half of a surrogate pair',
   });
 
-/** Keys of the session's context. */
-export const ContextKey = z
-  .string()
-  .min(1)
-  .max(200)
-  .refine((key) => !['__proto__', 'constructor', 'prototype'].includes(key), { error: 'this key is reserved' });
-
 /** A message of a person on its way in. */
 export const QueuedMessage = z.strictObject({
   /** Chosen by the sender; the same id is the same message, however often it is sent. */
@@ -67,14 +65,6 @@ export const QueuedMessage = z.strictObject({
   text: MessageText,
 });
 export type QueuedMessage = z.infer<typeof QueuedMessage>;
-
-export const ContextState = z.object({
-  version: z.int(),
-  values: z.record(z.string(), Json),
-  /** Keys protected in this session, beyond the ones that always are. */
-  protectedKeys: z.array(z.string()),
-});
-export type ContextState = z.infer<typeof ContextState>;
 
 /** A remark on something that was ignored, such as a signal with a payload that made no sense. */
 export const Note = z.object({ at: z.string(), text: z.string() });
@@ -116,6 +106,15 @@ export interface Turn {
   endedAt?: string;
 }
 
+/** Phase and step as a caller of `save` left them; a running turn has its own. */
+export const SavedPosition = z.strictObject({
+  phase: z.string().min(1).max(100).nullable(),
+  step: z.union([z.int().min(0), z.string().min(1).max(200)]).nullable(),
+  /** Any plan of the caller's own. */
+  plan: Json.optional(),
+});
+export type SavedPosition = z.infer<typeof SavedPosition>;
+
 /** What a session is started with. */
 export const SessionStart = z.object({
   mode: Name,
@@ -123,8 +122,10 @@ export const SessionStart = z.object({
   user: Label.optional(),
   team: ResolvedTeam,
   config: SessionConfig,
-  context: z.record(ContextKey, Json),
+  context: ContextValues,
   message: QueuedMessage.optional(),
+  /** Another session to begin with, as `import` and `fork` give it; `context` is then merged into its context. */
+  from: z.custom<SessionExport>().optional(),
 });
 export type SessionStart = z.infer<typeof SessionStart>;
 
@@ -144,6 +145,8 @@ export interface SessionState {
   readonly createdAt: string;
   status: SessionStatus;
   suspendReason?: string;
+  /** As the last `save` left it; gone with the next turn. */
+  saved?: SavedPosition;
   /** Goes up with every change that a reader can see. */
   version: number;
   updatedAt: string;
@@ -160,7 +163,7 @@ export interface SessionState {
   remembered: [string, string][];
   /** The live conversation; `bytes` is the size of its text. */
   transcript: { address: TranscriptAddress; messages: Message[]; bytes: number };
-  context: ContextState;
+  context: ContextInput;
   usage: Record<string, Usage>;
   notes: Note[];
   /** Number of the next progress event. */
@@ -183,9 +186,10 @@ export interface SessionInfo {
   readonly digest: string;
   readonly status: SessionStatus;
   readonly suspendReason: string | null;
-  readonly phase: Phase;
-  /** Number of the step that runs, or null. */
-  readonly step: number | null;
+  /** What the running turn does; between turns what the last `save` said, else `idle`, or `init` before the first. */
+  readonly phase: Phase | (string & {}) | null;
+  /** Number of the step that runs, what the last `save` said, or null. */
+  readonly step: number | string | null;
   readonly version: number;
   readonly createdAt: string;
   readonly lastActiveAt: string;

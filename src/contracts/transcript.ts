@@ -5,11 +5,18 @@ import { z } from 'zod';
 export const ToolCall = z.object({ id: z.string(), name: z.string(), arguments: z.string() });
 export type ToolCall = z.infer<typeof ToolCall>;
 
-export const UserMessage = z.object({ role: z.literal('user'), text: z.string(), turnId: z.string().optional() });
+export const UserMessage = z.object({
+  role: z.literal('user'),
+  text: z.string(),
+  turnId: z.string().optional(),
+  /** Number of the turn. */
+  turn: z.int().optional(),
+});
 export const AssistantMessage = z.object({
   role: z.literal('assistant'),
   text: z.string(),
   turnId: z.string().optional(),
+  turn: z.int().optional(),
   /** Id of the agent that wrote it. */
   agent: z.string().optional(),
   toolCalls: z.array(ToolCall).optional(),

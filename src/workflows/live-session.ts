@@ -1,5 +1,6 @@
 /** The running session: its state, who follows it, and what stops it. */
 import {
+  ApplicationFailure,
   CancellationScope,
   CancelledFailure,
   condition,
@@ -9,9 +10,10 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { Answered } from '../contracts/activities.ts';
-import { addUsage, NO_USAGE, utf8Bytes } from '../contracts/json.ts';
+import { addUsage, type Json, NO_USAGE, utf8Bytes } from '../contracts/json.ts';
 import {
   DEFAULT_HISTORY_LIMIT,
+  DEFAULT_IDLE_TIMEOUT_MS,
   MAX_NOTES,
   MAX_PROGRESS_EVENTS,
   MAX_QUEUED_BYTES,
@@ -24,8 +26,8 @@ import { copilotPhase, copilotStatus, copilotUpdatedAt } from '../contracts/sear
 import type { QueuedMessage, SessionInfo, SessionState, Turn } from '../contracts/session.ts';
 import { isSettled, type Phase, type TurnView } from '../contracts/turn.ts';
 import { DurableContext } from './context.ts';
-import { detailsMarkdown } from './details.ts';
-import { allTurns, sessionInfo, statusOf, turnView } from './views.ts';
+import { detailsMarkdown } from './views/details.ts';
+import { allTurns, sessionInfo, statusOf, turnView } from './views/views.ts';
 
 interface CallOptions<T> {
   /** Whether `suspend({now: true})` may stop it. Default true. */
@@ -41,6 +43,8 @@ export class LiveSession {
   /** Set when the run is about to be continued as new: nobody waits any more. */
   isMoving = false;
 
+  /** What the running phase writes to. */
+  #work: DurableContext;
   readonly #firstSeq: number;
   readonly #events: ProgressEvent[] = [];
   #waiting = 0;
@@ -51,6 +55,7 @@ export class LiveSession {
   constructor(state: SessionState) {
     this.state = state;
     this.context = new DurableContext(state.context);
+    this.#work = this.context;
     this.#firstSeq = state.progressSeq;
     // A carried session is listed already; a new one is listed by its start.
     this.#published = this.#listed();
@@ -62,7 +67,16 @@ export class LiveSession {
   }
 
   get isClosing(): boolean {
-    return this.state.status === 'completed';
+    return this.state.status === 'completed' || this.state.status === 'expired';
+  }
+
+  /** Milliseconds until the session may expire, as far as is known now; undefined where it never does. */
+  get idleLeftMs(): number | undefined {
+    const { status, current, queue, config, lastActiveAt } = this.state;
+    const timeoutMs = config.idleTimeoutMs === undefined ? DEFAULT_IDLE_TIMEOUT_MS : config.idleTimeoutMs;
+    if (timeoutMs === null) return undefined;
+    const isIdle = status === 'active' && current === undefined && queue.length === 0;
+    return isIdle ? Date.parse(lastActiveAt) + timeoutMs - Date.now() : timeoutMs;
   }
 
   /** Whether there is a turn to run, or one to end. */
@@ -197,6 +211,56 @@ export class LiveSession {
     return true;
   }
 
+  /** Does a phase's work on a copy of the context: what throws leaves the context as it was. */
+  async isolated<T>(work: () => Promise<T>): Promise<T> {
+    this.#work = this.context.branch();
+    const result = await work();
+    this.context.join(this.#work, new Date().toISOString());
+    this.noteWarnings();
+    return result;
+  }
+
+  /** Writes a result of the running phase into its copy of the context; one that does not fit is noted. */
+  remember(key: string, value: Json): void {
+    try {
+      this.#work.set(key, value, new Date().toISOString());
+    } catch (error) {
+      if (!(error instanceof ApplicationFailure)) throw error;
+      this.note(error.message);
+    }
+  }
+
+  /** Turns what the context warns of into notes. */
+  noteWarnings(): void {
+    for (const warning of this.context.takeWarnings()) {
+      this.note(
+        warning.kind === 'size'
+          ? `The context has grown to ${warning.bytes} bytes, most of it in ${warning.largest.join(', ')}.`
+          : `Snapshots ${warning.ids.join(', ')} of the context were dropped: together they were larger than ${warning.limitBytes} bytes.`,
+      );
+    }
+  }
+
+  /** The end of a turn's last phase. */
+  endPhase(turn: Turn): void {
+    this.#snapshot('after', turn);
+    turn.phase = 'idle';
+  }
+
+  #snapshot(side: 'before' | 'after', { phase, number }: Turn): void {
+    if (phase === 'idle') return;
+    this.context.checkpoint(`${side}_${phase}_phase`, { turn: number, phase }, new Date().toISOString());
+  }
+
+  /** Ends the session, and the running turn with what it has. */
+  close(status: 'completed' | 'expired'): void {
+    this.state.status = status;
+    delete this.state.suspendReason;
+    this.interrupt();
+    this.record({ type: 'session', status });
+    this.touch();
+  }
+
   /** Stops what may be stopped, for it to be done again later. */
   stopCalls(): void {
     for (const [scope, isStoppable] of this.#calls) if (isStoppable) scope.cancel();
@@ -212,7 +276,11 @@ export class LiveSession {
   }
 
   setPhase(turn: Turn, phase: Phase): void {
-    turn.phase = phase;
+    if (turn.phase !== phase) {
+      this.#snapshot('after', turn);
+      turn.phase = phase;
+      this.#snapshot('before', turn);
+    }
     this.touch();
     if (phase !== 'routing' && phase !== 'one-shot') this.publish();
   }
@@ -261,7 +329,7 @@ export class LiveSession {
     const { status, phase, updatedAt } = this.info;
     upsertSearchAttributes([
       { key: copilotStatus, value: status },
-      { key: copilotPhase, value: phase },
+      { key: copilotPhase, value: phase ?? 'idle' },
       { key: copilotUpdatedAt, value: new Date(updatedAt) },
     ]);
   }

@@ -6,8 +6,10 @@ import {
   MAX_TRANSCRIPT_BYTES,
 } from '../contracts/limits.ts';
 import { utf8Bytes } from '../contracts/json.ts';
+import { SessionExport } from '../contracts/export.ts';
 import { type SessionInput, SessionStart, type SessionState, type Turn } from '../contracts/session.ts';
 import { advance, EMPTY_TRANSCRIPT, type Message } from '../contracts/transcript.ts';
+import { isSettled, type TurnView } from '../contracts/turn.ts';
 import { check } from './check.ts';
 import { DurableContext } from './context.ts';
 
@@ -18,10 +20,11 @@ export function restore(input: SessionInput | undefined, now: string): SessionSt
   return freshState(check(SessionStart, input?.start, 'Input of the workflow'), now);
 }
 
-function freshState(start: SessionStart, now: string): SessionState {
-  const context = new DurableContext();
-  for (const [key, value] of Object.entries(start.context)) context.set(key, value);
-  return {
+function freshState({ from, ...start }: SessionStart, now: string): SessionState {
+  const file = from === undefined ? undefined : check(SessionExport, from, 'Exported session');
+  const context = file ? DurableContext.fromJSON(file.context) : new DurableContext();
+  context.update(start.context, now);
+  const state: SessionState = {
     schemaVersion: 1,
     name: start.name,
     ...(start.user === undefined ? {} : { user: start.user }),
@@ -45,6 +48,49 @@ function freshState(start: SessionStart, now: string): SessionState {
     progressSeq: 0,
     runs: 1,
   };
+  return file ? continued(state, file) : state;
+}
+
+/** A new session that knows what the exported one knew. */
+function continued(state: SessionState, { session, conversation, turns, usage }: SessionExport): SessionState {
+  const recent = turns.filter(({ status }) => isSettled(status)).map((view) => turnOf(view, conversation));
+  const numbers = [...turns, ...conversation].map((item) => Number(/^turn-(\d+)$/.exec(idOf(item) ?? '')?.[1] ?? 0));
+  const known: SessionState = {
+    ...state,
+    version: session.version,
+    turnCount: session.turnCount,
+    // The next turn must not take an id that is taken.
+    messageCount: Math.max(0, ...numbers),
+    recent,
+    remembered: recent.map(({ messageId, id }) => [messageId, id]),
+    usage,
+    ...(session.saved ? { saved: session.saved } : {}),
+  };
+  appendMessages(known, conversation);
+  return known;
+}
+
+const idOf = (item: TurnView | Message): string | undefined =>
+  'id' in item ? item.id : 'turnId' in item ? item.turnId : undefined;
+
+function turnOf(view: TurnView, conversation: readonly Message[]): Turn {
+  const text = conversation.find((message) => message.role === 'user' && message.turnId === view.id)?.text ?? '';
+  return {
+    ...view,
+    text,
+    task: text,
+    phase: 'idle',
+    next: { kind: 'end', outcome: { status: 'interrupted', reply: view.reply } },
+    steps: view.steps.map((step) => ({ ...step, notes: '', artifacts: [] })),
+    isInTranscript: true,
+  } as Turn; // zod types an absent key as one that may be undefined
+}
+
+/** Puts another conversation in the place of the live one. */
+export function replaceMessages(state: SessionState, messages: readonly Message[]): void {
+  const address = { ...EMPTY_TRANSCRIPT, epoch: state.transcript.address.epoch + 1 };
+  state.transcript = { address, messages: [], bytes: 0 };
+  appendMessages(state, messages);
 }
 
 /** Appends to the live transcript, and lets the oldest messages go when it has grown past its limit. */

@@ -8,6 +8,7 @@
  * | suspended | `continue`, changeStatus | active: goes on at the very call where it stopped               |
  * | active    | `continue`               | active: the last turn, if it failed, goes on where it failed    |
  * | both      | changeStatus(completed)  | completed: the running turn is interrupted, the workflow ends   |
+ * | active    | idle for `idleTimeoutMs` | expired: the workflow ends; a suspended session never expires   |
  *
  * Turns run one after another in the loop below, never in a handler. A phase says what comes next
  * ({@link NextStep}); only this file switches on it.
@@ -20,13 +21,17 @@ import {
   continueAsNew,
   isCancellation,
   log,
+  sleep,
 } from '@temporalio/workflow';
 import { fromFailure } from '../contracts/errors.ts';
 import type { SessionInput, SessionResult, Turn } from '../contracts/session.ts';
 import { findMode } from '../contracts/team.ts';
 import type { Message } from '../contracts/transcript.ts';
 import type { NextStep, TurnOutcome } from '../contracts/turn.ts';
-import { acceptSignals, acceptUpdates, answerQueries } from './handlers.ts';
+import { acceptChanges } from './handlers/changes.ts';
+import { answerQueries } from './handlers/queries.ts';
+import { acceptSignals } from './handlers/signals.ts';
+import { acceptUpdates } from './handlers/updates.ts';
 import { LiveSession } from './live-session.ts';
 import { answer } from './phases/answer.ts';
 import { oneShot } from './phases/one-shot.ts';
@@ -37,10 +42,14 @@ import { appendMessages, rememberTurn, restore } from './restore.ts';
 
 export async function copilotSession(input: SessionInput): Promise<SessionResult> {
   const session = new LiveSession(restore(input, new Date().toISOString()));
+  // Before the handlers: an update that came with the start finds the message already there.
+  if ('start' in input && input.start.message) session.enqueue(input.start.message);
   answerQueries(session);
   acceptSignals(session);
   acceptUpdates(session);
-  if ('start' in input && input.start.message) session.enqueue(input.start.message);
+  acceptChanges(session);
+  const idleness = new CancellationScope();
+  const watching = idleness.run(() => watchIdleness(session)).catch(ignoreCancellation);
 
   try {
     for (;;) {
@@ -53,9 +62,25 @@ export async function copilotSession(input: SessionInput): Promise<SessionResult
   } catch (error) {
     // A cancel request, from the Web UI for example, completes the session.
     if (!isCancellation(error)) throw error;
-    session.state.status = 'completed';
+    session.close('completed');
   }
+  idleness.cancel();
+  await watching;
   return await CancellationScope.nonCancellable(() => close(session));
+}
+
+/** One long timer, looked at when it fires: made anew for each turn it would cost two events a turn. */
+async function watchIdleness(session: LiveSession): Promise<void> {
+  for (;;) {
+    const left = session.idleLeftMs;
+    if (left === undefined || session.isClosing) return;
+    if (left <= 0) return session.close('expired');
+    await sleep(left);
+  }
+}
+
+function ignoreCancellation(error: unknown): void {
+  if (!isCancellation(error)) throw error;
 }
 
 /** The turn in hand, or the first that waits. */
@@ -71,6 +96,7 @@ function nextTurn(session: LiveSession): Turn {
 function begin(session: LiveSession, turn: Turn): void {
   const { state } = session;
   const now = new Date().toISOString();
+  delete state.saved;
   turn.number = state.turnCount += 1;
   turn.status = 'running';
   turn.startedAt = now;
@@ -83,8 +109,8 @@ function begin(session: LiveSession, turn: Turn): void {
     turn.next = preset.route === 'planned' ? { kind: 'plan' } : { kind: 'one-shot', agent: turn.agent };
   }
   const { context } = session;
-  if (context.has('initial_task')) context.set('current_task', turn.text);
-  else context.set('initial_task', turn.text);
+  if (context.has('initial_task')) context.set('current_task', turn.text, now);
+  else context.set('initial_task', turn.text, now);
   session.record({ type: 'turn-started', turnId: turn.id, number: turn.number, text: turn.text });
 }
 
@@ -104,7 +130,7 @@ type RunningStep = Exclude<NextStep, { kind: 'end' }>;
 /** One phase. What goes wrong in it is an outcome of the turn, never a failure of the session. */
 async function attempt(session: LiveSession, turn: Turn, next: RunningStep): Promise<NextStep> {
   try {
-    return await perform(session, turn, next);
+    return await session.isolated(() => perform(session, turn, next));
   } catch (error) {
     if (isCancellation(error)) {
       // Not a turn that was stopped, but the workflow.
@@ -145,19 +171,20 @@ function perform(session: LiveSession, turn: Turn, next: RunningStep): Promise<N
 function end(session: LiveSession, turn: Turn, outcome: TurnOutcome): void {
   const { state } = session;
   turn.status = outcome.status;
-  turn.phase = 'idle';
+  session.endPhase(turn);
   turn.reply = outcome.reply ?? turn.reply;
   if (outcome.status === 'failed') turn.error = outcome.error;
   if (outcome.status === 'awaiting-input') turn.questions = [...outcome.questions];
   turn.endedAt = new Date().toISOString();
   state.lastActiveAt = turn.endedAt;
-  const question: Message = { role: 'user', text: turn.text, turnId: turn.id };
+  const at = { turnId: turn.id, turn: turn.number };
+  const question: Message = { role: 'user', text: turn.text, ...at };
   appendMessages(state, [
     ...(turn.isInTranscript ? [] : [question]),
     {
       role: 'assistant',
       text: turn.reply || `[This turn ended without an answer: ${turn.error?.message ?? turn.status}]`,
-      turnId: turn.id,
+      ...at,
       ...(turn.agent === undefined ? {} : { agent: turn.agent }),
       ...(outcome.status === 'completed' || outcome.status === 'awaiting-input' ? {} : { partial: true }),
     },
@@ -189,5 +216,5 @@ async function close(session: LiveSession): Promise<SessionResult> {
   session.touch();
   session.publish();
   await condition(allHandlersFinished);
-  return { info: session.info, context: session.context.toJSON().values };
+  return { info: session.info, context: session.context.view().values };
 }

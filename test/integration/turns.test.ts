@@ -125,6 +125,18 @@ describe('turns', function () {
     assert.deepEqual(asked, ['first', ...Array.from({ length: 16 }, (_, index) => `message ${index + 1}`)]);
   });
 
+  it('a first message that its sender sends again while the session starts is answered once', async () => {
+    playTeam(world.model, { answer: 'ok' });
+    for (let number = 1; number <= 10; number++) {
+      const id = `first-${number}`;
+      // Updates that wait for the very first workflow task: they must find the message that came with the start.
+      const session = await world.copilot.create({ id, mode: 'one-shot', message: 'hello', messageId: 'first' });
+      const turns = await Promise.all([session.awaitTurn('turn-1'), session.send('hello', { messageId: 'first' })]);
+      assert.deepEqual(turns.map((turn) => [turn.id, turn.status]), [['turn-1', 'completed'], ['turn-1', 'completed']]);
+      assert.equal((await session.info()).turns, 1);
+    }
+  });
+
   it('a message sent again and again, at once and after continue-as-new, is answered exactly once', async () => {
     playTeam(world.model, { answer: 'ok' });
     const session = await world.copilot.create({ mode: 'one-shot', config: { historyLimit: 40 } });

@@ -4,7 +4,7 @@ import { toFailure } from '../../contracts/errors.ts';
 import type { Turn } from '../../contracts/session.ts';
 import type { AgentDefinition } from '../../contracts/team.ts';
 import type { CallLabel } from '../activities.ts';
-import { oneLine } from '../details.ts';
+import { oneLine } from '../views/details.ts';
 import type { LiveSession } from '../live-session.ts';
 
 /** The agent's definition. @throws InvalidModelOutput where the team has no such agent */

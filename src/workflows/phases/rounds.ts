@@ -6,7 +6,7 @@ import { addUsage } from '../../contracts/json.ts';
 import type { Turn } from '../../contracts/session.ts';
 import { advance, EMPTY_TRANSCRIPT, type Message, type ToolCall } from '../../contracts/transcript.ts';
 import { activities } from '../activities.ts';
-import { oneLine } from '../details.ts';
+import { oneLine } from '../views/details.ts';
 import type { LiveSession } from '../live-session.ts';
 import { agentCall, findAgent, label } from './call.ts';
 
@@ -19,6 +19,9 @@ export interface Work {
   readonly first: Message;
   readonly tools: readonly string[];
 }
+
+/** Rounds of an agent after which the context is kept by itself. */
+const CHECKPOINT_ROUNDS = 5;
 
 /** Names of the agent's tools that this session allows. */
 export function allowedTools(session: LiveSession, agentId: string): string[] {
@@ -38,6 +41,7 @@ export async function runRounds(session: LiveSession, turn: Turn, work: Work): P
   turn.thread = thread;
   let tail: Message[] = [work.first];
   for (let round = 1; round <= limit; round++) {
+    session.context.maybeCheckpoint(round, CHECKPOINT_ROUNDS, new Date().toISOString());
     const reply = await think(session, turn, work, round, tail);
     const said: Message = {
       role: 'assistant',

@@ -17,6 +17,7 @@ export async function route(session: LiveSession, turn: Turn): Promise<NextStep>
   turn.route = decision.route;
   turn.routeReason = source === 'model' ? decision.reason : `${decision.reason} (${source})`;
   turn.task = decision.refinedTask.trim() || turn.text;
+  session.remember('route', { route: decision.route, agent: turn.agent, task: turn.task });
   session.record({
     type: 'routed',
     turnId: turn.id,

@@ -5,7 +5,7 @@ import { type ErrorType, fromFailure, toFailure } from '../../contracts/errors.t
 import { workflowInfo } from '@temporalio/workflow';
 import type { Turn } from '../../contracts/session.ts';
 import type { NextStep, Step } from '../../contracts/turn.ts';
-import { oneLine } from '../details.ts';
+import { oneLine } from '../views/details.ts';
 import type { LiveSession } from '../live-session.ts';
 import { allowedTools, runRounds } from './rounds.ts';
 
@@ -39,7 +39,11 @@ export async function runStep(session: LiveSession, turn: Turn, number: number):
     step.summary = report.summary.slice(0, MAX_SUMMARY);
     session.touch();
     session.record({ type: 'step-ended', turnId: turn.id, step: number, status: step.status, summary: step.summary });
-    if (report.status === 'done') return { kind: 'step', number: number + 1 };
+    if (report.status === 'done') {
+      const done = turn.steps.filter(({ status }) => status === 'completed');
+      session.remember('results', done.map(({ summary, number: of }) => ({ step: of, summary: oneLine(summary, MAX_OLD_SUMMARY) })));
+      return { kind: 'step', number: number + 1 };
+    }
     problem = report.summary;
   }
   throw toFailure('StepFailed', {

@@ -1,6 +1,6 @@
 /** The session as Markdown, live in the Web UI without opening an event. */
-import type { SessionInfo, Turn } from '../contracts/session.ts';
-import type { Step } from '../contracts/turn.ts';
+import type { SessionInfo, Turn } from '../../contracts/session.ts';
+import type { Step } from '../../contracts/turn.ts';
 
 const MARK: Record<Step['status'], string> = {
   pending: '- [ ]',

@@ -1,9 +1,9 @@
 /** What callers see of the state. */
 import { workflowInfo } from '@temporalio/workflow';
-import { addUsage, NO_USAGE, type Usage } from '../contracts/json.ts';
-import type { PlanView } from '../contracts/messages.ts';
-import type { SessionInfo, SessionState, Turn } from '../contracts/session.ts';
-import type { TurnStatus, TurnView } from '../contracts/turn.ts';
+import { addUsage, NO_USAGE, type Usage } from '../../contracts/json.ts';
+import type { PlanView } from '../../contracts/messages.ts';
+import type { SessionInfo, SessionState, Turn } from '../../contracts/session.ts';
+import type { TurnStatus, TurnView } from '../../contracts/turn.ts';
 
 /** A turn that waits or runs in a suspended session is suspended too: whoever follows it need not wait. */
 export function statusOf(turn: Turn, state: SessionState): TurnStatus {
@@ -52,7 +52,7 @@ export function totalUsage(state: SessionState): Usage {
 }
 
 export function sessionInfo(state: SessionState, contextVersion: number): SessionInfo {
-  const { current } = state;
+  const { current, saved } = state;
   return {
     id: workflowInfo().workflowId,
     name: state.name,
@@ -62,8 +62,8 @@ export function sessionInfo(state: SessionState, contextVersion: number): Sessio
     digest: state.team.digest,
     status: state.status,
     suspendReason: state.suspendReason ?? null,
-    phase: current?.phase ?? (state.turnCount === 0 ? 'init' : 'idle'),
-    step: current?.steps.find(({ status }) => status === 'in-progress')?.number ?? null,
+    phase: current ? current.phase : saved ? saved.phase : state.turnCount === 0 ? 'init' : 'idle',
+    step: current ? (current.steps.find(({ status }) => status === 'in-progress')?.number ?? null) : (saved?.step ?? null),
     version: state.version,
     createdAt: state.createdAt,
     lastActiveAt: state.lastActiveAt,

@@ -1,0 +1,144 @@
+/** What callers may say about a change of the context, and how it is sent. */
+import { z } from 'zod';
+import {
+  ContextKey,
+  ContextValues,
+  type ContextPoint,
+  jsonProblem,
+  MergeStrategy,
+  type SnapshotRef,
+} from '../../contracts/context.ts';
+import { CopilotError } from '../../contracts/errors.ts';
+import type { Json } from '../../contracts/json.ts';
+import {
+  type EditContextPayload,
+  RestoreContextPayload,
+  SavePayload,
+} from '../../contracts/messages.ts';
+import { checkInput } from '../input.ts';
+
+export interface ChangeOptions {
+  /**
+   * Version of the session that the caller has seen. Where it is another by now, nothing changes and the call ends
+   * with `VersionConflict`. Default: whatever it is.
+   */
+  readonly expectedVersion?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface SetContextOptions extends ChangeOptions {
+  /** Makes the key keep this value for good. Default false. */
+  readonly protect?: boolean | undefined;
+  /** Keeps the value for this run of the workflow only, and out of snapshots and exports. Default false. */
+  readonly ephemeral?: boolean | undefined;
+}
+
+export interface MergeContextOptions extends ChangeOptions {
+  /** Default `safe`: only new keys. */
+  readonly strategy?: MergeStrategy | undefined;
+  /** What `prefixed` puts before each key. */
+  readonly prefix?: string | undefined;
+}
+
+/** What `save` replaces. A message needs its role and text; what else it holds, as `load` gives it, is left out. */
+export interface SavedSession {
+  readonly conversation: readonly { readonly role: string; readonly text: string }[];
+  readonly context: ContextValues;
+  readonly phase: string | null;
+  readonly step: number | string | null;
+  /** Where it is not given, the plan stays. */
+  readonly plan?: Json | undefined;
+}
+
+type Edit = EditContextPayload['edit'];
+
+const ExpectedVersion = z.int().min(0).optional();
+const Flag = z.boolean().optional();
+const Prefix = z.string().min(1, 'it is empty').max(100).optional();
+const Reason = z.string().min(1, 'it is empty').max(200);
+
+/** @throws CopilotError `InvalidInput` */
+export function savePayload(given: SavedSession, { expectedVersion }: ChangeOptions): SavePayload {
+  const { conversation } = given;
+  const payload = {
+    ...given,
+    conversation: Array.isArray(conversation) ? conversation.map(bareMessage) : conversation,
+    ...(expectedVersion === undefined ? {} : { expectedVersion }),
+  };
+  return checkInput(SavePayload, withoutUndefined(payload), '');
+}
+
+function bareMessage(message: unknown): unknown {
+  if (typeof message !== 'object' || message === null || !('role' in message) || !('text' in message)) return message;
+  return { role: message.role, text: message.text };
+}
+
+/** @throws CopilotError `InvalidInput` */
+export function setEdit(key: string, value: Json, { protect, ephemeral }: SetContextOptions): Edit {
+  const problem = jsonProblem(value);
+  if (problem !== undefined) throw new CopilotError('InvalidInput', { what: `Context value "${key}"`, problem });
+  return {
+    op: 'set',
+    key: checkInput(ContextKey, key, 'key'),
+    value,
+    ...optional('protect', checkInput(Flag, protect, 'protect')),
+    ...optional('ephemeral', checkInput(Flag, ephemeral, 'ephemeral')),
+  };
+}
+
+/** @throws CopilotError `InvalidInput` */
+export function deleteEdit(key: string): Edit {
+  return { op: 'delete', key: checkInput(ContextKey, key, 'key') };
+}
+
+/** @throws CopilotError `InvalidInput` */
+export function updateEdit(values: ContextValues): Edit {
+  return { op: 'update', values: checkInput(ContextValues, values, 'values') };
+}
+
+/** @throws CopilotError `InvalidInput`, also for `prefixed` without a prefix, and for a prefix without `prefixed` */
+export function mergeEdit(values: ContextValues, { strategy, prefix }: MergeContextOptions): Edit {
+  const isPrefixed = checkInput(MergeStrategy.optional(), strategy, 'strategy') === 'prefixed';
+  if (isPrefixed !== (checkInput(Prefix, prefix, 'prefix') !== undefined)) {
+    const problem = isPrefixed ? 'the strategy "prefixed" needs a prefix' : 'only the strategy "prefixed" takes a prefix';
+    throw new CopilotError('InvalidInput', { what: `prefix (${prefix ?? 'none'})`, problem });
+  }
+  return {
+    op: 'merge',
+    values: checkInput(ContextValues, values, 'values'),
+    ...optional('strategy', strategy),
+    ...optional('prefix', prefix),
+  };
+}
+
+/** @throws CopilotError `InvalidInput` */
+export function snapshotEdit(reason: string): Edit {
+  return { op: 'snapshot', reason: checkInput(Reason, reason, 'reason') };
+}
+
+/** @throws CopilotError `InvalidInput` */
+export function editPayload(edit: Edit, { expectedVersion }: ChangeOptions): EditContextPayload {
+  return { edit, ...optional('expectedVersion', checkInput(ExpectedVersion, expectedVersion, 'expectedVersion')) };
+}
+
+/** @throws CopilotError `InvalidInput` */
+export function restorePayload(snapshot: SnapshotRef, { expectedVersion }: ChangeOptions): RestoreContextPayload {
+  const payload = { snapshot, ...optional('expectedVersion', expectedVersion) };
+  return checkInput(RestoreContextPayload, payload, '');
+}
+
+/** @throws CopilotError `InvalidInput` */
+export function contextPoint(point: ContextPoint, what: string): ContextPoint {
+  return checkInput(RestoreContextPayload.shape.snapshot, point, what);
+}
+
+function optional<Name extends string, Value>(
+  name: Name,
+  value: Value | undefined,
+): { [key in Name]?: Exclude<Value, undefined> } {
+  return (value === undefined ? {} : { [name]: value }) as { [key in Name]?: Exclude<Value, undefined> }; // a computed name has type string
+}
+
+function withoutUndefined(values: object): object {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,134 @@
+/** Deleting a session with everything that belongs to it. */
+import { lstat, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { CopilotError } from '../../contracts/errors.ts';
+import { SESSION_WORKFLOW } from '../../contracts/messages.ts';
+import type { ServerLink } from '../connection.ts';
+import { isNotFound, runsOf } from './runs.ts';
+
+/** The server deletes in the background: a moment as a rule. */
+const GONE_TIMEOUT_MS = 30_000;
+const LOOK_INTERVAL_MS = 50;
+
+const GivenWorkspace = z.object({ config: z.object({ workspace: z.string().optional() }) });
+/** Of what a run is started with, only what says where its files are. */
+const RunInput = z.union([z.object({ start: GivenWorkspace }), z.object({ carried: GivenWorkspace })]);
+
+/**
+ * Terminates the session if it is open, and removes its history and the workspace folder of its own, where that lies
+ * on this machine. A folder that was given as its workspace stays. When it returns, nothing finds or lists the session.
+ * Where it is broken off, it can be called again.
+ * @throws CopilotError `SessionNotFound`, `ServerUnreachable`, `Internal` where the server does not delete it within 30 s
+ */
+export async function deleteSession(link: ServerLink, sessionId: string, signal?: AbortSignal): Promise<void> {
+  const { runId, isOpen } = await findSession(link, sessionId, signal);
+  const runIds: string[] = [];
+  let isFolderGiven = false;
+  for await (const run of runsOf(link, sessionId, runId, signal)) {
+    runIds.push(run.runId);
+    isFolderGiven ||= hasGivenWorkspace(run.input);
+  }
+  if (isOpen) await terminate(link, sessionId, signal);
+  const folder = isFolderGiven ? undefined : join(link.config.workspaceRoot, sessionId);
+  await removeFolder(folder);
+  // The newest last: while it is there, a deletion that was broken off can be taken up again.
+  for (const id of runIds.toReversed()) await deleteRun(link, sessionId, id, signal);
+  await untilGone(link, sessionId, signal);
+  // A tool call that ran to its end may have written once more.
+  await removeFolder(folder);
+}
+
+async function findSession(
+  link: ServerLink,
+  sessionId: string,
+  signal: AbortSignal | undefined,
+): Promise<{ runId: string; isOpen: boolean }> {
+  try {
+    const { type, runId, status } = await link.call(() => link.client.workflow.getHandle(sessionId).describe(), {
+      signal,
+    });
+    // Nobody else's workflow is deleted, whatever its id.
+    if (type !== SESSION_WORKFLOW) throw new CopilotError('SessionNotFound', { sessionId });
+    return { runId, isOpen: status.name === 'RUNNING' };
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw await link.explain(error, sessionId);
+  }
+}
+
+function hasGivenWorkspace(input: unknown): boolean {
+  const parsed = RunInput.safeParse(input);
+  // Files of which nothing is known stay.
+  if (!parsed.success) return true;
+  const { config } = 'start' in parsed.data ? parsed.data.start : parsed.data.carried;
+  return config.workspace !== undefined;
+}
+
+async function terminate(link: ServerLink, sessionId: string, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await link.call(() => link.client.workflow.getHandle(sessionId).terminate('deleted'), { signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    // It has ended by itself meanwhile.
+    if (!isNotFound(error)) throw await link.explain(error, sessionId);
+  }
+}
+
+async function deleteRun(
+  link: ServerLink,
+  workflowId: string,
+  runId: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { client, namespace } = link;
+  try {
+    const workflowExecution = { workflowId, runId };
+    await link.call(() => client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution }), { signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!isNotFound(error)) throw await link.explain(error, workflowId);
+  }
+}
+
+/** Until the server neither finds nor lists any run. */
+async function untilGone(link: ServerLink, sessionId: string, signal: AbortSignal | undefined): Promise<void> {
+  const deadline = Date.now() + GONE_TIMEOUT_MS;
+  for (;;) {
+    if (!(await isFound(link, sessionId, signal)) && !(await isListed(link, sessionId, signal))) return;
+    if (Date.now() > deadline) {
+      const problem = `The server has not yet deleted session ${sessionId}, as it was told. Delete it again in a minute.`;
+      throw new CopilotError('Internal', { problem });
+    }
+    await sleep(LOOK_INTERVAL_MS, undefined, { ...(signal ? { signal } : {}) });
+  }
+}
+
+async function isFound(link: ServerLink, sessionId: string, signal: AbortSignal | undefined): Promise<boolean> {
+  try {
+    await findSession(link, sessionId, signal);
+    return true;
+  } catch (error) {
+    if (error instanceof CopilotError && error.type === 'SessionNotFound') return false;
+    throw error;
+  }
+}
+
+async function isListed(link: ServerLink, sessionId: string, signal: AbortSignal | undefined): Promise<boolean> {
+  try {
+    // An id has no characters that the query language would take for its own.
+    const query = `WorkflowId = '${sessionId}'`;
+    return (await link.call(() => link.client.workflow.count(query), { signal })).count > 0;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw await link.explain(error, sessionId);
+  }
+}
+
+async function removeFolder(folder: string | undefined): Promise<void> {
+  if (folder === undefined) return;
+  const stats = await lstat(folder).catch(() => undefined);
+  // A link goes, and what it leads to stays.
+  await rm(folder, { recursive: stats?.isDirectory() ?? false, force: true });
+}

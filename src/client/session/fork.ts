@@ -1,0 +1,189 @@
+/** A new session from any point of another, open or closed. */
+import { z } from 'zod';
+import { CopilotError } from '../../contracts/errors.ts';
+import type { SessionExport } from '../../contracts/export.ts';
+import { exportSession, restoreContext, RestoreContextPayload } from '../../contracts/messages.ts';
+import { Label, SessionConfig, SessionId } from '../../contracts/session.ts';
+import { isSettled } from '../../contracts/turn.ts';
+import type { ServerLink } from '../connection.ts';
+import { newUlid } from '../create.ts';
+import { deliver } from '../delivery.ts';
+import { checkInput } from '../input.ts';
+import { ask, describeSession } from '../reading.ts';
+import { deleteSession } from './deletion.ts';
+import { startFrom } from './import.ts';
+import { runsOf } from './runs.ts';
+
+const MAX_NAME = 200;
+/** Turns that an error message names. */
+const MAX_NAMED = 20;
+
+export const ForkOptions = z.strictObject({
+  /** Number of the last turn that the fork knows. Default: the latest, or the one of the snapshot. */
+  turn: z.int().min(1).optional(),
+  /** Snapshot that the context goes back to: its id, its version, or `latest`. Default: the newest of the turn. */
+  snapshot: RestoreContextPayload.shape.snapshot.optional(),
+  /** Default a new one. */
+  id: SessionId.optional(),
+  /** Default: the old name and `(fork)`. */
+  name: Label.optional(),
+  /** Settings that differ from those of the old session. */
+  config: SessionConfig.optional(),
+});
+export type ForkOptions = z.input<typeof ForkOptions>;
+
+type SnapshotInfo = SessionExport['context']['snapshots'][number];
+
+/** What the fork knows, and the snapshot that its context has to go back to. */
+export interface ForkPoint {
+  readonly from: SessionExport;
+  readonly restore: string | undefined;
+}
+
+/**
+ * The fork has the conversation, turns and context of that point, its own workspace without the old one's files,
+ * and has used nothing yet.
+ * @returns the id of the new session
+ * @throws CopilotError `InvalidInput` where there is no such turn, `SnapshotNotFound`, `SessionNotFound`, `SessionExists`,
+ *   `NoWorker`, `ServerUnreachable`
+ */
+export async function forkSession(link: ServerLink, sessionId: string, given: ForkOptions): Promise<string> {
+  const options = checkInput(ForkOptions, given, '');
+  const { runId } = await describeSession(link, sessionId);
+  const latest = await ask(link, sessionId, exportSession, [], { runId });
+  const point = await findPoint(link, latest, runId, options);
+  const { session } = point.from;
+  const id = options.id ?? `ses_${newUlid()}`;
+  await startFrom(link, id, point.from, {
+    name: options.name ?? `${session.name.slice(0, MAX_NAME - ' (fork)'.length)} (fork)`,
+    user: session.user ?? undefined,
+    config: { ...session.config, ...options.config },
+  });
+  if (point.restore !== undefined) await restore(link, id, point.restore);
+  return id;
+}
+
+/** Nobody knows the fork yet: one that cannot go back is taken away again. */
+async function restore(link: ServerLink, id: string, snapshot: string): Promise<void> {
+  try {
+    await deliver(link, id, restoreContext, { snapshot });
+  } catch (error) {
+    await deleteSession(link, id);
+    throw error;
+  }
+}
+
+async function findPoint(
+  link: ServerLink,
+  latest: SessionExport,
+  runId: string,
+  { turn, snapshot }: ForkOptions,
+): Promise<ForkPoint> {
+  const named = snapshot === undefined ? undefined : findSnapshot(latest, snapshot);
+  const until = turn ?? (named === undefined ? undefined : turnOf(latest, named));
+  if (until === undefined) return { from: { ...latest, usage: {} }, restore: named?.id };
+  if (isWhole(latest, until)) return cut(latest, until, named);
+  // What was said then has left the live conversation, or its snapshots were dropped: the runs of that time know.
+  let best = latest;
+  for await (const run of runsOf(link, latest.session.id, runId)) {
+    if (run.runId === runId) continue;
+    const earlier = await ask(link, latest.session.id, exportSession, [], { runId: run.runId });
+    if (earlier.session.turnCount < until) break;
+    if (rank(earlier, until) >= rank(best, until)) best = earlier;
+    if (isWhole(earlier, until)) break;
+  }
+  // A snapshot that was asked for by its name is in the latest.
+  if (named !== undefined) best = { ...best, context: latest.context };
+  return cut(best, until, named);
+}
+
+/** The part of a session up to and with this turn. @throws CopilotError `InvalidInput` where there is no such turn */
+export function cut(from: SessionExport, until: number, named?: SnapshotInfo): ForkPoint {
+  const { session, context } = from;
+  const turns = from.turns.filter(({ number }) => number > 0 && number <= until);
+  if (!knows(from, until)) throw noSuchTurn(from, until);
+  const end = from.conversation.findIndex((message) => (turnNumber(message) ?? 0) > until);
+  const isRewound = until < session.turnCount;
+  const snapshot = named ?? (isRewound ? snapshotOf(from, until) : undefined);
+  if (isRewound && snapshot === undefined && context.version > 0) {
+    const problem = 'no snapshot of the context of that time is left; name one, or a later turn';
+    throw new CopilotError('InvalidInput', { what: `turn (${until})`, problem });
+  }
+  return {
+    from: {
+      ...from,
+      session: { ...session, turnCount: until, ...(isRewound ? { saved: null } : {}) },
+      conversation: end < 0 ? from.conversation : from.conversation.slice(0, end),
+      turns,
+      usage: {},
+    },
+    restore: snapshot?.id,
+  };
+}
+
+/** Whether this turn has ended, and what was said in it is still there. */
+function knows({ conversation, turns }: SessionExport, until: number): boolean {
+  const view = turns.find(({ number }) => number === until);
+  if (view && (!isSettled(view.status) || view.status === 'suspended')) return false;
+  return conversation.some((message) => turnNumber(message) === until);
+}
+
+/** Whether nothing of the time up to this turn is missing. */
+function isWhole(from: SessionExport, until: number): boolean {
+  const first = from.conversation[0];
+  const isComplete = first !== undefined && turnNumber(first) === 1;
+  const hasContext = until >= from.session.turnCount || snapshotOf(from, until) !== undefined;
+  return isComplete && hasContext && knows(from, until);
+}
+
+/** How much is known of the time up to this turn. */
+function rank(from: SessionExport, until: number): number {
+  if (!knows(from, until)) return 0;
+  const known = from.conversation.filter((message) => (turnNumber(message) ?? until) <= until).length;
+  return known + (until >= from.session.turnCount || snapshotOf(from, until) !== undefined ? 1_000_000 : 0);
+}
+
+/** The newest snapshot of the time up to this turn. */
+function snapshotOf({ context }: SessionExport, until: number): SnapshotInfo | undefined {
+  return context.snapshots.findLast((snapshot) => (metadataTurn(snapshot) ?? Number.POSITIVE_INFINITY) <= until);
+}
+
+/**
+ * Last turn that had ended when the snapshot was taken: its own where it is the newest one of that, or was taken
+ * between turns, else the one before. Undefined where that is the latest, and 0 where there was none.
+ */
+function turnOf(from: SessionExport, snapshot: SnapshotInfo): number | undefined {
+  const turn = metadataTurn(snapshot);
+  if (turn === undefined) return undefined;
+  const isLast = snapshotOf(from, turn)?.id === snapshot.id;
+  const hasEnded = isLast || snapshot.metadata['phase'] === 'idle';
+  return hasEnded ? turn : turn - 1;
+}
+
+function findSnapshot({ context }: SessionExport, wanted: string | number): SnapshotInfo {
+  const { snapshots } = context;
+  const found = snapshots.findLast(({ id, version }) => wanted === 'latest' || wanted === id || wanted === version);
+  if (found) return found;
+  const known = snapshots.slice(-MAX_NAMED).map(({ id, version }) => `${id} (version ${version})`);
+  throw new CopilotError('SnapshotNotFound', {
+    wanted: typeof wanted === 'number' ? `of version ${wanted}` : `"${wanted}"`,
+    known: known.join(', ') || 'none yet',
+  });
+}
+
+function noSuchTurn(from: SessionExport, until: number): CopilotError {
+  const said = from.conversation.map((message) => turnNumber(message) ?? 0);
+  const known = [...new Set(said)].filter((turn) => turn > 0 && knows(from, turn)).sort((a, b) => a - b);
+  const names = `${known.length > MAX_NAMED ? '…, ' : ''}${known.slice(-MAX_NAMED).join(', ')}`;
+  const problem = known.length === 0 ? 'no turn of this session has ended yet' : `turns that can be forked at: ${names}`;
+  return new CopilotError('InvalidInput', { what: `turn (${until})`, problem });
+}
+
+function metadataTurn({ metadata }: SnapshotInfo): number | undefined {
+  const { turn } = metadata;
+  return typeof turn === 'number' ? turn : undefined;
+}
+
+function turnNumber(message: SessionExport['conversation'][number]): number | undefined {
+  return message.role === 'tool' ? undefined : message.turn;
+}

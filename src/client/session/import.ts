@@ -1,0 +1,131 @@
+/** Making a session of an exported one. */
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import { z } from 'zod';
+import { ContextValues } from '../../contracts/context.ts';
+import { CopilotError } from '../../contracts/errors.ts';
+import { SessionExport } from '../../contracts/export.ts';
+import { utf8Bytes } from '../../contracts/json.ts';
+import { info } from '../../contracts/messages.ts';
+import { Label, SessionId, type SessionStart } from '../../contracts/session.ts';
+import type { ServerLink } from '../connection.ts';
+import { newUlid, startWorkflow } from '../create.ts';
+import { checkInput } from '../input.ts';
+import { ask, describeSession } from '../reading.ts';
+import { deleteSession } from './deletion.ts';
+
+/** Temporal takes payloads of up to 2 MiB; some of that is for what it adds. */
+const MAX_START_BYTES = 2 * 1024 * 1024 - 4 * 1024;
+
+export const ImportOptions = z
+  .strictObject({
+    /** Default a new one. */
+    id: SessionId.optional(),
+    /** Gives the session the id that it had. Default false. */
+    keepId: z.boolean().optional(),
+    /** Default: as in the file. */
+    name: Label.optional(),
+    /** Default: as in the file. */
+    user: Label.optional(),
+  })
+  .refine(({ id, keepId }) => id === undefined || keepId !== true, {
+    path: ['keepId'],
+    error: 'give an id, or keep the old one',
+  });
+export type ImportOptions = z.input<typeof ImportOptions>;
+
+const Head = z.object({ format: z.literal('durable-copilot session'), schemaVersion: z.int() });
+const SUPPORTED_VERSION = 1;
+
+/**
+ * Starts a session that goes on where the exported one was. Files of its workspace are not part of an export.
+ * @param file what `export` gave, as an object
+ * @returns the id of the session
+ * @throws CopilotError `InvalidInput` that names the field, `SessionExists`, `ServerUnreachable`
+ */
+export async function importSession(link: ServerLink, file: unknown, given: ImportOptions): Promise<string> {
+  const { id, keepId = false, name, user } = checkInput(ImportOptions, given, '');
+  const from = checkExport(file);
+  const { session } = from;
+  const newId = id ?? (keepId ? checkInput(SessionId, session.id, 'file.session.id') : `ses_${newUlid()}`);
+  await startFrom(link, newId, from, {
+    name: name ?? session.name,
+    user: user ?? session.user ?? undefined,
+  });
+  return newId;
+}
+
+/** @throws CopilotError `InvalidInput` that names the field */
+export function checkExport(file: unknown): SessionExport {
+  if (!Head.safeParse(file).success) {
+    const problem = 'it is no exported session; give what `export` wrote, as one JSON object';
+    throw new CopilotError('InvalidInput', { what: 'file', problem });
+  }
+  const { schemaVersion } = Head.parse(file);
+  if (schemaVersion !== SUPPORTED_VERSION) {
+    const problem = `this program reads version ${SUPPORTED_VERSION}; use the program that wrote it, or a newer one`;
+    throw new CopilotError('InvalidInput', { what: `file.schemaVersion (${schemaVersion})`, problem });
+  }
+  const checked = checkInput(SessionExport, file, 'file');
+  checkInput(ContextValues, checked.context.values, 'file.context.values');
+  return checked;
+}
+
+/**
+ * Starts a session from another, and sees that it has begun.
+ * @throws CopilotError `InvalidInput`, `SessionExists`, `ServerUnreachable`
+ */
+export async function startFrom(
+  link: ServerLink,
+  id: string,
+  from: SessionExport,
+  { name, user, config = from.session.config }: { name: string; user: string | undefined; config?: SessionStart['config'] },
+): Promise<void> {
+  const { mode } = from.session;
+  const start: SessionStart = {
+    mode,
+    name,
+    ...(user === undefined ? {} : { user }),
+    team: from.team,
+    config,
+    context: {},
+    from,
+  };
+  const bytes = utf8Bytes(JSON.stringify({ start }));
+  if (bytes > MAX_START_BYTES) {
+    const problem = `it is ${bytes} bytes long as JSON, and Temporal takes ${MAX_START_BYTES} at a start; shorten its conversation or context`;
+    throw new CopilotError('InvalidInput', { what: 'file', problem });
+  }
+  try {
+    await startWorkflow(link, id, start, new Date());
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) {
+      throw new CopilotError('SessionExists', { sessionId: id }, { cause: error });
+    }
+    throw await link.explain(error, id);
+  }
+  await untilBegun(link, id);
+}
+
+/** Only the session itself can tell whether its context is whole. One that cannot begin is taken away again. */
+async function untilBegun(link: ServerLink, id: string): Promise<void> {
+  try {
+    await ask(link, id, info, []);
+  } catch (error) {
+    // Without a worker it begins later.
+    if (error instanceof CopilotError && error.retryable) return;
+    if ((await describeSession(link, id)).status !== 'failed') throw error;
+  }
+  if ((await describeSession(link, id)).status !== 'failed') return;
+  const cause = await failureOf(link, id);
+  await deleteSession(link, id);
+  throw cause;
+}
+
+async function failureOf(link: ServerLink, id: string): Promise<Error> {
+  try {
+    await link.client.workflow.getHandle(id).result();
+  } catch (error) {
+    return await link.explain(error, id);
+  }
+  return new CopilotError('Internal', { problem: `Session ${id} could not begin` });
+}

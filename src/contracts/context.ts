@@ -1,0 +1,268 @@
+/** The session's key/value state: what it may hold, what it carries from run to run, and what it shows of itself. */
+import { z } from 'zod';
+import type { Json } from './json.ts';
+import { MAX_CONTEXT_BYTES } from './limits.ts';
+
+/** Levels of arrays and objects inside one value. */
+export const MAX_CONTEXT_DEPTH = 64;
+/** Size of the context at which a warning is given. */
+export const WARN_CONTEXT_BYTES = 128 * 1024;
+/** Snapshots kept; the oldest goes first. */
+export const MAX_SNAPSHOTS = 50;
+/** What all snapshots but the newest may take in the carried state: with large changes fewer than 50 are kept. */
+export const MAX_SNAPSHOTS_BYTES = 256 * 1024;
+/** Automatic snapshots kept among them. */
+export const MAX_AUTOMATIC_SNAPSHOTS = 10;
+/** Reason of a snapshot, in UTF-16 units. */
+export const MAX_SNAPSHOT_REASON = 200;
+/** Metadata of one snapshot, as JSON. */
+export const MAX_SNAPSHOT_METADATA_BYTES = 4 * 1024;
+/** Entries of the change log; the oldest goes first. */
+export const MAX_CHANGES = 200;
+/** The change log as JSON: with many long keys fewer than 200 entries are kept. */
+export const MAX_CHANGES_BYTES = 64 * 1024;
+/** Keys that one entry of the change log names. */
+export const MAX_CHANGE_KEYS = 20;
+/** Paths that a diff lists; the rest is counted. */
+export const MAX_DIFF_PATHS = 500;
+/** Text of one value in a diff, in UTF-16 units. */
+export const MAX_EXCERPT_TEXT = 200;
+
+/** Keys of the context. */
+export const ContextKey = z
+  .string()
+  .min(1)
+  .max(200)
+  .refine((key) => !['__proto__', 'constructor', 'prototype'].includes(key), { error: 'this key is reserved' });
+
+/**
+ * What keeps this from being a value of the context, in words, or undefined: it is no plain JSON (undefined, NaN,
+ * functions, dates and maps are not), is nested too deeply, is larger than the whole context may be, or holds a
+ * key `__proto__`. Text with half of a surrogate pair is fine: JSON writes it as an escape.
+ */
+export function jsonProblem(
+  value: unknown,
+  { maxDepth = MAX_CONTEXT_DEPTH, maxSize = MAX_CONTEXT_BYTES }: { maxDepth?: number; maxSize?: number } = {},
+): string | undefined {
+  // Units of text, and one for each value: never more than the size in bytes, so that nothing allowed is refused.
+  let size = 0;
+  const problemAt = (node: unknown, depth: number): string | undefined => {
+    size += typeof node === 'string' ? node.length + 1 : 1;
+    if (size > maxSize) return `it is larger than ${maxSize / 1024} KiB; keep large data in files`;
+    if (node === null || typeof node === 'string' || typeof node === 'boolean') return undefined;
+    if (typeof node === 'number') return Number.isFinite(node) ? undefined : `it holds ${node}, which is not JSON`;
+    if (typeof node !== 'object') return `it holds ${typeof node === 'undefined' ? 'undefined' : `a ${typeof node}`}, which is not JSON`;
+    if (depth === maxDepth) return `it is nested more than ${maxDepth} levels deep`;
+    if (!Array.isArray(node) && !isPlain(node)) return 'it holds an object of a class, which is not JSON';
+    // A hole of an array is read as undefined, which `for of` gives and `some` would skip.
+    for (const child of Array.isArray(node) ? node : Object.values(node)) {
+      const problem = problemAt(child, depth + 1);
+      if (problem !== undefined) return problem;
+    }
+    return Object.hasOwn(node, '__proto__') ? 'it holds the key "__proto__", which is reserved' : undefined;
+  };
+  return problemAt(value, 0);
+}
+
+/** Whether it is an object such as `{}` makes, in whatever realm: the sandbox has an `Object` of its own. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function valuesProblem(values: unknown): string | undefined {
+  const problem = jsonProblem(values, { maxDepth: MAX_CONTEXT_DEPTH + 1 });
+  if (problem !== undefined) return problem;
+  if (typeof values !== 'object' || values === null || Array.isArray(values)) return 'use an object of keys and values';
+  for (const key of Object.keys(values)) {
+    const issue = ContextKey.safeParse(key).error?.issues[0];
+    if (issue) return `key "${key.slice(0, 60)}": ${issue.message}`;
+  }
+  return undefined;
+}
+
+/** Values of a context by key; their size together is left to the context. */
+export const ContextValues = z.custom<Readonly<Record<string, Json>>>((values) => valuesProblem(values) === undefined, {
+  error: ({ input }) => valuesProblem(input) ?? 'not valid',
+});
+export type ContextValues = z.infer<typeof ContextValues>;
+
+/** `safe`: only new keys. `update`: new and old ones. `replace`: others go. `prefixed`: under `<prefix><key>`. */
+export const MergeStrategy = z.enum(['safe', 'update', 'replace', 'prefixed']);
+export type MergeStrategy = z.infer<typeof MergeStrategy>;
+
+/** A snapshot without its data. */
+export const SnapshotInfo = z.object({
+  /** `snap-<number>`, from 1, never used twice in a session. */
+  id: z.string(),
+  /** Version of the context that it shows. Several may show the same one. */
+  version: z.int(),
+  timestamp: z.string(),
+  reason: z.string(),
+  /** `automatic: true` marks one that the program took every N rounds, and prunes. */
+  metadata: z.record(z.string(), z.custom<Json>()),
+});
+export type SnapshotInfo = z.infer<typeof SnapshotInfo>;
+
+export interface Snapshot extends SnapshotInfo {
+  readonly data: ContextValues;
+}
+
+/** Which snapshot: the latest, the one with this id, or the newest with this version. */
+export type SnapshotRef = 'latest' | (string & {}) | number;
+
+/** One side of a diff: a snapshot, or the context as it is now (`present`, or the number of its version). */
+export type ContextPoint = 'present' | SnapshotRef;
+
+/** An entry of the change log: which keys changed, and not to what; {@link ContextDiff} says that. */
+export const Change = z.object({
+  op: z.enum(['set', 'update', 'delete', 'merge', 'restore']),
+  /** Version after the change. */
+  version: z.int(),
+  timestamp: z.string(),
+  /** The first {@link MAX_CHANGE_KEYS} of the keys that changed, and how many there were. */
+  keys: z.array(z.string()),
+  count: z.int(),
+  /** How values were merged; `branch` for the results of a working copy. */
+  strategy: z.union([MergeStrategy, z.literal('branch')]).exactOptional(),
+  /** The snapshot that was restored. */
+  from: z.object({ id: z.string(), version: z.int() }).exactOptional(),
+});
+export type Change = z.infer<typeof Change>;
+
+/** How to make an array out of another one: a run `[from, count]` of it, an edited item, or a new one. */
+export type ItemPatch =
+  | readonly [from: number, count: number]
+  | readonly [from: number, edit: Edit]
+  | { readonly is: Json };
+
+/**
+ * How to make one value out of another that differs:
+ * - `is`: it is this one
+ * - `text`: so many units of the start and the end of the text stay, with this one between
+ * - `items`: the items of an array, in order
+ * - `keys`: patches of members that stay where they are; `without`: members that go; `put`: members at these
+ *   positions, in ascending order, each a patch of the member of that name
+ */
+export type Edit =
+  | { readonly is: Json }
+  | { readonly text: readonly [start: number, between: string, end: number] }
+  | { readonly items: readonly ItemPatch[] }
+  | {
+      readonly keys?: { readonly [key: string]: Patch };
+      readonly without?: readonly string[];
+      readonly put?: readonly (readonly [index: number, key: string, patch: Patch])[];
+    };
+
+/** How to make one value out of another; `0` where it is the same. */
+export type Patch = 0 | Edit;
+
+const Index = z.int().min(0).max(MAX_CONTEXT_BYTES);
+
+const EditSchema: z.ZodType<Edit, Edit> = z.lazy(() =>
+  z.union([
+    z.strictObject({ is: z.custom<Json>() }),
+    z.strictObject({ text: z.tuple([Index, z.string(), Index]) }),
+    z.strictObject({
+      items: z.array(
+        z.union([z.tuple([Index, Index]), z.tuple([Index, EditSchema]), z.strictObject({ is: z.custom<Json>() })]),
+      ),
+    }),
+    z.strictObject({
+      keys: z.record(z.string(), PatchSchema).exactOptional(),
+      without: z.array(z.string()).exactOptional(),
+      put: z.array(z.tuple([Index, z.string(), PatchSchema])).exactOptional(),
+    }),
+  ]),
+);
+const PatchSchema = z.union([z.literal(0), EditSchema]);
+
+/**
+ * The whole context as plain JSON: what a session carries, and what is exported. The values stand as they are;
+ * each snapshot is a patch of the next newer one, and the newest a patch of the values, since JSON has no
+ * references by which they could share what did not change.
+ *
+ * Schema versions:
+ * - 1: the first. A state without snapshots and log, as early sessions carried it, is read too.
+ */
+export const ContextState = z.object({
+  schemaVersion: z.literal(1).default(1),
+  version: z.int().min(0).default(0),
+  values: z.custom<ContextValues>().default({}),
+  /** Keys protected in this session, beyond the ones that always are. */
+  protectedKeys: z.array(z.string()).default([]),
+  /** Oldest first. */
+  snapshots: z.array(SnapshotInfo.extend({ patch: PatchSchema })).max(MAX_SNAPSHOTS).default([]),
+  /** Snapshots ever taken; names the next. */
+  snapshotCount: z.int().min(0).default(0),
+  /** Oldest first. */
+  changes: z.array(Change).max(MAX_CHANGES).default([]),
+});
+export type ContextState = z.infer<typeof ContextState>;
+/** The same as it may come in. */
+export type ContextInput = z.input<typeof ContextState>;
+
+/** The context as readers see it. */
+export interface ContextView {
+  readonly version: number;
+  readonly values: ContextValues;
+  readonly protectedKeys: readonly string[];
+}
+
+/** Sizes in bytes, as JSON in UTF-8. */
+export interface ContextSize {
+  /** All persistent keys and values together. */
+  readonly bytes: number;
+  readonly limitBytes: number;
+  readonly warnAtBytes: number;
+  /** Each persistent key with its value, the largest first. */
+  readonly keys: readonly { readonly key: string; readonly bytes: number }[];
+  readonly ephemeralBytes: number;
+  /** What the snapshots add to the carried state. */
+  readonly snapshotsBytes: number;
+}
+
+export type ContextWarning =
+  /** The context has grown past the threshold; given once, and again after it was smaller. */
+  | { readonly kind: 'size'; readonly bytes: number; readonly warnAtBytes: number; readonly largest: readonly string[] }
+  /** Old snapshots were dropped before there were {@link MAX_SNAPSHOTS}, since they differ too much. */
+  | { readonly kind: 'snapshots-dropped'; readonly ids: readonly string[]; readonly limitBytes: number };
+
+/** JSON text of a value, cut after {@link MAX_EXCERPT_TEXT} units, and the size of the whole in bytes. */
+export interface Excerpt {
+  readonly json: string;
+  readonly bytes: number;
+}
+
+/** Paths are JSON pointers (RFC 6901), such as `/plan/steps/0/task`. Items of arrays are compared by position. */
+export interface ContextDiff {
+  readonly from: { readonly version: number; readonly snapshot: string | null };
+  readonly to: { readonly version: number; readonly snapshot: string | null };
+  readonly added: readonly { readonly path: string; readonly new: Excerpt }[];
+  readonly removed: readonly { readonly path: string; readonly old: Excerpt }[];
+  readonly changed: readonly { readonly path: string; readonly old: Excerpt; readonly new: Excerpt }[];
+  /** Paths beyond the {@link MAX_DIFF_PATHS} that are listed. */
+  readonly more: number;
+}
+
+/** What a change of several keys did. */
+export interface MergeReport {
+  readonly changed: readonly string[];
+  /** Keys that kept another value than the one given: protected ones, and with `safe` the ones that exist. */
+  readonly skipped: readonly string[];
+}
+
+/** What came of merging a working copy back. */
+export interface JoinReport extends MergeReport {
+  /** Keys that had meanwhile changed to something else here; the working copy's value has replaced it. */
+  readonly conflicts: readonly string[];
+}
+
+export interface RestoreReport {
+  readonly from: SnapshotInfo;
+  /** Version after it. */
+  readonly version: number;
+  readonly changed: readonly string[];
+  /** Protected keys that did not go back. */
+  readonly skipped: readonly string[];
+}

@@ -1,0 +1,47 @@
+/** What differs between two states of a context. */
+import {
+  type ContextDiff,
+  type Excerpt,
+  MAX_DIFF_PATHS,
+  MAX_EXCERPT_TEXT,
+} from '../../contracts/context.ts';
+import type { Json } from '../../contracts/json.ts';
+import { bytesOf, isArray, isEqual, isObject, type JsonObject, member } from './tree.ts';
+
+type Found = { [Part in 'added' | 'removed' | 'changed']: ContextDiff[Part][number][] } & { more: number };
+
+/** Added, removed and changed paths, in the order of the older value's keys, new keys last. */
+export function diffOf(older: JsonObject, newer: JsonObject): Omit<ContextDiff, 'from' | 'to'> {
+  const found: Found = { added: [], removed: [], changed: [], more: 0 };
+  compare(older, newer, '', found);
+  return found;
+}
+
+function compare(older: Json | undefined, newer: Json | undefined, path: string, found: Found): void {
+  if (isEqual(older, newer)) return;
+  if (isArray(older) && isArray(newer)) {
+    for (let index = 0; index < Math.max(older.length, newer.length); index++) {
+      compare(older[index], newer[index], `${path}/${index}`, found);
+    }
+  } else if (isObject(older) && isObject(newer)) {
+    for (const key of new Set([...Object.keys(older), ...Object.keys(newer)])) {
+      compare(member(older, key), member(newer, key), `${path}/${escaped(key)}`, found);
+    }
+  } else note(older, newer, path, found);
+}
+
+function note(older: Json | undefined, newer: Json | undefined, path: string, found: Found): void {
+  if (found.added.length + found.removed.length + found.changed.length === MAX_DIFF_PATHS) found.more += 1;
+  else if (older === undefined) found.added.push({ path, new: excerpt(newer ?? null) });
+  else if (newer === undefined) found.removed.push({ path, old: excerpt(older) });
+  else found.changed.push({ path, old: excerpt(older), new: excerpt(newer) });
+}
+
+function escaped(key: string): string {
+  return key.replaceAll('~', '~0').replaceAll('/', '~1');
+}
+
+function excerpt(value: Json): Excerpt {
+  const json = JSON.stringify(value);
+  return { json: json.length > MAX_EXCERPT_TEXT ? `${json.slice(0, MAX_EXCERPT_TEXT)}…` : json, bytes: bytesOf(value) };
+}

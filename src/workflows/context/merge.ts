@@ -1,0 +1,106 @@
+/** Which keys a merge changes, which it leaves alone, and why. */
+import { ContextKey, type ContextValues, jsonProblem, MergeStrategy } from '../../contracts/context.ts';
+import { toFailure } from '../../contracts/errors.ts';
+import type { Json } from '../../contracts/json.ts';
+import { check } from '../check.ts';
+import { copyReusing, isEqual, type JsonObject, member } from './tree.ts';
+import type { Values } from './values.ts';
+
+export interface Isolation {
+  /**
+   * Whether what is handed in or out is a copy. Default true. With false the caller promises never to change
+   * what it has handed in, or what it was given.
+   */
+  readonly isolate?: boolean;
+}
+
+export interface MergeOptions extends Isolation {
+  /** Default `safe`. */
+  readonly strategy?: MergeStrategy;
+  /** What `prefixed` puts before each key, as it is. */
+  readonly prefix?: string;
+}
+
+export interface MergePlan {
+  /** Undefined where the key goes. */
+  readonly changes: ReadonlyMap<string, Json | undefined>;
+  readonly skipped: readonly string[];
+}
+
+/**
+ * The value to store under a key: `previous` where it is equal.
+ * @throws InvalidInput where the key or the value may not be
+ */
+export function storable(key: string, value: Json, previous: Json | undefined, isolate: boolean): Json {
+  const name = typeof key === 'string' ? `"${key.slice(0, 60)}"` : String(key);
+  check(ContextKey, key, `Context key ${name}`);
+  const problem = jsonProblem(value);
+  if (problem !== undefined) throw toFailure('InvalidInput', { what: `Context value ${name}`, problem });
+  if (isolate) return copyReusing(value, previous);
+  return previous !== undefined && isEqual(value, previous) ? previous : value;
+}
+
+/** @throws InvalidInput for an unknown strategy, a missing prefix, and values that may not be */
+export function planMerge(
+  values: ContextValues,
+  present: Values,
+  isProtected: (key: string) => boolean,
+  { strategy = 'safe', prefix, isolate = true }: MergeOptions,
+): MergePlan {
+  checkStrategy(strategy, prefix);
+  if (typeof values !== 'object' || values === null || Array.isArray(values)) {
+    throw toFailure('InvalidInput', { what: 'Context values', problem: 'use an object of keys and values' });
+  }
+  const changes = new Map<string, Json | undefined>();
+  const skipped: string[] = [];
+  const named = Object.entries(values).map(([key, value]) => [strategy === 'prefixed' ? prefix + key : key, value] as const);
+  for (const [key, value] of named) {
+    const previous = present.get(key);
+    const stored = storable(key, value, previous, isolate);
+    if (stored === previous) continue;
+    if (isProtected(key) || (strategy === 'safe' && previous !== undefined)) skipped.push(key);
+    else changes.set(key, stored);
+  }
+  if (strategy === 'replace') {
+    const given = new Set(named.map(([key]) => key));
+    for (const key of present.keys) if (!given.has(key) && !isProtected(key)) changes.set(key, undefined);
+  }
+  return { changes, skipped };
+}
+
+function checkStrategy(strategy: string, prefix: string | undefined): void {
+  if (!MergeStrategy.safeParse(strategy).success) {
+    const problem = `there is no such strategy; use one of ${MergeStrategy.options.join(', ')}`;
+    throw toFailure('InvalidInput', { what: `Merge strategy "${String(strategy)}"`, problem });
+  }
+  if (strategy === 'prefixed' && (typeof prefix !== 'string' || prefix === '')) {
+    const problem = `it needs a prefix; give one, or use one of ${MergeStrategy.options.slice(0, 3).join(', ')}`;
+    throw toFailure('InvalidInput', { what: 'Merge strategy "prefixed"', problem });
+  }
+}
+
+/**
+ * What has changed from `base` to `theirs`, to be done to `ours`. Conflicts are among the changes, and so are
+ * keys that are to be protected: that is a change even where the value is the same.
+ */
+export function planJoin(
+  base: JsonObject,
+  ours: Values,
+  theirs: JsonObject,
+  isProtected: (key: string) => boolean,
+  newlyProtected: readonly string[] = [],
+): MergePlan & { readonly conflicts: readonly string[] } {
+  const changes = new Map<string, Json | undefined>();
+  const skipped: string[] = [];
+  const conflicts: string[] = [];
+  for (const key of new Set([...Object.keys(base), ...Object.keys(theirs)])) {
+    const [old, wanted, present] = [member(base, key), member(theirs, key), ours.get(key)];
+    if (!newlyProtected.includes(key) && (isEqual(wanted, old) || isEqual(wanted, present))) continue;
+    if (present !== undefined && isProtected(key)) skipped.push(key);
+    else {
+      if (!isEqual(present, old) && !isEqual(present, wanted)) conflicts.push(key);
+      changes.set(key, wanted);
+    }
+  }
+  return { changes, skipped, conflicts };
+}

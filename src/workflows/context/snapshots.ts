@@ -1,0 +1,164 @@
+/** The snapshots of a context: at most 50, bounded in size, as patches of each other when they are carried. */
+import {
+  type ContextState,
+  ContextValues,
+  MAX_AUTOMATIC_SNAPSHOTS,
+  MAX_SNAPSHOT_METADATA_BYTES,
+  MAX_SNAPSHOT_REASON,
+  MAX_SNAPSHOTS,
+  MAX_SNAPSHOTS_BYTES,
+  type Patch,
+  type SnapshotInfo,
+  type SnapshotRef,
+} from '../../contracts/context.ts';
+import { toFailure } from '../../contracts/errors.ts';
+import { check } from '../check.ts';
+import { applyPatch, patchOf } from './patch.ts';
+import { bytesOf, copyOf, isObject, type JsonObject } from './tree.ts';
+
+/** Ids that an error message names. */
+const MAX_NAMED = 10;
+
+type Found = { readonly info: SnapshotInfo; readonly values: JsonObject };
+
+interface Entry {
+  readonly info: SnapshotInfo;
+  /** How to make it out of the next newer one; the newest has none, since the values it refers to still change. */
+  readonly patch: Patch | undefined;
+  /** Made when they are first wanted: a cold worker should not make 50 snapshots that nobody asks for. */
+  values: JsonObject | undefined;
+}
+
+/** Guards the bounds; shares the values of each snapshot with the context and with its neighbours. */
+export class Snapshots {
+  #entries: Entry[] = [];
+  #count = 0;
+
+  /** @throws InvalidInput where the newest does not fit the values; the others throw when they are first wanted */
+  static read(
+    { snapshots, snapshotCount }: Pick<ContextState, 'snapshots' | 'snapshotCount'>,
+    present: JsonObject,
+  ): Snapshots {
+    const list = new Snapshots();
+    list.#entries = copyOf(snapshots).map(({ patch, ...info }) => ({ info, patch, values: undefined }));
+    list.#count = Math.max(snapshotCount, snapshots.length);
+    const newest = list.#entries.pop();
+    if (newest) list.#entries.push({ ...newest, patch: undefined, values: made(newest, present) });
+    return list;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Oldest first. */
+  get infos(): SnapshotInfo[] {
+    return this.#entries.map(({ info }) => info);
+  }
+
+  /** Oldest first. @throws InvalidInput where a patch does not fit */
+  get all(): Found[] {
+    return this.#entries.map(({ info }, index) => ({ info, values: this.#valuesAt(index) }));
+  }
+
+  /** A list that goes its own way from here. */
+  clone(): Snapshots {
+    const clone = new Snapshots();
+    clone.#entries = [...this.#entries];
+    clone.#count = this.#count;
+    return clone;
+  }
+
+  /** @throws SnapshotNotFound with the ones that there are */
+  find(wanted: SnapshotRef): Found {
+    const index = this.#entries.findLastIndex(
+      ({ info }) => wanted === 'latest' || info[typeof wanted === 'number' ? 'version' : 'id'] === wanted,
+    );
+    const entry = this.#entries[index];
+    if (entry) return { info: entry.info, values: this.#valuesAt(index) };
+    const names = this.infos.map(({ id, version }) => `${id} (version ${version})`);
+    throw toFailure('SnapshotNotFound', {
+      wanted: typeof wanted === 'number' ? `of version ${wanted}` : `"${wanted.slice(0, 60)}"`,
+      known:
+        (names.length > MAX_NAMED ? `${names.length - MAX_NAMED} older ones, ` : '') +
+        (names.slice(-MAX_NAMED).join(', ') || 'none yet'),
+    });
+  }
+
+  /**
+   * Adds the newest, and drops the oldest where there are too many.
+   * @returns what was added, and the ids of those that were dropped for their size
+   * @throws InvalidInput for a reason of over 200 units or metadata of over 4 KiB
+   */
+  add(head: Omit<SnapshotInfo, 'id'>, values: JsonObject): { info: SnapshotInfo; dropped: string[] } {
+    checkHead(head);
+    const entry: Entry = { info: { id: `snap-${this.#count + 1}`, ...copyOf(head) }, patch: undefined, values };
+    this.#count += 1;
+    this.#entries.push(entry);
+    this.#link(this.#entries.length - 2);
+    const automatic = this.#entries.filter(isAutomatic);
+    for (const old of automatic.slice(0, Math.max(0, automatic.length - MAX_AUTOMATIC_SNAPSHOTS))) this.#drop(old);
+    if (this.#entries.length > MAX_SNAPSHOTS) this.#entries.shift();
+    const dropped: string[] = [];
+    while (this.#entries.length > 1 && this.#bytes() > MAX_SNAPSHOTS_BYTES) dropped.push(this.#entries.shift()?.info.id ?? '');
+    return { info: entry.info, dropped };
+  }
+
+  /** As they are carried: each a patch of the next newer one, the newest a patch of `present`. */
+  carried(present: JsonObject): ContextState['snapshots'] {
+    return this.#entries.map(({ info, patch }, index) => ({
+      ...info,
+      patch: patch ?? patchOf(this.#valuesAt(index), present),
+    }));
+  }
+
+  #drop(entry: Entry): void {
+    const index = this.#entries.indexOf(entry);
+    if (index > 0) this.#valuesAt(index - 1);
+    this.#entries.splice(index, 1);
+    this.#link(index - 1);
+  }
+
+  /** Makes the patch of an entry anew, since the next newer one is another. */
+  #link(index: number): void {
+    const entry = this.#entries[index];
+    if (!entry) return;
+    const isNewest = index === this.#entries.length - 1;
+    const values = this.#valuesAt(index);
+    this.#entries[index] = { ...entry, values, patch: isNewest ? undefined : patchOf(values, this.#valuesAt(index + 1)) };
+  }
+
+  /** Makes those from the newest down to this one, as far as they are not there yet. */
+  #valuesAt(index: number): JsonObject {
+    const entry = this.#entries[index];
+    if (!entry) throw new RangeError(`no snapshot at ${index}`); // the newest always has its values
+    entry.values ??= made(entry, this.#valuesAt(index + 1));
+    return entry.values;
+  }
+
+  #bytes(): number {
+    return this.#entries.reduce((sum, { info, patch }) => sum + bytesOf(info) + bytesOf(patch ?? 0), 0);
+  }
+}
+
+/** @throws InvalidInput where the patch does not fit */
+function made({ info, patch }: Entry, newer: JsonObject): JsonObject {
+  const values = applyPatch(patch ?? 0, newer);
+  if (!isObject(values)) throw toFailure('InvalidInput', { what: `Snapshot ${info.id}`, problem: 'it is not an object' });
+  return values;
+}
+
+function checkHead({ reason, metadata }: Omit<SnapshotInfo, 'id'>): void {
+  const what = 'Snapshot of the context';
+  if (reason.length > MAX_SNAPSHOT_REASON) {
+    throw toFailure('InvalidInput', { what, problem: `its reason is longer than ${MAX_SNAPSHOT_REASON} characters` });
+  }
+  // A copy, since the holder of the metadata may change it after it was measured.
+  if (bytesOf(copyOf(check(ContextValues, metadata, `${what}: metadata`))) > MAX_SNAPSHOT_METADATA_BYTES) {
+    throw toFailure('InvalidInput', { what, problem: `its metadata is larger than ${MAX_SNAPSHOT_METADATA_BYTES} bytes` });
+  }
+}
+
+function isAutomatic({ info }: Entry): boolean {
+  return info.metadata['automatic'] === true;
+}

@@ -1,0 +1,124 @@
+/** Updates by which a caller changes what a session knows, with optimistic locking. */
+import { setHandler, workflowInfo } from '@temporalio/workflow';
+import { toFailure } from '../../contracts/errors.ts';
+import * as messages from '../../contracts/messages.ts';
+import type { ChangeReport } from '../../contracts/messages.ts';
+import { check } from '../check.ts';
+import type { LiveSession } from '../live-session.ts';
+import { replaceMessages } from '../restore.ts';
+
+export function acceptChanges(session: LiveSession): void {
+  const { context, state } = session;
+
+  // An update, since the caller must know whether its change is in before it makes the next.
+  setHandler(
+    messages.save,
+    ({ conversation, context: values, phase, step, plan }): ChangeReport => {
+      const now = new Date().toISOString();
+      const { skipped } = context.merge(values, now, { strategy: 'replace' });
+      replaceMessages(state, conversation);
+      const kept = plan ?? state.saved?.plan;
+      state.saved = { phase, step, ...(kept === undefined ? {} : { plan: kept }) };
+      return report(session, true, skipped);
+    },
+    {
+      validator: (payload) => {
+        const { expectedVersion, context: values } = check(messages.SavePayload, payload, 'save');
+        requireVersion(session, expectedVersion);
+        requireIdle(session);
+        // Tried on a working copy, so that what does not fit is refused before it is in history.
+        context.branch().merge(values, new Date().toISOString(), { strategy: 'replace' });
+      },
+    },
+  );
+
+  setHandler(
+    messages.editContext,
+    (payload): ChangeReport => {
+      const before = context.version;
+      const skipped = edit(session, payload.edit, context);
+      return report(session, context.version !== before, skipped);
+    },
+    {
+      validator: (payload) => {
+        const { expectedVersion, edit: wanted } = check(messages.EditContextPayload, payload, 'context change');
+        requireVersion(session, expectedVersion);
+        requireOpen(session);
+        edit(session, wanted, context.branch());
+      },
+    },
+  );
+
+  setHandler(
+    messages.restoreContext,
+    ({ snapshot }): ChangeReport => {
+      const before = context.version;
+      const { skipped } = context.restore(snapshot, new Date().toISOString());
+      return report(session, context.version !== before, skipped);
+    },
+    {
+      validator: (payload) => {
+        const { expectedVersion, snapshot } = check(messages.RestoreContextPayload, payload, 'restore');
+        requireVersion(session, expectedVersion);
+        requireOpen(session);
+        context.branch().restore(snapshot, new Date().toISOString());
+      },
+    },
+  );
+}
+
+/** @returns keys that kept another value than the one given */
+function edit(session: LiveSession, wanted: messages.EditContextPayload['edit'], context: LiveSession['context']): readonly string[] {
+  const now = new Date().toISOString();
+  switch (wanted.op) {
+    case 'set':
+      context.set(wanted.key, wanted.value, now, { protect: wanted.protect ?? false, ephemeral: wanted.ephemeral ?? false });
+      return [];
+    case 'delete':
+      context.delete(wanted.key, now);
+      return [];
+    case 'update':
+      return context.update(wanted.values, now).skipped;
+    case 'merge':
+      return context.merge(wanted.values, now, {
+        ...(wanted.strategy === undefined ? {} : { strategy: wanted.strategy }),
+        ...(wanted.prefix === undefined ? {} : { prefix: wanted.prefix }),
+      }).skipped;
+    case 'snapshot':
+      context.checkpoint(wanted.reason, { turn: session.state.turnCount }, now);
+      return [];
+  }
+}
+
+function report(session: LiveSession, changed: boolean, skipped: readonly string[]): ChangeReport {
+  if (changed) {
+    session.touch();
+    session.publish();
+  }
+  session.noteWarnings();
+  const { version, updatedAt } = session.state;
+  return { changed, version, contextVersion: session.context.version, updatedAt, skipped };
+}
+
+function requireVersion({ state }: LiveSession, expected: number | undefined): void {
+  if (expected !== undefined && expected !== state.version) {
+    throw toFailure('VersionConflict', { expected, actual: state.version });
+  }
+}
+
+function requireOpen(session: LiveSession): void {
+  if (!session.isClosing) return;
+  throw toFailure('SessionClosed', { sessionId: workflowInfo().workflowId, status: session.state.status });
+}
+
+function requireIdle(session: LiveSession): void {
+  requireOpen(session);
+  const { status, current, queue } = session.state;
+  if (status !== 'active') {
+    const wayOut = `Continue it first: copilot continue ${workflowInfo().workflowId}`;
+    throw toFailure('WrongState', { needs: 'active', status, wayOut });
+  }
+  if (current || queue.length > 0) {
+    throw toFailure('WrongState', { needs: 'idle', status: 'in the middle of a turn', wayOut: 'Save when it has ended, or interrupt it.' });
+  }
+}

@@ -1,0 +1,38 @@
+/** Queries: they read what the session knows, and add nothing to its history. */
+import { setHandler } from '@temporalio/workflow';
+import * as messages from '../../contracts/messages.ts';
+import { EMPTY_TRANSCRIPT } from '../../contracts/transcript.ts';
+import type { LiveSession } from '../live-session.ts';
+import { exportOf, loadedSession } from '../views/export.ts';
+import { allTurns, planView, totalUsage, turnView } from '../views/views.ts';
+
+export function answerQueries(session: LiveSession): void {
+  const { state } = session;
+  setHandler(messages.info, () => session.info);
+  setHandler(messages.transcript, (from = 0, thread) => {
+    const running = state.current?.thread;
+    const source = thread === undefined ? state.transcript : running?.id === thread ? running : undefined;
+    return {
+      address: source?.address ?? EMPTY_TRANSCRIPT,
+      from,
+      messages: source?.messages.slice(from) ?? [],
+    };
+  });
+  setHandler(messages.turns, (from = 0) =>
+    allTurns(state)
+      .filter(({ number }) => number === 0 || number >= from)
+      .map((turn) => turnView(turn, state)),
+  );
+  setHandler(messages.plan, () => planView(state));
+  setHandler(messages.context, () => session.context.view());
+  setHandler(messages.usage, () => ({ total: totalUsage(state), byAgent: state.usage }));
+  setHandler(messages.team, () => state.team);
+  setHandler(messages.progress, (from) => session.progress(from));
+  const { context } = session;
+  setHandler(messages.snapshots, () => context.snapshots);
+  setHandler(messages.changes, () => context.changes);
+  setHandler(messages.contextSize, () => context.measure());
+  setHandler(messages.contextDiff, (from, to) => context.diff(from, to));
+  setHandler(messages.load, () => loadedSession(session));
+  setHandler(messages.exportSession, () => exportOf(session));
+}

@@ -1,0 +1,49 @@
+/** A session as a whole: what `load` gives to a caller, and what `export` writes to a file. */
+import { workflowInfo } from '@temporalio/workflow';
+import type { SessionExport } from '../../contracts/export.ts';
+import type { LoadedSession } from '../../contracts/messages.ts';
+import type { LiveSession } from '../live-session.ts';
+import { planView, turnView } from './views.ts';
+
+export function loadedSession({ state, context, info }: LiveSession): LoadedSession {
+  return {
+    sessionId: info.id,
+    mode: state.mode,
+    conversation: state.transcript.messages,
+    context: context.view().values,
+    phase: info.phase,
+    step: info.step,
+    plan: state.saved?.plan ?? planView(state)?.steps ?? null,
+    status: state.status,
+    config: state.config,
+    createdAt: state.createdAt,
+    updatedAt: state.updatedAt,
+    version: state.version,
+  };
+}
+
+export function exportOf({ state, context }: LiveSession): SessionExport {
+  return {
+    format: 'durable-copilot session',
+    schemaVersion: 1,
+    exportedAt: new Date().toISOString(),
+    session: {
+      id: workflowInfo().workflowId,
+      name: state.name,
+      user: state.user ?? null,
+      mode: state.mode,
+      status: state.status,
+      config: state.config,
+      createdAt: state.createdAt,
+      updatedAt: state.updatedAt,
+      version: state.version,
+      turnCount: state.turnCount,
+      saved: state.saved ?? null,
+    },
+    team: state.team,
+    conversation: state.transcript.messages,
+    turns: state.recent.map((turn) => turnView(turn, state)),
+    context: context.toJSON(),
+    usage: state.usage,
+  };
+}
