@@ -6,13 +6,17 @@ import { isolatedConfig } from '../test/helpers/server.ts';
 import { type BenchWorld, show, timed } from './world.ts';
 
 export const DEFAULT_SESSIONS = 10_000;
-/** Creations under way at once: more makes none of them sooner on one server. */
-const CREATIONS_AT_ONCE = 40;
+const CREATIONS_AT_ONCE = 10;
+/**
+ * Of so many sessions one is waited for until it answers. A server starts sessions faster than a worker takes them
+ * up, and `create` asks the worker for the team every 5 s: behind too many first tasks it waits in vain.
+ */
+const ANSWERED_SHARE = 5;
 const PAGE_LIMIT = 100;
 const USERS = 10;
 const NAMES = 100;
 /** One session in so many is suspended before the lists are read. */
-const SUSPENDED_SHARE = 100;
+const SUSPENDED_SHARE = 97;
 /** Sessions that change while lists are read, and how often one of them does. */
 const CHANGING = 10;
 const CHANGE_INTERVAL_MS = 100;
@@ -37,7 +41,10 @@ interface Reading {
 
 type Criteria = Omit<ListFilter, 'limit' | 'after'>;
 
-export async function list(world: BenchWorld, { sessions = DEFAULT_SESSIONS }: { sessions?: number } = {}): Promise<void> {
+export async function list(
+  world: BenchWorld,
+  { sessions = DEFAULT_SESSIONS }: { sessions?: number } = {},
+): Promise<void> {
   const planted = await plant(world.copilot, sessions);
   const proxy = await startGrpcProxy(world.server.address);
   const reader = await CopilotClient.connect({ config: isolatedConfig(world.server.homeDir), address: proxy.address });
@@ -65,6 +72,7 @@ async function plant(copilot: CopilotClient, count: number): Promise<readonly Pl
         const name = `batch ${number % NAMES} number ${number}`;
         const session = await copilot.create({ mode: 'one-shot', user, name });
         planted.push({ session, user, name, isSuspended: number % SUSPENDED_SHARE === 0 });
+        if (number % ANSWERED_SHARE === 0) await session.info();
       }
     }),
   );
@@ -81,7 +89,10 @@ async function plant(copilot: CopilotClient, count: number): Promise<readonly Pl
 
 async function untilVisible(copilot: CopilotClient, count: number, suspended: number): Promise<void> {
   const deadline = Date.now() + VISIBLE_TIMEOUT_MS;
-  while ((await copilot.count({ mode: 'one-shot' })) < count || (await copilot.count({ status: 'suspended' })) < suspended) {
+  while (
+    (await copilot.count({ mode: 'one-shot' })) < count ||
+    (await copilot.count({ status: 'suspended' })) < suspended
+  ) {
     if (Date.now() > deadline) throw new Error(`Lists do not show ${count} sessions after ${VISIBLE_TIMEOUT_MS} ms.`);
     await sleep(100);
   }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The command line: what commands and options there are. What a command does is loaded when it runs. */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { packageVersion } from './config.ts';
 import { reportError, sayJson } from './cli/terminal.ts';
 
@@ -23,9 +23,9 @@ Examples:
 Every command takes --json. Exit codes: 0 done, 1 failed, 2 wrong use, 3 not found, 4 wrong state, 5 no server or worker.`,
   );
 
-function command(usage: string, description: string, examples: readonly string[] = []): Command {
+function command(usage: string, description: string, examples: readonly string[] = [], parent = program): Command {
   const lines = examples.map((example) => `  copilot ${example}`);
-  return program
+  return parent
     .command(usage)
     .description(description)
     .option('--json', 'answer in JSON on stdout')
@@ -104,14 +104,16 @@ command('complete <id>', 'end a session; reading it still works').action(async (
 command('list', 'list sessions, newest updated first', [
   'list --status suspended --user ada',
   'list --name-prefix copilot_2026 --limit 20',
+  'list --user ada --count --json',
 ])
-  .option('--status <status>', 'active, suspended, completed, terminated or failed')
+  .option('--status <status>', 'active, suspended, completed, expired, terminated or failed')
   .option('--user <name>')
   .option('--mode <name>')
   .option('--name <title>', 'the whole title')
   .option('--name-prefix <text>', 'what the title begins with')
   .option('--limit <number>', 'rows of a page, 1000 at most', '100')
   .option('--after <cursor>', 'the page after the one that gave this cursor')
+  .option('--count', 'only how many there are, by status')
   .action(async (flags) => (await import('./cli/read.ts')).list(flags));
 
 command('show <id>', 'show a session and its recent turns').action(async (id, flags) =>
@@ -125,6 +127,121 @@ command('transcript <id>', 'print the conversation')
 command('plan <id>', 'print the plan of the latest turn that has one').action(async (id, flags) =>
   (await import('./cli/read.ts')).plan(id, flags),
 );
+
+const EXPECTED_VERSION = [
+  '--expected-version <number>',
+  'version of the session that you have seen; nothing changes where it is another',
+] as const;
+
+command('load <id>', 'print what `save` replaces: conversation, context, phase, step and plan', [
+  'load ses_… --json > session.json',
+]).action(async (id, flags) => (await import('./cli/session/stored.ts')).load(id, flags));
+
+command(
+  'save <id> <file>',
+  'replace conversation, context, phase and step, and the plan where given; "-" reads stdin',
+  ['save ses_… session.json', 'save ses_… - --expected-version 7 < session.json'],
+)
+  .option(...EXPECTED_VERSION)
+  .addHelpText('after', '\nA file that `load --json` wrote brings its own version.')
+  .action(async (id, path, flags) => (await import('./cli/session/stored.ts')).save(id, path, flags));
+
+command('delete <id>', 'delete a session with its history and its files; asks first', ['delete ses_… --yes'])
+  .option('--yes', 'do not ask')
+  .action(async (id, flags) => (await import('./cli/session/stored.ts')).remove(id, flags));
+
+command('fork <id>', 'a new session from any turn or snapshot of another, also of a closed one', [
+  'fork ses_…',
+  'fork ses_… --turn 2',
+  'fork ses_… --snapshot snap-7 --name "another try"',
+])
+  .addOption(new Option('--turn <number>', 'last turn that it knows').conflicts('snapshot'))
+  .option('--snapshot <ref>', 'snapshot to begin at: its id, its version, or "latest"')
+  .option('--id <id>', 'id of the new session; default a new one')
+  .option('--name <title>', 'title; default the old one and "(fork)"')
+  .action(async (id, flags) => (await import('./cli/session/exported.ts')).fork(id, flags));
+
+command('export <id> [file]', 'write a whole session as JSON, to stdout by default', [
+  'export ses_… session.json',
+  'export ses_… | jq .conversation',
+]).action(async (id, path, flags) => (await import('./cli/session/exported.ts')).exportSession(id, path ?? '-', flags));
+
+command('import <file>', 'make a session of an exported one; "-" reads stdin', [
+  'import session.json --keep-id',
+  'import - --name "a copy" < session.json',
+])
+  .addOption(new Option('--id <id>', 'id of the session; default a new one').conflicts('keepId'))
+  .option('--keep-id', 'the id that it had')
+  .option('--name <title>', 'default as in the file')
+  .option('--user <name>', 'default as in the file')
+  .action(async (path, flags) => (await import('./cli/session/exported.ts')).importSession(path, flags));
+
+const context = program
+  .command('context')
+  .description('read and change the context of a session')
+  .exitOverride()
+  .configureHelp({ sortSubcommands: false });
+
+command(
+  'get <id> [key]',
+  'print the context, or one value',
+  ['context get ses_…', 'context get ses_… city'],
+  context,
+).action(async (id, key, flags) => (await import('./cli/session/context.ts')).get(id, key, flags));
+
+command(
+  'set <id> <key> <value>',
+  'set a value; JSON is taken as such, anything else as text',
+  ['context set ses_… city Ulm', `context set ses_… limits '{"rows": 100}' --protect`],
+  context,
+)
+  .option('--protect', 'the key keeps this value for good')
+  .option('--ephemeral', 'keep it out of snapshots, exports and later runs')
+  .option(...EXPECTED_VERSION)
+  .action(async (id, key, value, flags) => (await import('./cli/session/context.ts')).set(id, key, value, flags));
+
+command('delete <id> <key>', 'delete a value', ['context delete ses_… city'], context)
+  .option(...EXPECTED_VERSION)
+  .action(async (id, key, flags) => (await import('./cli/session/context.ts')).remove(id, key, flags));
+
+command(
+  'merge <id> <file>',
+  'merge the values of a JSON object in; "-" reads stdin',
+  ['context merge ses_… facts.json', 'context merge ses_… facts.json --strategy prefixed --prefix facts_'],
+  context,
+)
+  .option('--strategy <name>', 'safe (only new keys), update, replace, or prefixed', 'safe')
+  .option('--prefix <text>', 'what "prefixed" puts before each key')
+  .option(...EXPECTED_VERSION)
+  .action(async (id, path, flags) => (await import('./cli/session/context.ts')).merge(id, path, flags));
+
+command('snapshot <id> <reason>', 'take a snapshot', ['context snapshot ses_… "before the cleanup"'], context)
+  .option(...EXPECTED_VERSION)
+  .action(async (id, reason, flags) => (await import('./cli/session/context.ts')).snapshot(id, reason, flags));
+
+command('changes <id>', 'print the newest changes, oldest first', ['context changes ses_…'], context).action(
+  async (id, flags) => (await import('./cli/session/context.ts')).changes(id, flags),
+);
+
+command('size <id>', 'print how large it is, by key', ['context size ses_…'], context).action(async (id, flags) =>
+  (await import('./cli/session/context.ts')).size(id, flags),
+);
+
+command('snapshots <id>', 'list the snapshots of the context, oldest first', ['snapshots ses_…']).action(
+  async (id, flags) => (await import('./cli/session/context.ts')).snapshots(id, flags),
+);
+
+command('restore <id> <ref>', 'take the context back to a snapshot: its id, its version, or "latest"', [
+  'restore ses_… latest',
+  'restore ses_… snap-3 --expected-version 12',
+])
+  .option(...EXPECTED_VERSION)
+  .action(async (id, ref, flags) => (await import('./cli/session/context.ts')).restore(id, ref, flags));
+
+command('diff <id> <from> [to]', 'what differs between two snapshots; without <to>, from the present context', [
+  'diff ses_… snap-1 snap-4',
+  'diff ses_… latest',
+]).action(async (id, from, to, flags) => (await import('./cli/session/context.ts')).diff(id, from, to, flags));
 
 // Whoever reads the answer may have seen enough, such as `head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -6,6 +6,7 @@ import { checkInput } from './client/input.ts';
 import { countByStatus, countSessions, type ListFilter, listSessions, type SessionPage } from './client/list.ts';
 import { SessionHandle } from './client/session-handle.ts';
 import { TeamDirectory } from './client/create/teams.ts';
+import { importSession, type ImportOptions } from './client/session/import.ts';
 import { SessionId } from './contracts/session.ts';
 
 /**
@@ -53,6 +54,15 @@ export class CopilotClient {
     const session = new SessionHandle(this.#link, id);
     if (existed && options.message !== undefined) await session.send(options.message, { messageId, wait: false });
     return session;
+  }
+
+  /**
+   * Makes a session of an exported one: it goes on where that one was, also when that one is gone.
+   * @param file what `SessionHandle.export` gave
+   * @throws CopilotError `InvalidInput` that names the field, `SessionExists`, `ServerUnreachable`
+   */
+  async import(file: unknown, options: ImportOptions = {}): Promise<SessionHandle> {
+    return new SessionHandle(this.#link, await importSession(this.#link, file, options));
   }
 
   /**

@@ -8,11 +8,30 @@ export type { ListFilter, SessionPage, SessionRow } from './client/list.ts';
 export type { ListedStatus, SessionDescription, SessionReport } from './client/reading.ts';
 export { SessionHandle } from './client/session-handle.ts';
 export type { SendOptions, StatusReport } from './client/session-handle.ts';
+export type {
+  ChangeOptions,
+  MergeContextOptions,
+  SavedSession,
+  SetContextOptions,
+} from './client/session/context-changes.ts';
+export type { ForkOptions } from './client/session/fork.ts';
+export type { ImportOptions } from './client/session/import.ts';
 export { type Config, loadConfig } from './config.ts';
-export type { ContextState, ContextView } from './contracts/context.ts';
+export type {
+  Change,
+  ContextDiff,
+  ContextPoint,
+  ContextSize,
+  ContextState,
+  ContextView,
+  MergeStrategy,
+  SnapshotInfo,
+  SnapshotRef,
+} from './contracts/context.ts';
 export { CopilotError, type ErrorDetails, type ErrorType } from './contracts/errors.ts';
+export type { SessionExport } from './contracts/export.ts';
 export type { Json, Usage } from './contracts/json.ts';
-export type { PlanView, TranscriptPage } from './contracts/messages.ts';
+export type { ChangeReport, LoadedSession, PlanView, TranscriptPage } from './contracts/messages.ts';
 export type { ProgressEvent } from './contracts/progress.ts';
 export type { SessionConfig, SessionInfo, SessionStatus } from './contracts/session.ts';
 export type { Message, ToolCall } from './contracts/transcript.ts';

@@ -76,7 +76,8 @@ function parseContext(pairs: readonly string[]): Record<string, Json> {
   return Object.fromEntries(values);
 }
 
-function parseValue(text: string): Json {
+/** A value on the command line: JSON where it is that, else text. */
+export function parseValue(text: string): Json {
   try {
     return Json.parse(JSON.parse(text));
   } catch {

@@ -1,5 +1,6 @@
 /** `copilot list`, `show`, `transcript` and `plan`. */
-import type { SessionRow } from '../client/list.ts';
+import type { CopilotClient } from '../client.ts';
+import type { ListFilter, SessionRow } from '../client/list.ts';
 import type { SessionReport } from '../client/reading.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import type { PlanView } from '../contracts/messages.ts';
@@ -19,18 +20,41 @@ export interface ListFlags extends CommonFlags {
   readonly namePrefix?: string;
   readonly limit?: string;
   readonly after?: string;
+  readonly count?: boolean;
 }
 
-export async function list({ json, status, limit, ...filter }: ListFlags): Promise<void> {
+export async function list({ json, status, limit, after, count, ...filter }: ListFlags): Promise<void> {
+  // The client checks it, and names the values there are.
+  const wanted = { ...filter, ...(status === undefined ? {} : { status: status as SessionRow['status'] }) };
   await withClient(async (client) => {
+    if (count) return await countSessions(client, wanted, json);
     const page = await client.list({
-      ...filter,
+      ...wanted,
       ...(limit === undefined ? {} : { limit: wholeNumber('--limit', limit) }),
-      // The client checks it, and names the values there are.
-      ...(status === undefined ? {} : { status: status as SessionRow['status'] }),
+      ...(after === undefined ? {} : { after }),
     });
     answer(json, page, () => listText(page.sessions, page.next));
   });
+}
+
+async function countSessions(
+  client: CopilotClient,
+  { status, ...filter }: Omit<ListFilter, 'limit' | 'after'>,
+  json: boolean | undefined,
+): Promise<void> {
+  if (status !== undefined) {
+    const count = await client.count({ ...filter, status });
+    return answer(json, { count }, () => String(count));
+  }
+  const byStatus = await client.countByStatus(filter);
+  const count = Object.values(byStatus).reduce((sum, number) => sum + number, 0);
+  const rows = [...Object.entries(byStatus), ['all', count] as const];
+  answer(json, { count, byStatus }, () =>
+    table(
+      ['STATUS', 'COUNT'],
+      rows.map(([name, number]) => [name, String(number)]),
+    ),
+  );
 }
 
 function listText(sessions: readonly SessionRow[], next: string | null): string {

@@ -220,7 +220,8 @@ function toRow(execution: WorkflowExecutionInfo): PlacedRow {
   const updated = attributes.get(copilotUpdatedAt) ?? startTime;
   const createdAt = memo?.['createdAt'];
   const status =
-    closedStatus(execution.status.name, attributes.get(copilotStatus)) ?? SessionStatus.catch('active').parse(attributes.get(copilotStatus));
+    closedStatus(execution.status.name, attributes.get(copilotStatus)) ??
+    SessionStatus.catch('active').parse(attributes.get(copilotStatus));
   return {
     id,
     updatedMs: updated.getTime(),

@@ -1,10 +1,20 @@
 /** One session, from the outside. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ContextView } from '../contracts/context.ts';
+import type {
+  Change,
+  ContextDiff,
+  ContextPoint,
+  ContextSize,
+  ContextValues,
+  ContextView,
+  SnapshotInfo,
+  SnapshotRef,
+} from '../contracts/context.ts';
 import { CopilotError } from '../contracts/errors.ts';
-import type { Usage } from '../contracts/json.ts';
+import type { SessionExport } from '../contracts/export.ts';
+import type { Json, Usage } from '../contracts/json.ts';
 import * as messages from '../contracts/messages.ts';
-import type { PlanView, TranscriptPage } from '../contracts/messages.ts';
+import type { ChangeReport, LoadedSession, PlanView, TranscriptPage } from '../contracts/messages.ts';
 import { QueuedMessage } from '../contracts/session.ts';
 import { isSettled, type TurnView } from '../contracts/turn.ts';
 import type { ServerLink } from './connection.ts';
@@ -20,6 +30,10 @@ import {
 } from './reading.ts';
 import { follow, type FollowEvent, type FollowOptions } from './follow.ts';
 import { checkInput } from './input.ts';
+import * as changes from './session/context-changes.ts';
+import type { ChangeOptions, MergeContextOptions, SavedSession, SetContextOptions } from './session/context-changes.ts';
+import { deleteSession } from './session/deletion.ts';
+import { forkSession, type ForkOptions } from './session/fork.ts';
 
 /** How often a turn is looked at where too many wait for turns of its session. */
 const LOOK_INTERVAL_MS = 500;
@@ -136,6 +150,93 @@ export class SessionHandle {
   }
 
   /**
+   * What `save` replaces, with the version that it has.
+   * @throws CopilotError `WrongState` where the session is closed, `SessionNotFound`, `NoWorker`, `ServerUnreachable`
+   */
+  async load({ signal }: { signal?: AbortSignal } = {}): Promise<LoadedSession> {
+    const { status } = await describeSession(this.#link, this.id, { signal });
+    if (status !== undefined) throw this.#notLoadable(status);
+    const loaded = await ask(this.#link, this.id, messages.load, [], { signal });
+    if (loaded.status === 'active' || loaded.status === 'suspended') return loaded;
+    throw this.#notLoadable(loaded.status);
+  }
+
+  /**
+   * Replaces conversation, context, phase and step, and the plan where there is one. Not while a turn runs or waits.
+   * @throws CopilotError `WrongState` where the session is not active, `VersionConflict`, `InvalidInput`,
+   *   `SessionNotFound`, `SessionClosed`, `NoWorker`, `ServerUnreachable`
+   */
+  async save(session: SavedSession, options: ChangeOptions = {}): Promise<ChangeReport> {
+    const payload = changes.savePayload(session, options);
+    return await deliver(this.#link, this.id, messages.save, payload, { signal: options.signal });
+  }
+
+  /**
+   * Sets one value of the context.
+   * @throws CopilotError `ProtectedKey` where a protected key has another value; also as `save`
+   */
+  async setContext(key: string, value: Json, options: SetContextOptions = {}): Promise<ChangeReport> {
+    return await this.#edit(changes.setEdit(key, value, options), options);
+  }
+
+  /** @throws CopilotError `ProtectedKey`; also as `save` */
+  async deleteContext(key: string, options: ChangeOptions = {}): Promise<ChangeReport> {
+    return await this.#edit(changes.deleteEdit(key), options);
+  }
+
+  /** Sets several values as one change. Protected keys keep theirs and are named as skipped. @throws as `save` */
+  async updateContext(values: ContextValues, options: ChangeOptions = {}): Promise<ChangeReport> {
+    return await this.#edit(changes.updateEdit(values), options);
+  }
+
+  /** Merges values in as one change; keys that keep theirs are named as skipped. @throws as `save` */
+  async mergeContext(values: ContextValues, options: MergeContextOptions = {}): Promise<ChangeReport> {
+    return await this.#edit(changes.mergeEdit(values, options), options);
+  }
+
+  /** Takes a snapshot of the context; it becomes the `latest`. @throws as `save` */
+  async snapshot(reason: string, options: ChangeOptions = {}): Promise<ChangeReport> {
+    return await this.#edit(changes.snapshotEdit(reason), options);
+  }
+
+  /**
+   * Goes back to a snapshot of the context, as a new version. Protected keys keep their value.
+   * @throws CopilotError `SnapshotNotFound`; also as `save`
+   */
+  async restoreContext(snapshot: SnapshotRef, options: ChangeOptions = {}): Promise<ChangeReport> {
+    const payload = changes.restorePayload(snapshot, options);
+    return await deliver(this.#link, this.id, messages.restoreContext, payload, { signal: options.signal });
+  }
+
+  /**
+   * The whole session as one JSON value, open or closed, for `CopilotClient.import`. What runs or waits, ephemeral
+   * values and files of the workspace are not in it.
+   * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`
+   */
+  async export({ signal }: { signal?: AbortSignal } = {}): Promise<SessionExport> {
+    return await ask(this.#link, this.id, messages.exportSession, [], { signal });
+  }
+
+  /**
+   * A new session that knows what this one knew after a turn or at a snapshot, or all that it knows now. This one may
+   * be closed. The fork has a workspace of its own, without the files of this one.
+   * @throws CopilotError `InvalidInput` for a turn that is not there, `SnapshotNotFound`, `SessionExists`,
+   *   `SessionNotFound`, `NoWorker`, `ServerUnreachable`
+   */
+  async fork(options: ForkOptions = {}): Promise<SessionHandle> {
+    return new SessionHandle(this.#link, await forkSession(this.#link, this.id, options));
+  }
+
+  /**
+   * Ends the session if it is open, and removes it with its history, and the workspace folder of its own where that
+   * lies on this machine. A folder that was given as workspace stays. Afterwards there is no such session any more.
+   * @throws CopilotError `SessionNotFound`, `ServerUnreachable`
+   */
+  async delete({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    await deleteSession(this.#link, this.id, signal);
+  }
+
+  /**
    * Everything about the session but its conversation. Of a completed or expired one it needs no worker.
    * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`
    */
@@ -175,6 +276,34 @@ export class SessionHandle {
     return await ask(this.#link, this.id, messages.context, [], { signal });
   }
 
+  /** Snapshots of the context, oldest first, without their data. */
+  async snapshots({ signal }: { signal?: AbortSignal } = {}): Promise<readonly SnapshotInfo[]> {
+    return await ask(this.#link, this.id, messages.snapshots, [], { signal });
+  }
+
+  /** The newest changes of the context, oldest first. */
+  async changes({ signal }: { signal?: AbortSignal } = {}): Promise<readonly Change[]> {
+    return await ask(this.#link, this.id, messages.changes, [], { signal });
+  }
+
+  /** Sizes of the context in bytes, by key and in all. */
+  async contextSize({ signal }: { signal?: AbortSignal } = {}): Promise<ContextSize> {
+    return await ask(this.#link, this.id, messages.contextSize, [], { signal });
+  }
+
+  /**
+   * What differs between two snapshots, or a snapshot and the present context.
+   * @throws CopilotError `SnapshotNotFound`
+   */
+  async contextDiff(
+    from: ContextPoint,
+    to: ContextPoint = 'present',
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<ContextDiff> {
+    const points = [changes.contextPoint(from, 'from'), changes.contextPoint(to, 'to')] as const;
+    return await ask(this.#link, this.id, messages.contextDiff, [...points], { signal });
+  }
+
   async usage({ signal }: { signal?: AbortSignal } = {}): Promise<{
     total: Usage;
     byAgent: Readonly<Record<string, Usage>>;
@@ -196,6 +325,16 @@ export class SessionHandle {
   /** What happens in the session, with the text of its models as it comes: see {@link follow}. */
   follow(options: FollowOptions = {}): AsyncGenerator<FollowEvent, void, undefined> {
     return follow(this.#link, this.id, options);
+  }
+
+  async #edit(edit: messages.EditContextPayload['edit'], options: ChangeOptions): Promise<ChangeReport> {
+    const payload = changes.editPayload(edit, options);
+    return await deliver(this.#link, this.id, messages.editContext, payload, { signal: options.signal });
+  }
+
+  #notLoadable(status: ListedStatus): CopilotError {
+    const wayOut = `What still works: info, export and fork (copilot show, export or fork ${this.id}).`;
+    return new CopilotError('WrongState', { needs: 'active or suspended', status, wayOut });
   }
 
   async #settle(view: TurnView, options: SendOptions): Promise<TurnView> {

@@ -51,7 +51,8 @@ export function jsonProblem(
     if (size > maxSize) return `it is larger than ${maxSize / 1024} KiB; keep large data in files`;
     if (node === null || typeof node === 'string' || typeof node === 'boolean') return undefined;
     if (typeof node === 'number') return Number.isFinite(node) ? undefined : `it holds ${node}, which is not JSON`;
-    if (typeof node !== 'object') return `it holds ${typeof node === 'undefined' ? 'undefined' : `a ${typeof node}`}, which is not JSON`;
+    if (typeof node !== 'object')
+      return `it holds ${typeof node === 'undefined' ? 'undefined' : `a ${typeof node}`}, which is not JSON`;
     if (depth === maxDepth) return `it is nested more than ${maxDepth} levels deep`;
     if (!Array.isArray(node) && !isPlain(node)) return 'it holds an object of a class, which is not JSON';
     // A hole of an array is read as undefined, which `for of` gives and `some` would skip.
@@ -188,11 +189,14 @@ const PatchSchema = z.union([z.literal(0), EditSchema]);
 export const ContextState = z.object({
   schemaVersion: z.literal(1).default(1),
   version: z.int().min(0).default(0),
-  values: z.custom<ContextValues>().default({}),
+  values: ContextValues.default({}),
   /** Keys protected in this session, beyond the ones that always are. */
   protectedKeys: z.array(z.string()).default([]),
   /** Oldest first. */
-  snapshots: z.array(SnapshotInfo.extend({ patch: PatchSchema })).max(MAX_SNAPSHOTS).default([]),
+  snapshots: z
+    .array(SnapshotInfo.extend({ patch: PatchSchema }))
+    .max(MAX_SNAPSHOTS)
+    .default([]),
   /** Snapshots ever taken; names the next. */
   snapshotCount: z.int().min(0).default(0),
   /** Oldest first. */

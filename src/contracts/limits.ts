@@ -35,7 +35,7 @@ export const MAX_HEARTBEAT_TEXT = 8 * 1024;
  * Events of a run after which the session continues as new. A cold worker replays at most about this
  * many; `npm run bench -- cold` shows what that costs.
  */
-export const DEFAULT_HISTORY_LIMIT = 250;
+export const DEFAULT_HISTORY_LIMIT = 200;
 
 /** Milliseconds without a message after which an active session expires: 24 hours. */
 export const DEFAULT_IDLE_TIMEOUT_MS = 24 * 60 * 60 * 1_000;

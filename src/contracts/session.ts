@@ -29,7 +29,12 @@ export const SessionConfig = z.strictObject({
   /** Events of a run before the session continues as new. Default {@link DEFAULT_HISTORY_LIMIT}. */
   historyLimit: z.int().min(40).max(10_000).optional(),
   /** Milliseconds without a message after which an active session expires; null: never. Default 24 hours. */
-  idleTimeoutMs: z.int().min(1_000).max(10 * 365 * 86_400_000).nullable().optional(),
+  idleTimeoutMs: z
+    .int()
+    .min(1_000)
+    .max(10 * 365 * 86_400_000)
+    .nullable()
+    .optional(),
   /** Changes to single agents for this session only. */
   agents: z.record(Name, AgentOverride).optional(),
 });

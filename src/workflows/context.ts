@@ -150,7 +150,8 @@ export class DurableContext {
     const previous = this.#values.get(key);
     const stored = storable(key, value, previous, isolate);
     const isSame = stored === previous;
-    if (!isSame && (previous !== undefined || ephemeral) && this.isProtected(key)) throw toFailure('ProtectedKey', { key });
+    if (!isSame && (previous !== undefined || ephemeral) && this.isProtected(key))
+      throw toFailure('ProtectedKey', { key });
     if (ephemeral) return !(isSame && this.isProtected(key)) && this.#setEphemeral(key, stored, protect);
     const newlyProtected = protect && !this.isProtected(key);
     if (isSame && !newlyProtected) return false;
@@ -255,7 +256,8 @@ export class DurableContext {
   checkpoint(reason: string, metadata: ContextValues, now: string): SnapshotInfo {
     const head = { version: this.#version, timestamp: now, reason, metadata };
     const { info, dropped } = this.#snapshots.add(head, this.#values.share());
-    if (dropped.length > 0) this.#warnings.push({ kind: 'snapshots-dropped', ids: dropped, limitBytes: MAX_SNAPSHOTS_BYTES });
+    if (dropped.length > 0)
+      this.#warnings.push({ kind: 'snapshots-dropped', ids: dropped, limitBytes: MAX_SNAPSHOTS_BYTES });
     return copyOf(info);
   }
 
@@ -265,7 +267,10 @@ export class DurableContext {
    */
   maybeCheckpoint(round: number, everyN: number, now: string): SnapshotInfo | undefined {
     if (!Number.isInteger(everyN) || everyN < 0) {
-      throw toFailure('InvalidInput', { what: `Checkpoint interval ${everyN}`, problem: 'use a whole number of rounds, or 0' });
+      throw toFailure('InvalidInput', {
+        what: `Checkpoint interval ${everyN}`,
+        problem: 'use a whole number of rounds, or 0',
+      });
     }
     if (everyN === 0 || round <= 0 || round % everyN !== 0) return undefined;
     return this.checkpoint(`round_${round}`, { automatic: true, round }, now);
@@ -345,7 +350,10 @@ export class DurableContext {
 
   #setEphemeral(key: string, value: Json, protect: boolean): boolean {
     if (protect) {
-      throw toFailure('InvalidInput', { what: `Context key "${key}"`, problem: 'an ephemeral value cannot be protected' });
+      throw toFailure('InvalidInput', {
+        what: `Context key "${key}"`,
+        problem: 'an ephemeral value cannot be protected',
+      });
     }
     if (isEqual(this.#ephemeral.get(key), value)) return false;
     this.#ephemeral.apply(new Map([[key, value]]));
@@ -365,7 +373,10 @@ export class DurableContext {
     appendChange(this.#changes, { ...change, version: this.#version, keys: [...changes.keys()] });
     const { bytes } = this.#values;
     if (before > this.#warnAtBytes || bytes <= this.#warnAtBytes) return;
-    const largest = this.#values.sizes().slice(0, MAX_NAMED).map(({ key }) => key);
+    const largest = this.#values
+      .sizes()
+      .slice(0, MAX_NAMED)
+      .map(({ key }) => key);
     this.#warnings.push({ kind: 'size', bytes, warnAtBytes: this.#warnAtBytes, largest });
   }
 

@@ -49,8 +49,12 @@ export class LiveSession {
   readonly #events: ProgressEvent[] = [];
   #waiting = 0;
   #published = '';
-  /** What runs now, and whether `suspend({now: true})` may stop it. */
-  readonly #calls = new Map<CancellationScope, boolean>();
+  /**
+   * The scopes of what runs now: what `suspend({now: true})` may stop, and what it may not. They serve call after
+   * call until they are cancelled, since a scope is five promises, and each of them costs in every replay.
+   */
+  #stoppable = new CancellationScope();
+  #unstoppable = new CancellationScope();
 
   constructor(state: SessionState) {
     this.state = state;
@@ -139,17 +143,19 @@ export class LiveSession {
   }
 
   /** Waits until the turn is settled, or until waiting for it makes no sense; then gives its view. */
-  async follow(turn: Turn): Promise<TurnView> {
+  follow(turn: Turn): TurnView | Promise<TurnView> {
     const isOver = () => this.isMoving || isSettled(statusOf(turn, this.state));
-    if (!isOver() && this.canWait) {
-      this.#waiting += 1;
-      try {
-        await condition(isOver);
-      } finally {
-        this.#waiting -= 1;
-      }
+    return isOver() || !this.canWait ? turnView(turn, this.state) : this.#wait(turn, isOver);
+  }
+
+  async #wait(turn: Turn, isOver: () => boolean): Promise<TurnView> {
+    this.#waiting += 1;
+    try {
+      await condition(isOver);
+      return turnView(turn, this.state);
+    } finally {
+      this.#waiting -= 1;
     }
-    return turnView(turn, this.state);
   }
 
   // Running and stopping
@@ -167,16 +173,12 @@ export class LiveSession {
         await condition(() => this.state.status !== 'suspended' || this.isInterrupted);
       }
       if (this.isInterrupted) throw new CancelledFailure('interrupted');
-      // One scope a call and none around the turn: a scope is nine promises, and each of them costs in every replay.
-      const scope = new CancellationScope();
-      this.#calls.set(scope, isStoppable);
+      const scope = isStoppable ? this.#stoppable : this.#unstoppable;
       try {
         const result = await scope.run(work);
         if (this.isInterrupted || !isPartial(result)) return result;
       } catch (error) {
         if (!isCancellation(error) || this.isInterrupted || !scope.consideredCancelled || isCancelled()) throw error;
-      } finally {
-        this.#calls.delete(scope);
       }
     }
   }
@@ -207,17 +209,21 @@ export class LiveSession {
     const { current } = this.state;
     if (!current || current.isInterrupted) return false;
     current.isInterrupted = true;
-    for (const scope of this.#calls.keys()) scope.cancel();
+    this.stopCalls();
+    this.#unstoppable.cancel();
+    this.#unstoppable = new CancellationScope();
     return true;
   }
 
-  /** Does a phase's work on a copy of the context: what throws leaves the context as it was. */
-  async isolated<T>(work: () => Promise<T>): Promise<T> {
+  /** Gives the next phase a copy of the context to write to: what throws leaves the context as it was. */
+  beginWork(): void {
     this.#work = this.context.branch();
-    const result = await work();
+  }
+
+  /** Takes the results of a phase into the context. */
+  keepWork(): void {
     this.context.join(this.#work, new Date().toISOString());
     this.noteWarnings();
-    return result;
   }
 
   /** Writes a result of the running phase into its copy of the context; one that does not fit is noted. */
@@ -263,7 +269,8 @@ export class LiveSession {
 
   /** Stops what may be stopped, for it to be done again later. */
   stopCalls(): void {
-    for (const [scope, isStoppable] of this.#calls) if (isStoppable) scope.cancel();
+    this.#stoppable.cancel();
+    this.#stoppable = new CancellationScope();
   }
 
   // What others see

@@ -130,7 +130,10 @@ type RunningStep = Exclude<NextStep, { kind: 'end' }>;
 /** One phase. What goes wrong in it is an outcome of the turn, never a failure of the session. */
 async function attempt(session: LiveSession, turn: Turn, next: RunningStep): Promise<NextStep> {
   try {
-    return await session.isolated(() => perform(session, turn, next));
+    session.beginWork();
+    const following = await perform(session, turn, next);
+    session.keepWork();
+    return following;
   } catch (error) {
     if (isCancellation(error)) {
       // Not a turn that was stopped, but the workflow.

@@ -15,7 +15,7 @@ describe('states', function () {
   });
   after(() => world.stop());
 
-  const running = (session: { info(): Promise<{ phase: string }> }, phase: string) =>
+  const running = (session: { info(): Promise<{ phase: string | null }> }, phase: string) =>
     until(phase, async () => (await session.info()).phase === phase);
 
   it('suspending at once stops the model, and continuing asks it again and keeps one answer', async () => {
@@ -128,5 +128,32 @@ describe('states', function () {
     const message = { args: [{ text: 'no id given' }] as [object], updateId: 'mine' };
     const sent = await handle.executeUpdate<{ messageId: string }, [object]>('send', message);
     assert.equal(sent.messageId, 'mine');
+  });
+
+  it('an active session that nobody writes to expires, a suspended one does not, and a turn adds no timer', async () => {
+    playTeam(world.model, { answer: 'hello' });
+    const config = { idleTimeoutMs: 2_000 };
+    const idle = await world.copilot.create({ mode: 'one-shot', config });
+    const suspended = await world.copilot.create({ mode: 'one-shot', config });
+    const busy = await world.copilot.create({ mode: 'one-shot', config });
+    await idle.send('hi');
+    await suspended.suspend();
+    // Longer than the timeout in all, and never that long without a message.
+    for (let number = 1; number <= 4; number++) {
+      await busy.send(`message ${number}`);
+      await new Promise((resolve) => setTimeout(resolve, 900));
+    }
+    await until('expired', async () => (await idle.describe()).isClosed);
+    const { status, phase } = await idle.info();
+    assert.deepEqual([status, phase], ['expired', 'idle']);
+    await assert.rejects(idle.send('too late'), { type: 'SessionClosed' });
+    await until('listed so', async () =>
+      (await world.copilot.list({ status: 'expired' })).sessions.some(({ id }) => id === idle.id),
+    );
+    assert.equal((await suspended.info()).status, 'suspended');
+    assert.equal((await busy.info()).status, 'active');
+    const { events } = await world.temporal.workflow.getHandle(busy.id).fetchHistory();
+    const timers = (events ?? []).filter(({ timerStartedEventAttributes }) => timerStartedEventAttributes);
+    assert.ok(timers.length <= 3, `${timers.length} timers for 4 turns in 4 s with a timeout of 2 s`);
   });
 });

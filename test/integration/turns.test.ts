@@ -132,7 +132,13 @@ describe('turns', function () {
       // Updates that wait for the very first workflow task: they must find the message that came with the start.
       const session = await world.copilot.create({ id, mode: 'one-shot', message: 'hello', messageId: 'first' });
       const turns = await Promise.all([session.awaitTurn('turn-1'), session.send('hello', { messageId: 'first' })]);
-      assert.deepEqual(turns.map((turn) => [turn.id, turn.status]), [['turn-1', 'completed'], ['turn-1', 'completed']]);
+      assert.deepEqual(
+        turns.map((turn) => [turn.id, turn.status]),
+        [
+          ['turn-1', 'completed'],
+          ['turn-1', 'completed'],
+        ],
+      );
       assert.equal((await session.info()).turns, 1);
     }
   });

@@ -10,11 +10,7 @@ import {
 } from '../../contracts/context.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { Json } from '../../contracts/json.ts';
-import {
-  type EditContextPayload,
-  RestoreContextPayload,
-  SavePayload,
-} from '../../contracts/messages.ts';
+import { type EditContextPayload, RestoreContextPayload, SavePayload } from '../../contracts/messages.ts';
 import { checkInput } from '../input.ts';
 
 export interface ChangeOptions {
@@ -100,7 +96,9 @@ export function updateEdit(values: ContextValues): Edit {
 export function mergeEdit(values: ContextValues, { strategy, prefix }: MergeContextOptions): Edit {
   const isPrefixed = checkInput(MergeStrategy.optional(), strategy, 'strategy') === 'prefixed';
   if (isPrefixed !== (checkInput(Prefix, prefix, 'prefix') !== undefined)) {
-    const problem = isPrefixed ? 'the strategy "prefixed" needs a prefix' : 'only the strategy "prefixed" takes a prefix';
+    const problem = isPrefixed
+      ? 'the strategy "prefixed" needs a prefix'
+      : 'only the strategy "prefixed" takes a prefix';
     throw new CopilotError('InvalidInput', { what: `prefix (${prefix ?? 'none'})`, problem });
   }
   return {

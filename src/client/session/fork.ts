@@ -123,6 +123,7 @@ export function cut(from: SessionExport, until: number, named?: SnapshotInfo): F
 
 /** Whether this turn has ended, and what was said in it is still there. */
 function knows({ conversation, turns }: SessionExport, until: number): boolean {
+  if (until === 0) return true;
   const view = turns.find(({ number }) => number === until);
   if (view && (!isSettled(view.status) || view.status === 'suspended')) return false;
   return conversation.some((message) => turnNumber(message) === until);
@@ -131,7 +132,7 @@ function knows({ conversation, turns }: SessionExport, until: number): boolean {
 /** Whether nothing of the time up to this turn is missing. */
 function isWhole(from: SessionExport, until: number): boolean {
   const first = from.conversation[0];
-  const isComplete = first !== undefined && turnNumber(first) === 1;
+  const isComplete = until === 0 || (first !== undefined && turnNumber(first) === 1);
   const hasContext = until >= from.session.turnCount || snapshotOf(from, until) !== undefined;
   return isComplete && hasContext && knows(from, until);
 }
@@ -149,15 +150,17 @@ function snapshotOf({ context }: SessionExport, until: number): SnapshotInfo | u
 }
 
 /**
- * Last turn that had ended when the snapshot was taken: its own where it is the newest one of that, or was taken
- * between turns, else the one before. Undefined where that is the latest, and 0 where there was none.
+ * Last turn that had ended when the snapshot was taken: its own, unless a phase of that went on, then the one before.
+ * Undefined where the snapshot does not say, and 0 where no turn had ended.
  */
 function turnOf(from: SessionExport, snapshot: SnapshotInfo): number | undefined {
   const turn = metadataTurn(snapshot);
   if (turn === undefined) return undefined;
-  const isLast = snapshotOf(from, turn)?.id === snapshot.id;
-  const hasEnded = isLast || snapshot.metadata['phase'] === 'idle';
-  return hasEnded ? turn : turn - 1;
+  const { snapshots } = from.context;
+  const later = snapshots.slice(snapshots.indexOf(snapshot) + 1);
+  const wentOn = later.some((other) => metadataTurn(other) === turn && other.metadata['phase'] !== undefined);
+  const isRunning = turn === from.session.turnCount && !knows(from, turn);
+  return wentOn || isRunning ? Math.max(0, turn - 1) : turn;
 }
 
 function findSnapshot({ context }: SessionExport, wanted: string | number): SnapshotInfo {
@@ -175,7 +178,8 @@ function noSuchTurn(from: SessionExport, until: number): CopilotError {
   const said = from.conversation.map((message) => turnNumber(message) ?? 0);
   const known = [...new Set(said)].filter((turn) => turn > 0 && knows(from, turn)).sort((a, b) => a - b);
   const names = `${known.length > MAX_NAMED ? '…, ' : ''}${known.slice(-MAX_NAMED).join(', ')}`;
-  const problem = known.length === 0 ? 'no turn of this session has ended yet' : `turns that can be forked at: ${names}`;
+  const problem =
+    known.length === 0 ? 'no turn of this session has ended yet' : `turns that can be forked at: ${names}`;
   return new CopilotError('InvalidInput', { what: `turn (${until})`, problem });
 }
 

@@ -78,7 +78,11 @@ export async function startFrom(
   link: ServerLink,
   id: string,
   from: SessionExport,
-  { name, user, config = from.session.config }: { name: string; user: string | undefined; config?: SessionStart['config'] },
+  {
+    name,
+    user,
+    config = from.session.config,
+  }: { name: string; user: string | undefined; config?: SessionStart['config'] },
 ): Promise<void> {
   const { mode } = from.session;
   const start: SessionStart = {
@@ -110,12 +114,12 @@ export async function startFrom(
 async function untilBegun(link: ServerLink, id: string): Promise<void> {
   try {
     await ask(link, id, info, []);
+    return;
   } catch (error) {
     // Without a worker it begins later.
     if (error instanceof CopilotError && error.retryable) return;
     if ((await describeSession(link, id)).status !== 'failed') throw error;
   }
-  if ((await describeSession(link, id)).status !== 'failed') return;
   const cause = await failureOf(link, id);
   await deleteSession(link, id);
   throw cause;

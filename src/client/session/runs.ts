@@ -72,5 +72,7 @@ async function readStart(
 const NOT_FOUND = 5;
 
 export function isNotFound(error: unknown): boolean {
-  return error instanceof WorkflowNotFoundError || (error instanceof Error && 'code' in error && error.code === NOT_FOUND);
+  return (
+    error instanceof WorkflowNotFoundError || (error instanceof Error && 'code' in error && error.code === NOT_FOUND)
+  );
 }

@@ -1,10 +1,5 @@
 /** What differs between two states of a context. */
-import {
-  type ContextDiff,
-  type Excerpt,
-  MAX_DIFF_PATHS,
-  MAX_EXCERPT_TEXT,
-} from '../../contracts/context.ts';
+import { type ContextDiff, type Excerpt, MAX_DIFF_PATHS, MAX_EXCERPT_TEXT } from '../../contracts/context.ts';
 import type { Json } from '../../contracts/json.ts';
 import { bytesOf, isArray, isEqual, isObject, type JsonObject, member } from './tree.ts';
 

@@ -53,7 +53,9 @@ export function planMerge(
   }
   const changes = new Map<string, Json | undefined>();
   const skipped: string[] = [];
-  const named = Object.entries(values).map(([key, value]) => [strategy === 'prefixed' ? prefix + key : key, value] as const);
+  const named = Object.entries(values).map(
+    ([key, value]) => [strategy === 'prefixed' ? prefix + key : key, value] as const,
+  );
   for (const [key, value] of named) {
     const previous = present.get(key);
     const stored = storable(key, value, previous, isolate);
@@ -71,7 +73,7 @@ export function planMerge(
 function checkStrategy(strategy: string, prefix: string | undefined): void {
   if (!MergeStrategy.safeParse(strategy).success) {
     const problem = `there is no such strategy; use one of ${MergeStrategy.options.join(', ')}`;
-    throw toFailure('InvalidInput', { what: `Merge strategy "${String(strategy)}"`, problem });
+    throw toFailure('InvalidInput', { what: `Merge strategy "${strategy}"`, problem });
   }
   if (strategy === 'prefixed' && (typeof prefix !== 'string' || prefix === '')) {
     const problem = `it needs a prefix; give one, or use one of ${MergeStrategy.options.slice(0, 3).join(', ')}`;

@@ -36,7 +36,10 @@ function textPatch(target: string, source: string): Edit | undefined {
   // Half of a surrogate pair would be plain JSON too, but other programs that pass it on may spoil it.
   if (isHighSurrogate(target.charCodeAt(start - 1))) start -= 1;
   let end = 0;
-  while (end < shorter - start && target.charCodeAt(target.length - end - 1) === source.charCodeAt(source.length - end - 1))
+  while (
+    end < shorter - start &&
+    target.charCodeAt(target.length - end - 1) === source.charCodeAt(source.length - end - 1)
+  )
     end += 1;
   if (end > 0 && isHighSurrogate(target.charCodeAt(target.length - end - 1))) end -= 1;
   return { text: [start, target.slice(start, target.length - end), end] };
@@ -53,7 +56,8 @@ function itemPatches(target: readonly Json[], source: readonly Json[]): ItemPatc
   let start = 0;
   while (start < shorter && isSameItem(target, start, source, start)) start += 1;
   let end = 0;
-  while (end < shorter - start && isSameItem(target, target.length - end - 1, source, source.length - end - 1)) end += 1;
+  while (end < shorter - start && isSameItem(target, target.length - end - 1, source, source.length - end - 1))
+    end += 1;
   const copy = (from: number, count: number): void => {
     const last = patches.at(-1);
     if (Array.isArray(last) && typeof last[1] === 'number' && last[0] + last[1] === from) {
@@ -118,7 +122,7 @@ function keysInPlace(target: JsonObject, source: JsonObject): Set<string> {
   const ends: Link[] = [];
   for (const { key, position } of common) {
     let at = 0;
-    for (let high = ends.length; at < high; ) {
+    for (let high = ends.length; at < high;) {
       const middle = (at + high) >> 1;
       if ((ends[middle]?.position ?? 0) < position) at = middle + 1;
       else high = middle;
@@ -154,7 +158,10 @@ export function applyPatch(patch: Patch, source: Json | undefined): Json {
     copy[key] = applyPatch(part, copy[key]);
   }
   if (put.length === 0) return copy;
-  const added = put.map(([index, key, part]) => ({ index, entry: [key, applyPatch(part, member(source, key))] as const }));
+  const added = put.map(([index, key, part]) => ({
+    index,
+    entry: [key, applyPatch(part, member(source, key))] as const,
+  }));
   return Object.fromEntries(inserted(Object.entries(copy), added));
 }
 

@@ -100,7 +100,8 @@ export class Snapshots {
     for (const old of automatic.slice(0, Math.max(0, automatic.length - MAX_AUTOMATIC_SNAPSHOTS))) this.#drop(old);
     if (this.#entries.length > MAX_SNAPSHOTS) this.#entries.shift();
     const dropped: string[] = [];
-    while (this.#entries.length > 1 && this.#bytes() > MAX_SNAPSHOTS_BYTES) dropped.push(this.#entries.shift()?.info.id ?? '');
+    while (this.#entries.length > 1 && this.#bytes() > MAX_SNAPSHOTS_BYTES)
+      dropped.push(this.#entries.shift()?.info.id ?? '');
     return { info: entry.info, dropped };
   }
 
@@ -125,7 +126,11 @@ export class Snapshots {
     if (!entry) return;
     const isNewest = index === this.#entries.length - 1;
     const values = this.#valuesAt(index);
-    this.#entries[index] = { ...entry, values, patch: isNewest ? undefined : patchOf(values, this.#valuesAt(index + 1)) };
+    this.#entries[index] = {
+      ...entry,
+      values,
+      patch: isNewest ? undefined : patchOf(values, this.#valuesAt(index + 1)),
+    };
   }
 
   /** Makes those from the newest down to this one, as far as they are not there yet. */
@@ -144,7 +149,8 @@ export class Snapshots {
 /** @throws InvalidInput where the patch does not fit */
 function made({ info, patch }: Entry, newer: JsonObject): JsonObject {
   const values = applyPatch(patch ?? 0, newer);
-  if (!isObject(values)) throw toFailure('InvalidInput', { what: `Snapshot ${info.id}`, problem: 'it is not an object' });
+  if (!isObject(values))
+    throw toFailure('InvalidInput', { what: `Snapshot ${info.id}`, problem: 'it is not an object' });
   return values;
 }
 
@@ -155,7 +161,10 @@ function checkHead({ reason, metadata }: Omit<SnapshotInfo, 'id'>): void {
   }
   // A copy, since the holder of the metadata may change it after it was measured.
   if (bytesOf(copyOf(check(ContextValues, metadata, `${what}: metadata`))) > MAX_SNAPSHOT_METADATA_BYTES) {
-    throw toFailure('InvalidInput', { what, problem: `its metadata is larger than ${MAX_SNAPSHOT_METADATA_BYTES} bytes` });
+    throw toFailure('InvalidInput', {
+      what,
+      problem: `its metadata is larger than ${MAX_SNAPSHOT_METADATA_BYTES} bytes`,
+    });
   }
 }
 

@@ -68,11 +68,18 @@ export function acceptChanges(session: LiveSession): void {
 }
 
 /** @returns keys that kept another value than the one given */
-function edit(session: LiveSession, wanted: messages.EditContextPayload['edit'], context: LiveSession['context']): readonly string[] {
+function edit(
+  session: LiveSession,
+  wanted: messages.EditContextPayload['edit'],
+  context: LiveSession['context'],
+): readonly string[] {
   const now = new Date().toISOString();
   switch (wanted.op) {
     case 'set':
-      context.set(wanted.key, wanted.value, now, { protect: wanted.protect ?? false, ephemeral: wanted.ephemeral ?? false });
+      context.set(wanted.key, wanted.value, now, {
+        protect: wanted.protect ?? false,
+        ephemeral: wanted.ephemeral ?? false,
+      });
       return [];
     case 'delete':
       context.delete(wanted.key, now);
@@ -119,6 +126,10 @@ function requireIdle(session: LiveSession): void {
     throw toFailure('WrongState', { needs: 'active', status, wayOut });
   }
   if (current || queue.length > 0) {
-    throw toFailure('WrongState', { needs: 'idle', status: 'in the middle of a turn', wayOut: 'Save when it has ended, or interrupt it.' });
+    throw toFailure('WrongState', {
+      needs: 'idle',
+      status: 'in the middle of a turn',
+      wayOut: 'Save when it has ended, or interrupt it.',
+    });
   }
 }

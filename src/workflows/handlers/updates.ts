@@ -13,14 +13,14 @@ export function acceptUpdates(session: LiveSession): void {
   // An update, since the sender wants to know that the message is in, and then the outcome.
   setHandler(
     messages.send,
-    async (message): Promise<TurnView> => {
+    (message): TurnView | Promise<TurnView> => {
       const messageId = idOf(message);
       const knownId = session.rememberedTurnId(messageId);
       const turn =
         knownId === undefined ? session.enqueue({ messageId, text: message.text }) : session.findTurn(knownId);
       if (!turn) return forgottenTurn(session, knownId ?? '', messageId);
       session.touch();
-      return await session.follow(turn);
+      return session.follow(turn);
     },
     { validator: (message) => checkSend(session, message) },
   );
@@ -28,9 +28,9 @@ export function acceptUpdates(session: LiveSession): void {
   // An update, since it waits; refused, at no cost in history, where too many wait already.
   setHandler(
     messages.awaitTurn,
-    async ({ turnId }) => {
+    ({ turnId }) => {
       const turn = session.findTurn(turnId);
-      return turn ? await session.follow(turn) : forgottenTurn(session, turnId, '');
+      return turn ? session.follow(turn) : forgottenTurn(session, turnId, '');
     },
     {
       validator: (payload) => {

@@ -19,7 +19,10 @@ export async function plan(session: LiveSession, turn: Turn): Promise<NextStep> 
     summary: '',
     artifacts: [],
   }));
-  session.remember('plan', proposed.map(({ agent, task }) => ({ agent, task })));
+  session.remember(
+    'plan',
+    proposed.map(({ agent, task }) => ({ agent, task })),
+  );
   session.remember('results', []);
   session.record({
     type: 'planned',

@@ -41,7 +41,10 @@ export async function runStep(session: LiveSession, turn: Turn, number: number):
     session.record({ type: 'step-ended', turnId: turn.id, step: number, status: step.status, summary: step.summary });
     if (report.status === 'done') {
       const done = turn.steps.filter(({ status }) => status === 'completed');
-      session.remember('results', done.map(({ summary, number: of }) => ({ step: of, summary: oneLine(summary, MAX_OLD_SUMMARY) })));
+      session.remember(
+        'results',
+        done.map(({ summary, number: of }) => ({ step: of, summary: oneLine(summary, MAX_OLD_SUMMARY) })),
+      );
       return { kind: 'step', number: number + 1 };
     }
     problem = report.summary;

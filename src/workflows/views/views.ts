@@ -63,7 +63,9 @@ export function sessionInfo(state: SessionState, contextVersion: number): Sessio
     status: state.status,
     suspendReason: state.suspendReason ?? null,
     phase: current ? current.phase : saved ? saved.phase : state.turnCount === 0 ? 'init' : 'idle',
-    step: current ? (current.steps.find(({ status }) => status === 'in-progress')?.number ?? null) : (saved?.step ?? null),
+    step: current
+      ? (current.steps.find(({ status }) => status === 'in-progress')?.number ?? null)
+      : (saved?.step ?? null),
     version: state.version,
     createdAt: state.createdAt,
     lastActiveAt: state.lastActiveAt,

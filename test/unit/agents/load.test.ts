@@ -66,14 +66,8 @@ describe('agents: loading a team', () => {
     ]);
     assert.deepEqual(toolsOf('engineer')?.toSorted(), [...tools.keys()].sort());
     assert.deepEqual(toolsOf('researcher'), ['list_files', 'read_file', 'search_files', 'csv_profile', 'calculate']);
-    assert.deepEqual(toolsOf('writer'), [
-      'read_file',
-      'list_files',
-      'search_files',
-      'csv_profile',
-      'calculate',
-      'write_file',
-    ]);
+    const writing = ['read_file', 'list_files', 'search_files', 'csv_profile', 'calculate', 'write_file'];
+    assert.deepEqual(toolsOf('writer'), writing);
     assert.deepEqual([toolsOf('router'), toolsOf('planner'), toolsOf('plan-reviewer')], [[], [], []]);
     assert.deepEqual(await listTeams(join(packageDir, 'agents')), ['default']);
   });

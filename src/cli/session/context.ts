@@ -1,0 +1,161 @@
+/** `copilot context …`, `snapshots`, `restore` and `diff`. */
+import type { SessionHandle } from '../../client/session-handle.ts';
+import type { MergeContextOptions } from '../../client/session/context-changes.ts';
+import type { Change, ContextDiff, ContextSize, SnapshotInfo } from '../../contracts/context.ts';
+import { CopilotError } from '../../contracts/errors.ts';
+import type { ChangeReport, SavePayload } from '../../contracts/messages.ts';
+import { type CommonFlags, parseValue, withClient } from '../connected.ts';
+import { answer, paint, shorten, table } from '../terminal.ts';
+import { readJson, snapshotRef, versionOption, type VersionFlags } from './json-file.ts';
+
+export interface SetFlags extends VersionFlags {
+  readonly protect?: boolean;
+  readonly ephemeral?: boolean;
+}
+
+export interface MergeFlags extends VersionFlags {
+  readonly strategy?: string;
+  readonly prefix?: string;
+}
+
+export async function get(id: string, key: string | undefined, { json }: CommonFlags): Promise<void> {
+  await withClient(async (client) => {
+    const view = await client.session(id).context();
+    if (key === undefined) return answer(json, view, () => JSON.stringify(view.values, undefined, 2));
+    const value = view.values[key];
+    if (!Object.hasOwn(view.values, key) || value === undefined) {
+      const names = Object.keys(view.values).slice(0, 20).join(', ') || 'none';
+      throw new CopilotError('InvalidInput', {
+        what: `key "${key}"`,
+        problem: `it is not set; keys that are: ${names}`,
+      });
+    }
+    const isProtected = view.protectedKeys.includes(key);
+    answer(json, { key, value, version: view.version, protected: isProtected }, () =>
+      typeof value === 'string' ? value : JSON.stringify(value, undefined, 2),
+    );
+  });
+}
+
+export async function set(id: string, key: string, text: string, flags: SetFlags): Promise<void> {
+  const { protect, ephemeral } = flags;
+  await change(id, flags, (session, version) =>
+    session.setContext(key, parseValue(text), { protect, ephemeral, ...version }),
+  );
+}
+
+export async function remove(id: string, key: string, flags: VersionFlags): Promise<void> {
+  await change(id, flags, (session, version) => session.deleteContext(key, version));
+}
+
+export async function merge(id: string, path: string, flags: MergeFlags): Promise<void> {
+  const values = (await readJson(path)) as SavePayload['context']; // the client checks it
+  const { strategy, prefix } = flags;
+  // The client checks it, and names the strategies there are.
+  const options = { strategy: strategy as MergeContextOptions['strategy'], prefix };
+  await change(id, flags, (session, version) => session.mergeContext(values, { ...options, ...version }));
+}
+
+export async function snapshot(id: string, reason: string, flags: VersionFlags): Promise<void> {
+  await change(id, flags, (session, version) => session.snapshot(reason, version));
+}
+
+export async function restore(id: string, ref: string, flags: VersionFlags): Promise<void> {
+  await change(id, flags, (session, version) => session.restoreContext(snapshotRef(ref), version));
+}
+
+async function change(
+  id: string,
+  flags: VersionFlags,
+  work: (session: SessionHandle, version: { expectedVersion?: number }) => Promise<ChangeReport>,
+): Promise<void> {
+  const version = versionOption(flags);
+  await withClient(async (client) => {
+    const report = await work(client.session(id), version);
+    answer(flags.json, { sessionId: id, ...report }, () => changeText(id, report));
+  });
+}
+
+/** What a change did, in one line. */
+export function changeText(id: string, { changed, version, contextVersion, skipped }: ChangeReport): string {
+  const kept = skipped.length === 0 ? '' : `; kept as they were: ${skipped.join(', ')}`;
+  return `${id}: ${changed ? 'changed' : 'nothing changed'}, version ${version}, context version ${contextVersion}${kept}`;
+}
+
+export async function changes(id: string, { json }: CommonFlags): Promise<void> {
+  await withClient(async (client) => {
+    const list = await client.session(id).changes();
+    answer(json, { changes: list }, () => changesText(list));
+  });
+}
+
+function changesText(list: readonly Change[]): string {
+  if (list.length === 0) return 'No changes.';
+  const rows = list.map(({ version, timestamp, op, strategy, from, keys, count }) => [
+    String(version),
+    timestamp,
+    strategy === undefined ? op : `${op} (${strategy})`,
+    `${shorten(keys.join(', '), 80)}${count > keys.length ? ` and ${count - keys.length} more` : ''}`,
+    from === undefined ? '' : from.id,
+  ]);
+  return table(['VERSION', 'AT', 'CHANGE', 'KEYS', 'FROM'], rows);
+}
+
+export async function size(id: string, { json }: CommonFlags): Promise<void> {
+  await withClient(async (client) => {
+    const sizes = await client.session(id).contextSize();
+    answer(json, sizes, () => sizeText(sizes));
+  });
+}
+
+function sizeText({ bytes, limitBytes, keys, ephemeralBytes, snapshotsBytes }: ContextSize): string {
+  return [
+    `${bytes} bytes of ${limitBytes}; ephemeral ${ephemeralBytes}, snapshots ${snapshotsBytes}`,
+    ...(keys.length === 0
+      ? []
+      : [
+          table(
+            ['KEY', 'BYTES'],
+            keys.map((entry) => [entry.key, String(entry.bytes)]),
+          ),
+        ]),
+  ].join('\n');
+}
+
+export async function snapshots(id: string, { json }: CommonFlags): Promise<void> {
+  await withClient(async (client) => {
+    const list = await client.session(id).snapshots();
+    answer(json, { snapshots: list }, () => snapshotsText(list));
+  });
+}
+
+function snapshotsText(list: readonly SnapshotInfo[]): string {
+  if (list.length === 0) return 'No snapshots.';
+  const rows = list.map(({ id, version, timestamp, reason, metadata }) => [
+    id,
+    String(version),
+    timestamp,
+    shorten(reason, 60),
+    typeof metadata['turn'] === 'number' ? String(metadata['turn']) : '',
+  ]);
+  return table(['ID', 'VERSION', 'AT', 'REASON', 'TURN'], rows);
+}
+
+export async function diff(id: string, from: string, to: string | undefined, { json }: CommonFlags): Promise<void> {
+  await withClient(async (client) => {
+    const difference = await client.session(id).contextDiff(snapshotRef(from), snapshotRef(to ?? 'present'));
+    answer(json, difference, () => diffText(difference));
+  });
+}
+
+function diffText({ added, removed, changed, more }: ContextDiff): string {
+  const lines = [
+    ...added.map((entry) => paint('green', `+ ${entry.path}: ${shorten(entry.new.json)}`)),
+    ...removed.map((entry) => paint('red', `- ${entry.path}: ${shorten(entry.old.json)}`)),
+    ...changed.map((entry) =>
+      paint('yellow', `~ ${entry.path}: ${shorten(entry.old.json)} → ${shorten(entry.new.json)}`),
+    ),
+    ...(more === 0 ? [] : [`and ${more} more`]),
+  ];
+  return lines.join('\n') || 'No difference.';
+}

@@ -1,0 +1,52 @@
+/** `copilot export`, `import` and `fork`. */
+import type { SessionHandle } from '../../client/session-handle.ts';
+import { type CommonFlags, wholeNumber, withClient } from '../connected.ts';
+import { answer, say, sayJson } from '../terminal.ts';
+import { readJson, snapshotRef, writeJson } from './json-file.ts';
+
+export interface ImportFlags extends CommonFlags {
+  readonly id?: string;
+  readonly keepId?: boolean;
+  readonly name?: string;
+  readonly user?: string;
+}
+
+export interface ForkFlags extends CommonFlags {
+  readonly turn?: string;
+  readonly snapshot?: string;
+  readonly id?: string;
+  readonly name?: string;
+}
+
+export async function exportSession(id: string, path: string, { json }: CommonFlags): Promise<void> {
+  await withClient(async (client) => {
+    const file = await client.session(id).export();
+    if (path === '-') return json ? sayJson(file) : say(JSON.stringify(file, undefined, 2));
+    await writeJson(path, file);
+    answer(json, { sessionId: id, file: path }, () => `${id} is written to ${path}`);
+  });
+}
+
+export async function importSession(path: string, flags: ImportFlags): Promise<void> {
+  const file = await readJson(path);
+  const { id, keepId, name, user, json } = flags;
+  await withClient(async (client) => answerWith(json, await client.import(file, { id, keepId, name, user })));
+}
+
+export async function fork(id: string, flags: ForkFlags): Promise<void> {
+  const { turn, snapshot, id: newId, name, json } = flags;
+  const options = {
+    ...(turn === undefined ? {} : { turn: wholeNumber('--turn', turn) }),
+    ...(snapshot === undefined ? {} : { snapshot: snapshotRef(snapshot) }),
+    id: newId,
+    name,
+  };
+  await withClient(async (client) => answerWith(json, await client.session(id).fork(options)));
+}
+
+/** A new session, as `start` shows it. */
+function answerWith(json: boolean | undefined, { id, webUrl }: SessionHandle): void {
+  answer(json, { sessionId: id, webUrl: webUrl ?? null }, () =>
+    [id, ...(webUrl === undefined ? [] : [webUrl])].join('\n'),
+  );
+}
