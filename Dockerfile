@@ -21,6 +21,7 @@ COPY agents agents
 # A new volume takes its owner from the folder that it covers.
 RUN mkdir /workspaces /home/node/.copilot && chown node:node /workspaces /home/node/.copilot
 USER node
-ENV NODE_ENV=production COPILOT_HOME=/home/node/.copilot COPILOT_WORKSPACE_ROOT=/workspaces
+ENV NODE_ENV=production COPILOT_HOME=/home/node/.copilot \
+    COPILOT_WORKSPACE_ROOT=/workspaces COPILOT_ARCHIVE_DIR=/workspaces/.archive
 ENTRYPOINT ["node", "dist/cli.js"]
 CMD ["worker"]

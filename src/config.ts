@@ -24,6 +24,7 @@ const Environment = z.object({
   COPILOT_HOME: optionalText,
   COPILOT_WORKSPACE_ROOT: optionalText,
   COPILOT_AGENTS_DIR: optionalText,
+  COPILOT_ARCHIVE_DIR: optionalText,
   COPILOT_CACHE_DIR: optionalText,
   COPILOT_TASK_QUEUE: z.string().min(1, 'it is empty').max(200).default('copilot'),
   COPILOT_MODEL: optionalText,
@@ -40,6 +41,8 @@ export interface Config {
   readonly homeDir: string;
   /** Parent folder of the sessions' workspaces. `COPILOT_WORKSPACE_ROOT`, default `<home>/workspaces`. */
   readonly workspaceRoot: string;
+  /** Where closed sessions leave their export, one file each. `COPILOT_ARCHIVE_DIR`, default `<home>/archive`. */
+  readonly archiveDir: string;
   /** Folder with one subfolder per team. `COPILOT_AGENTS_DIR`, default `agents/` of this package. */
   readonly agentsDir: string;
   /** Cache outside the checkout, for the server binary and built bundles. `COPILOT_CACHE_DIR`, default the user's cache folder. */
@@ -106,6 +109,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   return Object.freeze({
     homeDir,
     workspaceRoot: resolve(env.COPILOT_WORKSPACE_ROOT ?? join(homeDir, 'workspaces')),
+    archiveDir: resolve(env.COPILOT_ARCHIVE_DIR ?? join(homeDir, 'archive')),
     agentsDir: resolve(env.COPILOT_AGENTS_DIR ?? join(packageDir, 'agents')),
     cacheDir: resolve(env.COPILOT_CACHE_DIR ?? envPaths('durable-copilot', { suffix: '' }).cache),
     taskQueue: env.COPILOT_TASK_QUEUE,

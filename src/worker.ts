@@ -17,6 +17,7 @@ import { AgentCache } from './agents/cache.ts';
 import { loadTeam } from './agents/load.ts';
 import { openTeam } from './agents/team.ts';
 import { TranscriptCache } from './agents/transcripts.ts';
+import { archive } from './activities/archive.ts';
 import type { WorkerParts } from './activities/conversation.ts';
 import { plan, review } from './activities/plan.ts';
 import { route } from './activities/route.ts';
@@ -135,6 +136,7 @@ function createActivities(config: Config, parts: WorkerParts): Activities {
     review: (input) => review(parts, input),
     runAgent: (input) => runAgent(parts, input),
     runTool: (input) => runTool(toolParts, input),
+    archive: () => archive(config.archiveDir),
   };
 }
 

@@ -180,7 +180,8 @@ function visibilityIndex(link: ServerLink, base: string): UpdatedIndex<PlacedRow
     [
       base,
       ...(fromMs > 0 ? [`${copilotUpdatedAt.name} >= ${quote(new Date(fromMs).toISOString())}`] : []),
-      ...(Number.isFinite(toMs) ? [`${copilotUpdatedAt.name} <= ${quote(new Date(toMs).toISOString())}`] : []),
+      // Not `<=`: SQLite compares times as text, in which a literal loses the zeros at its end and a row does not.
+      ...(Number.isFinite(toMs) ? [`${copilotUpdatedAt.name} < ${quote(new Date(toMs + 1).toISOString())}`] : []),
     ].join(' AND ');
   return {
     count: (fromMs, toMs) => count(link, between(fromMs, toMs)),

@@ -34,6 +34,7 @@ import * as changes from './session/context-changes.ts';
 import type { ChangeOptions, MergeContextOptions, SavedSession, SetContextOptions } from './session/context-changes.ts';
 import { deleteSession } from './session/deletion.ts';
 import { forkSession, type ForkOptions } from './session/fork.ts';
+import { contextDiff } from './session/snapshots.ts';
 
 /** How often a turn is looked at where too many wait for turns of its session. */
 const LOOK_INTERVAL_MS = 500;
@@ -229,11 +230,12 @@ export class SessionHandle {
 
   /**
    * Ends the session if it is open, and removes it with its history, and the workspace folder of its own where that
-   * lies on this machine. A folder that was given as workspace stays. Afterwards there is no such session any more.
+   * lies on this machine. A folder that was given as workspace stays. Afterwards there is no such session any more;
+   * until the server has seen to that, a minute may pass.
    * @throws CopilotError `SessionNotFound`, `ServerUnreachable`
    */
   async delete({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    await deleteSession(this.#link, this.id, signal);
+    await deleteSession(this.#link, this.id, { signal });
   }
 
   /**
@@ -300,8 +302,8 @@ export class SessionHandle {
     to: ContextPoint = 'present',
     { signal }: { signal?: AbortSignal } = {},
   ): Promise<ContextDiff> {
-    const points = [changes.contextPoint(from, 'from'), changes.contextPoint(to, 'to')] as const;
-    return await ask(this.#link, this.id, messages.contextDiff, [...points], { signal });
+    const points: [ContextPoint, ContextPoint] = [changes.contextPoint(from, 'from'), changes.contextPoint(to, 'to')];
+    return await contextDiff(this.#link, this.id, points, { ...(signal ? { signal } : {}) });
   }
 
   async usage({ signal }: { signal?: AbortSignal } = {}): Promise<{

@@ -101,6 +101,8 @@ export interface Activities {
   review(input: ReviewInput): Promise<ReviewResult>;
   runAgent(input: RunAgentInput): Promise<RunAgentResult>;
   runTool(input: RunToolInput): Promise<RunToolResult>;
+  /** Writes the export of the session that calls to the archive. */
+  archive(): Promise<void>;
 }
 
 /** Name of the tool by which an agent ends its step; the engine answers it itself. */

@@ -53,7 +53,7 @@ export function jsonProblem(
     if (typeof node === 'number') return Number.isFinite(node) ? undefined : `it holds ${node}, which is not JSON`;
     if (typeof node !== 'object')
       return `it holds ${typeof node === 'undefined' ? 'undefined' : `a ${typeof node}`}, which is not JSON`;
-    if (depth === maxDepth) return `it is nested more than ${maxDepth} levels deep`;
+    if (depth === maxDepth) return `it is nested too deeply; ${maxDepth} levels are allowed`;
     if (!Array.isArray(node) && !isPlain(node)) return 'it holds an object of a class, which is not JSON';
     // A hole of an array is read as undefined, which `for of` gives and `some` would skip.
     for (const child of Array.isArray(node) ? node : Object.values(node)) {
@@ -71,20 +71,16 @@ function isPlain(value: object): boolean {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-function valuesProblem(values: unknown): string | undefined {
-  const problem = jsonProblem(values, { maxDepth: MAX_CONTEXT_DEPTH + 1 });
-  if (problem !== undefined) return problem;
-  if (typeof values !== 'object' || values === null || Array.isArray(values)) return 'use an object of keys and values';
-  for (const key of Object.keys(values)) {
-    const issue = ContextKey.safeParse(key).error?.issues[0];
-    if (issue) return `key "${key.slice(0, 60)}": ${issue.message}`;
-  }
-  return undefined;
-}
-
 /** Values of a context by key; their size together is left to the context. */
-export const ContextValues = z.custom<Readonly<Record<string, Json>>>((values) => valuesProblem(values) === undefined, {
-  error: ({ input }) => valuesProblem(input) ?? 'not valid',
+export const ContextValues = z.custom<Readonly<Record<string, Json>>>().superRefine((values: unknown, check) => {
+  if (typeof values !== 'object' || values === null || Array.isArray(values) || !isPlain(values)) {
+    check.addIssue('use an object of keys and values');
+    return;
+  }
+  for (const key of Object.keys(values)) {
+    const message = ContextKey.safeParse(key).error?.issues[0]?.message ?? jsonProblem(Reflect.get(values, key));
+    if (message !== undefined) check.addIssue({ code: 'custom', path: [key.slice(0, 60)], message });
+  }
 });
 export type ContextValues = z.infer<typeof ContextValues>;
 

@@ -1,6 +1,5 @@
 /** A session: how it starts, what it shows of itself, what it carries from run to run. */
 import { z } from 'zod';
-import type { SessionExport } from './export.ts';
 import { type ContextInput, ContextValues } from './context.ts';
 import { Json, type Usage, utf8Bytes } from './json.ts';
 import { MAX_MESSAGE_BYTES } from './limits.ts';
@@ -129,8 +128,8 @@ export const SessionStart = z.object({
   config: SessionConfig,
   context: ContextValues,
   message: QueuedMessage.optional(),
-  /** Another session to begin with, as `import` and `fork` give it; `context` is then merged into its context. */
-  from: z.custom<SessionExport>().optional(),
+  /** A `SessionExport` to begin with, as `import` and `fork` give it; `context` then updates its context. */
+  from: z.unknown().optional(),
 });
 export type SessionStart = z.infer<typeof SessionStart>;
 

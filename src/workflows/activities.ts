@@ -35,6 +35,13 @@ const files = proxyActivities<Pick<Activities, 'resolveTeam'>>({
   retry: { initialInterval: '200ms', maximumAttempts: 5 },
 });
 
+/** Long enough for a worker that restarts; a session that cannot be archived closes all the same. */
+const store = proxyActivities<Pick<Activities, 'archive'>>({
+  startToCloseTimeout: '30s',
+  scheduleToCloseTimeout: '2m',
+  summary: 'archive',
+});
+
 /** What makes a call recognisable in the Web UI and to followers. */
 export interface CallLabel {
   /** Unique in the run, such as `turn-4/step-2/1`. */
@@ -58,6 +65,7 @@ export const activities = {
     ...args: Parameters<Activities['runTool']>
   ) => tool.runTool.executeWithOptions({ ...toolOptions(facts), ...label }, args),
   resolveTeam: files.resolveTeam,
+  archive: store.archive,
 };
 
 function toolOptions({ effects, timeoutMs }: Pick<ToolFacts, 'effects' | 'timeoutMs'>): ActivityOptions {

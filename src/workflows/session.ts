@@ -28,6 +28,7 @@ import type { SessionInput, SessionResult, Turn } from '../contracts/session.ts'
 import { findMode } from '../contracts/team.ts';
 import type { Message } from '../contracts/transcript.ts';
 import type { NextStep, TurnOutcome } from '../contracts/turn.ts';
+import { activities } from './activities.ts';
 import { acceptChanges } from './handlers/changes.ts';
 import { answerQueries } from './handlers/queries.ts';
 import { acceptSignals } from './handlers/signals.ts';
@@ -218,6 +219,12 @@ async function close(session: LiveSession): Promise<SessionResult> {
   }
   session.touch();
   session.publish();
+  try {
+    await activities.archive();
+  } catch (error) {
+    if (!(error instanceof ActivityFailure)) throw error;
+    session.note(`The session could not be archived: ${error.cause?.message ?? error.message}`);
+  }
   await condition(allHandlersFinished);
   return { info: session.info, context: session.context.view().values };
 }

@@ -91,6 +91,26 @@ describe('list', function () {
     });
   });
 
+  it('loses no session at the border of a page, whatever the digits of its time', async () => {
+    const second = Math.floor(Date.now() / 1_000) * 1_000;
+    // Visibility on SQLite compares times as text: zeros at the end are where that differs from numbers.
+    const rows = [0, 5, 10, 33, 330, 335, 500, 940, 999].flatMap((ms) =>
+      Array.from({ length: 4 }, (_, n) => ({ id: `tie-${ms}-${n}`, user: 'ties', name: 'tie', updatedMs: second - 5_000 + ms })),
+    );
+    await plant(rows);
+    await until('all are listed', async () => (await client.count({ user: 'ties' })) === rows.length);
+    const expected = rows.toSorted((a, b) => b.updatedMs - a.updatedMs || (a.id < b.id ? 1 : -1)).map(({ id }) => id);
+    for (const limit of [1, 2, 3, 7]) {
+      const seen: string[] = [];
+      for (let after: string | null | undefined; after !== null;) {
+        const page = await client.list({ user: 'ties', limit, ...(after === undefined ? {} : { after }) });
+        seen.push(...page.sessions.map(({ id }) => id));
+        after = page.next;
+      }
+      assert.deepEqual(seen, expected, `pages of ${limit}`);
+    }
+  });
+
   it('filters by user, mode, status, whole name and beginning, all at once, whatever the values hold', async () => {
     const now = Date.now();
     const names = ["it's", 'a"b', 'back\\slash', '100%', 'a_b', "' OR ''='", 'ünï 😀', 'plain', 'plain and more'];
@@ -124,6 +144,7 @@ describe('list', function () {
       active: 5,
       suspended: 0,
       completed: 0,
+      expired: 0,
       terminated: 0,
       failed: 0,
     });

@@ -1,5 +1,8 @@
 /** What suspends, resumes, interrupts and ends a session, also at awkward moments. Real server, real worker process. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SessionExport } from '../../src/contracts/export.ts';
 import { until } from '../helpers/history.ts';
 import { callsOf, playTeam } from '../helpers/team-script.ts';
 import { startWorld, type World } from '../helpers/world.ts';
@@ -67,6 +70,9 @@ describe('states', function () {
     const [turn] = await session.turns();
     assert.equal(turn?.status, 'interrupted');
     assert.match(turn?.reply ?? '', /^word word/);
+    const archived = join(world.server.homeDir, 'archive', `${session.id}.json`);
+    const file = SessionExport.parse(JSON.parse(await readFile(archived, 'utf8')));
+    assert.deepEqual([file.session.id, file.session.status, file.conversation[1]?.text], [session.id, 'completed', turn?.reply]);
     await assert.rejects(session.send('more'), { type: 'SessionClosed' });
   });
 

@@ -238,11 +238,11 @@ describe('any sequence of operations on a context', function () {
       letter: fc.constantFrom('x', 'y', '"'),
     });
     fc.assert(
-      fc.property(fc.array(block, { minLength: 40, maxLength: 80 }), (blocks) => {
+      fc.property(fc.array(block, { minLength: 40, maxLength: 80 }), fc.constantFrom(1, 100), (blocks, scale) => {
         let [one, other] = [new DurableContext(), new DurableContext()];
         for (const [index, { key: name, length, letter }] of blocks.entries()) {
           for (const context of [one, other]) {
-            context.set(name, letter.repeat(length), at(index));
+            context.set(name, letter.repeat(length / scale), at(index));
             if (length % 3 === 0) context.maybeCheckpoint(1, 1, at(index));
             else context.checkpoint('x', { index }, at(index));
           }
@@ -252,10 +252,8 @@ describe('any sequence of operations on a context', function () {
         const json = JSON.stringify(one);
         assert.equal(JSON.stringify(other), json);
         assert.ok(Buffer.byteLength(json) < 800 * 1024);
-        assert.equal(
-          JSON.stringify(carried(one).snapshots.map(({ id }) => one.snapshot(id))),
-          JSON.stringify(one.snapshots.map(({ id }) => one.snapshot(id))),
-        );
+        const back = carried(one);
+        for (const { id } of one.snapshots) assert.deepEqual(back.snapshot(id), one.snapshot(id));
       }),
       { seed, numRuns: 8 },
     );

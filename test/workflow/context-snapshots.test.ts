@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import type { Json } from '../../src/contracts/json.ts';
 import { DurableContext } from '../../src/workflows/context.ts';
+import { patchOf } from '../../src/workflows/context/patch.ts';
 
 const NOW = '2025-03-01T12:00:00.000Z';
 const KIB = 1024;
@@ -88,18 +89,28 @@ describe('snapshots of the context', () => {
 
   it('are taken every N rounds by themselves, and only the newest 10 of these stay', () => {
     const context = new DurableContext();
-    context.checkpoint('by hand', {}, NOW);
     for (let round = 0; round <= 60; round++) {
-      context.set('round', round, NOW);
+      context.update({ round, [`key ${round}`]: round }, NOW);
       const taken = context.maybeCheckpoint(round, 5, NOW);
       assert.equal(taken !== undefined, round > 0 && round % 5 === 0, `round ${round}`);
+      if (round % 8 === 1) context.checkpoint('by hand', {}, NOW);
     }
-    assert.deepEqual(
-      context.snapshots.map(({ reason }) => reason),
-      ['by hand', ...[15, 20, 25, 30, 35, 40, 45, 50, 55, 60].map((round) => `round_${round}`)],
-    );
-    assert.deepEqual(context.snapshot('snap-4').data, { round: 15 });
-    assert.deepEqual(context.snapshot('snap-1').data, {});
+    const carried = new DurableContext(JSON.parse(JSON.stringify(context)) as object);
+    for (const held of [context, carried]) {
+      const kept = held.snapshots.map(({ id, metadata }) => [
+        metadata['automatic'] ?? false,
+        held.snapshot(id).data['round'],
+      ]);
+      assert.deepEqual(
+        kept.filter(([automatic]) => automatic).map(([, round]) => round),
+        [15, 20, 25, 30, 35, 40, 45, 50, 55, 60],
+      );
+      assert.deepEqual(
+        kept.filter(([automatic]) => !automatic).map(([, round]) => round),
+        [1, 9, 17, 25, 33, 41, 49, 57],
+      );
+      assert.equal(Object.keys(held.snapshot('latest').data).length, 62);
+    }
     assert.equal(context.maybeCheckpoint(5, 0, NOW), undefined);
     for (const wrong of [-1, 1.5, Number.NaN]) {
       assert.throws(() => context.maybeCheckpoint(5, wrong, NOW), { type: 'InvalidInput' });
@@ -288,6 +299,15 @@ describe('a carried context', () => {
     assert.deepEqual([context.snapshots, context.changes], [[], []]);
   });
 
+  it('has small patches for lists that repeat themselves, and none that cut a character in two', () => {
+    const list = Array.from({ length: 300 }, (_, n) => n % 3);
+    assert.deepEqual(patchOf([8, ...list, 9], [7, ...list, 7, 7]), { items: [{ is: 8 }, [1, 300], { is: 9 }] });
+    const [fox, butterfly] = [`${'x'.repeat(50)}\ud83e\udd8ax`, `${'x'.repeat(50)}\ud83e\udd8bx`];
+    assert.deepEqual(patchOf(fox, butterfly), { text: [50, '\ud83e\udd8a', 1] });
+    const [one, other] = [`x\u{1f98a}${'x'.repeat(50)}`, `x\u{1fd8a}${'x'.repeat(50)}`];
+    assert.deepEqual(patchOf(one, other), { text: [1, '\u{1f98a}', 50] });
+  });
+
   it('keeps data, version, snapshots and log in a file, and refuses a file that it did not write', () => {
     const context = new DurableContext();
     context.update({ a: { list: [1, 2, 3], text: text(100, 1) }, b: 1 }, NOW);
@@ -311,8 +331,8 @@ describe('a carried context', () => {
       [broken('"schemaVersion":1', '"schemaVersion":2'), /schemaVersion/],
       [broken('"version":3', '"version":"3"'), /version/],
       [broken('"b":2', '"__proto__":2'), /"__proto__"/],
-      [broken('"b":2', '"constructor":2'), /"constructor": this key is reserved/],
-      [broken('"patch":{"keys":{"b":{"is":1}}}', `"patch":${deep}`), /nested more than/],
+      [broken('"b":2', '"constructor":2'), /values\.constructor: this key is reserved/],
+      [broken('"patch":{"keys":{"b":{"is":1}}}', `"patch":${deep}`), /nested too deeply/],
       [broken('"patch":{"keys":{"b":{"is":1}}}', `"patch":${bomb}`), /larger than/],
       [broken('"patch":{"keys":{"b":{"is":1}}}', '"patch":{"keys":{"x":0}}'), /edits the key "x", which is not there/],
       [broken('"patch":{"keys":{"b":{"is":1}}}', '"patch":{"is":[1]}'), /not an object/],

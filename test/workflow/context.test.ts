@@ -212,7 +212,9 @@ describe('the context', () => {
       assert.throws(() => context.set('b', value as Json, NOW), { type: 'InvalidInput' });
       assert.throws(() => context.update({ c: 1, b: value as Json }, NOW), { type: 'InvalidInput' });
     }
-    assert.throws(() => context.set('b', nested(65), NOW), { message: /"b".* nested more than 64 levels deep/ });
+    assert.throws(() => context.set('b', nested(65), NOW), {
+      message: /"b".* nested too deeply; 64 levels are allowed/,
+    });
     for (const key of ['', '__proto__', 'constructor', 'prototype', 'x'.repeat(201)]) {
       assert.throws(() => context.set(key, 1, NOW), { type: 'InvalidInput' }, key);
       assert.throws(() => context.merge(Object.fromEntries([[key, 1]]), NOW), { type: 'InvalidInput' }, key);
@@ -310,6 +312,22 @@ describe('a working copy', () => {
     assert.deepEqual(context.view().values, { a: 2, b: 3, c: 2, d: 3 });
   });
 
+  it('brings protection back too, as a change, with the value that it protects', () => {
+    const context = new DurableContext({ values: { a: 1, b: 1, c: 1 } });
+    const branch = context.branch();
+    for (const key of ['a', 'b', 'c']) branch.set(key, 1, NOW, { protect: true });
+    branch.set('d', 4, NOW, { protect: true });
+    context.set('b', 2, NOW);
+    context.delete('c', NOW);
+    context.set('d', 4, NOW);
+    assert.deepEqual(context.join(branch, NOW), { changed: ['a', 'b', 'c', 'd'], skipped: [], conflicts: ['b', 'c'] });
+    assert.deepEqual(context.view(), {
+      version: 4,
+      values: { a: 1, b: 1, d: 4, c: 1 },
+      protectedKeys: ['a', 'b', 'c', 'd'],
+    });
+  });
+
   it('that no longer fits is refused, and nothing of it comes back', () => {
     const context = new DurableContext();
     const branch = context.branch();
@@ -318,6 +336,12 @@ describe('a working copy', () => {
     context.set('yours', 'x'.repeat(150_000), NOW);
     assert.throws(() => context.join(branch, NOW), { type: 'InvalidInput' });
     assert.deepEqual([context.keys(), context.version], [['yours'], 1]);
+    const other = context.branch();
+    other.set('fits', 1, NOW);
+    other.set('temp', 'x'.repeat(150_000), NOW, { ephemeral: true });
+    context.set('more', 'x'.repeat(150_000), NOW, { ephemeral: true });
+    assert.throws(() => context.join(other, NOW), { type: 'InvalidInput' });
+    assert.deepEqual([context.keys(), context.version], [['yours', 'more'], 1]);
   });
 });
 

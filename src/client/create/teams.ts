@@ -20,7 +20,7 @@ export class TeamDirectory {
     this.#link = link;
   }
 
-  /** @throws CopilotError `TeamNotFound`, `InvalidTeam`, `NoWorker` after 10 s, `ServerUnreachable` */
+  /** @throws CopilotError `TeamNotFound`, `InvalidTeam`, `NoWorker` after 10 s without any worker, `ServerUnreachable` */
   async find(team: string): Promise<ResolvedTeam> {
     const known = this.#answers.get(team);
     if (known && Date.now() - known.askedAt < MAX_AGE_MS) return await known.answer;
@@ -36,6 +36,18 @@ export class TeamDirectory {
 }
 
 async function resolveTeam(link: ServerLink, team: string): Promise<ResolvedTeam> {
+  const deadline = Date.now() + link.retryForMs;
+  for (;;) {
+    const resolved = await tryToResolve(link, team);
+    if (resolved) return resolved;
+    // A worker that polls is busy, not absent: with many sessions created at once its queue is long.
+    if (Date.now() < deadline && (await link.health()) === 'ok') continue;
+    throw new CopilotError('NoWorker', { taskQueue: link.config.taskQueue });
+  }
+}
+
+/** @returns undefined where no worker took it in time */
+async function tryToResolve(link: ServerLink, team: string): Promise<ResolvedTeam | undefined> {
   const { taskQueue } = link.config;
   try {
     const options = {
@@ -51,9 +63,7 @@ async function resolveTeam(link: ServerLink, team: string): Promise<ResolvedTeam
       { timeoutMs: 2 * RESOLVE_TIMEOUT_MS },
     );
   } catch (error) {
-    if (error instanceof WorkflowFailedError && error.cause instanceof TimeoutFailure) {
-      throw new CopilotError('NoWorker', { taskQueue }, { cause: error });
-    }
+    if (error instanceof WorkflowFailedError && error.cause instanceof TimeoutFailure) return undefined;
     throw await link.explain(error);
   }
 }

@@ -8,21 +8,34 @@ import { SESSION_WORKFLOW } from '../../contracts/messages.ts';
 import type { ServerLink } from '../connection.ts';
 import { isNotFound, runsOf } from './runs.ts';
 
-/** The server deletes in the background: a moment as a rule. */
-const GONE_TIMEOUT_MS = 30_000;
-const LOOK_INTERVAL_MS = 50;
+/**
+ * The server deletes in the background, when its queues have noted that the session is closed: they do so every 30 to
+ * 60 s by default (`history.visibilityProcessorUpdateAckInterval`, `history.transferProcessorUpdateAckInterval`).
+ */
+const GONE_TIMEOUT_MS = 120_000;
+const LOOK_INTERVAL_MS = 100;
 
 const GivenWorkspace = z.object({ config: z.object({ workspace: z.string().optional() }) });
 /** Of what a run is started with, only what says where its files are. */
 const RunInput = z.union([z.object({ start: GivenWorkspace }), z.object({ carried: GivenWorkspace })]);
 
+export interface DeleteOptions {
+  /** Whether to wait until nothing finds it any more, or only until the server has been told. Default true. */
+  readonly wait?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Terminates the session if it is open, and removes its history and the workspace folder of its own, where that lies
- * on this machine. A folder that was given as its workspace stays. When it returns, nothing finds or lists the session.
- * Where it is broken off, it can be called again.
- * @throws CopilotError `SessionNotFound`, `ServerUnreachable`, `Internal` where the server does not delete it within 30 s
+ * on this machine. A folder that was given as its workspace stays. When it returns, nothing finds or lists the session
+ * any more; that may take a minute. Where it is broken off, it can be called again.
+ * @throws CopilotError `SessionNotFound`, `ServerUnreachable`, `Internal` where the server does not delete it within 2 minutes
  */
-export async function deleteSession(link: ServerLink, sessionId: string, signal?: AbortSignal): Promise<void> {
+export async function deleteSession(
+  link: ServerLink,
+  sessionId: string,
+  { wait = true, signal }: DeleteOptions = {},
+): Promise<void> {
   const { runId, isOpen } = await findSession(link, sessionId, signal);
   const runIds: string[] = [];
   let isFolderGiven = false;
@@ -35,6 +48,7 @@ export async function deleteSession(link: ServerLink, sessionId: string, signal?
   await removeFolder(folder);
   // The newest last: while it is there, a deletion that was broken off can be taken up again.
   for (const id of runIds.toReversed()) await deleteRun(link, sessionId, id, signal);
+  if (!wait) return;
   await untilGone(link, sessionId, signal);
   // A tool call that ran to its end may have written once more.
   await removeFolder(folder);

@@ -13,6 +13,7 @@ import { ask, describeSession } from '../reading.ts';
 import { deleteSession } from './deletion.ts';
 import { startFrom } from './import.ts';
 import { runsOf } from './runs.ts';
+import { findSnapshot } from './snapshots.ts';
 
 const MAX_NAME = 200;
 /** Turns that an error message names. */
@@ -68,7 +69,7 @@ async function restore(link: ServerLink, id: string, snapshot: string): Promise<
   try {
     await deliver(link, id, restoreContext, { snapshot });
   } catch (error) {
-    await deleteSession(link, id);
+    await deleteSession(link, id, { wait: false });
     throw error;
   }
 }
@@ -79,7 +80,7 @@ async function findPoint(
   runId: string,
   { turn, snapshot }: ForkOptions,
 ): Promise<ForkPoint> {
-  const named = snapshot === undefined ? undefined : findSnapshot(latest, snapshot);
+  const named = snapshot === undefined ? undefined : findSnapshot(latest.context.snapshots, snapshot);
   const until = turn ?? (named === undefined ? undefined : turnOf(latest, named));
   if (until === undefined) return { from: { ...latest, usage: {} }, restore: named?.id };
   if (isWhole(latest, until)) return cut(latest, until, named);
@@ -161,17 +162,6 @@ function turnOf(from: SessionExport, snapshot: SnapshotInfo): number | undefined
   const wentOn = later.some((other) => metadataTurn(other) === turn && other.metadata['phase'] !== undefined);
   const isRunning = turn === from.session.turnCount && !knows(from, turn);
   return wentOn || isRunning ? Math.max(0, turn - 1) : turn;
-}
-
-function findSnapshot({ context }: SessionExport, wanted: string | number): SnapshotInfo {
-  const { snapshots } = context;
-  const found = snapshots.findLast(({ id, version }) => wanted === 'latest' || wanted === id || wanted === version);
-  if (found) return found;
-  const known = snapshots.slice(-MAX_NAMED).map(({ id, version }) => `${id} (version ${version})`);
-  throw new CopilotError('SnapshotNotFound', {
-    wanted: typeof wanted === 'number' ? `of version ${wanted}` : `"${wanted}"`,
-    known: known.join(', ') || 'none yet',
-  });
 }
 
 function noSuchTurn(from: SessionExport, until: number): CopilotError {

@@ -121,7 +121,7 @@ async function untilBegun(link: ServerLink, id: string): Promise<void> {
     if ((await describeSession(link, id)).status !== 'failed') throw error;
   }
   const cause = await failureOf(link, id);
-  await deleteSession(link, id);
+  await deleteSession(link, id, { wait: false });
   throw cause;
 }
 
