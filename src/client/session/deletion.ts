@@ -26,8 +26,8 @@ export interface DeleteOptions {
 }
 
 /**
- * Terminates the session if it is open, and removes its history and the workspace folder of its own, where that lies
- * on this machine. A folder that was given as its workspace stays. When it returns, nothing finds or lists the session
+ * Terminates the session if it is open, and removes its history, its file in the archive, and the workspace folder of
+ * its own, where these lie on this machine. A folder that was given as its workspace stays. When it returns, nothing finds or lists the session
  * any more; that may take a minute. Where it is broken off, it can be called again.
  * @throws CopilotError `SessionNotFound`, `ServerUnreachable`, `Internal` where the server does not delete it within 2 minutes
  */
@@ -45,13 +45,16 @@ export async function deleteSession(
   }
   if (isOpen) await terminate(link, sessionId, signal);
   const folder = isFolderGiven ? undefined : join(link.config.workspaceRoot, sessionId);
+  const archived = join(link.config.archiveDir, `${sessionId}.json`);
   await removeFolder(folder);
+  await rm(archived, { force: true });
   // The newest last: while it is there, a deletion that was broken off can be taken up again.
   for (const id of runIds.toReversed()) await deleteRun(link, sessionId, id, signal);
   if (!wait) return;
   await untilGone(link, sessionId, signal);
-  // A tool call that ran to its end may have written once more.
+  // A tool call or the archiving that ran to its end may have written once more.
   await removeFolder(folder);
+  await rm(archived, { force: true });
 }
 
 async function findSession(

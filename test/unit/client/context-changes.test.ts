@@ -26,7 +26,7 @@ describe('changes of the context', () => {
     assert.throws(save({ step: -1 }), /step \(-1\) is not valid/);
     assert.throws(save({ conversation: [{ role: 'tool', text: '' }] }), /conversation\.0\.role \("tool"\)/);
     assert.throws(save({ conversation: 'hi' }), /conversation \("hi"\)/);
-    assert.throws(save({ context: { a: new Date() } }), /context\.a .*object of a class/);
+    assert.throws(save({ context: { a: new Date() } }), /context.*object of a class/);
     assert.throws(save({ other: 1 }), /other/);
   });
 

@@ -28,7 +28,7 @@ describe('options of a new session', () => {
     refused({ message: '  ' }, /^message \(" {2}"\) is not valid: it is empty/);
     refused({ message: 'a\u0000b' }, /^message .*NUL/);
     refused({ message: '\ud800' }, /^message .*surrogate/);
-    refused({ context: { when: new Date(0) } }, /^context\.when/);
+    refused({ context: { when: new Date(0) } }, /^context.*when/);
     refused({ ifExists: 'maybe' }, /^ifExists \("maybe"\)/);
     refused(null, /^options \(null\)/);
   });
@@ -48,7 +48,7 @@ describe('options of a new session', () => {
   it('that are nested without end are refused', () => {
     let deep: unknown = 'end';
     for (let level = 0; level < 200_000; level++) deep = [deep];
-    refused({ context: { deep } }, /nested too deeply/);
+    refused({ context: { deep } }, /nested (too deeply|more than 64 levels deep)/);
   });
 
   it('give a session without a name its mode and time in UTC', () => {
