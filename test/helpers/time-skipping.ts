@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { DefaultLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
 import { CopilotClient } from '../../src/client.ts';
 import type { Config } from '../../src/config.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/contracts/search-attributes.ts';
@@ -69,7 +69,7 @@ export async function startSkippingWorld(): Promise<SkippingWorld> {
     COPILOT_LOG_LEVEL: 'error',
   });
   const path = await findTestServer(config);
-  if (!Runtime._instance) Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
+  installRuntime();
   const environment = await TestWorkflowEnvironment.createTimeSkipping({
     server: { executable: { type: 'existing-path', path } },
   });
@@ -95,6 +95,18 @@ export async function startSkippingWorld(): Promise<SkippingWorld> {
       await rm(homeDir, { recursive: true, force: true });
     },
   };
+}
+
+/** The environment would install one that warns of everything that this server lacks. One is all that a process may have. */
+function installRuntime(): void {
+  if (Runtime._instance) return;
+  Runtime.install({
+    logger: new DefaultLogger('ERROR'),
+    shutdownSignals: [],
+    telemetryOptions: {
+      logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }), forward: {} },
+    },
+  });
 }
 
 /** Path of a program that takes the arguments of Temporal's test server; fetched where it is not in the cache. */

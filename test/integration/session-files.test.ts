@@ -219,6 +219,18 @@ describe('session files', function () {
     await fails(world.copilot.import(before, { keepId: true }), 'SessionExists', new RegExp(session.id));
   });
 
+  it('a session that was closed can be imported from the archive, and delete removes it there too', async () => {
+    const session = await told();
+    await session.complete();
+    await world.temporal.workflow.getHandle(session.id).result();
+    const path = join(world.server.homeDir, 'archive', `${session.id}.json`);
+    const archived: unknown = JSON.parse(await readFile(path, 'utf8'));
+    const again = await world.copilot.import(archived);
+    assert.deepEqual((await again.transcript()).messages, (await session.transcript()).messages);
+    await session.delete();
+    assert.equal(existsSync(path), false);
+  });
+
   it('the export of a closed session goes through a file and the command line', async () => {
     const session = await told();
     await session.complete();
