@@ -36,6 +36,9 @@ import { deleteSession } from './session/deletion.ts';
 import { forkSession, type ForkOptions } from './session/fork.ts';
 import { contextDiff } from './session/snapshots.ts';
 
+/** How long `complete` waits for the session to close. */
+const CLOSE_TIMEOUT_MS = 10_000;
+
 /** How often a turn is looked at where too many wait for turns of its session. */
 const LOOK_INTERVAL_MS = 500;
 
@@ -145,9 +148,14 @@ export class SessionHandle {
     return await this.#unlessClosed(deliver(this.#link, this.id, messages.interrupt, payload, { signal }));
   }
 
-  /** Ends the session. Reading it still works. */
+  /** Ends the session, and waits until it has left its export in the archive. Reading it still works. */
   async complete({ signal }: { signal?: AbortSignal } = {}): Promise<StatusReport> {
-    return await this.#changeStatus({ status: 'completed' }, signal);
+    const report = await this.#changeStatus({ status: 'completed' }, signal);
+    // What is decided is durable; where no worker is there to archive it, it closes when one comes.
+    await readResult(this.#link, this.id, { signal, timeoutMs: CLOSE_TIMEOUT_MS }).catch(() =>
+      signal?.throwIfAborted(),
+    );
+    return report;
   }
 
   /**

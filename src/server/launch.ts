@@ -128,6 +128,9 @@ function startFlags(options: LaunchOptions): string[] {
   const dynamicConfig = [
     'system.enableActivityEagerExecution=true',
     'history.transferProcessorMaxPollRPS=2000',
+    // How soon a closed session can be deleted; by default 30 to 60 s.
+    'history.visibilityProcessorUpdateAckInterval="5s"',
+    'history.transferProcessorUpdateAckInterval="5s"',
     'frontend.enableServerVersionCheck=false',
   ];
   return [

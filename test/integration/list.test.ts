@@ -95,7 +95,12 @@ describe('list', function () {
     const second = Math.floor(Date.now() / 1_000) * 1_000;
     // Visibility on SQLite compares times as text: zeros at the end are where that differs from numbers.
     const rows = [0, 5, 10, 33, 330, 335, 500, 940, 999].flatMap((ms) =>
-      Array.from({ length: 4 }, (_, n) => ({ id: `tie-${ms}-${n}`, user: 'ties', name: 'tie', updatedMs: second - 5_000 + ms })),
+      Array.from({ length: 4 }, (_, n) => ({
+        id: `tie-${ms}-${n}`,
+        user: 'ties',
+        name: 'tie',
+        updatedMs: second - 5_000 + ms,
+      })),
     );
     await plant(rows);
     await until('all are listed', async () => (await client.count({ user: 'ties' })) === rows.length);

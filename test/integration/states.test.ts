@@ -72,7 +72,10 @@ describe('states', function () {
     assert.match(turn?.reply ?? '', /^word word/);
     const archived = join(world.server.homeDir, 'archive', `${session.id}.json`);
     const file = SessionExport.parse(JSON.parse(await readFile(archived, 'utf8')));
-    assert.deepEqual([file.session.id, file.session.status, file.conversation[1]?.text], [session.id, 'completed', turn?.reply]);
+    assert.deepEqual(
+      [file.session.id, file.session.status, file.conversation[1]?.text],
+      [session.id, 'completed', turn?.reply],
+    );
     await assert.rejects(session.send('more'), { type: 'SessionClosed' });
   });
 

@@ -19,7 +19,10 @@ const Service = z.looseObject({
   stop_grace_period: z.string().optional(),
 });
 const Compose = z.object({ services: z.record(z.string(), Service), volumes: z.record(z.string(), z.null()) });
-const DynamicConfig = z.record(z.string(), z.tuple([z.strictObject({ value: z.union([z.boolean(), z.number()]) })]));
+const DynamicConfig = z.record(
+  z.string(),
+  z.tuple([z.strictObject({ value: z.union([z.boolean(), z.number(), z.string()]) })]),
+);
 
 describe('docker-compose.yml', () => {
   const { services, volumes } = Compose.parse(parse(source('docker-compose.yml')));
