@@ -74,13 +74,18 @@ export class LiveSession {
     return this.state.status === 'completed' || this.state.status === 'expired';
   }
 
+  /** Whether it waits for a message. */
+  get isIdle(): boolean {
+    const { status, current, queue } = this.state;
+    return status === 'active' && current === undefined && queue.length === 0;
+  }
+
   /** Milliseconds until the session may expire, as far as is known now; undefined where it never does. */
   get idleLeftMs(): number | undefined {
-    const { status, current, queue, config, lastActiveAt } = this.state;
+    const { config, lastActiveAt } = this.state;
     const timeoutMs = config.idleTimeoutMs === undefined ? DEFAULT_IDLE_TIMEOUT_MS : config.idleTimeoutMs;
     if (timeoutMs === null) return undefined;
-    const isIdle = status === 'active' && current === undefined && queue.length === 0;
-    return isIdle ? Date.parse(lastActiveAt) + timeoutMs - Date.now() : timeoutMs;
+    return this.isIdle ? Date.parse(lastActiveAt) + timeoutMs - Date.now() : timeoutMs;
   }
 
   /** Whether there is a turn to run, or one to end. */

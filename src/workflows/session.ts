@@ -77,6 +77,8 @@ async function watchIdleness(session: LiveSession): Promise<void> {
     if (left === undefined || session.isClosing) return;
     if (left <= 0) return session.close('expired');
     await sleep(left);
+    // Where it is suspended or at work, waiting for the end of that costs no event.
+    await condition(() => session.isIdle || session.isClosing);
   }
 }
 
