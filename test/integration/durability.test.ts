@@ -88,7 +88,7 @@ describe('durability', function () {
     assert.deepEqual(turn.artifacts, FILES);
   });
 
-  it('a server killed in the middle of a plan is found again, and the turn ends as if nothing had been', async () => {
+  it('[R02] a server killed in the middle of a plan is found again, and the turn ends as if nothing had been', async () => {
     playTeam(world.model, { files: FILES, delayMs: 300, answer: 'still here' });
     const { id } = await world.copilot.create({ message: 'write three files' });
     await until('a step', async () => callsOf(world.model).includes('step write a.txt'));

@@ -125,6 +125,34 @@ describe('turns', function () {
     assert.deepEqual(asked, ['first', ...Array.from({ length: 16 }, (_, index) => `message ${index + 1}`)]);
   });
 
+  it('[C11] the first message is the initial task, later ones the current task, also over suspend and a new run', async () => {
+    playTeam(world.model, { answer: 'ok' });
+    const session = await world.copilot.create({ mode: 'one-shot', config: { historyLimit: 40 } });
+    await session.send('the first');
+    await session.send('the second');
+    const before = await session.context();
+    assert.deepEqual(before.values, { initial_task: 'the first', current_task: 'the second' });
+    const taken = (await session.snapshots()).map(({ reason, metadata }) => [reason, metadata['turn']]);
+    const around = (turn: number) => [
+      ['before_one-shot_phase', turn],
+      ['after_one-shot_phase', turn],
+    ];
+    assert.deepEqual(taken, [...around(1), ...around(2)]);
+    await assert.rejects(session.setContext('initial_task', 'another'), { type: 'ProtectedKey' });
+    await session.suspend();
+    await session.continue();
+    assert.deepEqual(await session.context(), before);
+    for (let turn = 3; (await session.info()).runs === 1; turn++) await session.send(`message ${turn}`);
+    const { values, version } = await session.context();
+    assert.equal(values['initial_task'], 'the first');
+    assert.equal(values['current_task'], `message ${(await session.info()).turns}`);
+    assert.equal(version, (await session.info()).turns);
+    assert.deepEqual(
+      (await session.snapshots()).slice(0, 4).map(({ reason, metadata }) => [reason, metadata['turn']]),
+      taken,
+    );
+  });
+
   it('a first message that its sender sends again while the session starts is answered once', async () => {
     playTeam(world.model, { answer: 'ok' });
     for (let number = 1; number <= 10; number++) {
