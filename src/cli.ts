@@ -243,6 +243,37 @@ command('diff <id> <from> [to]', 'what differs between two snapshots; without <t
   'diff ses_… latest',
 ]).action(async (id, from, to, flags) => (await import('./cli/session/context.ts')).diff(id, from, to, flags));
 
+command('doctor', 'tell what is found and what is missing, and how to mend it; changes nothing', [
+  'doctor',
+  'doctor --json',
+])
+  .addHelpText('after', '\nExit code 1 where something is missing; warnings are none.')
+  .action(async (flags) => (await import('./cli/doctor.ts')).doctor(flags));
+
+const agents = program
+  .command('agents')
+  .description('what the workers of this machine have open')
+  .exitOverride()
+  .configureHelp({ sortSubcommands: false });
+
+command('list', 'list teams and private agents of sessions', ['agents list --json'], agents).action(async (flags) =>
+  (await import('./cli/workers.ts')).listAgents(flags),
+);
+
+command(
+  'close [key]',
+  'close one, or all; a digest may be cut after 8 digits',
+  ['agents close default@1a2b3c4d', 'agents close writer#ses_…', 'agents close --all --force'],
+  agents,
+)
+  .option('--all', 'everything that is open')
+  .option('--force', 'at once, also what is in use: its calls fail, and are made again')
+  .action(async (key, flags) => (await import('./cli/workers.ts')).close(key, flags));
+
+command('stats', 'statistics of the agent caches of the workers of this machine').action(async (flags) =>
+  (await import('./cli/workers.ts')).stats(flags),
+);
+
 // Whoever reads the answer may have seen enough, such as `head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);

@@ -40,7 +40,7 @@ export class CopilotClient {
     return this.#link.namespace;
   }
 
-  /** The Web UI, where it is known: that of a server which this program started in the same home folder. */
+  /** The Web UI, where it is known: COPILOT_UI_URL, else that of a server which this program started in this home folder. */
   get uiUrl(): string | undefined {
     return this.#link.server.uiUrl;
   }

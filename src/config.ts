@@ -5,11 +5,13 @@
  * configuration file and variables: https://docs.temporal.io/develop/environment-configuration
  */
 import { existsSync, readFileSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { domainToASCII, fileURLToPath } from 'node:url';
 import envPaths from 'env-paths';
 import { z } from 'zod';
 import { CopilotError } from './contracts/errors.ts';
+import type { NetworkRules } from './contracts/tool.ts';
 
 const positiveInteger = (fallback: number) =>
   z
@@ -18,7 +20,30 @@ const positiveInteger = (fallback: number) =>
     .transform(Number)
     .default(fallback);
 
+/** Without a slash at its end, so that paths can be put behind it. */
+const webAddress = (example: string) =>
+  z.url({ protocol: /^https?$/, error: `use a URL such as ${example}` }).transform((url) => url.replace(/\/+$/, ''));
+
 const optionalText = z.string().min(1, 'it is empty').optional();
+
+const hostPatterns = z.string().transform((text, check) => {
+  const patterns = text.split(',').map((pattern) => hostPattern(pattern.trim()));
+  if (patterns.includes(undefined)) {
+    check.addIssue('use host names separated by commas, such as example.org,*.example.org; no scheme, port or path');
+  }
+  return patterns.filter((pattern) => pattern !== undefined);
+});
+
+/** The host as URLs have it (lower case, international names in ASCII, IPv6 shortened and without brackets). */
+function hostPattern(text: string): string | undefined {
+  const address = text.replace(/^\[(.*)\]$/, '$1');
+  if (isIPv6(address)) return new URL(`http://[${address}]`).hostname.slice(1, -1);
+  const wildcard = text.startsWith('*.') ? '*.' : '';
+  const host = domainToASCII(text.slice(wildcard.length).replace(/\.$/, ''));
+  return /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(host) ? wildcard + host : undefined;
+}
+
+const PORT_HINT = 'use a port from 1 to 65535';
 
 const Environment = z.object({
   COPILOT_HOME: optionalText,
@@ -26,9 +51,18 @@ const Environment = z.object({
   COPILOT_AGENTS_DIR: optionalText,
   COPILOT_ARCHIVE_DIR: optionalText,
   COPILOT_CACHE_DIR: optionalText,
+  COPILOT_UI_URL: webAddress('http://localhost:8080').optional(),
   COPILOT_TASK_QUEUE: z.string().min(1, 'it is empty').max(200).default('copilot'),
   COPILOT_MODEL: optionalText,
   COPILOT_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  COPILOT_FETCH_ALLOW: hostPatterns.default([]),
+  COPILOT_FETCH_PRIVATE: z.enum(['0', '1'], 'use 1 for yes or 0 for no').default('0'),
+  COPILOT_METRICS_PORT: z
+    .string()
+    .regex(/^[1-9][0-9]{0,4}$/, PORT_HINT)
+    .transform(Number)
+    .refine((port) => port <= 65_535, PORT_HINT)
+    .optional(),
   AGENT_POOL_SIZE: positiveInteger(1),
   AGENT_CACHE_SIZE: positiveInteger(32),
   OPENAI_API_KEY: optionalText,
@@ -51,10 +85,16 @@ export interface Config {
   readonly taskQueue: string;
   /** `COPILOT_LOG_LEVEL`, default `info`. */
   readonly logLevel: string;
+  /** TCP port of a worker's metrics for Prometheus, on all addresses. `COPILOT_METRICS_PORT`, default none. */
+  readonly metricsPort?: number;
   /** Team instances per digest. `AGENT_POOL_SIZE`, default 1. */
   readonly agentPoolSize: number;
   /** Most cache entries (team digests and private agents) kept open on a worker. `AGENT_CACHE_SIZE`, default 32. */
   readonly agentCacheSize: number;
+  /** The environment as it was given: declarations of MCP servers in teams are filled from it. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Where `fetch_url` may go. `COPILOT_FETCH_ALLOW`, default every public host; `COPILOT_FETCH_PRIVATE`, default 0. */
+  readonly network: NetworkRules;
   readonly model: {
     /** `OPENAI_API_KEY`. With neither key nor base URL the embedded offline model answers. */
     readonly apiKey?: string;
@@ -66,6 +106,8 @@ export interface Config {
   readonly temporal: {
     /** As Temporal's variables and profile say; undefined where neither names an address. */
     readonly address?: string;
+    /** Web UI, without a slash at its end. `COPILOT_UI_URL`; known by itself only for a server of this program. */
+    readonly uiUrl?: string;
     /** The environment as it was given, for `@temporalio/envconfig`. */
     readonly environment: Readonly<Record<string, string>>;
   };
@@ -114,8 +156,14 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     cacheDir: resolve(env.COPILOT_CACHE_DIR ?? envPaths('durable-copilot', { suffix: '' }).cache),
     taskQueue: env.COPILOT_TASK_QUEUE,
     logLevel: env.COPILOT_LOG_LEVEL,
+    ...(env.COPILOT_METRICS_PORT === undefined ? {} : { metricsPort: env.COPILOT_METRICS_PORT }),
     agentPoolSize: env.AGENT_POOL_SIZE,
     agentCacheSize: env.AGENT_CACHE_SIZE,
+    environment: given,
+    network: Object.freeze({
+      allow: Object.freeze(env.COPILOT_FETCH_ALLOW),
+      private: env.COPILOT_FETCH_PRIVATE === '1',
+    }),
     model: Object.freeze({
       ...(env.OPENAI_API_KEY === undefined ? {} : { apiKey: env.OPENAI_API_KEY }),
       ...(env.OPENAI_BASE_URL === undefined ? {} : { baseUrl: env.OPENAI_BASE_URL }),
@@ -123,6 +171,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     }),
     temporal: Object.freeze({
       ...(given['TEMPORAL_ADDRESS'] === undefined ? {} : { address: given['TEMPORAL_ADDRESS'] }),
+      ...(env.COPILOT_UI_URL === undefined ? {} : { uiUrl: env.COPILOT_UI_URL }),
       environment: given,
     }),
   });

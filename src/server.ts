@@ -7,8 +7,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Connection, type ConnectionOptions } from '@temporalio/client';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { Connection } from '@temporalio/client';
+import { readProfile, type TemporalProfile } from './client/server-address.ts';
 import type { Config } from './config.ts';
 import { CopilotError } from './contracts/errors.ts';
 import { findServerProgram, type Log } from './server/binary.ts';
@@ -39,7 +39,7 @@ export interface RunningServer {
   readonly address: string;
   /** From TEMPORAL_NAMESPACE or the profile, else `default`. */
   readonly namespace: string;
-  /** Web UI, such as `http://127.0.0.1:8233`; undefined for a server that the user named. */
+  /** Web UI, such as `http://127.0.0.1:8233`; of a server that the user named, only as COPILOT_UI_URL says. */
   readonly uiUrl: string | undefined;
   /** False where the server was up before; then `stop` does nothing. */
   readonly started: boolean;
@@ -70,10 +70,8 @@ export interface ServerOptions {
  *   `ServerUnavailable` with three ways out where none can be started, `InvalidConfig` for a profile that cannot be read
  */
 export async function ensureServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
-  const { connectionOptions, namespace = 'default' } = readProfile(config);
-  if (connectionOptions.address !== undefined) {
-    return await useNamed({ ...connectionOptions, address: withPort(connectionOptions.address) }, namespace);
-  }
+  const { address, namespace = 'default', credentials } = readProfile(config);
+  if (address !== undefined) return await useNamed(config, address, namespace, credentials);
   const log = options.log ?? (() => undefined);
   const running = await findRunning(config, namespace, options);
   if (running !== undefined) return running;
@@ -87,43 +85,21 @@ export async function ensureServer(config: Config, options: ServerOptions = {}):
   );
 }
 
-/** What Temporal's own variables and configuration file say of the server. */
-function readProfile(config: Config): { connectionOptions: ConnectionOptions; namespace?: string } {
-  const { environment } = config.temporal;
-  try {
-    const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: { ...environment } });
-    const { address, apiKey, tls, metadata } = connectionOptions;
-    return {
-      connectionOptions: {
-        ...(address === undefined ? {} : { address }),
-        ...(apiKey === undefined ? {} : { apiKey }),
-        ...(tls === undefined ? {} : { tls }),
-        ...(metadata === undefined ? {} : { metadata }),
-      },
-      ...(namespace === undefined ? {} : { namespace }),
-    };
-  } catch (error) {
-    const name = environment['TEMPORAL_PROFILE'] === undefined ? 'TEMPORAL_CONFIG_FILE' : 'TEMPORAL_PROFILE';
-    const problem = error instanceof Error ? error.message : String(error);
-    throw new CopilotError('InvalidConfig', { name, value: environment[name] ?? '', problem }, { cause: error });
-  }
-}
-
-const withPort = (address: string): string => (/:\d+$/.test(address) ? address : `${address}:7233`);
-
 async function useNamed(
-  connectionOptions: ConnectionOptions & { address: string },
+  config: Config,
+  address: string,
   namespace: string,
+  credentials: TemporalProfile['credentials'],
 ): Promise<RunningServer> {
-  const { address } = connectionOptions;
   try {
-    await (await Connection.connect({ ...connectionOptions, connectTimeout: CONNECT_TIMEOUT_MS })).close();
+    await (await Connection.connect({ ...credentials, address, connectTimeout: CONNECT_TIMEOUT_MS })).close();
   } catch (error) {
     // gRPC only says that its time was up.
     const problem = (await whyNotListening(address)) ?? (error instanceof Error ? error.message : String(error));
     throw new CopilotError('ServerUnreachable', { address, problem }, { cause: error });
   }
-  return { address, namespace, uiUrl: undefined, started: false, pid: undefined, stop: async () => undefined };
+  const { uiUrl } = config.temporal;
+  return { address, namespace, uiUrl, started: false, pid: undefined, stop: async () => undefined };
 }
 
 /** The server of this home, waiting for one that is just starting. */
@@ -134,7 +110,7 @@ async function findRunning(
 ): Promise<RunningServer | undefined> {
   const record = await readRecord(config.homeDir);
   if (record === undefined) return undefined;
-  const { address, uiUrl, pid, dbFile } = record;
+  const { address, pid, dbFile } = record;
   if (options.reuse === false) {
     if (dbFile !== databaseOf(config, options)) return undefined;
     throw databaseInUse(
@@ -144,6 +120,7 @@ async function findRunning(
   }
   if (!(await untilAnswers(config, record))) return undefined;
   await withConnection(address, (connection) => keepClosedSessions(connection, namespace));
+  const uiUrl = config.temporal.uiUrl ?? record.uiUrl;
   return { address, namespace, uiUrl, started: false, pid, stop: async () => undefined };
 }
 
@@ -217,7 +194,7 @@ async function startOnPorts(
     await stop();
     throw error;
   }
-  return { address, namespace, uiUrl, started: true, pid, stop };
+  return { address, namespace, uiUrl: config.temporal.uiUrl ?? uiUrl, started: true, pid, stop };
 }
 
 /** Before the server is ready, so that a crash of this process right now leaves no server that nobody knows of. */

@@ -4,7 +4,6 @@
  * Everything it holds is a cache. Killing it costs time and nothing else.
  */
 import { hostname } from 'node:os';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
 import {
   type Logger as TemporalLogger,
   makeTelemetryFilterString,
@@ -20,14 +19,18 @@ import { TranscriptCache } from './agents/transcripts.ts';
 import { archive } from './activities/archive.ts';
 import type { WorkerParts } from './activities/conversation.ts';
 import { plan, review } from './activities/plan.ts';
+import { writeReports } from './activities/reports.ts';
 import { route } from './activities/route.ts';
 import { runAgent } from './activities/run-agent.ts';
 import { runTool } from './activities/run-tool.ts';
 import { inScope } from './activities/scope.ts';
+import { summarise } from './activities/summarise.ts';
+import { findServer } from './client/server-address.ts';
 import type { Config } from './config.ts';
 import type { Activities } from './contracts/activities.ts';
 import { CopilotError } from './contracts/errors.ts';
 import { openModel } from './models/openai.ts';
+import { startAdmin } from './observability/admin.ts';
 import { createLogger } from './observability/logging.ts';
 import { tools } from './tools/registry.ts';
 import { workflowBundle } from './workflow-bundle.ts';
@@ -45,7 +48,7 @@ const STICKY_TIMEOUT = '4s';
 const HEARTBEAT_THROTTLE = '100ms';
 
 export interface WorkerOptions {
-  /** Server to connect to. Default: Temporal's profile and variables, else `localhost:7233`. */
+  /** Server to connect to. Default: as for a client. */
   readonly address?: string;
   readonly namespace?: string;
   readonly log?: Logger;
@@ -63,27 +66,65 @@ export interface RunningWorker {
 
 /**
  * Connects, opens the caches and begins to poll.
- * @throws CopilotError `ServerUnreachable` where no Temporal server answers
+ * @throws CopilotError `ServerUnreachable` where no Temporal server answers, `InvalidConfig`
  */
 export async function startWorker(config: Config, options: WorkerOptions = {}): Promise<RunningWorker> {
   const log = options.log ?? createLogger(config);
   installRuntime(log);
+  const opened: OpenPart[] = [];
+  try {
+    const { worker, model } = await openParts(config, options, log, opened);
+    const stopped = run(worker, () => closeParts(opened, log));
+    return {
+      identity: worker.options.identity,
+      model,
+      stopped,
+      stop: async () => {
+        if (worker.getState() === 'RUNNING') worker.shutdown();
+        await stopped;
+      },
+    };
+  } catch (error) {
+    await closeParts(opened, log);
+    throw error;
+  }
+}
+
+async function run(worker: Worker, close: () => Promise<void>): Promise<void> {
+  try {
+    await worker.run();
+  } finally {
+    await close();
+  }
+}
+
+/** Something that is to be closed when the worker ends, however it ends. */
+interface OpenPart {
+  readonly name: string;
+  close(): Promise<void>;
+}
+
+/** Opens everything, and adds each part to `opened` as soon as there is something to close. */
+async function openParts(
+  config: Config,
+  options: WorkerOptions,
+  log: Logger,
+  opened: OpenPart[],
+): Promise<{ worker: Worker; model: string }> {
   const { connection, namespace } = await connect(config, options);
+  opened.push({ name: 'connection', close: () => connection.close() });
   const identity = `copilot-${process.pid}@${hostname()}`;
   const model = await chooseModel(config);
-  const agents = new AgentCache({
-    poolSize: config.agentPoolSize,
-    maxEntries: config.agentCacheSize,
-    open: (resolved, instanceId) =>
-      openTeam(resolved, {
-        instanceId,
-        openModel: () => openModel(model.options),
-        ...(config.model.name === undefined ? {} : { modelName: config.model.name }),
-        log,
-      }),
-    log,
-  });
+  opened.push({ name: 'model', close: () => model.close() });
   const transcripts = new TranscriptCache();
+  const agents = openAgents(config, model, log);
+  opened.push({
+    name: 'agents',
+    close: async () => {
+      await agents.close();
+      log.info(transcripts.stats(), 'transcript cache statistics');
+    },
+  });
   const worker = await Worker.create({
     connection,
     namespace,
@@ -97,33 +138,39 @@ export async function startWorker(config: Config, options: WorkerOptions = {}): 
     workflowTaskPollerBehavior: { type: 'autoscaling' },
     activityTaskPollerBehavior: { type: 'autoscaling' },
   });
-  const stopped = run(worker, async () => {
-    await agents.close();
-    log.info(transcripts.stats(), 'transcript cache statistics');
-    await model.close();
-    await connection.close();
-  });
-  return {
-    identity,
-    model: model.name,
-    stopped,
-    stop: async () => {
-      if (worker.getState() === 'RUNNING') worker.shutdown();
-      await stopped;
-    },
-  };
+  const admin = await startAdmin({ config, identity, agents, transcripts, log });
+  opened.push({ name: 'admin', close: () => admin.close() });
+  return { worker, model: model.name };
 }
 
-async function run(worker: Worker, close: () => Promise<void>): Promise<void> {
-  try {
-    await worker.run();
-  } finally {
-    await close();
+/** The last opened first. One that fails is logged, and the others are still closed. */
+async function closeParts(opened: readonly OpenPart[], log: Logger): Promise<void> {
+  for (const part of opened.toReversed()) {
+    try {
+      await part.close();
+    } catch (err) {
+      log.warn({ err, part: part.name }, 'part of the worker not closed');
+    }
   }
 }
 
+function openAgents(config: Config, model: ChosenModel, log: Logger): AgentCache {
+  return new AgentCache({
+    poolSize: config.agentPoolSize,
+    maxEntries: config.agentCacheSize,
+    open: (resolved, instanceId) =>
+      openTeam(resolved, {
+        instanceId,
+        openModel: () => openModel(model.options),
+        ...(config.model.name === undefined ? {} : { modelName: config.model.name }),
+        log,
+      }),
+    log,
+  });
+}
+
 function createActivities(config: Config, parts: WorkerParts): Activities {
-  const toolParts = { workspaceRoot: config.workspaceRoot, identity: parts.identity };
+  const toolParts = { ...parts, workspaceRoot: config.workspaceRoot, network: config.network };
   return {
     resolveTeam: (team) =>
       inScope(async () => {
@@ -136,25 +183,23 @@ function createActivities(config: Config, parts: WorkerParts): Activities {
     review: (input) => review(parts, input),
     runAgent: (input) => runAgent(parts, input),
     runTool: (input) => runTool(toolParts, input),
+    summarise: (input) => summarise(parts, config.archiveDir, input),
+    writeReports: (input) => writeReports(config.workspaceRoot, input),
     archive: () => archive(config.archiveDir),
   };
 }
 
 async function connect(
   config: Config,
-  { address, namespace }: WorkerOptions,
+  options: WorkerOptions,
 ): Promise<{ connection: NativeConnection; namespace: string }> {
-  const profile = loadClientConnectConfig({ overrideEnvVars: { ...config.temporal.environment } });
-  const target = address ?? profile.connectionOptions.address ?? 'localhost:7233';
+  const { address, namespace, credentials } = await findServer(config, options);
   try {
-    return {
-      connection: await NativeConnection.connect({ ...profile.connectionOptions, address: target }),
-      namespace: namespace ?? profile.namespace ?? 'default',
-    };
+    return { connection: await NativeConnection.connect({ ...credentials, address }), namespace };
   } catch (cause) {
     throw new CopilotError(
       'ServerUnreachable',
-      { address: target, problem: cause instanceof Error ? cause.message : '' },
+      { address, problem: cause instanceof Error ? cause.message : '' },
       { cause },
     );
   }

@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import type { AgentCall, Answered } from '../contracts/activities.ts';
 import * as queries from '../contracts/messages.ts';
 import type { Message, TranscriptAddress } from '../contracts/transcript.ts';
-import type { AgentCache } from '../agents/cache.ts';
+import type { AgentCache, Lease } from '../agents/cache.ts';
 import type { Agent, Team } from '../agents/team.ts';
 import type { TranscriptCache } from '../agents/transcripts.ts';
 import type { ModelReply } from '../models/openai.ts';
@@ -24,6 +24,16 @@ export interface OpenAgent {
   readonly instructions: string;
 }
 
+/** Leases the session's team and runs `work` with it. */
+export async function withTeam<T>(
+  { agents }: WorkerParts,
+  scope: ActivityScope,
+  digest: string,
+  work: (lease: Lease) => Promise<T>,
+): Promise<T> {
+  return await agents.withTeam(scope.sessionId, digest, () => session(scope).query(queries.team), work);
+}
+
 /** Leases the session's team and runs `work` with the agent of this call. */
 export async function withAgent<T>(
   parts: WorkerParts,
@@ -31,8 +41,7 @@ export async function withAgent<T>(
   call: AgentCall,
   work: (open: OpenAgent) => Promise<T>,
 ): Promise<T> {
-  const fetch = () => session(scope).query(queries.team);
-  return await parts.agents.withTeam(scope.sessionId, call.digest, fetch, async ({ team, agent: choose }) => {
+  return await withTeam(parts, scope, call.digest, async ({ team, agent: choose }) => {
     const agent = choose(call.agent, call.override);
     return await work({ agent, team, instructions: agent.system(call.context) });
   });

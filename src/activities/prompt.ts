@@ -1,9 +1,9 @@
 /** What the engine adds to an agent's own instructions. */
-import { REPORT_STEP } from '../contracts/activities.ts';
+import { HANDOFF_PREFIX, REPORT_STEP } from '../contracts/activities.ts';
 import type { TeamDefinition } from '../contracts/team.ts';
 import type { ToolSchema } from '../models/openai.ts';
 
-export type PromptPhase = 'routing' | 'planning' | 'review' | 'one-shot' | 'step' | 'answer';
+export type PromptPhase = 'routing' | 'planning' | 'review' | 'one-shot' | 'step' | 'answer' | 'summary';
 
 const TASKS: Record<PromptPhase, string> = {
   routing: 'Decide how the last message is handled. Answer with the JSON object that is asked for, and nothing else.',
@@ -16,6 +16,8 @@ const TASKS: Record<PromptPhase, string> = {
   step: `Do your step, and no other. Use tools; compute, do not guess. When the step is done, or cannot be done, call ${REPORT_STEP} once: its summary is all that later steps and the final answer know of your work, so it names results, numbers and files.`,
   answer:
     'Write the final answer for the person from the summaries of the steps: what was found, with the figures that matter, and which files were written. Do not invent anything that the summaries do not say.',
+  summary:
+    'Sum up the conversation for yourself, in at most 600 words, so that you can go on with it without its text: what the person wants, what was decided, results with their figures, names of files, open questions. Leave out how the work was done.',
 };
 
 /** Phases that choose among the agents and so must know them. */
@@ -50,3 +52,21 @@ export const REPORT_STEP_SCHEMA: ToolSchema = {
     additionalProperties: false,
   },
 };
+
+/** The tools by which an agent hands its work over; answered by the engine. */
+export function handoffSchemas(names: readonly string[], { agents }: TeamDefinition): ToolSchema[] {
+  return names
+    .filter((name) => name.startsWith(HANDOFF_PREFIX))
+    .map((name) => ({
+      name,
+      description: `Hands this work over to another agent, who goes on in this conversation in your place: ${
+        agents[name.slice(HANDOFF_PREFIX.length)]?.description.trim() ?? ''
+      }`,
+      parameters: {
+        type: 'object',
+        properties: { reason: { type: 'string', description: 'Why, and what is left to do.' } },
+        required: ['reason'],
+        additionalProperties: false,
+      },
+    }));
+}

@@ -4,6 +4,7 @@ import { MAX_HEARTBEAT_TEXT, MAX_REPLY_TEXT } from '../contracts/limits.ts';
 import type { StreamHeartbeat } from '../contracts/progress.ts';
 import type { Message } from '../contracts/transcript.ts';
 import type { ModelReply } from '../models/openai.ts';
+import { namesTool } from '../tools/mcp/names.ts';
 import {
   answered,
   readThread,
@@ -45,7 +46,7 @@ async function stream(
   const { attempt, signal, report } = scope;
   let text = '';
   const tools = [
-    ...agent.toolSchemas.filter(({ name }) => input.tools.includes(name)),
+    ...agent.toolSchemas.filter(({ name }) => input.tools.some((entry) => namesTool(entry, name))),
     ...(input.phase === 'step' ? [REPORT_STEP_SCHEMA] : []),
   ];
   try {

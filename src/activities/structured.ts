@@ -30,7 +30,10 @@ export async function askFor<Schema extends z.ZodType>(
   { agent, team }: OpenAgent,
   question: Question<Schema>,
 ): Promise<StructuredReply<z.output<Schema>>> {
-  const { $schema: _, ...schema } = z.toJSONSchema(question.schema);
+  const { $schema: _, ...schema } = z.toJSONSchema(question.schema, {
+    // Structured output knows no defaults: the model gives every field.
+    override: ({ jsonSchema }) => void delete jsonSchema.default,
+  });
   const messages = [...question.messages];
   const replies: ModelReply[] = [];
   let problem = '';

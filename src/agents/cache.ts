@@ -9,10 +9,22 @@ import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import type { AgentOverride, ResolvedTeam } from '../contracts/team.ts';
-import type { CacheEntry, CacheStats } from './cache-stats.ts';
+import { canonicalJson } from '../digest.ts';
+import type { CacheEntry, CacheStats, CloseReport, CloseRequest } from '../worker-report.ts';
+import {
+  describeEntry,
+  type Entry,
+  type Instance,
+  instancesOf,
+  isFree,
+  isSelected,
+  keyOf,
+  type PrivateEntry,
+  type SharedEntry,
+} from './cache/entries.ts';
+import { within } from './cache/within.ts';
 import { type FetchTeam, TeamDefinitions } from './definitions.ts';
-import { canonicalJson } from './digest.ts';
-import { makePrivateAgent, type PrivateAgent } from './private-agent.ts';
+import { makePrivateAgent } from './private-agent.ts';
 import type { Agent, Team } from './team.ts';
 
 export interface AgentCacheOptions {
@@ -42,28 +54,6 @@ export interface Lease {
   readonly release: () => void;
 }
 
-interface SharedEntry {
-  readonly kind: 'shared';
-  readonly digest: string;
-  readonly slots: (Promise<Team> | undefined)[];
-  /** Name of the team, as soon as it is known. */
-  name?: string;
-  leases: number;
-  /** Slot of the next new session. */
-  next: number;
-  usedAt: number;
-}
-
-interface PrivateEntry extends PrivateAgent {
-  readonly kind: 'private';
-  readonly digest: string;
-  /** Changes with the override and with the team. */
-  readonly made: string;
-  usedAt: number;
-}
-
-type Entry = SharedEntry | PrivateEntry;
-
 const IDLE_MS = 30 * 60_000;
 const STATS_MS = 5 * 60_000;
 const CLOSE_MS = 10_000;
@@ -75,9 +65,11 @@ export class AgentCache {
   readonly #options: AgentCacheOptions;
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry>();
+  /** Off the map and still in use. */
+  readonly #retired = new Set<SharedEntry>();
   readonly #slots = new LRUCache<string, number>({ max: MAX_SESSIONS });
   readonly #definitions = new TeamDefinitions();
-  readonly #closing = new Set<Promise<void>>();
+  readonly #closing = new Set<Promise<boolean>>();
   readonly #sweeper: NodeJS.Timeout;
   readonly #counts = {
     sessions: 0,
@@ -147,13 +139,13 @@ export class AgentCache {
 
   stats(): CacheStats {
     const { openMs, ...counts } = this.#counts;
-    const entries = [...this.#entries.values()];
+    const entries = [...this.#entries.values(), ...this.#retired];
     return {
       ...counts,
       poolSize: this.#options.poolSize,
       meanOpenMs: counts.opens === 0 ? 0 : Math.round(openMs / counts.opens),
       reusePerInstance: counts.opens === 0 ? 0 : Math.round((counts.messages / counts.opens) * 10) / 10,
-      instances: entries.reduce((sum, entry) => sum + instancesOf(entry), 0),
+      instances: entries.reduce((sum, entry) => sum + instancesOf(entry).length, 0),
       privateAgents: entries.filter(({ kind }) => kind === 'private').length,
       sessionsWithOverrides: new Set(
         entries.flatMap((entry) => (entry.kind === 'private' ? [entry.facts.metadata.session_id] : [])),
@@ -162,18 +154,31 @@ export class AgentCache {
     };
   }
 
-  /** What is open now, least recently used first. */
+  /** What is open now, least recently used first; at the end, what is in use and is closed after that. */
   entries(): CacheEntry[] {
-    return [...this.#entries].map(([key, entry]) =>
-      entry.kind === 'private'
-        ? { kind: 'private', key, ...entry.facts }
-        : {
-            kind: 'shared',
-            key: `${entry.name ?? '?'}@${entry.digest}`,
-            leases: entry.leases,
-            instances: instancesOf(entry),
-          },
-    );
+    return [
+      ...[...this.#entries.values()].map((entry) => describeEntry(entry, false)),
+      ...[...this.#retired].map((entry) => describeEntry(entry, true)),
+    ];
+  }
+
+  /**
+   * Takes the selected entries off the cache and closes them: those in use when their leases end, or with
+   * `force` at once, so that calls under way fail. Resolves when those that are closed now are. Never rejects.
+   */
+  async closeEntries(request: CloseRequest): Promise<CloseReport> {
+    const closed: string[] = [];
+    const waiting: string[] = [];
+    const closings: Promise<number>[] = [];
+    const selected = [...this.#entries.values(), ...this.#retired].filter((entry) => isSelected(entry, request));
+    for (const entry of selected) {
+      const isNow = request.force === true || isFree(entry);
+      (isNow ? closed : waiting).push(keyOf(entry));
+      if (entry.kind === 'private' || !this.#retired.has(entry)) this.#counts.evictions += 1;
+      closings.push(this.#remove(entry, isNow));
+    }
+    const failures = (await Promise.all(closings)).reduce((sum, count) => sum + count, 0);
+    return { closed, waiting, failures };
   }
 
   /** Takes no more leases, waits for those that are out, closes every team, and logs the statistics. Never rejects. */
@@ -188,7 +193,7 @@ export class AgentCache {
       const drained = await within(this.#closeMs, new Promise<void>((resolve) => (this.#drained = resolve)));
       if (!drained) this.#options.log.warn({ leases: this.#leased }, 'agent teams are closed while in use');
     }
-    for (const key of this.#entries.keys()) this.#remove(key);
+    for (const entry of [...this.#entries.values(), ...this.#retired]) void this.#remove(entry, true);
     await Promise.all(this.#closing);
     this.#logStats();
   }
@@ -223,7 +228,7 @@ export class AgentCache {
       // Somebody else may have begun to open it in the meantime.
       if (!entry.slots[slot]) return this.#open(entry, slot, resolved);
     }
-    const team = await entry.slots[slot];
+    const team = await entry.slots[slot].team;
     this.#counts.hits += 1;
     return team;
   }
@@ -231,22 +236,22 @@ export class AgentCache {
   /** The promise is stored before anything is awaited, so that concurrent first uses open once; a failed one is not kept. */
   #open(entry: SharedEntry, slot: number, resolved: ResolvedTeam): Promise<Team> {
     this.#counts.misses += 1;
-    const instanceId = `${resolved.definition.name}@${entry.digest.slice(0, 12)}/${randomBytes(4).toString('hex')}`;
+    const id = `${resolved.definition.name}@${entry.digest.slice(0, 12)}/${randomBytes(4).toString('hex')}`;
     const startedAt = performance.now();
-    const opening = this.#options.open(resolved, instanceId).then(
-      (team) => {
+    const team = this.#options.open(resolved, id).then(
+      (opened) => {
         this.#counts.opens += 1;
         this.#counts.openMs += performance.now() - startedAt;
-        return team;
+        return opened;
       },
       (error: unknown) => {
         this.#counts.failedOpens += 1;
-        if (entry.slots[slot] === opening) entry.slots[slot] = undefined;
+        if (entry.slots[slot]?.id === id) entry.slots[slot] = undefined;
         throw error;
       },
     );
-    entry.slots[slot] = opening;
-    return opening;
+    entry.slots[slot] = { id, team };
+    return team;
   }
 
   #agent(team: Team, sessionId: string, id: string, override: AgentOverride | undefined): Agent {
@@ -283,62 +288,80 @@ export class AgentCache {
     entry.leases -= 1;
     this.#leased -= 1;
     entry.usedAt = performance.now();
-    if (entry.leases === 0 && instancesOf(entry) === 0 && this.#entries.get(entry.digest) === entry)
-      this.#entries.delete(entry.digest);
+    if (entry.leases === 0) {
+      if (this.#retired.has(entry)) void this.#closeInstances(entry);
+      else if (instancesOf(entry).length === 0) this.#entries.delete(entry.digest);
+    }
     if (this.#leased === 0) this.#drained?.();
     this.#evict();
   }
 
   #evict(): void {
-    for (const [key, entry] of this.#entries) {
+    for (const entry of this.#entries.values()) {
       if (this.#entries.size <= this.#options.maxEntries) return;
-      if (isFree(entry)) this.#evictEntry(key);
+      if (isFree(entry)) this.#evictEntry(entry);
     }
   }
 
   #sweep(idleMs: number): void {
     const before = performance.now() - idleMs;
-    for (const [key, entry] of this.#entries) {
-      if (isFree(entry) && entry.usedAt <= before) this.#evictEntry(key);
+    for (const entry of this.#entries.values()) {
+      if (isFree(entry) && entry.usedAt <= before) this.#evictEntry(entry);
     }
     if (performance.now() - this.#loggedAt >= (this.#options.statsMs ?? STATS_MS)) this.#logStats();
   }
 
-  #evictEntry(key: string): void {
+  #evictEntry(entry: Entry): void {
     this.#counts.evictions += 1;
-    this.#remove(key);
+    void this.#remove(entry, true);
   }
 
-  /** Off the map first: whoever comes while it closes opens a new one. */
-  #remove(key: string): void {
-    const entry = this.#entries.get(key);
-    this.#entries.delete(key);
-    if (entry?.kind !== 'shared') return;
-    for (const [other, { kind, digest }] of this.#entries) {
-      if (kind === 'private' && digest === entry.digest) this.#entries.delete(other);
+  /**
+   * Off the map first: whoever comes while it closes opens a new one.
+   * @param isNow whether it is closed although it may be in use
+   * @returns how many of its instances failed to close
+   */
+  #remove(entry: Entry, isNow: boolean): Promise<number> {
+    if (entry.kind === 'private') {
+      this.#entries.delete(keyOf(entry));
+      return Promise.resolve(0);
     }
-    for (const slot of entry.slots) {
-      if (!slot) continue;
-      const closing = this.#closeTeam(slot).finally(() => this.#closing.delete(closing));
+    if (!this.#retired.has(entry)) {
+      this.#entries.delete(entry.digest);
+      for (const [key, { kind, digest }] of this.#entries) {
+        if (kind === 'private' && digest === entry.digest) this.#entries.delete(key);
+      }
+      this.#retired.add(entry);
+    }
+    return isNow ? this.#closeInstances(entry) : Promise.resolve(0);
+  }
+
+  /** Of an entry that is retired. A lease that still waits for its definition may open one more, for `#release` to close. */
+  async #closeInstances(entry: SharedEntry): Promise<number> {
+    if (entry.leases === 0) this.#retired.delete(entry);
+    const instances = instancesOf(entry);
+    entry.slots.length = 0;
+    const closings = instances.map((instance) => {
+      const closing = this.#closeInstance(instance).finally(() => this.#closing.delete(closing));
       this.#closing.add(closing);
-    }
+      return closing;
+    });
+    return (await Promise.all(closings)).filter((isClosed) => !isClosed).length;
   }
 
-  async #closeTeam(slot: Promise<Team>): Promise<void> {
-    let instance: string | undefined;
+  async #closeInstance({ id, team }: Instance): Promise<boolean> {
     try {
-      const closing = slot.then(
-        (team) => {
-          instance = team.id;
-          return team.close();
-        },
+      const closing = team.then(
+        (opened) => opened.close(),
         // What did not open has nothing to close.
         () => undefined,
       );
       if (!(await within(this.#closeMs, closing))) throw new Error(`it did not close in ${this.#closeMs} ms`);
+      return true;
     } catch (err) {
       this.#counts.closeFailures += 1;
-      this.#options.log.warn({ err, instance }, 'agent team not closed');
+      this.#options.log.warn({ err, instance: id }, 'agent team not closed');
+      return false;
     }
   }
 
@@ -349,26 +372,5 @@ export class AgentCache {
     this.#loggedStats = JSON.stringify(comparable);
     this.#loggedAt = performance.now();
     this.#options.log.info(stats, 'agent cache statistics');
-  }
-}
-
-function isFree(entry: Entry): boolean {
-  return entry.kind === 'private' || entry.leases === 0;
-}
-
-function instancesOf(entry: Entry): number {
-  return entry.kind === 'shared' ? entry.slots.filter((slot) => slot !== undefined).length : 0;
-}
-
-/** Whether it ended in time. Rejects as it does; what comes later is not heard. */
-async function within(ms: number, work: Promise<void>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(resolve, ms, false);
-  });
-  try {
-    return await Promise.race([work.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -15,7 +15,8 @@ import {
   TeamFile,
 } from '../contracts/team.ts';
 import type { ToolFacts } from '../contracts/tool.ts';
-import { canonicalJson, digestOf } from './digest.ts';
+import { splitName } from '../tools/mcp/names.ts';
+import { canonicalJson, digestOf } from '../digest.ts';
 import { compileTemplate, TemplateError } from './template.ts';
 import {
   parseYaml,
@@ -59,9 +60,11 @@ export async function loadTeam(
   const agentFiles = new Map<string, YamlFile<AgentFile>>();
   for (const id of ids) agentFiles.set(id, await readYaml(agentsDir, `${team}/${id}.yaml`, AgentFile));
 
+  const servers = teamFile.value && Object.keys(teamFile.value.mcp ?? {});
+  const known = { tools: [...tools.keys()], ...(servers ? { servers } : {}) };
   failOn([
     ...sortByLine([...checkRoles(teamFile, ids), ...teamFile.problems]),
-    ...[...agentFiles].flatMap(([id, file]) => sortByLine([...checkAgent(id, file, ids, tools), ...file.problems])),
+    ...[...agentFiles].flatMap(([id, file]) => sortByLine([...checkAgent(id, file, ids, known), ...file.problems])),
   ]);
   const definition = define(team, teamFile, agentFiles, tools);
   const bytes = Buffer.byteLength(canonicalJson(definition));
@@ -174,16 +177,18 @@ function checkRoles(file: YamlFile<TeamFile>, ids: readonly string[]): Problem[]
   );
 }
 
-function checkAgent(
-  id: string,
-  file: YamlFile<AgentFile>,
-  ids: readonly string[],
-  tools: ReadonlyMap<string, ToolFacts>,
-): Problem[] {
+/** What an agent may name in its list of tools. */
+interface KnownTools {
+  readonly tools: readonly string[];
+  /** MCP servers; undefined where the team's file is too wrong to know them. */
+  readonly servers?: readonly string[];
+}
+
+function checkAgent(id: string, file: YamlFile<AgentFile>, ids: readonly string[], known: KnownTools): Problem[] {
   const used = file.textsAt(['tools']);
   const handoffs = file.textsAt(['handoffs']);
   return [
-    ...checkNames('tool', used, [...tools.keys()]),
+    ...checkTools(used, known),
     ...checkNames('agent', handoffs, ids),
     ...handoffs
       .filter(({ text }) => text === id)
@@ -193,6 +198,27 @@ function checkAgent(
     ...checkTemplate(file.textAt(['instructions'])),
   ];
 }
+
+/** Which tools a server has is known when it runs; that it is one of the team's is known here. */
+function checkTools(used: readonly Written[], { tools, servers }: KnownTools): Problem[] {
+  return used.flatMap(({ file, line, text }): Problem[] => {
+    const name = splitName(text);
+    if (!name && tools.includes(text)) return [];
+    if (!name) return [{ file, line, text: unknownName('tool', text, [...tools, ...(servers ?? []).map(allOf)]) }];
+    if (servers && !servers.includes(name.server)) {
+      return [
+        {
+          file,
+          line,
+          text: `${unknownName('MCP server', name.server, servers)} (in the tool "${text.slice(0, 100)}")`,
+        },
+      ];
+    }
+    return name.tool === '' ? [{ file, line, text: `"${text}" names no tool; "${allOf(name.server)}" names all` }] : [];
+  });
+}
+
+const allOf = (server: string): string => `${server}.*`;
 
 function checkNames(what: string, written: readonly Written[], known: readonly string[]): Problem[] {
   const unknown = written.filter(({ text }) => !known.includes(text));

@@ -1,12 +1,14 @@
-/** An initialised team: templates compiled, tool schemas made, connections to the model open. Nothing of a session is in it. */
+/** An initialised team: templates compiled, tool schemas made, connections to the model and to MCP servers open. Nothing of a session is in it. */
+import type { Logger } from 'pino';
 import { CopilotError } from '../contracts/errors.ts';
 import type { Json } from '../contracts/json.ts';
 import type { AgentDefinition, AgentOverride, ResolvedTeam, TeamDefinition } from '../contracts/team.ts';
+import type { ToolResult } from '../contracts/tool.ts';
 import type { Model, ToolSchema } from '../models/openai.ts';
+import type { McpCallContext } from '../tools/mcp.ts';
 import { nearest } from '../tools/nearest.ts';
-import { findTool, modelSchema } from '../tools/registry.ts';
+import { TeamTools } from './team-tools.ts';
 import { compileTemplate, type Template, TemplateError } from './template.ts';
-import type { Logger } from 'pino';
 
 /** An agent ready for calls: stateless, so any number of sessions may use it at the same time. */
 export interface Agent {
@@ -15,7 +17,7 @@ export interface Agent {
   /** What the model API is asked for. */
   readonly modelName: string;
   readonly temperature?: number;
-  /** Of the tools that its definition names, in that order. */
+  /** Of the tools that its definition names, in that order; those of MCP servers as they are listed at the time. */
   readonly toolSchemas: readonly ToolSchema[];
   /**
    * The instructions with values of the context filled in; a key that is missing gives nothing.
@@ -31,33 +33,47 @@ export interface TeamOptions {
   readonly openModel: () => Model;
   /** Replaces the model of the team and of every agent. Default: theirs. */
   readonly modelName?: string;
+  /** The worker's environment, from which declarations of MCP servers are filled. Default empty. */
+  readonly environment?: Readonly<Record<string, string>>;
   readonly log: Logger;
 }
 
 /**
  * Opens a team once, so that no call pays for it again.
- * @throws CopilotError `Internal` where this worker lacks a tool of the team
+ * @throws CopilotError `Internal` where this worker lacks a tool of the team, or a variable that an MCP server needs; an
+ * `Error` where an MCP server does not start
  */
 export async function openTeam(resolved: ResolvedTeam, options: TeamOptions): Promise<Team> {
   const startedAt = performance.now();
   const { definition, digest } = resolved;
-  const toolSchemas = new Map(Object.keys(definition.tools).map((name) => [name, schemaOf(name, definition.name)]));
+  const tools = new TeamTools(definition);
   const agents = new Map<string, Agent>();
   for (const agent of Object.values(definition.agents)) {
-    agents.set(agent.id, makeAgent(agent, definition, toolSchemas, options.modelName));
+    agents.set(agent.id, makeAgent(agent, definition, tools.schemas(agent.id), options.modelName));
   }
   // Last, so that nothing is left open where something above fails.
-  const model = options.openModel();
-  const team = new Team({ id: options.instanceId, digest, definition, agents, model });
+  const { environment = {}, log } = options;
+  await tools.open({ environment, log });
+  const model = await openModel(options, tools);
+  const team = new Team({ id: options.instanceId, digest, definition, agents, tools, model });
   const ms = Math.round(performance.now() - startedAt);
-  options.log.info(
+  log.info(
     { team: definition.name, digest: digest.slice(0, 12), instance: options.instanceId, agents: agents.size, ms },
     'agent team initialised',
   );
   return team;
 }
 
-/** Owns the connections to the model from {@link openTeam} until `close`. */
+async function openModel(options: TeamOptions, tools: TeamTools): Promise<Model> {
+  try {
+    return options.openModel();
+  } catch (error) {
+    await tools.close();
+    throw error;
+  }
+}
+
+/** Owns the connections to the model and to MCP servers from {@link openTeam} until `close`. */
 export class Team {
   /** Id of this instance. */
   readonly id: string;
@@ -65,16 +81,21 @@ export class Team {
   readonly definition: TeamDefinition;
   readonly model: Model;
   readonly #agents: ReadonlyMap<string, Agent>;
+  readonly #tools: TeamTools;
   #closed: Promise<void> | undefined;
 
   constructor(
-    parts: Pick<Team, 'id' | 'digest' | 'definition' | 'model'> & { readonly agents: ReadonlyMap<string, Agent> },
+    parts: Pick<Team, 'id' | 'digest' | 'definition' | 'model'> & {
+      readonly agents: ReadonlyMap<string, Agent>;
+      readonly tools: TeamTools;
+    },
   ) {
     this.id = parts.id;
     this.digest = parts.digest;
     this.definition = parts.definition;
     this.model = parts.model;
     this.#agents = parts.agents;
+    this.#tools = parts.tools;
   }
 
   /**
@@ -107,17 +128,32 @@ export class Team {
     };
   }
 
-  /** Closes the connections; calls under way fail. May be called twice. */
+  /** Calls the tool `server.tool` of an MCP server. @throws as {@link McpServers.call} */
+  callMcp(name: string, argumentsText: string, context: McpCallContext): Promise<ToolResult> {
+    return this.#tools.callMcp(name, argumentsText, context);
+  }
+
+  /**
+   * Closes the connections, whatever becomes of the others; calls under way fail. May be called twice.
+   * @throws AggregateError with what did not close
+   */
   close(): Promise<void> {
-    this.#closed ??= this.model.close();
+    this.#closed ??= this.#close();
     return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    const closings = await Promise.allSettled([this.model.close(), this.#tools.close()]);
+    const errors = closings.flatMap((closing) => (closing.status === 'rejected' ? [closing.reason as unknown] : []));
+    if (errors.length > 0)
+      throw new AggregateError(errors, `team ${this.id} did not close: ${errors.map(String).join('; ')}`);
   }
 }
 
 function makeAgent(
   definition: AgentDefinition,
   team: TeamDefinition,
-  toolSchemas: ReadonlyMap<string, ToolSchema>,
+  toolSchemas: readonly ToolSchema[],
   modelName: string | undefined,
 ): Agent {
   const template = compile(definition.instructions, definition.id);
@@ -125,17 +161,9 @@ function makeAgent(
     definition,
     modelName: modelName ?? definition.model ?? team.model,
     ...(definition.temperature === undefined ? {} : { temperature: definition.temperature }),
-    toolSchemas: definition.tools.map((name) => toolSchemas.get(name) ?? schemaOf(name, team.name)),
+    toolSchemas,
     system: (context) => render(template, context, definition.id),
   };
-}
-
-function schemaOf(name: string, team: string): ToolSchema {
-  const tool = findTool(name);
-  if (tool) return modelSchema(tool);
-  throw new CopilotError('Internal', {
-    problem: `Team ${team} uses the tool "${name}", which this worker does not have. Update the worker, or take the tool out of the team.`,
-  });
 }
 
 function compile(instructions: string, agent: string): Template {

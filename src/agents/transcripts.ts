@@ -5,6 +5,7 @@
 import { LRUCache } from 'lru-cache';
 import { CopilotError } from '../contracts/errors.ts';
 import { chain, type Message, type TranscriptAddress } from '../contracts/transcript.ts';
+import type { TranscriptStats } from '../worker-report.ts';
 
 /** Part of a conversation as its session gives it: `messages` from index `from` on, up to `address`. */
 export interface TranscriptPart {
@@ -15,19 +16,6 @@ export interface TranscriptPart {
 
 /** Asks the session for its messages from an index on. */
 export type FetchMessages = (from: number) => Promise<TranscriptPart>;
-
-export interface TranscriptStats {
-  /** Reads answered from the copy. */
-  readonly hits: number;
-  /** Reads for which the session gave the messages that the copy lacked. */
-  readonly refills: number;
-  /** Reads for which the session gave everything. */
-  readonly misses: number;
-  /** Copies now. */
-  readonly entries: number;
-  /** Rough size of the copies now. */
-  readonly bytes: number;
-}
 
 /** Grows at its end only; otherwise it is replaced. */
 interface Copy {

@@ -149,6 +149,11 @@ class Source {
   /** What a schema found, in words for the person who wrote the file. */
   describe(issue: z.core.$ZodIssue, schema: z.ZodType): Problem[] {
     const place = issue.path.join('.');
+    if (issue.code === 'invalid_union') {
+      // Of the forms that it may have, the one that it is nearest to.
+      const [nearestForm = []] = issue.errors.toSorted((left, right) => left.length - right.length);
+      return nearestForm.flatMap((inner) => this.describe({ ...inner, path: [...issue.path, ...inner.path] }, schema));
+    }
     if (issue.code === 'unrecognized_keys') {
       const known = keysAt(schema, issue.path);
       const what = place ? `key in ${place}` : 'key';
@@ -205,15 +210,14 @@ function keyOffset(pair: Pair): number | undefined {
   return isNode(pair.key) ? pair.key.range?.[0] : undefined;
 }
 
-/** Names of the members that the schema has at a path. */
-function keysAt(schema: z.ZodType, path: Path): string[] {
-  let at: unknown = unwrap(schema);
-  for (const part of path) {
-    if (at instanceof z.ZodObject) at = unwrap((at.shape as Record<PropertyKey, unknown>)[part]);
-    else if (at instanceof z.ZodRecord) at = unwrap(at.valueType);
-    else return [];
-  }
-  return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
+/** Names of the members that the schema has at a path; of all its forms where it has several. */
+function keysAt(schema: unknown, path: Path): string[] {
+  const at = unwrap(schema);
+  if (at instanceof z.ZodUnion) return [...new Set(at.options.flatMap((form) => keysAt(form, path)))];
+  const [part, ...rest] = path;
+  if (part === undefined) return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
+  if (at instanceof z.ZodObject) return keysAt((at.shape as Record<PropertyKey, unknown>)[part], rest);
+  return at instanceof z.ZodRecord ? keysAt(at.valueType, rest) : [];
 }
 
 function unwrap(schema: unknown): unknown {

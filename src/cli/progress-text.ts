@@ -97,6 +97,18 @@ export class ProgressText {
         return event.status === 'completed' ? undefined : ['yellow', `Turn ${event.number} ${event.status}`];
       case 'session':
         return ['yellow', `Session ${event.status}${event.reason === undefined ? '' : `: ${event.reason}`}`];
+      case 'request': {
+        const { id, question, options } = event.request;
+        return ['yellow', `? ${id}: ${shorten(question, MAX_TASK)} [${options.join(' / ')}]`];
+      }
+      case 'decided':
+        return ['dim', `  ${event.requestId}: ${event.decision}, by ${event.by}`];
+      case 'handed-off':
+        return ['cyan', `→ ${event.from} hands over to ${event.to}`];
+      case 'plan-edited':
+        return ['cyan', 'The plan was changed.'];
+      case 'compacted':
+        return ['dim', `${event.messages} older messages were summarised.`];
       case 'note':
         return ['yellow', `! ${event.text}`];
       case 'queued':

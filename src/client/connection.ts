@@ -90,6 +90,21 @@ export async function openConnection({ address, credentials }: ServerAddress): P
   }
 }
 
+/**
+ * Identities of the workers that ask for sessions, each once; one that has just died is among them for up to 75 s.
+ * @throws what the SDK throws
+ */
+export async function findWorkers(connection: Connection, namespace: string, taskQueue: string): Promise<string[]> {
+  const { pollers } = await connection.workflowService.describeTaskQueue({
+    namespace,
+    taskQueue: { name: taskQueue },
+    taskQueueType: WORKFLOW_QUEUE,
+  });
+  const since = Date.now() - POLLER_AGE_MS;
+  const alive = pollers.filter(({ lastAccessTime }) => (optionalTsToMs(lastAccessTime) ?? 0) > since);
+  return [...new Set(alive.map(({ identity }) => identity ?? ''))].sort();
+}
+
 /** Owns one connection to a server, and knows what its failures mean. */
 export class ServerLink {
   readonly client: Client;
@@ -150,17 +165,10 @@ export class ServerLink {
   /** Whether the server answers, and whether a worker asks it for sessions. */
   async health(): Promise<Health> {
     try {
-      const { pollers } = await this.call(
-        () =>
-          this.client.workflowService.describeTaskQueue({
-            namespace: this.namespace,
-            taskQueue: { name: this.config.taskQueue },
-            taskQueueType: WORKFLOW_QUEUE,
-          }),
-        { timeoutMs: HEALTH_TIMEOUT_MS },
-      );
-      const since = Date.now() - POLLER_AGE_MS;
-      return pollers.some(({ lastAccessTime }) => (optionalTsToMs(lastAccessTime) ?? 0) > since) ? 'ok' : 'no-worker';
+      const workers = await this.call(() => findWorkers(this.#connection, this.namespace, this.config.taskQueue), {
+        timeoutMs: HEALTH_TIMEOUT_MS,
+      });
+      return workers.length > 0 ? 'ok' : 'no-worker';
     } catch {
       return 'no-server';
     }
@@ -216,7 +224,7 @@ function grpcCode(error: unknown): number | undefined {
 }
 
 function invalidArgument(error: unknown): CopilotError {
-  const problem = reason(error);
+  const problem = reasonOf(error);
   if (!/search attribute/i.test(problem))
     return new CopilotError('InvalidInput', { what: 'The request', problem }, { cause: error });
   return new CopilotError(
@@ -232,11 +240,11 @@ function invalidArgument(error: unknown): CopilotError {
 }
 
 function unreachable(address: string, cause: unknown): CopilotError {
-  return new CopilotError('ServerUnreachable', { address, problem: reason(cause) }, { cause });
+  return new CopilotError('ServerUnreachable', { address, problem: reasonOf(cause) }, { cause });
 }
 
 /** The innermost message: the outer ones only say that a call failed. */
-function reason(error: unknown): string {
+export function reasonOf(error: unknown): string {
   let message = String(error);
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     message = isGrpcServiceError(cause) ? cause.details : cause.message;

@@ -143,7 +143,7 @@ export async function startWorkflow(link: ServerLink, id: string, start: Session
     link.client.workflow.start(SESSION_WORKFLOW, {
       workflowId: id,
       taskQueue: link.config.taskQueue,
-      args: [{ start }],
+      args: [{ start: { ...start, schemaVersion: 2 } }],
       workflowIdReusePolicy: 'REJECT_DUPLICATE',
       workflowIdConflictPolicy: 'FAIL',
       typedSearchAttributes: [

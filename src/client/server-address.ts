@@ -1,8 +1,7 @@
 /** Which Temporal server a client uses, and how it signs in there. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ConnectionOptions } from '@temporalio/client';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig';
 import { z } from 'zod';
 import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
@@ -18,10 +17,19 @@ export interface ServerAddress {
   /** `host:port` */
   readonly address: string;
   readonly namespace: string;
-  /** Web UI, where it is known: that of the server in `server.json`. */
+  /** What named it: the caller, a variable, the profile, the `server.json` of this home; else it is the default. */
+  readonly source: 'caller' | 'TEMPORAL_ADDRESS' | 'profile' | 'home' | 'default';
+  /** Web UI, where it is known: COPILOT_UI_URL, else that of the server in `server.json`. */
   readonly uiUrl: string | undefined;
   /** TLS, API key and headers. */
-  readonly credentials: Pick<ConnectionOptions, 'apiKey' | 'tls' | 'metadata'>;
+  readonly credentials: Pick<ClientConnectConfig['connectionOptions'], 'apiKey' | 'tls' | 'metadata'>;
+}
+
+/** A server that the user names, and how to sign in there. */
+export interface TemporalProfile extends Pick<ServerAddress, 'credentials'> {
+  /** `host:port`, undefined where nothing names one. */
+  readonly address: string | undefined;
+  readonly namespace: string | undefined;
 }
 
 /**
@@ -33,28 +41,52 @@ export async function findServer(
   config: Config,
   given: { readonly address?: string | undefined; readonly namespace?: string | undefined } = {},
 ): Promise<ServerAddress> {
-  const { connectionOptions, namespace } = readProfile(config);
-  const { apiKey, tls, metadata } = connectionOptions;
+  const profile = readProfile(config);
   const record = await readRecord(config.homeDir);
-  const named = given.address ?? connectionOptions.address;
-  const address = named === undefined ? (record?.address ?? DEFAULT_ADDRESS) : withPort(named);
+  const { address, source } = chooseAddress(config, given.address, profile.address, record);
   const isRecorded = record !== undefined && record.address === address;
   return {
     address,
-    namespace: given.namespace ?? namespace ?? (isRecorded ? record.namespace : 'default'),
-    uiUrl: isRecorded ? record.uiUrl : undefined,
-    credentials: {
-      ...(apiKey === undefined ? {} : { apiKey }),
-      ...(tls === undefined ? {} : { tls }),
-      ...(metadata === undefined ? {} : { metadata }),
-    },
+    source,
+    namespace: given.namespace ?? profile.namespace ?? (isRecorded ? record.namespace : 'default'),
+    uiUrl: config.temporal.uiUrl ?? (isRecorded ? record.uiUrl : undefined),
+    credentials: profile.credentials,
   };
 }
 
-function readProfile(config: Config): ReturnType<typeof loadClientConnectConfig> {
+function chooseAddress(
+  config: Config,
+  given: string | undefined,
+  named: string | undefined,
+  record: ServerRecord | undefined,
+): Pick<ServerAddress, 'address' | 'source'> {
+  if (given !== undefined) return { address: withPort(given), source: 'caller' };
+  if (named !== undefined) {
+    return { address: named, source: config.temporal.address === undefined ? 'profile' : 'TEMPORAL_ADDRESS' };
+  }
+  return record === undefined
+    ? { address: DEFAULT_ADDRESS, source: 'default' }
+    : { address: record.address, source: 'home' };
+}
+
+/**
+ * What Temporal's own variables and configuration file say: https://docs.temporal.io/develop/environment-configuration
+ * @throws CopilotError `InvalidConfig` where they cannot be read
+ */
+export function readProfile(config: Config): TemporalProfile {
   const { environment } = config.temporal;
   try {
-    return loadClientConnectConfig({ overrideEnvVars: { ...environment } });
+    const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: { ...environment } });
+    const { address, apiKey, tls, metadata } = connectionOptions;
+    return {
+      address: address === undefined ? undefined : withPort(address),
+      namespace,
+      credentials: {
+        ...(apiKey === undefined ? {} : { apiKey }),
+        ...(tls === undefined ? {} : { tls }),
+        ...(metadata === undefined ? {} : { metadata }),
+      },
+    };
   } catch (cause) {
     const name = environment['TEMPORAL_PROFILE'] === undefined ? 'TEMPORAL_CONFIG_FILE' : 'TEMPORAL_PROFILE';
     const problem = cause instanceof Error ? cause.message : String(cause);

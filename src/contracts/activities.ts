@@ -1,5 +1,6 @@
 /** What activities take and give. Inputs do not grow with the conversation: see {@link TranscriptAddress}. */
 import type { Json, Usage } from './json.ts';
+import type { Segment } from './session.ts';
 import type { AgentOverride, ResolvedTeam } from './team.ts';
 import type { Message, ToolCall, TranscriptAddress } from './transcript.ts';
 import type { PlannedStep, RouteDecision, Step } from './turn.ts';
@@ -80,6 +81,8 @@ export interface RunToolInput {
   readonly arguments: string;
   /** `session/turn/step/call`. */
   readonly key: string;
+  /** Of the team, for tools of its MCP servers. */
+  readonly digest?: string;
   /** Folder to work in, where the session names one. */
   readonly workspace?: string;
 }
@@ -93,6 +96,23 @@ export interface RunToolResult {
   readonly worker: string;
 }
 
+/** Older messages to be summarised: those before index `upTo` of the conversation. */
+export interface SummariseInput extends AgentCall {
+  readonly upTo: number;
+}
+
+export interface SummariseResult extends Answered {
+  readonly summary: string;
+  readonly segment: Segment;
+}
+
+/** What the engine writes into the workspace when a planned turn has ended. */
+export interface ReportInput {
+  readonly folder: string;
+  readonly workspace?: string;
+  readonly files: Readonly<Record<string, Json>>;
+}
+
 /** Everything a session does outside its own memory. */
 export interface Activities {
   resolveTeam(team: string): Promise<ResolvedTeam>;
@@ -101,12 +121,23 @@ export interface Activities {
   review(input: ReviewInput): Promise<ReviewResult>;
   runAgent(input: RunAgentInput): Promise<RunAgentResult>;
   runTool(input: RunToolInput): Promise<RunToolResult>;
+  /** Summarises older messages and keeps their originals in the archive. */
+  summarise(input: SummariseInput): Promise<SummariseResult>;
+  /** Writes reports into the workspace. @returns their paths there */
+  writeReports(input: ReportInput): Promise<readonly string[]>;
   /** Writes the export of the session that calls to the archive. */
   archive(): Promise<void>;
 }
 
 /** Name of the tool by which an agent ends its step; the engine answers it itself. */
 export const REPORT_STEP = 'report_step';
+
+/** Name of the tool by which an agent asks the person; the engine answers it itself. */
+export const ASK_USER = 'ask_user';
+/** Name of the tool by which an agent writes to the session's context; the engine answers it itself. */
+export const REMEMBER = 'remember';
+/** Tools of this prefix hand the work over to the agent whose id follows. */
+export const HANDOFF_PREFIX = 'transfer_to_';
 
 /** What the agent gives to {@link REPORT_STEP}. */
 export interface StepReport {

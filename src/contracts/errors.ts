@@ -80,6 +80,33 @@ export const ERRORS = {
     exitCode: 3,
     message: (d) => `There is no context snapshot ${d['wanted']}. Snapshots that there are: ${d['known']}.`,
   },
+  RequestNotFound: {
+    retryable: false,
+    exitCode: 3,
+    message: (d) => `There is no request ${d['requestId']} in this session. Requests that wait: ${d['waiting']}.`,
+  },
+  AlreadyDecided: {
+    retryable: false,
+    exitCode: 4,
+    message: (d) => `Request ${d['requestId']} was decided already: ${d['decision']}, by ${d['by']} at ${d['at']}.`,
+  },
+  RequestExpired: {
+    retryable: false,
+    exitCode: 1,
+    message: (d) => `Nobody decided in time: ${d['question']} \`copilot continue ${d['sessionId']}\` asks again.`,
+  },
+  Rejected: {
+    retryable: false,
+    exitCode: 1,
+    message: (d) =>
+      `${d['by']} did not approve ${d['what']}${d['reason'] ? `: ${d['reason']}` : ''}. Send a new message to go on.`,
+  },
+  BudgetReached: {
+    retryable: false,
+    exitCode: 1,
+    message: (d) =>
+      `The turn used its budget of ${d['limit']} ${d['what']}. \`copilot continue ${d['sessionId']}\` asks again whether to raise it.`,
+  },
   TeamNotFound: {
     retryable: false,
     exitCode: 3,

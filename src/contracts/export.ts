@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { ContextState } from './context.ts';
 import { Usage } from './json.ts';
-import { Label, SavedPosition, SessionConfig, SessionStatus } from './session.ts';
+import { Label, Rating, SavedPosition, Segment, SessionConfig, SessionStatus } from './session.ts';
 import { Name, ResolvedTeam } from './team.ts';
 import { Message } from './transcript.ts';
 import { TurnView } from './turn.ts';
@@ -36,5 +36,11 @@ export const SessionExport = z.strictObject({
   turns: z.array(TurnView),
   context: ContextState,
   usage: z.record(z.string(), Usage),
+  // Absent in files of before there were these.
+  /** Originals of summarised messages, in the archive. */
+  segments: z.array(Segment).optional(),
+  ratings: z.array(Rating).optional(),
+  /** Messages that a summary stands for in `conversation`, oldest first, as far as the server still has them. */
+  earlier: z.array(Message).optional(),
 });
 export type SessionExport = z.infer<typeof SessionExport>;

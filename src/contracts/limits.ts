@@ -39,3 +39,18 @@ export const DEFAULT_HISTORY_LIMIT = 200;
 
 /** Milliseconds without a message after which an active session expires: 24 hours. */
 export const DEFAULT_IDLE_TIMEOUT_MS = 24 * 60 * 60 * 1_000;
+
+/** Milliseconds until a request to a person expires: 30 minutes. */
+export const DEFAULT_APPROVAL_TIMEOUT_MS = 30 * 60 * 1_000;
+/** Milliseconds that an agent's question waits for an answer: 60 minutes. */
+export const DEFAULT_INPUT_TIMEOUT_MS = 60 * 60 * 1_000;
+/** Decided requests kept for readers. */
+export const MAX_DECISIONS = 50;
+/** Rounds in which a person may have a plan changed. */
+export const MAX_PLAN_CHANGES = 3;
+/** Times that a person may have a step done again. */
+export const MAX_STEP_REDOS = 2;
+/** Hand-offs in one step or direct answer, where the team says nothing else. */
+export const DEFAULT_HANDOFFS = 5;
+/** Text of the arguments that a request shows. */
+export const MAX_SHOWN_ARGUMENTS = 4_000;

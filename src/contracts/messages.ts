@@ -23,12 +23,16 @@ import type { ProgressPage } from './progress.ts';
 import {
   MessageText,
   QueuedMessage,
+  type Analytics,
+  Label,
   SavedPosition,
-  type SessionConfig,
+  type Segment,
+  SessionConfig,
   type SessionInfo,
   SessionStatus,
 } from './session.ts';
-import type { ResolvedTeam } from './team.ts';
+import { Decision, type DecidedRequest } from './request.ts';
+import { AgentOverride, Approvals, Budget, Name, ResolvedTeam } from './team.ts';
 import type { Message, TranscriptAddress } from './transcript.ts';
 import type { Step, TurnView } from './turn.ts';
 
@@ -58,13 +62,95 @@ export type SendPayload = z.infer<typeof SendPayload>;
 export const AwaitTurnPayload = z.strictObject({ turnId: z.string().min(1).max(200) });
 export type AwaitTurnPayload = z.infer<typeof AwaitTurnPayload>;
 
-export const InterruptPayload = z.strictObject({ reason: Reason.optional() });
+export const InterruptPayload = z.strictObject({
+  reason: Reason.optional(),
+  /** Goes on with this instead, before whatever waits. */
+  message: QueuedMessage.partial({ messageId: true }).optional(),
+});
 export type InterruptPayload = z.infer<typeof InterruptPayload>;
 
-export const ChangeStatusPayload = z.strictObject({ status: SessionStatus, reason: Reason.optional() });
+export const ChangeStatusPayload = z.strictObject({
+  status: SessionStatus,
+  reason: Reason.optional(),
+  /** With `suspended`: stops the running activity too, instead of letting it end. Default false. */
+  now: z.boolean().optional(),
+});
 export type ChangeStatusPayload = z.infer<typeof ChangeStatusPayload>;
 
+/** Takes back a message that waits. */
+export const UnqueuePayload = z.strictObject({ messageId: z.string().min(1).max(200) });
+export type UnqueuePayload = z.infer<typeof UnqueuePayload>;
+
+export const DecidePayload = z.strictObject({
+  requestId: z.string().min(1).max(100),
+  decision: Decision,
+  /** Who decides. Default `unknown`. */
+  by: Label.optional(),
+  /** Feedback with `modify` and `redo`, the answer with `answer`, a reason with the others. */
+  text: MessageText.optional(),
+  /** New limit with `raise`. Default: twice the old one. */
+  limit: z.number().positive().optional(),
+});
+export type DecidePayload = z.infer<typeof DecidePayload>;
+
 const ExpectedVersion = z.int().min(0).optional();
+
+/** Settings to change; null takes a setting back to its default. They apply from the next call on. */
+export const ConfigurePayload = z.strictObject({
+  agents: z.record(Name, AgentOverride.nullable()).optional(),
+  approvals: Approvals.nullable().optional(),
+  budget: Budget.nullable().optional(),
+  allowCode: z.boolean().nullable().optional(),
+  idleTimeoutMs: SessionConfig.shape.idleTimeoutMs,
+  mode: Name.optional(),
+  /** A newer definition of the same team; a running turn ends with the old one. */
+  team: ResolvedTeam.optional(),
+  expectedVersion: ExpectedVersion,
+});
+export type ConfigurePayload = z.infer<typeof ConfigurePayload>;
+
+const StepNumber = z.int().min(1).max(100);
+
+/** Changes of steps that have not run, in this order; numbers are those before this change, each. */
+export const EditPlanPayload = z.strictObject({
+  edits: z
+    .array(
+      z.discriminatedUnion('op', [
+        /** Before the step that has this number now; one more than the last appends. */
+        z.strictObject({
+          op: z.literal('add'),
+          at: StepNumber,
+          agent: Name,
+          task: z.string().min(1).max(10_000),
+          notes: z.string().max(10_000).optional(),
+        }),
+        z.strictObject({ op: z.literal('remove'), step: StepNumber }),
+        z.strictObject({ op: z.literal('move'), step: StepNumber, to: StepNumber }),
+        z.strictObject({
+          op: z.literal('change'),
+          step: StepNumber,
+          agent: Name.optional(),
+          task: z.string().min(1).max(10_000).optional(),
+          notes: z.string().max(10_000).optional(),
+        }),
+        /** Runs this step and all after it again, also where they had ended. */
+        z.strictObject({ op: z.literal('restart'), step: StepNumber }),
+      ]),
+    )
+    .min(1)
+    .max(50),
+  expectedVersion: ExpectedVersion,
+});
+export type EditPlanPayload = z.infer<typeof EditPlanPayload>;
+
+export const RatePayload = z.strictObject({
+  rating: z.int().min(1).max(5),
+  /** Default: the whole session. */
+  turnId: z.string().min(1).max(200).optional(),
+  comment: z.string().max(2_000).optional(),
+  by: Label.optional(),
+});
+export type RatePayload = z.infer<typeof RatePayload>;
 
 /** Replaces what a session knows; `plan` stays where it is not given. Not while a turn runs or messages wait. */
 export const SavePayload = SavedPosition.extend({
@@ -153,6 +239,8 @@ export interface PlanView {
   readonly turnId: string;
   readonly number: number;
   readonly steps: readonly Step[];
+  /** Version of the session, for `editPlan`. */
+  readonly version: number;
 }
 
 /** Suspends the session: what runs is finished and kept, nothing new starts. */
@@ -163,6 +251,11 @@ export const continueSession = defineSignal<[ContinuePayload?]>('continue');
 export const send = defineUpdate<TurnView, [SendPayload]>('send');
 export const awaitTurn = defineUpdate<TurnView, [AwaitTurnPayload]>('awaitTurn');
 export const interrupt = defineUpdate<StatusChange, [InterruptPayload]>('interrupt');
+export const unqueue = defineUpdate<StatusChange, [UnqueuePayload]>('unqueue');
+export const decide = defineUpdate<DecidedRequest, [DecidePayload]>('decide');
+export const configure = defineUpdate<ChangeReport, [ConfigurePayload]>('configure');
+export const editPlan = defineUpdate<PlanView, [EditPlanPayload]>('editPlan');
+export const rate = defineUpdate<Analytics, [RatePayload]>('rate');
 export const changeStatus = defineUpdate<StatusChange, [ChangeStatusPayload]>('changeStatus');
 
 export const save = defineUpdate<ChangeReport, [SavePayload]>('save');
@@ -190,5 +283,9 @@ export const load = defineQuery<LoadedSession>('load');
 export const exportSession = defineQuery<SessionExport>('export');
 export const usage = defineQuery<{ total: Usage; byAgent: Readonly<Record<string, Usage>> }>('usage');
 export const team = defineQuery<ResolvedTeam>('team');
+/** The newest decided requests, oldest first: who decided what, and when. */
+export const decisions = defineQuery<readonly DecidedRequest[]>('decisions');
+/** Names of the archived originals of messages that were summarised, oldest first. */
+export const segments = defineQuery<readonly Segment[]>('segments');
 /** What happened since event `from`; for followers. */
 export const progress = defineQuery<ProgressPage, [number]>('progress');

@@ -2,6 +2,7 @@
  * What happens in a session, as followers see it. The workflow keeps these in memory, numbered without
  * gaps over all runs; replay makes the same ones again, so that they cost no history.
  */
+import type { PendingRequest, Verdict } from './request.ts';
 import type { SessionStatus } from './session.ts';
 import type { Step, Route, TurnStatus } from './turn.ts';
 
@@ -72,6 +73,24 @@ export type ProgressChange =
       readonly status: 'ok' | 'failed' | 'unknown';
       readonly step?: number;
     }
+  | { readonly type: 'request'; readonly turnId: string; readonly request: PendingRequest }
+  | {
+      readonly type: 'decided';
+      readonly turnId: string;
+      readonly requestId: string;
+      readonly decision: Verdict['decision'];
+      readonly by: string;
+    }
+  | {
+      readonly type: 'handed-off';
+      readonly turnId: string;
+      readonly from: string;
+      readonly to: string;
+      readonly step?: number;
+    }
+  | { readonly type: 'plan-edited'; readonly turnId: string }
+  /** Older messages were summarised for the models. */
+  | { readonly type: 'compacted'; readonly messages: number }
   | { readonly type: 'turn-ended'; readonly turnId: string; readonly number: number; readonly status: TurnStatus }
   | { readonly type: 'note'; readonly text: string };
 

@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { type ContextInput, ContextValues } from './context.ts';
 import { Json, type Usage, utf8Bytes } from './json.ts';
 import { MAX_MESSAGE_BYTES } from './limits.ts';
-import { AgentOverride, Name, ResolvedTeam } from './team.ts';
-import { Message, TranscriptAddress } from './transcript.ts';
+import type { DecidedRequest, Grant, OpenRequest, PendingRequest } from './request.ts';
+import { AgentOverride, Approvals, Budget, Name, ResolvedTeam } from './team.ts';
+import type { Message, ToolCall, TranscriptAddress } from './transcript.ts';
 import type { NextStep, Phase, Route, Step, TurnError, TurnStatus } from './turn.ts';
 
 /** Ids that a caller may choose: they become workflow ids, folder names and parts of keys. */
@@ -21,7 +22,7 @@ export type SessionStatus = z.infer<typeof SessionStatus>;
 
 /** Settings of one session; unknown keys are errors. */
 export const SessionConfig = z.strictObject({
-  /** Lets agents run code on the worker's machine. Default false. */
+  /** Whether agents may run code on the worker's machine without asking. Default: as `approvals` say; false: never. */
   allowCode: z.boolean().optional(),
   /** Absolute path of an existing folder, on the workers, to work in. Default: a folder of the session's own. */
   workspace: z.string().startsWith('/', 'use an absolute path').max(4_096).optional(),
@@ -36,6 +37,10 @@ export const SessionConfig = z.strictObject({
     .optional(),
   /** Changes to single agents for this session only. */
   agents: z.record(Name, AgentOverride).optional(),
+  /** What waits for a person; stands above what mode and team say. */
+  approvals: Approvals.optional(),
+  /** What one turn may use; stands above what mode and team say. */
+  budget: Budget.optional(),
 });
 export type SessionConfig = z.infer<typeof SessionConfig>;
 
@@ -74,9 +79,33 @@ export type QueuedMessage = z.infer<typeof QueuedMessage>;
 export const Note = z.object({ at: z.string(), text: z.string() });
 export type Note = z.infer<typeof Note>;
 
-/** Messages of one step or one-shot turn while it runs: gone with its end. */
-export const Thread = z.object({ id: z.string(), address: TranscriptAddress, messages: z.array(Message) });
-export type Thread = z.infer<typeof Thread>;
+/** What an agent is in the middle of: one step, direct answer or final answer. Gone with its end. */
+export interface Work {
+  /** Names its calls: `one-shot`, `step-2`, `step-2.3` for its third attempt, `answer`. */
+  readonly part: string;
+  readonly phase: 'one-shot' | 'step' | 'answer';
+  readonly step?: number;
+  /** Changes with a hand-off. */
+  agent: string;
+  handoffs: number;
+  /** Rounds of the model that have ended. */
+  rounds: number;
+  /** The messages so far, without `tail`. */
+  readonly thread: Thread;
+  /** Messages since the last round. */
+  tail: Message[];
+  /** Calls of the last round that are not answered yet. */
+  calls: ToolCall[];
+  /** What its agents want remembered, for the context to take when it has ended well. */
+  remembered: Record<string, Json>;
+}
+
+/** Messages of a {@link Work}, addressed like the conversation. */
+export interface Thread {
+  readonly id: string;
+  address: TranscriptAddress;
+  readonly messages: Message[];
+}
 
 /** A turn inside the workflow. */
 export interface Turn {
@@ -94,7 +123,23 @@ export interface Turn {
   /** The task in full words, as the router or the planner's input has it. */
   task: string;
   steps: Step[];
-  thread?: Thread;
+  /** What runs now: one, or one for each of the steps that run side by side. */
+  works: Work[];
+  /** Questions of the turn and the person's answers. */
+  answers?: { readonly questions: readonly string[]; readonly answer: string }[];
+  /** Times that the person had the plan changed. */
+  planChanges?: number;
+  /** By `agent/model`. */
+  spent?: Record<string, Usage>;
+  /** Limits as people raised them. */
+  raised?: Budget;
+  /** Milliseconds spent waiting for people, and since when it waits now. */
+  waitedMs?: number;
+  waitingSince?: string;
+  /** Whether the conversation was already shortened for this turn, since it was too long for a model. */
+  isCompacted?: boolean;
+  /** Where `editPlan` wants it to begin again, as soon as what runs has stopped. */
+  restartAt?: number;
   reply: string;
   questions: string[];
   artifacts: string[];
@@ -128,6 +173,8 @@ export const SessionStart = z.object({
   config: SessionConfig,
   context: ContextValues,
   message: QueuedMessage.optional(),
+  /** Of the state that the session begins with; what was started before there was a second has none. */
+  schemaVersion: z.literal(2).optional(),
   /** A `SessionExport` to begin with, as `import` and `fork` give it; `context` then updates its context. */
   from: z.unknown().optional(),
 });
@@ -138,17 +185,22 @@ export type SessionStart = z.infer<typeof SessionStart>;
  *
  * Schema versions:
  * - 1: the first.
+ * - 2: requests to people, budgets, work that moves to the next run in the middle, compaction, reports. A run
+ *   that began with 1 makes the commands of 1 to its end; continue-as-new carries 2.
  */
 export interface SessionState {
-  readonly schemaVersion: 1;
+  readonly schemaVersion: 1 | 2;
   readonly name: string;
   readonly user?: string;
-  readonly mode: string;
-  readonly team: ResolvedTeam;
-  readonly config: SessionConfig;
+  mode: string;
+  team: ResolvedTeam;
+  config: SessionConfig;
+  /** What `configure` brought in the middle of a turn, for the next. */
+  nextTeam?: ResolvedTeam;
   readonly createdAt: string;
   status: SessionStatus;
   suspendReason?: string;
+  suspendedAt?: string;
   /** As the last `save` left it; gone with the next turn. */
   saved?: SavedPosition;
   /** Goes up with every change that a reader can see. */
@@ -170,11 +222,58 @@ export interface SessionState {
   context: ContextInput;
   usage: Record<string, Usage>;
   notes: Note[];
+  /** Requests that wait, or whose verdict is not taken up yet. */
+  requests: OpenRequest[];
+  /** Requests ever made; names the next. */
+  requestCount: number;
+  /** The newest decided requests, oldest first. */
+  decisions: DecidedRequest[];
+  grants: Grant[];
+  /** Originals of messages that were summarised, oldest first. */
+  segments: Segment[];
+  /** Whether a model could not take the conversation: it is shortened before anything else. */
+  isTooLong?: boolean;
+  ratings: Rating[];
+  /** Ended turns and the time that they took, without waiting for people. */
+  responses: { count: number; totalMs: number };
   /** Number of the next progress event. */
   progressSeq: number;
   /** Who did the last activity. */
   lastWorker?: { identity: string; instance: string };
   runs: number;
+}
+
+/** Messages that a summary stands for, in the archive. */
+export const Segment = z.object({
+  /** sha-256 of the file's content, in hex. */
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+  messages: z.int(),
+  bytes: z.int(),
+});
+export type Segment = z.infer<typeof Segment>;
+
+/** What a person thinks of a turn or of the session. */
+export const Rating = z.object({
+  /** 1 to 5. */
+  rating: z.int().min(1).max(5),
+  turnId: z.string().nullable(),
+  comment: z.string().nullable(),
+  by: z.string().nullable(),
+  at: z.string(),
+});
+export type Rating = z.infer<typeof Rating>;
+
+/** How a session is used. */
+export interface Analytics {
+  /** Messages of people. */
+  readonly messageCount: number;
+  /** Milliseconds since the session was created, until now or its end. */
+  readonly sessionDurationMs: number;
+  /** Mean milliseconds from a turn's begin to its end, without those spent waiting for people; null before the first. */
+  readonly agentResponseTimeMs: number | null;
+  /** Mean of the ratings, null without any. */
+  readonly rating: number | null;
+  readonly ratings: readonly Rating[];
 }
 
 /** Input of the workflow: a new session, or the state of the run before. */
@@ -205,7 +304,11 @@ export interface SessionInfo {
   readonly usage: Usage;
   /** By `agent/model`. */
   readonly usageByAgent: Readonly<Record<string, Usage>>;
-  readonly pendingApprovals: readonly never[];
+  /** US dollars, where the team has prices for its models. */
+  readonly cost: number | null;
+  /** What waits for a person. */
+  readonly pendingApprovals: readonly PendingRequest[];
+  readonly analytics: Analytics;
   readonly lastWorker: { readonly identity: string; readonly instance: string } | null;
   readonly notes: readonly Note[];
   /** Runs of the workflow so far, and events in the present one. */

@@ -29,11 +29,89 @@ export const AgentFile = z.strictObject({
 });
 export type AgentFile = z.infer<typeof AgentFile>;
 
+export const TOOL_CATEGORIES = ['read', 'write', 'code', 'shell', 'network', 'conversation'] as const;
+/** What approval policies speak of. */
+export const ToolCategory = z.enum(TOOL_CATEGORIES);
+export type ToolCategory = z.infer<typeof ToolCategory>;
+
+/** `allow`: runs at once. `ask`: a person decides about each call. `deny`: agents are not offered such tools. */
+export const ToolPolicy = z.enum(['allow', 'ask', 'deny']);
+export type ToolPolicy = z.infer<typeof ToolPolicy>;
+
+/** What waits for a person. Every key may be left out: session, then mode, then team, then the default decide. */
+export const Approvals = z.strictObject({
+  /** Whether a plan waits to be approved. Default false. */
+  plan: z.boolean().optional(),
+  /** Whether each step waits before it begins. Default false. */
+  beforeStep: z.boolean().optional(),
+  /** Whether each step's result waits to be accepted. Default false. */
+  afterStep: z.boolean().optional(),
+  /** By category of tool. Default `ask` for code and shell, `allow` for the others. */
+  tools: z.partialRecord(ToolCategory, ToolPolicy).optional(),
+  /** Milliseconds until a request expires. Default 30 minutes. */
+  timeoutMs: z.int().min(1_000).optional(),
+  /** Milliseconds that an agent's question waits for an answer. Default 60 minutes. */
+  inputTimeoutMs: z.int().min(1_000).optional(),
+});
+export type Approvals = z.infer<typeof Approvals>;
+
+/** What one turn may use. At each limit it pauses, and a person decides whether it goes on. Default: no limit. */
+export const Budget = z.strictObject({
+  /** Tokens in and out. */
+  tokens: z.int().min(1).optional(),
+  /** US dollars, by the team's `prices`. */
+  cost: z.number().positive().optional(),
+  toolCalls: z.int().min(1).optional(),
+  /** Milliseconds since the turn began, without those spent waiting for people. */
+  wallTimeMs: z.int().min(1_000).optional(),
+  /** Calls of a model. */
+  rounds: z.int().min(1).optional(),
+});
+export type Budget = z.infer<typeof Budget>;
+
+/** US dollars for a million tokens. */
+export const Price = z.strictObject({ input: z.number().min(0), output: z.number().min(0) });
+export type Price = z.infer<typeof Price>;
+
+const McpTools = {
+  /** Category of all tools of this server. Default `network`. */
+  category: ToolCategory.optional(),
+  /** `none` where calls may be repeated freely. Default `external`. */
+  effects: z.enum(['none', 'external']).optional(),
+  /** Longest call. Default 60 s. */
+  timeoutMs: z.int().min(100).max(3_600_000).optional(),
+  /** Longest start, until its tools are listed. Default 30 s. */
+  startTimeoutMs: z.int().min(100).max(600_000).optional(),
+};
+
+/**
+ * A server of the Model Context Protocol (https://modelcontextprotocol.io). Its tools are called `server.tool`; an agent
+ * lists them one by one, or `server.*` for all. `${NAME}` in values of `env` and `headers` is filled in on the worker
+ * from its environment, so that no secret stands in a team.
+ */
+export const McpServer = z.union([
+  z.strictObject({
+    command: z.string().min(1),
+    args: z.array(z.string()).optional(),
+    env: z.record(z.string(), z.string()).optional(),
+    ...McpTools,
+  }),
+  z.strictObject({
+    /** Streamable HTTP. */
+    url: z.url({ protocol: /^https?$/ }),
+    headers: z.record(z.string(), z.string()).optional(),
+    ...McpTools,
+  }),
+]);
+export type McpServer = z.infer<typeof McpServer>;
+
 /** A preset of the turn engine. */
 export const ModePreset = z.strictObject({
   description: z.string().default(''),
   /** Who decides between a direct answer and a plan: the router, or always the one or the other. */
   route: z.enum(['router', 'one-shot', 'planned']),
+  approvals: Approvals.optional(),
+  budget: Budget.optional(),
 });
 export type ModePreset = z.infer<typeof ModePreset>;
 
@@ -42,6 +120,11 @@ export const BUILT_IN_MODES = {
   copilot: { description: 'The router answers directly, plans, or asks back', route: 'router' },
   'planning-control': { description: 'Every message becomes a plan', route: 'planned' },
   'one-shot': { description: 'Every message is answered directly', route: 'one-shot' },
+  'hitl-interactive': {
+    description: 'Every message becomes a plan; a person approves it, each step, and each result',
+    route: 'planned',
+    approvals: { plan: true, beforeStep: true, afterStep: true },
+  },
 } as const satisfies Record<string, ModePreset>;
 
 /** `agents/<team>/team.yaml`. */
@@ -66,16 +149,33 @@ export const TeamFile = z.strictObject({
       rounds: z.int().min(1).max(100).default(16),
       /** Attempts of a step before the turn fails. */
       stepAttempts: z.int().min(1).max(10).default(3),
+      /** Hand-offs between agents in one step or direct answer. Default 5. */
+      handoffs: z.int().min(0).max(20).optional(),
     })
     .default({ rounds: 16, stepAttempts: 3 }),
   modes: z.record(Name, ModePreset).default({}),
+  // Optional without defaults, here and below: what a team does not say is not in its digest either.
+  approvals: Approvals.optional(),
+  budget: Budget.optional(),
+  /** By name of the model as the API gives it. */
+  prices: z.record(z.string(), Price).optional(),
+  mcp: z.record(Name, McpServer).optional(),
+  /** When older messages are summarised for the models; their originals stay readable. */
+  compaction: z
+    .strictObject({
+      /** Tokens of the live conversation. Default 48,000. */
+      atTokens: z.int().min(500).max(200_000).optional(),
+      /** Tokens of the newest messages that stay as they are. Default 12,000. */
+      keepTokens: z.int().min(100).max(100_000).optional(),
+    })
+    .optional(),
 });
 export type TeamFile = z.infer<typeof TeamFile>;
 
 const DefinedTool = z.object({
   name: z.string(),
   effects: z.enum(['none', 'external']),
-  category: z.enum(['read', 'write', 'code', 'network', 'conversation']),
+  category: ToolCategory,
   timeoutMs: z.int(),
 });
 
@@ -117,3 +217,23 @@ export function findMode(definition: Pick<TeamDefinition, 'modes'>, mode: string
   }
   return undefined;
 }
+
+/** What the engine needs to know of a tool of this team, or undefined where it has no such tool. */
+export function toolFacts(
+  { tools, mcp = {} }: Pick<TeamDefinition, 'tools' | 'mcp'>,
+  name: string,
+): z.infer<typeof DefinedTool> | undefined {
+  if (Object.hasOwn(tools, name)) return tools[name];
+  const id = name.slice(0, name.indexOf('.'));
+  const server = name.includes('.') && Object.hasOwn(mcp, id) ? mcp[id] : undefined;
+  return (
+    server && {
+      name,
+      effects: server.effects ?? 'external',
+      category: server.category ?? 'network',
+      timeoutMs: server.timeoutMs ?? DEFAULT_MCP_TIMEOUT_MS,
+    }
+  );
+}
+
+const DEFAULT_MCP_TIMEOUT_MS = 60_000;

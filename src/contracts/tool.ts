@@ -1,14 +1,12 @@
 /** What a tool is, for the side that describes it and the side that runs it. */
 import type { z } from 'zod';
+import type { ToolCategory } from './team.ts';
 
 /**
  * `none`: running it again gives the same world, so it is retried freely.
  * `external`: never repeated blindly; when its worker died while it ran, the agent is told that the outcome is unknown.
  */
 export type ToolEffects = 'none' | 'external';
-
-/** What approval policies speak of. */
-export type ToolCategory = 'read' | 'write' | 'code' | 'network' | 'conversation';
 
 /** What the turn engine needs to know of a tool; part of a team's definition. */
 export interface ToolFacts {
@@ -19,6 +17,14 @@ export interface ToolFacts {
   readonly timeoutMs: number;
 }
 
+/** Where `fetch_url` may go. */
+export interface NetworkRules {
+  /** Host names, or `*.example.org` for every name below example.org; lower case. Empty: every public host. */
+  readonly allow: readonly string[];
+  /** Whether addresses that are not public (loopback, intranet, …) may be reached, too. */
+  readonly private: boolean;
+}
+
 export interface ToolContext {
   /** Absolute path of the session's workspace; it exists. */
   readonly workspace: string;
@@ -26,6 +32,7 @@ export interface ToolContext {
   readonly idempotencyKey: string;
   /** Aborts when the turn is interrupted, the time is up, or the worker shuts down. */
   readonly signal: AbortSignal;
+  readonly network: NetworkRules;
 }
 
 export interface ToolResult {

@@ -1,6 +1,7 @@
 /** A turn: one message of a person until its outcome. */
 import { z } from 'zod';
 import { Usage } from './json.ts';
+import type { PendingRequest } from './request.ts';
 
 /**
  * `suspended`: the session was suspended in the middle of it; it goes on with `continue`.
@@ -57,11 +58,16 @@ export const PlannedStep = z.object({
   agent: z.string().min(1).describe('id of the agent that does it'),
   task: z.string().min(1).describe('what to do, understandable alone; names the files it reads and writes'),
   notes: z.string().describe('hints for the agent, may be empty'),
+  alongside: z
+    .boolean()
+    .default(false)
+    .describe('true: needs nothing of the step before it, and may run at the same time'),
 });
-export type PlannedStep = z.infer<typeof PlannedStep>;
+/** As it is written: `alongside` may be left out. */
+export type PlannedStep = z.input<typeof PlannedStep>;
 
 export const PlanProposal = z.object({ steps: z.array(PlannedStep) });
-export type PlanProposal = z.infer<typeof PlanProposal>;
+export type PlanProposal = z.input<typeof PlanProposal>;
 
 export const PlanReview = z.object({
   approved: z.boolean(),
@@ -80,6 +86,18 @@ export const Step = z.object({
   attempts: z.int(),
   summary: z.string(),
   artifacts: z.array(z.string()),
+  /** Names the step whatever its number becomes: its calls and requests carry it. */
+  key: z.int().optional(),
+  /** Attempts in all, also those before `continue` or a restart. */
+  tries: z.int().optional(),
+  /** Whether it may run at the same time as the step before it. */
+  alongside: z.boolean().optional(),
+  /** Times that a person had it done again. */
+  redos: z.int().optional(),
+  /** What the person wants done differently. */
+  feedback: z.string().optional(),
+  startedAt: z.string().optional(),
+  endedAt: z.string().optional(),
 });
 export type Step = z.infer<typeof Step>;
 
@@ -98,10 +116,14 @@ export const TurnView = z.object({
   reply: z.string(),
   /** What the turn asks the person, with `awaiting-input`. */
   questions: z.array(z.string()),
-  steps: z.array(Step.omit({ notes: true, artifacts: true })),
+  steps: z.array(Step.pick({ number: true, agent: true, task: true, status: true, attempts: true, summary: true })),
   /** Files written in this turn, relative to the workspace. */
   artifacts: z.array(z.string()),
   usage: Usage,
+  /** US dollars, where the team has prices for its models. */
+  cost: z.number().optional(),
+  /** What waits for a person, with `awaiting-approval` and `awaiting-input`. */
+  requests: z.array(z.custom<PendingRequest>()).optional(),
   error: TurnError.optional(),
   startedAt: z.string().optional(),
   endedAt: z.string().optional(),
@@ -112,8 +134,11 @@ export type TurnView = z.infer<typeof TurnView>;
 export type NextStep =
   | { readonly kind: 'route' }
   | { readonly kind: 'one-shot'; readonly agent: string }
+  | { readonly kind: 'clarify' }
   | { readonly kind: 'plan' }
+  | { readonly kind: 'approve-plan' }
   | { readonly kind: 'step'; readonly number: number }
+  | { readonly kind: 'review-step'; readonly number: number }
   | { readonly kind: 'answer' }
   | { readonly kind: 'end'; readonly outcome: TurnOutcome };
 

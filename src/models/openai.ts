@@ -10,11 +10,13 @@ import { COMPATIBLE_DIALECT, nextDialect, OPENAI_DIALECT, type Dialect } from '.
 import { classify } from './errors.ts';
 import { ReplyBuilder, type ModelReply } from './reply.ts';
 import { allowsStrict } from './strict-schema.ts';
+import { type ToolNames, toolNames } from './tool-names.ts';
 import { openTransport } from './transport.ts';
 
 export type { ModelReply } from './reply.ts';
 
 export interface ToolSchema {
+  /** Any text: what the API does not take is renamed on the way there and back. */
   readonly name: string;
   readonly description: string;
   /** JSON schema of the arguments. */
@@ -55,7 +57,8 @@ export interface ModelOptions {
   readonly timeoutMs?: number;
 }
 
-const OPENAI_URL = 'https://api.openai.com/v1';
+/** Where requests go without a base URL. */
+export const OPENAI_URL = 'https://api.openai.com/v1';
 const DEFAULT_TIMEOUT_MS = 60_000;
 /** The SDK's own limit covers a whole call, however lively; the transport watches for silence instead. */
 const NO_TIMEOUT_MS = 2_147_483_647;
@@ -127,7 +130,8 @@ async function exchange(
   dialect: Dialect,
   controller: AbortController,
 ): Promise<ModelReply> {
-  const body = toBody(request, dialect);
+  const names = toolNames(namesIn(request));
+  const body = toBody(request, dialect, names);
   const builder = new ReplyBuilder({
     model: request.model,
     requestCharacters: JSON.stringify(body.messages).length,
@@ -142,7 +146,14 @@ async function exchange(
     for await (const chunk of stream) builder.add(chunk);
   }
   request.signal.throwIfAborted();
-  return builder.finish();
+  const reply = builder.finish();
+  return { ...reply, toolCalls: reply.toolCalls.map((call) => ({ ...call, name: names.fromWire(call.name) })) };
+}
+
+/** Of tools on offer, and of those that were called in the conversation. */
+function namesIn({ tools = [], messages }: ModelRequest): string[] {
+  const calls = messages.flatMap((message) => (message.role === 'assistant' ? (message.toolCalls ?? []) : []));
+  return [...tools, ...calls].map(({ name }) => name);
 }
 
 /** A plain answer, from a server that does not stream. An error can hide behind status 200. */
@@ -154,7 +165,7 @@ async function readJson(response: Response): Promise<unknown> {
   return answer;
 }
 
-function toBody(request: ModelRequest, dialect: Dialect): Body {
+function toBody(request: ModelRequest, dialect: Dialect, names: ToolNames): Body {
   const { model, output, tools, temperature, maxOutputTokens } = request;
   const inPrompt = output !== undefined && dialect.output === 'json_object';
   const system = inPrompt ? `${request.system}\n\n${schemaPrompt(output.schema)}`.trim() : request.system;
@@ -163,12 +174,17 @@ function toBody(request: ModelRequest, dialect: Dialect): Body {
     stream: true,
     messages: [
       ...(system === '' ? [] : [{ role: 'system' as const, content: system }]),
-      ...request.messages.map(toWireMessage),
+      ...request.messages.map((message) => toWireMessage(message, names)),
     ],
     ...(dialect.countsTokens ? { stream_options: { include_usage: true } } : {}),
     // An empty list of tools is refused by OpenAI.
     ...(tools && tools.length > 0
-      ? { tools: tools.map((tool) => ({ type: 'function' as const, function: { ...tool } })) }
+      ? {
+          tools: tools.map((tool) => ({
+            type: 'function' as const,
+            function: { ...tool, name: names.toWire(tool.name) },
+          })),
+        }
       : {}),
     ...(temperature === undefined ? {} : { temperature }),
     ...(maxOutputTokens === undefined ? {} : { [dialect.limit]: maxOutputTokens }),
@@ -186,7 +202,7 @@ function schemaPrompt(schema: Record<string, unknown>): string {
   return `Answer with one JSON object and nothing else. It must match this JSON schema:\n${JSON.stringify(schema)}`;
 }
 
-function toWireMessage(message: Message): OpenAI.ChatCompletionMessageParam {
+function toWireMessage(message: Message, names: ToolNames): OpenAI.ChatCompletionMessageParam {
   switch (message.role) {
     case 'user':
       return { role: 'user', content: message.text };
@@ -200,7 +216,7 @@ function toWireMessage(message: Message): OpenAI.ChatCompletionMessageParam {
         tool_calls: message.toolCalls.map(({ id, name, arguments: text }) => ({
           id,
           type: 'function',
-          function: { name, arguments: text },
+          function: { name: names.toWire(name), arguments: text },
         })),
       };
     }

@@ -8,24 +8,33 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 
 export interface Transport {
   readonly fetch: typeof fetch;
-  /** Closes every connection; calls under way fail. */
+  /** Closes every connection; calls under way fail, as do later ones. */
   close(): void;
 }
 
 /** Largest error body that is read, in bytes. */
 const MAX_ERROR_BYTES = 64 * 1024;
 
-/** @param timeoutMs longest time without a byte in either direction, connecting included */
-export function openTransport(timeoutMs: number): Transport {
-  const options = { keepAlive: true, scheduling: 'lifo' } as const;
+/** Statuses whose answer has no body, and a `Response` takes none for them. */
+const WITHOUT_BODY = [204, 205, 304];
+
+/**
+ * @param timeoutMs longest time without a byte in either direction, connecting included; 0 for no end
+ * @param keepAlive whether connections are kept for the next call; a call on one that the server has just closed is
+ * sent again. Default true
+ */
+export function openTransport(timeoutMs: number, { keepAlive = true }: { keepAlive?: boolean } = {}): Transport {
+  const options = { keepAlive, scheduling: 'lifo' } as const;
   const agents = { http: new HttpAgent(options), https: new HttpsAgent(options) };
+  let isClosed = false;
   return {
     fetch: async (input, init = {}) => {
       const url = new URL(input instanceof Request ? input.url : input);
-      const message = await send(url, init, agents, timeoutMs);
+      const message = await send(url, init, { ...agents, isClosed: () => isClosed }, timeoutMs);
       return toResponse(message);
     },
     close() {
+      isClosed = true;
       agents.http.destroy();
       agents.https.destroy();
     },
@@ -35,10 +44,13 @@ export function openTransport(timeoutMs: number): Transport {
 interface Agents {
   readonly http: HttpAgent;
   readonly https: HttpsAgent;
+  /** A destroyed agent would open new connections all the same, for nobody to close. */
+  readonly isClosed: () => boolean;
 }
 
 function send(url: URL, init: RequestInit, agents: Agents, timeoutMs: number): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
+    if (agents.isClosed()) throw new Error('its connections are closed');
     const options = {
       method: init.method ?? 'GET',
       headers: Object.fromEntries(new Headers(init.headers)),
@@ -73,6 +85,10 @@ async function toResponse(message: IncomingMessage): Promise<Response> {
   const headers = new Headers();
   for (const [name, values] of Object.entries(message.headersDistinct)) {
     for (const value of values ?? []) headers.append(name, value);
+  }
+  if (WITHOUT_BODY.includes(status)) {
+    message.resume();
+    return new Response(null, { status, headers });
   }
   if (status >= 200 && status <= 299) return new Response(message, { status, headers });
   headers.delete('content-length');

@@ -21,6 +21,19 @@ const CONNECT_TIMEOUT_MS = 2_000;
 const STOP_GRACE_MS = 10_000;
 const LAST_LOG_LINES = 10;
 
+/**
+ * Dynamic configuration of a server that is started here, as `--dynamic-config-value` takes it. For the first two see
+ * BENCHMARKS.md and DESIGN.md; the version check would call out to the internet.
+ */
+export const DYNAMIC_CONFIG = [
+  'system.enableActivityEagerExecution=true',
+  'history.transferProcessorMaxPollRPS=2000',
+  // How soon a closed session can be deleted; by default 30 to 60 s.
+  'history.visibilityProcessorUpdateAckInterval="5s"',
+  'history.transferProcessorUpdateAckInterval="5s"',
+  'frontend.enableServerVersionCheck=false',
+] as const;
+
 export interface Ports {
   readonly port: number;
   readonly uiPort: number;
@@ -122,23 +135,14 @@ function startFlags(options: LaunchOptions): string[] {
     namespace: options.namespace,
     'log-level': 'error',
   };
-  // Durability of a commit is synchronous=full; WAL makes it cheap. For the others see BENCHMARKS.md and DESIGN.md;
-  // the version check would call out to the internet.
+  // Durability of a commit is synchronous=full; WAL makes it cheap.
   const pragmas = ['journal_mode=wal', 'synchronous=full'];
-  const dynamicConfig = [
-    'system.enableActivityEagerExecution=true',
-    'history.transferProcessorMaxPollRPS=2000',
-    // How soon a closed session can be deleted; by default 30 to 60 s.
-    'history.visibilityProcessorUpdateAckInterval="5s"',
-    'history.transferProcessorUpdateAckInterval="5s"',
-    'frontend.enableServerVersionCheck=false',
-  ];
   return [
     'server',
     'start-dev',
     ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]),
     ...pragmas.flatMap((pragma) => ['--sqlite-pragma', pragma]),
-    ...dynamicConfig.flatMap((value) => ['--dynamic-config-value', value]),
+    ...DYNAMIC_CONFIG.flatMap((value) => ['--dynamic-config-value', value]),
     // Only a new database takes these up, and has them at once; for others there is `prepareNamespace`.
     ...SEARCH_ATTRIBUTE_FLAGS,
   ];

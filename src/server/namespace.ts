@@ -3,12 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Connection, isGrpcServiceError } from '@temporalio/client';
 import type { SearchAttributeType } from '@temporalio/common';
 import { msToTs, optionalTsToMs } from '@temporalio/common/lib/time.js';
+import { reasonOf } from '../client/connection.ts';
 import { SEARCH_ATTRIBUTES } from '../contracts/search-attributes.ts';
 
 const HOUR_MS = 60 * 60 * 1_000;
 const DAY_MS = 24 * HOUR_MS;
 const OWN_RETENTION_MS = 3_653 * DAY_MS;
-const LEAST_RETENTION_MS = 30 * DAY_MS;
+/** Ten years without their leap days, since somebody may count so. */
+const LEAST_RETENTION_MS = 3_650 * DAY_MS;
 /** A cluster re-reads its search attributes once a minute; the development server does so at once. */
 const USABLE_TIMEOUT_MS = 90_000;
 const POLL_MS = 100;
@@ -18,6 +20,14 @@ const GRPC_NOT_FOUND = 5;
 const SEARCHABLE = SEARCH_ATTRIBUTES.map(({ name, type }) => ({ name, type }));
 type Searchable = (typeof SEARCHABLE)[number];
 type KnownTypes = ReadonlyMap<string, SearchAttributeType | 'unknown type'>;
+
+export interface SearchAttributeState {
+  readonly registered: readonly string[];
+  readonly missing: readonly string[];
+  /** Registers what is missing; empty where nothing is. */
+  readonly command: string;
+  readonly mistyped: readonly { readonly problem: string; readonly command: string }[];
+}
 
 /** `temporal.api.enums.v1.IndexedValueType`, https://github.com/temporalio/api/blob/master/temporal/api/enums/v1/common.proto */
 const WIRE_TYPES = {
@@ -73,34 +83,54 @@ export async function keepClosedSessions(connection: Connection, namespace: stri
 
 async function registerSearchAttributes(connection: Connection, namespace: string): Promise<string[]> {
   try {
-    const known = await addMissing(connection, namespace);
-    return SEARCHABLE.filter(({ name, type }) => known.get(name) !== type).map(
-      ({ name, type }) =>
-        `Search attribute ${name} of namespace "${namespace}" is a ${known.get(name)}, not a ${type}: sessions cannot be ` +
-        `listed by it. Remove it (\`temporal operator search-attribute remove --namespace ${namespace} --name ${name}\`), then start again.`,
+    await addMissing(connection, namespace);
+    const { mistyped } = await readSearchAttributes(connection, namespace);
+    return mistyped.map(
+      ({ problem, command }) =>
+        `Search attribute ${problem}: sessions cannot be listed by it. Remove it (\`${command}\`), then start again.`,
     );
   } catch (error) {
     const still = await lacking(connection, namespace);
     if (still.length === 0) {
       return [
-        `The search attributes of namespace "${namespace}" are registered, but not usable yet (${reason(error)}).`,
+        `The search attributes of namespace "${namespace}" are registered, but not usable yet (${reasonOf(error)}).`,
       ];
     }
     return [
-      `The server does not let this program register search attributes in namespace "${namespace}" (${reason(error)}). ` +
+      `The server does not let this program register search attributes in namespace "${namespace}" (${reasonOf(error)}). ` +
         `Sessions cannot start until somebody who may runs: ${commands(connection, namespace, still)}`,
     ];
   }
 }
 
-/** @returns the types of all search attributes, ours included */
-async function addMissing(connection: Connection, namespace: string): Promise<KnownTypes> {
+/**
+ * The search attributes that a namespace has, those that it lacks, with the command that registers them, and those
+ * of another type, each with the command that removes it. Changes nothing.
+ * @throws what the SDK throws
+ */
+export async function readSearchAttributes(connection: Connection, namespace: string): Promise<SearchAttributeState> {
+  const known = await knownTypes(connection, namespace);
+  const missing = SEARCHABLE.filter(({ name }) => !known.has(name));
+  const mistyped = SEARCHABLE.filter(({ name, type }) => known.has(name) && known.get(name) !== type);
+  const { address } = connection.options;
+  return {
+    registered: SEARCHABLE.filter(({ name, type }) => known.get(name) === type).map(({ name }) => name),
+    missing: missing.map(({ name }) => name),
+    command: commands(connection, namespace, missing),
+    mistyped: mistyped.map(({ name, type }) => ({
+      problem: `${name} of namespace "${namespace}" is a ${known.get(name)}, not a ${type}`,
+      command: `temporal operator search-attribute remove --address ${address} --namespace ${namespace} --name ${name}`,
+    })),
+  };
+}
+
+async function addMissing(connection: Connection, namespace: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const known = await knownTypes(connection, namespace);
     const missing = SEARCHABLE.filter(({ name }) => !known.has(name));
     if (missing.length === 0) {
       if (attempt > 1) await untilUsable(connection, namespace);
-      return known;
+      return;
     }
     try {
       const searchAttributes = Object.fromEntries(missing.map(({ name, type }) => [name, WIRE_TYPES[type]]));
@@ -165,23 +195,40 @@ function commands(connection: Connection, namespace: string, attributes: readonl
 
 async function checkRetention(connection: Connection, namespace: string): Promise<string[]> {
   try {
-    const kept = await retentionMs(connection, namespace);
-    if (kept === undefined || kept >= LEAST_RETENTION_MS) return [];
+    const { keptDays, command } = await readRetention(connection, namespace);
+    if (command === undefined) return [];
     return [
-      `Namespace "${namespace}" forgets a closed session after ${Math.floor(kept / DAY_MS)} days. To keep them longer: ` +
-        `temporal operator namespace update --address ${connection.options.address} --namespace ${namespace} --retention ${OWN_RETENTION_MS / HOUR_MS}h`,
+      `Namespace "${namespace}" forgets a closed session after ${keptDays} days; then only its export in the ` +
+        `archive is left. To keep them longer: ${command}`,
     ];
   } catch (error) {
-    return [`How long namespace "${namespace}" keeps closed sessions cannot be read (${reason(error)}).`];
+    return [`How long namespace "${namespace}" keeps closed sessions cannot be read (${reasonOf(error)}).`];
   }
+}
+
+/**
+ * How long a namespace keeps closed sessions, in whole days; undefined where the server sets no end. The command
+ * makes it 10 years and is there where it is less.
+ * @throws what the SDK throws
+ */
+export async function readRetention(
+  connection: Connection,
+  namespace: string,
+): Promise<{ readonly keptDays: number | undefined; readonly command: string | undefined }> {
+  const kept = await retentionMs(connection, namespace);
+  if (kept === undefined) return { keptDays: undefined, command: undefined };
+  const command =
+    kept >= LEAST_RETENTION_MS ? undefined : namespaceCommand('update', connection.options.address, namespace);
+  return { keptDays: Math.floor(kept / DAY_MS), command };
+}
+
+/** Makes a namespace, or changes it, so that it keeps closed sessions for 10 years. */
+export function namespaceCommand(verb: 'create' | 'update', address: string, namespace: string): string {
+  const retention = `${OWN_RETENTION_MS / HOUR_MS}h`;
+  return `temporal operator namespace ${verb} --address ${address} --namespace ${namespace} --retention ${retention}`;
 }
 
 async function retentionMs(connection: Connection, namespace: string): Promise<number | undefined> {
   const { config } = await connection.workflowService.describeNamespace({ namespace });
   return optionalTsToMs(config?.workflowExecutionRetentionTtl);
-}
-
-function reason(error: unknown): string {
-  if (isGrpcServiceError(error)) return error.details;
-  return error instanceof Error ? error.message : String(error);
 }

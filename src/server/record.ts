@@ -47,16 +47,19 @@ export async function removeRecord(homeDir: string, pid: number): Promise<void> 
 
 /** The system gives process ids away again, so the command line has to be a server's too. */
 async function isServerProcess(pid: number): Promise<boolean> {
-  if (!isAlive(pid)) return false;
+  return isAlive(pid) && (await commandLineOf(pid)).includes('start-dev');
+}
+
+/** Program and arguments of a process, with a blank or NUL between them; empty where they cannot be read. */
+export async function commandLineOf(pid: number): Promise<string> {
   try {
-    return (await readFile(`/proc/${pid}/cmdline`, 'utf8')).includes('start-dev');
+    return await readFile(`/proc/${pid}/cmdline`, 'utf8');
   } catch {
     // No /proc: not Linux.
   }
   try {
-    const { stdout } = await promisify(execFile)('ps', ['-p', String(pid), '-o', 'command=']);
-    return stdout.includes('start-dev');
+    return (await promisify(execFile)('ps', ['-p', String(pid), '-o', 'command='])).stdout;
   } catch {
-    return false;
+    return '';
   }
 }

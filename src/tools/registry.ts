@@ -2,13 +2,17 @@
 import { z } from 'zod';
 import { CopilotError } from '../contracts/errors.ts';
 import type { Tool, ToolContext, ToolResult } from '../contracts/tool.ts';
+import { appendFile } from './append-file.ts';
 import { calculate } from './calculate.ts';
 import { csvProfile } from './csv-profile.ts';
+import { editFile } from './edit-file.ts';
+import { fetchUrl } from './fetch-url.ts';
 import { listFiles } from './list-files.ts';
 import { nearest } from './nearest.ts';
 import { readFile } from './read-file.ts';
 import { runCode } from './run-code.ts';
 import { searchFiles } from './search-files.ts';
+import { shell } from './shell.ts';
 import { writeFile } from './write-file.ts';
 
 /** What a chat completions request says of a function. */
@@ -19,7 +23,19 @@ export interface ModelSchema {
   readonly parameters: Readonly<Record<string, unknown>>;
 }
 
-const BUILT_IN: readonly Tool[] = [listFiles, readFile, writeFile, searchFiles, csvProfile, calculate, runCode];
+const BUILT_IN: readonly Tool[] = [
+  listFiles,
+  readFile,
+  writeFile,
+  editFile,
+  appendFile,
+  searchFiles,
+  csvProfile,
+  calculate,
+  fetchUrl,
+  runCode,
+  shell,
+];
 
 /** Built-in tools by name. */
 export const tools: ReadonlyMap<string, Tool> = new Map(BUILT_IN.map((tool) => [tool.name, tool]));

@@ -9,9 +9,9 @@
  * Every refusal is a CopilotError `ToolFailed` that names the path and says what to do.
  */
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, renameSync } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { lstat, mkdir, open, readdir, realpath, rename, unlink } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, realpath, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { CopilotError } from '../contracts/errors.ts';
@@ -24,6 +24,8 @@ const MAX_FOLDER_DEPTH = 64;
 const FOLDER_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 /** Without O_NONBLOCK opening a FIFO waits for a writer for ever. */
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const APPEND_FLAGS =
+  constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /** The tool that refusals name, and the folder that it stays in. */
@@ -109,26 +111,33 @@ export async function resolveInside(
 }
 
 /**
- * Opens a regular file for reading.
+ * Opens a regular file for reading, or with `append` for writing at its end; then it and its folders are created
+ * where they are missing.
  * @throws CopilotError `ToolFailed` for anything else, or where it is larger than `maxBytes`
  */
-export async function openInside(scope: Scope, path: string, maxBytes: number): Promise<OpenFile> {
-  const place = await resolveInside(scope, path);
+export async function openInside(
+  scope: Scope,
+  path: string,
+  maxBytes: number,
+  { append = false }: { readonly append?: boolean } = {},
+): Promise<OpenFile> {
+  const place = await resolveInside(scope, path, { mustExist: !append });
   if (place.relative === '.')
     throw refusal(scope, `${shown(path)} is a folder. Give a file; list_files shows what there is.`);
-  const folder = await openFolder(scope, place.root, dirname(place.relative), path);
+  const folder = await openFolder(scope, place.root, dirname(place.relative), path, { create: append });
   try {
     return await explained(scope, path, async () => {
       const target = childPath(folder, basename(place.relative));
-      refuseUnlessFile(scope, path, await lstat(target));
-      const handle = await open(target, READ_FLAGS);
+      const old = await lstat(target).catch(append ? undefinedIfMissing : rethrown);
+      if (old !== undefined) refuseUnlessFile(scope, path, old);
+      const handle = await open(target, append ? APPEND_FLAGS : READ_FLAGS, 0o666);
       try {
         const stats = await handle.stat();
         refuseUnlessFile(scope, path, stats);
         if (stats.size > maxBytes) {
           throw refusal(
             scope,
-            `${shown(path)} has ${stats.size} bytes, and the limit is ${maxBytes}. Use search_files, or run_code where it is allowed, to take what you need from it.`,
+            `${shown(path)} has ${stats.size} bytes, and the limit is ${maxBytes}. ${append ? 'Go on in a new file.' : 'Use search_files, or run_code where it is allowed, to take what you need from it.'}`,
           );
         }
         return { handle, relative: place.relative, bytes: stats.size };
@@ -159,9 +168,15 @@ export async function readInside(
 /**
  * Writes a file whole or not at all: into a passing file beside it, then renamed over it. Folders are created,
  * a file that was there is replaced and its permissions are kept.
+ * @param check called with the path of the file right before it is replaced; where it throws, nothing is
  * @throws CopilotError `ToolFailed` where something that is no regular file is in the way
  */
-export async function writeInside(scope: Scope, path: string, content: string | Buffer): Promise<Place> {
+export async function writeInside(
+  scope: Scope,
+  path: string,
+  content: string | Buffer,
+  check: (target: string) => void = () => undefined,
+): Promise<Place> {
   const place = await resolveInside(scope, path, { mustExist: false });
   if (place.relative === '.') throw refusal(scope, `${shown(path)} is the workspace itself. Give the name of a file.`);
   const folder = await openFolder(scope, place.root, dirname(place.relative), path, { create: true });
@@ -176,7 +191,9 @@ export async function writeInside(scope: Scope, path: string, content: string | 
         if (old !== undefined) await handle.chmod(old.mode & 0o777);
         await handle.writeFile(content);
         await handle.sync();
-        await rename(temporary, target);
+        // Both in one go, so that nothing of this program comes between them.
+        check(target);
+        renameSync(temporary, target);
       } catch (error) {
         await unlink(temporary).catch(() => undefined);
         throw error;
@@ -353,6 +370,10 @@ function isInside(root: string, path: string): boolean {
 
 function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+function rethrown(error: unknown): never {
+  throw error;
 }
 
 function undefinedIfMissing(error: unknown): undefined {

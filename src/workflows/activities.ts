@@ -26,9 +26,14 @@ const MODEL_CALL: ActivityOptions = {
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 };
 
-const model = proxyActivities<Pick<Activities, 'route' | 'plan' | 'review' | 'runAgent'>>(MODEL_CALL);
+const model = proxyActivities<Pick<Activities, 'route' | 'plan' | 'review' | 'runAgent' | 'summarise'>>(MODEL_CALL);
 
 const tool = proxyActivities<Pick<Activities, 'runTool'>>({ startToCloseTimeout: '10m' });
+
+/** Reports are for people to read later: a turn does not wait long for a disk that is full. */
+const REPORTS: ActivityOptions = { startToCloseTimeout: '30s', retry: { maximumAttempts: 3 } };
+
+const reports = proxyActivities<Pick<Activities, 'writeReports'>>(REPORTS);
 
 const files = proxyActivities<Pick<Activities, 'resolveTeam'>>({
   startToCloseTimeout: '30s',
@@ -64,6 +69,10 @@ export const activities = {
     facts: Pick<ToolFacts, 'effects' | 'timeoutMs'>,
     ...args: Parameters<Activities['runTool']>
   ) => tool.runTool.executeWithOptions({ ...toolOptions(facts), ...label }, args),
+  summarise: (label: CallLabel, ...args: Parameters<Activities['summarise']>) =>
+    model.summarise.executeWithOptions({ ...MODEL_CALL, ...label }, args),
+  writeReports: (label: CallLabel, ...args: Parameters<Activities['writeReports']>) =>
+    reports.writeReports.executeWithOptions({ ...REPORTS, ...label }, args),
   resolveTeam: files.resolveTeam,
   archive: store.archive,
 };

@@ -28,6 +28,7 @@ import type { Json } from '../contracts/json.ts';
 import { MAX_CONTEXT_BYTES } from '../contracts/limits.ts';
 import { check } from './check.ts';
 import { appendChange } from './context/changes.ts';
+import { compacted } from './context/compact.ts';
 import { diffOf } from './context/diff.ts';
 import { type Isolation, type MergeOptions, type MergePlan, planJoin, planMerge, storable } from './context/merge.ts';
 import { Snapshots } from './context/snapshots.ts';
@@ -46,6 +47,8 @@ interface SetOptions extends Isolation {
   readonly protect?: boolean;
   /** Keeps it apart, for this run only: see {@link DurableContext}. Default false. */
   readonly ephemeral?: boolean;
+  /** Cuts long texts in it where it is larger than 16 KiB: for what the program itself keeps. Default false. */
+  readonly compact?: boolean;
 }
 
 /**
@@ -146,9 +149,9 @@ export class DurableContext {
    * @throws InvalidInput where the key or value may not be, or all values together would pass 256 KiB
    */
   set(key: string, value: Json, now: string, options: SetOptions = {}): boolean {
-    const { protect = false, ephemeral = false, isolate = true } = options;
+    const { protect = false, ephemeral = false, compact = false, isolate = true } = options;
     const previous = this.#values.get(key);
-    const stored = storable(key, value, previous, isolate);
+    const stored = storable(key, compact ? compacted(value) : value, previous, isolate);
     const isSame = stored === previous;
     if (!isSame && (previous !== undefined || ephemeral) && this.isProtected(key))
       throw toFailure('ProtectedKey', { key });
@@ -263,9 +266,9 @@ export class DurableContext {
 
   /**
    * Takes a snapshot in every round whose number `everyN` divides; 0 is never. Only the newest 10 of these are kept.
-   * @throws InvalidInput where `everyN` is no whole number from 0
+   * @throws InvalidInput where `everyN` is no whole number from 0; also as {@link checkpoint} does
    */
-  maybeCheckpoint(round: number, everyN: number, now: string): SnapshotInfo | undefined {
+  maybeCheckpoint(round: number, everyN: number, now: string, metadata: ContextValues = {}): SnapshotInfo | undefined {
     if (!Number.isInteger(everyN) || everyN < 0) {
       throw toFailure('InvalidInput', {
         what: `Checkpoint interval ${everyN}`,
@@ -273,7 +276,7 @@ export class DurableContext {
       });
     }
     if (everyN === 0 || round <= 0 || round % everyN !== 0) return undefined;
-    return this.checkpoint(`round_${round}`, { automatic: true, round }, now);
+    return this.checkpoint(`round_${round}`, { ...metadata, automatic: true, round }, now);
   }
 
   /**

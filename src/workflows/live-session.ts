@@ -1,6 +1,5 @@
 /** The running session: its state, who follows it, and what stops it. */
 import {
-  ApplicationFailure,
   CancellationScope,
   CancelledFailure,
   condition,
@@ -10,22 +9,32 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { Answered } from '../contracts/activities.ts';
-import { addUsage, type Json, NO_USAGE, utf8Bytes } from '../contracts/json.ts';
+import { NO_USAGE, utf8Bytes } from '../contracts/json.ts';
 import {
   DEFAULT_HISTORY_LIMIT,
   DEFAULT_IDLE_TIMEOUT_MS,
   MAX_NOTES,
-  MAX_PROGRESS_EVENTS,
   MAX_QUEUED_BYTES,
   MAX_QUEUED_MESSAGES,
   MAX_REMEMBERED_MESSAGES,
   MAX_WAITING_HANDLERS,
 } from '../contracts/limits.ts';
-import type { ProgressChange, ProgressEvent, ProgressPage } from '../contracts/progress.ts';
-import { copilotPhase, copilotStatus, copilotUpdatedAt } from '../contracts/search-attributes.ts';
+import type { ProgressChange, ProgressPage } from '../contracts/progress.ts';
+import {
+  copilotAwaiting,
+  copilotMode,
+  copilotPhase,
+  copilotStatus,
+  copilotUpdatedAt,
+} from '../contracts/search-attributes.ts';
 import type { QueuedMessage, SessionInfo, SessionState, Turn } from '../contracts/session.ts';
 import { isSettled, type Phase, type TurnView } from '../contracts/turn.ts';
 import { DurableContext } from './context.ts';
+import { PhaseContext } from './phase-context.ts';
+import { budgetOf } from './policies.ts';
+import { ProgressLog } from './progress-log.ts';
+import { Requests } from './requests.ts';
+import { spend } from './spending.ts';
 import { detailsMarkdown } from './views/details.ts';
 import { allTurns, sessionInfo, statusOf, turnView } from './views/views.ts';
 
@@ -36,19 +45,23 @@ interface CallOptions<T> {
   readonly isPartial?: (result: T) => boolean;
 }
 
+/** A turn in the middle moves later than one that is about to begin: most end soon, and their callers wait. */
+const MID_TURN_SHARE = 1.5;
+
 /** Owns the state of one run, from restore to continue-as-new or the end. */
 export class LiveSession {
   readonly state: SessionState;
   readonly context: DurableContext;
+  readonly requests: Requests;
+  readonly phaseContext: PhaseContext;
   /** Set when the run is about to be continued as new: nobody waits any more. */
   isMoving = false;
 
-  /** What the running phase writes to. */
-  #work: DurableContext;
-  readonly #firstSeq: number;
-  readonly #events: ProgressEvent[] = [];
+  readonly #log: ProgressLog;
   #waiting = 0;
   #published = '';
+  /** What lists say that the session waits for. */
+  #awaiting: string | null;
   /**
    * The scopes of what runs now: what `suspend({now: true})` may stop, and what it may not. They serve call after
    * call until they are cancelled, since a scope is five promises, and each of them costs in every replay.
@@ -59,10 +72,12 @@ export class LiveSession {
   constructor(state: SessionState) {
     this.state = state;
     this.context = new DurableContext(state.context);
-    this.#work = this.context;
-    this.#firstSeq = state.progressSeq;
+    this.requests = new Requests(this);
+    this.phaseContext = new PhaseContext(this.context, (text) => this.note(text));
+    this.#log = new ProgressLog(state);
     // A carried session is listed already; a new one is listed by its start.
     this.#published = this.#listed();
+    this.#awaiting = this.requests.waiting[0]?.kind ?? null;
     this.#showDetails();
   }
 
@@ -100,6 +115,18 @@ export class LiveSession {
     return historyLength >= (this.state.config.historyLimit ?? DEFAULT_HISTORY_LIMIT) || continueAsNewSuggested;
   }
 
+  /** Whether even a turn that would soon end should go on in the next run, where it can stop. */
+  get mustMove(): boolean {
+    const { schemaVersion, config } = this.state;
+    const limit = MID_TURN_SHARE * (config.historyLimit ?? DEFAULT_HISTORY_LIMIT);
+    return schemaVersion >= 2 && workflowInfo().historyLength >= limit;
+  }
+
+  /** Whether calls are counted against a limit. */
+  get hasBudget(): boolean {
+    return this.state.schemaVersion >= 2 && Object.keys(budgetOf(this.state)).length > 0;
+  }
+
   get canWait(): boolean {
     return this.#waiting < MAX_WAITING_HANDLERS;
   }
@@ -118,12 +145,19 @@ export class LiveSession {
     );
   }
 
+  rememberMessage(messageId: string, turnId: string): void {
+    const { remembered } = this.state;
+    remembered.push([messageId, turnId]);
+    if (remembered.length > MAX_REMEMBERED_MESSAGES) remembered.shift();
+  }
+
   /** The id of the turn that this message became, also when that turn itself is no longer kept. */
   rememberedTurnId(messageId: string): string | undefined {
     return this.state.remembered.find(([known]) => known === messageId)?.[1];
   }
 
-  enqueue({ messageId, text }: QueuedMessage): Turn {
+  /** @param isFirst puts it before whatever waits */
+  enqueue({ messageId, text }: QueuedMessage, isFirst = false): Turn {
     const { state } = this;
     const turn: Turn = {
       id: `turn-${(state.messageCount += 1)}`,
@@ -135,14 +169,15 @@ export class LiveSession {
       next: { kind: 'route' },
       task: text,
       steps: [],
+      works: [],
       reply: '',
       questions: [],
       artifacts: [],
       usage: NO_USAGE,
     };
-    state.queue.push(turn);
-    state.remembered.push([messageId, turn.id]);
-    if (state.remembered.length > MAX_REMEMBERED_MESSAGES) state.remembered.shift();
+    if (isFirst) state.queue.unshift(turn);
+    else state.queue.push(turn);
+    this.rememberMessage(messageId, turn.id);
     this.record({ type: 'queued', turnId: turn.id, messageId });
     return turn;
   }
@@ -175,15 +210,15 @@ export class LiveSession {
     for (;;) {
       if (this.state.status === 'suspended') {
         this.publish();
-        await condition(() => this.state.status !== 'suspended' || this.isInterrupted);
+        await condition(() => this.state.status !== 'suspended' || this.isStopped);
       }
-      if (this.isInterrupted) throw new CancelledFailure('interrupted');
+      if (this.isStopped) throw new CancelledFailure('interrupted');
       const scope = isStoppable ? this.#stoppable : this.#unstoppable;
       try {
         const result = await scope.run(work);
-        if (this.isInterrupted || !isPartial(result)) return result;
+        if (this.isStopped || !isPartial(result)) return result;
       } catch (error) {
-        if (!isCancellation(error) || this.isInterrupted || !scope.consideredCancelled || isCancelled()) throw error;
+        if (!isCancellation(error) || this.isStopped || !scope.consideredCancelled || isCancelled()) throw error;
       }
     }
   }
@@ -192,16 +227,22 @@ export class LiveSession {
   resumeFailed(): boolean {
     const turn = this.state.recent.at(-1);
     if (this.state.current || turn?.status !== 'failed' || !turn.resumeAt) return false;
+    for (const step of turn.steps)
+      if (step.status === 'failed') Object.assign(step, { status: 'pending', attempts: 0 });
+    this.takeUp(turn, turn.resumeAt);
+    return true;
+  }
+
+  /** Makes the turn that ended last the one in hand again. */
+  takeUp(turn: Turn, next: Turn['next']): void {
     this.state.recent.pop();
-    turn.next = turn.resumeAt;
+    turn.next = next;
     turn.status = 'running';
     delete turn.error;
     delete turn.resumeAt;
     delete turn.endedAt;
-    for (const step of turn.steps)
-      if (step.status === 'failed') Object.assign(step, { status: 'pending', attempts: 0 });
+    delete turn.isInterrupted;
     this.state.current = turn;
-    return true;
   }
 
   /** Whether the running turn was told to end, as against a call that was only stopped by `suspend`. */
@@ -209,58 +250,25 @@ export class LiveSession {
     return this.state.current?.isInterrupted === true;
   }
 
+  /** Whether what runs has to stop for good: its turn ends, or begins again at another step. */
+  get isStopped(): boolean {
+    return this.isInterrupted || this.isClosing || this.state.current?.restartAt !== undefined;
+  }
+
   /** Ends the running turn with what it has. @returns whether there was one */
   interrupt(): boolean {
     const { current } = this.state;
     if (!current || current.isInterrupted) return false;
     current.isInterrupted = true;
-    this.stopCalls();
-    this.#unstoppable.cancel();
-    this.#unstoppable = new CancellationScope();
+    this.stopAll();
+    this.requests.withdraw(current);
     return true;
-  }
-
-  /** Gives the next phase a copy of the context to write to: what throws leaves the context as it was. */
-  beginWork(): void {
-    this.#work = this.context.branch();
-  }
-
-  /** Takes the results of a phase into the context. */
-  keepWork(): void {
-    this.context.join(this.#work, new Date().toISOString());
-    this.noteWarnings();
-  }
-
-  /** Writes a result of the running phase into its copy of the context; one that does not fit is noted. */
-  remember(key: string, value: Json): void {
-    try {
-      this.#work.set(key, value, new Date().toISOString());
-    } catch (error) {
-      if (!(error instanceof ApplicationFailure)) throw error;
-      this.note(error.message);
-    }
-  }
-
-  /** Turns what the context warns of into notes. */
-  noteWarnings(): void {
-    for (const warning of this.context.takeWarnings()) {
-      this.note(
-        warning.kind === 'size'
-          ? `The context has grown to ${warning.bytes} bytes, most of it in ${warning.largest.join(', ')}.`
-          : `Snapshots ${warning.ids.join(', ')} of the context were dropped: together they were larger than ${warning.limitBytes} bytes.`,
-      );
-    }
   }
 
   /** The end of a turn's last phase. */
   endPhase(turn: Turn): void {
-    this.#snapshot('after', turn);
+    this.phaseContext.snapshot('after', turn);
     turn.phase = 'idle';
-  }
-
-  #snapshot(side: 'before' | 'after', { phase, number }: Turn): void {
-    if (phase === 'idle') return;
-    this.context.checkpoint(`${side}_${phase}_phase`, { turn: number, phase }, new Date().toISOString());
   }
 
   /** Ends the session, and the running turn with what it has. */
@@ -268,6 +276,7 @@ export class LiveSession {
     this.state.status = status;
     delete this.state.suspendReason;
     this.interrupt();
+    this.stopAll();
     this.record({ type: 'session', status });
     this.touch();
   }
@@ -276,6 +285,13 @@ export class LiveSession {
   stopCalls(): void {
     this.#stoppable.cancel();
     this.#stoppable = new CancellationScope();
+  }
+
+  /** Stops whatever runs. */
+  stopAll(): void {
+    this.stopCalls();
+    this.#unstoppable.cancel();
+    this.#unstoppable = new CancellationScope();
   }
 
   // What others see
@@ -289,18 +305,16 @@ export class LiveSession {
 
   setPhase(turn: Turn, phase: Phase): void {
     if (turn.phase !== phase) {
-      this.#snapshot('after', turn);
+      this.phaseContext.snapshot('after', turn);
       turn.phase = phase;
-      this.#snapshot('before', turn);
+      this.phaseContext.snapshot('before', turn);
     }
     this.touch();
     if (phase !== 'routing' && phase !== 'one-shot') this.publish();
   }
 
   record(change: ProgressChange): void {
-    this.#events.push({ seq: this.state.progressSeq, at: new Date().toISOString(), ...change });
-    this.state.progressSeq += 1;
-    if (this.#events.length > MAX_PROGRESS_EVENTS) this.#events.shift();
+    this.#log.append(change);
     this.#showDetails();
   }
 
@@ -311,23 +325,12 @@ export class LiveSession {
   }
 
   progress(from: number): ProgressPage {
-    return {
-      runId: workflowInfo().runId,
-      first: this.#firstSeq,
-      next: this.state.progressSeq,
-      events: this.#events.filter(({ seq }) => seq >= from),
-    };
+    return this.#log.page(from);
   }
 
   countUsage(turn: Turn, agent: string, { usage, model, instance, worker }: Answered): void {
-    const key = `${agent}/${model}`;
-    turn.usage = addUsage(turn.usage, usage);
-    this.state.usage[key] = addUsage(this.state.usage[key] ?? NO_USAGE, usage);
+    spend(this.state, turn, `${agent}/${model}`, usage);
     this.state.lastWorker = { identity: worker, instance };
-  }
-
-  countTool(agent: string): void {
-    this.state.usage[`${agent}/tools`] = addUsage(this.state.usage[`${agent}/tools`] ?? NO_USAGE, { toolCalls: 1 });
   }
 
   /**
@@ -338,17 +341,21 @@ export class LiveSession {
     const listed = this.#listed();
     if (listed === this.#published) return;
     this.#published = listed;
-    const { status, phase, updatedAt } = this.info;
+    const { status, phase, updatedAt, mode } = this.info;
+    const awaiting = this.requests.waiting[0]?.kind ?? null;
     upsertSearchAttributes([
       { key: copilotStatus, value: status },
       { key: copilotPhase, value: phase ?? 'idle' },
       { key: copilotUpdatedAt, value: new Date(updatedAt) },
+      { key: copilotMode, value: mode },
+      ...(awaiting === this.#awaiting ? [] : [{ key: copilotAwaiting, value: awaiting }]),
     ]);
+    this.#awaiting = awaiting;
   }
 
   #listed(): string {
-    const { status, phase, turns } = this.info;
-    return `${status} ${phase} ${turns}`;
+    const { status, phase, turns, mode } = this.info;
+    return `${status} ${phase} ${turns} ${mode} ${this.requests.waiting.map(({ id }) => id).join(' ')}`;
   }
 
   #showDetails(): void {

@@ -15,17 +15,36 @@ import { DurableContext } from './context.ts';
 
 /** The state that a run begins with. @throws InvalidInput where the input is of no known form */
 export function restore(input: SessionInput | undefined, now: string): SessionState {
-  if (input && 'carried' in input) return { ...input.carried, runs: input.carried.runs + 1 };
+  if (input && 'carried' in input) return upgraded({ ...input.carried, runs: input.carried.runs + 1 });
   // Clients check before they start a session; this is for whoever starts the workflow by other means.
   return freshState(check(SessionStart, input?.start, 'Input of the workflow'), now);
 }
+
+/** What states of schema version 1 lack. Their version stays: it says which commands their run makes. */
+function upgraded(state: SessionState): SessionState {
+  const turns = [...state.recent, ...state.queue, ...(state.current ? [state.current] : [])];
+  // Absent at run time in what the first version carried, whatever the type says.
+  for (const turn of turns) turn.works ??= [];
+  return { ...nothingAsked(), ...state };
+}
+
+/** As fresh values each time: states are changed in place. */
+const nothingAsked = () => ({
+  requests: [],
+  requestCount: 0,
+  decisions: [],
+  grants: [],
+  segments: [],
+  ratings: [],
+  responses: { count: 0, totalMs: 0 },
+});
 
 function freshState({ from, ...start }: SessionStart, now: string): SessionState {
   const file = from === undefined ? undefined : check(SessionExport, from, 'Exported session');
   const context = file ? DurableContext.fromJSON(file.context) : new DurableContext();
   context.update(start.context, now);
   const state: SessionState = {
-    schemaVersion: 1,
+    schemaVersion: start.schemaVersion ?? 1,
     name: start.name,
     ...(start.user === undefined ? {} : { user: start.user }),
     mode: start.mode,
@@ -45,6 +64,7 @@ function freshState({ from, ...start }: SessionStart, now: string): SessionState
     context: context.toJSON(),
     usage: {},
     notes: [],
+    ...nothingAsked(),
     progressSeq: 0,
     runs: 1,
   };
@@ -52,7 +72,10 @@ function freshState({ from, ...start }: SessionStart, now: string): SessionState
 }
 
 /** A new session that knows what the exported one knew. */
-function continued(state: SessionState, { session, conversation, turns, usage }: SessionExport): SessionState {
+function continued(
+  state: SessionState,
+  { session, conversation, turns, usage, ratings, segments }: SessionExport,
+): SessionState {
   const recent = turns.filter(({ status }) => isSettled(status)).map((view) => turnOf(view, conversation));
   const numbers = [...turns, ...conversation].map((item) => Number(/^turn-(\d+)$/.exec(idOf(item) ?? '')?.[1] ?? 0));
   const known: SessionState = {
@@ -64,6 +87,8 @@ function continued(state: SessionState, { session, conversation, turns, usage }:
     recent,
     remembered: recent.map(({ messageId, id }) => [messageId, id]),
     usage,
+    ratings: [...(ratings ?? [])],
+    segments: [...(segments ?? [])],
     ...(session.saved ? { saved: session.saved } : {}),
   };
   appendMessages(known, conversation);
@@ -82,6 +107,7 @@ function turnOf(view: TurnView, conversation: readonly Message[]): Turn {
     phase: 'idle',
     next: { kind: 'end', outcome: { status: 'interrupted', reply: view.reply } },
     steps: view.steps.map((step) => ({ ...step, notes: '', artifacts: [] })),
+    works: [],
     isInTranscript: true,
   } as Turn; // zod types an absent key as one that may be undefined
 }
@@ -99,13 +125,28 @@ export function appendMessages(state: SessionState, messages: readonly Message[]
   transcript.address = advance(transcript.address, messages);
   transcript.messages.push(...messages);
   transcript.bytes += bytesOf(messages);
-  if (transcript.bytes <= MAX_TRANSCRIPT_BYTES) return;
+  // Later versions summarise what is too much, between turns.
+  if (state.schemaVersion >= 2 || transcript.bytes <= MAX_TRANSCRIPT_BYTES) return;
   let from = transcript.messages.length - 1;
   while (from > 0 && bytesOf(transcript.messages.slice(from - 1)) <= KEPT_TRANSCRIPT_BYTES) from -= 1;
-  const remark: Message = { role: 'user', text: `[${from} earlier messages of this conversation are not shown here.]` };
-  const live = [remark, ...transcript.messages.slice(from)];
+  dropMessages(state, from);
+}
+
+/** Takes the oldest messages out of the live transcript. */
+export function dropMessages(state: SessionState, count: number): void {
+  putInPlace(state, count, `[${count} earlier messages of this conversation are not shown here.]`);
+}
+
+/** Puts a summary in the place of the oldest messages. */
+export function summariseMessages(state: SessionState, count: number, summary: string): void {
+  putInPlace(state, count, `[Summary of ${count} earlier messages of this conversation]\n${summary}`);
+}
+
+function putInPlace(state: SessionState, count: number, text: string): void {
+  const { address, messages } = state.transcript;
+  const live: Message[] = [{ role: 'user', text }, ...messages.slice(count)];
   state.transcript = {
-    address: advance({ epoch: transcript.address.epoch + 1, length: 0, check: 0 }, live),
+    address: advance({ epoch: address.epoch + 1, length: 0, check: 0 }, live),
     messages: live,
     bytes: bytesOf(live),
   };
@@ -113,7 +154,7 @@ export function appendMessages(state: SessionState, messages: readonly Message[]
 
 /** Keeps an ended turn for readers, and forgets the oldest. */
 export function rememberTurn(state: SessionState, turn: Turn): void {
-  delete turn.thread;
+  turn.works = [];
   state.recent.push(turn);
   while (state.recent.length > MAX_RECENT_TURNS || (state.recent.length > 1 && isTooLarge(state.recent)))
     state.recent.shift();

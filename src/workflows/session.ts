@@ -10,6 +10,9 @@
  * | both      | changeStatus(completed)  | completed: the running turn is interrupted, the workflow ends   |
  * | active    | idle for `idleTimeoutMs` | expired: the workflow ends; a suspended session never expires   |
  *
+ * Where a turn needs a person it waits in the phase that asks ({@link Requests}); the session's status stays, and
+ * what waits goes along when the session continues as new.
+ *
  * Turns run one after another in the loop below, never in a handler. A phase says what comes next
  * ({@link NextStep}); only this file switches on it.
  */
@@ -30,16 +33,23 @@ import type { Message } from '../contracts/transcript.ts';
 import type { NextStep, TurnOutcome } from '../contracts/turn.ts';
 import { activities } from './activities.ts';
 import { acceptChanges } from './handlers/changes.ts';
+import { acceptControl } from './handlers/control.ts';
+import { acceptDecisions } from './handlers/decisions.ts';
 import { answerQueries } from './handlers/queries.ts';
 import { acceptSignals } from './handlers/signals.ts';
 import { acceptUpdates } from './handlers/updates.ts';
 import { LiveSession } from './live-session.ts';
 import { answer } from './phases/answer.ts';
+import { approvePlan } from './phases/approve-plan.ts';
+import { clarify } from './phases/clarify.ts';
+import { isTooLong, mayShorten, shorten } from './phases/compaction.ts';
 import { oneShot } from './phases/one-shot.ts';
 import { plan } from './phases/plan.ts';
 import { route } from './phases/route.ts';
-import { runStep } from './phases/step.ts';
+import { reviewStep, runSteps } from './phases/step.ts';
+import { MoveOn } from './requests.ts';
 import { appendMessages, rememberTurn, restore } from './restore.ts';
+import { restarted } from './steps.ts';
 
 export async function copilotSession(input: SessionInput): Promise<SessionResult> {
   const session = new LiveSession(restore(input, new Date().toISOString()));
@@ -48,12 +58,17 @@ export async function copilotSession(input: SessionInput): Promise<SessionResult
   answerQueries(session);
   acceptSignals(session);
   acceptUpdates(session);
+  acceptControl(session);
   acceptChanges(session);
+  acceptDecisions(session);
   const idleness = new CancellationScope();
   const watching = idleness.run(() => watchIdleness(session)).catch(ignoreCancellation);
 
   try {
-    for (;;) {
+    for (let turns = 0; ; turns++) {
+      // What a summary takes the place of stands at the end of some run: there it stays readable.
+      if (isTooLong(session) && turns > 0 && !session.isClosing) return await moveOn(session);
+      if (isTooLong(session)) await shorten(session);
       await condition(() => session.isClosing || session.mayStart || (session.isLong && !session.state.current));
       if (session.isClosing) break;
       // Between turns, or between two steps of a turn that has grown long: nothing is in flight.
@@ -100,6 +115,8 @@ function begin(session: LiveSession, turn: Turn): void {
   const { state } = session;
   const now = new Date().toISOString();
   delete state.saved;
+  if (state.nextTeam) state.team = state.nextTeam;
+  delete state.nextTeam;
   turn.number = state.turnCount += 1;
   turn.status = 'running';
   turn.startedAt = now;
@@ -111,9 +128,7 @@ function begin(session: LiveSession, turn: Turn): void {
     turn.routeReason = `mode ${state.mode}`;
     turn.next = preset.route === 'planned' ? { kind: 'plan' } : { kind: 'one-shot', agent: turn.agent };
   }
-  const { context } = session;
-  if (context.has('initial_task')) context.set('current_task', turn.text, now);
-  else context.set('initial_task', turn.text, now);
+  session.phaseContext.rememberTask(turn.text);
   session.record({ type: 'turn-started', turnId: turn.id, number: turn.number, text: turn.text });
 }
 
@@ -121,7 +136,7 @@ function begin(session: LiveSession, turn: Turn): void {
 async function runTurn(session: LiveSession, turn: Turn): Promise<void> {
   while (turn.next.kind !== 'end') {
     // A plan may be longer than a run should be: between two of its steps the session can move too.
-    if (session.isLong && turn.next.kind === 'step') return;
+    if (session.mustMove || session.state.isTooLong || (session.isLong && turn.next.kind === 'step')) return;
     if (session.isClosing) break;
     turn.next = await attempt(session, turn, turn.next);
   }
@@ -133,21 +148,35 @@ type RunningStep = Exclude<NextStep, { kind: 'end' }>;
 /** One phase. What goes wrong in it is an outcome of the turn, never a failure of the session. */
 async function attempt(session: LiveSession, turn: Turn, next: RunningStep): Promise<NextStep> {
   try {
-    session.beginWork();
+    session.phaseContext.begin();
     const following = await perform(session, turn, next);
-    session.keepWork();
+    session.phaseContext.keep();
+    session.requests.settle();
+    turn.works = [];
     return following;
   } catch (error) {
+    // It stands where it stood: the next run begins this phase again, and finds what it had.
+    if (error instanceof MoveOn) return next;
+    session.phaseContext.drop();
+    session.requests.settle();
+    turn.works = [];
     if (isCancellation(error)) {
+      if (turn.restartAt !== undefined && !session.isInterrupted) return restarted(turn, turn.restartAt);
       // Not a turn that was stopped, but the workflow.
       if (!session.isInterrupted) throw error;
       return { kind: 'end', outcome: { status: 'interrupted', reply: turn.reply } };
     }
     const known = fromFailure(error);
+    if (known?.type === 'ContextOverflow' && !turn.isCompacted && mayShorten(session)) {
+      turn.isCompacted = true;
+      session.state.isTooLong = true;
+      return next;
+    }
     // Anything else is a defect of the workflow code: the task fails and waits for a worker that is mended.
     if (!known && !(error instanceof ActivityFailure)) throw error;
     log.warn('turn failed', { turn: turn.id, phase: turn.phase, error });
-    turn.resumeAt = next;
+    // What a person refused is not asked again.
+    if (known?.type !== 'Rejected') turn.resumeAt = next;
     const cause = error instanceof ActivityFailure ? error.cause : undefined;
     return {
       kind: 'end',
@@ -163,12 +192,18 @@ function perform(session: LiveSession, turn: Turn, next: RunningStep): Promise<N
   switch (next.kind) {
     case 'route':
       return route(session, turn);
+    case 'clarify':
+      return clarify(session, turn);
     case 'one-shot':
       return oneShot(session, turn, next.agent);
     case 'plan':
       return plan(session, turn);
+    case 'approve-plan':
+      return approvePlan(session, turn);
     case 'step':
-      return runStep(session, turn, next.number);
+      return runSteps(session, turn, next.number);
+    case 'review-step':
+      return reviewStep(session, turn, next.number);
     case 'answer':
       return answer(session, turn);
   }
@@ -176,6 +211,7 @@ function perform(session: LiveSession, turn: Turn, next: RunningStep): Promise<N
 
 function end(session: LiveSession, turn: Turn, outcome: TurnOutcome): void {
   const { state } = session;
+  session.requests.withdraw(turn);
   turn.status = outcome.status;
   session.endPhase(turn);
   turn.reply = outcome.reply ?? turn.reply;
@@ -183,10 +219,10 @@ function end(session: LiveSession, turn: Turn, outcome: TurnOutcome): void {
   if (outcome.status === 'awaiting-input') turn.questions = [...outcome.questions];
   turn.endedAt = new Date().toISOString();
   state.lastActiveAt = turn.endedAt;
+  countResponse(state, turn);
   const at = { turnId: turn.id, turn: turn.number };
-  const question: Message = { role: 'user', text: turn.text, ...at };
   appendMessages(state, [
-    ...(turn.isInTranscript ? [] : [question]),
+    ...(turn.isInTranscript ? [] : dialogue(turn, at)),
     {
       role: 'assistant',
       text: turn.reply || `[This turn ended without an answer: ${turn.error?.message ?? turn.status}]`,
@@ -203,12 +239,29 @@ function end(session: LiveSession, turn: Turn, outcome: TurnOutcome): void {
   session.publish();
 }
 
+/** What the person said, and what was asked back. */
+function dialogue({ text, answers = [], agent }: Turn, at: { turnId: string; turn: number }): Message[] {
+  return [
+    { role: 'user', text, ...at },
+    ...answers.flatMap(({ questions, answer: said }): Message[] => [
+      { role: 'assistant', text: questions.join('\n'), ...at, ...(agent === undefined ? {} : { agent }) },
+      { role: 'user', text: said, ...at },
+    ]),
+  ];
+}
+
+function countResponse({ responses }: LiveSession['state'], { startedAt, endedAt, waitedMs = 0 }: Turn): void {
+  if (startedAt === undefined || endedAt === undefined) return;
+  responses.count += 1;
+  responses.totalMs += Date.parse(endedAt) - Date.parse(startedAt) - waitedMs;
+}
+
 /** Goes on in a new run with everything that is known, and with nobody left waiting in this one. */
 async function moveOn(session: LiveSession): Promise<never> {
   session.isMoving = true;
   await condition(allHandlersFinished);
   return await continueAsNew<typeof copilotSession>({
-    carried: { ...session.state, context: session.context.toJSON() },
+    carried: { ...session.state, schemaVersion: 2, context: session.context.toJSON() },
   });
 }
 

@@ -49,6 +49,78 @@ describe('session files', function () {
     return JSON.parse(JSON.stringify(await session.export())) as SessionExport;
   }
 
+  /** What of a session leaves it: all but the time of the export. */
+  async function content(session: SessionHandle): Promise<Omit<SessionExport, 'exportedAt'>> {
+    const { exportedAt: _, ...rest } = await exported(session);
+    return rest;
+  }
+
+  it('[S15] forks from any turn or snapshot of an open or closed session know what was known then; a file of everything makes the same session again', async () => {
+    const session = await world.copilot.create({ mode: 'one-shot', user: 'ada', context: { budget: 100 } });
+    for (const [index, fact] of FACTS.entries()) {
+      assert.equal((await session.send(fact)).status, 'completed');
+      if (index === 1) await session.setContext('mood', 'good', { protect: true });
+      if (index === 3) await session.updateContext({ budget: 50 });
+      if (index === 3) await session.setContext('budget', 50, { protect: true });
+    }
+    await session.setContext('later', 'after turn 5', { protect: true });
+    const snapshotOf3 = (await session.snapshots()).findLast(({ metadata }) => metadata['turn'] === 3);
+    assert.ok(snapshotOf3);
+    for (const status of ['active', 'suspended', 'completed'] as const) {
+      if (status === 'suspended') await session.suspend();
+      if (status === 'completed') await session.complete();
+      const before = await content(session);
+      const tasks = (turn: number) => ({ initial_task: FACTS[0], current_task: FACTS[turn - 1] });
+      for (const [point, turn, values, keys] of [
+        [{ turn: 2 }, 2, { budget: 100, ...tasks(2) }, []],
+        [{ snapshot: snapshotOf3.id }, 3, { budget: 100, ...tasks(3), mood: 'good' }, ['mood']],
+        [{}, 5, { budget: 50, ...tasks(5), mood: 'good', later: 'after turn 5' }, ['mood', 'budget', 'later']],
+      ] as const) {
+        const fork = await session.fork(point);
+        assert.notEqual(fork.id, session.id);
+        assert.deepEqual(await fork.context(), {
+          version: (await fork.context()).version,
+          values,
+          protectedKeys: keys,
+        });
+        const known = await content(fork);
+        assert.deepEqual(
+          [known.conversation.length, known.session.turnCount, known.session.user],
+          [2 * turn, turn, 'ada'],
+        );
+        // Nothing of later is left anywhere.
+        const numbers = known.context.snapshots.map(({ metadata }) => Number(metadata['turn']));
+        assert.equal(Math.max(...numbers), turn);
+        assert.ok(known.context.changes.every(({ version }) => version <= known.context.version));
+        for (const fact of FACTS.slice(turn))
+          assert.ok(!JSON.stringify(known).includes(fact), `${status} ${turn} ${fact}`);
+        const next = await fork.send('what do you know?');
+        assert.deepEqual([next.status, next.number], ['completed', turn + 1]);
+        assert.deepEqual(knownToModel(), FACTS.slice(0, turn));
+        await fork.restoreContext('latest');
+        if (turn === 2) assert.equal((await fork.setContext('mood', 'bad')).changed, true);
+        else await fails(fork.setContext('mood', 'bad'), 'ProtectedKey', /"mood"/);
+      }
+      // The old one is as it was.
+      assert.deepEqual(await content(session), before);
+    }
+
+    const path = join(await mkdtemp(join(world.server.homeDir, 'out-')), 'session.json');
+    assert.equal((await runCli(['export', session.id, path], env)).code, 0);
+    const file = JSON.parse(await readFile(path, 'utf8')) as SessionExport;
+    assert.deepEqual([file.format, file.schemaVersion], ['durable-copilot session', 1]);
+    assert.deepEqual({ ...file, exportedAt: '' }, { ...(await exported(session)), exportedAt: '' });
+    await session.delete();
+    const imported = await runCli(['import', path, '--keep-id', '--json'], env);
+    assert.equal(imported.code, 0, imported.stderr);
+    const again = await content(session);
+    const { createdAt, updatedAt } = again.session;
+    const { exportedAt: _, ...before } = file;
+    assert.deepEqual(again, { ...before, session: { ...before.session, status: 'active', createdAt, updatedAt } });
+    assert.equal((await session.send('and now?')).number, 6);
+    assert.deepEqual(knownToModel(), FACTS);
+  });
+
   it('a fork of a completed session at turn 2 of 5 answers with the knowledge of turns 1 and 2 only', async () => {
     const session = await told({ context: { budget: 100 } });
     await session.setContext('note', 'only later');
@@ -269,6 +341,12 @@ describe('session files', function () {
     await refused({ ...file, extra: 1 }, /extra/);
     await refused({ ...file, conversation: [{ role: 'robot', text: '' }] }, /file\.conversation\.0\.role/);
     await refused({ ...file, session: { ...file.session, turnCount: -1 } }, /file\.session\.turnCount \(-1\)/);
+    // Under the digest of a team that the workers know, another one.
+    const definition = { ...file.team.definition, description: 'another team' };
+    await refused(
+      { ...file, team: { ...file.team, definition } },
+      /file\.team\.digest \("[0-9a-f]{64}"\).*not the digest/,
+    );
     const values = { ...file.context.values, large: 'x'.repeat(300_000) };
     await refused({ ...file, context: { ...file.context, values } }, /larger than/);
     const long = Array.from({ length: 9 }, () => ({ role: 'user', text: 'x'.repeat(250_000) }));

@@ -119,7 +119,7 @@ describe('states', function () {
     for (let number = 1; number <= 8; number++) assert.equal((await session.send(long(number))).status, 'completed');
     const { messages, address } = await session.transcript();
     assert.ok(address.epoch >= 1);
-    assert.match(messages[0]?.text ?? '', /^\[\d+ earlier messages of this conversation are not shown here\.\]$/);
+    assert.match(messages[0]?.text ?? '', /^\[Summary of \d+ earlier messages of this conversation\]\nnoted$/);
     assert.ok(messages.at(-2)?.text.startsWith('message 8 '));
     const prompt = JSON.stringify(world.model.requests.at(-1)?.body.messages);
     assert.ok(prompt.length < 220_000, `${prompt.length}`);

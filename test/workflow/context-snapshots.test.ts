@@ -112,6 +112,11 @@ describe('snapshots of the context', () => {
       assert.equal(Object.keys(held.snapshot('latest').data).length, 62);
     }
     assert.equal(context.maybeCheckpoint(5, 0, NOW), undefined);
+    assert.deepEqual(context.maybeCheckpoint(65, 5, NOW, { turn: 3 })?.metadata, {
+      turn: 3,
+      automatic: true,
+      round: 65,
+    });
     for (const wrong of [-1, 1.5, Number.NaN]) {
       assert.throws(() => context.maybeCheckpoint(5, wrong, NOW), { type: 'InvalidInput' });
     }

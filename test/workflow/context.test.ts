@@ -290,6 +290,27 @@ describe('a working copy', () => {
     assert.deepEqual(context.join(branch, LATER).changed, []);
   });
 
+  it('[C15] of a step that throws is dropped: nothing has happened, and a checkpoint still brings back what was', () => {
+    const context = new DurableContext({ values: { a: 1, b: { list: [1] } } });
+    const { id } = context.checkpoint('before_executing_phase', { turn: 1 }, NOW);
+    context.set('a', 2, NOW);
+    const before = JSON.stringify(context);
+    const step = (): void => {
+      const branch = context.branch();
+      branch.set('b', { list: [] }, NOW);
+      branch.delete('a', NOW);
+      branch.set('passing', 1, NOW, { ephemeral: true });
+      branch.set('too large', 'x'.repeat(300_000), NOW);
+      context.join(branch, NOW);
+    };
+    assert.throws(step, { type: 'InvalidInput' });
+    assert.equal(JSON.stringify(context), before);
+    assert.equal(context.has('passing'), false);
+    context.restore(id, LATER);
+    assert.deepEqual(context.view().values, { a: 1, b: { list: [1] } });
+    assert.deepEqual(context.changes.at(-1)?.from, { id, version: 0 });
+  });
+
   it('can be dropped, and then nothing has happened', () => {
     const context = new DurableContext({ values: { a: 1 } });
     context.checkpoint('before', {}, NOW);

@@ -2,15 +2,14 @@
 import { z } from 'zod';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { SessionExport } from '../../contracts/export.ts';
-import { exportSession, restoreContext, RestoreContextPayload } from '../../contracts/messages.ts';
+import { exportSession, RestoreContextPayload } from '../../contracts/messages.ts';
 import { Label, SessionConfig, SessionId } from '../../contracts/session.ts';
 import { isSettled } from '../../contracts/turn.ts';
 import type { ServerLink } from '../connection.ts';
 import { newUlid } from '../create.ts';
-import { deliver } from '../delivery.ts';
 import { checkInput } from '../input.ts';
 import { ask, describeSession } from '../reading.ts';
-import { deleteSession } from './deletion.ts';
+import { contextAt } from './context-at.ts';
 import { startFrom } from './import.ts';
 import { runsOf } from './runs.ts';
 import { findSnapshot } from './snapshots.ts';
@@ -35,12 +34,6 @@ export type ForkOptions = z.input<typeof ForkOptions>;
 
 type SnapshotInfo = SessionExport['context']['snapshots'][number];
 
-/** What the fork knows, and the snapshot that its context has to go back to. */
-export interface ForkPoint {
-  readonly from: SessionExport;
-  readonly restore: string | undefined;
-}
-
 /**
  * The fork has the conversation, turns and context of that point, its own workspace without the old one's files,
  * and has used nothing yet.
@@ -52,37 +45,27 @@ export async function forkSession(link: ServerLink, sessionId: string, given: Fo
   const options = checkInput(ForkOptions, given, '');
   const { runId } = await describeSession(link, sessionId);
   const latest = await ask(link, sessionId, exportSession, [], { runId });
-  const point = await findPoint(link, latest, runId, options);
-  const { session } = point.from;
+  const from = await findPoint(link, latest, runId, options);
+  const { session } = from;
   const id = options.id ?? `ses_${newUlid()}`;
-  await startFrom(link, id, point.from, {
+  await startFrom(link, id, from, {
     name: options.name ?? `${session.name.slice(0, MAX_NAME - ' (fork)'.length)} (fork)`,
     user: session.user ?? undefined,
     config: { ...session.config, ...options.config },
   });
-  if (point.restore !== undefined) await restore(link, id, point.restore);
   return id;
 }
 
-/** Nobody knows the fork yet: one that cannot go back is taken away again. */
-async function restore(link: ServerLink, id: string, snapshot: string): Promise<void> {
-  try {
-    await deliver(link, id, restoreContext, { snapshot });
-  } catch (error) {
-    await deleteSession(link, id, { wait: false });
-    throw error;
-  }
-}
-
+/** What the fork begins with. */
 async function findPoint(
   link: ServerLink,
   latest: SessionExport,
   runId: string,
   { turn, snapshot }: ForkOptions,
-): Promise<ForkPoint> {
+): Promise<SessionExport> {
   const named = snapshot === undefined ? undefined : findSnapshot(latest.context.snapshots, snapshot);
   const until = turn ?? (named === undefined ? undefined : turnOf(latest, named));
-  if (until === undefined) return { from: { ...latest, usage: {} }, restore: named?.id };
+  if (until === undefined) return { ...latest, context: contextOf(latest, named), usage: {} };
   if (isWhole(latest, until)) return cut(latest, until, named);
   // What was said then has left the live conversation, or its snapshots were dropped: the runs of that time know.
   let best = latest;
@@ -99,7 +82,7 @@ async function findPoint(
 }
 
 /** The part of a session up to and with this turn. @throws CopilotError `InvalidInput` where there is no such turn */
-export function cut(from: SessionExport, until: number, named?: SnapshotInfo): ForkPoint {
+export function cut(from: SessionExport, until: number, named?: SnapshotInfo): SessionExport {
   const { session, context } = from;
   const turns = from.turns.filter(({ number }) => number > 0 && number <= until);
   if (!knows(from, until)) throw noSuchTurn(from, until);
@@ -111,15 +94,17 @@ export function cut(from: SessionExport, until: number, named?: SnapshotInfo): F
     throw new CopilotError('InvalidInput', { what: `turn (${until})`, problem });
   }
   return {
-    from: {
-      ...from,
-      session: { ...session, turnCount: until, ...(isRewound ? { saved: null } : {}) },
-      conversation: end < 0 ? from.conversation : from.conversation.slice(0, end),
-      turns,
-      usage: {},
-    },
-    restore: snapshot?.id,
+    ...from,
+    session: { ...session, turnCount: until, ...(isRewound ? { saved: null } : {}) },
+    conversation: end < 0 ? from.conversation : from.conversation.slice(0, end),
+    turns,
+    context: contextOf(from, snapshot),
+    usage: {},
   };
+}
+
+function contextOf({ context }: SessionExport, snapshot: SnapshotInfo | undefined): SessionExport['context'] {
+  return snapshot === undefined ? context : contextAt(context, snapshot.id);
 }
 
 /** Whether this turn has ended, and what was said in it is still there. */

@@ -7,6 +7,7 @@ import { SessionExport } from '../../contracts/export.ts';
 import { utf8Bytes } from '../../contracts/json.ts';
 import { info } from '../../contracts/messages.ts';
 import { Label, SessionId, type SessionStart } from '../../contracts/session.ts';
+import { digestOf } from '../../digest.ts';
 import type { ServerLink } from '../connection.ts';
 import { newUlid, startWorkflow } from '../create.ts';
 import { checkInput } from '../input.ts';
@@ -35,6 +36,13 @@ export type ImportOptions = z.input<typeof ImportOptions>;
 
 const Head = z.object({ format: z.literal('durable-copilot session'), schemaVersion: z.int() });
 const SUPPORTED_VERSION = 1;
+/** Workers keep teams by their digest, for all sessions: another definition under it would become everybody's. */
+const PinnedTeam = z
+  .looseObject({ digest: z.string(), definition: z.unknown() })
+  .refine(({ digest, definition }) => digestOf(definition) === digest, {
+    path: ['digest'],
+    error: 'it is not the digest of the definition beside it; import the file as `export` wrote it',
+  });
 
 /**
  * Starts a session that goes on where the exported one was. Files of its workspace are not part of an export.
@@ -67,6 +75,8 @@ export function checkExport(file: unknown): SessionExport {
   }
   const checked = checkInput(SessionExport, file, 'file');
   checkInput(ContextValues, checked.context.values, 'file.context.values');
+  // As it stands in the file: what this program adds to an older definition is not in its digest.
+  checkInput(z.object({ team: PinnedTeam }), file, 'file');
   return checked;
 }
 

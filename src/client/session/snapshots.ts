@@ -1,12 +1,14 @@
 /** Snapshots of the context by what callers call them. */
 import type { ContextDiff, ContextPoint, SnapshotInfo, SnapshotRef } from '../../contracts/context.ts';
-import { CopilotError } from '../../contracts/errors.ts';
+import { CopilotError, ERRORS } from '../../contracts/errors.ts';
 import * as messages from '../../contracts/messages.ts';
 import type { ServerLink } from '../connection.ts';
 import { ask } from '../reading.ts';
 
 /** Snapshots that an error message names. */
 const MAX_NAMED = 10;
+/** Stands where a message names a value. */
+const MARK = '\u0000';
 
 /** @throws CopilotError `SnapshotNotFound` with the ones that there are */
 export function findSnapshot<Info extends SnapshotInfo>(snapshots: readonly Info[], wanted: SnapshotRef): Info {
@@ -29,11 +31,20 @@ export async function contextDiff(
   try {
     return await ask(link, sessionId, messages.contextDiff, points, options);
   } catch (error) {
-    if (error instanceof CopilotError) throw error;
-    // The SDK keeps the message of a query that failed, and not its type.
-    const { version } = await ask(link, sessionId, messages.context, [], options);
-    const snapshots = await ask(link, sessionId, messages.snapshots, [], options);
-    for (const point of points) if (point !== 'present' && point !== version) findSnapshot(snapshots, point);
-    throw error;
+    throw snapshotNotFound(error) ?? error;
   }
+}
+
+/** Of a query that failed, the server passes on the message and not the type: this one is known by its words. */
+export function snapshotNotFound(error: unknown): CopilotError | undefined {
+  if (!(error instanceof Error) || error instanceof CopilotError) return undefined;
+  const [before = '', between = '', after = ''] = ERRORS.SnapshotNotFound.message({ wanted: MARK, known: MARK }).split(
+    MARK,
+  );
+  const { message } = error;
+  const at = message.indexOf(between, before.length);
+  if (!message.startsWith(before) || at < 0 || !message.endsWith(after)) return undefined;
+  const wanted = message.slice(before.length, at);
+  const known = message.slice(at + between.length, message.length - after.length);
+  return new CopilotError('SnapshotNotFound', { wanted, known }, { cause: error });
 }

@@ -1,6 +1,7 @@
 /** What a text asks for, as actions that the offline model has a skill for. */
 import { arithmetic } from './arithmetic.ts';
 import { superlativesIn } from './skills/tables/superlatives.ts';
+import { splitCalls, type TextPart } from './skills/tool-call.ts';
 import {
   clauses,
   codeBlocks,
@@ -14,7 +15,7 @@ import {
 } from './language.ts';
 
 /** `say`: no skill of work; small talk, questions and whatever is beyond the rules. */
-export type ActionKind = 'list' | 'read' | 'search' | 'write' | 'table' | 'calculate' | 'code' | 'say';
+export type ActionKind = 'list' | 'read' | 'search' | 'write' | 'table' | 'calculate' | 'code' | 'call' | 'say';
 
 export interface Action {
   readonly kind: ActionKind;
@@ -76,6 +77,15 @@ export function isRequest(clause: string): boolean {
 /** The actions that a text asks for, in order; remarks such as "keep it short" are no actions. Never empty. */
 export function actionsOf(text: string): Action[] {
   const rules = ruleText(text).trim();
+  const parts = isOneUtterance(rules) ? [] : splitCalls(rules);
+  return parts.some(({ isCall }) => isCall) ? parts.flatMap(actionsAround) : actionsByClause(text, rules);
+}
+
+function actionsAround({ text, isCall }: TextPart): Action[] {
+  return isCall ? [{ kind: 'call', text, files: [] }] : actionsByClause(text, text.trim());
+}
+
+function actionsByClause(text: string, rules: string): Action[] {
   if (isOneUtterance(rules)) return [{ kind: 'say', text: text.trim(), files: [] }];
   const parts = inOrder(clauses(rules, isVerb).map(withoutLead)).map(imperative);
   const requests = parts.filter((part) => isRequest(part) || kindOf(part) !== 'say');
@@ -106,7 +116,8 @@ function imperative(part: string): string {
 
 /** What `actionsOf` passed over: remarks that hold for all of the actions. */
 export function remarksOf(text: string): string[] {
-  const parts = clauses(text, isVerb).map(withoutLead);
+  const around = splitCalls(text).filter(({ isCall }) => !isCall);
+  const parts = around.flatMap((part) => clauses(part.text, isVerb)).map(withoutLead);
   const remarks = parts.filter((part) => !isRequest(part) && kindOf(part) === 'say');
   return remarks.length === parts.length ? [] : remarks;
 }

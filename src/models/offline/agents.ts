@@ -12,6 +12,7 @@ const CALLING: Readonly<Record<ActionKind, string>> = {
   write: 'write writer report document draft text summary markdown author editor',
   table: 'data csv table profile compute analysis analyst statistics figure sum average engineer',
   calculate: 'calculate compute math arithmetic figure number engineer data',
+  call: 'tool use call api service server external',
   code: 'code run program script execute engineer developer programmer',
   read: 'read document note file research find fact summary',
   search: 'search find file research document source',

@@ -10,6 +10,7 @@
  * - `list the files`, `read notes.txt`, `search for "budget"`, `write "hello" to hello.txt`
  * - `profile sales.csv`, `which product sold the most?`, `average temp_max by weather`, `total precipitation per year`
  * - `run this code:` and a block between lines of three backticks (in a session that allows code)
+ * - `use everything.echo with {"message": "hi"}`: any tool on offer, by its name and a JSON object
  * - several of these in one message become a plan: `Profile weather.csv, find the wettest month, and write a short
  *   report with a table to report.md`
  */

@@ -42,6 +42,7 @@ function questionFor({ request, earlier }: Prompt, actions: readonly Action[]): 
   const known = earlier.some(({ text }) => fileNames(text).length > 0);
   // Without the name of a file: in the next turn it would count as one that the conversation speaks of.
   const example = 'For example: "Profile the attached table and find the best month."';
+  if (actions.some(({ kind }) => kind === 'call')) return undefined;
   if (isVague(request)) {
     if (known && words(request).length > 1 && actions.some(({ kind }) => kind !== 'say')) return undefined;
     return `${example} What exactly shall I do, and with what?`;

@@ -97,23 +97,23 @@ function edit(
   }
 }
 
-function report(session: LiveSession, changed: boolean, skipped: readonly string[]): ChangeReport {
+export function report(session: LiveSession, changed: boolean, skipped: readonly string[] = []): ChangeReport {
   if (changed) {
     session.touch();
     session.publish();
   }
-  session.noteWarnings();
+  session.phaseContext.noteWarnings();
   const { version, updatedAt } = session.state;
   return { changed, version, contextVersion: session.context.version, updatedAt, skipped };
 }
 
-function requireVersion({ state }: LiveSession, expected: number | undefined): void {
+export function requireVersion({ state }: LiveSession, expected: number | undefined): void {
   if (expected !== undefined && expected !== state.version) {
     throw toFailure('VersionConflict', { expected, actual: state.version });
   }
 }
 
-function requireOpen(session: LiveSession): void {
+export function requireOpen(session: LiveSession): void {
   if (!session.isClosing) return;
   throw toFailure('SessionClosed', { sessionId: workflowInfo().workflowId, status: session.state.status });
 }

@@ -10,8 +10,8 @@ export function answerQueries(session: LiveSession): void {
   const { state } = session;
   setHandler(messages.info, () => session.info);
   setHandler(messages.transcript, (from = 0, thread) => {
-    const running = state.current?.thread;
-    const source = thread === undefined ? state.transcript : running?.id === thread ? running : undefined;
+    const running = state.current?.works.find((work) => work.thread.id === thread)?.thread;
+    const source = thread === undefined ? state.transcript : running;
     return {
       address: source?.address ?? EMPTY_TRANSCRIPT,
       from,
@@ -27,6 +27,8 @@ export function answerQueries(session: LiveSession): void {
   setHandler(messages.context, () => session.context.view());
   setHandler(messages.usage, () => ({ total: totalUsage(state), byAgent: state.usage }));
   setHandler(messages.team, () => state.team);
+  setHandler(messages.decisions, () => state.decisions);
+  setHandler(messages.segments, () => state.segments);
   setHandler(messages.progress, (from) => session.progress(from));
   const { context } = session;
   setHandler(messages.snapshots, () => context.snapshots);

@@ -6,6 +6,7 @@ export function suspend(session: LiveSession, reason?: string): boolean {
   const { state } = session;
   if (state.status !== 'active') return false;
   state.status = 'suspended';
+  state.suspendedAt = new Date().toISOString();
   if (reason !== undefined) state.suspendReason = reason;
   session.record({ type: 'session', status: 'suspended', ...(reason === undefined ? {} : { reason }) });
   session.touch();
@@ -19,6 +20,8 @@ export function resume(session: LiveSession, takeUpFailed: boolean): boolean {
   if (session.isClosing) return false;
   const wasSuspended = state.status === 'suspended';
   state.status = 'active';
+  if (state.suspendedAt !== undefined) session.requests.postpone(Date.now() - Date.parse(state.suspendedAt));
+  delete state.suspendedAt;
   delete state.suspendReason;
   const tookUp = takeUpFailed && session.resumeFailed();
   if (!wasSuspended && !tookUp) return false;

@@ -3,11 +3,11 @@ import { currentUpdateInfo, setHandler, uuid4, workflowInfo } from '@temporalio/
 import { toFailure } from '../../contracts/errors.ts';
 import { NO_USAGE } from '../../contracts/json.ts';
 import * as messages from '../../contracts/messages.ts';
-import type { StatusChange } from '../../contracts/messages.ts';
+import type { OpenRequest } from '../../contracts/request.ts';
+import type { Turn } from '../../contracts/session.ts';
 import type { TurnView } from '../../contracts/turn.ts';
 import { check } from '../check.ts';
 import type { LiveSession } from '../live-session.ts';
-import { complete, resume, suspend } from './status.ts';
 
 export function acceptUpdates(session: LiveSession): void {
   // An update, since the sender wants to know that the message is in, and then the outcome.
@@ -16,8 +16,7 @@ export function acceptUpdates(session: LiveSession): void {
     (message): TurnView | Promise<TurnView> => {
       const messageId = idOf(message);
       const knownId = session.rememberedTurnId(messageId);
-      const turn =
-        knownId === undefined ? session.enqueue({ messageId, text: message.text }) : session.findTurn(knownId);
+      const turn = knownId === undefined ? take(session, messageId, message) : session.findTurn(knownId);
       if (!turn) return forgottenTurn(session, knownId ?? '', messageId);
       session.touch();
       return session.follow(turn);
@@ -44,43 +43,43 @@ export function acceptUpdates(session: LiveSession): void {
       },
     },
   );
-
-  // An update, since the caller wants to know whether there was anything to stop.
-  setHandler(messages.interrupt, (): StatusChange => ({ changed: session.interrupt(), status: session.state.status }), {
-    validator: (payload) => void check(messages.InterruptPayload, payload, 'interrupt'),
-  });
-
-  // An update, since the caller wants to know what holds now.
-  setHandler(
-    messages.changeStatus,
-    ({ status, reason }): StatusChange => {
-      const changed =
-        status === 'suspended'
-          ? suspend(session, reason)
-          : status === 'active'
-            ? resume(session, true)
-            : complete(session);
-      return { changed, status: session.state.status };
-    },
-    { validator: (payload) => void check(messages.ChangeStatusPayload, payload, 'changeStatus') },
-  );
 }
 
 function checkSend(session: LiveSession, payload: unknown): void {
   const message = check(messages.SendPayload, payload, 'message');
   // A message that came before is answered, whatever holds now.
   if (session.rememberedTurnId(idOf(message)) !== undefined) return;
-  const { status, queue } = session.state;
+  requireActive(session);
+  const { queue } = session.state;
+  if (!openQuestion(session) && session.isQueueFull) throw toFailure('QueueFull', { waiting: queue.length });
+}
+
+/** @throws SessionClosed, WrongState */
+export function requireActive(session: LiveSession): void {
+  const { status } = session.state;
   if (session.isClosing) throw toFailure('SessionClosed', { sessionId: workflowInfo().workflowId, status });
   if (status === 'suspended') {
     const wayOut = `Continue it first: copilot continue ${workflowInfo().workflowId}`;
     throw toFailure('WrongState', { needs: 'active', status, wayOut });
   }
-  if (session.isQueueFull) throw toFailure('QueueFull', { waiting: queue.length });
+}
+
+/** The question that the running turn asks, where it asks one. */
+function openQuestion({ requests }: LiveSession): OpenRequest | undefined {
+  return requests.waiting.find(({ kind }) => kind === 'input');
+}
+
+/** A new message: the answer to what the running turn asks, or a turn of its own. */
+function take(session: LiveSession, messageId: string, { text }: messages.SendPayload): Turn | undefined {
+  const question = openQuestion(session);
+  if (!question) return session.enqueue({ messageId, text });
+  session.rememberMessage(messageId, question.turnId);
+  session.requests.decide({ requestId: question.id, decision: 'answer', text, by: session.state.user ?? 'the sender' });
+  return session.findTurn(question.turnId);
 }
 
 /** The id that the sender chose; without one, the update's own. */
-function idOf({ messageId }: messages.SendPayload): string {
+export function idOf({ messageId }: messages.SendPayload): string {
   return messageId ?? currentUpdateInfo()?.id ?? uuid4();
 }
 

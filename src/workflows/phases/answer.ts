@@ -2,6 +2,7 @@
 import type { Turn } from '../../contracts/session.ts';
 import type { NextStep } from '../../contracts/turn.ts';
 import type { LiveSession } from '../live-session.ts';
+import { writeReports } from './reports.ts';
 import { runRounds } from './rounds.ts';
 
 export async function answer(session: LiveSession, turn: Turn): Promise<NextStep> {
@@ -16,7 +17,7 @@ export async function answer(session: LiveSession, turn: Turn): Promise<NextStep
       role: 'user',
       text: `# Task\n${turn.task}\n\n# Steps\n${steps.join('\n\n')}\n\n# Files written\n${files.join('\n') || 'None.'}`,
     },
-    tools: [],
   });
+  await writeReports(session, turn);
   return { kind: 'end', outcome: { status: 'completed', reply: summary } };
 }

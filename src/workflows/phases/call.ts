@@ -4,8 +4,9 @@ import { toFailure } from '../../contracts/errors.ts';
 import type { Turn } from '../../contracts/session.ts';
 import type { AgentDefinition } from '../../contracts/team.ts';
 import type { CallLabel } from '../activities.ts';
-import { oneLine } from '../views/details.ts';
 import type { LiveSession } from '../live-session.ts';
+import { keepBudget } from '../spending.ts';
+import { oneLine } from '../views/details.ts';
 
 /** The agent's definition. @throws InvalidModelOutput where the team has no such agent */
 export function findAgent(session: LiveSession, id: string): AgentDefinition {
@@ -20,8 +21,8 @@ export function findAgent(session: LiveSession, id: string): AgentDefinition {
   return agent;
 }
 
-export function agentCall(session: LiveSession, turn: Turn, agentId: string): AgentCall {
-  const { state, context } = session;
+export function agentCall(session: LiveSession, turn: Pick<Turn, 'id'>, agentId: string): AgentCall {
+  const { state, phaseContext } = session;
   const override = state.config.agents?.[agentId];
   return {
     digest: state.team.digest,
@@ -29,7 +30,7 @@ export function agentCall(session: LiveSession, turn: Turn, agentId: string): Ag
     ...(override === undefined ? {} : { override }),
     turnId: turn.id,
     transcript: state.transcript.address,
-    context: context.pick(findAgent(session, agentId).variables),
+    context: phaseContext.pick(findAgent(session, agentId).variables),
   };
 }
 
@@ -45,7 +46,16 @@ export async function ask<T extends Answered>(
   agentId: string,
   work: () => Promise<T>,
 ): Promise<T> {
+  if (session.hasBudget) await keepBudget(session, turn);
   const result = await session.call(work);
   session.countUsage(turn, agentId, result);
   return result;
+}
+
+/** The person's words with what was asked back and answered. */
+export function wordsOf({ text, answers = [] }: Turn): string {
+  return [
+    text,
+    ...answers.map(({ questions, answer }) => `You asked:\n${questions.join('\n')}\n\nThe answer:\n${answer}`),
+  ].join('\n\n');
 }

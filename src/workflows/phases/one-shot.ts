@@ -2,7 +2,8 @@
 import type { Turn } from '../../contracts/session.ts';
 import type { NextStep } from '../../contracts/turn.ts';
 import type { LiveSession } from '../live-session.ts';
-import { allowedTools, runRounds } from './rounds.ts';
+import { wordsOf } from './call.ts';
+import { runRounds } from './rounds.ts';
 
 export async function oneShot(session: LiveSession, turn: Turn, agent: string): Promise<NextStep> {
   turn.agent = agent;
@@ -11,8 +12,7 @@ export async function oneShot(session: LiveSession, turn: Turn, agent: string): 
     phase: 'one-shot',
     agent,
     part: 'one-shot',
-    first: { role: 'user', text: turn.text, turnId: turn.id },
-    tools: allowedTools(session, agent),
+    first: { role: 'user', text: wordsOf(turn), turnId: turn.id },
   });
   return { kind: 'end', outcome: { status: 'completed', reply: summary } };
 }

@@ -4,32 +4,35 @@ import type { Turn } from '../../contracts/session.ts';
 import type { NextStep, PlannedStep } from '../../contracts/turn.ts';
 import { activities } from '../activities.ts';
 import type { LiveSession } from '../live-session.ts';
+import { approvalsOf } from '../policies.ts';
+import { newStep } from '../steps.ts';
 import { agentCall, ask, findAgent, label } from './call.ts';
 
 export async function plan(session: LiveSession, turn: Turn): Promise<NextStep> {
   session.setPhase(turn, 'planning');
-  const proposed = await agree(session, turn);
+  recordPlan(session, turn, await agree(session, turn));
+  return mayNeedApproval(session) ? { kind: 'approve-plan' } : { kind: 'step', number: 1 };
+}
+
+function mayNeedApproval({ state }: LiveSession): boolean {
+  return state.schemaVersion >= 2 && approvalsOf(state).plan === true;
+}
+
+/** @throws InvalidModelOutput where the plan is empty or names an agent that does not exist */
+export function recordPlan(session: LiveSession, turn: Turn, proposed: readonly PlannedStep[]): void {
   if (proposed.length === 0) throw toFailure('InvalidModelOutput', { what: 'plan', problem: 'it has no steps' });
   for (const step of proposed) findAgent(session, step.agent);
-  turn.steps = proposed.map((step, index) => ({
-    ...step,
-    number: index + 1,
-    status: 'pending',
-    attempts: 0,
-    summary: '',
-    artifacts: [],
-  }));
-  session.remember(
+  turn.steps = proposed.map((step, index) => newStep(step, index + 1));
+  session.phaseContext.remember(
     'plan',
     proposed.map(({ agent, task }) => ({ agent, task })),
   );
-  session.remember('results', []);
+  session.phaseContext.remember('results', []);
   session.record({
     type: 'planned',
     turnId: turn.id,
     steps: turn.steps.map(({ number, agent, task }) => ({ number, agent, task })),
   });
-  return { kind: 'step', number: 1 };
 }
 
 /** The steps that the reviewer approves, or the last revision when the rounds of review are used up. */

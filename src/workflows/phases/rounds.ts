@@ -1,84 +1,79 @@
 /** The loop of an agent at work: a round of the model, then the tools it asked for, until it is done. */
-import { ActivityFailure, CancelledFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
-import { REPORT_STEP, type RunAgentInput, type RunAgentResult, type StepReport } from '../../contracts/activities.ts';
-import { fromFailure, toFailure } from '../../contracts/errors.ts';
-import { addUsage } from '../../contracts/json.ts';
-import type { Turn } from '../../contracts/session.ts';
-import { advance, EMPTY_TRANSCRIPT, type Message, type ToolCall } from '../../contracts/transcript.ts';
+import { CancelledFailure } from '@temporalio/workflow';
+import type { RunAgentResult, StepReport } from '../../contracts/activities.ts';
+import { toFailure } from '../../contracts/errors.ts';
+import type { Turn, Work } from '../../contracts/session.ts';
+import { advance, type Message } from '../../contracts/transcript.ts';
 import { activities } from '../activities.ts';
-import { oneLine } from '../views/details.ts';
 import type { LiveSession } from '../live-session.ts';
+import { MoveOn } from '../requests.ts';
+import { keepBudget } from '../spending.ts';
 import { agentCall, findAgent, label } from './call.ts';
-
-export interface Work {
-  readonly phase: RunAgentInput['phase'];
-  readonly agent: string;
-  /** Names the calls: `work`, `step-2`, `step-2.3` for its third attempt, `answer`. */
-  readonly part: string;
-  readonly step?: number;
-  readonly first: Message;
-  readonly tools: readonly string[];
-}
+import { answerCalls } from './tools.ts';
+import { closeWork, openWork, type Task, toolsOf } from './work.ts';
 
 /** Rounds of an agent after which the context is kept by itself. */
 const CHECKPOINT_ROUNDS = 5;
 
-/** Names of the agent's tools that this session allows. */
-export function allowedTools(session: LiveSession, agentId: string): string[] {
-  const { definition } = session.state.team;
-  return findAgent(session, agentId).tools.filter(
-    (name) => definition.tools[name]?.category !== 'code' || session.state.config.allowCode === true,
-  );
+/**
+ * Runs the loop, or goes on with it where the run before left it.
+ * @throws LimitReached after the agent's last round; MoveOn between two rounds; whatever a model call ends with
+ */
+export async function runRounds(session: LiveSession, turn: Turn, task: Task): Promise<StepReport> {
+  const work = openWork(turn, task);
+  for (;;) {
+    if (work.calls.length === 0) {
+      requireRound(session, work);
+      const reply = await think(session, turn, work);
+      take(work, reply);
+      if (work.calls.length === 0) return end(session, turn, work, { status: 'done', summary: reply.text });
+    }
+    const report = await answerCalls(session, turn, work);
+    work.calls = [];
+    if (report) return end(session, turn, work, report);
+  }
 }
 
-/**
- * Runs the loop.
- * @throws LimitReached after the agent's last round; whatever a model call ends with
- */
-export async function runRounds(session: LiveSession, turn: Turn, work: Work): Promise<StepReport> {
-  const limit = findAgent(session, work.agent).limits.rounds ?? session.state.team.definition.limits.rounds;
-  const thread = { id: `${turn.id}/${work.part}`, address: EMPTY_TRANSCRIPT, messages: [] as Message[] };
-  turn.thread = thread;
-  let tail: Message[] = [work.first];
-  for (let round = 1; round <= limit; round++) {
-    session.context.maybeCheckpoint(round, CHECKPOINT_ROUNDS, new Date().toISOString());
-    const reply = await think(session, turn, work, round, tail);
-    const said: Message = {
-      role: 'assistant',
-      text: reply.text,
-      ...(reply.toolCalls.length === 0 ? {} : { toolCalls: [...reply.toolCalls] }),
-    };
-    thread.address = advance(thread.address, [...tail, said]);
-    thread.messages.push(...tail, said);
-    const report = reply.toolCalls.find(({ name }) => name === REPORT_STEP);
-    const calls = reply.toolCalls.filter(({ name }) => name !== REPORT_STEP);
-    if (reply.toolCalls.length === 0) return { status: 'done', summary: reply.text };
-    tail = await Promise.all(calls.map((call, index) => act(session, turn, work, call, `${round}/${index + 1}`)));
-    const parsed = report && parseReport(report);
-    if (parsed?.report) return parsed.report;
-    if (report) tail.push({ role: 'tool', toolCallId: report.id, text: parsed?.problem ?? '' });
-  }
-  throw toFailure('LimitReached', { limit, what: `rounds of agent ${work.agent}` });
+/** Makes sure that there may be another round, here and now. */
+function requireRound(session: LiveSession, work: Work): void {
+  const { limits } = session.state.team.definition;
+  const limit = findAgent(session, work.agent).limits.rounds ?? limits.rounds;
+  if (work.rounds >= limit) throw toFailure('LimitReached', { limit, what: `rounds of agent ${work.agent}` });
+  if (session.mustMove) throw new MoveOn();
+}
+
+function take(work: Work, { text, toolCalls }: RunAgentResult): void {
+  const said: Message = { role: 'assistant', text, ...(toolCalls.length === 0 ? {} : { toolCalls: [...toolCalls] }) };
+  const { thread, tail } = work;
+  thread.address = advance(thread.address, [...tail, said]);
+  thread.messages.push(...tail, said);
+  work.rounds += 1;
+  work.tail = [];
+  work.calls = [...toolCalls];
+}
+
+function end(session: LiveSession, turn: Turn, work: Work, report: StepReport): StepReport {
+  for (const [key, value] of Object.entries(work.remembered)) session.phaseContext.remember(key, value);
+  closeWork(turn, work);
+  return report;
 }
 
 /** One round of the model. Its text so far can be followed while it runs. */
-async function think(
-  session: LiveSession,
-  turn: Turn,
-  work: Work,
-  round: number,
-  tail: readonly Message[],
-): Promise<RunAgentResult> {
-  const { phase, agent, part, step } = work;
+async function think(session: LiveSession, turn: Turn, work: Work): Promise<RunAgentResult> {
+  const { phase, agent, part, step, tail } = work;
+  if (session.hasBudget) await keepBudget(session, turn, step);
+  const round = work.rounds + 1;
+  session.context.maybeCheckpoint(round, CHECKPOINT_ROUNDS, new Date().toISOString(), { turn: turn.number });
   const at = { turnId: turn.id, ...(step === undefined ? {} : { step }) };
   const name = label(turn, `${part}/${round}`, `${step === undefined ? phase : `step ${step}`} · ${agent}`);
   const { activityId } = name;
+  const { id, address } = work.thread;
   const input = {
     ...agentCall(session, turn, agent),
     phase,
-    thread: { id: turn.thread?.id ?? '', address: turn.thread?.address ?? EMPTY_TRANSCRIPT },
+    thread: { id, address },
     tail,
-    tools: work.tools,
+    tools: toolsOf(session, work),
   };
   const isPartial = (result: RunAgentResult) => result.finish === 'interrupted';
   const reply = await session.call(
@@ -95,83 +90,4 @@ async function think(
     throw new CancelledFailure('interrupted');
   }
   return reply;
-}
-
-/** One tool call. What goes wrong is told to the agent, which can do something about it. */
-async function act(session: LiveSession, turn: Turn, work: Work, call: ToolCall, part: string): Promise<Message> {
-  const facts = session.state.team.definition.tools[call.name];
-  const answer = (text: string): Message => ({ role: 'tool', toolCallId: call.id, text });
-  if (!facts || !work.tools.includes(call.name)) {
-    return answer(`There is no tool "${call.name}" here. Tools: ${work.tools.join(', ') || 'none'}.`);
-  }
-  const at = { turnId: turn.id, ...(work.step === undefined ? {} : { step: work.step }) };
-  const what = oneLine(`${call.name} ${describe(call.arguments)}`);
-  const name = label(turn, `${work.part}/${part}`, work.step === undefined ? what : `step ${work.step} · ${what}`);
-  const { activityId } = name;
-  turn.usage = addUsage(turn.usage, { toolCalls: 1 });
-  session.countTool(work.agent);
-  const input = {
-    tool: call.name,
-    arguments: call.arguments,
-    key: activityId,
-    ...(session.state.config.workspace === undefined ? {} : { workspace: session.state.config.workspace }),
-  };
-  let status: 'ok' | 'failed' | 'unknown' = 'failed';
-  try {
-    const isStoppable = facts.effects === 'none';
-    const result = await session.call(
-      () => {
-        session.record({ type: 'tool-started', ...at, activityId, tool: call.name, summary: what });
-        return activities.runTool(name, facts, input);
-      },
-      { isStoppable },
-    );
-    ({ status } = result);
-    addArtifacts(turn, work, result.artifacts);
-    return answer(result.text);
-  } catch (error) {
-    if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error;
-    if (facts.effects === 'external' && error.cause instanceof TimeoutFailure) {
-      status = 'unknown';
-      return answer(
-        'The worker stopped while this ran: its outcome is unknown. Find out what happened before you repeat it.',
-      );
-    }
-    return answer(`${call.name} failed: ${fromFailure(error)?.message ?? error.cause?.message ?? error.message}`);
-  } finally {
-    session.record({ type: 'tool-ended', ...at, activityId, status });
-  }
-}
-
-function addArtifacts(turn: Turn, work: Work, paths: readonly string[]): void {
-  turn.artifacts = [...new Set([...turn.artifacts, ...paths])];
-  const step = turn.steps.find(({ number }) => number === work.step);
-  if (step) step.artifacts = [...new Set([...step.artifacts, ...paths])];
-}
-
-function parseReport(call: ToolCall): { report?: StepReport; problem?: string } {
-  try {
-    const { status, summary } = JSON.parse(call.arguments) as Partial<Record<keyof StepReport, unknown>>;
-    if ((status === 'done' || status === 'failed') && typeof summary === 'string')
-      return { report: { status, summary } };
-  } catch {
-    // Not JSON: answered below like any other wrong form.
-  }
-  return { problem: `${REPORT_STEP} takes {"status": "done" or "failed", "summary": text}. Call it again.` };
-}
-
-/** The values of a call's arguments, as far as they fit in a line. */
-function describe(argumentsText: string): string {
-  try {
-    const values: unknown = JSON.parse(argumentsText);
-    if (typeof values === 'object' && values !== null) {
-      return Object.values(values)
-        .filter((value) => typeof value === 'string' || typeof value === 'number')
-        .map((value) => oneLine(String(value), 40))
-        .join(' ');
-    }
-  } catch {
-    // Not JSON: shown as it is.
-  }
-  return oneLine(argumentsText, 40);
 }

@@ -3,37 +3,47 @@ import type { Turn } from '../../contracts/session.ts';
 import type { NextStep } from '../../contracts/turn.ts';
 import { activities } from '../activities.ts';
 import type { LiveSession } from '../live-session.ts';
-import { agentCall, ask, label } from './call.ts';
+import { agentCall, ask, label, wordsOf } from './call.ts';
+import { MAX_CLARIFICATIONS } from './clarify.ts';
 
 export async function route(session: LiveSession, turn: Turn): Promise<NextStep> {
   const { definition } = session.state.team;
   const router = definition.routing.agent;
+  const answered = turn.answers?.length ?? 0;
   session.setPhase(turn, 'routing');
   const { decision, source } = await ask(session, turn, router, () =>
-    activities.route(label(turn, 'route'), { ...agentCall(session, turn, router), message: turn.text }),
+    activities.route(label(turn, answered === 0 ? 'route' : `route/${answered + 1}`, 'route'), {
+      ...agentCall(session, turn, router),
+      message: wordsOf(turn),
+    }),
   );
   const known = Object.hasOwn(definition.agents, decision.primaryAgent);
   turn.agent = known ? decision.primaryAgent : definition.answering.agent;
-  turn.route = decision.route;
+  turn.route = decision.route === 'clarify' && answered >= MAX_CLARIFICATIONS ? 'one-shot' : decision.route;
   turn.routeReason = source === 'model' ? decision.reason : `${decision.reason} (${source})`;
-  turn.task = decision.refinedTask.trim() || turn.text;
-  session.remember('route', { route: decision.route, agent: turn.agent, task: turn.task });
+  turn.task = decision.refinedTask.trim() || wordsOf(turn);
+  session.phaseContext.remember('route', { route: turn.route, agent: turn.agent, task: turn.task });
   session.record({
     type: 'routed',
     turnId: turn.id,
-    route: decision.route,
+    route: turn.route,
     agent: turn.agent,
     reason: turn.routeReason,
   });
-  switch (decision.route) {
+  switch (turn.route) {
     case 'one-shot':
       return { kind: 'one-shot', agent: turn.agent };
     case 'planned':
       return { kind: 'plan' };
     case 'clarify':
-      return {
-        kind: 'end',
-        outcome: { status: 'awaiting-input', reply: decision.questions.join('\n'), questions: decision.questions },
-      };
+      return askBack(session, turn, decision.questions);
   }
+}
+
+function askBack(session: LiveSession, turn: Turn, questions: readonly string[]): NextStep {
+  if (session.state.schemaVersion >= 2) {
+    turn.questions = [...questions];
+    return { kind: 'clarify' };
+  }
+  return { kind: 'end', outcome: { status: 'awaiting-input', reply: questions.join('\n'), questions } };
 }

@@ -1,13 +1,15 @@
-/** One step of a plan: its agent works until it reports, with as many attempts as the team allows. */
-import { ActivityFailure, isCancellation } from '@temporalio/workflow';
+/** Steps of a plan: each agent works until it reports, with as many attempts as the team allows. */
+import { ActivityFailure, isCancellation, workflowInfo } from '@temporalio/workflow';
 import type { StepReport } from '../../contracts/activities.ts';
 import { type ErrorType, fromFailure, toFailure } from '../../contracts/errors.ts';
-import { workflowInfo } from '@temporalio/workflow';
+import { MAX_STEP_REDOS } from '../../contracts/limits.ts';
 import type { Turn } from '../../contracts/session.ts';
 import type { NextStep, Step } from '../../contracts/turn.ts';
-import { oneLine } from '../views/details.ts';
 import type { LiveSession } from '../live-session.ts';
-import { allowedTools, runRounds } from './rounds.ts';
+import { approvalsOf } from '../policies.ts';
+import { MoveOn } from '../requests.ts';
+import { oneLine } from '../views/details.ts';
+import { runRounds } from './rounds.ts';
 
 /** Summaries that go into a later step whole; older ones are shortened. */
 const WHOLE_SUMMARIES = 3;
@@ -15,59 +17,134 @@ const MAX_SUMMARY = 4_000;
 const MAX_OLD_SUMMARY = 400;
 
 /** Errors that another attempt with the same words will not mend. */
-const FINAL: readonly ErrorType[] = ['ModelRejected', 'ContextOverflow'];
+const FINAL: readonly ErrorType[] = ['ModelRejected', 'ContextOverflow', 'BudgetReached', 'RequestExpired', 'Rejected'];
 
-export async function runStep(session: LiveSession, turn: Turn, number: number): Promise<NextStep> {
-  const step = turn.steps[number - 1];
-  if (!step) return { kind: 'answer' };
+/** The step with this number, and those after it that may run at the same time. */
+export async function runSteps(session: LiveSession, turn: Turn, number: number): Promise<NextStep> {
+  const first = turn.steps[number - 1];
+  if (!first) return { kind: 'answer' };
+  const { beforeStep, afterStep } = asked(session);
+  const group = [first];
+  // Whoever wants to be asked about each step gets them one after another.
+  for (let next = turn.steps[number]; next?.alongside && !beforeStep && !afterStep;) {
+    group.push(next);
+    next = turn.steps[next.number];
+  }
+  session.setPhase(turn, 'executing');
+  const ends = await Promise.allSettled(group.map((step) => runStep(session, turn, step)));
+  const failures = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
+  // A step that failed counts more than one that would go on in the next run.
+  const failure = failures.find((reason) => !(reason instanceof MoveOn)) ?? failures[0];
+  if (failure !== undefined) throw failure;
+  return afterStep && first.status === 'completed'
+    ? { kind: 'review-step', number }
+    : { kind: 'step', number: number + group.length };
+}
+
+function asked({ state }: LiveSession): { beforeStep: boolean; afterStep: boolean } {
+  const { beforeStep = false, afterStep = false } = state.schemaVersion >= 2 ? approvalsOf(state) : {};
+  return { beforeStep, afterStep };
+}
+
+async function runStep(session: LiveSession, turn: Turn, step: Step): Promise<void> {
+  if (step.status === 'completed' || step.status === 'skipped') return;
+  if (step.status === 'pending' && asked(session).beforeStep && (await isSkipped(session, turn, step))) {
+    endStep(session, turn, step, 'skipped', 'Skipped.');
+    return;
+  }
   const limit = session.state.team.definition.limits.stepAttempts;
   let problem = '';
-  session.setPhase(turn, 'executing');
-  while (step.attempts < limit) {
-    step.attempts += 1;
-    step.status = 'in-progress';
-    session.record({
-      type: 'step-started',
-      turnId: turn.id,
-      step: number,
-      agent: step.agent,
-      task: step.task,
-      attempt: step.attempts,
-    });
+  for (;;) {
+    // Where it is in progress already, it began in the run before.
+    if (step.status !== 'in-progress') {
+      if (step.attempts >= limit) break;
+      beginStep(session, turn, step);
+    }
     const report = await attemptStep(session, turn, step, problem);
-    step.status = report.status === 'done' ? 'completed' : 'failed';
-    step.summary = report.summary.slice(0, MAX_SUMMARY);
-    session.touch();
-    session.record({ type: 'step-ended', turnId: turn.id, step: number, status: step.status, summary: step.summary });
+    const summary = report.summary.slice(0, MAX_SUMMARY);
+    endStep(session, turn, step, report.status === 'done' ? 'completed' : 'failed', summary);
     if (report.status === 'done') {
-      const done = turn.steps.filter(({ status }) => status === 'completed');
-      session.remember(
-        'results',
-        done.map(({ summary, number: of }) => ({ step: of, summary: oneLine(summary, MAX_OLD_SUMMARY) })),
-      );
-      return { kind: 'step', number: number + 1 };
+      rememberResults(session, turn);
+      return;
     }
     problem = report.summary;
   }
   throw toFailure('StepFailed', {
-    step: number,
+    step: step.number,
     attempts: step.attempts,
     problem: oneLine(problem, 500),
     sessionId: workflowInfo().workflowId,
   });
 }
 
+async function isSkipped(session: LiveSession, turn: Turn, step: Step): Promise<boolean> {
+  const { decision } = await session.requests.ask(turn, {
+    key: `before/${nameOf(session, step)}/${step.tries ?? 0}`,
+    kind: 'before-step',
+    question: `Run step ${step.number}: ${oneLine(step.task)}?`,
+    options: ['approve', 'skip'],
+    onExpiry: { outcome: 'fail', words: 'the turn fails with its plan kept; `continue` asks again' },
+    step: step.number,
+    agent: step.agent,
+  });
+  return decision === 'skip';
+}
+
+/** The person's word on a step's result: go on, or have it done again. */
+export async function reviewStep(session: LiveSession, turn: Turn, number: number): Promise<NextStep> {
+  const step = turn.steps[number - 1];
+  if (!step) return { kind: 'answer' };
+  const redos = step.redos ?? 0;
+  const { decision, text } = await session.requests.ask(turn, {
+    key: `after/${nameOf(session, step)}/${step.tries ?? 0}`,
+    kind: 'after-step',
+    question: `Step ${number} is done: ${oneLine(step.summary)} Go on?`,
+    options: redos < MAX_STEP_REDOS ? ['continue', 'redo'] : ['continue'],
+    onExpiry: { outcome: 'continue', words: 'the turn goes on' },
+    step: number,
+    agent: step.agent,
+  });
+  if (decision === 'continue') return { kind: 'step', number: number + 1 };
+  Object.assign(step, { status: 'in-progress', redos: redos + 1, attempts: 0, feedback: text ?? '' });
+  beginStep(session, turn, step);
+  return { kind: 'step', number };
+}
+
+function beginStep(session: LiveSession, turn: Turn, step: Step): void {
+  step.attempts += 1;
+  step.tries = (step.tries ?? 0) + 1;
+  step.status = 'in-progress';
+  step.startedAt ??= new Date().toISOString();
+  const { number, agent, task, attempts } = step;
+  session.record({ type: 'step-started', turnId: turn.id, step: number, agent, task, attempt: attempts });
+}
+
+function endStep(session: LiveSession, turn: Turn, step: Step, status: Step['status'], summary: string): void {
+  step.status = status;
+  step.summary = summary;
+  step.endedAt = new Date().toISOString();
+  session.touch();
+  session.record({ type: 'step-ended', turnId: turn.id, step: step.number, status, summary });
+}
+
+/** Names the calls of a step. What began before steps had keys names them by their numbers. */
+function nameOf(session: LiveSession, { key, number }: Step): number {
+  return session.state.schemaVersion >= 2 ? (key ?? number) : number;
+}
+
 async function attemptStep(session: LiveSession, turn: Turn, step: Step, problem: string): Promise<StepReport> {
+  const attempt = session.state.schemaVersion >= 2 ? (step.tries ?? step.attempts) : step.attempts;
+  const name = nameOf(session, step);
   try {
     return await runRounds(session, turn, {
       phase: 'step',
       agent: step.agent,
-      part: step.attempts === 1 ? `step-${step.number}` : `step-${step.number}.${step.attempts}`,
+      part: attempt === 1 ? `step-${name}` : `step-${name}.${attempt}`,
       step: step.number,
       first: { role: 'user', text: brief(turn, step, problem) },
-      tools: allowedTools(session, step.agent),
     });
   } catch (error) {
+    if (error instanceof MoveOn) throw error;
     const known = fromFailure(error);
     if (isCancellation(error) || (known && FINAL.includes(known.type))) {
       step.status = isCancellation(error) ? 'pending' : 'failed';
@@ -76,6 +153,16 @@ async function attemptStep(session: LiveSession, turn: Turn, step: Step, problem
     if (!known && !(error instanceof ActivityFailure)) throw error;
     return { status: 'failed', summary: known?.message ?? (error as ActivityFailure).cause?.message ?? '' };
   }
+}
+
+function rememberResults(session: LiveSession, turn: Turn): void {
+  const done = turn.steps.filter(({ status }) => status === 'completed');
+  session.phaseContext.remember(
+    'results',
+    done.map(({ summary, number }) => ({ step: number, summary: oneLine(summary, MAX_OLD_SUMMARY) })),
+  );
+  // Kept now: whatever a step beside this one does, this one has ended.
+  session.phaseContext.commit();
 }
 
 /** Everything the agent of a step is told: the task, the plan, what is done, and its own part. */
@@ -92,5 +179,6 @@ function brief(turn: Turn, step: Step, problem: string): string {
     `# Done so far\n${summaries.join('\n\n') || 'Nothing yet.'}`,
     `# Your step\n${step.task}${step.notes.trim() === '' ? '' : `\n\nNotes: ${step.notes}`}`,
     ...(problem === '' ? [] : [`# The attempt before failed\n${oneLine(problem, MAX_SUMMARY)}`]),
+    ...(step.feedback ? [`# What the person wants done differently\n${step.feedback}`] : []),
   ].join('\n\n');
 }

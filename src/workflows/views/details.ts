@@ -17,7 +17,7 @@ export function detailsMarkdown(info: SessionInfo, turn: Turn | undefined): stri
   const lines = [
     `**${escape(info.name)}** · ${info.status}${info.suspendReason ? ` (${escape(info.suspendReason)})` : ''} · ${info.phase}`,
     '',
-    `${info.turns} turns · ${info.queueLength} waiting · ${usage.modelCalls} model calls · ${usage.toolCalls} tool calls · ${usage.inputTokens + usage.outputTokens} tokens`,
+    `${info.turns} turns · ${info.queueLength} waiting · ${usage.modelCalls} model calls · ${usage.toolCalls} tool calls · ${usage.inputTokens + usage.outputTokens} tokens${info.cost === null ? '' : ` · $${info.cost.toFixed(4)}`}`,
   ];
   if (turn) lines.push('', `### Turn ${turn.number} · ${turn.status}`, escape(oneLine(turn.text)));
   if (turn && turn.steps.length > 0) {
@@ -25,6 +25,16 @@ export function detailsMarkdown(info: SessionInfo, turn: Turn | undefined): stri
       '',
       ...turn.steps.map(
         (step) => `${MARK[step.status]} ${step.number}. ${escape(oneLine(step.task))} _(${step.agent})_`,
+      ),
+    );
+  }
+  if (info.pendingApprovals.length > 0) {
+    lines.push(
+      '',
+      '### Waiting for a person',
+      ...info.pendingApprovals.map(
+        ({ id, kind, question, options, expiresAt, onExpiry }) =>
+          `- **${id}** (${kind}) ${escape(oneLine(question))} — ${options.join(' / ')}, until ${expiresAt}; then ${onExpiry.words}`,
       ),
     );
   }

@@ -1,6 +1,7 @@
 /** A session as a whole: what `load` gives to a caller, and what `export` writes to a file. */
 import { workflowInfo } from '@temporalio/workflow';
 import type { SessionExport } from '../../contracts/export.ts';
+import type { Json } from '../../contracts/json.ts';
 import type { LoadedSession } from '../../contracts/messages.ts';
 import type { LiveSession } from '../live-session.ts';
 import { planView, turnView } from './views.ts';
@@ -13,7 +14,8 @@ export function loadedSession({ state, context, info }: LiveSession): LoadedSess
     context: context.view().values,
     phase: info.phase,
     step: info.step,
-    plan: state.saved?.plan ?? planView(state)?.steps ?? null,
+    // JSON in any case, which the type of a step, with fields that may be absent, does not say.
+    plan: state.saved?.plan ?? (planView(state)?.steps as Json | undefined) ?? null,
     status: state.status,
     config: state.config,
     createdAt: state.createdAt,
@@ -45,5 +47,7 @@ export function exportOf({ state, context }: LiveSession): SessionExport {
     turns: state.recent.map((turn) => turnView(turn, state)),
     context: context.toJSON(),
     usage: state.usage,
+    segments: state.segments,
+    ratings: state.ratings,
   };
 }

@@ -37,15 +37,16 @@ describe('agents: a session that overrides an agent', () => {
   });
 
   it('[A03] is kept by agentId#sessionId beside the shared team@digest, with name and metadata', async () => {
-    const { cache } = world();
+    const { cache, opened } = world();
     await cache.withTeam(
       'ses_01ABCDEF',
       team.digest,
       () => Promise.resolve(team),
       async ({ agent }) => void agent('writer', override),
     );
-    assert.deepEqual(cache.entries(), [
-      { kind: 'shared', key: `small@${team.digest}`, leases: 0, instances: 1 },
+    const entries = cache.entries().map(({ idleMs: _, ...entry }) => entry);
+    assert.deepEqual(entries, [
+      { kind: 'shared', key: `small@${team.digest}`, leases: 0, instances: [opened[0]], isClosing: false },
       {
         kind: 'private',
         key: 'writer#ses_01ABCDEF',

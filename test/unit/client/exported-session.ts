@@ -1,22 +1,20 @@
 /** An exported session as it would come from a file. */
+import { digestOf } from '../../../src/digest.ts';
 import type { SessionExport } from '../../../src/index.ts';
 
 const AT = '2026-01-02T03:04:05.000Z';
-const TEAM: SessionExport['team'] = {
-  digest: 'abc',
-  definition: {
-    schemaVersion: 1,
-    name: 'default',
-    description: 'a team',
-    model: 'test',
-    routing: { agent: 'router' },
-    planning: { agent: 'planner', reviews: 1, maxSteps: 20 },
-    answering: { agent: 'writer' },
-    limits: { rounds: 16, stepAttempts: 3 },
-    modes: {},
-    agents: {},
-    tools: {},
-  },
+const DEFINITION: SessionExport['team']['definition'] = {
+  schemaVersion: 1,
+  name: 'default',
+  description: 'a team',
+  model: 'test',
+  routing: { agent: 'router' },
+  planning: { agent: 'planner', reviews: 1, maxSteps: 20 },
+  answering: { agent: 'writer' },
+  limits: { rounds: 16, stepAttempts: 3 },
+  modes: {},
+  agents: {},
+  tools: {},
 };
 const NO_USAGE = { inputTokens: 0, outputTokens: 0, modelCalls: 0, toolCalls: 0 };
 
@@ -44,7 +42,7 @@ export function exportedSession(turns: number): SessionExport {
       turnCount: turns,
       saved: null,
     },
-    team: TEAM,
+    team: { digest: digestOf(DEFINITION), definition: DEFINITION },
     conversation: numbers.flatMap((turn) => [
       { role: 'user' as const, text: `question ${turn}`, turnId: `turn-${turn}`, turn },
       { role: 'assistant' as const, text: `answer ${turn}`, turnId: `turn-${turn}`, turn },

@@ -40,6 +40,28 @@ describe('the server that a client uses', () => {
     );
   });
 
+  it('has the Web UI that COPILOT_UI_URL names, before any other', async () => {
+    await writeFile(join(home, 'server.json'), JSON.stringify(record));
+    const COPILOT_UI_URL = 'https://ui.example/temporal/';
+    for (const changes of [{ COPILOT_UI_URL }, { COPILOT_UI_URL, TEMPORAL_ADDRESS: 'temporal.example' }]) {
+      assert.equal((await findServer(isolatedConfig(home, changes))).uiUrl, 'https://ui.example/temporal');
+    }
+    assert.throws(() => isolatedConfig(home, { COPILOT_UI_URL: 'localhost:8080' }), /COPILOT_UI_URL=localhost:8080/);
+  });
+
+  it('says what named it', async () => {
+    const source = async (changes: Record<string, string> = {}, address?: string): Promise<string> =>
+      (await findServer(isolatedConfig(home, changes), { address })).source;
+    const TEMPORAL_CONFIG_FILE = join(home, 'temporal.toml');
+    await writeFile(TEMPORAL_CONFIG_FILE, '[profile.default]\naddress = "cloud.example:7233"\n');
+    assert.equal(await source(), 'default');
+    await writeFile(join(home, 'server.json'), JSON.stringify(record));
+    assert.equal(await source(), 'home');
+    assert.equal(await source({ TEMPORAL_CONFIG_FILE }), 'profile');
+    assert.equal(await source({ TEMPORAL_CONFIG_FILE, TEMPORAL_ADDRESS: 'a:1' }), 'TEMPORAL_ADDRESS');
+    assert.equal(await source({ TEMPORAL_ADDRESS: 'a:1' }, 'b:2'), 'caller');
+  });
+
   it('is the one of a profile, with its TLS and key', async () => {
     const file = join(home, 'temporal.toml');
     await writeFile(

@@ -116,7 +116,8 @@ export function startEngine(options: { baseUrl: string; workspace: string; tools
       for (const call of reply.toolCalls) {
         called.push(call.name);
         assert.ok(offered.includes(call.name), `${call.name} is not offered`);
-        const context = { workspace: options.workspace, idempotencyKey: `k/${round}`, signal };
+        const network = { allow: [], private: false };
+        const context = { workspace: options.workspace, idempotencyKey: `k/${round}`, signal, network };
         const text = await runTool(call.name, call.arguments, context).then(
           (result) => result.text,
           (error: Error) => error.message,

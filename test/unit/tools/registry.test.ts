@@ -15,17 +15,21 @@ describe('the tool registry', () => {
   const refused = (tool: string, argumentsText: string): Promise<string> =>
     problemOf(tool, runTool(tool, argumentsText, world.context));
 
-  it('has seven tools, and only code has effects outside', () => {
+  it('has eleven tools, and those that a repetition would harm have effects outside', () => {
     assert.deepEqual(
       [...tools.values()].map(({ name, effects, category }) => `${name} ${effects} ${category}`),
       [
         'list_files none read',
         'read_file none read',
         'write_file none write',
+        'edit_file external write',
+        'append_file external write',
         'search_files none read',
         'csv_profile none read',
         'calculate none read',
+        'fetch_url none network',
         'run_code external code',
+        'shell external shell',
       ],
     );
     assert.equal(findTool('read_file')?.name, 'read_file');

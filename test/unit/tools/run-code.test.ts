@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ToolResult } from '../../../src/contracts/tool.ts';
 import { findIsolation } from '../../../src/tools/code/isolation.ts';
+import { SEARCH_PATH } from '../../../src/tools/code/workspace-run.ts';
 import { parseArguments } from '../../../src/tools/registry.ts';
-import { runCodeWith, SEARCH_PATH } from '../../../src/tools/run-code.ts';
+import { runCodeWith } from '../../../src/tools/run-code.ts';
 import type { ToolWorld } from './tool-world.ts';
 import { createToolWorld, eventually, problemOf } from './tool-world.ts';
 

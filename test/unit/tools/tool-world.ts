@@ -22,7 +22,8 @@ export async function createToolWorld(signal: AbortSignal = new AbortController(
   const folder = await mkdtemp(join(tmpdir(), 'tool-world-'));
   const workspace = join(folder, 'workspace');
   await mkdir(workspace);
-  const context = { workspace, idempotencyKey: 'ses_1/1/1/1', signal };
+  const network = { allow: [], private: false };
+  const context = { workspace, idempotencyKey: 'ses_1/1/1/1', signal, network };
   const call = (tool: string, input: unknown): Promise<ToolResult> => runTool(tool, JSON.stringify(input), context);
   return {
     folder,

@@ -7,6 +7,7 @@ import { ABILITIES, admit, converse, HOW_TO_GET_A_MODEL } from './conversation.t
 import { listFiles, readFiles, searchFiles } from './files.ts';
 import { CannotDo, type Desk, type Finding, type Work } from './skill.ts';
 import { answerFromTables } from './tables/tables.ts';
+import { callTool } from './tool-call.ts';
 import { writeFile } from './writing.ts';
 
 export interface Outcome {
@@ -44,6 +45,8 @@ function* act(action: Action, desk: Desk): Work<Finding[]> {
       return [yield* calculate(action)];
     case 'code':
       return yield* runCode(action, desk);
+    case 'call':
+      return [yield* callTool(action.text, desk.prompt)];
     case 'say':
       return [talk(action, desk)];
   }

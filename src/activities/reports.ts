@@ -1,0 +1,21 @@
+/** What the engine leaves in the workspace when a planned turn has ended. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ReportInput } from '../contracts/activities.ts';
+import { writeInside } from '../tools/workspace.ts';
+import { inScope } from './scope.ts';
+
+/** @returns paths of the files, relative to the workspace */
+export async function writeReports(workspaceRoot: string, input: ReportInput): Promise<readonly string[]> {
+  return await inScope(async ({ sessionId }) => {
+    const workspace = input.workspace ?? join(workspaceRoot, sessionId);
+    await mkdir(workspace, { recursive: true });
+    const paths: string[] = [];
+    for (const [name, content] of Object.entries(input.files)) {
+      const path = `${input.folder}/${name}`;
+      await writeInside({ workspace, tool: 'reports' }, path, `${JSON.stringify(content, undefined, 2)}\n`);
+      paths.push(path);
+    }
+    return paths;
+  });
+}

@@ -1,0 +1,83 @@
+/** The tools of an open team: what models see of them, agent by agent, and the MCP servers behind some. */
+import type { Logger } from 'pino';
+import { CopilotError } from '../contracts/errors.ts';
+import type { TeamDefinition } from '../contracts/team.ts';
+import type { ToolSchema } from '../models/openai.ts';
+import { McpServers } from '../tools/mcp.ts';
+import { splitName } from '../tools/mcp/names.ts';
+import { findTool, modelSchema } from '../tools/registry.ts';
+
+export interface ToolOptions {
+  /** The worker's environment, see {@link McpServers.open}. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly log: Logger;
+}
+
+export class TeamTools {
+  readonly #definition: TeamDefinition;
+  readonly #builtIn: ReadonlyMap<string, ToolSchema>;
+  /** By agent. Filled in place, since private agents share the list of the agent that they change. */
+  readonly #schemas: ReadonlyMap<string, ToolSchema[]>;
+  #mcp: McpServers | undefined;
+
+  /** Opens nothing yet. @throws CopilotError `Internal` where this worker lacks a built-in tool of the team */
+  constructor(definition: TeamDefinition) {
+    const agents = Object.values(definition.agents);
+    const named = [...Object.keys(definition.tools), ...agents.flatMap(({ tools }) => tools)];
+    const builtIn = new Set(named.filter((name) => !splitName(name)));
+    this.#definition = definition;
+    this.#builtIn = new Map([...builtIn].map((name) => [name, schemaOf(name, definition.name)]));
+    this.#schemas = new Map(agents.map(({ id }) => [id, []]));
+  }
+
+  /** Opens the MCP servers. @throws as {@link McpServers.open}, and nothing is open then */
+  async open({ environment, log }: ToolOptions): Promise<void> {
+    const mcp = await McpServers.open(this.#definition, { environment, log, onTools: () => this.#fill() });
+    this.#mcp = mcp;
+    this.#fill();
+    for (const { id, tools } of Object.values(this.#definition.agents)) {
+      for (const tool of tools.filter((name) => splitName(name) && mcp.schemas(name).length === 0)) {
+        // A server may come to list it; without it the agent can do the rest.
+        log.warn(
+          { team: this.#definition.name, agent: id, tool, near: mcp.near(tool) },
+          'MCP server lists no such tool',
+        );
+      }
+    }
+  }
+
+  /** Of the tools of an agent, in the order of its list; the same array all the time. */
+  schemas(agent: string): readonly ToolSchema[] {
+    return this.#schemas.get(agent) ?? [];
+  }
+
+  /** @throws as {@link McpServers.call}; an `Error` before `open` */
+  callMcp(...args: Parameters<McpServers['call']>): ReturnType<McpServers['call']> {
+    if (!this.#mcp) throw new Error('the MCP servers are not open');
+    return this.#mcp.call(...args);
+  }
+
+  /** @throws AggregateError, see {@link McpServers.close} */
+  async close(): Promise<void> {
+    await this.#mcp?.close();
+  }
+
+  #fill(): void {
+    const mcp = this.#mcp;
+    if (!mcp) return;
+    for (const { id, tools } of Object.values(this.#definition.agents)) {
+      const found = tools.flatMap((name) => this.#builtIn.get(name) ?? mcp.schemas(name));
+      // `server.*` beside `server.tool` names it twice, which the API of models refuses.
+      const unique = new Map(found.map((schema) => [schema.name, schema]));
+      this.#schemas.get(id)?.splice(0, Infinity, ...unique.values());
+    }
+  }
+}
+
+function schemaOf(name: string, team: string): ToolSchema {
+  const tool = findTool(name);
+  if (tool) return modelSchema(tool);
+  throw new CopilotError('Internal', {
+    problem: `Team ${team} uses the tool "${name}", which this worker does not have. Update the worker, or take the tool out of the team.`,
+  });
+}

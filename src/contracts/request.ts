@@ -1,0 +1,83 @@
+/** What a session asks of people: each request waits, is decided once, and expires with an outcome that is told before. */
+import { z } from 'zod';
+import type { ToolCategory } from './team.ts';
+
+export const RequestKind = z.enum(['plan', 'before-step', 'after-step', 'tool', 'budget', 'input']);
+export type RequestKind = z.infer<typeof RequestKind>;
+
+/**
+ * `plan`: approve, modify (with feedback), reject. `before-step`: approve, skip. `after-step`: continue, redo (with
+ * feedback). `tool`: once, session (all tools of its category from now on), deny. `budget`: raise, stop. `input`: answer.
+ */
+export const Decision = z.enum([
+  'approve',
+  'modify',
+  'reject',
+  'skip',
+  'continue',
+  'redo',
+  'once',
+  'session',
+  'deny',
+  'raise',
+  'stop',
+  'answer',
+]);
+export type Decision = z.infer<typeof Decision>;
+
+/** What happens where nobody decides in time. */
+export interface Expiry {
+  /** The decision that is taken then, or `fail`: the turn fails, and `continue` asks again. */
+  readonly outcome: Decision | 'fail';
+  /** The same in words. */
+  readonly words: string;
+}
+
+/** A request that waits. */
+export interface PendingRequest {
+  /** Unique in the session, such as `req-3`. */
+  readonly id: string;
+  readonly kind: RequestKind;
+  readonly turnId: string;
+  readonly turn: number;
+  readonly step: number | null;
+  readonly agent: string | null;
+  /** What is asked, for people. */
+  readonly question: string;
+  /** The call that waits, with `tool`. */
+  readonly tool: { readonly name: string; readonly category: ToolCategory; readonly arguments: string } | null;
+  readonly options: readonly Decision[];
+  readonly createdAt: string;
+  readonly expiresAt: string;
+  readonly onExpiry: Expiry;
+}
+
+/** How a request ended. */
+export interface Verdict {
+  /** `withdrawn`: its turn ended before anyone decided. */
+  readonly decision: Decision | 'expired' | 'withdrawn';
+  /** Who decided; `the clock` where it expired. */
+  readonly by: string;
+  readonly at: string;
+  /** Feedback, reason or answer. */
+  readonly text?: string;
+  /** New limit, with `raise`. */
+  readonly limit?: number;
+}
+
+export type DecidedRequest = PendingRequest & { readonly verdict: Verdict };
+
+/** A request in the session's state: `verdict` is there between the decision and the moment the turn takes it up. */
+export interface OpenRequest extends PendingRequest {
+  /** What it is about: the same question of the same turn has the same key, also in the next run. */
+  readonly key: string;
+  expiresAt: string;
+  verdict?: Verdict;
+}
+
+/** All calls of this category are allowed from now on. */
+export interface Grant {
+  readonly category: ToolCategory;
+  readonly by: string;
+  readonly at: string;
+}

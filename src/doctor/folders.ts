@@ -1,0 +1,60 @@
+/** Whether what sessions write has a place to go. Nothing is made or written. */
+import { access, constants, stat, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Config } from '../config.ts';
+import { type Check, missing, ok, warning } from './check.ts';
+
+const MIB = 1024 * 1024;
+const GIB = 1024 * MIB;
+const FEW_BYTES = 2 * GIB;
+const TOO_FEW_BYTES = 200 * MIB;
+
+export async function checkFolders(config: Config): Promise<Check[]> {
+  return await Promise.all([
+    checkFolder('home folder', config.homeDir, 'COPILOT_HOME'),
+    checkFolder('workspaces', config.workspaceRoot, 'COPILOT_WORKSPACE_ROOT'),
+    checkFolder('archive', config.archiveDir, 'COPILOT_ARCHIVE_DIR'),
+  ]);
+}
+
+/** Free space where there is least of it. */
+export async function checkDisk({ homeDir, workspaceRoot, archiveDir }: Config): Promise<Check> {
+  const spaces = await Promise.all(
+    [homeDir, workspaceRoot, archiveDir].map(async (folder) => {
+      const { bavail, bsize } = await statfs(await nearestFolder(folder));
+      return { folder, bytes: bavail * bsize };
+    }),
+  );
+  const { folder, bytes } = spaces.reduce((least, space) => (space.bytes < least.bytes ? space : least));
+  const free = `${(bytes / GIB).toFixed(1)} GiB free for ${folder}`;
+  const hint = `Make room, or move it by COPILOT_HOME. What is large: du -sh ${quoted(folder)}/*`;
+  if (bytes < TOO_FEW_BYTES) return missing('disk', free, hint);
+  return bytes < FEW_BYTES ? warning('disk', free, hint) : ok('disk', free);
+}
+
+async function checkFolder(check: string, folder: string, variable: string): Promise<Check> {
+  const there = await nearestFolder(folder);
+  if (!(await stat(there)).isDirectory()) {
+    return missing(check, `${there} is a file`, `Move it away, or name another folder: export ${variable}=…`);
+  }
+  try {
+    await access(there, constants.W_OK | constants.X_OK);
+  } catch {
+    const hint = `sudo chown -R "$(id -un)" ${quoted(there)}, or name another folder: export ${variable}=…`;
+    return missing(check, `${there} cannot be written to`, hint);
+  }
+  return ok(check, there === folder ? folder : `${folder}, to be made`);
+}
+
+/** The path itself, or what there is of the way to it. */
+async function nearestFolder(path: string): Promise<string> {
+  for (let there = path; ; there = dirname(there)) {
+    const exists = await stat(there).then(
+      () => true,
+      () => false,
+    );
+    if (exists || there === dirname(there)) return there;
+  }
+}
+
+const quoted = (path: string): string => `'${path.replaceAll("'", String.raw`'\''`)}'`;

@@ -1,0 +1,95 @@
+/** Changes of a file that keep the rest of it. Those of one file go one after another, so that none is lost. */
+import { lstatSync } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
+import type { Place, Scope } from './workspace.ts';
+import { openInside, refusal, resolveInside, shown, writeInside } from './workspace.ts';
+
+/** What is running, or waiting, for a file by its path. */
+const queues = new Map<string, Promise<unknown>>();
+
+/**
+ * Replaces a file by what `change` makes of its content, whole or not at all.
+ * @throws CopilotError `ToolFailed` for anything but a regular file of at most `maxBytes`, and where somebody else has
+ * changed the file meanwhile; what `change` throws
+ */
+export async function updateInside(
+  scope: Scope,
+  path: string,
+  maxBytes: number,
+  change: (content: Buffer) => string | Buffer,
+): Promise<Place> {
+  const { absolute } = await resolveInside(scope, path);
+  return await inTurn(absolute, async () => {
+    const { handle } = await openInside(scope, path, maxBytes);
+    try {
+      const before = await handle.stat({ bigint: true });
+      const content = change(await handle.readFile());
+      // The open handle keeps the old file's number from being given to a new one.
+      return await writeInside(scope, path, content, (target) => {
+        if (isSame(before, lstatSync(target, { bigint: true, throwIfNoEntry: false }))) return;
+        throw refusal(scope, `${shown(path)} was changed by somebody else meanwhile. Read it again, then repeat.`);
+      });
+    } finally {
+      await handle.close();
+    }
+  });
+}
+
+export interface Appended {
+  /** Relative to the workspace. */
+  readonly relative: string;
+  /** Of the whole file now. */
+  readonly bytes: number;
+  /** Whether the file had content, and that did not end with a line break. */
+  readonly continuesLine: boolean;
+}
+
+/**
+ * Puts text at the end of a file; the file and its folders are created where they are missing.
+ * @throws CopilotError `ToolFailed` for anything but a regular file of at most `maxBytes`
+ */
+export async function appendInside(scope: Scope, path: string, content: string, maxBytes: number): Promise<Appended> {
+  const { absolute } = await resolveInside(scope, path, { mustExist: false });
+  return await inTurn(absolute, async () => {
+    const { handle, relative, bytes } = await openInside(scope, path, maxBytes, { append: true });
+    try {
+      const continuesLine = bytes > 0 && (await lastByte(scope, path, maxBytes)) !== '\n'.charCodeAt(0);
+      await handle.writeFile(content);
+      await handle.sync();
+      return { relative, bytes: (await handle.stat()).size, continuesLine };
+    } finally {
+      await handle.close();
+    }
+  });
+}
+
+async function lastByte(scope: Scope, path: string, maxBytes: number): Promise<number | undefined> {
+  const { handle, bytes } = await openInside(scope, path, maxBytes);
+  try {
+    const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, Math.max(0, bytes - 1));
+    return buffer[0];
+  } finally {
+    await handle.close();
+  }
+}
+
+function isSame(before: BigIntStats, now: BigIntStats | undefined): boolean {
+  return (
+    now !== undefined &&
+    now.dev === before.dev &&
+    now.ino === before.ino &&
+    now.size === before.size &&
+    now.mtimeNs === before.mtimeNs
+  );
+}
+
+async function inTurn<T>(key: string, action: () => Promise<T>): Promise<T> {
+  const before = queues.get(key) ?? Promise.resolve();
+  const mine = before.then(action, action);
+  queues.set(key, mine);
+  try {
+    return await mine;
+  } finally {
+    if (queues.get(key) === mine) queues.delete(key);
+  }
+}

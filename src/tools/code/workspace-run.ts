@@ -1,0 +1,142 @@
+/** A command in the workspace: run with limits and a minimal environment, and told of in a form for the agent. */
+import { constants } from 'node:fs';
+import { access, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import type { Scope } from '../workspace.ts';
+import { resolveInside, walk } from '../workspace.ts';
+import type { ProcessLimits, ProcessOutcome } from './limited-process.ts';
+import { runLimited } from './limited-process.ts';
+
+/** Limits of every run but its time. */
+export const RUN_LIMITS: Omit<ProcessLimits, 'timeoutMs'> = {
+  memoryMiB: 1_024,
+  processes: 64,
+  openFiles: 256,
+  fileMiB: 256,
+  stdoutBytes: 80 * 1024,
+  stderrBytes: 20 * 1024,
+};
+/** Files looked at, before and after, to tell which are new or changed. */
+const MAX_FILES_COMPARED = 10_000;
+const MAX_ARTIFACTS = 200;
+const UNREPORTED: ReadonlySet<string> = new Set(['.git', 'node_modules', '__pycache__', '.cache', '.npm']);
+
+/** Where programs and what they call are looked for; the folder of this very node comes first. */
+export const SEARCH_PATH = [
+  ...new Set([dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin', '/opt/homebrew/bin']),
+].join(delimiter);
+
+export interface WorkspaceRun {
+  readonly outcome: ProcessOutcome;
+  /** Files that are new or changed, the first {@link MAX_ARTIFACTS}, relative to the workspace. */
+  readonly artifacts: readonly string[];
+  readonly moreArtifacts: number;
+}
+
+export interface RunRequest {
+  readonly command: readonly string[];
+  /** The `PATH` that it gets. */
+  readonly searchPath: string;
+  readonly stdin: string;
+  readonly timeoutSeconds: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs a command with the workspace as its folder and its home. It gets none of this program's variables; it and all
+ * that it started are ended at a limit, on abort, and when it exits.
+ * @throws the signal's reason where it aborts
+ */
+export async function runInWorkspace(scope: Scope, request: RunRequest): Promise<WorkspaceRun> {
+  const { command, searchPath, stdin, timeoutSeconds, signal } = request;
+  const { absolute: cwd } = await resolveInside(scope, '.');
+  const before = await listing(scope);
+  const temporaryFolder = await mkdtemp(join(tmpdir(), 'copilot-run-'));
+  try {
+    const outcome = await runLimited({
+      command,
+      cwd,
+      environment: { PATH: searchPath, HOME: cwd, LANG: 'C.UTF-8', TMPDIR: temporaryFolder },
+      stdin,
+      limits: { ...RUN_LIMITS, timeoutMs: timeoutSeconds * 1_000 },
+      signal,
+    });
+    const artifacts = changed(before, await listing(scope));
+    return {
+      outcome,
+      artifacts: artifacts.slice(0, MAX_ARTIFACTS),
+      moreArtifacts: Math.max(0, artifacts.length - MAX_ARTIFACTS),
+    };
+  } finally {
+    await rm(temporaryFolder, { recursive: true, force: true });
+  }
+}
+
+/** Absolute path of a program, or undefined where no folder of the search path has it. */
+export async function findProgram(searchPath: string, name: string): Promise<string | undefined> {
+  for (const folder of searchPath.split(delimiter)) {
+    const program = join(folder, name);
+    const isThere = await access(program, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return program;
+  }
+  return undefined;
+}
+
+/**
+ * First line: how it ended. Then the outputs and the files, each under its heading where there are any.
+ * @param memoryMiB the limit that is named where memory was the reason
+ */
+export function report(
+  { outcome, artifacts, moreArtifacts }: WorkspaceRun,
+  limits: { readonly timeoutSeconds: number; readonly memoryMiB: number },
+): string {
+  const { stdout, stderr, droppedBytes, durationMs } = outcome;
+  const moreFiles = moreArtifacts > 0 ? [`[and ${moreArtifacts} more]`] : [];
+  const sections = [
+    `${ending(outcome, limits)} Ran ${(durationMs / 1_000).toFixed(1)} s.`,
+    ...(stdout === '' ? [] : [`--- stdout ---\n${stdout.trimEnd()}`]),
+    ...(stderr === '' ? [] : [`--- stderr ---\n${stderr.trimEnd()}`]),
+    ...(droppedBytes > 0
+      ? [
+          `[${droppedBytes} more bytes of output were dropped; ${RUN_LIMITS.stdoutBytes} of stdout and ${RUN_LIMITS.stderrBytes} of stderr are kept. Print less, or write to a file.]`,
+        ]
+      : []),
+    ...(artifacts.length > 0 ? [`--- files written ---\n${[...artifacts, ...moreFiles].join('\n')}`] : []),
+  ];
+  return sections.join('\n');
+}
+
+function ending(
+  { exitCode, limitHit, stderr }: ProcessOutcome,
+  { timeoutSeconds, memoryMiB }: { readonly timeoutSeconds: number; readonly memoryMiB: number },
+): string {
+  const outOfMemory =
+    /JavaScript heap out of memory|^MemoryError|Array buffer allocation failed|Cannot allocate memory|cannot allocate \d+ bytes|memory exhausted/m;
+  if (limitHit === 'time') {
+    return `Stopped: not finished after ${timeoutSeconds} s, the time limit. It and everything it had started were ended.`;
+  }
+  if (limitHit === 'processes')
+    return `Stopped: more than ${RUN_LIMITS.processes} processes at once, which is the limit. All were ended.`;
+  if (limitHit === 'memory' || (exitCode !== 0 && outOfMemory.test(stderr))) {
+    return `Stopped: out of memory (exit code ${exitCode}); the limit is ${memoryMiB} MiB. Work on the data in parts.`;
+  }
+  if (exitCode === 137) return 'Exit code 137: killed, probably by a limit on memory or processor time.';
+  return `Exit code ${exitCode}.`;
+}
+
+async function listing(scope: Scope): Promise<ReadonlyMap<string, string>> {
+  const files = new Map<string, string>();
+  for await (const { path, kind, bytes, changedMs } of walk(scope, '.', { recursive: true, skip: UNREPORTED })) {
+    if (kind === 'file') files.set(path, `${bytes} ${changedMs}`);
+    if (files.size === MAX_FILES_COMPARED) break;
+  }
+  return files;
+}
+
+function changed(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string[] {
+  return [...after].flatMap(([path, state]) => (before.get(path) === state ? [] : [path]));
+}

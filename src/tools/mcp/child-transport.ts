@@ -1,0 +1,182 @@
+/**
+ * A server as a child process that speaks over stdin and stdout. The SDK's own transport ends the child alone, which
+ * leaves behind what it started (`npx` starts the real server), and may take four seconds for it.
+ * https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#stdio
+ */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ReadBuffer, serializeMessage } from '@modelcontextprotocol/sdk/shared/stdio.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
+import { ProcessTree } from '../code/process-tree.ts';
+
+export interface ChildCommand {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** The whole environment of the child, but for the mark by which its tree is known. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Longest message of a server, in bytes. */
+const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
+/** Kept of what it writes to stderr, in UTF-16 units. */
+const MAX_STDERR_TEXT = 2_000;
+/** How long it may take to end by itself once its input has ended, and then after SIGTERM. */
+const END_GRACE_MS = 500;
+const TERM_GRACE_MS = 1_000;
+/** How long the last output may be on its way after the process has ended. */
+const DRAIN_MS = 200;
+/** Stands in the environment of the whole tree, and in that of no other. */
+const MARK = 'COPILOT_MCP_INSTANCE';
+
+/** Leaders of the trees that run. */
+const running = new Set<number>();
+let watchesExit = false;
+
+export class ChildTransport implements Transport {
+  onclose?: () => void;
+  onerror?: (error: Error) => void;
+  onmessage?: (message: JSONRPCMessage) => void;
+  readonly #command: ChildCommand;
+  readonly #mark = randomUUID();
+  readonly #buffer = new ReadBuffer({ maxBufferSize: MAX_MESSAGE_BYTES });
+  #child: ChildProcessWithoutNullStreams | undefined;
+  #ended: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  #stderr = '';
+
+  constructor(command: ChildCommand) {
+    this.#command = command;
+  }
+
+  /** Process id, as long as it is known. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** The end of what the server wrote to stderr. */
+  get stderr(): string {
+    return this.#stderr.trim();
+  }
+
+  /** @throws the error of `spawn`, such as ENOENT */
+  async start(): Promise<void> {
+    const { command, args, environment } = this.#command;
+    // A group and session of its own: all of it can be ended, and Ctrl-C in our terminal is not meant for it.
+    const child = spawn(command, args, {
+      env: { ...environment, [MARK]: this.#mark },
+      stdio: 'pipe',
+      detached: true,
+    });
+    this.#child = child;
+    await once(child, 'spawn');
+    const { pid } = child;
+    if (pid === undefined) throw new Error(`${command} did not start`);
+    killAtExit(pid);
+    this.#ended = emitted(child, 'exit').then(() => this.#finish(child, pid));
+    child.on('error', (error) => this.onerror?.(error));
+    child.stdin.on('error', (error) => this.onerror?.(error));
+    child.stdout.on('error', (error) => this.onerror?.(error));
+    child.stdout.on('data', (chunk: Buffer) => this.#read(chunk));
+    child.stderr.on('error', () => undefined);
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr = (this.#stderr + text).slice(-MAX_STDERR_TEXT);
+    });
+  }
+
+  send(message: JSONRPCMessage): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (!this.#child || this.#closing) {
+        reject(Object.assign(new Error('the server is not running'), { code: 'ENOTCONN' }));
+        return;
+      }
+      this.#child.stdin.write(serializeMessage(message), (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  /** Resolves when nothing is left of the process and of what it started. May be called twice. */
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  async #end(): Promise<void> {
+    const [child, ended] = [this.#child, this.#ended];
+    if (!child || !ended) return;
+    child.stdin.end();
+    if (await endsWithin(ended, END_GRACE_MS)) return;
+    signalGroup(child.pid, 'SIGTERM');
+    if (await endsWithin(ended, TERM_GRACE_MS)) return;
+    signalGroup(child.pid, 'SIGKILL');
+    await ended;
+  }
+
+  /** After the end of the process, whatever its reason. */
+  async #finish(child: ChildProcessWithoutNullStreams, pid: number): Promise<void> {
+    // What it started may hold its output open, so this has an end too.
+    if (!child.stdout.closed) await endsWithin(emitted(child, 'close'), DRAIN_MS);
+    await new ProcessTree(pid, this.#mark).kill();
+    running.delete(pid);
+    for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
+    this.onclose?.();
+  }
+
+  #read(chunk: Buffer): void {
+    try {
+      this.#buffer.append(chunk);
+    } catch (error) {
+      this.onerror?.(asError(error));
+      void this.close();
+      return;
+    }
+    for (;;) {
+      try {
+        const message = this.#buffer.readMessage();
+        if (message === null) return;
+        this.onmessage?.(message);
+      } catch (error) {
+        // A line that is no message, such as a greeting: the next one may be.
+        this.onerror?.(asError(error));
+      }
+    }
+  }
+}
+
+/** Other than `once` of Node, it is not upset by an `error` in between. */
+function emitted(child: ChildProcessWithoutNullStreams, event: 'exit' | 'close'): Promise<void> {
+  return new Promise((resolve) => child.once(event, () => resolve()));
+}
+
+async function endsWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+  const timer = new AbortController();
+  const late = sleep(ms, false, { signal: timer.signal }).catch(() => false);
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    timer.abort();
+  }
+}
+
+/** For a program that ends without having closed its teams: a group of its own would outlive it. */
+function killAtExit(pid: number): void {
+  running.add(pid);
+  if (watchesExit) return;
+  watchesExit = true;
+  process.once('exit', () => {
+    for (const leader of running) signalGroup(leader, 'SIGKILL');
+  });
+}
+
+function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, signal);
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,75 @@
+/** The way to one server: a child process or streamable HTTP, with everything that it holds open. */
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { McpServer } from '../../contracts/team.ts';
+import { openTransport } from '../../models/transport.ts';
+import { ChildTransport } from './child-transport.ts';
+import { type Environment, processEnvironment, requestHeaders, type ServerName } from './variables.ts';
+
+export interface Link {
+  readonly transport: Transport;
+  /** What the server itself said about its trouble; may be empty. */
+  readonly lastWords: () => string;
+  /** Process id, where there is a process. */
+  readonly pid: () => number | undefined;
+  /** Resolves when processes and sockets are gone. May be called twice, and before the start. */
+  readonly end: () => Promise<void>;
+}
+
+/** How long a server is given to forget our session. */
+const FAREWELL_MS = 1_000;
+const NO_TIMEOUT = 0;
+const MAX_LAST_WORDS = 300;
+
+/** Starts nothing yet. @throws CopilotError `Internal`, see {@link processEnvironment} */
+export function makeLink(server: McpServer, environment: Environment, name: ServerName): Link {
+  return 'url' in server
+    ? httpLink(server.url, requestHeaders(server.headers ?? {}, environment, name))
+    : childLink(server, processEnvironment(server.env ?? {}, environment, name));
+}
+
+function childLink(
+  { command, args = [] }: { command: string; args?: string[] | undefined },
+  environment: Record<string, string>,
+): Link {
+  const transport = new ChildTransport({ command, args, environment });
+  return {
+    transport,
+    lastWords: () => lastWords(transport.stderr),
+    pid: () => transport.pid,
+    end: () => transport.close(),
+  };
+}
+
+/** Of what a server wrote to stderr, the line that most likely says what went wrong: a crash ends with other things. */
+function lastWords(stderr: string): string {
+  const lines = stderr.split('\n').filter((line) => line.trim() !== '');
+  const telling = lines.find((line) => /^\S*(?:error|exception)\b/i.test(line.trim())) ?? lines.at(-1) ?? '';
+  return telling.trim().slice(0, MAX_LAST_WORDS);
+}
+
+function httpLink(url: string, headers: Record<string, string>): Link {
+  // No kept connections: a call on one that has just died would be sent again, and must not be.
+  const sockets = openTransport(NO_TIMEOUT, { keepAlive: false });
+  const transport = new StreamableHTTPClientTransport(new URL(url), {
+    fetch: sockets.fetch,
+    requestInit: { headers },
+  });
+  const end = async (): Promise<void> => {
+    const late = new AbortController();
+    const farewell = transport.terminateSession().catch(() => undefined);
+    await Promise.race([farewell, sleep(FAREWELL_MS, undefined, { signal: late.signal }).catch(() => undefined)]);
+    late.abort();
+    await transport.close();
+    sockets.close();
+  };
+  let ending: Promise<void> | undefined;
+  // The SDK's types leave out `undefined` where its own interface has it.
+  return {
+    transport: transport as Transport,
+    lastWords: () => '',
+    pid: () => undefined,
+    end: () => (ending ??= end()),
+  };
+}

@@ -1,0 +1,50 @@
+/** What a tool of a server gives, as text for an agent. https://modelcontextprotocol.io/specification/2025-11-25/server/tools */
+import { isDeepStrictEqual } from 'node:util';
+import type { CallToolResult, ContentBlock } from '@modelcontextprotocol/sdk/types.js';
+
+/** Text blocks as they are, structured content as JSON unless a text says the same, anything else by name, type and size. */
+export function resultText({ content, structuredContent }: CallToolResult): string {
+  const parts = content.map(blockText);
+  const isSaid = content.some((block) => block.type === 'text' && saysTheSame(block.text, structuredContent));
+  if (structuredContent !== undefined && !isSaid) parts.push(JSON.stringify(structuredContent, undefined, 2));
+  return parts.join('\n\n') || 'It gave no output.';
+}
+
+/** Servers give structured content as a text too: as JSON, or where it only wraps a text, that text. */
+function saysTheSame(text: string, structured: CallToolResult['structuredContent']): boolean {
+  const values = Object.values(structured ?? {});
+  return (values.length === 1 && values[0] === text) || isDeepStrictEqual(parse(text), structured);
+}
+
+function blockText(block: ContentBlock): string {
+  switch (block.type) {
+    case 'text':
+      return block.text;
+    case 'image':
+    case 'audio':
+      return `[${block.type}, ${block.mimeType}, ${bytesOf(block.data)} bytes]`;
+    case 'resource_link': {
+      const facts = [block.uri, block.mimeType, block.size === undefined ? undefined : `${block.size} bytes`];
+      return `[link to ${block.name}: ${facts.filter((fact) => fact !== undefined).join(', ')}]`;
+    }
+    case 'resource': {
+      const { resource } = block;
+      const type = resource.mimeType === undefined ? '' : `, ${resource.mimeType}`;
+      return 'text' in resource
+        ? `[resource ${resource.uri}${type}, ${Buffer.byteLength(resource.text)} bytes]\n${resource.text}`
+        : `[resource ${resource.uri}${type}, ${bytesOf(resource.blob)} bytes]`;
+    }
+  }
+}
+
+function bytesOf(base64: string): number {
+  return Buffer.byteLength(base64, 'base64');
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

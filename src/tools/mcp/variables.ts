@@ -1,0 +1,75 @@
+/** What a team's declaration of a server leaves to the worker: `${NAME}`, and the environment of its process. */
+import { CopilotError } from '../../contracts/errors.ts';
+
+export type Environment = Readonly<Record<string, string>>;
+
+/** Who asks, for messages. */
+export interface ServerName {
+  readonly team: string;
+  readonly server: string;
+}
+
+/** What a program needs to run at all. Nothing else of the worker's environment reaches a server. */
+const SAFE_VARIABLES = ['HOME', 'LANG', 'LC_ALL', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'TMPDIR', 'TZ', 'USER'];
+
+/** Characters that a header may have (RFC 9110). Checked here, since the errors of HTTP clients quote the value. */
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/**
+ * The environment of a server's process.
+ * @throws CopilotError `Internal` that names the variable which this worker does not have
+ */
+export function processEnvironment(
+  declared: Readonly<Record<string, string>>,
+  environment: Environment,
+  name: ServerName,
+): Record<string, string> {
+  const safe = SAFE_VARIABLES.flatMap((variable) => {
+    const value = valueOf(environment, variable);
+    return value === undefined ? [] : [[variable, value]];
+  });
+  return { ...Object.fromEntries(safe), ...fillIn(declared, 'env', environment, name) };
+}
+
+/** @throws CopilotError `Internal` as {@link processEnvironment}, and for a value that no header can have */
+export function requestHeaders(
+  declared: Readonly<Record<string, string>>,
+  environment: Environment,
+  name: ServerName,
+): Record<string, string> {
+  const headers = fillIn(declared, 'headers', environment, name);
+  for (const [header, value] of Object.entries(headers)) {
+    if (!HEADER_VALUE.test(value))
+      throw unusable(
+        name,
+        `headers.${header} has a line break or another character that no header can have. Correct it, or the variable that it is filled from`,
+      );
+  }
+  return headers;
+}
+
+function fillIn(
+  declared: Readonly<Record<string, string>>,
+  part: string,
+  environment: Environment,
+  name: ServerName,
+): Record<string, string> {
+  const fill = (key: string, text: string): string =>
+    text.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, variable: string) => {
+      const value = valueOf(environment, variable);
+      if (value !== undefined) return value;
+      throw unusable(
+        name,
+        `${part}.${key} needs the environment variable ${variable}, which this worker does not have. Set it and start the worker again`,
+      );
+    });
+  return Object.fromEntries(Object.entries(declared).map(([key, text]) => [key, fill(key, text)]));
+}
+
+function valueOf(environment: Environment, variable: string): string | undefined {
+  return Object.hasOwn(environment, variable) ? environment[variable] : undefined;
+}
+
+function unusable({ team, server }: ServerName, problem: string): CopilotError {
+  return new CopilotError('Internal', { problem: `Team ${team}, MCP server "${server}": ${problem}.` });
+}

@@ -1,0 +1,37 @@
+/** Shortening of what the program itself keeps in the context, such as a plan: the whole is in the turn it belongs to. */
+import { type Json, utf8Bytes } from '../../contracts/json.ts';
+import { isArray, isObject } from './tree.ts';
+
+/** What one of these values may take as JSON. All of them together stay below the size at which the context warns. */
+export const MAX_COMPACT_BYTES = 16 * 1024;
+/** Lengths at which texts are cut, in UTF-16 units: the first with which the value fits. */
+const TEXT_LIMITS = [16_000, 8_000, 4_000, 2_000, 1_000, 500, 250, 120, 60];
+
+/** The value itself where it is small; otherwise the same with its longest texts cut, which then end in `…`. */
+export function compacted(value: Json): Json {
+  if (fits(value)) return value;
+  return cutToFit(value) ?? cutToFit(JSON.stringify(value)) ?? '…';
+}
+
+function cutToFit(value: Json): Json | undefined {
+  return TEXT_LIMITS.map((limit) => withTexts(value, limit)).find(fits);
+}
+
+/** Not by `bytesOf`, which remembers sizes: the holder of the value may change it. */
+function fits(value: Json): boolean {
+  return utf8Bytes(JSON.stringify(value)) <= MAX_COMPACT_BYTES;
+}
+
+function withTexts(value: Json, limit: number): Json {
+  if (typeof value === 'string') return cut(value, limit);
+  if (isArray(value)) return value.map((item) => withTexts(item, limit));
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withTexts(item, limit)]));
+}
+
+function cut(text: string, limit: number): string {
+  if (text.length <= limit) return text;
+  // A character of two units is not cut in half.
+  const last = text.charCodeAt(limit - 2);
+  return `${text.slice(0, last >= 0xd800 && last <= 0xdbff ? limit - 2 : limit - 1)}…`;
+}

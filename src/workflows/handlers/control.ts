@@ -1,0 +1,69 @@
+/** Updates that stop what runs or waits, and that change the session's status. */
+import { setHandler } from '@temporalio/workflow';
+import * as messages from '../../contracts/messages.ts';
+import type { StatusChange } from '../../contracts/messages.ts';
+import { check } from '../check.ts';
+import type { LiveSession } from '../live-session.ts';
+import { rememberTurn } from '../restore.ts';
+import { complete, resume, suspend } from './status.ts';
+import { idOf, requireActive } from './updates.ts';
+
+export function acceptControl(session: LiveSession): void {
+  // An update, since the caller wants to know whether there was anything to stop.
+  setHandler(
+    messages.interrupt,
+    ({ message }): StatusChange => {
+      const changed = session.interrupt();
+      const messageId = message && idOf(message);
+      const isNew = messageId !== undefined && session.rememberedTurnId(messageId) === undefined;
+      if (message && isNew) session.enqueue({ messageId, text: message.text }, true);
+      if (isNew) session.touch();
+      return { changed, status: session.state.status };
+    },
+    {
+      validator: (payload) => {
+        const { message } = check(messages.InterruptPayload, payload, 'interrupt');
+        // A message that goes first needs a session that will run it, like any other.
+        if (message) requireActive(session);
+      },
+    },
+  );
+
+  // An update, since the sender wants to know whether the message was still waiting.
+  setHandler(
+    messages.unqueue,
+    ({ messageId }): StatusChange => ({ changed: unqueue(session, messageId), status: session.state.status }),
+    { validator: (payload) => void check(messages.UnqueuePayload, payload, 'unqueue') },
+  );
+
+  // An update, since the caller wants to know what holds now.
+  setHandler(
+    messages.changeStatus,
+    ({ status, reason, now = false }): StatusChange => {
+      const changed =
+        status === 'suspended'
+          ? suspend(session, reason)
+          : status === 'active'
+            ? resume(session, true)
+            : complete(session);
+      if (now && session.state.status === 'suspended') session.stopCalls();
+      return { changed, status: session.state.status };
+    },
+    { validator: (payload) => void check(messages.ChangeStatusPayload, payload, 'changeStatus') },
+  );
+}
+
+/** Takes a waiting message back. @returns whether it was waiting */
+function unqueue(session: LiveSession, messageId: string): boolean {
+  const { state } = session;
+  const index = state.queue.findIndex((turn) => turn.messageId === messageId);
+  const turn = state.queue[index];
+  if (!turn) return false;
+  state.queue.splice(index, 1);
+  turn.status = 'interrupted';
+  rememberTurn(state, turn);
+  session.record({ type: 'turn-ended', turnId: turn.id, number: turn.number, status: turn.status });
+  session.touch();
+  session.publish();
+  return true;
+}

@@ -1,0 +1,85 @@
+/** What a planned turn leaves in the workspace for people: its plan, what it cost, and where the time went. */
+import { ActivityFailure, isCancellation } from '@temporalio/workflow';
+import type { Json } from '../../contracts/json.ts';
+import type { Turn } from '../../contracts/session.ts';
+import { activities } from '../activities.ts';
+import type { LiveSession } from '../live-session.ts';
+import { costOf } from '../spending.ts';
+import { label } from './call.ts';
+
+export async function writeReports(session: LiveSession, turn: Turn): Promise<void> {
+  const { state } = session;
+  if (state.schemaVersion < 2) return;
+  const { workspace } = state.config;
+  try {
+    await session.call(() =>
+      activities.writeReports(label(turn, 'reports'), {
+        folder: `reports/turn-${turn.number}`,
+        ...(workspace === undefined ? {} : { workspace }),
+        files: { 'plan.json': planOf(turn), 'cost.json': costs(session, turn), 'timing.json': timing(turn) },
+      }),
+    );
+  } catch (error) {
+    if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error;
+    session.note(`The reports of turn ${turn.number} could not be written: ${error.cause?.message ?? error.message}`);
+  }
+}
+
+function planOf({ id, number, task, steps }: Turn): Json {
+  return {
+    turn: number,
+    turnId: id,
+    task,
+    steps: steps.map((step) => ({
+      number: step.number,
+      agent: step.agent,
+      task: step.task,
+      notes: step.notes,
+      status: step.status,
+      attempts: step.attempts,
+      summary: step.summary,
+      artifacts: step.artifacts,
+    })),
+  };
+}
+
+/** By agent and model, in tokens, calls and US dollars; null where there is no price. */
+function costs({ state }: LiveSession, { number, id, spent = {} }: Turn): Json {
+  const { definition } = state.team;
+  const total = costOf(spent, definition);
+  return {
+    turn: number,
+    turnId: id,
+    currency: 'USD',
+    totalCost: total ?? null,
+    byAgentAndModel: Object.fromEntries(
+      Object.entries(spent).map(([who, usage]) => [
+        who,
+        { ...usage, cost: costOf({ [who]: usage }, definition) ?? null },
+      ]),
+    ),
+  };
+}
+
+function timing({ number, id, startedAt = '', waitedMs = 0, steps }: Turn): Json {
+  const now = new Date().toISOString();
+  return {
+    turn: number,
+    turnId: id,
+    startedAt,
+    endedAt: now,
+    totalMs: Date.parse(now) - Date.parse(startedAt),
+    /** Spent waiting for people. */
+    waitedMs,
+    steps: steps.map((step) => ({
+      number: step.number,
+      agent: step.agent,
+      startedAt: step.startedAt ?? null,
+      endedAt: step.endedAt ?? null,
+      ms:
+        step.startedAt !== undefined && step.endedAt !== undefined
+          ? Date.parse(step.endedAt) - Date.parse(step.startedAt)
+          : null,
+    })),
+  };
+}

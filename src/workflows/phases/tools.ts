@@ -1,0 +1,205 @@
+/** The calls of one round: people are asked where policies say so, then all that may run do so side by side. */
+import { ActivityFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
+import { ASK_USER, HANDOFF_PREFIX, REPORT_STEP, type StepReport } from '../../contracts/activities.ts';
+import { fromFailure } from '../../contracts/errors.ts';
+import { DEFAULT_HANDOFFS, MAX_SHOWN_ARGUMENTS } from '../../contracts/limits.ts';
+import type { Turn, Work } from '../../contracts/session.ts';
+import { toolFacts } from '../../contracts/team.ts';
+import type { Message, ToolCall } from '../../contracts/transcript.ts';
+import { activities } from '../activities.ts';
+import type { LiveSession } from '../live-session.ts';
+import { toolPolicy } from '../policies.ts';
+import { type Answer, MoveOn } from '../requests.ts';
+import { keepBudget, spend } from '../spending.ts';
+import { oneLine } from '../views/details.ts';
+import { label } from './call.ts';
+import { parseQuestion, parseReport, rememberValue } from './engine-tools.ts';
+import { isEngineTool, isOffered, toolsOf } from './work.ts';
+
+type Ask = () => Promise<Answer>;
+
+/**
+ * Answers the calls of `work`, whose answers become its `tail`.
+ * @returns the agent's report, where it ended its step
+ * @throws MoveOn while people are asked
+ */
+export async function answerCalls(session: LiveSession, turn: Turn, work: Work): Promise<StepReport | undefined> {
+  const report = work.calls.find(({ name }) => name === REPORT_STEP);
+  const calls = work.calls.filter(({ name }) => name !== REPORT_STEP);
+  if (session.hasBudget && calls.length > 0) await keepBudget(session, turn, work.step);
+  const tools = toolsOf(session, work);
+  const needed = calls.map((call, index) => questionOf(session, turn, work, call, index, tools));
+  // All are asked before anything runs: while people think, the session can move to its next run.
+  const verdicts = needed.some((ask) => ask !== undefined) ? await everyAnswer(needed) : [];
+  work.tail = await Promise.all(
+    calls.map((call, index) => act(session, turn, { work, call, tools, index, verdict: verdicts[index] })),
+  );
+  if (!report) return undefined;
+  const parsed = parseReport(report);
+  if (parsed.report) return parsed.report;
+  work.tail.push({ role: 'tool', toolCallId: report.id, text: parsed.problem ?? '' });
+  return undefined;
+}
+
+/** Asks, and waits for all, so that none is left behind by the failure of another. */
+async function everyAnswer(questions: readonly (Ask | undefined)[]): Promise<(Answer | undefined)[]> {
+  const ends = await Promise.allSettled(questions.map(async (ask) => await ask?.()));
+  const reasons = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
+  const reason = reasons.find((other) => !(other instanceof MoveOn)) ?? reasons[0];
+  if (reason !== undefined) throw reason;
+  return ends.map((end) => (end.status === 'fulfilled' ? end.value : undefined));
+}
+
+/** Asks the person about a call, where it needs that. */
+function questionOf(
+  session: LiveSession,
+  turn: Turn,
+  work: Work,
+  call: ToolCall,
+  index: number,
+  tools: readonly string[],
+): Ask | undefined {
+  if (!isOffered(tools, call.name)) return undefined;
+  const key = `${work.part}/${work.rounds}/${index + 1}`;
+  const at = { agent: work.agent, ...(work.step === undefined ? {} : { step: work.step }) };
+  if (call.name === ASK_USER) {
+    const question = parseQuestion(call);
+    if (question === undefined) return undefined;
+    return () =>
+      session.requests.ask(turn, {
+        key,
+        kind: 'input',
+        question,
+        options: ['answer'],
+        onExpiry: { outcome: 'deny', words: 'the agent is told that nobody answered' },
+        ...at,
+      });
+  }
+  const facts = toolFacts(session.state.team.definition, call.name);
+  if (!facts || toolPolicy(session.state, call.name) !== 'ask') return undefined;
+  const { name, category } = facts;
+  return () =>
+    session.requests.ask(turn, {
+      key,
+      kind: 'tool',
+      question: `May ${work.agent} run ${oneLine(`${name} ${describe(call.arguments)}`)}?`,
+      options: ['once', 'session', 'deny'],
+      onExpiry: { outcome: 'deny', words: 'the agent is told that it may not' },
+      tool: { name, category, arguments: call.arguments.slice(0, MAX_SHOWN_ARGUMENTS) },
+      ...at,
+    });
+}
+
+interface Act {
+  readonly work: Work;
+  readonly call: ToolCall;
+  readonly tools: readonly string[];
+  readonly index: number;
+  readonly verdict: Answer | undefined;
+}
+
+/** One tool call. What goes wrong is told to the agent, which can do something about it. */
+async function act(session: LiveSession, turn: Turn, action: Act): Promise<Message> {
+  const { work, call, tools, verdict } = action;
+  const answer = (text: string): Message => ({ role: 'tool', toolCallId: call.id, text });
+  if (!isOffered(tools, call.name)) {
+    return answer(`There is no tool "${call.name}" here. Tools: ${tools.join(', ') || 'none'}.`);
+  }
+  if (isEngineTool(call.name)) return answer(answerItself(session, turn, action));
+  if (verdict?.decision === 'deny') {
+    const reason = verdict.text === undefined ? '' : `: ${verdict.text}`;
+    return answer(`${verdict.by} does not allow this call${reason}. Do without it, or say what cannot be done.`);
+  }
+  const facts = toolFacts(session.state.team.definition, call.name);
+  const at = { turnId: turn.id, ...(work.step === undefined ? {} : { step: work.step }) };
+  const what = oneLine(`${call.name} ${describe(call.arguments)}`);
+  const part = `${work.part}/${work.rounds}/${action.index + 1}`;
+  const name = label(turn, part, work.step === undefined ? what : `step ${work.step} · ${what}`);
+  const { activityId } = name;
+  const { config, team } = session.state;
+  spend(session.state, turn, `${work.agent}/tools`, { toolCalls: 1 });
+  let status: 'ok' | 'failed' | 'unknown' = 'failed';
+  try {
+    if (!facts) throw new TypeError(`${call.name} is offered and not known`); // offered tools are the team's
+    const result = await session.call(
+      () => {
+        session.record({ type: 'tool-started', ...at, activityId, tool: call.name, summary: what });
+        return activities.runTool(name, facts, {
+          tool: call.name,
+          arguments: call.arguments,
+          key: activityId,
+          digest: team.digest,
+          ...(config.workspace === undefined ? {} : { workspace: config.workspace }),
+        });
+      },
+      { isStoppable: facts.effects === 'none' },
+    );
+    ({ status } = result);
+    addArtifacts(turn, work, result.artifacts);
+    return answer(result.text);
+  } catch (error) {
+    if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error;
+    if (facts?.effects === 'external' && error.cause instanceof TimeoutFailure) {
+      status = 'unknown';
+      return answer(
+        'The worker stopped while this ran: its outcome is unknown. Find out what happened before you repeat it.',
+      );
+    }
+    return answer(`${call.name} failed: ${fromFailure(error)?.message ?? error.cause?.message ?? error.message}`);
+  } finally {
+    session.record({ type: 'tool-ended', ...at, activityId, status });
+  }
+}
+
+/** Tools that need nothing from outside. */
+function answerItself(session: LiveSession, turn: Turn, { work, call, verdict }: Act): string {
+  if (call.name.startsWith(HANDOFF_PREFIX)) return handOff(session, turn, work, call);
+  if (call.name !== ASK_USER) return rememberValue(session, work, call);
+  if (!verdict) return `${ASK_USER} takes {"question": text}. Call it again.`;
+  if (verdict.decision === 'deny')
+    return 'Nobody answered in time. Go on with what you know, and say what you assumed.';
+  return `${verdict.by} answers: ${verdict.text ?? ''}`;
+}
+
+/** Gives the work to another agent, which goes on in the same conversation. */
+function handOff(session: LiveSession, turn: Turn, work: Work, { name }: ToolCall): string {
+  const to = name.slice(HANDOFF_PREFIX.length);
+  const limit = session.state.team.definition.limits.handoffs ?? DEFAULT_HANDOFFS;
+  if (work.handoffs >= limit) {
+    return `This work was handed over ${limit} times already, and no more are allowed. Finish it yourself, or say what cannot be done.`;
+  }
+  work.handoffs += 1;
+  const from = work.agent;
+  work.agent = to;
+  if (work.phase === 'one-shot') turn.agent = to;
+  session.record({
+    type: 'handed-off',
+    turnId: turn.id,
+    from,
+    to,
+    ...(work.step === undefined ? {} : { step: work.step }),
+  });
+  return `Handed over: ${to} goes on from here.`;
+}
+
+function addArtifacts(turn: Turn, work: Work, paths: readonly string[]): void {
+  turn.artifacts = [...new Set([...turn.artifacts, ...paths])];
+  const step = turn.steps.find(({ number }) => number === work.step);
+  if (step) step.artifacts = [...new Set([...step.artifacts, ...paths])];
+}
+
+/** The values of a call's arguments, as far as they fit in a line. */
+function describe(argumentsText: string): string {
+  try {
+    const values: unknown = JSON.parse(argumentsText);
+    if (typeof values === 'object' && values !== null) {
+      return Object.values(values)
+        .filter((value) => typeof value === 'string' || typeof value === 'number')
+        .map((value) => oneLine(String(value), 40))
+        .join(' ');
+    }
+  } catch {
+    // Not JSON: shown as it is.
+  }
+  return oneLine(argumentsText, 40);
+}
