@@ -5,7 +5,7 @@ import { startGrpcProxy } from '../test/helpers/grpc-proxy.ts';
 import { isolatedConfig } from '../test/helpers/server.ts';
 import { type BenchWorld, show, timed } from './world.ts';
 
-export const DEFAULT_SESSIONS = 10_000;
+const DEFAULT_SESSIONS = 10_000;
 const CREATIONS_AT_ONCE = 10;
 /**
  * Of so many sessions one is waited for until it answers. A server starts sessions faster than a worker takes them

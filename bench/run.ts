@@ -1,24 +1,26 @@
 /**
  * `npm run bench -- turn cold`: measures against a minimal workflow on the raw SDK, on the same server, in the
  * same run. Ratios are what counts; absolute figures move from machine to machine.
- * `npm run bench -- list --sessions 1000`: lists over so many sessions, 10,000 by default.
+ * `npm run bench -- list --sessions 1000`: lists over so many sessions, 10,000 by default; `agents` holds 1,000.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { agents } from './agents.ts';
 import { cold } from './cold.ts';
-import { DEFAULT_SESSIONS, list } from './list.ts';
+import { list } from './list.ts';
+import { mcp } from './mcp.ts';
 import { turn } from './turn.ts';
 import { openBench } from './world.ts';
 
 // `list` stays last: what it leaves on the server would slow the others.
-const BENCHMARKS = { turn, cold, list };
+const BENCHMARKS = { turn, cold, agents, mcp, list };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { sessions: { type: 'string', default: String(DEFAULT_SESSIONS) } },
+  options: { sessions: { type: 'string' } },
 });
-const sessions = Number(values.sessions);
-if (!Number.isInteger(sessions) || sessions < 1) {
+const sessions = values.sessions === undefined ? undefined : Number(values.sessions);
+if (sessions !== undefined && (!Number.isInteger(sessions) || sessions < 1)) {
   console.error(`--sessions ${values.sessions} is not valid: use a whole number of at least 1.`);
   process.exit(2);
 }
@@ -33,7 +35,7 @@ const world = await openBench();
 try {
   for (const name of names) {
     console.log(`\n## ${name}`);
-    await BENCHMARKS[name as keyof typeof BENCHMARKS](world, { sessions }); // checked above
+    await BENCHMARKS[name as keyof typeof BENCHMARKS](world, sessions === undefined ? {} : { sessions }); // checked above
     await sleep(500);
   }
 } finally {

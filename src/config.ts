@@ -37,9 +37,10 @@ const hostPatterns = z.string().transform((text, check) => {
 /** The host as URLs have it (lower case, international names in ASCII, IPv6 shortened and without brackets). */
 function hostPattern(text: string): string | undefined {
   const address = text.replace(/^\[(.*)\]$/, '$1');
-  if (isIPv6(address)) return new URL(`http://[${address}]`).hostname.slice(1, -1);
+  if (isIPv6(address) && !address.includes('%')) return new URL(`http://[${address}]`).hostname.slice(1, -1);
   const wildcard = text.startsWith('*.') ? '*.' : '';
-  const host = domainToASCII(text.slice(wildcard.length).replace(/\.$/, ''));
+  // What follows these characters would be dropped, not refused.
+  const host = /[/?#%\\]/.test(text) ? '' : domainToASCII(text.slice(wildcard.length).replace(/\.$/, ''));
   return /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(host) ? wildcard + host : undefined;
 }
 

@@ -163,6 +163,7 @@ function openAgents(config: Config, model: ChosenModel, log: Logger): AgentCache
         instanceId,
         openModel: () => openModel(model.options),
         ...(config.model.name === undefined ? {} : { modelName: config.model.name }),
+        environment: config.environment,
         log,
       }),
     log,

@@ -14,7 +14,7 @@ import {
   type OpenAgent,
   type WorkerParts,
 } from './conversation.ts';
-import { REPORT_STEP_SCHEMA, systemPrompt } from './prompt.ts';
+import { handoffSchemas, REPORT_STEP_SCHEMA, systemPrompt } from './prompt.ts';
 import { inScope, type ActivityScope } from './scope.ts';
 
 export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promise<RunAgentResult> {
@@ -47,6 +47,7 @@ async function stream(
   let text = '';
   const tools = [
     ...agent.toolSchemas.filter(({ name }) => input.tools.some((entry) => namesTool(entry, name))),
+    ...handoffSchemas(input.tools, team.definition),
     ...(input.phase === 'step' ? [REPORT_STEP_SCHEMA] : []),
   ];
   try {

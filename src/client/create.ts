@@ -13,6 +13,7 @@ import {
   copilotName,
   copilotPhase,
   copilotStatus,
+  copilotLastActiveAt,
   copilotUpdatedAt,
   copilotUser,
 } from '../contracts/search-attributes.ts';
@@ -153,6 +154,7 @@ export async function startWorkflow(link: ServerLink, id: string, start: Session
         { key: copilotName, value: start.name },
         ...(start.user === undefined ? [] : [{ key: copilotUser, value: start.user }]),
         { key: copilotUpdatedAt, value: now },
+        { key: copilotLastActiveAt, value: now },
       ],
       memo: { team: start.team.definition.name, digest: start.team.digest, createdAt: now.toISOString() },
       staticSummary: start.name.slice(0, MAX_SUMMARY),

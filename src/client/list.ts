@@ -8,6 +8,8 @@ import {
   copilotName,
   copilotPhase,
   copilotStatus,
+  copilotLastActiveAt,
+  copilotStep,
   copilotUpdatedAt,
   copilotUser,
 } from '../contracts/search-attributes.ts';
@@ -231,9 +233,9 @@ function toRow(execution: WorkflowExecutionInfo): PlacedRow {
     mode: attributes.get(copilotMode) ?? '',
     status,
     phase: attributes.get(copilotPhase) ?? 'idle',
-    step: null,
+    step: attributes.get(copilotStep) ?? null,
     createdAt: typeof createdAt === 'string' ? createdAt : startTime.toISOString(),
-    lastActiveAt: updated.toISOString(),
+    lastActiveAt: (attributes.get(copilotLastActiveAt) ?? updated).toISOString(),
     updatedAt: updated.toISOString(),
   };
 }

@@ -9,6 +9,8 @@ export const copilotMode = defineSearchAttributeKey('CopilotMode', 'KEYWORD');
 export const copilotUser = defineSearchAttributeKey('CopilotUser', 'KEYWORD');
 /** What the session's turn is doing, `idle` between turns. */
 export const copilotPhase = defineSearchAttributeKey('CopilotPhase', 'KEYWORD');
+/** Number of the step that runs; none outside a plan. */
+export const copilotStep = defineSearchAttributeKey('CopilotStep', 'INT');
 /** The session's title. */
 export const copilotName = defineSearchAttributeKey('CopilotName', 'KEYWORD');
 /** What kind of decision the session waits for. */
@@ -16,13 +18,18 @@ export const copilotAwaiting = defineSearchAttributeKey('CopilotAwaiting', 'KEYW
 /** When the session last changed. */
 export const copilotUpdatedAt = defineSearchAttributeKey('CopilotUpdatedAt', 'DATETIME');
 
+/** When a turn last began or ended, or a person last took the session up again. */
+export const copilotLastActiveAt = defineSearchAttributeKey('CopilotLastActiveAt', 'DATETIME');
+
 /** All of them, for whoever registers them with a server. */
 export const SEARCH_ATTRIBUTES = [
   copilotStatus,
   copilotMode,
   copilotUser,
   copilotPhase,
+  copilotStep,
   copilotName,
   copilotAwaiting,
   copilotUpdatedAt,
+  copilotLastActiveAt,
 ] as const;

@@ -41,7 +41,7 @@ const WIRE_TYPES = {
 } as const satisfies Record<SearchAttributeType, number>;
 
 /** What the types are called in the `temporal` CLI. */
-const CLI_TYPES = { KEYWORD: 'Keyword', DATETIME: 'Datetime' } as const satisfies Partial<
+const CLI_TYPES = { KEYWORD: 'Keyword', INT: 'Int', DATETIME: 'Datetime' } as const satisfies Partial<
   Record<SearchAttributeType, string>
 >;
 
@@ -183,7 +183,7 @@ async function lacking(connection: Connection, namespace: string): Promise<reado
 
 /** One command for each type, since the CLI takes one type at a time. */
 function commands(connection: Connection, namespace: string, attributes: readonly Searchable[]): string {
-  return (['KEYWORD', 'DATETIME'] as const)
+  return (['KEYWORD', 'INT', 'DATETIME'] as const)
     .flatMap((type) => {
       const names = attributes.filter((attribute) => attribute.type === type).map(({ name }) => ` --name ${name}`);
       if (names.length === 0) return [];

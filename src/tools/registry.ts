@@ -6,6 +6,7 @@ import { appendFile } from './append-file.ts';
 import { calculate } from './calculate.ts';
 import { csvProfile } from './csv-profile.ts';
 import { editFile } from './edit-file.ts';
+import { askUser, remember } from './engine-tools.ts';
 import { fetchUrl } from './fetch-url.ts';
 import { listFiles } from './list-files.ts';
 import { nearest } from './nearest.ts';
@@ -35,6 +36,8 @@ const BUILT_IN: readonly Tool[] = [
   fetchUrl,
   runCode,
   shell,
+  askUser,
+  remember,
 ];
 
 /** Built-in tools by name. */

@@ -22,9 +22,11 @@ import {
 import type { ProgressChange, ProgressPage } from '../contracts/progress.ts';
 import {
   copilotAwaiting,
+  copilotLastActiveAt,
   copilotMode,
   copilotPhase,
   copilotStatus,
+  copilotStep,
   copilotUpdatedAt,
 } from '../contracts/search-attributes.ts';
 import type { QueuedMessage, SessionInfo, SessionState, Turn } from '../contracts/session.ts';
@@ -310,7 +312,10 @@ export class LiveSession {
       this.phaseContext.snapshot('before', turn);
     }
     this.touch();
-    if (phase !== 'routing' && phase !== 'one-shot') this.publish();
+    const isShort = phase === 'routing' || phase === 'one-shot';
+    // Its steps are listed one by one, as they begin.
+    const isListedByStep = phase === 'executing' && this.state.schemaVersion >= 2;
+    if (!isShort && !isListedByStep) this.publish();
   }
 
   record(change: ProgressChange): void {
@@ -341,21 +346,25 @@ export class LiveSession {
     const listed = this.#listed();
     if (listed === this.#published) return;
     this.#published = listed;
-    const { status, phase, updatedAt, mode } = this.info;
+    const { status, phase, step, updatedAt, lastActiveAt, mode } = this.info;
     const awaiting = this.requests.waiting[0]?.kind ?? null;
     upsertSearchAttributes([
       { key: copilotStatus, value: status },
       { key: copilotPhase, value: phase ?? 'idle' },
       { key: copilotUpdatedAt, value: new Date(updatedAt) },
+      { key: copilotLastActiveAt, value: new Date(lastActiveAt) },
       { key: copilotMode, value: mode },
+      { key: copilotStep, value: typeof step === 'number' ? step : null },
       ...(awaiting === this.#awaiting ? [] : [{ key: copilotAwaiting, value: awaiting }]),
     ]);
     this.#awaiting = awaiting;
   }
 
   #listed(): string {
-    const { status, phase, turns, mode } = this.info;
-    return `${status} ${phase} ${turns} ${mode} ${this.requests.waiting.map(({ id }) => id).join(' ')}`;
+    const { schemaVersion, version } = this.state;
+    if (schemaVersion >= 2) return String(version);
+    const { status, phase, turns } = this.info;
+    return `${status} ${phase} ${turns}`;
   }
 
   #showDetails(): void {

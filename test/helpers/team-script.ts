@@ -20,6 +20,12 @@ export interface ScriptedCall {
   readonly last: string;
   readonly lastRole: string;
   readonly system: string;
+  /** First line of the step's own part, with `step`: the same in all its rounds. */
+  readonly task: string;
+  /** Names of the tools on offer. */
+  readonly tools: readonly string[];
+  /** All messages but the system's, as role and text. */
+  readonly messages: readonly (readonly [role: string, text: string])[];
 }
 
 /** Answers every call of `model` by the script. */
@@ -33,8 +39,12 @@ export function playTeam(model: ModelServer, script: TeamScript = {}): void {
 export function readCall(request: Parameters<Responder>[0]): ScriptedCall {
   const system = textOf(request.messages[0]?.content);
   const last = request.messages.at(-1);
+  const messages = request.messages.slice(1).map(({ role, content }) => [role, textOf(content)] as const);
   return {
     system,
+    task: /# Your step\n(.*)/.exec(messages[0]?.[1] ?? '')?.[1] ?? '',
+    tools: (request.tools ?? []).map(({ function: { name } }) => name),
+    messages,
     phase: /^Phase: (.+)$/m.exec(system)?.[1] ?? '',
     last: textOf(last?.content),
     lastRole: last?.role ?? '',

@@ -26,7 +26,7 @@ const COPY_DEPENDENCIES = 'org.apache.maven.plugins:maven-dependency-plugin:3.6.
 /** All of it is under 60 MB; a first use of Maven fetches its plugins too. */
 const FETCH_TIMEOUT_MS = 240_000;
 /** `temporal.api.enums.v1.IndexedValueType` */
-const WIRE_TYPES = { KEYWORD: 2, DATETIME: 6 } as const;
+const WIRE_TYPES = { KEYWORD: 2, INT: 3, DATETIME: 6 } as const;
 const JAVA_TIMEOUT_MS = 30_000;
 /** Without a binding slf4j complains on every start. */
 const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">

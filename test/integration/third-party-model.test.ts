@@ -1,7 +1,7 @@
 /**
- * Turns against a stand-in for the OpenAI API that this project did not write: aimock, over real HTTP. It sends
- * what OpenAI sends, which its own tests compare with the real thing, but takes nearly any request. So what the
- * real API would refuse in a request is checked here, on the stand-in's journal. https://github.com/CopilotKit/aimock
+ * Turns against a stand-in for the OpenAI API that this project did not write: aimock, over real HTTP. It
+ * answers in OpenAI's form but takes nearly any request, so what the real API would refuse in a request is checked
+ * here, on the stand-in's journal. https://github.com/CopilotKit/aimock
  */
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
@@ -85,13 +85,7 @@ describe('a third-party stand-in for the OpenAI API', function () {
     assert.deepEqual(turn.artifacts, ['loud.txt']);
     assert.ok(pieces(seen) >= 5, 'the final answer came in pieces');
 
-    assert.deepEqual(chats().map(phaseOf), [
-      'routing',
-      'planning',
-      'review',
-      ...['step', 'step', 'step', 'step'],
-      'answer',
-    ]);
+    assert.equal(chats().map(phaseOf).join(' '), 'routing planning review step step step step answer');
     // As the stand-in counted: 8 calls, each with figures of its own.
     assert.deepEqual(turn.usage, { inputTokens: 11_111_111, outputTokens: 36, modelCalls: 8, toolCalls: 2 });
     assert.deepEqual((await session.usage()).total, turn.usage);

@@ -246,7 +246,7 @@ describe('the lock between processes', () => {
 });
 
 describe('the search attributes', () => {
-  it('are the seven of the contract, each named once', () => {
+  it('are the nine of the contract, each named once', () => {
     assert.deepEqual(
       SEARCH_ATTRIBUTES.map(({ name, type }) => `${name} ${type}`),
       [
@@ -254,9 +254,11 @@ describe('the search attributes', () => {
         'CopilotMode KEYWORD',
         'CopilotUser KEYWORD',
         'CopilotPhase KEYWORD',
+        'CopilotStep INT',
         'CopilotName KEYWORD',
         'CopilotAwaiting KEYWORD',
         'CopilotUpdatedAt DATETIME',
+        'CopilotLastActiveAt DATETIME',
       ],
     );
   });

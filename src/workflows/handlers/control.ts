@@ -45,7 +45,7 @@ export function acceptControl(session: LiveSession): void {
           ? suspend(session, reason)
           : status === 'active'
             ? resume(session, true)
-            : complete(session);
+            : status === 'completed' && complete(session);
       if (now && session.state.status === 'suspended') session.stopCalls();
       return { changed, status: session.state.status };
     },

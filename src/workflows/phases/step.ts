@@ -117,6 +117,9 @@ function beginStep(session: LiveSession, turn: Turn, step: Step): void {
   step.startedAt ??= new Date().toISOString();
   const { number, agent, task, attempts } = step;
   session.record({ type: 'step-started', turnId: turn.id, step: number, agent, task, attempt: attempts });
+  if (session.state.schemaVersion < 2) return;
+  session.touch();
+  session.publish();
 }
 
 function endStep(session: LiveSession, turn: Turn, step: Step, status: Step['status'], summary: string): void {

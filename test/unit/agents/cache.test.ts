@@ -219,7 +219,7 @@ describe('agents: the cache of a worker', () => {
       assert.deepEqual(lines.find(({ msg }) => msg === 'agent teams are closed while in use')?.['leases'], 1);
     });
 
-    it('logs and counts a team that does not close, and closes the others', async () => {
+    it('[A08] a team that does not close is logged and counted, and the others are closed', async () => {
       const made = world({ closeMs: 50 });
       for (const resolved of [first, second, third]) await use(made.cache, 's', resolved);
       made.onClose = async (id) => {

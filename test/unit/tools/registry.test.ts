@@ -15,7 +15,7 @@ describe('the tool registry', () => {
   const refused = (tool: string, argumentsText: string): Promise<string> =>
     problemOf(tool, runTool(tool, argumentsText, world.context));
 
-  it('has eleven tools, and those that a repetition would harm have effects outside', () => {
+  it('has thirteen tools, and those that a repetition would harm have effects outside', () => {
     assert.deepEqual(
       [...tools.values()].map(({ name, effects, category }) => `${name} ${effects} ${category}`),
       [
@@ -30,6 +30,8 @@ describe('the tool registry', () => {
         'fetch_url none network',
         'run_code external code',
         'shell external shell',
+        'ask_user none conversation',
+        'remember none conversation',
       ],
     );
     assert.equal(findTool('read_file')?.name, 'read_file');
