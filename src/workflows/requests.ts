@@ -95,7 +95,11 @@ export class Requests {
     const { decision, by = 'unknown', text, limit } = payload;
     const at = new Date().toISOString();
     if (decision === 'session' && request.tool) {
-      this.#session.state.grants.push({ category: request.tool.category, by, at });
+      const { category } = request.tool;
+      this.#session.state.grants.push({ category, by, at });
+      // Calls of the same round, and of steps side by side, were asked about before.
+      const others = this.waiting.filter((other) => other !== request && other.tool?.category === category);
+      for (const other of others) this.#close(other, { decision, by, at });
     }
     return this.#close(request, {
       decision,
@@ -120,11 +124,16 @@ export class Requests {
     }
   }
 
-  /** Gives people the time back that the session was suspended. */
+  /** Gives people and turn the time back that the session was suspended. */
   postpone(ms: number): void {
+    const now = Date.now();
     for (const request of this.waiting) {
-      request.expiresAt = new Date(Date.parse(request.expiresAt) + ms).toISOString();
+      const lostMs = Math.min(ms, now - Date.parse(request.createdAt));
+      request.expiresAt = new Date(Date.parse(request.expiresAt) + lostMs).toISOString();
     }
+    const { current } = this.#session.state;
+    if (current?.startedAt === undefined || current.waitingSince !== undefined) return;
+    current.waitedMs = (current.waitedMs ?? 0) + Math.min(ms, now - Date.parse(current.startedAt));
   }
 
   #open(turn: Turn, key: string, { onExpiry, ...question }: Question): OpenRequest {
@@ -150,7 +159,9 @@ export class Requests {
     };
     if (this.waiting.length === 0) turn.waitingSince = createdAt;
     state.requests.push(request);
-    this.#session.record({ type: 'request', turnId: turn.id, request });
+    // A copy: what followers were told does not change when it is decided.
+    const { key: _, ...shown } = request;
+    this.#session.record({ type: 'request', turnId: turn.id, request: shown });
     this.#session.touch();
     this.#session.publish();
     return request;
@@ -182,7 +193,9 @@ export class Requests {
     if (state.decisions.length > MAX_DECISIONS) state.decisions.shift();
     const turn = session.findTurn(request.turnId);
     if (turn?.waitingSince !== undefined && this.waiting.length === 0) {
-      turn.waitedMs = (turn.waitedMs ?? 0) + Date.parse(verdict.at) - Date.parse(turn.waitingSince);
+      // From a suspension on its own time counts: see postpone.
+      const endMs = Date.parse(state.suspendedAt ?? verdict.at);
+      turn.waitedMs = (turn.waitedMs ?? 0) + Math.max(0, endMs - Date.parse(turn.waitingSince));
       delete turn.waitingSince;
     }
     const { decision, by } = verdict;

@@ -8,7 +8,7 @@ import {
 import { utf8Bytes } from '../contracts/json.ts';
 import { SessionExport } from '../contracts/export.ts';
 import { type SessionInput, SessionStart, type SessionState, type Turn } from '../contracts/session.ts';
-import { advance, EMPTY_TRANSCRIPT, type Message } from '../contracts/transcript.ts';
+import { advance, EMPTY_TRANSCRIPT, type Message, placeholder } from '../contracts/transcript.ts';
 import { isSettled, type TurnView } from '../contracts/turn.ts';
 import { check } from './check.ts';
 import { DurableContext } from './context.ts';
@@ -74,7 +74,7 @@ function freshState({ from, ...start }: SessionStart, now: string): SessionState
 /** A new session that knows what the exported one knew. */
 function continued(
   state: SessionState,
-  { session, conversation, turns, usage, ratings, segments }: SessionExport,
+  { session, conversation, turns, usage, ratings }: SessionExport,
 ): SessionState {
   const recent = turns.filter(({ status }) => isSettled(status)).map((view) => turnOf(view, conversation));
   const numbers = [...turns, ...conversation].map((item) => Number(/^turn-(\d+)$/.exec(idOf(item) ?? '')?.[1] ?? 0));
@@ -88,7 +88,6 @@ function continued(
     remembered: recent.map(({ messageId, id }) => [messageId, id]),
     usage,
     ratings: [...(ratings ?? [])],
-    segments: [...(segments ?? [])],
     ...(session.saved ? { saved: session.saved } : {}),
   };
   appendMessages(known, conversation);
@@ -134,17 +133,17 @@ export function appendMessages(state: SessionState, messages: readonly Message[]
 
 /** Takes the oldest messages out of the live transcript. */
 export function dropMessages(state: SessionState, count: number): void {
-  putInPlace(state, count, `[${count} earlier messages of this conversation are not shown here.]`);
+  putInPlace(state, count, placeholder(count));
 }
 
 /** Puts a summary in the place of the oldest messages. */
 export function summariseMessages(state: SessionState, count: number, summary: string): void {
-  putInPlace(state, count, `[Summary of ${count} earlier messages of this conversation]\n${summary}`);
+  putInPlace(state, count, placeholder(count, summary));
 }
 
-function putInPlace(state: SessionState, count: number, text: string): void {
+function putInPlace(state: SessionState, count: number, first: Message): void {
   const { address, messages } = state.transcript;
-  const live: Message[] = [{ role: 'user', text }, ...messages.slice(count)];
+  const live: Message[] = [first, ...messages.slice(count)];
   state.transcript = {
     address: advance({ epoch: address.epoch + 1, length: 0, check: 0 }, live),
     messages: live,

@@ -26,7 +26,7 @@ export interface DeleteOptions {
 }
 
 /**
- * Terminates the session if it is open, and removes its history, its file in the archive, and the workspace folder of
+ * Terminates the session if it is open, and removes its history, what it left in the archive, and the workspace folder of
  * its own, where these lie on this machine. A folder that was given as its workspace stays. When it returns, nothing finds or lists the session
  * any more; that may take a minute. Where it is broken off, it can be called again.
  * @throws CopilotError `SessionNotFound`, `ServerUnreachable`, `Internal` where the server does not delete it within 2 minutes
@@ -45,16 +45,16 @@ export async function deleteSession(
   }
   if (isOpen) await terminate(link, sessionId, signal);
   const folder = isFolderGiven ? undefined : join(link.config.workspaceRoot, sessionId);
-  const archived = join(link.config.archiveDir, `${sessionId}.json`);
-  await removeFolder(folder);
-  await rm(archived, { force: true });
+  const { archiveDir } = link.config;
+  const archived = [join(archiveDir, `${sessionId}.json`), join(archiveDir, 'segments', sessionId)];
+  const removeFiles = () => Promise.all([folder, ...archived].map(remove));
+  await removeFiles();
   // The newest last: while it is there, a deletion that was broken off can be taken up again.
   for (const id of runIds.toReversed()) await deleteRun(link, sessionId, id, signal);
   if (!wait) return;
   await untilGone(link, sessionId, signal);
   // A tool call or the archiving that ran to its end may have written once more.
-  await removeFolder(folder);
-  await rm(archived, { force: true });
+  await removeFiles();
 }
 
 async function findSession(
@@ -143,9 +143,9 @@ async function isListed(link: ServerLink, sessionId: string, signal: AbortSignal
   }
 }
 
-async function removeFolder(folder: string | undefined): Promise<void> {
-  if (folder === undefined) return;
-  const stats = await lstat(folder).catch(() => undefined);
+async function remove(path: string | undefined): Promise<void> {
+  if (path === undefined) return;
+  const stats = await lstat(path).catch(() => undefined);
   // A link goes, and what it leads to stays.
-  await rm(folder, { recursive: stats?.isDirectory() ?? false, force: true });
+  await rm(path, { recursive: stats?.isDirectory() ?? false, force: true });
 }

@@ -93,11 +93,11 @@ export function cut(from: SessionExport, until: number, named?: SnapshotInfo): S
     const problem = 'no snapshot of the context of that time is left; name one, or a later turn';
     throw new CopilotError('InvalidInput', { what: `turn (${until})`, problem });
   }
-  const { segments = [], ratings = [], earlier = [] } = from;
+  const { ratings = [], earlier = [] } = from;
   return {
     ...from,
-    // Which summary came before that turn is not known; `earlier` has the words themselves.
-    segments: isRewound ? [] : segments,
+    // Files of the old session, which may be deleted with it.
+    segments: [],
     ratings: ratings.filter(({ turnId }) => !isRewound || turns.some(({ id }) => id === turnId)),
     earlier: earlier.filter((message) => (turnNumber(message) ?? 0) <= until),
     session: { ...session, turnCount: until, ...(isRewound ? { saved: null } : {}) },
