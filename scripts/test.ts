@@ -16,14 +16,18 @@ import type { Counts } from './counting-reporter.ts';
 
 /** Run together: they need no server. */
 const FAST_FOLDERS = ['unit', 'workflow', 'replay'];
-/** One process for each file, one after another: each has servers and workers of its own, on as few as two cores. */
+/** One process for each file: each has servers and workers of its own, and waits for them most of the time. */
 const SLOW_FOLDERS = ['integration'];
+/** Files of these that run at a time, on as few as two cores. */
+const SLOW_AT_ONCE = 2;
 const OTHER_FOLDERS = ['helpers'];
 
 interface Outcome extends Counts {
   readonly name: string;
   readonly seconds: number;
 }
+
+const NOTHING_RUN = { succeeded: false, output: 'There are no files.\n' };
 
 const isFull = process.argv.includes('--full');
 const environment = testEnvironment();
@@ -35,9 +39,16 @@ await gate('format', () => run('oxfmt', ['--check']));
 await suite(FAST_FOLDERS.join(', '), FAST_FOLDERS.flatMap(testFiles));
 // Before the tests, since getting it may take minutes and a test may not.
 await gate('Temporal server', hasServerProgram);
-for (const file of [...SLOW_FOLDERS, ...(isFull ? fullFolders() : [])].flatMap(testFiles))
-  await suite(relative(packageDir, file), [file]);
+const slow = [...SLOW_FOLDERS, ...(isFull ? fullFolders() : [])].flatMap(testFiles);
+await Promise.all(Array.from({ length: SLOW_AT_ONCE }, () => runFiles(slow)));
 report();
+
+/** Takes files off the list until none is left. */
+async function runFiles(files: string[]): Promise<void> {
+  for (let file = files.shift(); file !== undefined; file = files.shift()) {
+    await suite(relative(packageDir, file), [file]);
+  }
+}
 
 /** Nothing of the caller's that would send tests to another server or to a model that costs money. */
 function testEnvironment(): NodeJS.ProcessEnv {
@@ -61,7 +72,7 @@ async function gate(name: string, check: () => Promise<boolean>): Promise<void> 
 
 /** @param files absolute paths; none at all is a failure, since every suite has some */
 async function suite(name: string, files: readonly string[]): Promise<void> {
-  const startedAt = announce(name);
+  const startedAt = Date.now();
   const folder = await mkdtemp(join(tmpdir(), 'copilot-counts-'));
   try {
     const file = join(folder, 'counts.json');
@@ -71,7 +82,10 @@ async function suite(name: string, files: readonly string[]): Promise<void> {
       '--reporter-option',
       `counts=${file}`,
     ];
-    const succeeded = files.length > 0 && (await run('mocha', [...reporting, ...files]));
+    const { succeeded, output } = files.length > 0 ? await collect([...reporting, ...files]) : NOTHING_RUN;
+    // Whole, since another suite may run at the same time.
+    announce(name);
+    process.stdout.write(output);
     record({ name, ...(await readCounts(file, succeeded, name)), seconds: since(startedAt) });
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -94,6 +108,21 @@ async function run(tool: string, args: readonly string[]): Promise<boolean> {
   });
   const [code] = await once(child, 'exit');
   return code === 0;
+}
+
+/** Runs mocha, with its output for later. */
+async function collect(args: readonly string[]): Promise<{ succeeded: boolean; output: string }> {
+  const child = spawn(join(packageDir, 'node_modules/.bin/mocha'), args, {
+    cwd: packageDir,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: environment,
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+  }
+  const [code] = await once(child, 'close');
+  return { succeeded: code === 0, output };
 }
 
 async function hasServerProgram(): Promise<boolean> {
