@@ -68,7 +68,10 @@ async function openingEach(): Promise<number[]> {
   for (const [tool, args] of Array.from({ length: TURNS }, () => CALLS).flat()) {
     times.push(
       await timed(async () => {
-        const servers = await McpServers.open({ name: 'slow', mcp: MCP }, { environment, log: pino({ level: 'silent' }) });
+        const servers = await McpServers.open(
+          { name: 'slow', mcp: MCP },
+          { environment, log: pino({ level: 'silent' }) },
+        );
         await servers.call(`slow.${tool}`, args, context);
         await servers.close();
       }),

@@ -2,6 +2,7 @@
 /** The command line: what commands and options there are. What a command does is loaded when it runs. */
 import { Command, CommanderError, Option } from 'commander';
 import { packageVersion } from './config.ts';
+import { declareChanges, declareDecisions, settingOptions } from './cli/people/commands.ts';
 import { reportError, sayJson } from './cli/terminal.ts';
 
 const WRONG_USE = 2;
@@ -35,17 +36,22 @@ function command(usage: string, description: string, examples: readonly string[]
 
 /** Options of the commands that create a session. */
 function creating(target: Command): Command {
-  return target
-    .option('--team <name>', 'team of agents', 'default')
-    .option('--mode <name>', 'copilot, planning-control, one-shot, or a mode of the team', 'copilot')
-    .option('--user <name>', 'whose session it is')
-    .option('--name <title>', 'title; default <mode>_YYYYMMDD_HHMMSS in UTC')
-    .option('--id <id>', 'id of the session; default a new one')
-    .option('--attach <file...>', 'files to copy into the workspace')
-    .option('--workspace <folder>', 'existing folder to work in, instead of one of its own')
-    .option('--allow-code', 'let agents run code on the worker')
-    .option('--context <key=value...>', 'values for the context of the session')
-    .option('--history-limit <events>', 'events of a run before the session continues as new');
+  return settingOptions(
+    target
+      .option('--team <name>', 'team of agents', 'default')
+      .option(
+        '--mode <name>',
+        'copilot, planning-control, one-shot, hitl-interactive, or a mode of the team',
+        'copilot',
+      )
+      .option('--user <name>', 'whose session it is')
+      .option('--name <title>', 'title; default <mode>_YYYYMMDD_HHMMSS in UTC')
+      .option('--id <id>', 'id of the session; default a new one')
+      .option('--attach <file...>', 'files to copy into the workspace')
+      .option('--workspace <folder>', 'existing folder to work in, instead of one of its own')
+      .option('--context <key=value...>', 'values for the context of the session')
+      .option('--history-limit <events>', 'events of a run before the session continues as new'),
+  );
 }
 
 command('dev', 'run server, worker and Web UI in one, until Ctrl-C')
@@ -122,11 +128,14 @@ command('show <id>', 'show a session and its recent turns').action(async (id, fl
 
 command('transcript <id>', 'print the conversation')
   .option('--from <index>', 'index of the first message', '0')
+  .option('--all', 'also what was said before the part that a summary stands for')
   .action(async (id, flags) => (await import('./cli/read.ts')).transcript(id, flags));
 
-command('plan <id>', 'print the plan of the latest turn that has one').action(async (id, flags) =>
+const plan = command('plan <id>', 'print the plan of the latest turn that has one').action(async (id, flags) =>
   (await import('./cli/read.ts')).plan(id, flags),
 );
+declareDecisions(command);
+declareChanges(command, plan);
 
 const EXPECTED_VERSION = [
   '--expected-version <number>',

@@ -2,6 +2,7 @@
 import { type ConnectOptions, ServerLink } from './client/connection.ts';
 import { createSession, type CreateOptions } from './client/create.ts';
 import type { ListedStatus } from './client/reading.ts';
+import { type Inbox, type InboxFilter, readInbox } from './client/inbox.ts';
 import { checkInput } from './client/input.ts';
 import { countByStatus, countSessions, type ListFilter, listSessions, type SessionPage } from './client/list.ts';
 import { SessionHandle } from './client/session-handle.ts';
@@ -91,6 +92,15 @@ export class CopilotClient {
     filter: Omit<ListFilter, 'limit' | 'after' | 'status'> = {},
   ): Promise<Record<ListedStatus, number>> {
     return await countByStatus(this.#link, filter);
+  }
+
+  /**
+   * What waits for people in all open sessions, oldest first. A request that was just made or decided may take a
+   * moment to show so. Sessions whose worker is away are named apart, and cost no error.
+   * @throws CopilotError `InvalidInput`, `ServerUnreachable`
+   */
+  async inbox(filter: InboxFilter = {}): Promise<Inbox> {
+    return await readInbox(this.#link, filter);
   }
 
   async close(): Promise<void> {

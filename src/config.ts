@@ -4,7 +4,7 @@
  * Where the Temporal server is (address, namespace, TLS, API key) comes from Temporal's own
  * configuration file and variables: https://docs.temporal.io/develop/environment-configuration
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { domainToASCII, fileURLToPath } from 'node:url';
@@ -12,6 +12,8 @@ import envPaths from 'env-paths';
 import { z } from 'zod';
 import { CopilotError } from './contracts/errors.ts';
 import type { NetworkRules } from './contracts/tool.ts';
+import { type EncryptionKey, parseKeys } from './storage/keys.ts';
+import type { PayloadStoreAddress } from './storage/payload-store.ts';
 
 const positiveInteger = (fallback: number) =>
   z
@@ -64,6 +66,8 @@ const Environment = z.object({
     .transform(Number)
     .refine((port) => port <= 65_535, PORT_HINT)
     .optional(),
+  COPILOT_PAYLOAD_STORE: optionalText,
+  COPILOT_CODEC_TOKEN: optionalText,
   AGENT_POOL_SIZE: positiveInteger(1),
   AGENT_CACHE_SIZE: positiveInteger(32),
   OPENAI_API_KEY: optionalText,
@@ -92,7 +96,16 @@ export interface Config {
   readonly agentPoolSize: number;
   /** Most cache entries (team digests and private agents) kept open on a worker. `AGENT_CACHE_SIZE`, default 32. */
   readonly agentCacheSize: number;
-  /** The environment as it was given: declarations of MCP servers in teams are filled from it. */
+  /**
+   * Keys of payloads: the first encrypts, all decrypt; none leaves payloads plain JSON.
+   * `COPILOT_ENCRYPTION_KEYS` or `COPILOT_ENCRYPTION_KEY_FILE`, default none.
+   */
+  readonly encryptionKeys: readonly EncryptionKey[];
+  /** Where payloads above 128 KiB are kept. `COPILOT_PAYLOAD_STORE`, default the server's own history. */
+  readonly payloadStore?: PayloadStoreAddress;
+  /** What callers of the codec server show. `COPILOT_CODEC_TOKEN`, default none is asked for. */
+  readonly codecToken?: string;
+  /** The environment as it was given, without the secrets above: declarations of MCP servers in teams are filled from it. */
   readonly environment: Readonly<Record<string, string>>;
   /** Where `fetch_url` may go. `COPILOT_FETCH_ALLOW`, default every public host; `COPILOT_FETCH_PRIVATE`, default 0. */
   readonly network: NetworkRules;
@@ -109,7 +122,7 @@ export interface Config {
     readonly address?: string;
     /** Web UI, without a slash at its end. `COPILOT_UI_URL`; known by itself only for a server of this program. */
     readonly uiUrl?: string;
-    /** The environment as it was given, for `@temporalio/envconfig`. */
+    /** The same environment, for `@temporalio/envconfig`. */
     readonly environment: Readonly<Record<string, string>>;
   };
 }
@@ -148,6 +161,9 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     });
   }
   const env = parsed.data;
+  const encryptionKeys = readKeys(environment);
+  const payloadStore = findPayloadStore(env.COPILOT_PAYLOAD_STORE, given);
+  const passedOn = Object.fromEntries(Object.entries(given).filter(([name]) => !SECRETS.includes(name)));
   const homeDir = resolve(env.COPILOT_HOME ?? '.copilot');
   return Object.freeze({
     homeDir,
@@ -160,7 +176,10 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     ...(env.COPILOT_METRICS_PORT === undefined ? {} : { metricsPort: env.COPILOT_METRICS_PORT }),
     agentPoolSize: env.AGENT_POOL_SIZE,
     agentCacheSize: env.AGENT_CACHE_SIZE,
-    environment: given,
+    encryptionKeys: Object.freeze(encryptionKeys),
+    ...(payloadStore === undefined ? {} : { payloadStore: Object.freeze(payloadStore) }),
+    ...(env.COPILOT_CODEC_TOKEN === undefined ? {} : { codecToken: env.COPILOT_CODEC_TOKEN }),
+    environment: passedOn,
     network: Object.freeze({
       allow: Object.freeze(env.COPILOT_FETCH_ALLOW),
       private: env.COPILOT_FETCH_PRIVATE === '1',
@@ -173,10 +192,84 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     temporal: Object.freeze({
       ...(given['TEMPORAL_ADDRESS'] === undefined ? {} : { address: given['TEMPORAL_ADDRESS'] }),
       ...(env.COPILOT_UI_URL === undefined ? {} : { uiUrl: env.COPILOT_UI_URL }),
-      environment: given,
+      environment: passedOn,
     }),
   });
 }
+
+const KEYS = 'COPILOT_ENCRYPTION_KEYS';
+const KEY_FILE = 'COPILOT_ENCRYPTION_KEY_FILE';
+
+/** What no team's declaration and no other program is to see. */
+const SECRETS: readonly string[] = [KEYS, 'COPILOT_CODEC_TOKEN'];
+
+/** No message names anything of a key. */
+function readKeys(environment: NodeJS.ProcessEnv): readonly EncryptionKey[] {
+  const { [KEYS]: text, [KEY_FILE]: file } = environment;
+  const fail = (name: string, value: string, problem: string): never => {
+    throw new CopilotError('InvalidConfig', { name, value, problem });
+  };
+  // An empty value is a secret that did not arrive, and plain text is not what was meant.
+  if (text === '' || file === '') {
+    return fail(text === '' ? KEYS : KEY_FILE, '', 'it is empty; without encryption it must not be set at all');
+  }
+  if (text !== undefined && file !== undefined) return fail(KEY_FILE, file, `${KEYS} is set, too; use one of them`);
+  if (file !== undefined) {
+    const keys = parseKeys(readKeyFile(file, (problem) => fail(KEY_FILE, file, problem)));
+    return typeof keys === 'string' ? fail(KEY_FILE, file, keys) : keys;
+  }
+  const keys = text === undefined ? [] : parseKeys(text);
+  return typeof keys === 'string' ? fail(KEYS, '(hidden)', keys) : keys;
+}
+
+function readKeyFile(file: string, fail: (problem: string) => never): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    return fail(`it cannot be read (${error instanceof Error && 'code' in error ? String(error.code) : String(error)})`);
+  }
+}
+
+/** A folder that is there, or `s3://bucket/prefix` with what AWS's own programs read from the environment. */
+function findPayloadStore(
+  value: string | undefined,
+  given: Readonly<Record<string, string>>,
+): PayloadStoreAddress | undefined {
+  if (value === undefined) return undefined;
+  const name = 'COPILOT_PAYLOAD_STORE';
+  const fail = (problem: string): never => {
+    throw new CopilotError('InvalidConfig', { name, value, problem });
+  };
+  if (!/^[a-z0-9+.-]+:\/\//i.test(value)) {
+    const path = resolve(value);
+    // Never made: a share that is not mounted would look like an empty one.
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return { kind: 'folder', path };
+    return fail('there is no such folder; make it, or mount it');
+  }
+  const [, bucket, prefix = ''] = S3_ADDRESS.exec(value) ?? fail('use the path of a folder, or s3://bucket/prefix');
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = given;
+  if (bucket === undefined || accessKeyId === undefined || secretAccessKey === undefined) {
+    return fail('it needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY');
+  }
+  const endpoint = (given['AWS_ENDPOINT_URL_S3'] ?? given['AWS_ENDPOINT_URL'])?.replace(/\/+$/, '');
+  const region = given['AWS_REGION'] ?? given['AWS_DEFAULT_REGION'] ?? (endpoint === undefined ? undefined : 'us-east-1');
+  if (region === undefined) return fail('it needs AWS_REGION');
+  if (endpoint !== undefined && !/^https?:\/\/[^/?#]+$/.test(endpoint)) {
+    return fail('AWS_ENDPOINT_URL_S3 is to be scheme, host and port, such as http://localhost:9000');
+  }
+  const sessionToken = given['AWS_SESSION_TOKEN'];
+  return {
+    kind: 's3',
+    bucket,
+    prefix: prefix.replace(/^\/+|\/+$/g, ''),
+    region,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    credentials: { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) },
+  };
+}
+
+/** Bucket and prefix; of prefixes only what needs no escapes. */
+const S3_ADDRESS = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:\/+[A-Za-z0-9!_*'()-][A-Za-z0-9!_.*'()-]*)*\/*)$/;
 
 function findPackageDir(from: string): string {
   let dir = from;

@@ -4,10 +4,20 @@ export type { ConnectOptions } from './client/connection.ts';
 export type { CreateOptions } from './client/create.ts';
 export type { FollowEvent, FollowOptions } from './client/follow.ts';
 export type { ResetEvent, TokenEvent } from './client/follow/streamed-text.ts';
+export type { Inbox, InboxFilter, InboxRequest, UnreadableSession } from './client/inbox.ts';
 export type { ListFilter, SessionPage, SessionRow } from './client/list.ts';
 export type { ListedStatus, SessionDescription, SessionReport } from './client/reading.ts';
 export { SessionHandle } from './client/session-handle.ts';
-export type { SendOptions, StatusReport } from './client/session-handle.ts';
+export type {
+  DecideOptions,
+  InterruptOptions,
+  PlanEdit,
+  RateOptions,
+  SendOptions,
+  StatusReport,
+} from './client/session-handle.ts';
+export { SessionReader } from './client/session-reader.ts';
+export type { ConfigureOptions } from './client/session/configuration.ts';
 export type {
   ChangeOptions,
   MergeContextOptions,
@@ -33,6 +43,8 @@ export type { SessionExport } from './contracts/export.ts';
 export type { Json, Usage } from './contracts/json.ts';
 export type { ChangeReport, LoadedSession, PlanView, TranscriptPage } from './contracts/messages.ts';
 export type { ProgressEvent } from './contracts/progress.ts';
-export type { SessionConfig, SessionInfo, SessionStatus } from './contracts/session.ts';
+export type { DecidedRequest, Decision, Expiry, PendingRequest, RequestKind, Verdict } from './contracts/request.ts';
+export type { Analytics, Rating, SessionConfig, SessionInfo, SessionStatus } from './contracts/session.ts';
+export type { AgentOverride, Approvals, Budget, ToolCategory, ToolPolicy } from './contracts/team.ts';
 export type { Message, ToolCall } from './contracts/transcript.ts';
 export { isSettled, type Phase, type Route, type Step, type TurnStatus, type TurnView } from './contracts/turn.ts';

@@ -7,7 +7,11 @@ import { newUlid } from '../client/create.ts';
 import type { FollowEvent } from '../client/follow.ts';
 import type { SessionHandle } from '../client/session-handle.ts';
 import { CopilotError } from '../contracts/errors.ts';
+import type { PendingRequest } from '../contracts/request.ts';
 import { type CreateFlags, createOptions } from './connected.ts';
+import { userName } from './people/decisions.ts';
+import { requestLine } from './people/request-text.ts';
+import { parseDecision, promptFor } from './people/typed-decision.ts';
 import { ProgressText } from './progress-text.ts';
 import { messageText } from './read.ts';
 import { paint, remark, reportError, say, sayJson } from './terminal.ts';
@@ -42,6 +46,11 @@ class Chat {
   /** Turns that were not seen to end, and those that were. */
   readonly #open = new Set<string>();
   readonly #ended = new Set<string>();
+  /** What waits for a person, oldest first: the next line decides the first. */
+  readonly #requests = new Map<string, PendingRequest>();
+  /** Decided before their request was seen to wait. */
+  readonly #decided = new Set<string>();
+  readonly #recalled = new Set<string>();
   readonly #isInteractive = process.stdin.isTTY && process.stdout.isTTY;
   #lines: Interface | undefined;
   #isStopping = false;
@@ -57,6 +66,7 @@ class Chat {
   async run(isAttached: boolean): Promise<void> {
     const from = await this.#session.position({ withTurn: true });
     await this.#greet(isAttached);
+    if (isAttached) await this.#recall();
     const lines = createInterface({
       input: process.stdin,
       output: process.stdout,
@@ -102,11 +112,22 @@ class Chat {
     }
   }
 
+  /** What waits may have been asked in an earlier run, whose news does not come again. */
+  async #recall(): Promise<void> {
+    for (const request of await this.#session.requests()) {
+      this.#requests.set(request.id, request);
+      this.#recalled.add(request.id);
+      if (!this.#json) this.#text.line('yellow', requestLine(request));
+    }
+  }
+
   async #read(lines: Interface): Promise<void> {
     for await (const line of lines) {
       const text = line.trim();
       if (this.#isLeaving || EXIT_WORDS.includes(text.toLowerCase())) return;
+      const [request] = this.#requests.values();
       if (text === '') this.#prompt();
+      else if (request) await this.#decide(request, line);
       else await this.#send(line);
     }
   }
@@ -126,10 +147,41 @@ class Chat {
     }
   }
 
+  async #decide({ id, turnId, options }: PendingRequest, line: string): Promise<void> {
+    const typed = parseDecision(line, { options });
+    if (!typed) {
+      this.#text.line('yellow', `Something waits for your decision: ${options.join(', ')}. Ctrl-C stops the turn.`);
+      return this.#prompt();
+    }
+    const { decision, ...rest } = typed;
+    try {
+      await this.#session.decide(id, decision, { ...rest, by: userName(), signal: this.#stop.signal });
+      this.#forget(id);
+      if (!this.#isInteractive) await this.#untilShown(turnId);
+      else this.#prompt();
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      if (!(error instanceof CopilotError)) throw error;
+      if (error.type === 'AlreadyDecided' || error.type === 'RequestNotFound') this.#forget(id);
+      reportError(error, this.#json);
+      this.#prompt();
+    }
+  }
+
+  /** A request that is decided; the news of its making may come later. */
+  #forget(id: string): void {
+    this.#requests.delete(id);
+    this.#decided.add(id);
+  }
+
   async #untilShown(turnId: string): Promise<void> {
-    const { status } = await this.#session.awaitTurn(turnId, { signal: this.#stop.signal });
+    const { status, requests = [] } = await this.#session.awaitTurn(turnId, { signal: this.#stop.signal });
+    const isShown = (): boolean =>
+      requests.length > 0
+        ? requests.every(({ id }) => this.#requests.has(id) || this.#decided.has(id))
+        : this.#ended.has(turnId);
     const deadline = Date.now() + LAST_EVENTS_MS;
-    while (status !== 'suspended' && !this.#ended.has(turnId) && Date.now() < deadline) await sleep(20);
+    while (status !== 'suspended' && !isShown() && !this.#ended.has(turnId) && Date.now() < deadline) await sleep(20);
   }
 
   async #follow(from: number): Promise<void> {
@@ -155,17 +207,22 @@ class Chat {
       this.#open.delete(event.turnId);
       this.#ended.add(event.turnId);
     }
+    if (event.type === 'request' && !this.#decided.has(event.request.id))
+      this.#requests.set(event.request.id, event.request);
+    if (event.type === 'decided') this.#forget(event.requestId);
     // What waits in a suspended session waits for its person.
     if (event.type === 'session' && event.status === 'suspended') this.#open.clear();
   }
 
   #show(event: FollowEvent): void {
+    // Shown when the chat began.
+    if (event.type === 'request' && this.#recalled.has(event.request.id)) return;
     if (event.type === 'turn-started') {
       if (!this.#ownTurns.has(event.turnId)) this.#text.line('bold', `you, elsewhere: ${event.text}`);
       return;
     }
     this.#text.show(event);
-    if (event.type === 'turn-ended' || event.type === 'session') {
+    if (['turn-ended', 'session', 'request', 'decided'].includes(event.type)) {
       this.#text.endLine();
       this.#prompt();
     }
@@ -198,6 +255,9 @@ class Chat {
   }
 
   #prompt(): void {
-    if (this.#isInteractive && !this.#json && !this.#isLeaving && this.#open.size === 0) this.#lines?.prompt(true);
+    const [request] = this.#requests.values();
+    if (!this.#isInteractive || this.#json || this.#isLeaving || (this.#open.size > 0 && !request)) return;
+    this.#lines?.setPrompt(request ? promptFor(request) : '> ');
+    this.#lines?.prompt(true);
   }
 }

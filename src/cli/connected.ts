@@ -5,13 +5,15 @@ import { CopilotClient } from '../client.ts';
 import type { CreateOptions } from '../client/create.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { Json } from '../contracts/json.ts';
+import { wholeNumber } from './numbers.ts';
+import { type SettingFlags, settingsOf } from './people/settings.ts';
 
 export interface CommonFlags {
   readonly json?: boolean;
 }
 
 /** Flags of the commands that create sessions. */
-export interface CreateFlags extends CommonFlags {
+export interface CreateFlags extends CommonFlags, SettingFlags {
   readonly team?: string;
   readonly mode?: string;
   readonly user?: string;
@@ -19,7 +21,6 @@ export interface CreateFlags extends CommonFlags {
   readonly id?: string;
   readonly attach?: readonly string[];
   readonly workspace?: string;
-  readonly allowCode?: boolean;
   readonly context?: readonly string[];
   readonly historyLimit?: string;
 }
@@ -36,10 +37,10 @@ export async function withClient<T>(work: (client: CopilotClient) => Promise<T>)
 
 /** @throws CopilotError `InvalidInput` for values of a wrong form */
 export function createOptions(flags: CreateFlags, message?: string): CreateOptions {
-  const { team, mode, user, name, id, attach, workspace, allowCode, context, historyLimit } = flags;
+  const { team, mode, user, name, id, attach, workspace, context, historyLimit } = flags;
   const config = {
     ...(workspace === undefined ? {} : { workspace: resolve(workspace) }),
-    ...(allowCode === undefined ? {} : { allowCode }),
+    ...settingsOf(flags),
     ...(historyLimit === undefined ? {} : { historyLimit: wholeNumber('--history-limit', historyLimit) }),
   };
   return {
@@ -58,12 +59,6 @@ export function createOptions(flags: CreateFlags, message?: string): CreateOptio
 /** The message of a command; `-` is what stdin brings. */
 export async function messageText(message: string | undefined): Promise<string | undefined> {
   return message === '-' ? await readAll(process.stdin) : message;
-}
-
-/** @throws CopilotError `InvalidInput` */
-export function wholeNumber(flag: string, text: string): number {
-  if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw new CopilotError('InvalidInput', { what: `${flag} ${text}`, problem: 'use a whole number' });
 }
 
 /** `key=value` pairs; a value that is JSON is taken as such, anything else as text. */

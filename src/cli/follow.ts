@@ -9,6 +9,9 @@ import { sayJson } from './terminal.ts';
 
 /** How long the last events of an ended turn may take to arrive. */
 const LAST_EVENTS_MS = 3_000;
+/** Requests may have been shown before, and do not come again. */
+const REQUESTS_MS = 1_000;
+const LOOK_MS = 20;
 
 export async function followCommand(id: string, flags: CommonFlags & { readonly fromStart?: boolean }): Promise<void> {
   await withClient(async (client) => {
@@ -34,17 +37,23 @@ export async function watchTurn(
   { from, show, signal }: { from: number; show: (event: FollowEvent) => void; signal?: AbortSignal },
 ): Promise<TurnView> {
   const stop = new AbortController();
+  const asked = new Set<string>();
+  let hasEnded = false;
   const ended = (async () => {
     for await (const event of session.follow({ from, signal: stop.signal })) {
       if (!('turnId' in event) || event.turnId === turnId) show(event);
+      if (event.type === 'request') asked.add(event.request.id);
       if (event.type === 'turn-ended' && event.turnId === turnId) return;
     }
-  })();
+  })().finally(() => (hasEnded = true));
   // Following is for show: what counts is the outcome, which has its own way here.
   ended.catch(() => undefined);
   try {
     const turn = await session.awaitTurn(turnId, { signal });
-    if (turn.status !== 'suspended') await Promise.race([ended, sleep(LAST_EVENTS_MS, undefined, { ref: false })]);
+    const { status, requests = [] } = turn;
+    const isShown = (): boolean => (requests.length > 0 ? requests.every(({ id }) => asked.has(id)) : hasEnded);
+    const deadline = Date.now() + (requests.length > 0 ? REQUESTS_MS : LAST_EVENTS_MS);
+    while (status !== 'suspended' && !hasEnded && !isShown() && Date.now() < deadline) await sleep(LOOK_MS);
     return turn;
   } finally {
     stop.abort();

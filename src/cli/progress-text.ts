@@ -1,5 +1,6 @@
 /** What happens in a session as lines for people, with the models' text as it comes. */
 import type { FollowEvent } from '../client/follow.ts';
+import { requestLine } from './people/request-text.ts';
 import { paint, shorten } from './terminal.ts';
 
 const MAX_TASK = 120;
@@ -97,10 +98,8 @@ export class ProgressText {
         return event.status === 'completed' ? undefined : ['yellow', `Turn ${event.number} ${event.status}`];
       case 'session':
         return ['yellow', `Session ${event.status}${event.reason === undefined ? '' : `: ${event.reason}`}`];
-      case 'request': {
-        const { id, question, options } = event.request;
-        return ['yellow', `? ${id}: ${shorten(question, MAX_TASK)} [${options.join(' / ')}]`];
-      }
+      case 'request':
+        return ['yellow', requestLine(event.request)];
       case 'decided':
         return ['dim', `  ${event.requestId}: ${event.decision}, by ${event.by}`];
       case 'handed-off':

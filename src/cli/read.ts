@@ -6,7 +6,9 @@ import { CopilotError } from '../contracts/errors.ts';
 import type { PlanView } from '../contracts/messages.ts';
 import type { Message } from '../contracts/transcript.ts';
 import type { TurnView } from '../contracts/turn.ts';
-import { type CommonFlags, wholeNumber, withClient } from './connected.ts';
+import { type CommonFlags, withClient } from './connected.ts';
+import { wholeNumber } from './numbers.ts';
+import { requestText } from './people/request-text.ts';
 import { turnForm } from './turns.ts';
 import { answer, paint, shorten, table } from './terminal.ts';
 
@@ -124,6 +126,7 @@ function showText(info: SessionReport, turns: readonly TurnView[] | undefined, w
     ...facts.map(([name, value]) => `${paint('bold', name.padEnd(8))} ${value}`),
     ...info.notes.slice(-3).map(({ at, text }) => paint('yellow', `! ${at} ${text}`)),
     ...(turns ?? []).map((turn) => `\n${turnText(turn)}`),
+    ...info.pendingApprovals.map((request) => `\n${paint('yellow', '?')} ${requestText(info.id, request)}`),
     ...(turns === undefined ? ['\nIts turns can be read when a worker runs.'] : []),
   ].join('\n');
 }
@@ -141,10 +144,10 @@ function turnText(turn: TurnView): string {
 
 export async function transcript(
   id: string,
-  { json, from = '0' }: CommonFlags & { readonly from?: string },
+  { json, from = '0', all = false }: CommonFlags & { readonly from?: string; readonly all?: boolean },
 ): Promise<void> {
   await withClient(async (client) => {
-    const page = await client.session(id).transcript({ from: wholeNumber('--from', from) });
+    const page = await client.session(id).transcript({ from: wholeNumber('--from', from), all });
     answer(json, page, () => page.messages.map(messageText).join('\n\n') || 'No messages yet.');
   });
 }
@@ -162,10 +165,10 @@ export async function plan(id: string, { json }: CommonFlags): Promise<void> {
   });
 }
 
-function planText({ number, steps }: PlanView): string {
+export function planText({ number, steps, version }: PlanView): string {
   const lines = steps.flatMap((step) => [
     `${step.number}. [${step.status}] ${step.task} (${step.agent})`,
     ...(step.summary === '' ? [] : [paint('dim', `   ${shorten(step.summary, 200)}`)]),
   ]);
-  return [paint('bold', `Plan of turn ${number}`), ...lines].join('\n');
+  return [paint('bold', `Plan of turn ${number}`), ...lines, paint('dim', `Version ${version}`)].join('\n');
 }

@@ -5,6 +5,7 @@ import { CopilotError } from '../contracts/errors.ts';
 import { isSettled, type TurnView } from '../contracts/turn.ts';
 import { type CommonFlags, type CreateFlags, createOptions, messageText, withClient } from './connected.ts';
 import { watchTurn } from './follow.ts';
+import { requestText } from './people/request-text.ts';
 import { ProgressText } from './progress-text.ts';
 import { answer, paint, remark, say, sayJson } from './terminal.ts';
 
@@ -79,9 +80,24 @@ async function currentTurn(session: SessionHandle): Promise<TurnView | undefined
 
 /** A turn as `--json` gives it. */
 export function turnForm(turn: TurnView): Record<string, unknown> {
-  const { id, number, status, route = null, reply, steps, artifacts, usage, error, questions } = turn;
+  const {
+    id,
+    messageId,
+    number,
+    status,
+    route = null,
+    reply,
+    steps,
+    artifacts,
+    usage,
+    cost,
+    error,
+    questions,
+    requests,
+  } = turn;
   return {
     id,
+    messageId,
     number,
     status,
     route,
@@ -90,14 +106,26 @@ export function turnForm(turn: TurnView): Record<string, unknown> {
     artifacts,
     usage,
     ...(error === undefined ? {} : { error }),
+    ...(cost === undefined ? {} : { cost }),
     ...(questions.length === 0 ? {} : { questions }),
+    ...(requests === undefined ? {} : { requests }),
   };
 }
 
 /** With `--json`, progress is only for a person who watches. */
 const showsProgress = ({ json }: CommonFlags): boolean => !json || process.stderr.isTTY;
 
-async function showTurn(session: SessionHandle, { id }: TurnView, from: number, flags: CommonFlags): Promise<void> {
+/**
+ * Waits for the turn and prints its outcome. One that waits for a person is no failure: what it asks is printed with
+ * the command that decides it.
+ * @param from number of an event before those to show
+ */
+export async function showTurn(
+  session: SessionHandle,
+  { id }: Pick<TurnView, 'id'>,
+  from: number,
+  flags: CommonFlags,
+): Promise<void> {
   const stop = new AbortController();
   const leave = (): void => {
     remark(`The turn goes on. See it with: copilot follow ${session.id}`);
@@ -113,15 +141,18 @@ async function showTurn(session: SessionHandle, { id }: TurnView, from: number, 
       : await session.awaitTurn(id, { signal: stop.signal });
     text.endLine();
     if (flags.json) sayJson({ sessionId: session.id, turn: turnForm(turn) });
-    else sayOutcome(turn, stream === process.stdout ? text.latestText : '');
+    else sayOutcome(session.id, turn, stream === process.stdout ? text.latestText : '');
     if (turn.status === 'failed' || turn.status === 'interrupted') process.exitCode = 1;
   } finally {
     process.off('SIGINT', leave);
   }
 }
 
-function sayOutcome(turn: TurnView, shown: string): void {
-  if (turn.reply !== '' && turn.reply !== shown) say(turn.reply);
+function sayOutcome(sessionId: string, turn: TurnView, shown: string): void {
+  const { requests = [] } = turn;
+  // What the router asks back stands in the request, too.
+  if (turn.reply !== '' && turn.reply !== shown && requests.length === 0) say(turn.reply);
+  for (const request of requests) say(requestText(sessionId, request));
   if (turn.error) remark(`${paint('red', `Turn ${turn.number} failed:`, process.stderr)} ${turn.error.message}`);
   else if (turn.status !== 'completed') remark(`Turn ${turn.number} is ${turn.status}.`);
   if (turn.artifacts.length > 0) remark(`Files: ${turn.artifacts.join(', ')}`);

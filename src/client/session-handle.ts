@@ -1,46 +1,27 @@
 /** One session, from the outside. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import type {
-  Change,
-  ContextDiff,
-  ContextPoint,
-  ContextSize,
-  ContextValues,
-  ContextView,
-  SnapshotInfo,
-  SnapshotRef,
-} from '../contracts/context.ts';
+import type { ContextValues, SnapshotRef } from '../contracts/context.ts';
 import { CopilotError } from '../contracts/errors.ts';
-import type { SessionExport } from '../contracts/export.ts';
-import type { Json, Usage } from '../contracts/json.ts';
+import type { Json } from '../contracts/json.ts';
 import * as messages from '../contracts/messages.ts';
-import type { ChangeReport, LoadedSession, PlanView, TranscriptPage } from '../contracts/messages.ts';
-import { QueuedMessage } from '../contracts/session.ts';
+import type { ChangeReport, PlanView } from '../contracts/messages.ts';
+import type { DecidedRequest, Decision } from '../contracts/request.ts';
+import { type Analytics, QueuedMessage } from '../contracts/session.ts';
 import { isSettled, type TurnView } from '../contracts/turn.ts';
 import type { ServerLink } from './connection.ts';
 import { newUlid } from './create.ts';
-import { deliver, type DeliveryOptions, submit } from './delivery.ts';
-import {
-  ask,
-  describeSession,
-  type ListedStatus,
-  readResult,
-  type SessionDescription,
-  type SessionReport,
-} from './reading.ts';
-import { follow, type FollowEvent, type FollowOptions } from './follow.ts';
+import { deliver, submit } from './delivery.ts';
 import { checkInput } from './input.ts';
+import { describeSession, type ListedStatus, readResult } from './reading.ts';
+import { SessionReader } from './session-reader.ts';
+import { configurePayload, type ConfigureOptions } from './session/configuration.ts';
 import * as changes from './session/context-changes.ts';
 import type { ChangeOptions, MergeContextOptions, SavedSession, SetContextOptions } from './session/context-changes.ts';
 import { deleteSession } from './session/deletion.ts';
 import { forkSession, type ForkOptions } from './session/fork.ts';
-import { contextDiff } from './session/snapshots.ts';
+import { turnEnd } from './session/turn-end.ts';
 
 /** How long `complete` waits for the session to close. */
 const CLOSE_TIMEOUT_MS = 10_000;
-
-/** How often a turn is looked at where too many wait for turns of its session. */
-const LOOK_INTERVAL_MS = 500;
 
 export interface SendOptions {
   /** The same id is the same message, however often and by whomever it is sent. Default: a new one. */
@@ -53,30 +34,52 @@ export interface SendOptions {
   readonly retryForMs?: number | undefined;
 }
 
+/** A change of a plan; step numbers are those before it. */
+export type PlanEdit = messages.EditPlanPayload['edits'][number];
+
 export interface StatusReport {
   /** Whether this call changed anything. */
   readonly changed: boolean;
   readonly status: ListedStatus;
 }
 
+export interface DecideOptions {
+  /** Who decides, for the record. Default `unknown`. */
+  readonly by?: string | undefined;
+  /** Feedback with `modify` and `redo`, the answer with `answer`: there it is needed. A reason with the others. */
+  readonly text?: string | undefined;
+  /** New limit of the budget with `raise`, in the unit of the old one. Default: twice the old one. */
+  readonly limit?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RateOptions {
+  /** Default: the whole session. */
+  readonly turnId?: string | undefined;
+  readonly comment?: string | undefined;
+  readonly by?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface InterruptOptions {
+  readonly reason?: string | undefined;
+  /** Goes on with this at once, before whatever waits. */
+  readonly message?: string | undefined;
+  /** The same id is the same message. Default: a new one. */
+  readonly messageId?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * One session by its id. Making one sends nothing: a session that does not exist shows itself as
  * `SessionNotFound` with the first call.
  */
-export class SessionHandle {
-  readonly id: string;
-  /** Address of the session in the Web UI, where that is known. */
-  readonly webUrl: string | undefined;
+export class SessionHandle extends SessionReader {
   readonly #link: ServerLink;
 
   constructor(link: ServerLink, id: string) {
-    const { uiUrl } = link.server;
+    super(link, id);
     this.#link = link;
-    this.id = id;
-    this.webUrl =
-      uiUrl === undefined
-        ? undefined
-        : `${uiUrl}/namespaces/${encodeURIComponent(link.namespace)}/workflows/${encodeURIComponent(id)}`;
   }
 
   /**
@@ -89,11 +92,15 @@ export class SessionHandle {
     const { messageId = newUlid(), signal, retryForMs, wait = true } = options;
     const message = checkInput(QueuedMessage, { messageId, text }, '');
     const delivery = { updateId: messageId, signal, retryForMs };
-    if (wait) return await this.#settle(await deliver(this.#link, this.id, messages.send, message, delivery), options);
+    if (wait) {
+      const view = await deliver(this.#link, this.id, messages.send, message, delivery);
+      return isSettled(view.status) ? view : await this.awaitTurn(view.id, options);
+    }
     await submit(this.#link, this.id, messages.send, message, delivery);
-    const turn = (await this.turns({ signal })).find((candidate) => candidate.messageId === messageId);
     // Ended long ago and forgotten by the session: the message had been sent before.
-    return turn ?? (await deliver(this.#link, this.id, messages.send, message, delivery));
+    return (
+      (await this.#turnOf(message, signal)) ?? (await deliver(this.#link, this.id, messages.send, message, delivery))
+    );
   }
 
   /**
@@ -101,12 +108,7 @@ export class SessionHandle {
    * @throws CopilotError `InvalidInput` where there is no such turn, `SessionNotFound`, `SessionClosed`, `NoWorker`, `ServerUnreachable`
    */
   async awaitTurn(turnId: string, options: Pick<SendOptions, 'signal' | 'retryForMs'> = {}): Promise<TurnView> {
-    const payload = checkInput(messages.AwaitTurnPayload, { turnId }, '');
-    for (;;) {
-      const view = await this.#waitOnce(payload, options);
-      if (view && isSettled(view.status)) return view;
-      if (!view) await sleep(LOOK_INTERVAL_MS, undefined, { ...(options.signal ? { signal: options.signal } : {}) });
-    }
+    return await turnEnd(this.#link, this.id, turnId, options);
   }
 
   /** Lets the running activity end, unless `now`, and starts nothing new. */
@@ -115,15 +117,8 @@ export class SessionHandle {
     now = false,
     signal,
   }: { reason?: string; now?: boolean; signal?: AbortSignal } = {}): Promise<StatusReport> {
-    const report = await this.#changeStatus(
-      { status: 'suspended', ...(reason === undefined ? {} : { reason }) },
-      signal,
-    );
-    if (now && report.status === 'suspended') {
-      // The update says what holds; only the signal can stop what runs.
-      await this.#call(() => this.#link.client.workflow.getHandle(this.id).signal(messages.suspend, { now }), signal);
-    }
-    return report;
+    const because = reason === undefined ? {} : { reason };
+    return await this.#changeStatus({ status: 'suspended', now, ...because }, signal);
   }
 
   /**
@@ -142,10 +137,88 @@ export class SessionHandle {
     return text === undefined ? report : { ...report, turn: await this.send(text, { messageId, signal, wait: false }) };
   }
 
-  /** Ends the running turn with the text that it has; the session goes on. */
-  async interrupt({ reason, signal }: { reason?: string; signal?: AbortSignal } = {}): Promise<StatusReport> {
-    const payload = checkInput(messages.InterruptPayload, reason === undefined ? {} : { reason }, '');
-    return await this.#unlessClosed(deliver(this.#link, this.id, messages.interrupt, payload, { signal }));
+  /**
+   * Ends the running turn with the text that it has; the session goes on. With a message, it goes on with that: its
+   * turn is given, to be followed or awaited.
+   * @throws CopilotError with a message as `send`, `QueueFull` apart: it goes before what waits
+   */
+  async interrupt({ reason, message: text, messageId = newUlid(), signal }: InterruptOptions = {}): Promise<
+    StatusReport & { readonly turn?: TurnView }
+  > {
+    const message = text === undefined ? undefined : { messageId, text };
+    const given = { ...(reason === undefined ? {} : { reason }), ...(message === undefined ? {} : { message }) };
+    const payload = checkInput(messages.InterruptPayload, given, '');
+    const delivery = { signal, ...(message === undefined ? {} : { updateId: messageId }) };
+    const interrupted = deliver(this.#link, this.id, messages.interrupt, payload, delivery);
+    if (message === undefined) return await this.#unlessClosed(interrupted);
+    const report = await interrupted;
+    const turn = await this.#turnOf(message, signal);
+    return { ...report, ...(turn === undefined ? {} : { turn }) };
+  }
+
+  /** Takes back a message that waits. `changed` is false where none of this id does. */
+  async unqueue(messageId: string, { signal }: { signal?: AbortSignal } = {}): Promise<StatusReport> {
+    const payload = checkInput(messages.UnqueuePayload, { messageId }, '');
+    return await this.#unlessClosed(deliver(this.#link, this.id, messages.unqueue, payload, { signal }));
+  }
+
+  /**
+   * Decides a request that waits; `requests` gives them with the decisions that they take.
+   * @throws CopilotError `AlreadyDecided`, which names the first decision; `RequestNotFound`; `InvalidInput` for a
+   *   decision that this request does not take, or that needs a text; `SessionNotFound`, `SessionClosed`, `NoWorker`,
+   *   `ServerUnreachable`
+   */
+  async decide(requestId: string, decision: Decision, options: DecideOptions = {}): Promise<DecidedRequest> {
+    const { by, text, limit, signal } = options;
+    const given = {
+      requestId,
+      decision,
+      ...(by === undefined ? {} : { by }),
+      ...(text === undefined ? {} : { text }),
+      ...(limit === undefined ? {} : { limit }),
+    };
+    return await deliver(this.#link, this.id, messages.decide, checkInput(messages.DecidePayload, given, ''), {
+      signal,
+    });
+  }
+
+  /**
+   * Changes settings of the session from its next call on; null takes one back to its default.
+   * @throws CopilotError `InvalidInput`, `UnknownMode`, `VersionConflict`, `SessionNotFound`, `SessionClosed`,
+   *   `NoWorker`, `ServerUnreachable`; with `refreshTeam` also `TeamNotFound` and `InvalidTeam`
+   */
+  async configure(options: ConfigureOptions): Promise<ChangeReport> {
+    const { signal } = options;
+    const payload = await configurePayload(this.#link, this.id, options);
+    return await deliver(this.#link, this.id, messages.configure, payload, { signal });
+  }
+
+  /**
+   * Changes steps of the plan that have not run, in the order given, all or none; or runs it again from a step on.
+   * @throws CopilotError `InvalidInput` for a change that cannot be made, `WrongState` where there is no such plan,
+   *   `VersionConflict`, `SessionNotFound`, `SessionClosed`, `NoWorker`, `ServerUnreachable`
+   */
+  async editPlan(edits: readonly PlanEdit[], options: ChangeOptions = {}): Promise<PlanView> {
+    const { expectedVersion, signal } = options;
+    const given = { edits: [...edits], ...(expectedVersion === undefined ? {} : { expectedVersion }) };
+    return await deliver(this.#link, this.id, messages.editPlan, checkInput(messages.EditPlanPayload, given, ''), {
+      signal,
+    });
+  }
+
+  /**
+   * Notes what a person thinks of the session, or of one turn.
+   * @param rating 1 to 5
+   * @throws CopilotError `InvalidInput`, `SessionNotFound`, `SessionClosed`, `NoWorker`, `ServerUnreachable`
+   */
+  async rate(rating: number, { turnId, comment, by, signal }: RateOptions = {}): Promise<Analytics> {
+    const given = {
+      rating,
+      ...(turnId === undefined ? {} : { turnId }),
+      ...(comment === undefined ? {} : { comment }),
+      ...(by === undefined ? {} : { by }),
+    };
+    return await deliver(this.#link, this.id, messages.rate, checkInput(messages.RatePayload, given, ''), { signal });
   }
 
   /** Ends the session, and waits until it has left its export in the archive. Reading it still works. */
@@ -156,18 +229,6 @@ export class SessionHandle {
       signal?.throwIfAborted(),
     );
     return report;
-  }
-
-  /**
-   * What `save` replaces, with the version that it has.
-   * @throws CopilotError `WrongState` where the session is closed, `SessionNotFound`, `NoWorker`, `ServerUnreachable`
-   */
-  async load({ signal }: { signal?: AbortSignal } = {}): Promise<LoadedSession> {
-    const { status } = await describeSession(this.#link, this.id, { signal });
-    if (status !== undefined) throw this.#notLoadable(status);
-    const loaded = await ask(this.#link, this.id, messages.load, [], { signal });
-    if (loaded.status === 'active' || loaded.status === 'suspended') return loaded;
-    throw this.#notLoadable(loaded.status);
   }
 
   /**
@@ -218,15 +279,6 @@ export class SessionHandle {
   }
 
   /**
-   * The whole session as one JSON value, open or closed, for `CopilotClient.import`. What runs or waits, ephemeral
-   * values and files of the workspace are not in it.
-   * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`
-   */
-  async export({ signal }: { signal?: AbortSignal } = {}): Promise<SessionExport> {
-    return await ask(this.#link, this.id, messages.exportSession, [], { signal });
-  }
-
-  /**
    * A new session that knows what this one knew after a turn or at a snapshot, or all that it knows now. This one may
    * be closed. The fork has a workspace of its own, without the files of this one.
    * @throws CopilotError `InvalidInput` for a turn that is not there, `SnapshotNotFound`, `SessionExists`,
@@ -246,129 +298,20 @@ export class SessionHandle {
     await deleteSession(this.#link, this.id, { signal });
   }
 
-  /**
-   * Everything about the session but its conversation. Of a completed or expired one it needs no worker.
-   * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`
-   */
-  async info({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<SessionReport> {
-    const { status } = await describeSession(this.#link, this.id, { signal });
-    if (status === 'completed' || status === 'expired') return (await readResult(this.#link, this.id, { signal })).info;
-    const info = await ask(this.#link, this.id, messages.info, [], { signal });
-    return status === undefined ? info : { ...info, status };
-  }
-
-  /**
-   * What the server knows of the session, without a worker.
-   * @throws CopilotError `SessionNotFound`, `ServerUnreachable`
-   */
-  async describe({ signal }: { signal?: AbortSignal } = {}): Promise<SessionDescription> {
-    return await describeSession(this.#link, this.id, { signal });
-  }
-
-  /** Messages from index `from` on. */
-  async transcript({ from = 0, signal }: { from?: number; signal?: AbortSignal } = {}): Promise<TranscriptPage> {
-    return await ask(this.#link, this.id, messages.transcript, [from], { signal });
-  }
-
-  /** The newest turns with a number of at least `from`, and those that wait. */
-  async turns({ from = 0, signal }: { from?: number; signal?: AbortSignal | undefined } = {}): Promise<
-    readonly TurnView[]
-  > {
-    return await ask(this.#link, this.id, messages.turns, [from], { signal });
-  }
-
-  /** The plan of the latest turn that has one. */
-  async plan({ signal }: { signal?: AbortSignal } = {}): Promise<PlanView | null> {
-    return await ask(this.#link, this.id, messages.plan, [], { signal });
-  }
-
-  async context({ signal }: { signal?: AbortSignal } = {}): Promise<ContextView> {
-    return await ask(this.#link, this.id, messages.context, [], { signal });
-  }
-
-  /** Snapshots of the context, oldest first, without their data. */
-  async snapshots({ signal }: { signal?: AbortSignal } = {}): Promise<readonly SnapshotInfo[]> {
-    return await ask(this.#link, this.id, messages.snapshots, [], { signal });
-  }
-
-  /** The newest changes of the context, oldest first. */
-  async changes({ signal }: { signal?: AbortSignal } = {}): Promise<readonly Change[]> {
-    return await ask(this.#link, this.id, messages.changes, [], { signal });
-  }
-
-  /** Sizes of the context in bytes, by key and in all. */
-  async contextSize({ signal }: { signal?: AbortSignal } = {}): Promise<ContextSize> {
-    return await ask(this.#link, this.id, messages.contextSize, [], { signal });
-  }
-
-  /**
-   * What differs between two snapshots, or a snapshot and the present context.
-   * @throws CopilotError `SnapshotNotFound`
-   */
-  async contextDiff(
-    from: ContextPoint,
-    to: ContextPoint = 'present',
-    { signal }: { signal?: AbortSignal } = {},
-  ): Promise<ContextDiff> {
-    const points: [ContextPoint, ContextPoint] = [changes.contextPoint(from, 'from'), changes.contextPoint(to, 'to')];
-    return await contextDiff(this.#link, this.id, points, { ...(signal ? { signal } : {}) });
-  }
-
-  async usage({ signal }: { signal?: AbortSignal } = {}): Promise<{
-    total: Usage;
-    byAgent: Readonly<Record<string, Usage>>;
-  }> {
-    return await ask(this.#link, this.id, messages.usage, [], { signal });
-  }
-
-  /**
-   * Number of the next event: `follow({ from })` with it gives what happens from now on, whenever it begins.
-   * With `withTurn`, number of the first event of the turn that has begun and not ended, where there is one.
-   */
-  async position({ withTurn = false, signal }: { withTurn?: boolean; signal?: AbortSignal } = {}): Promise<number> {
-    const from = withTurn ? 0 : Number.MAX_SAFE_INTEGER;
-    const { next, events } = await ask(this.#link, this.id, messages.progress, [from], { signal });
-    const latest = events.findLast(({ type }) => type === 'turn-started' || type === 'turn-ended');
-    return latest?.type === 'turn-started' ? latest.seq : next;
-  }
-
-  /** What happens in the session, with the text of its models as it comes: see {@link follow}. */
-  follow(options: FollowOptions = {}): AsyncGenerator<FollowEvent, void, undefined> {
-    return follow(this.#link, this.id, options);
+  /** The turn that a message became, or whose question it answered. */
+  async #turnOf({ messageId, text }: QueuedMessage, signal: AbortSignal | undefined): Promise<TurnView | undefined> {
+    const turns = await this.turns({ signal });
+    const turn = turns.find((candidate) => candidate.messageId === messageId);
+    if (turn) return turn;
+    const answered = (await this.decisions({ ...(signal ? { signal } : {}) })).findLast(
+      ({ kind, verdict }) => kind === 'input' && verdict.text === text,
+    );
+    return turns.find(({ id }) => id === answered?.turnId);
   }
 
   async #edit(edit: messages.EditContextPayload['edit'], options: ChangeOptions): Promise<ChangeReport> {
     const payload = changes.editPayload(edit, options);
     return await deliver(this.#link, this.id, messages.editContext, payload, { signal: options.signal });
-  }
-
-  #notLoadable(status: ListedStatus): CopilotError {
-    const wayOut = `What still works: info, export and fork (copilot show, export or fork ${this.id}).`;
-    return new CopilotError('WrongState', { needs: 'active or suspended', status, wayOut });
-  }
-
-  async #settle(view: TurnView, options: SendOptions): Promise<TurnView> {
-    return isSettled(view.status) ? view : await this.awaitTurn(view.id, options);
-  }
-
-  /** The turn when it changed hands or ended; undefined where it has to be looked at again. */
-  async #waitOnce(payload: messages.AwaitTurnPayload, options: DeliveryOptions): Promise<TurnView | undefined> {
-    try {
-      return await deliver(this.#link, this.id, messages.awaitTurn, payload, options);
-    } catch (error) {
-      if (!(error instanceof CopilotError)) throw error;
-      if (error.type === 'TooManyWaiting') {
-        const turn = (await this.turns(options)).find(({ id }) => id === payload.turnId);
-        return turn && isSettled(turn.status) ? turn : undefined;
-      }
-      // The session ended while its turn ran: the turn was ended with it.
-      const turn =
-        error.type === 'SessionClosed'
-          ? (await this.turns(options)).find(({ id }) => id === payload.turnId)
-          : undefined;
-      if (turn && isSettled(turn.status)) return turn;
-      throw error;
-    }
   }
 
   async #changeStatus(change: messages.ChangeStatusPayload, signal: AbortSignal | undefined): Promise<StatusReport> {
@@ -384,15 +327,6 @@ export class SessionHandle {
       if (!(error instanceof CopilotError) || error.type !== 'SessionClosed') throw error;
       const { status } = await describeSession(this.#link, this.id);
       return { changed: false, status: status ?? 'completed' };
-    }
-  }
-
-  async #call(work: () => Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-    try {
-      await this.#link.call(work, { signal });
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw await this.#link.explain(error, this.id);
     }
   }
 }

@@ -16,6 +16,11 @@ export const MAX_RECENT_TURNS = 20;
 export const MAX_RECENT_TURNS_TEXT = 128 * 1024;
 /** Text of one tool result in the conversation; the whole is kept as a file in the workspace. */
 export const MAX_TOOL_TEXT = 25_000;
+/**
+ * Messages of the steps and direct answers that run: 384 KiB. They go along when the session continues as new, beside
+ * all else that it carries, and Temporal takes 2 MiB. Where it is more, the oldest tool results are left out.
+ */
+export const MAX_WORK_BYTES = 384 * 1024;
 /** Text of one model reply. */
 export const MAX_REPLY_TEXT = 100_000;
 /** Live transcript at which the oldest messages leave it: 48,000 tokens of about four bytes. */

@@ -145,10 +145,14 @@ export interface Turn {
   artifacts: string[];
   usage: Usage;
   error?: z.infer<typeof TurnError>;
+  /** Times that it was taken up again after it had ended. */
+  takenUp?: number;
   /** Where `continue` takes up a failed turn. */
   resumeAt?: NextStep;
   /** Whether its message stands in the transcript already, since it failed and was taken up again. */
   isInTranscript?: boolean;
+  /** Number of `answers` that stand there, too. */
+  answersInTranscript?: number;
   /** Whether somebody asked for it to end. */
   isInterrupted?: boolean;
   startedAt?: string;

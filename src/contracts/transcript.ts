@@ -29,6 +29,23 @@ export const ToolMessage = z.object({ role: z.literal('tool'), toolCallId: z.str
 export const Message = z.discriminatedUnion('role', [UserMessage, AssistantMessage, ToolMessage]);
 export type Message = z.infer<typeof Message>;
 
+/** What stands in the place of so many older messages: their summary, or the remark that they are left out. */
+export function placeholder(count: number, summary?: string): Message {
+  const text =
+    summary === undefined
+      ? `[${count} earlier messages of this conversation are not shown here.]`
+      : `[Summary of ${count} earlier messages of this conversation]\n${summary}`;
+  return { role: 'user', text };
+}
+
+const PLACEHOLDER =
+  /^\[(Summary of \d+ earlier messages of this conversation\]\n|\d+ earlier messages of this conversation are not shown here\.\]$)/;
+
+/** Whether a message is a {@link placeholder}: what people wrote belongs to a turn. */
+export function standsForOthers(message: Message): boolean {
+  return message.role === 'user' && message.turnId === undefined && PLACEHOLDER.test(message.text);
+}
+
 /**
  * Where a list of messages stands. A worker that holds the same `length` messages of the same `epoch`
  * with the same `check` holds the very same text; otherwise it asks the session for what it lacks.

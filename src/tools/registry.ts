@@ -10,6 +10,7 @@ import { askUser, remember } from './engine-tools.ts';
 import { fetchUrl } from './fetch-url.ts';
 import { listFiles } from './list-files.ts';
 import { nearest } from './nearest.ts';
+import { plotChart } from './plot-chart.ts';
 import { readFile } from './read-file.ts';
 import { runCode } from './run-code.ts';
 import { searchFiles } from './search-files.ts';
@@ -32,6 +33,7 @@ const BUILT_IN: readonly Tool[] = [
   appendFile,
   searchFiles,
   csvProfile,
+  plotChart,
   calculate,
   fetchUrl,
   runCode,

@@ -239,6 +239,7 @@ export class LiveSession {
   takeUp(turn: Turn, next: Turn['next']): void {
     this.state.recent.pop();
     turn.next = next;
+    turn.takenUp = (turn.takenUp ?? 0) + 1;
     turn.status = 'running';
     delete turn.error;
     delete turn.resumeAt;

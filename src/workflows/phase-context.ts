@@ -51,6 +51,10 @@ export class PhaseContext {
     return this.#work.pick(keys);
   }
 
+  keys(): string[] {
+    return this.#work.keys();
+  }
+
   /** Writes a result of the running phase into its copy, shortened where it is long. */
   remember(key: string, value: Json): void {
     const problem = problemOf(() => this.#work.set(key, value, new Date().toISOString(), { compact: true }));

@@ -159,18 +159,19 @@ async function attempt(session: LiveSession, turn: Turn, next: RunningStep): Pro
     if (error instanceof MoveOn) return next;
     session.phaseContext.drop();
     session.requests.settle();
+    const known = isCancellation(error) ? undefined : fromFailure(error);
+    if (known?.type === 'ContextOverflow' && mayGoOnShortened(session, turn, next)) {
+      turn.isCompacted = true;
+      session.state.isTooLong = true;
+      // Its work stays: it goes on with the call that was too long.
+      return next;
+    }
     turn.works = [];
     if (isCancellation(error)) {
       if (turn.restartAt !== undefined && !session.isInterrupted) return restarted(turn, turn.restartAt);
       // Not a turn that was stopped, but the workflow.
       if (!session.isInterrupted) throw error;
       return { kind: 'end', outcome: { status: 'interrupted', reply: turn.reply } };
-    }
-    const known = fromFailure(error);
-    if (known?.type === 'ContextOverflow' && !turn.isCompacted && mayShorten(session)) {
-      turn.isCompacted = true;
-      session.state.isTooLong = true;
-      return next;
     }
     // Anything else is a defect of the workflow code: the task fails and waits for a worker that is mended.
     if (!known && !(error instanceof ActivityFailure)) throw error;
@@ -186,6 +187,11 @@ async function attempt(session: LiveSession, turn: Turn, next: RunningStep): Pro
       },
     };
   }
+}
+
+/** Once a turn, and not for a step: that stands on its brief and does not see the conversation. */
+function mayGoOnShortened(session: LiveSession, turn: Turn, { kind }: RunningStep): boolean {
+  return kind !== 'step' && !turn.isCompacted && mayShorten(session);
 }
 
 function perform(session: LiveSession, turn: Turn, next: RunningStep): Promise<NextStep> {
@@ -222,7 +228,7 @@ function end(session: LiveSession, turn: Turn, outcome: TurnOutcome): void {
   countResponse(state, turn);
   const at = { turnId: turn.id, turn: turn.number };
   appendMessages(state, [
-    ...(turn.isInTranscript ? [] : dialogue(turn, at)),
+    ...dialogue(turn, at),
     {
       role: 'assistant',
       text: turn.reply || `[This turn ended without an answer: ${turn.error?.message ?? turn.status}]`,
@@ -232,6 +238,7 @@ function end(session: LiveSession, turn: Turn, outcome: TurnOutcome): void {
     },
   ]);
   turn.isInTranscript = true;
+  turn.answersInTranscript = turn.answers?.length ?? 0;
   delete state.current;
   rememberTurn(state, turn);
   session.record({ type: 'turn-ended', turnId: turn.id, number: turn.number, status: turn.status });
@@ -239,11 +246,12 @@ function end(session: LiveSession, turn: Turn, outcome: TurnOutcome): void {
   session.publish();
 }
 
-/** What the person said, and what was asked back. */
-function dialogue({ text, answers = [], agent }: Turn, at: { turnId: string; turn: number }): Message[] {
+/** What the person said, and what was asked back, as far as the transcript does not have it from an earlier end. */
+function dialogue(turn: Turn, at: { turnId: string; turn: number }): Message[] {
+  const { text, answers = [], answersInTranscript = 0, agent, isInTranscript = false } = turn;
   return [
-    { role: 'user', text, ...at },
-    ...answers.flatMap(({ questions, answer: said }): Message[] => [
+    ...(isInTranscript ? [] : [{ role: 'user' as const, text, ...at }]),
+    ...answers.slice(answersInTranscript).flatMap(({ questions, answer: said }): Message[] => [
       { role: 'assistant', text: questions.join('\n'), ...at, ...(agent === undefined ? {} : { agent }) },
       { role: 'user', text: said, ...at },
     ]),

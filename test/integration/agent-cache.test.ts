@@ -1,5 +1,6 @@
 /** The agent cache under real sessions: one instance for all calls, pool, isolation, reuse. Real server, real workers. */
 import assert from 'node:assert/strict';
+import type { temporal } from '@temporalio/proto';
 import { readStats } from '../../src/client/workers.ts';
 import type { SessionHandle } from '../../src/index.ts';
 import type { CacheStats } from '../../src/worker-report.ts';
@@ -183,17 +184,17 @@ async function agentCalls({ temporal }: World, { id }: SessionHandle): Promise<A
   return history.flatMap(({ activityTaskCompletedEventAttributes: event }) => {
     if (!event) return [];
     const call = scheduled.get(String(event.scheduledEventId));
-    const [input = {}, result = {}] = [call?.input, event.result].map(
-      (payloads) =>
-        JSON.parse(Buffer.from(payloads?.payloads?.[0]?.data ?? []).toString() || '{}') as Record<string, unknown>,
-    );
-    if (!('agent' in input)) return [];
-    return {
-      activity: call?.activityType?.name ?? '',
-      phase: String(input['phase'] ?? ''),
-      instance: String(result['instance']),
-    };
+    const { agent, phase = '' } = firstPayload<{ agent?: string; phase?: string }>(call?.input);
+    if (agent === undefined) return [];
+    const { instance = '' } = firstPayload<{ instance?: string }>(event.result);
+    return { activity: call?.activityType?.name ?? '', phase, instance };
   });
+}
+
+/** What an activity took or gave. */
+function firstPayload<T extends object>(given: temporal.api.common.v1.IPayloads | null | undefined): Partial<T> {
+  const data = given?.payloads?.[0]?.data;
+  return data ? (JSON.parse(Buffer.from(data).toString()) as T) : {}; // the program's own JSON
 }
 
 async function instanceOfTurn(session: SessionHandle, round = 0): Promise<string> {

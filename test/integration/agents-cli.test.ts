@@ -61,15 +61,15 @@ describe('workers and their agents', function () {
 
   it('are listed with teams, instances and the private agents of sessions, and closed one by one or all together', async () => {
     const worker = await world.startWorker();
-    const session = await world.copilot.create({ mode: 'one-shot', config: { agents: { writer: { temperature: 0.9 } } } });
+    const session = await world.copilot.create({
+      mode: 'one-shot',
+      config: { agents: { writer: { temperature: 0.9 } } },
+    });
     await session.send('hello');
     const { team, digest, lastWorker } = await session.info();
     const [shared, own] = await entries();
     assert.ok(shared?.kind === 'shared' && own?.kind === 'private');
-    assert.deepEqual(
-      [shared.key, shared.instances, shared.leases],
-      [`${team}@${digest}`, [lastWorker?.instance], 0],
-    );
+    assert.deepEqual([shared.key, shared.instances, shared.leases], [`${team}@${digest}`, [lastWorker?.instance], 0]);
     assert.deepEqual(
       { key: own.key, name: own.name, ...own.metadata },
       {
@@ -84,7 +84,10 @@ describe('workers and their agents', function () {
       },
     );
     const { stdout } = await copilot('agents', 'list');
-    assert.match(stdout, new RegExp(`^copilot-${worker.pid}@\\S+ +default@${digest.slice(0, 12)} +1 +0 +\\d+ s +open$`, 'm'));
+    assert.match(
+      stdout,
+      new RegExp(`^copilot-${worker.pid}@\\S+ +default@${digest.slice(0, 12)} +1 +0 +\\d+ s +open$`, 'm'),
+    );
     assert.match(stdout, new RegExp(`^copilot-${worker.pid}@\\S+ +writer#${session.id} .* Writer \\(Session: `, 'm'));
 
     assert.match((await copilot('agents', 'close', own.key)).stdout, new RegExp(`: ${own.key} is closed\n$`));
@@ -118,7 +121,10 @@ describe('workers and their agents', function () {
   it('[A07] give the same statistics in CLI, metrics and logs: by worker, and in the CLI for all of them together', async () => {
     const port = await getPort();
     const first = await world.startWorker({ COPILOT_METRICS_PORT: String(port), AGENT_POOL_SIZE: '2' });
-    const overriding = await world.copilot.create({ mode: 'one-shot', config: { agents: { writer: { temperature: 1 } } } });
+    const overriding = await world.copilot.create({
+      mode: 'one-shot',
+      config: { agents: { writer: { temperature: 1 } } },
+    });
     for (const text of ['one', 'two', 'three']) await overriding.send(text);
     await turn();
     await copilot('agents', 'close', '--all');
@@ -164,10 +170,7 @@ describe('workers and their agents', function () {
 
     const second = await world.startWorker();
     const both = await json<{ workers: WorkerStats[]; total: CacheStats }>('stats');
-    assert.deepEqual(
-      both.workers.map(({ pid }) => pid).toSorted(),
-      [first.pid, second.pid].toSorted(),
-    );
+    assert.deepEqual(both.workers.map(({ pid }) => pid).toSorted(), [first.pid, second.pid].toSorted());
     assert.deepEqual([both.total.sessions, both.total.opens, both.total.poolSize], [2, 3, 3]);
     const { stdout } = await copilot('stats');
     assert.match(stdout, /^ +copilot-\d+@\S+ +copilot-\d+@\S+ +ALL$/m);
@@ -177,7 +180,8 @@ describe('workers and their agents', function () {
     // When it is logged, the worker has closed everything.
     const closed = { sessionsWithOverrides: 0, privateAgents: 0, instances: 0 };
     const logged = lines(first).findLast(({ msg }) => msg === 'agent cache statistics') ?? {};
-    for (const [name, value] of Object.entries({ ...counts, ...closed, meanOpenMs })) assert.equal(logged[name], value, name);
+    for (const [name, value] of Object.entries({ ...counts, ...closed, meanOpenMs }))
+      assert.equal(logged[name], value, name);
     assert.ok(Number(logged['memoryBytes']) > 10_000_000);
   });
 
@@ -188,7 +192,11 @@ describe('workers and their agents', function () {
     const failing = await world.copilot.create({ mode: 'one-shot' });
     assert.equal((await failing.send('hello')).status, 'failed');
     playTeam(world.model);
-    assert.deepEqual((await entries()).map((entry) => entry.kind === 'shared' && entry.leases), [0], 'nothing holds it');
+    assert.deepEqual(
+      (await entries()).map((entry) => entry.kind === 'shared' && entry.leases),
+      [0],
+      'nothing holds it',
+    );
     const first = await opened(worker);
 
     await turn('second');
@@ -201,13 +209,19 @@ describe('workers and their agents', function () {
     const session = await world.copilot.create({ mode: 'one-shot', team: 'second' });
     const patient = session.send('wait for it');
     await until('the call', async () => world.model.requests.length > calls);
-    assert.match((await copilot('agents', 'close', '--all')).stdout, /: second@\w+ is in use, and is closed when it is free;/);
+    assert.match(
+      (await copilot('agents', 'close', '--all')).stdout,
+      /: second@\w+ is in use, and is closed when it is free;/,
+    );
     assert.equal((await patient).reply, 'after a while');
     assert.equal(world.model.requests.length, calls + 1, 'the call was not disturbed');
     await second.areGone();
 
     // By force: its call fails, and is made again on a new instance.
-    playTeam(world.model, { answer: 'second try', instead: () => (attempts++ === 0 ? { delayMs: 120_000 } : undefined) });
+    playTeam(world.model, {
+      answer: 'second try',
+      instead: () => (attempts++ === 0 ? { delayMs: 120_000 } : undefined),
+    });
     let attempts = 0;
     const forced = session.send('go on');
     await until('the call', async () => attempts === 1);
@@ -230,7 +244,10 @@ describe('workers and their agents', function () {
     const folder = join(world.server.homeDir, 'workers');
     assert.equal((await readdir(folder)).length, 2);
     const { workers } = await json<{ workers: WorkerStats[] }>('stats');
-    assert.deepEqual(workers.map(({ pid }) => pid), [other.pid]);
+    assert.deepEqual(
+      workers.map(({ pid }) => pid),
+      [other.pid],
+    );
     assert.equal((await readdir(folder)).length, 1);
   });
 
@@ -242,7 +259,11 @@ describe('workers and their agents', function () {
     assert.equal(children.length, 1, 'it has an MCP server');
     return {
       areGone: async () => {
-        await until('its connections are closed', async () => sockets.every((socket) => !proxy.open.has(socket)), 10_000);
+        await until(
+          'its connections are closed',
+          async () => sockets.every((socket) => !proxy.open.has(socket)),
+          10_000,
+        );
         const left = async () => (await mcpChildren(pid)).filter((child) => children.includes(child));
         await until('its MCP server has ended', async () => (await left()).length === 0, 10_000);
       },

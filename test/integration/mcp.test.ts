@@ -1,11 +1,12 @@
 /** Teams with MCP servers. Real server, real worker processes, the official reference servers, the offline model. */
 import assert from 'node:assert/strict';
-import { mkdir, realpath, writeFile } from 'node:fs/promises';
+import { mkdir, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { McpServer } from '../../src/contracts/team.ts';
 import type { SessionHandle } from '../../src/index.ts';
 import { collect, isTurnEnd } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';
+import { textOf } from '../../src/models/server/wire.ts';
 import { type HttpServer, isRunning, processesWith, startHttpServer, stdioServer } from '../helpers/mcp.ts';
 import { killProcess, temporaryFolder } from '../helpers/server.ts';
 import type { WorkerProcess } from '../helpers/worker.ts';
@@ -53,6 +54,7 @@ describe('MCP servers', function () {
   after(async () => {
     await world.stop();
     await web.kill();
+    await rm(folder, { recursive: true, force: true });
   });
 
   async function writeTeam(name: string, mcp: Record<string, McpServer>): Promise<void> {
@@ -71,7 +73,7 @@ describe('MCP servers', function () {
   /** What models were given by tools. */
   const given = () =>
     world.model.requests.flatMap(({ body }) =>
-      body.messages.flatMap((message) => (message.role === 'tool' ? [String(message.content)] : [])),
+      body.messages.flatMap((message) => (message.role === 'tool' ? [textOf(message)] : [])),
     );
   const children = () => processesWith(join(folder, 'data'));
 

@@ -1,6 +1,7 @@
 /** `copilot export`, `import` and `fork`. */
 import type { SessionHandle } from '../../client/session-handle.ts';
-import { type CommonFlags, wholeNumber, withClient } from '../connected.ts';
+import { type CommonFlags, withClient } from '../connected.ts';
+import { wholeNumber } from '../numbers.ts';
 import { answer, say, sayJson } from '../terminal.ts';
 import { readJson, snapshotRef, writeJson } from './json-file.ts';
 

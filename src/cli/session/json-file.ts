@@ -2,7 +2,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { text as readAll } from 'node:stream/consumers';
 import { CopilotError } from '../../contracts/errors.ts';
-import { type CommonFlags, wholeNumber } from '../connected.ts';
+import type { CommonFlags } from '../connected.ts';
+import { wholeNumber } from '../numbers.ts';
 
 export interface VersionFlags extends CommonFlags {
   readonly expectedVersion?: string;

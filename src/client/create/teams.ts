@@ -35,7 +35,8 @@ export class TeamDirectory {
   }
 }
 
-async function resolveTeam(link: ServerLink, team: string): Promise<ResolvedTeam> {
+/** As a worker's files have it now. @throws as {@link TeamDirectory.find} */
+export async function resolveTeam(link: ServerLink, team: string): Promise<ResolvedTeam> {
   const deadline = Date.now() + link.retryForMs;
   for (;;) {
     const resolved = await tryToResolve(link, team);

@@ -10,6 +10,7 @@ import { newUlid } from '../create.ts';
 import { checkInput } from '../input.ts';
 import { ask, describeSession } from '../reading.ts';
 import { contextAt } from './context-at.ts';
+import { wholeExport } from './earlier.ts';
 import { startFrom } from './import.ts';
 import { runsOf } from './runs.ts';
 import { findSnapshot } from './snapshots.ts';
@@ -44,7 +45,7 @@ type SnapshotInfo = SessionExport['context']['snapshots'][number];
 export async function forkSession(link: ServerLink, sessionId: string, given: ForkOptions): Promise<string> {
   const options = checkInput(ForkOptions, given, '');
   const { runId } = await describeSession(link, sessionId);
-  const latest = await ask(link, sessionId, exportSession, [], { runId });
+  const latest = await wholeExport(link, sessionId, { runId });
   const from = await findPoint(link, latest, runId, options);
   const { session } = from;
   const id = options.id ?? `ses_${newUlid()}`;

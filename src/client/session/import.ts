@@ -105,6 +105,11 @@ export async function startFrom(
     from,
   };
   const bytes = utf8Bytes(JSON.stringify({ start }));
+  if (bytes > MAX_START_BYTES && from.earlier) {
+    // What a summary stands for anyhow: its place is in the file, where all of it does not fit into a start.
+    const { earlier: _, ...shorter } = from;
+    return await startFrom(link, id, shorter, { name, user, config });
+  }
   if (bytes > MAX_START_BYTES) {
     const problem = `it is ${bytes} bytes long as JSON, and Temporal takes ${MAX_START_BYTES} at a start; shorten its conversation or context`;
     throw new CopilotError('InvalidInput', { what: 'file', problem });

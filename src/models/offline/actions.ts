@@ -1,8 +1,14 @@
 /** What a text asks for, as actions that the offline model has a skill for. */
 import { arithmetic } from './arithmetic.ts';
+import { isPlot } from './skills/plots.ts';
 import { superlativesIn } from './skills/tables/superlatives.ts';
-import { splitCalls, type TextPart } from './skills/tool-call.ts';
+import { editIn } from './skills/editing.ts';
+import { noteIn } from './skills/engine/remember.ts';
+import { groupsOf, type Group } from './phrases/order.ts';
+import { questionFirst, questionIn } from './phrases/questions.ts';
+import { splitPhrases, type PhraseKind } from './phrases/split.ts';
 import {
+  addresses,
   clauses,
   codeBlocks,
   fileNames,
@@ -15,7 +21,21 @@ import {
 } from './language.ts';
 
 /** `say`: no skill of work; small talk, questions and whatever is beyond the rules. */
-export type ActionKind = 'list' | 'read' | 'search' | 'write' | 'table' | 'calculate' | 'code' | 'call' | 'say';
+export type ActionKind =
+  | 'list'
+  | 'read'
+  | 'search'
+  | 'write'
+  | 'edit'
+  | 'table'
+  | 'plot'
+  | 'calculate'
+  | 'code'
+  | 'fetch'
+  | 'ask'
+  | 'remember'
+  | PhraseKind
+  | 'say';
 
 export interface Action {
   readonly kind: ActionKind;
@@ -23,6 +43,8 @@ export interface Action {
   readonly text: string;
   /** Names of files in it, in order. */
   readonly files: readonly string[];
+  /** It may run at the same time as the one before it. */
+  readonly alongside?: boolean;
 }
 
 const WRITE_VERBS = set(
@@ -36,12 +58,13 @@ const SEARCH_VERBS = set('search grep find locate look scan');
 const TABLE_VERBS = set('profile analyze analyse explore aggregate group rank compare plot chart tabulate');
 const CALCULATE_VERBS = set('calculate compute evaluate add subtract multiply divide solve work sum convert');
 const RUN_VERBS = set('run execute');
+const FETCH_VERBS = set('fetch read open get load');
 /** Things people ask for that no rule here does; known so that they stand as actions of their own. */
 const OTHER_VERBS = set(
   'translate rewrite rename move delete remove send email mail upload download install deploy build fix refactor implement test commit push ' +
     'research plan design discuss brainstorm propose suggest recommend outline answer ask greet say repeat remember think explain define ' +
     'report identify determine extract detect convert sort filter clean merge join split draw visualize visualise update change edit improve ' +
-    'note mark highlight name verify validate choose select pick collect gather present decide estimate predict help organize organise finish',
+    'replace note mark highlight name verify validate choose select pick collect gather present decide estimate predict help organize organise finish',
 );
 const QUESTION_WORDS = set(
   'what which who whom whose when where why how is are was were do does did has have can could should will would',
@@ -54,6 +77,7 @@ const VERBS = new Set([
   ...TABLE_VERBS,
   ...CALCULATE_VERBS,
   ...RUN_VERBS,
+  ...FETCH_VERBS,
   ...OTHER_VERBS,
 ]);
 
@@ -77,12 +101,34 @@ export function isRequest(clause: string): boolean {
 /** The actions that a text asks for, in order; remarks such as "keep it short" are no actions. Never empty. */
 export function actionsOf(text: string): Action[] {
   const rules = ruleText(text).trim();
-  const parts = isOneUtterance(rules) ? [] : splitCalls(rules);
-  return parts.some(({ isCall }) => isCall) ? parts.flatMap(actionsAround) : actionsByClause(text, rules);
+  const first = isOneUtterance(rules) ? undefined : questionFirst(rules);
+  if (first) return [{ kind: 'ask', text: `Ask me ${first.question}`, files: [] }, ...actionsOf(first.rest)];
+  const groups = isOneUtterance(rules) ? [] : groupsOf(rules, beginsWithVerb);
+  const [only] = groups;
+  // A text beyond the rules is said again whole.
+  if (!only || (groups.length === 1 && only.text === rules)) return actionsIn(text, rules);
+  return groups.flatMap((group) => timed(actionsIn(group.text, group.text), group));
 }
 
-function actionsAround({ text, isCall }: TextPart): Action[] {
-  return isCall ? [{ kind: 'call', text, files: [] }] : actionsByClause(text, text.trim());
+function beginsWithVerb(text: string): boolean {
+  return isVerb(words(withoutLead(text.slice(0, MAX_BEGIN)))[0] ?? '');
+}
+
+/** As much of a text as shows what it begins with. */
+const MAX_BEGIN = 200;
+
+function timed(actions: readonly Action[], { isAlongside, isTogether }: Group): Action[] {
+  return actions.map((action, index) =>
+    (index === 0 && isAlongside) || (index > 0 && isTogether) ? { ...action, alongside: true } : action,
+  );
+}
+
+function actionsIn(text: string, rules: string): Action[] {
+  const parts = isOneUtterance(rules) ? [] : splitPhrases(rules);
+  if (!parts.some(({ kind }) => kind)) return actionsByClause(text, rules);
+  return parts.flatMap(({ kind, text: part }) =>
+    kind ? [{ kind, text: part, files: [] }] : actionsByClause(part, part.trim()),
+  );
 }
 
 function actionsByClause(text: string, rules: string): Action[] {
@@ -91,7 +137,12 @@ function actionsByClause(text: string, rules: string): Action[] {
   const requests = parts.filter((part) => isRequest(part) || kindOf(part) !== 'say');
   const found = requests.flatMap(toActions).reduce<Action[]>(withFollowUp, []);
   const isTalk = found.length <= 1 && found.every(({ kind }) => kind === 'say');
-  return isTalk ? [{ kind: 'say', text: text.trim(), files: fileNames(rules) }] : found;
+  if (isTalk) return [{ kind: 'say', text: text.trim(), files: fileNames(rules) }];
+  const whole = withoutLead(rules);
+  // What is to be remembered may have sentences of its own.
+  return found.length === 1 && found[0]?.kind === 'remember' && noteIn(whole) !== undefined
+    ? [{ kind: 'remember', text: whole, files: [] }]
+    : found;
 }
 
 /** "Before writing the report, read a.txt" is done the other way round. */
@@ -116,7 +167,7 @@ function imperative(part: string): string {
 
 /** What `actionsOf` passed over: remarks that hold for all of the actions. */
 export function remarksOf(text: string): string[] {
-  const around = splitCalls(text).filter(({ isCall }) => !isCall);
+  const around = splitPhrases(text).filter(({ kind }) => kind === undefined);
   const parts = around.flatMap((part) => clauses(part.text, isVerb)).map(withoutLead);
   const remarks = parts.filter((part) => !isRequest(part) && kindOf(part) === 'say');
   return remarks.length === parts.length ? [] : remarks;
@@ -135,7 +186,7 @@ function toActions(clause: string): Action[] {
   const files = fileNames(clause);
   const kind = kindOf(clause);
   const target = files.at(-1);
-  const lead = kind === 'write' || target === undefined ? null : OUTPUT.exec(clause);
+  const lead = kind === 'write' || kind === 'plot' || target === undefined ? null : OUTPUT.exec(clause);
   const source = lead && clause.slice(0, lead.index).trim();
   if (!source || target === undefined || !lead[0].includes(target)) return [{ kind, text: clause, files }];
   const output: Action = { kind: 'write', text: `${RESULT} to ${target}`, files: [target] };
@@ -161,7 +212,7 @@ function withFollowUp(before: Action[], action: Action): Action[] {
     ];
   }
   const asks = READ_VERBS.has(base(words(action.text)[0] ?? '')) || QUESTION_WORDS.has(words(action.text)[0] ?? '');
-  if (last?.kind !== 'read' || action.kind !== 'say' || !asks || !PRONOUN.test(action.text)) return [...before, action];
+  if ((last?.kind !== 'read' && last?.kind !== 'fetch') || action.kind !== 'say' || !asks || !PRONOUN.test(action.text)) return [...before, action];
   return [...before.slice(0, -1), { ...last, text: `${last.text} and ${action.text}` }];
 }
 
@@ -181,6 +232,11 @@ export function kindOf(clause: string): ActionKind {
   const has = (verbs: ReadonlySet<string>): boolean => verbs.has(first);
   const asks = QUESTION_WORDS.has(first) || ASKS.test(clause);
 
+  if (questionIn(clause) !== undefined) return 'ask';
+  if (noteIn(clause) !== undefined) return 'remember';
+  if (editIn(clause)) return 'edit';
+  if (has(FETCH_VERBS) && addresses(clause).length > 0) return 'fetch';
+  if (isPlot(clause)) return 'plot';
   if (isCode(clause, has(RUN_VERBS) || has(CALCULATE_VERBS), files)) return 'code';
   if (has(WRITE_VERBS) && (files.length > 0 || DOCUMENT.test(clause) || first === 'save')) {
     return /^make a list of\b/i.test(clause) && files.length === 0 ? 'list' : 'write';

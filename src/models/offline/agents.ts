@@ -1,5 +1,6 @@
 /** Which agent an action goes to, by what the descriptions say. */
-import type { ActionKind } from './actions.ts';
+import { actionsOf, type Action, type ActionKind } from './actions.ts';
+import { handoverIn } from './skills/engine/hand-over.ts';
 import { stem, words } from './language.ts';
 
 export interface Agent {
@@ -11,12 +12,20 @@ export interface Agent {
 const CALLING: Readonly<Record<ActionKind, string>> = {
   write: 'write writer report document draft text summary markdown author editor',
   table: 'data csv table profile compute analysis analyst statistics figure sum average engineer',
+  plot: 'chart plot draw graph diagram picture svg data table analyst engineer',
   calculate: 'calculate compute math arithmetic figure number engineer data',
+  edit: 'change edit replace file document engineer editor write writer',
+  fetch: 'web page online internet fetch research researcher find fact source read document',
+  shell: 'shell command run program script execute engineer developer programmer code',
   call: 'tool use call api service server external',
   code: 'code run program script execute engineer developer programmer',
   read: 'read document note file research find fact summary',
   search: 'search find file research document source',
   list: 'list file research search find document',
+  ask: 'answer question chat talk person explain explanation text general assistant write',
+  remember: 'answer question chat talk explain explanation text general assistant write',
+  handoff: 'general assistant engineer',
+  fail: 'general assistant engineer',
   say: 'answer question chat talk explain explanation text general assistant write',
 };
 
@@ -46,6 +55,15 @@ export function chooseAgent(agents: readonly Agent[], kind: ActionKind, text: st
   };
   const scored = agents.map((agent) => ({ id: agent.id, score: score(agent) }));
   return scored.toSorted((a, b) => b.score - a.score)[0]?.id;
+}
+
+/** The agent for an action; one that hands over does not hand over to itself. */
+export function agentFor(agents: readonly Agent[], { kind, text }: Pick<Action, 'kind' | 'text'>): string | undefined {
+  if (kind !== 'handoff') return chooseAgent(agents, kind, text);
+  const { to, rest } = handoverIn(text);
+  const others = agents.filter(({ id }) => id !== to);
+  const [next] = actionsOf(rest);
+  return next && others.length > 0 ? agentFor(others, next) : chooseAgent(agents, kind, text);
 }
 
 function parse(text: string): Agent[] {

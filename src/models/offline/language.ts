@@ -61,6 +61,17 @@ export function quotations(text: string): Quotation[] {
     .filter((quotation) => !isFileName(quotation.text.trim()));
 }
 
+/** The text with quotations, code and addresses blanked out. Positions stay. */
+export function masked(text: string): string {
+  const blank = (part: string): string => OPEN.repeat(part.length);
+  return text.replace(CODE_BLOCK, blank).replace(URL_TEXT, blank).replace(QUOTED, blank);
+}
+
+/** Addresses in a text, without the punctuation behind them. */
+export function addresses(text: string): string[] {
+  return [...text.matchAll(URL_TEXT)].map(([address]) => address.replace(/[.,;:!?'"`]+$/, ''));
+}
+
 export interface CodeBlock {
   /** What stands behind the opening marks, in lower case; may be empty. */
   readonly language: string;
@@ -195,7 +206,8 @@ function splitBeforeVerbs(sentence: string, isVerb: (word: string) => boolean): 
   return parts;
 }
 
-function isFileName(text: string): boolean {
+/** Whether a text is the name of one file, which may have spaces. */
+export function isFileName(text: string): boolean {
   return (
     /^[^\n"“”<>|?*]{1,200}\.[A-Za-z][A-Za-z0-9]{0,7}$/.test(text) && isExtension(text) && text.split(/\s+/).length <= 5
   );

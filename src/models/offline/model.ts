@@ -1,24 +1,40 @@
 /**
  * The offline model: replies to one request of the turn engine, by rules and from the request alone.
  *
- * Phrases to try things out without a key:
+ * Phrases to try things out without a key. Several in one message become a plan.
  * - `count to 20 slowly` counts, a number at a time; `slowly` anywhere in a message makes every text come at 150 ms a word
  * - `repeat after me: …` gives the text back
  * - `my favourite colour is teal`, later `what is my favourite colour?`: the conversation is remembered
  * - `what can you do?` tells what it is and what its rules cover
  * - `calculate 17 * (3 + 4)`, `what is 15% of 80?`
  * - `list the files`, `read notes.txt`, `search for "budget"`, `write "hello" to hello.txt`
+ * - `replace "a" with "b" in notes.txt`, or `replace all "a" …`; `append "x" to log.txt`
  * - `profile sales.csv`, `which product sold the most?`, `average temp_max by weather`, `total precipitation per year`
- * - `run this code:` and a block between lines of three backticks (in a session that allows code)
+ * - `fetch https://example.org/` reads a page of the web
+ * - `run this code:` and a block between lines of three backticks; `run the command: ls -l`, to the end of the line
  * - `use everything.echo with {"message": "hi"}`: any tool on offer, by its name and a JSON object
- * - several of these in one message become a plan: `Profile weather.csv, find the wettest month, and write a short
- *   report with a table to report.md`
+ * - `ask me first which city: write the answer to city.txt`: the router asks back before any work
+ * - `ask me which city, then write "Hello {answer}" to city.txt`: the agent asks in the middle of its work. `the answer`
+ *   and `{answer}` stand for the last answer
+ * - `remember that my unit is mm` writes `unit` to the session's context
+ * - `hand over to the writer: …`: another agent does what follows
+ * - `plan: a; b; c` is planned as these steps; a step that is to be done `at the same time` runs beside the one before it
+ * - `fail this step twice`, `fail 3 times`: so many attempts of the step fail, `fail always`: all. After `continue` it
+ *   counts anew. In a direct answer (mode `one-shot`) the model's server refuses the request with status 400
+ * - `answer with broken JSON: …` at the beginning: the first answers of router, planner and reviewer have a wrong form, and
+ *   are repaired; with `always`, the repairs are wrong, too. `let the planner answer with …` is about one of them.
+ *   In place of `broken JSON`: `an unknown agent`, `nothing`
+ *
+ * For example: `Profile weather.csv, find the wettest month, and write a short report with a table to report.md`
  */
 import { REPORT_STEP } from '../../contracts/activities.ts';
-import { finalAnswer } from './answering.ts';
-import { plan, review } from './planning.ts';
+import type { PlanProposal, PlanReview, RouteDecision } from '../../contracts/turn.ts';
+import { finalAnswer } from './phases/answering.ts';
+import { plan, review } from './phases/planning.ts';
+import { route } from './phases/routing.ts';
+import { summary } from './phases/summary.ts';
+import { spoiled, type Flaw } from './phrases/flaws.ts';
 import { readPrompt, type Prompt } from './prompt.ts';
-import { route } from './routing.ts';
 import { toReply, toSummary } from './skills/markdown.ts';
 import { perform, type Outcome } from './skills/perform.ts';
 import { advance } from './skills/skill.ts';
@@ -31,16 +47,21 @@ export const OFFLINE_MODEL = 'offline';
 const SLOW_WORD_MS = 150;
 const CHARACTERS_PER_TOKEN = 4;
 
-/** @param wordDelayMs pause before each word of a text, in milliseconds; JSON is never slowed down */
+/**
+ * @param wordDelayMs pause before each word of a text, in milliseconds; JSON is never slowed down
+ * @throws WireError where the request asks for that
+ */
 export function offlineReply(chat: ChatRequest, wordDelayMs = 0): WireReply {
   const prompt = readPrompt(chat);
   switch (prompt.phase) {
     case 'routing':
-      return json(route(prompt));
+      return json(prompt, 'router', route(prompt));
     case 'planning':
-      return json(plan(prompt));
+      return json(prompt, 'planner', plan(prompt));
     case 'review':
-      return json(review(prompt));
+      return json(prompt, 'reviewer', review(prompt));
+    case 'summary':
+      return { model: OFFLINE_MODEL, text: summary(prompt), toolCalls: [] };
     case 'answer':
       return text(chat, prompt, finalAnswer(prompt), wordDelayMs);
     case 'one-shot':
@@ -89,6 +110,11 @@ function text(chat: ChatRequest, prompt: Prompt, content: string, wordDelayMs: n
   };
 }
 
-function json(value: unknown): WireReply {
-  return { model: OFFLINE_MODEL, text: JSON.stringify(value), toolCalls: [] };
+function json(
+  { flaw, isRepair }: Prompt,
+  who: NonNullable<Flaw['agent']>,
+  value: RouteDecision | PlanProposal | PlanReview,
+): WireReply {
+  const isSpoiled = flaw !== undefined && (flaw.agent ?? who) === who && (flaw.isAlways || !isRepair);
+  return { model: OFFLINE_MODEL, text: isSpoiled ? spoiled(flaw, value) : JSON.stringify(value), toolCalls: [] };
 }

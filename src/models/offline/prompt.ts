@@ -2,9 +2,11 @@
 import { REPORT_STEP } from '../../contracts/activities.ts';
 import { actionsOf, isRequest } from './actions.ts';
 import { fileNames, withoutLead, words } from './language.ts';
+import { takeFlaw, type Flaw } from './phrases/flaws.ts';
+import { exchangesIn, questionFirst, usesAnswer, withAnswer } from './phrases/questions.ts';
 import { textOf, type ChatRequest } from '../server/wire.ts';
 
-export type PromptPhase = 'routing' | 'planning' | 'review' | 'one-shot' | 'step' | 'answer';
+export type PromptPhase = 'routing' | 'planning' | 'review' | 'one-shot' | 'step' | 'answer' | 'summary';
 
 /** A call that was made for the present request, and what came of it. */
 export interface MadeCall {
@@ -34,15 +36,30 @@ export interface Prompt {
   readonly earlier: readonly { readonly role: 'user' | 'assistant'; readonly text: string }[];
   readonly tools: ReadonlySet<string>;
   readonly made: readonly MadeCall[];
+  /** What the attempt before this one failed with. */
+  readonly problem: string;
+  /** How the answer is to be wrong, where the person wants to see that. */
+  readonly flaw?: Flaw;
+  /** The answer before had the wrong form, and this is to be the right one. */
+  readonly isRepair: boolean;
   /** All messages, system message excluded. */
   readonly messages: ChatRequest['messages'];
 }
 
-const PHASES: readonly PromptPhase[] = ['routing', 'planning', 'review', 'one-shot', 'step', 'answer'];
+const PHASES: readonly PromptPhase[] = ['routing', 'planning', 'review', 'one-shot', 'step', 'answer', 'summary'];
 const FORMATS: Readonly<Record<string, PromptPhase>> = { route: 'routing', plan: 'planning', review: 'review' };
 
 /** Headings of the engine; any other line that begins with "#" belongs to the text. */
-const HEADINGS = ['Task', 'Plan', 'Done so far', 'Your step', 'The attempt before failed', 'Steps', 'Files written'];
+const HEADINGS = [
+  'Task',
+  'Plan',
+  'Done so far',
+  'Your step',
+  'The attempt before failed',
+  'What the person wants done differently',
+  'Steps',
+  'Files written',
+];
 /** Elsewhere such a heading is the person's own. */
 const WITH_HEADINGS: readonly PromptPhase[] = ['review', 'step', 'answer'];
 const HEADING_LINE = new RegExp(`^# (${HEADINGS.join('|')})[^\\S\\n]*$`, 'gm');
@@ -52,9 +69,10 @@ export function readPrompt(chat: ChatRequest): Prompt {
     .filter(({ role }) => role === 'system' || role === 'developer')
     .map(textOf)
     .join('\n\n');
-  const messages = chat.messages.filter(({ role }) => role !== 'system' && role !== 'developer');
+  const said = chat.messages.filter(({ role }) => role !== 'system' && role !== 'developer');
   const tools = new Set(chat.tools?.map((tool) => tool.function.name));
   const phase = findPhase(chat, system, tools);
+  const { messages, asked, isRepair } = withoutRepair(said, phase);
   const isStep = (index: number): boolean => phase === 'step' && sections(textAt(messages, index)).has('Your step');
   const own = messages.findLastIndex(({ role }, index) => role === 'user' && isStep(index));
   const at = own >= 0 ? own : messages.findLastIndex(({ role }) => role === 'user');
@@ -66,20 +84,81 @@ export function readPrompt(chat: ChatRequest): Prompt {
         : [],
     );
   const parts = WITH_HEADINGS.includes(phase) ? sections(textAt(messages, at)) : new Map<string, string>();
-  const said = parts.get('Your step') ?? parts.get('Task') ?? textAt(messages, at);
-  const request = WITH_HEADINGS.includes(phase) ? withoutNotes(said) : inContext(said, earlier);
+  const { text: wish } = takeFlaw(parts.get('Task') ?? textAt(messages, at));
+  const { flaw } = takeFlaw(parts.get('Task') ?? textAt(asked, asked.length - 1));
+  const request = WITH_HEADINGS.includes(phase)
+    ? ownPart(parts, wish)
+    : phase === 'summary'
+      ? wish
+      : inContext(settled(wish), earlier);
   return {
     phase,
     system,
     request,
-    task: parts.get('Task') ?? request,
+    task: parts.has('Task') ? wish : request,
     done: subsections(parts.get('Done so far') ?? parts.get('Steps') ?? ''),
     written: (parts.get('Files written') ?? '').split('\n').flatMap((line) => /^- (.+)$/.exec(line)?.[1] ?? []),
     earlier,
     tools,
     made: madeCalls(messages.slice(at + 1)),
+    problem: parts.get('The attempt before failed') ?? '',
+    ...(flaw ? { flaw } : {}),
+    isRepair,
     messages,
   };
+}
+
+/** How the engine words it when an answer has the wrong form. */
+const REPAIR = 'That answer cannot be used:';
+
+/** The messages without an answer of the wrong form; a plan that can be read stays, to be revised. `asked`: without any. */
+function withoutRepair(
+  all: ChatRequest['messages'],
+  phase: PromptPhase,
+): { messages: ChatRequest['messages']; asked: ChatRequest['messages']; isRepair: boolean } {
+  const answer = all.at(-2);
+  const isRepair =
+    Object.values(FORMATS).includes(phase) &&
+    answer?.role === 'assistant' &&
+    all.at(-1)?.role === 'user' &&
+    textAt(all, all.length - 1).startsWith(REPAIR);
+  const asked = isRepair ? all.slice(0, -2) : all;
+  const isReadable = answer !== undefined && phase === 'planning' && isJson(textOf(answer));
+  return { messages: isReadable ? all : asked, asked, isRepair };
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The step's own task, and what the person wants done differently where that is something to do. */
+function ownPart(parts: ReadonlyMap<string, string>, wish: string): string {
+  const own = withoutNotes(parts.get('Your step') ?? wish);
+  const feedback = parts.get('What the person wants done differently') ?? '';
+  return actionsOf(feedback).some(({ kind }) => kind !== 'say') ? `${own.replace(/[.\s]+$/, '')}.\n\n${feedback}` : own;
+}
+
+/** What a message comes to with the answers to what was asked back. */
+function settled(text: string): string {
+  const { said, exchanges } = exchangesIn(text);
+  return exchanges.reduce((known, { question, answer }) => {
+    const first = questionFirst(known);
+    if (!first) return inContext(answer, [talk('user', known), talk('assistant', question)]);
+    const { rest } = first;
+    // Another question stands before the work: the work is about the last answer.
+    if (questionFirst(rest)) return rest;
+    if (usesAnswer(rest)) return withAnswer(rest, answer);
+    return isVague(rest) ? `${rest.replace(/[.!?\s]+$/, '')} ${answer}` : rest;
+  }, said);
+}
+
+function talk(role: 'user' | 'assistant', text: string): Prompt['earlier'][number] {
+  return { role, text };
 }
 
 /** Texts under the engine's headings; the first of equal headings counts. */

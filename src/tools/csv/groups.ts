@@ -5,7 +5,7 @@ import { betterOrder } from './columns.ts';
 import { Numbers } from './numbers.ts';
 import type { RaggedRows, Table } from './table.ts';
 import { columnIndex } from './table.ts';
-import type { CalendarDate, DateOrder } from './values.ts';
+import type { CalendarDate, DateOrder, DecimalSign } from './values.ts';
 import { isMissing, parseDate, parseNumber, rounded } from './values.ts';
 
 export const AGGREGATES = ['sum', 'mean', 'min', 'max', 'count', 'median'] as const;
@@ -25,7 +25,7 @@ const DATE_PARTS = {
   weekday: ({ year, month, day }: CalendarDate) =>
     WEEKDAYS[(new Date(Date.UTC(year, month - 1, day)).getUTCDay() + 6) % 7] ?? '',
 } as const;
-type DatePart = keyof typeof DATE_PARTS;
+export type DatePart = keyof typeof DATE_PARTS;
 
 export interface GroupRequest {
   /** A column, or `month(column)`, `year(column)`, `year_month(column)`, `weekday(column)`; without it all rows are one group. */
@@ -56,11 +56,32 @@ export interface GroupTable {
   readonly date_order?: DateOrder;
 }
 
-interface Totals {
+/** The cells of one group, as far as an aggregate needs them. */
+export interface Totals {
   rows: number;
   present: number;
   readonly numbers: Numbers;
   readonly all: number[];
+}
+
+export function newTotals(): Totals {
+  return { rows: 0, present: 0, numbers: new Numbers(), all: [] };
+}
+
+/** Counts a row by its cell in the value column; says what the cell is. */
+export function addCell(
+  total: Totals,
+  cell: string,
+  { decimal, aggregate }: { readonly decimal: DecimalSign; readonly aggregate: Aggregate },
+): 'missing' | 'number' | 'other' {
+  total.rows++;
+  if (isMissing(cell)) return 'missing';
+  total.present++;
+  const number = parseNumber(cell, decimal);
+  if (number === undefined) return 'other';
+  total.numbers.add(number);
+  if (aggregate === 'median') total.all.push(number);
+  return 'number';
 }
 
 /** @throws CopilotError `ToolFailed` for a column that is not there, or of which nothing is a date or a number as asked */
@@ -82,25 +103,17 @@ export async function groupRows(
       counts.withoutGroup++;
       continue;
     }
-    const total = totals.get(group) ?? { rows: 0, present: 0, numbers: new Numbers(), all: [] };
+    const total = totals.get(group) ?? newTotals();
     totals.set(group, total);
     if (totals.size > MAX_GROUPS_READ)
       throw refusal(
         scope,
         `group_by ${shown(request.groupBy ?? '')} has more than ${MAX_GROUPS_READ} groups. Group by something coarser.`,
       );
-    total.rows++;
     const cell = valueIndex === undefined ? '' : (row[valueIndex] ?? '');
-    if (isMissing(cell)) continue;
-    total.present++;
-    const number = parseNumber(cell, table.format.decimal);
-    if (number === undefined) {
-      counts.notNumbers++;
-      continue;
-    }
-    counts.numbers++;
-    total.numbers.add(number);
-    if (request.aggregate === 'median') total.all.push(number);
+    const kind = addCell(total, cell, { decimal: table.format.decimal, aggregate: request.aggregate });
+    if (kind === 'number') counts.numbers++;
+    if (kind === 'other') counts.notNumbers++;
   }
   if (request.aggregate !== 'count' && counts.notNumbers > 0 && counts.numbers === 0) {
     throw refusal(
@@ -121,16 +134,26 @@ export async function groupRows(
   };
 }
 
-interface GroupKey {
+export interface GroupKey {
+  /** The group of a row; undefined where it is in none. */
   readonly of: (row: readonly string[]) => string | undefined;
+  /** Which part of a date groups are made of, if any. */
+  readonly part?: DatePart;
+  /** Set where dates can be read in two ways. */
   readonly dateOrder?: DateOrder;
 }
 
-async function groupKey(
+/**
+ * How rows are told apart by a column, or by a part of its dates; see {@link GroupRequest}. @throws CopilotError
+ * `ToolFailed` for a column that is not there or has no dates
+ * @param field the tool's name of what is asked here, for its refusals
+ */
+export async function groupKey(
   scope: Scope,
   table: Table,
   groupBy: string | undefined,
   signal: AbortSignal,
+  field = 'group_by',
 ): Promise<GroupKey> {
   if (groupBy === undefined) return { of: () => 'all rows' };
   const call = table.columns.includes(groupBy) ? null : /^\s*(\w+)\s*\(\s*(.+?)\s*\)\s*$/.exec(groupBy);
@@ -143,7 +166,7 @@ async function groupKey(
   if (!isDatePart(part)) {
     throw refusal(
       scope,
-      `group_by knows no ${shown(name)}. Use a column, or ${Object.keys(DATE_PARTS)
+      `${field} knows no ${shown(name)}. Use a column, or ${Object.keys(DATE_PARTS)
         .map((known) => `${known}(column)`)
         .join(', ')}.`,
     );
@@ -154,7 +177,7 @@ async function groupKey(
     const date = parseDate(row[index] ?? '', order);
     return date === undefined ? undefined : DATE_PARTS[part](date);
   };
-  return matters ? { of, dateOrder: order } : { of };
+  return matters ? { of, part, dateOrder: order } : { of, part };
 }
 
 /** Reads the column once to see which order its dates have. */
@@ -182,7 +205,8 @@ async function dateOrder(
   return { order: betterOrder(monthFirst, dayFirst), matters };
 }
 
-function resultOf(total: Totals, { aggregate, value }: GroupRequest): number | null {
+/** Null where there is no number to compute it from. */
+export function resultOf(total: Totals, { aggregate, value }: Pick<GroupRequest, 'aggregate' | 'value'>): number | null {
   if (aggregate === 'count') return value === undefined ? total.rows : total.present;
   return rounded(aggregate === 'median' ? median(total.all) : total.numbers[aggregate]);
 }
@@ -206,7 +230,7 @@ function extremes(groups: readonly Group[]): { highest: Group | null; lowest: Gr
 }
 
 /** Numbers by value, weekdays from Monday, all else as text. */
-function compareNames(left: string, right: string): number {
+export function compareNames(left: string, right: string): number {
   const [leftDay, rightDay] = [WEEKDAYS.indexOf(left), WEEKDAYS.indexOf(right)];
   if (leftDay >= 0 && rightDay >= 0) return leftDay - rightDay;
   const byValue = (parseNumber(left, '.') ?? Number.NaN) - (parseNumber(right, '.') ?? Number.NaN);

@@ -200,13 +200,16 @@ export class McpConnection {
 
   #listen(live: Live): void {
     const { client } = live;
-    client.onclose = () => void this.#drop(live);
-    client.onerror = (error) => {
-      this.#options.log.debug({ ...this.#options.name, err: error }, 'MCP server: trouble');
-      if ('url' in this.#options.server) void this.#probe(live);
-    };
+    Object.assign(client, {
+      onclose: () => void this.#drop(live),
+      onerror: (error: Error) => {
+        this.#options.log.debug({ ...this.#options.name, err: error }, 'MCP server: trouble');
+        if ('url' in this.#options.server) void this.#probe(live);
+      },
+    } satisfies Pick<Client, 'onclose' | 'onerror'>);
     client.setNotificationHandler(ToolListChangedNotificationSchema, async () => {
-      this.#keepTools(await listTools(client, this.#closing.signal));
+      // A signal of its own: the SDK listens to it and never stops.
+      this.#keepTools(await listTools(client, AbortSignal.any([this.#closing.signal])));
     });
   }
 

@@ -65,9 +65,8 @@ function httpLink(url: string, headers: Record<string, string>): Link {
     sockets.close();
   };
   let ending: Promise<void> | undefined;
-  // The SDK's types leave out `undefined` where its own interface has it.
   return {
-    transport: transport as Transport,
+    transport,
     lastWords: () => '',
     pid: () => undefined,
     end: () => (ending ??= end()),

@@ -66,6 +66,7 @@ function change(session: LiveSession, turn: Turn, edit: Exclude<PlanEdit, { op: 
       const { at, agent, task, notes = '' } = edit;
       if (at > steps.length + 1) throw refused(`step ${at}`, `the plan has ${steps.length} steps`);
       if (steps.slice(at - 1).some(hasBegun)) throw refused(`step ${at}`, 'a later step has begun already');
+      requireUnasked(session, turn, at);
       requireAgent(session, agent);
       const key = Math.max(0, ...steps.map((step) => step.key ?? step.number)) + 1;
       steps.splice(at - 1, 0, newStep({ agent, task, notes, alongside: false }, at, key));
@@ -107,9 +108,14 @@ function requireStep({ steps }: Turn, number: number, { op }: PlanEdit): Step {
 function requireOpenStep(session: LiveSession, turn: Turn, number: number, edit: PlanEdit): Step {
   const step = requireStep(turn, number, edit);
   if (hasBegun(step)) throw refused(`step ${number}`, `it is ${step.status}; only steps that have not run can change`);
+  requireUnasked(session, turn, number);
+  return step;
+}
+
+/** The engine has begun with a step that it asks about: it keeps its number until that is decided. */
+function requireUnasked(session: LiveSession, turn: Turn, number: number): void {
   const asked = session.requests.waiting.find((request) => request.turnId === turn.id && request.step === number);
   if (asked) throw refused(`step ${number}`, `request ${asked.id} waits about it; decide that first`);
-  return step;
 }
 
 function requireAgent(session: LiveSession, id: string): void {

@@ -24,13 +24,16 @@ export function findAgent(session: LiveSession, id: string): AgentDefinition {
 export function agentCall(session: LiveSession, turn: Pick<Turn, 'id'>, agentId: string): AgentCall {
   const { state, phaseContext } = session;
   const override = state.config.agents?.[agentId];
+  const { variables } = findAgent(session, agentId);
+  // Which of its words an override's template uses is known on the worker; here it is enough which it may use.
+  const named = phaseContext.keys().filter((key) => override?.instructions?.includes(key));
   return {
     digest: state.team.digest,
     agent: agentId,
     ...(override === undefined ? {} : { override }),
     turnId: turn.id,
     transcript: state.transcript.address,
-    context: phaseContext.pick(findAgent(session, agentId).variables),
+    context: phaseContext.pick([...new Set([...variables, ...named])]),
   };
 }
 

@@ -8,10 +8,12 @@ import { runRounds } from './rounds.ts';
 export async function oneShot(session: LiveSession, turn: Turn, agent: string): Promise<NextStep> {
   turn.agent = agent;
   session.setPhase(turn, 'one-shot');
+  const { takenUp = 0 } = turn;
   const { summary } = await runRounds(session, turn, {
     phase: 'one-shot',
     agent,
-    part: 'one-shot',
+    // Begun anew after a failure, its calls are others, and so are their keys.
+    part: takenUp === 0 || session.state.schemaVersion < 2 ? 'one-shot' : `one-shot.${takenUp + 1}`,
     first: { role: 'user', text: wordsOf(turn), turnId: turn.id },
   });
   return { kind: 'end', outcome: { status: 'completed', reply: summary } };

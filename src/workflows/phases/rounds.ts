@@ -1,7 +1,7 @@
 /** The loop of an agent at work: a round of the model, then the tools it asked for, until it is done. */
-import { CancelledFailure } from '@temporalio/workflow';
+import { CancelledFailure, isCancellation } from '@temporalio/workflow';
 import type { RunAgentResult, StepReport } from '../../contracts/activities.ts';
-import { toFailure } from '../../contracts/errors.ts';
+import { fromFailure, toFailure } from '../../contracts/errors.ts';
 import type { Turn, Work } from '../../contracts/session.ts';
 import { advance, type Message } from '../../contracts/transcript.ts';
 import { activities } from '../activities.ts';
@@ -10,7 +10,7 @@ import { MoveOn } from '../requests.ts';
 import { keepBudget } from '../spending.ts';
 import { agentCall, findAgent, label } from './call.ts';
 import { answerCalls } from './tools.ts';
-import { closeWork, openWork, type Task, toolsOf } from './work.ts';
+import { boundWork, closeWork, forgetResults, openWork, type Task, toolsOf } from './work.ts';
 
 /** Rounds of an agent after which the context is kept by itself. */
 const CHECKPOINT_ROUNDS = 5;
@@ -23,8 +23,9 @@ export async function runRounds(session: LiveSession, turn: Turn, task: Task): P
   const work = openWork(turn, task);
   for (;;) {
     if (work.calls.length === 0) {
-      requireRound(session, work);
+      requireRound(session, turn, work);
       const reply = await think(session, turn, work);
+      if (!reply) continue;
       take(work, reply);
       if (work.calls.length === 0) return end(session, turn, work, { status: 'done', summary: reply.text });
     }
@@ -35,10 +36,11 @@ export async function runRounds(session: LiveSession, turn: Turn, task: Task): P
 }
 
 /** Makes sure that there may be another round, here and now. */
-function requireRound(session: LiveSession, work: Work): void {
+function requireRound(session: LiveSession, turn: Turn, work: Work): void {
   const { limits } = session.state.team.definition;
   const limit = findAgent(session, work.agent).limits.rounds ?? limits.rounds;
   if (work.rounds >= limit) throw toFailure('LimitReached', { limit, what: `rounds of agent ${work.agent}` });
+  boundWork(turn, work);
   if (session.mustMove) throw new MoveOn();
 }
 
@@ -52,14 +54,43 @@ function take(work: Work, { text, toolCalls }: RunAgentResult): void {
   work.calls = [...toolCalls];
 }
 
+const NOTHING = 'Your answer was empty. Answer in words, or call a tool.';
+
+function isNothing({ text, toolCalls }: RunAgentResult): boolean {
+  return text.trim() === '' && toolCalls.length === 0;
+}
+
+/** Tells the agent once that it said nothing. @throws InvalidModelOutput the next time */
+function askAgain(work: Work): void {
+  if (work.tail.at(-1)?.text === NOTHING) {
+    throw toFailure('InvalidModelOutput', { what: `answer of agent ${work.agent}`, problem: 'it is empty' });
+  }
+  work.tail.push({ role: 'user', text: NOTHING });
+}
+
 function end(session: LiveSession, turn: Turn, work: Work, report: StepReport): StepReport {
   for (const [key, value] of Object.entries(work.remembered)) session.phaseContext.remember(key, value);
   closeWork(turn, work);
   return report;
 }
 
-/** One round of the model. Its text so far can be followed while it runs. */
-async function think(session: LiveSession, turn: Turn, work: Work): Promise<RunAgentResult> {
+/** One round of the model; undefined where it came to nothing, and another one may do better. */
+async function think(session: LiveSession, turn: Turn, work: Work): Promise<RunAgentResult | undefined> {
+  try {
+    const reply = await callModel(session, turn, work);
+    if (!isNothing(reply) || session.state.schemaVersion < 2) return reply;
+    askAgain(work);
+  } catch (error) {
+    const mayForget = !isCancellation(error) && fromFailure(error)?.type === 'ContextOverflow';
+    if (!mayForget || session.state.schemaVersion < 2 || !forgetResults(work)) throw error;
+  }
+  // The next round has a name of its own.
+  work.rounds += 1;
+  return undefined;
+}
+
+/** One call of the model. Its text so far can be followed while it runs. */
+async function callModel(session: LiveSession, turn: Turn, work: Work): Promise<RunAgentResult> {
   const { phase, agent, part, step, tail } = work;
   if (session.hasBudget) await keepBudget(session, turn, step);
   const round = work.rounds + 1;

@@ -19,8 +19,10 @@ export async function route(session: LiveSession, turn: Turn): Promise<NextStep>
   );
   const known = Object.hasOwn(definition.agents, decision.primaryAgent);
   turn.agent = known ? decision.primaryAgent : definition.answering.agent;
-  turn.route = decision.route === 'clarify' && answered >= MAX_CLARIFICATIONS ? 'one-shot' : decision.route;
-  turn.routeReason = source === 'model' ? decision.reason : `${decision.reason} (${source})`;
+  const hasAskedEnough = decision.route === 'clarify' && answered >= MAX_CLARIFICATIONS;
+  turn.route = hasAskedEnough ? 'one-shot' : decision.route;
+  const reason = hasAskedEnough ? `${decision.reason}; it was asked back ${answered} times already` : decision.reason;
+  turn.routeReason = source === 'model' ? reason : `${reason} (${source})`;
   turn.task = decision.refinedTask.trim() || wordsOf(turn);
   session.phaseContext.remember('route', { route: turn.route, agent: turn.agent, task: turn.task });
   session.record({

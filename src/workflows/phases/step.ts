@@ -10,6 +10,7 @@ import { approvalsOf } from '../policies.ts';
 import { MoveOn } from '../requests.ts';
 import { oneLine } from '../views/details.ts';
 import { runRounds } from './rounds.ts';
+import { closeWork } from './work.ts';
 
 /** Summaries that go into a later step whole; older ones are shortened. */
 const WHOLE_SUMMARIES = 3;
@@ -138,11 +139,12 @@ function nameOf(session: LiveSession, { key, number }: Step): number {
 async function attemptStep(session: LiveSession, turn: Turn, step: Step, problem: string): Promise<StepReport> {
   const attempt = session.state.schemaVersion >= 2 ? (step.tries ?? step.attempts) : step.attempts;
   const name = nameOf(session, step);
+  const part = attempt === 1 ? `step-${name}` : `step-${name}.${attempt}`;
   try {
     return await runRounds(session, turn, {
       phase: 'step',
       agent: step.agent,
-      part: attempt === 1 ? `step-${name}` : `step-${name}.${attempt}`,
+      part,
       step: step.number,
       first: { role: 'user', text: brief(turn, step, problem) },
     });
@@ -154,6 +156,8 @@ async function attemptStep(session: LiveSession, turn: Turn, step: Step, problem
       throw error;
     }
     if (!known && !(error instanceof ActivityFailure)) throw error;
+    // The next attempt begins anew, and need not carry what this one has read.
+    closeWork(turn, { part });
     return { status: 'failed', summary: known?.message ?? (error as ActivityFailure).cause?.message ?? '' };
   }
 }

@@ -55,19 +55,16 @@ describe('agents: loading a team', () => {
 
   it('loads the default team, and each of its agents has the tools for its work', async () => {
     const { definition } = await loadTeam(join(packageDir, 'agents'), 'default', tools);
-    const toolsOf = (id: string): string[] | undefined => definition.agents[id]?.tools;
-    assert.deepEqual(Object.keys(definition.agents).sort(), [
-      'engineer',
-      'plan-reviewer',
-      'planner',
-      'researcher',
-      'router',
-      'writer',
-    ]);
-    assert.deepEqual(toolsOf('engineer')?.toSorted(), [...tools.keys()].sort());
-    assert.deepEqual(toolsOf('researcher'), ['list_files', 'read_file', 'search_files', 'csv_profile', 'calculate']);
-    const writing = ['read_file', 'list_files', 'search_files', 'csv_profile', 'calculate', 'write_file'];
-    assert.deepEqual(toolsOf('writer'), writing);
+    const toolsOf = (id: string): string[] | undefined => definition.agents[id]?.tools.toSorted();
+    const ids = ['engineer', 'plan-reviewer', 'planner', 'researcher', 'router', 'writer'];
+    assert.deepEqual(Object.keys(definition.agents).sort(), ids);
+    const reading = 'list_files read_file search_files csv_profile calculate ask_user remember'.split(' ');
+    const writing = [...reading, 'write_file', 'edit_file', 'append_file'];
+    assert.deepEqual(toolsOf('engineer'), [...writing, 'run_code', 'shell'].toSorted());
+    assert.deepEqual(toolsOf('researcher'), [...reading, 'fetch_url'].toSorted());
+    assert.deepEqual(toolsOf('writer'), writing.toSorted());
+    const handoffs = Object.values(definition.agents).flatMap((agent) => agent.handoffs);
+    assert.deepEqual(handoffs, ['researcher', 'writer', 'engineer', 'writer', 'engineer', 'researcher']);
     assert.deepEqual([toolsOf('router'), toolsOf('planner'), toolsOf('plan-reviewer')], [[], [], []]);
     assert.deepEqual(await listTeams(join(packageDir, 'agents')), ['default']);
   });

@@ -162,12 +162,26 @@ describe('offline model: any input', () => {
       '__proto__',
       '\0',
       '\ud800',
+      'plan:',
+      ';',
+      'ask me first which',
+      ':',
+      'the answer',
+      'hand over to the writer:',
+      'run the command:',
+      'at the same time',
+      'answer with broken JSON',
+      'remember that',
+      'replace "a" with "b" in',
+      'fetch https://a.example/',
+      'user: ',
+      '\n',
     );
     const text = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 200 }),
       fc.array(word, { maxLength: 40 }).map((parts) => parts.join(' ')),
     );
-    const phase = fc.constantFrom('routing', 'planning', 'review', 'one-shot', 'step', 'answer', 'nonsense');
+    const phase = fc.constantFrom('routing', 'planning', 'review', 'one-shot', 'step', 'answer', 'summary', 'nonsense');
     fc.assert(
       fc.property(text, phase, (content, name) => {
         const chat = {
@@ -202,11 +216,26 @@ describe('offline model: any input', () => {
       'my x is ',
       '# Task\n',
       '| ',
+      'plan: ',
+      '; ',
+      'ask me first x: ',
+      'ask me x, then ',
+      'the answer ',
+      'hand over to the writer: ',
+      'run the command: ',
+      'run the command `',
+      'at the same time ',
+      'write x at the same time ',
+      'answer with broken JSON: ',
+      'remember that x is ',
+      'replace "',
+      'user: ',
+      '\n\nYou asked:\n',
     ];
     for (const part of parts) {
       const content = part.repeat(Math.ceil(250_000 / part.length));
       const started = Date.now();
-      for (const phase of ['routing', 'planning', 'review', 'one-shot', 'step', 'answer']) {
+      for (const phase of ['routing', 'planning', 'review', 'one-shot', 'step', 'answer', 'summary']) {
         offlineReply({
           model: 'm',
           messages: [

@@ -24,7 +24,9 @@ describe('models: connections', () => {
     await once(server.listen(0, '127.0.0.1'), 'listening');
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`; // it listens on a port
   });
-  afterEach(() => void server.close().closeAllConnections());
+  afterEach(() => {
+    server.close().closeAllConnections();
+  });
 
   it('are gone after close, also the one of a call under way, which is not made again', async () => {
     const transport = openTransport(10_000);

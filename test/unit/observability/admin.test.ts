@@ -10,7 +10,7 @@ import { text } from 'node:stream/consumers';
 import getPort from 'get-port';
 import { closeAgents, readAgents, readStats, socketFolder } from '../../../src/client/workers.ts';
 import { type Admin, startAdmin } from '../../../src/observability/admin.ts';
-import { CloseRequest } from '../../../src/worker-report.ts';
+import type { CloseRequest } from '../../../src/worker-report.ts';
 import { fails } from '../../helpers/client.ts';
 import { temporaryFolder } from '../../helpers/server.ts';
 import { recordingLog } from '../agents/team-folder.ts';

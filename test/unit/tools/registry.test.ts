@@ -15,7 +15,7 @@ describe('the tool registry', () => {
   const refused = (tool: string, argumentsText: string): Promise<string> =>
     problemOf(tool, runTool(tool, argumentsText, world.context));
 
-  it('has thirteen tools, and those that a repetition would harm have effects outside', () => {
+  it('has fourteen tools, and those that a repetition would harm have effects outside', () => {
     assert.deepEqual(
       [...tools.values()].map(({ name, effects, category }) => `${name} ${effects} ${category}`),
       [
@@ -26,6 +26,7 @@ describe('the tool registry', () => {
         'append_file external write',
         'search_files none read',
         'csv_profile none read',
+        'plot_chart none write',
         'calculate none read',
         'fetch_url none network',
         'run_code external code',

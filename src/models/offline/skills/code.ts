@@ -23,7 +23,8 @@ export function* runCode(action: Action, { prompt }: Desk): Work<Finding[]> {
       `I run the ${language === 'node' ? 'JavaScript' : 'Python'} code.`,
     );
     if (result.failed) throw new CannotDo(result.text);
-    findings.push(describeRun(language, result.text));
+    const name = language === 'node' ? 'JavaScript' : 'Python';
+    findings.push(describeRun(`Run of ${name} code`, 'The code', result.text));
   }
   return findings;
 }
@@ -63,13 +64,14 @@ function languageOf(marked: string, code: string, around: string): Language {
     : 'node';
 }
 
-function describeRun(language: Language, text: string): Finding {
+/** What a program did, from the report of its run. */
+export function describeRun(title: string, what: string, text: string): Finding {
   const code = /^Exit code (-?\d+)/.exec(text)?.[1];
   const output =
     /^--- stdout ---\n([^]*?)(?=\n--- |\n?$(?![^]))/m.exec(text)?.[1]?.trim() ??
     (code === undefined ? text.trim() : '');
   const errors = /^--- stderr ---\n([^]*?)(?=\n--- |\n?$(?![^]))/m.exec(text)?.[1]?.trim() ?? '';
-  const ended = code === undefined || code === '0' ? 'The code ran' : `The code ended with exit code ${code}`;
+  const ended = code === undefined || code === '0' ? `${what} ran` : `${what} ended with exit code ${code}`;
   const short = output.length <= 200 && !output.includes('\n');
   const said =
     output === ''
@@ -80,7 +82,7 @@ function describeRun(language: Language, text: string): Finding {
   const error = errors === '' ? '' : ` Its last error line: ${errors.split('\n').at(-1)}`;
   const fenced = short && errors === '' ? '' : `\`\`\`\n${text.slice(0, MAX_OUTPUT)}\n\`\`\``;
   return {
-    title: `Run of ${language === 'node' ? 'JavaScript' : 'Python'} code`,
+    title,
     sentence: `${ended}${said}.${error}`.replace(/\.\.$/, '.'),
     body: fenced,
   };

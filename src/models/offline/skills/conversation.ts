@@ -14,7 +14,7 @@ export const HOW_TO_GET_A_MODEL =
   'set OPENAI_API_KEY, or OPENAI_BASE_URL for any other server that speaks the chat completions API, and start the worker again.';
 
 export const ABILITIES =
-  'It can list, read, search and write files, profile CSV files and answer questions about them (such as the wettest month or the mean price by city), calculate, run code that you give it, and split a task into such steps.';
+  'It can list, read, search, write and edit files, read web pages, ask you back, hand work over, profile CSV files and answer questions about them (such as the wettest month or the mean price by city), calculate, run code that you give it, and split a task into such steps.';
 
 const INTRODUCTION = `This is the offline model of durable-copilot: it answers by rules, not by a language model. ${ABILITIES} For everything else, ${HOW_TO_GET_A_MODEL}`;
 
@@ -79,13 +79,23 @@ const FACT =
 
 /** "My favourite colour is teal.", "Remember that the meeting is on Friday." */
 function remember(text: string): string | undefined {
-  const noted = /^\W*(?:please\s+)?(?:remember|note|keep in mind)(?: that|:)?\s+([^]{1,400})$/i.exec(text)?.[1]?.trim();
+  const noted = NOTED.exec(text)?.[1]?.trim();
   if (noted !== undefined) return `Noted: ${noted.replace(/[.\s]*$/, '')}.`;
   const [, , name, value] = FACT.exec(text) ?? [];
   return name === undefined || value === undefined || /\?\s*$/.test(text)
     ? undefined
     : `Noted: your ${name} is ${value.trim()}.`;
 }
+
+/** What a text says about the person, such as "my unit is mm", and what it wants remembered. */
+export function factsIn(text: string): string[] {
+  const talk = text.slice(0, MAX_TALK);
+  const noted = NOTED.exec(talk)?.[1]?.trim();
+  const facts = noted === undefined ? [...talk.matchAll(new RegExp(FACT, 'giu'))].map(([fact]) => fact) : [noted];
+  return /\?\s*$/.test(talk) ? [] : facts;
+}
+
+const NOTED = /^\W*(?:please\s+)?(?:remember|note|keep in mind)(?: that|:)?\s+([^]{1,400})$/i;
 
 /** Questions about what was said before in this conversation. */
 function recall(text: string, earlier: Prompt['earlier']): string | undefined {

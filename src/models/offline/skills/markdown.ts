@@ -72,7 +72,7 @@ export function findingsOf({ heading, text }: Section): Finding[] {
 function parseFinding(part: string): Finding[] {
   const [title = '', labelled = '', ...rest] = part.split('\n');
   if (!labelled.startsWith(LABEL)) return [];
-  const wrote = /^Wrote (.+)$/.exec(title)?.[1];
+  const wrote = /^(?:Wrote|Edited|Added to) (.+)$/.exec(title)?.[1];
   return [
     {
       title,

@@ -1,13 +1,23 @@
 /** Does the actions of a request one after the other, with the tools that are offered. */
+import { REMEMBER } from '../../../contracts/activities.ts';
 import { actionsOf, type Action } from '../actions.ts';
+import { usesAnswer, withAnswer } from '../phrases/questions.ts';
 import type { Prompt } from '../prompt.ts';
 import { calculate } from './calculation.ts';
 import { runCode } from './code.ts';
 import { ABILITIES, admit, converse, HOW_TO_GET_A_MODEL } from './conversation.ts';
 import { listFiles, readFiles, searchFiles } from './files.ts';
-import { CannotDo, type Desk, type Finding, type Work } from './skill.ts';
+import { CannotDo, NotAllowed, type Desk, type Finding, type Work } from './skill.ts';
 import { answerFromTables } from './tables/tables.ts';
-import { callTool } from './tool-call.ts';
+import { editFile } from './editing.ts';
+import { askPerson, lastAnswer } from './engine/ask.ts';
+import { failOnRequest } from './engine/failure.ts';
+import { handOver } from './engine/hand-over.ts';
+import { noteIn, remember } from './engine/remember.ts';
+import { runCommand } from './outside/command.ts';
+import { fetchPages } from './outside/fetch.ts';
+import { callTool } from './outside/tool-call.ts';
+import { drawChart } from './plots.ts';
 import { writeFile } from './writing.ts';
 
 export interface Outcome {
@@ -16,12 +26,17 @@ export interface Outcome {
   readonly problem?: string;
 }
 
+/** @throws WireError where the request asks for that */
 export function* perform(prompt: Prompt): Work<Outcome> {
   const findings: Finding[] = [];
   for (const action of actionsOf(prompt.request)) {
     try {
       findings.push(...(yield* act(action, { prompt, findings })));
     } catch (error) {
+      if (error instanceof NotAllowed) {
+        findings.push({ title: 'Not allowed', sentence: error.message, body: '' });
+        continue;
+      }
       if (!(error instanceof CannotDo)) throw error;
       return { findings, problem: error.message };
     }
@@ -30,6 +45,14 @@ export function* perform(prompt: Prompt): Work<Outcome> {
 }
 
 function* act(action: Action, desk: Desk): Work<Finding[]> {
+  const answer = usesAnswer(action.text) ? lastAnswer(desk) : undefined;
+  if (answer === undefined || action.kind === 'handoff') return yield* actAsSaid(action, desk);
+  const findings: Finding[] = [];
+  for (const known of actionsOf(withAnswer(action.text, answer))) findings.push(...(yield* actAsSaid(known, desk)));
+  return findings;
+}
+
+function* actAsSaid(action: Action, desk: Desk): Work<Finding[]> {
   switch (action.kind) {
     case 'list':
       return [yield* listFiles(action)];
@@ -41,12 +64,28 @@ function* act(action: Action, desk: Desk): Work<Finding[]> {
       return yield* writeFile(action, desk, act);
     case 'table':
       return yield* answerFromTables(action, desk);
+    case 'plot':
+      return yield* drawChart(action, desk);
     case 'calculate':
       return [yield* calculate(action)];
     case 'code':
       return yield* runCode(action, desk);
     case 'call':
       return [yield* callTool(action.text, desk.prompt)];
+    case 'edit':
+      return [yield* editFile(action)];
+    case 'fetch':
+      return yield* fetchPages(action);
+    case 'shell':
+      return [yield* runCommand(action.text)];
+    case 'ask':
+      return [yield* askPerson(action)];
+    case 'remember':
+      return [desk.prompt.tools.has(REMEMBER) ? yield* remember(noteIn(action.text) ?? '') : talk(action, desk)];
+    case 'handoff':
+      return yield* handOver(action.text, desk, act);
+    case 'fail':
+      return [failOnRequest(action.text, desk.prompt)];
     case 'say':
       return [talk(action, desk)];
   }

@@ -4,6 +4,7 @@
  * conversation are answered from there, and the first one that is not becomes the reply. So nothing is kept
  * between requests.
  */
+import { HANDOFF_PREFIX } from '../../../contracts/activities.ts';
 import type { MadeCall, Prompt } from '../prompt.ts';
 
 export interface Call {
@@ -44,11 +45,18 @@ export type Work<T> = Generator<Round, T, readonly Result[]>;
 /** Why an action could not be done, in words for the person. */
 export class CannotDo extends Error {}
 
-/** Calls one tool. */
+/** A person does not allow an action. It is left out: another attempt would only ask them again. */
+export class NotAllowed extends Error {}
+
+/** Calls one tool. @throws NotAllowed */
 export function* use(tool: string, args: Readonly<Record<string, unknown>>, say: string): Work<Result> {
   const [result] = yield { say, calls: [{ tool, arguments: args }] };
+  if (result && DENIED.test(result.text)) throw new NotAllowed(`Not done: ${DENIED.exec(result.text)?.[1]}.`);
   return result ?? { text: '', failed: true };
 }
+
+/** How the engine words it. */
+const DENIED = /^([^]{1,500}? does not allow this call(?:: [^]*)?)\. Do without it, or say what cannot be done\.$/;
 
 /** Calls of one request; what needs more goes round in circles. */
 const MAX_CALLS = 24;
@@ -116,5 +124,7 @@ function isFailure(tool: string, text: string): boolean {
 function missingTool(tool: string): string {
   if (tool === 'run_code')
     return 'Running code needs the tool run_code, which is not offered here. Start the session with --allow-code.';
+  if (tool.startsWith(HANDOFF_PREFIX))
+    return `This agent cannot hand its work over to "${tool.slice(HANDOFF_PREFIX.length)}".`;
   return `This needs the tool ${tool}, which is not offered to this agent.`;
 }

@@ -2,6 +2,7 @@
 import { actionsOf, kindOf, type Action } from '../actions.ts';
 import { codeBlocks, fileNames, quotations, TABLE_FILE } from '../language.ts';
 import { isAdmission } from './conversation.ts';
+import { append } from './editing.ts';
 import { workspaceFiles, withFile } from './files.ts';
 import { findingsOf } from './markdown.ts';
 import { composeFile } from './report.ts';
@@ -16,6 +17,8 @@ const MAX_COPY = 24_000;
 export function* writeFile(action: Action, desk: Desk, investigate: Investigate): Work<Finding[]> {
   const path = targetOf(action);
   const own: Finding[] = [];
+  const line = APPENDS.test(action.text) ? statedContent(action, path) : undefined;
+  if (line !== undefined && desk.prompt.tools.has('append_file')) return [yield* append(path, line, desk)];
   const content = (yield* dictated(action, path)) ?? (yield* composed(action, path, desk, own, investigate));
   const result = yield* use('write_file', { path, content }, `I write ${path}.`);
   if (result.failed) throw new CannotDo(result.text);
@@ -50,11 +53,18 @@ export function targetOf({ text, files }: Action): string {
   return noun === 'table' ? 'table.md' : `${noun}.md`;
 }
 
+const APPENDS = /^(?:append|add)\b/i;
+
 /** What stands in the clause itself: code, a quotation, or the words behind "with the text". */
-function* dictated({ text, files }: Action, path: string): Work<string | undefined> {
+function statedContent({ text }: Action, path: string): string | undefined {
+  return codeBlocks(text)[0]?.code ?? quotedContent(text) ?? wordsFor(text, path);
+}
+
+function* dictated(action: Action, path: string): Work<string | undefined> {
+  const { text, files } = action;
   if (/^(?:copy|duplicate)\b/i.test(text)) return yield* copied(files, path);
-  const content = codeBlocks(text)[0]?.code ?? quotedContent(text) ?? wordsFor(text, path);
-  if (content === undefined || !/^(?:append|add)\b/i.test(text)) return content;
+  const content = statedContent(action, path);
+  if (content === undefined || !APPENDS.test(text)) return content;
   const before = yield* use('read_file', { path }, `I read ${path} first.`);
   if (before.failed) return content;
   return `${/^\[\S+ is empty\.\]$/.test(before.text) ? '' : whole(path, before.text).replace(/\n?$/, '\n')}${content}\n`;

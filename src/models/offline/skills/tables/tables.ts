@@ -30,7 +30,7 @@ export function* answerFromTables(action: Action, desk: Desk): Work<Finding[]> {
 }
 
 /** Profiles of the tables that an action is about. @throws CannotDo where there are none */
-function* openTables(action: Action, desk: Desk, clause: string): Work<Profile[]> {
+export function* openTables(action: Action, desk: Desk, clause: string): Work<Profile[]> {
   const own = action.files.filter(isTable);
   const named = own.length > 0 ? own : namedFiles(action, desk, isTable);
   const candidates = named.length > 0 ? named : yield* workspaceTables();
@@ -93,7 +93,7 @@ function byName(candidates: readonly string[], clause: string): readonly string[
 }
 
 /** File names speak of months and sums as questions do. */
-function withoutFiles(text: string): string {
+export function withoutFiles(text: string): string {
   return fileNames(text).reduce((rest, file) => rest.replaceAll(file, ' '), text);
 }
 

@@ -1,7 +1,7 @@
 /** The final answer of a plan, from the summaries of its steps. */
-import type { Prompt } from './prompt.ts';
-import { findingsOf } from './skills/markdown.ts';
-import { isProfile } from './skills/report.ts';
+import type { Prompt } from '../prompt.ts';
+import { findingsOf } from '../skills/markdown.ts';
+import { isProfile } from '../skills/report.ts';
 
 const MAX_FINDINGS = 8;
 const MAX_SENTENCE = 700;

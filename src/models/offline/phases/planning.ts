@@ -1,17 +1,26 @@
 /** Plans: one step for each action of a task; and what a reviewer has to say about one. */
 import { z } from 'zod';
-import type { PlannedStep, PlanProposal, PlanReview } from '../../contracts/turn.ts';
-import { actionsOf, kindOf, remarksOf, type Action } from './actions.ts';
-import { agentsIn, chooseAgent, type Agent } from './agents.ts';
-import { fileNames, TABLE_FILE, words } from './language.ts';
-import type { Prompt } from './prompt.ts';
-import { subjectOf, targetOf } from './skills/writing.ts';
-import { textOf } from '../server/wire.ts';
+import type { PlannedStep, PlanProposal, PlanReview } from '../../../contracts/turn.ts';
+import { actionsOf, kindOf, remarksOf, type Action } from '../actions.ts';
+import { agentFor, agentsIn, chooseAgent, type Agent } from '../agents.ts';
+import { fileNames, TABLE_FILE, words } from '../language.ts';
+import { takeFlaw } from '../phrases/flaws.ts';
+import { groupsOf, isPlan, type Group } from '../phrases/order.ts';
+import type { Prompt } from '../prompt.ts';
+import { subjectOf, targetOf } from '../skills/writing.ts';
+import { textOf } from '../../server/wire.ts';
 
 const MAX_STEPS = 12;
 
 const Proposal = z.object({
-  steps: z.array(z.object({ agent: z.string(), task: z.string(), notes: z.string().default('') })),
+  steps: z.array(
+    z.object({
+      agent: z.string(),
+      task: z.string(),
+      notes: z.string().default(''),
+      alongside: z.boolean().default(false),
+    }),
+  ),
 });
 
 export function plan(prompt: Prompt): PlanProposal {
@@ -74,7 +83,7 @@ function conversationOf({ messages, request }: Prompt): PlanningConversation {
     }
   }
   const task = messages[at];
-  return { task: before && task ? textOf(task) : request, before, feedback };
+  return { task: before && task ? takeFlaw(textOf(task)).text : request, before, feedback };
 }
 
 /** Without the engine's words around it. */
@@ -94,20 +103,29 @@ function jsonSteps(text: string): PlannedStep[] | undefined {
 }
 
 function toSteps(task: string, agents: readonly Agent[]): PlannedStep[] {
+  if (isPlan(task)) return groupsOf(task, () => true).map((group) => asSaid(group, agents));
   const actions = unique(
     actionsOf(task).flatMap((action, index, all) => withInvestigation(action, all.slice(0, index))),
   );
   const notes = remarksOf(task).join(' ');
   const tables = fileNames(task).filter((file) => TABLE_FILE.test(file));
   return actions.map((action) => ({
-    agent: agentFor(action, agents),
+    agent: agentOf(action, agents),
     task: inFull(action, tables),
     notes,
+    alongside: action.alongside ?? false,
   }));
 }
 
-function agentFor({ kind, text }: Action, agents: readonly Agent[]): string {
-  return chooseAgent(agents, kind, text) ?? agents[0]?.id ?? '';
+/** A step that the person has written. */
+function asSaid({ text, isAlongside }: Group, agents: readonly Agent[]): PlannedStep {
+  const actions = actionsOf(text);
+  const work = actions.find(({ kind }) => kind !== 'fail' && kind !== 'say') ?? actions[0];
+  return { agent: work ? agentOf(work, agents) : '', task: capital(text), notes: '', alongside: isAlongside };
+}
+
+function agentOf(action: Pick<Action, 'kind' | 'text'>, agents: readonly Agent[]): string {
+  return agentFor(agents, action) ?? agents[0]?.id ?? '';
 }
 
 /** A report on something that no step before finds out needs a step that does. */
@@ -115,15 +133,20 @@ function withInvestigation(action: Action, before: readonly Action[]): Action[] 
   if (action.kind !== 'write' || before.some(({ kind }) => kind !== 'write' && kind !== 'say')) return [action];
   const subject = subjectOf(action, targetOf(action));
   if (subject?.kind !== 'table') return [action];
-  return [{ ...subject, text: `Find ${subject.text}` }, action];
+  const { alongside = false, ...write } = action;
+  return [{ ...subject, text: `Find ${subject.text}`, alongside }, write];
 }
 
 /** Understandable alone: with the file that it reads or writes. */
 function inFull(action: Action, tables: readonly string[]): string {
+  // Every character of these counts.
+  if (action.kind === 'call' || action.kind === 'shell' || action.kind === 'handoff') return capital(action.text);
   const text = capital(action.text.replace(/[\s.,;:!?]+$/, ''));
   const [table] = tables;
   if (action.kind === 'table' && action.files.length === 0 && tables.length === 1 && table !== undefined)
     return `${text} in ${table}`;
+  if (action.kind === 'plot' && !action.files.some((file) => TABLE_FILE.test(file)) && table !== undefined)
+    return `${text} from ${table}`;
   if (action.kind === 'write' && action.files.length === 0) return `${text} to ${targetOf(action)}`;
   return text;
 }
@@ -170,7 +193,7 @@ function revise(
   return [
     ...kept,
     ...added.map((action) => ({
-      agent: agentFor(action, agents),
+      agent: agentOf(action, agents),
       task: inFull(
         action,
         fileNames(task).filter((file) => TABLE_FILE.test(file)),
@@ -185,7 +208,7 @@ function revise(
   ].map((step) =>
     known.size === 0 || known.has(step.agent)
       ? step
-      : { ...step, agent: agentFor({ kind: kindOf(step.task), text: step.task, files: [] }, agents) },
+      : { ...step, agent: agentOf({ kind: kindOf(step.task), text: step.task }, agents) },
   );
 }
 

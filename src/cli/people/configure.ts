@@ -1,0 +1,116 @@
+/** `copilot configure`: settings of a session, changed while it goes on. */
+import { readFile } from 'node:fs/promises';
+import type { SessionHandle } from '../../client/session-handle.ts';
+import type { ConfigureOptions } from '../../client/session/configuration.ts';
+import { CopilotError } from '../../contracts/errors.ts';
+import type { SessionConfig } from '../../contracts/session.ts';
+import type { AgentOverride } from '../../contracts/team.ts';
+import { withClient } from '../connected.ts';
+import { positiveNumber } from '../numbers.ts';
+import { versionOption, type VersionFlags } from '../session/json-file.ts';
+import { answer } from '../terminal.ts';
+import { milliseconds, type SettingFlags, settingsOf } from './settings.ts';
+
+export interface ConfigureFlags extends SettingFlags, VersionFlags {
+  readonly agent?: string;
+  readonly model?: string;
+  readonly temperature?: string;
+  readonly instructionsFile?: string;
+  readonly resetAgent?: boolean;
+  readonly resetApprovals?: boolean;
+  readonly resetBudget?: boolean;
+  readonly mode?: string;
+  readonly idleTimeout?: string;
+  readonly refreshTeam?: boolean;
+}
+
+export async function configure(id: string, flags: ConfigureFlags): Promise<void> {
+  const { mode, idleTimeout, refreshTeam } = flags;
+  const override = await overrideOf(flags);
+  const settings = settingsOf(flags);
+  await withClient(async (client) => {
+    const session = client.session(id);
+    const report = await session.configure({
+      ...(await merged(session, flags, override, settings)),
+      ...(mode === undefined ? {} : { mode }),
+      ...(idleTimeout === undefined ? {} : { idleTimeoutMs: idleTimeoutMs(idleTimeout) }),
+      ...(refreshTeam === undefined ? {} : { refreshTeam }),
+      ...versionOption(flags),
+    });
+    const { config, digest } = await session.info();
+    answer(
+      flags.json,
+      { sessionId: id, ...report, config, digest },
+      () => `${id} is configured (version ${report.version})`,
+    );
+  });
+}
+
+/** Flags name single settings, and the session replaces whole groups of them: the others stay as they are. */
+async function merged(
+  session: SessionHandle,
+  { agent, resetAgent, resetApprovals, resetBudget, ask = [] }: ConfigureFlags,
+  override: AgentOverride | undefined,
+  { approvals, budget, allowCode }: Pick<SessionConfig, 'approvals' | 'budget' | 'allowCode'>,
+): Promise<ConfigureOptions> {
+  const { config } = await session.info();
+  const before = resetApprovals ? undefined : config.approvals;
+  const tools = { ...before?.tools, ...approvals?.tools };
+  return {
+    ...(agent === undefined
+      ? {}
+      : { agents: { [agent]: resetAgent ? null : { ...config.agents?.[agent], ...override } } }),
+    ...(approvals === undefined
+      ? resetApprovals
+        ? { approvals: null }
+        : {}
+      : { approvals: { ...before, ...approvals, ...(Object.keys(tools).length === 0 ? {} : { tools }) } }),
+    ...(budget === undefined
+      ? resetBudget
+        ? { budget: null }
+        : {}
+      : { budget: { ...(resetBudget ? {} : config.budget), ...budget } }),
+    // What was said of code as a whole would stand above this.
+    ...(ask.includes('code') ? { allowCode: null } : allowCode === undefined ? {} : { allowCode }),
+  };
+}
+
+async function overrideOf(flags: ConfigureFlags): Promise<AgentOverride | undefined> {
+  const { agent, model, temperature, instructionsFile, resetAgent } = flags;
+  const override = {
+    ...(model === undefined ? {} : { model }),
+    ...(temperature === undefined ? {} : { temperature: temperatureOf(temperature) }),
+    ...(instructionsFile === undefined ? {} : { instructions: await readText(instructionsFile) }),
+  };
+  const isGiven = Object.keys(override).length > 0;
+  if (agent === undefined && (isGiven || resetAgent)) {
+    throw new CopilotError('InvalidInput', {
+      what: 'configure',
+      problem: '--model, --temperature, --instructions-file and --reset-agent need --agent <id>',
+    });
+  }
+  if (agent !== undefined && isGiven === (resetAgent ?? false)) {
+    throw new CopilotError('InvalidInput', {
+      what: `--agent ${agent}`,
+      problem: 'say what to change: --model, --temperature or --instructions-file, or else --reset-agent',
+    });
+  }
+  return isGiven ? override : undefined;
+}
+
+function temperatureOf(text: string): number {
+  return Number(text) === 0 ? 0 : positiveNumber('--temperature', text);
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    const problem = `it cannot be read (${cause instanceof Error ? cause.message : String(cause)})`;
+    throw new CopilotError('InvalidInput', { what: `--instructions-file "${path}"`, problem }, { cause });
+  }
+}
+
+function idleTimeoutMs(text: string): number | null {
+  return text === 'never' ? null : milliseconds('--idle-timeout', text);
+}

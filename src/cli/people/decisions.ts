@@ -1,0 +1,165 @@
+/** `copilot approve`, `deny`, `answer` and `decide`: a person's word on what waits. */
+import { userInfo } from 'node:os';
+import type { DecideOptions, SessionHandle } from '../../client/session-handle.ts';
+import { CopilotError } from '../../contracts/errors.ts';
+import type { Decision, PendingRequest, RequestKind } from '../../contracts/request.ts';
+import { type CommonFlags, messageText, withClient } from '../connected.ts';
+import { positiveNumber } from '../numbers.ts';
+import { answer as answerCommand, shorten } from '../terminal.ts';
+import { showTurn } from '../turns.ts';
+
+interface DecisionFlags extends CommonFlags {
+  readonly by?: string;
+  readonly wait?: boolean;
+}
+
+export interface ApproveFlags extends DecisionFlags {
+  readonly once?: boolean;
+  readonly session?: boolean;
+  readonly text?: string;
+  readonly limit?: string;
+}
+
+type Decidable = Exclude<RequestKind, 'input'>;
+
+const YES: Record<Decidable, Decision> = {
+  plan: 'approve',
+  'before-step': 'approve',
+  'after-step': 'continue',
+  tool: 'once',
+  budget: 'raise',
+};
+const NO: Record<Decidable, Decision> = {
+  plan: 'reject',
+  'before-step': 'skip',
+  'after-step': 'redo',
+  tool: 'deny',
+  budget: 'stop',
+};
+
+export async function approve(id: string, requestId: string | undefined, flags: ApproveFlags): Promise<void> {
+  const { once, session: isForSession, text, limit } = flags;
+  const options = { text, ...(limit === undefined ? {} : { limit: positiveNumber('--limit', limit) }) };
+  await decideFor(id, flags, options, async (session) => {
+    const request = await findRequest(session, requestId, 'approve');
+    // Of one that does not wait, the session says why it does not.
+    if (request.kind === undefined) return { id: request.id, decision: 'approve' };
+    if (request.kind === 'input') throw needsAnswer(id, request.id);
+    const forTools = once ? '--once' : isForSession ? '--session' : undefined;
+    if (forTools !== undefined && request.kind !== 'tool') {
+      const problem = `${request.id} is no tool call: ${request.question}`;
+      throw new CopilotError('InvalidInput', { what: forTools, problem });
+    }
+    return { id: request.id, decision: isForSession ? 'session' : YES[request.kind] };
+  });
+}
+
+export async function deny(
+  id: string,
+  requestId: string | undefined,
+  flags: DecisionFlags & { readonly reason?: string },
+): Promise<void> {
+  await decideFor(id, flags, { text: flags.reason }, async (session) => {
+    const request = await findRequest(session, requestId, 'deny');
+    if (request.kind === undefined) return { id: request.id, decision: 'deny' };
+    if (request.kind === 'input') throw needsAnswer(id, request.id);
+    return { id: request.id, decision: NO[request.kind] };
+  });
+}
+
+/** `copilot answer <id> [request] <text>`: `second` is the text where there are two. */
+export async function answer(
+  id: string,
+  first: string,
+  second: string | undefined,
+  flags: DecisionFlags,
+): Promise<void> {
+  const [requestId, given] = second === undefined ? [undefined, first] : [first, second];
+  const text = await messageText(given);
+  await decideFor(id, flags, { text }, async (session) => ({
+    id: (await findRequest(session, requestId, 'answer')).id,
+    decision: 'answer',
+  }));
+}
+
+export async function decide(
+  id: string,
+  requestId: string,
+  decision: string,
+  flags: DecisionFlags & { readonly text?: string; readonly limit?: string },
+): Promise<void> {
+  const { text, limit } = flags;
+  const options = { text, ...(limit === undefined ? {} : { limit: positiveNumber('--limit', limit) }) };
+  // The client checks it, and names the decisions there are.
+  await decideFor(id, flags, options, async () => ({ id: requestId, decision: decision as Decision }));
+}
+
+interface Choice {
+  readonly id: string;
+  readonly decision: Decision;
+}
+
+async function decideFor(
+  id: string,
+  flags: DecisionFlags,
+  options: DecideOptions,
+  choose: (session: SessionHandle) => Promise<Choice>,
+): Promise<void> {
+  await withClient(async (client) => {
+    const session = client.session(id);
+    const choice = await choose(session);
+    const from = flags.wait ? await session.position() : 0;
+    const by = flags.by ?? userName();
+    const request = await session.decide(choice.id, choice.decision, { ...options, by });
+    if (flags.wait) return await showTurn(session, { id: request.turnId }, from, flags);
+    answerCommand(
+      flags.json,
+      { sessionId: id, request },
+      () => `${request.id} of ${id}: ${request.verdict.decision}, by ${request.verdict.by}`,
+    );
+  });
+}
+
+type Found = Pick<PendingRequest, 'id' | 'question'> & { readonly kind: RequestKind | undefined };
+
+/** The named request, or the only one that this command can decide. */
+async function findRequest(
+  session: SessionHandle,
+  requestId: string | undefined,
+  command: 'approve' | 'deny' | 'answer',
+): Promise<Found> {
+  const requests = await session.requests();
+  if (requestId !== undefined) {
+    return requests.find(({ id }) => id === requestId) ?? { id: requestId, question: '', kind: undefined };
+  }
+  const fitting = requests.filter(({ kind }) => (kind === 'input') === (command === 'answer'));
+  const [request, ...others] = fitting;
+  if (request && others.length === 0) return request;
+  if (!request) {
+    const waiting = requests.map(({ id, kind }) => `${id} (${kind})`).join(', ');
+    throw new CopilotError('WrongState', {
+      needs: command === 'answer' ? 'waiting for an answer' : 'waiting for a decision',
+      status: waiting === '' ? 'not' : `waiting for ${waiting}`,
+      wayOut: '`copilot inbox` shows what waits in all sessions.',
+    });
+  }
+  throw new CopilotError('InvalidInput', {
+    what: `${command} without a request`,
+    problem: `name one of those that wait: ${fitting.map(({ id, question }) => `${id} (${shorten(question, 80)})`).join(', ')}`,
+  });
+}
+
+function needsAnswer(sessionId: string, requestId: string): CopilotError {
+  const problem = `it is a question; answer it: copilot answer ${sessionId} ${requestId} "…"`;
+  return new CopilotError('InvalidInput', { what: `request ${requestId}`, problem });
+}
+
+/** Whoever is logged in, where the system knows. */
+export function userName(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch {
+    // A container's user may have no name.
+    return undefined;
+  }
+}

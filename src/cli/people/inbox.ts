@@ -1,0 +1,43 @@
+/** `copilot inbox`: what waits for people, over all sessions. */
+import type { InboxFilter, InboxRequest } from '../../client/inbox.ts';
+import { type CommonFlags, withClient } from '../connected.ts';
+import { wholeNumber } from '../numbers.ts';
+import { answer, remark, shorten, table } from '../terminal.ts';
+
+export interface InboxFlags extends CommonFlags {
+  readonly user?: string;
+  readonly kind?: string;
+  readonly limit?: string;
+}
+
+export async function inbox({ json, user, kind, limit }: InboxFlags): Promise<void> {
+  const filter = {
+    ...(user === undefined ? {} : { user }),
+    // The client checks it, and names the kinds there are.
+    ...(kind === undefined ? {} : { kind: kind as InboxFilter['kind'] }),
+    ...(limit === undefined ? {} : { limit: wholeNumber('--limit', limit) }),
+  };
+  await withClient(async (client) => {
+    const found = await client.inbox(filter);
+    answer(json, found, () => (found.requests.length === 0 ? 'Nothing waits.' : inboxTable(found.requests)));
+    if (json) return;
+    if (found.more > 0) remark(`${found.more} more wait; see them with --limit.`);
+    for (const { sessionId, kind: waitsFor, problem } of found.unreadable)
+      remark(`${sessionId} waits (${waitsFor}) and cannot be read: ${problem}`);
+  });
+}
+
+function inboxTable(requests: readonly InboxRequest[]): string {
+  return table(
+    ['SESSION', 'REQUEST', 'KIND', 'USER', 'SINCE', 'EXPIRES', 'QUESTION'],
+    requests.map(({ sessionId, id, kind, user, createdAt, expiresAt, question }) => [
+      sessionId,
+      id,
+      kind,
+      user ?? '',
+      createdAt,
+      expiresAt,
+      shorten(question, 80),
+    ]),
+  );
+}

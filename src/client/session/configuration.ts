@@ -1,0 +1,33 @@
+/** Settings of a session as a caller changes them, in the form that the session takes. */
+import { CopilotError } from '../../contracts/errors.ts';
+import { ConfigurePayload, team } from '../../contracts/messages.ts';
+import type { ServerLink } from '../connection.ts';
+import { resolveTeam } from '../create/teams.ts';
+import { checkInput } from '../input.ts';
+import { ask } from '../reading.ts';
+
+/**
+ * What is left out stays. `agents` names the agents to change, whose override is replaced; `approvals` and `budget`
+ * are replaced as wholes. Null takes a setting, or an agent, back to its default; `idleTimeoutMs: null` is never.
+ */
+export interface ConfigureOptions extends Omit<ConfigurePayload, 'team'> {
+  /** Takes over the team's definition as the workers' files have it now, from the next turn on. */
+  readonly refreshTeam?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** @throws CopilotError `InvalidInput`; with `refreshTeam` as `create` */
+export async function configurePayload(
+  link: ServerLink,
+  sessionId: string,
+  { refreshTeam = false, signal, ...settings }: ConfigureOptions,
+): Promise<ConfigurePayload> {
+  const payload = checkInput(ConfigurePayload.omit({ team: true }), settings, '');
+  if (!refreshTeam) {
+    const { expectedVersion: _, ...changed } = payload;
+    if (Object.values(changed).some((value) => value !== undefined)) return payload;
+    throw new CopilotError('InvalidInput', { what: 'configure', problem: 'no setting is named' });
+  }
+  const { definition } = await ask(link, sessionId, team, [], { signal });
+  return { ...payload, team: await resolveTeam(link, definition.name) };
+}

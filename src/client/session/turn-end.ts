@@ -1,0 +1,51 @@
+/** Waiting for the end of a turn, however many others wait, and over the end of its run or session. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CopilotError } from '../../contracts/errors.ts';
+import * as messages from '../../contracts/messages.ts';
+import { isSettled, type TurnView } from '../../contracts/turn.ts';
+import type { ServerLink } from '../connection.ts';
+import { deliver, type DeliveryOptions } from '../delivery.ts';
+import { checkInput } from '../input.ts';
+import { ask } from '../reading.ts';
+
+/** How often a turn is looked at where too many wait for turns of its session. */
+const LOOK_INTERVAL_MS = 500;
+
+/** The turn once it is settled. @throws as `SessionHandle.awaitTurn` */
+export async function turnEnd(
+  link: ServerLink,
+  sessionId: string,
+  turnId: string,
+  options: Pick<DeliveryOptions, 'signal' | 'retryForMs'>,
+): Promise<TurnView> {
+  const payload = checkInput(messages.AwaitTurnPayload, { turnId }, '');
+  for (;;) {
+    const view = await waitOnce(link, sessionId, payload, options);
+    if (view && isSettled(view.status)) return view;
+    if (!view) await sleep(LOOK_INTERVAL_MS, undefined, { ...(options.signal ? { signal: options.signal } : {}) });
+  }
+}
+
+/** The turn when it changed hands or ended; undefined where it has to be looked at again. */
+async function waitOnce(
+  link: ServerLink,
+  sessionId: string,
+  payload: messages.AwaitTurnPayload,
+  options: DeliveryOptions,
+): Promise<TurnView | undefined> {
+  const { signal } = options;
+  const settledTurn = async (): Promise<TurnView | undefined> =>
+    (await ask(link, sessionId, messages.turns, [0], { signal })).find(
+      ({ id, status }) => id === payload.turnId && isSettled(status),
+    );
+  try {
+    return await deliver(link, sessionId, messages.awaitTurn, payload, options);
+  } catch (error) {
+    if (!(error instanceof CopilotError)) throw error;
+    if (error.type === 'TooManyWaiting') return await settledTurn();
+    // The session ended while its turn ran: the turn was ended with it.
+    const turn = error.type === 'SessionClosed' ? await settledTurn() : undefined;
+    if (turn) return turn;
+    throw error;
+  }
+}

@@ -1,0 +1,89 @@
+/** A payload store in a folder, on one machine or on a share of several. */
+import { randomUUID } from 'node:crypto';
+import { access, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type ObjectStore, StoreUnavailable } from './object-store.ts';
+
+/**
+ * Files are for this user alone (0600, folders 0700), written beside their place and renamed into it.
+ * @param root an existing folder; it is never made, since a share that is not mounted would look like an empty one
+ */
+export function openFolderStore(root: string): ObjectStore {
+  const pathOf = (key: string): string => join(root, ...key.split('/'));
+  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (cause) {
+      throw new StoreUnavailable(root, cause instanceof Error ? cause.message : String(cause), cause);
+    }
+  };
+  return {
+    place: root,
+    has: (key) => guarded(() => exists(root, pathOf(key))),
+    put: (key, bytes, signal) => guarded(() => write(root, pathOf(key), bytes, signal)),
+    get: (key, signal) => guarded(() => read(root, pathOf(key), signal)),
+    removeAll: (prefix) =>
+      guarded(async () => {
+        await stat(root);
+        await rm(pathOf(prefix.replace(/\/$/, '')), { recursive: true, force: true, maxRetries: 3 });
+      }),
+  };
+}
+
+async function exists(root: string, path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    await stat(root);
+    return false;
+  }
+}
+
+async function read(root: string, path: string, signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(path, { ...(signal ? { signal } : {}) });
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    // Where the whole store is away, nothing of it is gone.
+    await stat(root);
+    return undefined;
+  }
+}
+
+async function write(root: string, path: string, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+  await stat(root);
+  const folder = dirname(path);
+  const firstMade = await mkdir(folder, { recursive: true, mode: 0o700 });
+  const part = `${path}.${randomUUID()}.part`;
+  try {
+    const file = await open(part, 'wx', 0o600);
+    try {
+      await file.writeFile(bytes, { ...(signal ? { signal } : {}) });
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(part, path);
+  } catch (error) {
+    await rm(part, { force: true });
+    throw error;
+  }
+  // The history refers to the file from now on: its name, too, must outlive a crash of the machine.
+  const top = firstMade === undefined ? folder : dirname(firstMade);
+  for (let above = folder; above.length >= top.length; above = dirname(above)) await syncFolder(above);
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+}

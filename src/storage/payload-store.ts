@@ -1,0 +1,178 @@
+/**
+ * Payloads too large for the server's history, kept in a folder or a bucket: the SDK replaces each by a reference.
+ *
+ * Keys and claims are those of Temporal's own S3 drivers, so that those can read what lies there:
+ * https://github.com/temporalio/sdk-typescript/tree/main/contrib/external-storage-s3
+ */
+import { createHash } from 'node:crypto';
+import {
+  ExternalStorage,
+  type Payload,
+  type StorageDriver,
+  StorageDriverClaim,
+  type StorageDriverRetrieveContext,
+  type StorageDriverStoreContext,
+  type StorageDriverTargetInfo,
+} from '@temporalio/common';
+import proto from '@temporalio/proto';
+import { CopilotError } from '../contracts/errors.ts';
+import { SESSION_WORKFLOW } from '../contracts/messages.ts';
+import { openFolderStore } from './folder-store.ts';
+import type { ObjectStore } from './object-store.ts';
+import { openS3Store, type S3Address } from './s3-store.ts';
+import type { Unreadable } from './unreadable.ts';
+
+/** Payloads of this size and above go to the store. The server's own limit is 2 MiB. */
+export const STORED_FROM_BYTES = 128 * 1024;
+
+/** Where payloads are kept, from COPILOT_PAYLOAD_STORE. */
+export type PayloadStoreAddress =
+  | { readonly kind: 'folder'; readonly path: string }
+  | ({ readonly kind: 's3'; readonly prefix: string } & S3Address);
+
+const PayloadMessage = proto.temporal.api.common.v1.Payload;
+
+/** Names that references bear in histories. */
+const DRIVERS = { folder: 'copilot.folder', s3: 'aws.s3driver' } as const;
+
+/**
+ * What the SDK needs to store and to resolve references. Without an address nothing is stored, and a reference is
+ * unreadable.
+ */
+export function openExternalStorage(
+  address: PayloadStoreAddress | undefined,
+  unreadable: Unreadable,
+): ExternalStorage {
+  const drivers = (['folder', 's3'] as const).map((kind) =>
+    address?.kind === kind ? new PayloadStore(address, unreadable) : missingStore(DRIVERS[kind], kind, unreadable),
+  );
+  const used = drivers.find((driver) => driver instanceof PayloadStore) ?? null;
+  return new ExternalStorage({ drivers, driverSelector: () => used, payloadSizeThreshold: STORED_FROM_BYTES });
+}
+
+/** Removes what a session has stored. Nothing else refers to it: keys begin with the session they are of. */
+export async function removeStored(
+  address: PayloadStoreAddress | undefined,
+  { namespace, sessionId }: { readonly namespace: string; readonly sessionId: string },
+  signal?: AbortSignal,
+): Promise<void> {
+  if (address === undefined) return;
+  const store = openStore(address);
+  // Clients that send to a session do not tell the SDK its type.
+  for (const type of [SESSION_WORKFLOW, undefined]) {
+    const target = { kind: 'workflow', namespace, id: sessionId, ...(type === undefined ? {} : { type }) } as const;
+    await store.removeAll(`${prefixOf(address)}${workflowFolder(target)}/`, signal);
+  }
+}
+
+function openStore(address: PayloadStoreAddress): ObjectStore {
+  return address.kind === 'folder' ? openFolderStore(address.path) : openS3Store(address);
+}
+
+function prefixOf(address: PayloadStoreAddress): string {
+  return address.kind === 's3' && address.prefix !== '' ? `${address.prefix}/` : '';
+}
+
+/** Reads and writes payloads by the digest of their content. */
+class PayloadStore implements StorageDriver {
+  readonly name: string;
+  readonly type: string;
+  readonly #store: ObjectStore;
+  readonly #prefix: string;
+  readonly #bucket: string | undefined;
+  readonly #unreadable: Unreadable;
+
+  constructor(address: PayloadStoreAddress, unreadable: Unreadable) {
+    this.name = DRIVERS[address.kind];
+    this.type = this.name;
+    this.#store = openStore(address);
+    this.#prefix = prefixOf(address);
+    this.#bucket = address.kind === 's3' ? address.bucket : undefined;
+    this.#unreadable = unreadable;
+  }
+
+  /** @throws StoreUnavailable, which a retry can mend */
+  async store(context: StorageDriverStoreContext, payloads: Payload[]): Promise<StorageDriverClaim[]> {
+    const folder = `${this.#prefix}${folderOf(context.target)}`;
+    return await Promise.all(payloads.map((payload) => this.#storeOne(folder, payload, context.abortSignal)));
+  }
+
+  /** @throws StoreUnavailable, which a retry can mend; what no retry mends is unreadable */
+  async retrieve(context: StorageDriverRetrieveContext, claims: StorageDriverClaim[]): Promise<Payload[]> {
+    return await Promise.all(claims.map(({ claimData }) => this.#retrieveOne(claimData, context.abortSignal)));
+  }
+
+  async #storeOne(folder: string, payload: Payload, signal: AbortSignal | undefined): Promise<StorageDriverClaim> {
+    const bytes = PayloadMessage.encode(payload).finish();
+    const hashValue = sha256(bytes);
+    const key = `${folder}/d/sha256/${hashValue}`;
+    if (!(await this.#store.has(key, signal))) await this.#store.put(key, bytes, signal);
+    const bucket = this.#bucket === undefined ? {} : { bucket: this.#bucket };
+    return new StorageDriverClaim({ ...bucket, key, hashAlgorithm: 'sha256', hashValue });
+  }
+
+  async #retrieveOne(claim: Readonly<Record<string, string>>, signal: AbortSignal | undefined): Promise<Payload> {
+    const { key = '', hashValue = '' } = claim;
+    // A reference is only data, and anyone may send one: it must not lead to other files.
+    if (!this.#isOwn(claim)) return this.#unreadable(unusable(key, this.#store.place, 'is not a key of this store'));
+    const bytes = await this.#store.get(key, signal);
+    if (bytes === undefined) return this.#unreadable(unusable(key, this.#store.place, 'is not there any more'));
+    if (sha256(bytes) !== hashValue) return this.#unreadable(unusable(key, this.#store.place, 'was changed'));
+    return PayloadMessage.decode(bytes);
+  }
+
+  #isOwn({ bucket, key = '', hashAlgorithm, hashValue = '' }: Readonly<Record<string, string>>): boolean {
+    const segments = key.split('/');
+    return (
+      bucket === this.#bucket &&
+      hashAlgorithm === 'sha256' &&
+      key.startsWith(`${this.#prefix}v0/`) &&
+      key.endsWith(`/d/sha256/${hashValue}`) &&
+      /^[0-9a-f]{64}$/.test(hashValue) &&
+      segments.every((segment) => segment !== '' && segment !== '.' && segment !== '..') &&
+      SAFE_KEY.test(key)
+    );
+  }
+}
+
+/** Characters that {@link keySegment} leaves, and the slash. */
+const SAFE_KEY = /^[A-Za-z0-9!_.*'()%/-]+$/;
+
+/** Stands in for a store that references name and this program does not have. */
+function missingStore(name: string, kind: 'folder' | 's3', unreadable: Unreadable): StorageDriver {
+  const problem = new CopilotError('InvalidConfig', {
+    name: 'COPILOT_PAYLOAD_STORE',
+    value: '',
+    problem: `what is to be read lies in ${kind === 'folder' ? 'a folder' : 'S3'}, which is not the store that is set here`,
+  });
+  return {
+    name,
+    type: name,
+    store: () => Promise.reject(problem),
+    retrieve: async (_, claims) => claims.map(() => unreadable(problem)),
+  };
+}
+
+function unusable(key: string, place: string, what: string): CopilotError {
+  return new CopilotError('Internal', { problem: `The stored payload ${key.slice(0, 400)} of ${place} ${what}.` });
+}
+
+function folderOf(target: StorageDriverTargetInfo | undefined): string {
+  if (target === undefined) return 'v0';
+  const { namespace, type, id, runId } = target;
+  return target.kind === 'workflow'
+    ? `${workflowFolder(target)}/ri/${keySegment(runId)}`
+    : `v0/ns/${keySegment(namespace)}/at/${keySegment(type)}/ai/${keySegment(id)}/ri/${keySegment(runId)}`;
+}
+
+function workflowFolder({ namespace, type, id }: Omit<StorageDriverTargetInfo, 'kind'>): string {
+  return `v0/ns/${keySegment(namespace)}/wt/${keySegment(type)}/wi/${keySegment(id)}`;
+}
+
+/** All but S3's safe characters percent-encoded, so that an id is one segment; dots alone would name a folder. */
+function keySegment(text: string | undefined): string {
+  const encoded = encodeURIComponent(text || 'null').replaceAll('~', '%7E');
+  return /^\.{1,2}$/.test(encoded) ? encoded.replaceAll('.', '%2E') : encoded;
+}
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

@@ -1,0 +1,38 @@
+/** Requests to people: waiting for them, and deciding them one after another. */
+import assert from 'node:assert/strict';
+import type { DecidedRequest, DecideOptions, Decision, PendingRequest, SessionHandle } from '../../src/index.ts';
+import { until } from './history.ts';
+import type { ScriptedReply } from './model-server.ts';
+
+/** The request that waits, as soon as one does. */
+export async function nextRequest(session: SessionHandle, timeoutMs?: number): Promise<PendingRequest> {
+  const requests = await until(
+    'a request',
+    async () => {
+      const waiting = await session.requests();
+      return waiting.length > 0 ? waiting : undefined;
+    },
+    timeoutMs,
+  );
+  assert.equal(requests.length, 1, JSON.stringify(requests));
+  const [request] = requests;
+  assert.ok(request);
+  return request;
+}
+
+/** Decides what waits next. */
+export async function decideNext(
+  session: SessionHandle,
+  decision: Decision,
+  options: DecideOptions = {},
+): Promise<DecidedRequest> {
+  return await session.decide((await nextRequest(session)).id, decision, { by: 'ada', ...options });
+}
+
+/** A round of the model that calls tools. */
+export const calling = (...toolCalls: (readonly [name: string, args: object])[]): ScriptedReply => ({
+  toolCalls: toolCalls.map(([name, args]) => ({ name, arguments: args })),
+});
+
+/** The end of a step. */
+export const done = (summary = 'done'): ScriptedReply => calling(['report_step', { status: 'done', summary }]);
