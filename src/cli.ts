@@ -259,6 +259,24 @@ command('doctor', 'tell what is found and what is missing, and how to mend it; c
   .addHelpText('after', '\nExit code 1 where something is missing; warnings are none.')
   .action(async (flags) => (await import('./cli/doctor.ts')).doctor(flags));
 
+command('replay [ids...]', 'try whether sessions go on with the workflow code of this program; changes nothing', [
+  'replay ses_…',
+  'replay --all --since 2026-11-01',
+])
+  .option('--all', 'every session there is')
+  .option('--since <time>', 'with --all: only those that changed since then')
+  .addHelpText('after', '\nExit code 1 where one does not replay. Run it before a new version goes to the workers.')
+  .action(async (ids, flags) => (await import('./cli/replay.ts')).replay(ids, flags));
+
+command('codec', 'decrypt payloads for the Web UI and the `temporal` command, until Ctrl-C', [
+  'codec',
+  'codec --origin http://localhost:8080',
+])
+  .option('--port <port>', 'default 8234')
+  .option('--host <address>', 'address to listen at; any but loopback needs COPILOT_CODEC_TOKEN', '127.0.0.1')
+  .option('--origin <url...>', 'Web UIs that may use it; default the one that is known')
+  .action(async (flags) => (await import('./cli/codec.ts')).codec(flags));
+
 const agents = program
   .command('agents')
   .description('what the workers of this machine have open')

@@ -4,7 +4,7 @@
  * Where the Temporal server is (address, namespace, TLS, API key) comes from Temporal's own
  * configuration file and variables: https://docs.temporal.io/develop/environment-configuration
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { domainToASCII, fileURLToPath } from 'node:url';
@@ -13,7 +13,7 @@ import { z } from 'zod';
 import { CopilotError } from './contracts/errors.ts';
 import type { NetworkRules } from './contracts/tool.ts';
 import { type EncryptionKey, parseKeys } from './storage/keys.ts';
-import type { PayloadStoreAddress } from './storage/payload-store.ts';
+import { parseStoreAddress, type PayloadStoreAddress } from './storage/store-address.ts';
 
 const positiveInteger = (fallback: number) =>
   z
@@ -60,13 +60,13 @@ const Environment = z.object({
   COPILOT_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   COPILOT_FETCH_ALLOW: hostPatterns.default([]),
   COPILOT_FETCH_PRIVATE: z.enum(['0', '1'], 'use 1 for yes or 0 for no').default('0'),
+  COPILOT_TRUST_TEAMS: z.enum(['0', '1'], 'use 1 for yes or 0 for no').default('0'),
   COPILOT_METRICS_PORT: z
     .string()
     .regex(/^[1-9][0-9]{0,4}$/, PORT_HINT)
     .transform(Number)
     .refine((port) => port <= 65_535, PORT_HINT)
     .optional(),
-  COPILOT_PAYLOAD_STORE: optionalText,
   COPILOT_CODEC_TOKEN: optionalText,
   AGENT_POOL_SIZE: positiveInteger(1),
   AGENT_CACHE_SIZE: positiveInteger(32),
@@ -107,6 +107,11 @@ export interface Config {
   readonly codecToken?: string;
   /** The environment as it was given, without the secrets above: declarations of MCP servers in teams are filled from it. */
   readonly environment: Readonly<Record<string, string>>;
+  /**
+   * Whether MCP servers are opened whoever declares them: then all who may start sessions may run programs on the
+   * worker and read its environment. `COPILOT_TRUST_TEAMS`, default 0.
+   */
+  readonly trustTeams: boolean;
   /** Where `fetch_url` may go. `COPILOT_FETCH_ALLOW`, default every public host; `COPILOT_FETCH_PRIVATE`, default 0. */
   readonly network: NetworkRules;
   readonly model: {
@@ -162,7 +167,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   }
   const env = parsed.data;
   const encryptionKeys = readKeys(environment);
-  const payloadStore = findPayloadStore(env.COPILOT_PAYLOAD_STORE, given);
+  const payloadStore = readStoreAddress(given);
   const passedOn = Object.fromEntries(Object.entries(given).filter(([name]) => !SECRETS.includes(name)));
   const homeDir = resolve(env.COPILOT_HOME ?? '.copilot');
   return Object.freeze({
@@ -180,6 +185,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     ...(payloadStore === undefined ? {} : { payloadStore: Object.freeze(payloadStore) }),
     ...(env.COPILOT_CODEC_TOKEN === undefined ? {} : { codecToken: env.COPILOT_CODEC_TOKEN }),
     environment: passedOn,
+    trustTeams: env.COPILOT_TRUST_TEAMS === '1',
     network: Object.freeze({
       allow: Object.freeze(env.COPILOT_FETCH_ALLOW),
       private: env.COPILOT_FETCH_PRIVATE === '1',
@@ -230,46 +236,12 @@ function readKeyFile(file: string, fail: (problem: string) => never): string {
   }
 }
 
-/** A folder that is there, or `s3://bucket/prefix` with what AWS's own programs read from the environment. */
-function findPayloadStore(
-  value: string | undefined,
-  given: Readonly<Record<string, string>>,
-): PayloadStoreAddress | undefined {
-  if (value === undefined) return undefined;
-  const name = 'COPILOT_PAYLOAD_STORE';
-  const fail = (problem: string): never => {
-    throw new CopilotError('InvalidConfig', { name, value, problem });
-  };
-  if (!/^[a-z0-9+.-]+:\/\//i.test(value)) {
-    const path = resolve(value);
-    // Never made: a share that is not mounted would look like an empty one.
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return { kind: 'folder', path };
-    return fail('there is no such folder; make it, or mount it');
-  }
-  const [, bucket, prefix = ''] = S3_ADDRESS.exec(value) ?? fail('use the path of a folder, or s3://bucket/prefix');
-  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = given;
-  if (bucket === undefined || accessKeyId === undefined || secretAccessKey === undefined) {
-    return fail('it needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY');
-  }
-  const endpoint = (given['AWS_ENDPOINT_URL_S3'] ?? given['AWS_ENDPOINT_URL'])?.replace(/\/+$/, '');
-  const region = given['AWS_REGION'] ?? given['AWS_DEFAULT_REGION'] ?? (endpoint === undefined ? undefined : 'us-east-1');
-  if (region === undefined) return fail('it needs AWS_REGION');
-  if (endpoint !== undefined && !/^https?:\/\/[^/?#]+$/.test(endpoint)) {
-    return fail('AWS_ENDPOINT_URL_S3 is to be scheme, host and port, such as http://localhost:9000');
-  }
-  const sessionToken = given['AWS_SESSION_TOKEN'];
-  return {
-    kind: 's3',
-    bucket,
-    prefix: prefix.replace(/^\/+|\/+$/g, ''),
-    region,
-    ...(endpoint === undefined ? {} : { endpoint }),
-    credentials: { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) },
-  };
+function readStoreAddress(given: Readonly<Record<string, string>>): PayloadStoreAddress | undefined {
+  const { COPILOT_PAYLOAD_STORE: value } = given;
+  const address = value === undefined ? undefined : parseStoreAddress(value, given);
+  if (typeof address !== 'string') return address;
+  throw new CopilotError('InvalidConfig', { name: 'COPILOT_PAYLOAD_STORE', value: value ?? '', problem: address });
 }
-
-/** Bucket and prefix; of prefixes only what needs no escapes. */
-const S3_ADDRESS = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:\/+[A-Za-z0-9!_*'()-][A-Za-z0-9!_.*'()-]*)*\/*)$/;
 
 function findPackageDir(from: string): string {
   let dir = from;

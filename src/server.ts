@@ -60,6 +60,8 @@ export interface ServerOptions {
   reuse?: boolean;
   /** Whether a started server goes on when this process has ended without `stop`. Default false. */
   detached?: boolean;
+  /** Codec server for the Web UI of a server that is started, such as `http://127.0.0.1:8234`. Default none. */
+  uiCodecEndpoint?: string;
   /** Takes one line for a person at a time, without line end. Default: nothing is said. */
   log?: Log;
 }
@@ -181,6 +183,7 @@ async function startOnPorts(
     dbFile,
     logFile: join(homeDir, 'server.log'),
     detached: options.detached ?? false,
+    ...(options.uiCodecEndpoint === undefined ? {} : { uiCodecEndpoint: options.uiCodecEndpoint }),
   });
   const { pid } = launched;
   const stop = async (): Promise<void> => {

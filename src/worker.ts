@@ -4,6 +4,7 @@
  * Everything it holds is a cache. Killing it costs time and nothing else.
  */
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import {
   type Logger as TemporalLogger,
   makeTelemetryFilterString,
@@ -32,6 +33,9 @@ import { CopilotError } from './contracts/errors.ts';
 import { openModel } from './models/openai.ts';
 import { startAdmin } from './observability/admin.ts';
 import { createLogger } from './observability/logging.ts';
+import { createDataConverter } from './storage/data-converter.ts';
+import { failWhereUsed, type Unreadable } from './storage/unreadable.ts';
+import { type TeamTrust, teamTrust } from './tools/mcp/trust.ts';
 import { tools } from './tools/registry.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
@@ -46,6 +50,9 @@ const STICKY_TIMEOUT = '4s';
 
 /** Text of a running model call reaches followers at most this much later. */
 const HEARTBEAT_THROTTLE = '100ms';
+
+/** In the home folder: MCP servers that the worker's own teams have, or had. */
+const TRUSTED_TEAMS = 'trusted-teams';
 
 export interface WorkerOptions {
   /** Server to connect to. Default: as for a client. */
@@ -117,7 +124,13 @@ async function openParts(
   const model = await chooseModel(config);
   opened.push({ name: 'model', close: () => model.close() });
   const transcripts = new TranscriptCache();
-  const agents = openAgents(config, model, log);
+  const trust = teamTrust({
+    folder: join(config.homeDir, TRUSTED_TEAMS),
+    isOpen: config.trustTeams,
+    load: (team) => loadTeam(config.agentsDir, team, tools),
+    log,
+  });
+  const agents = openAgents(config, { model, trust, log });
   opened.push({
     name: 'agents',
     close: async () => {
@@ -130,8 +143,9 @@ async function openParts(
     namespace,
     identity,
     taskQueue: config.taskQueue,
-    workflowBundle: await workflowBundle(config.cacheDir, temporalLogger(log)),
-    activities: createActivities(config, { agents, transcripts, identity }),
+    workflowBundle: await workflowBundle(config, temporalLogger(log)),
+    dataConverter: createDataConverter(config, loggedUnreadable(log)),
+    activities: createActivities(config, { agents, transcripts, identity }, trust),
     shutdownGraceTime: SHUTDOWN_GRACE,
     stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
@@ -141,6 +155,27 @@ async function openParts(
   const admin = await startAdmin({ config, identity, agents, transcripts, log });
   opened.push({ name: 'admin', close: () => admin.close() });
   return { worker, model: model.name };
+}
+
+/** How often a worker says that it cannot read something, in ms: whoever sends it must not fill the log. */
+const UNREADABLE_LOG_INTERVAL_MS = 60_000;
+
+/**
+ * What this worker lacks the key or the store for fails where it is used, and Temporal tries it again, on a worker that
+ * may have them. The log says so once a minute for as long as it lasts.
+ */
+function loggedUnreadable(log: Logger): Unreadable {
+  let lastSaidMs = 0;
+  let unreadable = 0;
+  return (problem, context) => {
+    unreadable++;
+    if (Date.now() - lastSaidMs >= UNREADABLE_LOG_INTERVAL_MS) {
+      log.error({ sessionId: context?.workflowId, unreadable, ...problem.details }, `cannot read: ${problem.message}`);
+      lastSaidMs = Date.now();
+      unreadable = 0;
+    }
+    return failWhereUsed(problem);
+  };
 }
 
 /** The last opened first. One that fails is logged, and the others are still closed. */
@@ -154,7 +189,13 @@ async function closeParts(opened: readonly OpenPart[], log: Logger): Promise<voi
   }
 }
 
-function openAgents(config: Config, model: ChosenModel, log: Logger): AgentCache {
+interface AgentParts {
+  readonly model: ChosenModel;
+  readonly trust: TeamTrust;
+  readonly log: Logger;
+}
+
+function openAgents(config: Config, { model, trust, log }: AgentParts): AgentCache {
   return new AgentCache({
     poolSize: config.agentPoolSize,
     maxEntries: config.agentCacheSize,
@@ -163,6 +204,7 @@ function openAgents(config: Config, model: ChosenModel, log: Logger): AgentCache
         instanceId,
         openModel: () => openModel(model.options),
         ...(config.model.name === undefined ? {} : { modelName: config.model.name }),
+        checkTrust: trust.check,
         environment: config.environment,
         log,
       }),
@@ -170,12 +212,13 @@ function openAgents(config: Config, model: ChosenModel, log: Logger): AgentCache
   });
 }
 
-function createActivities(config: Config, parts: WorkerParts): Activities {
+function createActivities(config: Config, parts: WorkerParts, trust: TeamTrust): Activities {
   const toolParts = { ...parts, workspaceRoot: config.workspaceRoot, network: config.network };
   return {
     resolveTeam: (team) =>
       inScope(async () => {
         const resolved = await loadTeam(config.agentsDir, team, tools);
+        await trust.remember(resolved.definition);
         parts.agents.prime(resolved);
         return resolved;
       }),

@@ -5,7 +5,8 @@ import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, type Logger } from '@temporalio/worker';
-import { packageDir } from './config.ts';
+import { type Config, packageDir } from './config.ts';
+import { encryptedFailuresPath } from './storage/data-converter.ts';
 
 const here = fileURLToPath(import.meta.url);
 /** `.ts` in a checkout, `.js` where the package is built. */
@@ -13,17 +14,30 @@ const extension = extname(here);
 const workflowsPath = join(dirname(here), 'workflows', `index${extension}`);
 const contractsDir = join(dirname(here), 'contracts');
 
-/** Where `npm run build` leaves the bundle. */
-const BUILT_BUNDLE = join(packageDir, 'dist', 'workflow-code.js');
+export interface BundleOptions {
+  /** Whether failures have their message in a payload, which is encrypted. Default false. */
+  readonly encryptedFailures?: boolean;
+}
+
+/** Where `npm run build` leaves the bundles, which differ in how failures are written. */
+export function builtBundle({ encryptedFailures = false }: BundleOptions = {}): string {
+  return join(packageDir, 'dist', encryptedFailures ? 'workflow-code-encrypted.js' : 'workflow-code.js');
+}
 
 /** Gives the path of the bundle, building it where the source has changed since the last time. */
-export async function workflowBundle(cacheDir: string, logger: Logger): Promise<{ codePath: string }> {
-  if (extension === '.js' && existsSync(BUILT_BUNDLE)) return { codePath: BUILT_BUNDLE };
-  const codePath = join(cacheDir, 'bundles', `${await sourceDigest()}.js`);
+export async function workflowBundle(
+  { cacheDir, encryptionKeys }: Pick<Config, 'cacheDir' | 'encryptionKeys'>,
+  logger: Logger,
+): Promise<{ codePath: string }> {
+  const options = { encryptedFailures: encryptionKeys.length > 0 };
+  const built = builtBundle(options);
+  if (extension === '.js' && existsSync(built)) return { codePath: built };
+  const suffix = options.encryptedFailures ? '-encrypted' : '';
+  const codePath = join(cacheDir, 'bundles', `${await sourceDigest()}${suffix}.js`);
   if (!existsSync(codePath)) {
     await mkdir(dirname(codePath), { recursive: true });
     const unfinished = `${codePath}.${process.pid}`;
-    await writeFile(unfinished, await buildBundle(logger));
+    await writeFile(unfinished, await buildBundle(logger, options));
     // Several workers may build at once; the same source gives the same code.
     await rename(unfinished, codePath);
   }
@@ -31,12 +45,13 @@ export async function workflowBundle(cacheDir: string, logger: Logger): Promise<
 }
 
 /** Builds the bundle. */
-export async function buildBundle(logger: Logger): Promise<string> {
+export async function buildBundle(logger: Logger, { encryptedFailures = false }: BundleOptions = {}): Promise<string> {
   const { code } = await bundleWorkflowCode({
     workflowsPath,
     logger,
     // zod holds no state of a workflow; without this every session would load it anew.
     preloadModules: ['zod'],
+    ...(encryptedFailures ? { failureConverterPath: encryptedFailuresPath } : {}),
   });
   return code;
 }
@@ -54,6 +69,7 @@ async function sourceDigest(): Promise<string> {
   const names = await readdir(dirname(workflowsPath), { recursive: true });
   const files = [
     here,
+    encryptedFailuresPath,
     join(packageDir, 'package.json'),
     ...(existsSync(join(packageDir, 'package-lock.json')) ? [join(packageDir, 'package-lock.json')] : []),
     ...(await contractModules()),

@@ -2,9 +2,9 @@
 import type { RunAgentInput, RunAgentResult } from '../contracts/activities.ts';
 import { MAX_HEARTBEAT_TEXT, MAX_REPLY_TEXT } from '../contracts/limits.ts';
 import type { StreamHeartbeat } from '../contracts/progress.ts';
+import { isOffered } from '../contracts/tool.ts';
 import type { Message } from '../contracts/transcript.ts';
 import type { ModelReply } from '../models/openai.ts';
-import { namesTool } from '../tools/mcp/names.ts';
 import {
   answered,
   readThread,
@@ -46,7 +46,7 @@ async function stream(
   const { attempt, signal, report } = scope;
   let text = '';
   const tools = [
-    ...agent.toolSchemas.filter(({ name }) => input.tools.some((entry) => namesTool(entry, name))),
+    ...agent.toolSchemas.filter(({ name }) => isOffered(input.tools, name)),
     ...handoffSchemas(input.tools, team.definition),
     ...(input.phase === 'step' ? [REPORT_STEP_SCHEMA] : []),
   ];

@@ -1,6 +1,6 @@
 /** What every activity does alike: it reports that it lives, translates errors, and knows whose session it works for. */
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
-import { CopilotError, toFailure } from '../contracts/errors.ts';
+import { CopilotError, type ErrorType, toFailure } from '../contracts/errors.ts';
 
 /** Well below the heartbeat time-out in `workflows/activities.ts`. */
 const HEARTBEAT_INTERVAL_MS = 1_000;
@@ -9,7 +9,13 @@ const HEARTBEAT_INTERVAL_MS = 1_000;
 const FIRST_REPORT_DELAY_MS = 25;
 
 /** Attempts after which an unexpected error is taken for a defect, and the turn fails instead of waiting. */
-const MAX_UNEXPECTED_ATTEMPTS = 5;
+const MAX_ATTEMPTS = 5;
+
+/**
+ * What may mend itself, but is no service that all sessions wait for: a program that is not installed would keep a
+ * turn waiting for ever, and nobody would be told.
+ */
+const BOUNDED: readonly ErrorType[] = ['McpUnavailable'];
 
 export interface ActivityScope {
   readonly sessionId: string;
@@ -27,7 +33,7 @@ export interface ActivityScope {
 /**
  * Runs the body of an activity.
  * @throws ApplicationFailure for a {@link CopilotError}, retryable as its table says and honouring
- * `retryAfterMs`; an unexpected error as it is, and from the fifth attempt on as one that is final
+ * `retryAfterMs`; an unexpected error as it is. From the fifth attempt on that one, and `McpUnavailable`, are final
  */
 export async function inScope<T>(work: (scope: ActivityScope) => Promise<T>): Promise<T> {
   const activity = Context.current();
@@ -63,8 +69,9 @@ function translate(error: unknown, signal: AbortSignal, attempt: number): unknow
     return signal.reason instanceof CancelledFailure ? signal.reason : new CancelledFailure('cancelled');
   if (error instanceof CopilotError) {
     const delay = 'retryAfterMs' in error && typeof error.retryAfterMs === 'number' ? error.retryAfterMs : undefined;
-    return toFailure(error.type, error.details, delay);
+    const isFinal = attempt >= MAX_ATTEMPTS && BOUNDED.includes(error.type);
+    return toFailure(error.type, error.details, { nextRetryDelayMs: delay, isFinal });
   }
-  if (error instanceof ApplicationFailure || attempt < MAX_UNEXPECTED_ATTEMPTS) return error;
+  if (error instanceof ApplicationFailure || attempt < MAX_ATTEMPTS) return error;
   return toFailure('Internal', { problem: error instanceof Error ? error.message : String(error) });
 }

@@ -1,6 +1,8 @@
 /** Definitions of teams by digest: as many as fit, and one fetch at a time for each that is missing. */
 import { LRUCache } from 'lru-cache';
+import { CopilotError } from '../contracts/errors.ts';
 import type { ResolvedTeam } from '../contracts/team.ts';
+import { digestOf } from '../digest.ts';
 
 /** Gets the definition that a session is pinned to. */
 export type FetchTeam = () => Promise<ResolvedTeam>;
@@ -16,7 +18,10 @@ export class TeamDefinitions {
     this.#known.set(resolved.digest, resolved);
   }
 
-  /** Shares the fetch of another session. Where that fails, it says nothing about ours: its session may be gone. */
+  /**
+   * Shares the fetch of another session. Where that fails, it says nothing about ours: its session may be gone.
+   * @throws CopilotError `InvalidInput` for a definition that is not the one of its digest; what `fetch` throws
+   */
   async get(digest: string, fetch: FetchTeam): Promise<ResolvedTeam> {
     const known = this.#known.get(digest);
     if (known) return known;
@@ -38,6 +43,11 @@ export class TeamDefinitions {
   async #fetch(digest: string, fetch: FetchTeam): Promise<ResolvedTeam> {
     const resolved = await fetch();
     if (resolved.digest !== digest) throw new Error(`asked for team ${digest}, got ${resolved.digest}`);
+    // A session can be started with anything, and what is remembered here is used for all sessions of this digest.
+    if (digestOf(resolved.definition) !== digest) {
+      const problem = 'its content is not what its digest names; start the session with a team as a worker resolves it';
+      throw new CopilotError('InvalidInput', { what: `Team ${resolved.definition.name} of this session`, problem });
+    }
     this.remember(resolved);
     return resolved;
   }

@@ -6,6 +6,7 @@ import type { AgentDefinition, AgentOverride, ResolvedTeam, TeamDefinition } fro
 import type { ToolResult } from '../contracts/tool.ts';
 import type { Model, ToolSchema } from '../models/openai.ts';
 import type { McpCallContext } from '../tools/mcp.ts';
+import { type TeamTrust, trustNobody } from '../tools/mcp/trust.ts';
 import { nearest } from '../tools/nearest.ts';
 import { TeamTools } from './team-tools.ts';
 import { compileTemplate, type Template, TemplateError } from './template.ts';
@@ -33,6 +34,8 @@ export interface TeamOptions {
   readonly openModel: () => Model;
   /** Replaces the model of the team and of every agent. Default: theirs. */
   readonly modelName?: string;
+  /** Throws where this worker is not to open the team's MCP servers. Default: none is opened. */
+  readonly checkTrust?: TeamTrust['check'];
   /** The worker's environment, from which declarations of MCP servers are filled. Default empty. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly log: Logger;
@@ -40,8 +43,8 @@ export interface TeamOptions {
 
 /**
  * Opens a team once, so that no call pays for it again.
- * @throws CopilotError `Internal` where this worker lacks a tool of the team, or a variable that an MCP server needs; an
- * `Error` where an MCP server does not start
+ * @throws CopilotError `Internal` where this worker lacks a tool of the team; `McpNotTrusted`, `McpNotConfigured` and
+ * `McpUnavailable` for its MCP servers
  */
 export async function openTeam(resolved: ResolvedTeam, options: TeamOptions): Promise<Team> {
   const startedAt = performance.now();
@@ -51,8 +54,9 @@ export async function openTeam(resolved: ResolvedTeam, options: TeamOptions): Pr
   for (const agent of Object.values(definition.agents)) {
     agents.set(agent.id, makeAgent(agent, definition, tools.schemas(agent.id), options.modelName));
   }
+  const { checkTrust = trustNobody, environment = {}, log } = options;
+  await checkTrust(definition);
   // Last, so that nothing is left open where something above fails.
-  const { environment = {}, log } = options;
   await tools.open({ environment, log });
   const model = await openModel(options, tools);
   const team = new Team({ id: options.instanceId, digest, definition, agents, tools, model });

@@ -6,6 +6,7 @@ import { findServer, type ServerAddress } from '../client/server-address.ts';
 import { type Config, loadConfig, packageDir } from '../config.ts';
 import type { RunningServer } from '../server.ts';
 import type { RunningWorker } from '../worker.ts';
+import { sameMachine, startDevCodec } from './codec.ts';
 import type { CommonFlags } from './connected.ts';
 import { wholeNumber } from './numbers.ts';
 import { watchTurn } from './follow.ts';
@@ -25,6 +26,8 @@ const DEMO_MESSAGE =
 interface Stack {
   readonly server: RunningServer;
   readonly worker: RunningWorker;
+  /** For the Web UI, where payloads are encrypted or stored elsewhere. */
+  readonly codecUrl: string | undefined;
   /** Stops what was started here, the worker first. */
   stop(): Promise<void>;
 }
@@ -35,12 +38,14 @@ export async function dev({ json, port, uiPort }: DevFlags): Promise<void> {
     ...(port === undefined ? {} : { port: wholeNumber('--port', port) }),
     ...(uiPort === undefined ? {} : { uiPort: wholeNumber('--ui-port', uiPort) }),
   });
-  const { server, worker } = stack;
+  const { server, worker, codecUrl = null } = stack;
   const { address, namespace, uiUrl = null } = server;
-  if (json) sayJson({ type: 'ready', address, namespace, uiUrl, model: worker.model, worker: worker.identity });
+  const found = { address, namespace, uiUrl, ...(codecUrl === null ? {} : { codecUrl }) };
+  if (json) sayJson({ type: 'ready', ...found, model: worker.model, worker: worker.identity });
   else {
     say(`Temporal server  ${address}, namespace ${namespace}`);
     if (uiUrl !== null) say(`Web UI           ${uiUrl}`);
+    if (codecUrl !== null) say(`Codec server     ${codecUrl}${server.started ? '' : ', to be entered in the Web UI'}`);
     say(`Worker           ${worker.identity}, task queue ${config.taskQueue}`);
     say(`Model            ${modelLine(worker)}`);
     say('In another terminal: copilot chat. Ctrl-C stops everything.');
@@ -104,9 +109,17 @@ async function runSample(config: Config, { server }: Stack): Promise<void> {
 }
 
 async function startStack(config: Config, ports: { port?: number; uiPort?: number }): Promise<Stack> {
-  const { ensureServer } = await import('../server.ts');
-  const server = await ensureServer(config, { ...ports, log: remark });
+  const codec = await startDevCodec(config);
+  let server: RunningServer | undefined;
+  const stopRest = async (): Promise<void> => {
+    await codec?.close();
+    await server?.stop();
+  };
   try {
+    const { ensureServer } = await import('../server.ts');
+    const forUi = codec === undefined ? {} : { uiCodecEndpoint: codec.url };
+    server = await ensureServer(config, { ...ports, ...forUi, log: remark });
+    for (const page of server.uiUrl === undefined ? [] : sameMachine(server.uiUrl)) codec?.allow(page);
     const address = await findServer(config, { address: server.address, namespace: server.namespace });
     await prepare(address);
     const { startWorker } = await import('../worker.ts');
@@ -114,16 +127,17 @@ async function startStack(config: Config, ports: { port?: number; uiPort?: numbe
     return {
       server,
       worker: running,
+      codecUrl: codec?.url,
       stop: async () => {
         try {
           await running.stop();
         } finally {
-          await server.stop();
+          await stopRest();
         }
       },
     };
   } catch (error) {
-    await server.stop();
+    await stopRest();
     throw error;
   }
 }

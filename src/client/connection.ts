@@ -7,6 +7,7 @@ import {
   isGrpcServiceError,
   makeGrpcRetryInterceptor,
   NamespaceNotFoundError,
+  QueryNotRegisteredError,
   WorkflowNotFoundError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
@@ -14,6 +15,8 @@ import type { DataConverter } from '@temporalio/common';
 import { optionalTsToMs } from '@temporalio/common/lib/time.js';
 import { type Config, loadConfig } from '../config.ts';
 import { CopilotError, fromFailure } from '../contracts/errors.ts';
+import { createDataConverter } from '../storage/data-converter.ts';
+import { omit, unreadableByWorker } from '../storage/unreadable.ts';
 import { findServer, type ServerAddress } from './server-address.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -50,6 +53,9 @@ const TRANSIENT = [
 /** `temporal.api.enums.v1.TaskQueueType` */
 const WORKFLOW_QUEUE = 1;
 
+/** What the SDK's failure converter puts in place of a message that it encodes. */
+const ENCODED_FAILURE = 'Encoded failure';
+
 export interface ConnectOptions {
   /** Default: read from the environment. */
   readonly config?: Config | undefined;
@@ -57,7 +63,7 @@ export interface ConnectOptions {
   readonly address?: string | undefined;
   /** Default: TEMPORAL_NAMESPACE or profile, else `default`. */
   readonly namespace?: string | undefined;
-  /** Must be the workers' own. Default: plain JSON. */
+  /** Must be the workers' own. Default: by the keys and the payload store of `config`; plain JSON without them. */
   readonly dataConverter?: DataConverter | undefined;
   /** How long a message is sent again while server or workers are away, in ms. Default 60,000. */
   readonly retryForMs?: number | undefined;
@@ -108,22 +114,23 @@ export async function findWorkers(connection: Connection, namespace: string, tas
 /** Owns one connection to a server, and knows what its failures mean. */
 export class ServerLink {
   readonly client: Client;
+  /** For lists, which sessions with a key that is missing here do not break: their memo is left out. */
+  readonly lister: Client;
   readonly config: Config;
   readonly server: ServerAddress;
   readonly retryForMs: number;
   readonly #connection: Connection;
 
   private constructor(connection: Connection, server: ServerAddress, config: Config, options: ConnectOptions) {
-    const { dataConverter, retryForMs = 60_000 } = options;
+    const { dataConverter = createDataConverter(config), retryForMs = 60_000 } = options;
     this.#connection = connection;
     this.server = server;
     this.config = config;
     this.retryForMs = retryForMs;
-    this.client = new Client({
-      connection,
-      namespace: server.namespace,
-      ...(dataConverter === undefined ? {} : { dataConverter }),
-    });
+    const { namespace } = server;
+    this.client = new Client({ connection, namespace, dataConverter });
+    const forgiving = options.dataConverter ?? createDataConverter(config, omit);
+    this.lister = new Client({ connection, namespace, dataConverter: forgiving });
   }
 
   /** @throws CopilotError `ServerUnreachable` after 3 s, `InvalidConfig` */
@@ -179,7 +186,7 @@ export class ServerLink {
    * does not answer, and to absent workers where it does.
    */
   async explain(error: unknown, sessionId = ''): Promise<Error> {
-    const known = fromFailure(error);
+    const known = fromFailure(error) ?? unreadableByWorker(error);
     if (known) return known;
     if (error instanceof WorkflowNotFoundError)
       return new CopilotError('SessionNotFound', { sessionId }, { cause: error });
@@ -191,6 +198,9 @@ export class ServerLink {
         { cause: error },
       );
     }
+    if (error instanceof QueryNotRegisteredError && error.message === ENCODED_FAILURE) {
+      return await this.#explainEncoded(error, sessionId);
+    }
     const code = grpcCode(error);
     if (code === PERMISSION_DENIED || code === UNAUTHENTICATED) return unreachable(this.server.address, error);
     if (code === INVALID_ARGUMENT) return invalidArgument(error);
@@ -198,6 +208,21 @@ export class ServerLink {
     return code === UNAVAILABLE || (await this.health()) === 'no-server'
       ? unreachable(this.server.address, error)
       : new CopilotError('NoWorker', { taskQueue: this.config.taskQueue }, { cause: error });
+  }
+
+  /**
+   * A refused query whose reason is encrypted, and which the SDK does not hand on. Queries are refused for one thing
+   * only: the worker cannot read what is asked, so that its keys are not those of this client.
+   */
+  async #explainEncoded(cause: Error, sessionId: string): Promise<Error> {
+    try {
+      // Fails with the key that is needed here, where one is.
+      await this.call(() => this.client.workflow.getHandle(sessionId).describe());
+    } catch (error) {
+      return fromFailure(error) ?? cause;
+    }
+    const problem = 'the worker cannot read what was sent; it lacks the first of the keys here';
+    return new CopilotError('InvalidConfig', { name: 'COPILOT_ENCRYPTION_KEYS', value: '(hidden)', problem }, { cause });
   }
 
   async close(): Promise<void> {

@@ -4,6 +4,7 @@ import { WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/cl
 import { ApplicationFailure, type UpdateDefinition } from '@temporalio/common';
 import { ulid } from 'ulid';
 import { CopilotError, fromFailure } from '../contracts/errors.ts';
+import { unreadableByWorker } from '../storage/unreadable.ts';
 import { isTimeout, isTransient, type ServerLink } from './connection.ts';
 import { describeSession } from './reading.ts';
 
@@ -109,7 +110,7 @@ async function verdict(
   error: unknown,
   { isOver, isAccepted }: { isOver: boolean; isAccepted: boolean },
 ): Promise<Error | undefined> {
-  const known = fromFailure(error);
+  const known = fromFailure(error) ?? unreadableByWorker(error);
   if (known) return known;
   if (error instanceof WorkflowNotFoundError || error instanceof WorkflowUpdateFailedError) {
     const closed = await closedError(link, sessionId, error);

@@ -80,7 +80,7 @@ async function waitingSessions(link: ServerLink, user: string | undefined): Prom
   try {
     await link.call(
       async () => {
-        for await (const execution of link.client.workflow.list({ query, pageSize: PAGE_SIZE })) {
+        for await (const execution of link.lister.workflow.list({ query, pageSize: PAGE_SIZE })) {
           const { mode, ...session } = toWaiting(execution);
           if (matches({ user: session.user, name: session.sessionName, mode })) found.push(session);
         }

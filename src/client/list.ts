@@ -205,7 +205,7 @@ async function fetchRows(link: ServerLink, query: string, max = Number.MAX_SAFE_
   try {
     await link.call(
       async () => {
-        for await (const execution of link.client.workflow.list({ query, pageSize: Math.min(max, PAGE_SIZE) })) {
+        for await (const execution of link.lister.workflow.list({ query, pageSize: Math.min(max, PAGE_SIZE) })) {
           rows.push(toRow(execution));
           if (rows.length >= max) break;
         }

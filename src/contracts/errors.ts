@@ -122,6 +122,24 @@ export const ERRORS = {
     exitCode: 2,
     message: (d) => `There is no mode "${d['mode']}". Known modes: ${d['known']}.`,
   },
+  McpNotTrusted: {
+    retryable: false,
+    exitCode: 1,
+    message: (d) =>
+      `Team ${d['team']} of this session names MCP server "${d['server']}", and this worker does not open it: ${d['problem']}. Three ways out: take over the worker's own team with \`copilot configure <session> --refresh-team\`; put the same entry into team ${d['team']} of the worker's agents folder; or set COPILOT_TRUST_TEAMS=1 on the worker, where whoever may start sessions may run programs on it, too.`,
+  },
+  McpNotConfigured: {
+    retryable: false,
+    exitCode: 1,
+    message: (d) =>
+      `MCP server "${d['server']}" of team ${d['team']} cannot be opened by this worker: ${d['problem']}.`,
+  },
+  McpUnavailable: {
+    retryable: true,
+    exitCode: 1,
+    message: (d) =>
+      `MCP server "${d['server']}" of team ${d['team']} does not start: ${d['problem']}. See to it on the worker's side; \`copilot continue\` tries the turn again.`,
+  },
   ModelUnavailable: {
     retryable: true,
     exitCode: 1,
@@ -206,13 +224,24 @@ export class CopilotError extends Error {
   }
 }
 
+export interface FailureOptions {
+  /** Milliseconds until the next attempt. Default: as the retry policy says. */
+  readonly nextRetryDelayMs?: number | undefined;
+  /** Whether there is to be no further attempt, although one could help. Default false. */
+  readonly isFinal?: boolean;
+}
+
 /** What the workflow and the activities throw: the same error in the form that Temporal carries. */
-export function toFailure(type: ErrorType, details: ErrorDetails, nextRetryDelayMs?: number): ApplicationFailure {
+export function toFailure(
+  type: ErrorType,
+  details: ErrorDetails,
+  { nextRetryDelayMs, isFinal = false }: FailureOptions = {},
+): ApplicationFailure {
   const entry: ErrorEntry = ERRORS[type];
   return ApplicationFailure.create({
     type,
     message: entry.message(details),
-    nonRetryable: !entry.retryable,
+    nonRetryable: isFinal || !entry.retryable,
     details: [details],
     ...(nextRetryDelayMs === undefined ? {} : { nextRetryDelay: nextRetryDelayMs }),
   });

@@ -21,6 +21,11 @@ export const MAX_TOOL_TEXT = 25_000;
  * all else that it carries, and Temporal takes 2 MiB. Where it is more, the oldest tool results are left out.
  */
 export const MAX_WORK_BYTES = 384 * 1024;
+/**
+ * State that a session may continue as new with: 1.5 MiB. Temporal takes 2 MiB; messages may come while it waits for
+ * its handlers. With more it goes on in its run until a turn or a message that waits has ended.
+ */
+export const MAX_CARRIED_BYTES = 1536 * 1024;
 /** Text of one model reply. */
 export const MAX_REPLY_TEXT = 100_000;
 /** Live transcript at which the oldest messages leave it: 48,000 tokens of about four bytes. */

@@ -87,7 +87,8 @@ const McpTools = {
 /**
  * A server of the Model Context Protocol (https://modelcontextprotocol.io). Its tools are called `server.tool`; an agent
  * lists them one by one, or `server.*` for all. `${NAME}` in values of `env` and `headers` is filled in on the worker
- * from its environment, so that no secret stands in a team.
+ * from its environment, so that no secret stands in a team. A worker opens those only that its own agents folder
+ * names, or has named: docs/security.md.
  */
 export const McpServer = z.union([
   z.strictObject({

@@ -17,6 +17,11 @@ export interface ToolFacts {
   readonly timeoutMs: number;
 }
 
+/** Whether a list of tools has one of this name: itself, or as `server.*` with all tools of its MCP server. */
+export function isOffered(tools: readonly string[], name: string): boolean {
+  return tools.includes(name) || (name.includes('.') && tools.includes(`${name.slice(0, name.indexOf('.'))}.*`));
+}
+
 /** Where `fetch_url` may go. */
 export interface NetworkRules {
   /** Host names, or `*.example.org` for every name below example.org; lower case. Empty: every public host. */

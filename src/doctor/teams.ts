@@ -1,36 +1,45 @@
-/** Every team of the agents' folder, loaded as a worker would. */
+/** Every team of the agents' folder, loaded as a worker would, with what its MCP servers need. */
 import { join } from 'node:path';
 import { listTeams, loadTeam } from '../agents/load.ts';
 import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { tools } from '../tools/registry.ts';
 import { type Check, missing, ok } from './check.ts';
+import { checkMcpServers, checkTrust } from './mcp.ts';
 
 /** @returns also the names of the models that the teams ask for */
-export async function checkTeams({ agentsDir }: Config): Promise<{ checks: Check[]; models: string[] }> {
+export async function checkTeams(config: Config): Promise<{ checks: Check[]; models: string[] }> {
+  const { agentsDir } = config;
   const hint = 'Name a folder with one subfolder per team: export COPILOT_AGENTS_DIR=…';
   try {
     const names = await listTeams(agentsDir);
     if (names.length === 0) return { checks: [missing('teams', `none in ${agentsDir}`, hint)], models: [] };
-    const found = await Promise.all(names.map((name) => checkTeam(agentsDir, name)));
-    return { checks: found.map(({ check }) => check), models: [...new Set(found.flatMap(({ models }) => models))] };
+    const found = await Promise.all(names.map((name) => checkTeam(config, name)));
+    return {
+      checks: [...found.flatMap(({ checks }) => checks), ...checkTrust(config.trustTeams)],
+      models: [...new Set(found.flatMap(({ models }) => models))],
+    };
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
     return { checks: [missing('teams', `${agentsDir} cannot be read: ${problem}`, hint)], models: [] };
   }
 }
 
-async function checkTeam(agentsDir: string, name: string): Promise<{ check: Check; models: string[] }> {
+async function checkTeam(
+  { agentsDir, environment }: Config,
+  name: string,
+): Promise<{ checks: Check[]; models: string[] }> {
   const check = `team ${name}`;
   try {
     const { definition, digest } = await loadTeam(agentsDir, name, tools);
     const agents = Object.values(definition.agents);
     const models = [definition.model, ...agents.flatMap(({ model }) => model ?? [])];
-    return { check: ok(check, `${agents.length} agents, digest ${digest.slice(0, 12)}`), models };
+    const team = ok(check, `${agents.length} agents, digest ${digest.slice(0, 12)}`);
+    return { checks: [team, ...(await checkMcpServers(definition, environment))], models };
   } catch (error) {
     if (!(error instanceof CopilotError)) throw error;
     const { file, line } = error.details;
     const place = typeof file === 'string' ? ` ${join(agentsDir, file)}, line ${line}` : ` the files in ${agentsDir}`;
-    return { check: missing(check, error.message, `Correct${place}, then: copilot doctor`), models: [] };
+    return { checks: [missing(check, error.message, `Correct${place}, then: copilot doctor`)], models: [] };
   }
 }

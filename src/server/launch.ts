@@ -49,6 +49,8 @@ export interface LaunchOptions extends Ports {
   readonly logFile: string;
   /** Whether it goes on when this process has ended. */
   readonly detached: boolean;
+  /** Where its Web UI has payloads decoded. */
+  readonly uiCodecEndpoint?: string;
 }
 
 /** A server process that was started and may not answer yet. */
@@ -134,6 +136,7 @@ function startFlags(options: LaunchOptions): string[] {
     'ui-port': String(options.uiPort),
     namespace: options.namespace,
     'log-level': 'error',
+    ...(options.uiCodecEndpoint === undefined ? {} : { 'ui-codec-endpoint': options.uiCodecEndpoint }),
   };
   // Durability of a commit is synchronous=full; WAL makes it cheap.
   const pragmas = ['journal_mode=wal', 'synchronous=full'];

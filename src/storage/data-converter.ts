@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import type { DataConverter } from '@temporalio/common';
 import { EncryptionCodec } from './encryption.ts';
 import type { EncryptionKey } from './keys.ts';
-import { openExternalStorage, type PayloadStoreAddress } from './payload-store.ts';
+import { openExternalStorage } from './payload-store.ts';
+import type { PayloadStoreAddress } from './store-address.ts';
 import { refuse, type Unreadable } from './unreadable.ts';
 
 /** The part of the configuration that this needs. */

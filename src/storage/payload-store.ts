@@ -19,16 +19,12 @@ import { CopilotError } from '../contracts/errors.ts';
 import { SESSION_WORKFLOW } from '../contracts/messages.ts';
 import { openFolderStore } from './folder-store.ts';
 import type { ObjectStore } from './object-store.ts';
-import { openS3Store, type S3Address } from './s3-store.ts';
+import { openS3Store } from './s3-store.ts';
+import type { PayloadStoreAddress } from './store-address.ts';
 import type { Unreadable } from './unreadable.ts';
 
 /** Payloads of this size and above go to the store. The server's own limit is 2 MiB. */
 export const STORED_FROM_BYTES = 128 * 1024;
-
-/** Where payloads are kept, from COPILOT_PAYLOAD_STORE. */
-export type PayloadStoreAddress =
-  | { readonly kind: 'folder'; readonly path: string }
-  | ({ readonly kind: 's3'; readonly prefix: string } & S3Address);
 
 const PayloadMessage = proto.temporal.api.common.v1.Payload;
 

@@ -1,6 +1,6 @@
 /** Payloads that cannot be read here, since a key or a store is missing: what becomes of them. */
 import type { Payload, SerializationContext } from '@temporalio/common';
-import type { CopilotError } from '../contracts/errors.ts';
+import { CopilotError } from '../contracts/errors.ts';
 
 /**
  * Gives what takes the place of a payload that cannot be read, or throws.
@@ -21,6 +21,26 @@ export const refuse: Unreadable = (problem) => {
 export function failWhereUsed(problem: CopilotError): Payload {
   return { metadata: { encoding: Buffer.from(problem.message) }, data: new Uint8Array() };
 }
+
+/**
+ * What {@link failWhereUsed} said on a worker, found in an error of the server or its causes.
+ * @returns undefined where the error is another one
+ */
+export function unreadableByWorker(error: unknown): CopilotError | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const [, name, problem] = FROM_WORKER.exec(cause.message) ?? [];
+    if (name === undefined) continue;
+    return new CopilotError(
+      'InvalidConfig',
+      { name, value: '(hidden)', problem: `the worker cannot read what was sent: ${problem}` },
+      { cause: error },
+    );
+  }
+  return undefined;
+}
+
+/** `InvalidConfig` as its table writes it, behind the words of the SDK's converter. */
+const FROM_WORKER = /Unknown encoding: (COPILOT_\w+)=\S* is not valid: (.*)\. Correct or unset/;
 
 /** An undefined value, for readers that can do without. */
 export const omit: Unreadable = () => ({ metadata: { encoding: Buffer.from('binary/null') }, data: new Uint8Array() });

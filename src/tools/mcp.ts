@@ -37,7 +37,7 @@ export class McpServers {
 
   /**
    * Opens all of them at the same time, and none where one of them does not open.
-   * @throws CopilotError `Internal` for a variable that is missing; an `Error` where a server does not start
+   * @throws CopilotError `McpNotConfigured` for a variable that is missing; `McpUnavailable` where a server does not start
    */
   static async open(
     team: Declaration,

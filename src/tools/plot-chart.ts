@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Tool } from '../contracts/tool.ts';
 import type { ChartData, ChartRequest, Source } from './chart/data.ts';
-import { CHARTS, MAX_BINS } from './chart/data.ts';
+import { CHARTS, MAX_BINS, readableX } from './chart/data.ts';
 import { groupedData } from './chart/groups.ts';
 import { renderSvg } from './chart/render.ts';
 import { histogramData, scatterData } from './chart/rows.ts';
@@ -116,17 +116,18 @@ function checkRequest(scope: Scope, { chart, output, y, series, aggregate, bins 
   if (isGrouped && y === undefined && aggregate !== undefined && aggregate !== 'count')
     throw refusal(scope, `aggregate "${aggregate}" needs y, the numeric columns to aggregate. Add it, or use "count".`);
   if (series !== undefined && (y?.length ?? 0) > 1)
-    throw refusal(scope, 'colours can tell either several columns of y or a series apart. Give one column, or no series.');
+    throw refusal(
+      scope,
+      'colours can tell either several columns of y or a series apart. Give one column, or no series.',
+    );
 }
 
 function facts(data: ChartData): Record<string, unknown> {
   const { marks, xKind, rows, rowsLeftOut, everyRow, aggregate, series, dateOrder } = data;
-  const shownX = (x: string | number): string | number =>
-    xKind === 'time' ? new Date(x).toISOString().replace(/T00:00:00\.000Z$/, '') : x;
   const figures = marks.map(({ x, xEnd, y, series: name }) =>
     xEnd === undefined
-      ? { x: shownX(x), y, ...(name === '' ? {} : { series: name }) }
-      : { from: shownX(x), to: xEnd, y },
+      ? { x: readableX(x, xKind), y, ...(name === '' ? {} : { series: name }) }
+      : { from: x, to: xEnd, y },
   );
   return {
     rows,

@@ -10,7 +10,8 @@ import type { ToolFacts } from '../contracts/tool.ts';
 
 /**
  * Without a bound on attempts: a provider that is down for an hour is waited for, and `interrupt` ends
- * the wait. Errors that no retry mends say so themselves; unexpected ones do after five attempts.
+ * the wait. Errors that no retry mends say so themselves; after five attempts unexpected ones do, too, and those of
+ * MCP servers that do not start.
  */
 const PATIENT: RetryPolicy = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' };
 

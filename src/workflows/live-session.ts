@@ -31,6 +31,7 @@ import {
 } from '../contracts/search-attributes.ts';
 import type { QueuedMessage, SessionInfo, SessionState, Turn } from '../contracts/session.ts';
 import { isSettled, type Phase, type TurnView } from '../contracts/turn.ts';
+import { isTooHeavy } from './carried.ts';
 import { DurableContext } from './context.ts';
 import { PhaseContext } from './phase-context.ts';
 import { budgetOf } from './policies.ts';
@@ -111,17 +112,18 @@ export class LiveSession {
     return this.isInterrupted || (status === 'active' && (current !== undefined || queue.length > 0));
   }
 
-  /** Whether the run has grown so far that a cold worker would replay too much. */
+  /** Whether the run has grown so far that a cold worker would replay too much, and may be left. */
   get isLong(): boolean {
     const { historyLength, continueAsNewSuggested } = workflowInfo();
-    return historyLength >= (this.state.config.historyLimit ?? DEFAULT_HISTORY_LIMIT) || continueAsNewSuggested;
+    const limit = this.state.config.historyLimit ?? DEFAULT_HISTORY_LIMIT;
+    return (historyLength >= limit || continueAsNewSuggested) && !isTooHeavy(this);
   }
 
   /** Whether even a turn that would soon end should go on in the next run, where it can stop. */
   get mustMove(): boolean {
     const { schemaVersion, config } = this.state;
     const limit = MID_TURN_SHARE * (config.historyLimit ?? DEFAULT_HISTORY_LIMIT);
-    return schemaVersion >= 2 && workflowInfo().historyLength >= limit;
+    return schemaVersion >= 2 && workflowInfo().historyLength >= limit && !isTooHeavy(this);
   }
 
   /** Whether calls are counted against a limit. */

@@ -32,6 +32,7 @@ import { findMode } from '../contracts/team.ts';
 import type { Message } from '../contracts/transcript.ts';
 import type { NextStep, TurnOutcome } from '../contracts/turn.ts';
 import { activities } from './activities.ts';
+import { carriedOf, isTooHeavy } from './carried.ts';
 import { acceptChanges } from './handlers/changes.ts';
 import { acceptControl } from './handlers/control.ts';
 import { acceptDecisions } from './handlers/decisions.ts';
@@ -67,7 +68,8 @@ export async function copilotSession(input: SessionInput): Promise<SessionResult
   try {
     for (let turns = 0; ; turns++) {
       // What a summary takes the place of stands at the end of some run: there it stays readable.
-      if (isTooLong(session) && turns > 0 && !session.isClosing) return await moveOn(session);
+      const mayMove = turns > 0 && !session.isClosing;
+      if (isTooLong(session) && mayMove && !isTooHeavy(session)) return await moveOn(session);
       if (isTooLong(session)) await shorten(session);
       await condition(() => session.isClosing || session.mayStart || (session.isLong && !session.state.current));
       if (session.isClosing) break;
@@ -268,9 +270,7 @@ function countResponse({ responses }: LiveSession['state'], { startedAt, endedAt
 async function moveOn(session: LiveSession): Promise<never> {
   session.isMoving = true;
   await condition(allHandlersFinished);
-  return await continueAsNew<typeof copilotSession>({
-    carried: { ...session.state, schemaVersion: 2, context: session.context.toJSON() },
-  });
+  return await continueAsNew<typeof copilotSession>({ carried: carriedOf(session) });
 }
 
 async function close(session: LiveSession): Promise<SessionResult> {

@@ -1,7 +1,9 @@
 /** Reading histories as a stranger would: through the plain Temporal client. */
 import type { Client } from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import proto from '@temporalio/proto';
+import type { RunToolInput } from '../../src/contracts/activities.ts';
 
 export type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 
@@ -25,6 +27,20 @@ async function firstRun(client: Client, workflowId: string): Promise<string> {
 /** Bytes that an event takes in the history. */
 export function bytesOf(event: HistoryEvent): number {
   return proto.temporal.api.history.v1.HistoryEvent.encode(event).finish().length;
+}
+
+/** Tool calls among events, as the Web UI shows them and with the keys that tools get, without the session's id. */
+export function toolCallsIn(events: readonly HistoryEvent[]): { readonly summary: string; readonly key: string }[] {
+  return events.flatMap(({ activityTaskScheduledEventAttributes: scheduled, userMetadata }) => {
+    if (scheduled?.activityType?.name !== 'runTool') return [];
+    const [input] = scheduled.input?.payloads ?? [];
+    return [
+      {
+        summary: userMetadata?.summary ? defaultPayloadConverter.fromPayload<string>(userMetadata.summary) : '',
+        key: input ? defaultPayloadConverter.fromPayload<RunToolInput>(input).key : '',
+      },
+    ];
+  });
 }
 
 /** Waits until `probe` gives something other than undefined, null or false. @throws Error after `timeoutMs` */

@@ -56,7 +56,7 @@ export async function startWorldOf(
   const agentsDir = await temporaryFolder();
   for (const [name, changes] of Object.entries(teams)) await writeTeam(agentsDir, name, changes);
   const world = await startWorld({ ...options, env: { COPILOT_AGENTS_DIR: agentsDir, ...env } });
-  const { stop } = world;
+  const stop = world.stop.bind(world);
   // In place: `reconnect` changes the world itself.
   return Object.assign(world, {
     stop: async () => {

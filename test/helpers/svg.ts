@@ -25,7 +25,8 @@ export function readChart(svg: string): Chart {
   const [root] = elements;
   assert.equal(root?.[2], 'svg');
   const path: string[] = [];
-  const found: { readonly tag: string; readonly at: string; readonly attributes: Map<string, string>; text: string }[] = [];
+  const found: { readonly tag: string; readonly at: string; readonly attributes: Map<string, string>; text: string }[] =
+    [];
   for (const [, closes, tag = '', attributes = '', closed, text = ''] of elements) {
     if (closes) {
       path.pop();
@@ -41,7 +42,9 @@ export function readChart(svg: string): Chart {
   const described = (name: string) => inside(name).flatMap(({ attributes }) => attributes.get('aria-label') ?? []);
   const axis = (bottom: boolean): string[] => {
     const texts = inside('role-axis-label').filter(({ tag }) => tag === 'text');
-    return texts.filter(({ attributes }) => (attributes.get('text-anchor') === 'end' && !turned(attributes)) !== bottom).map(({ text }) => text);
+    return texts
+      .filter(({ attributes }) => (attributes.get('text-anchor') === 'end' && !turned(attributes)) !== bottom)
+      .map(({ text }) => text);
   };
   return {
     width: Number(found[0]?.attributes.get('width')),
@@ -56,8 +59,12 @@ export function readChart(svg: string): Chart {
     ],
     xLabels: axis(true),
     yLabels: axis(false),
-    legend: inside('role-legend-label').filter(({ tag }) => tag === 'text').map(({ text }) => text),
-    titles: found.filter(({ tag, at, text }) => /title/.test(at) && /text|tspan/.test(tag) && text !== '').map(({ text }) => text),
+    legend: inside('role-legend-label')
+      .filter(({ tag }) => tag === 'text')
+      .map(({ text }) => text),
+    titles: found
+      .filter(({ tag, at, text }) => /title/.test(at) && /text|tspan/.test(tag) && text !== '')
+      .map(({ text }) => text),
   };
 }
 
@@ -67,14 +74,16 @@ function turned(attributes: ReadonlyMap<string, string>): boolean {
 
 /** Every element is closed by itself or by its own end, nothing is left over, and no character is forbidden. */
 function checkForm(svg: string): void {
-  // eslint-disable-next-line no-control-regex
   assert.doesNotMatch(svg, /[\u0000-\u0008\u000b\u000c\u000e-\u001f]/);
   const open: string[] = [];
-  const rest = svg.replace(/<(\/?)([\w:]+)((?:\s+[\w:-]+="[^"<]*")*)\s*(\/?)>/g, (_, closes: string, tag: string, _attributes: string, closed: string) => {
-    if (closes) assert.equal(open.pop(), tag);
-    else if (!closed) open.push(tag);
-    return '';
-  });
+  const rest = svg.replace(
+    /<(\/?)([\w:]+)((?:\s+[\w:-]+="[^"<]*")*)\s*(\/?)>/g,
+    (_, closes: string, tag: string, _attributes: string, closed: string) => {
+      if (closes) assert.equal(open.pop(), tag);
+      else if (!closed) open.push(tag);
+      return '';
+    },
+  );
   assert.deepEqual(open, []);
   assert.doesNotMatch(rest, /<|&(?!(?:amp|lt|gt|quot);)/);
 }

@@ -55,7 +55,10 @@ describe('team data-analysis', function () {
     assert.match(report, /!\[[^\]]+\]\(temperature\.svg\)/);
     const inShort = (value = 0): string => String(Number(value.toFixed(2)));
     for (const [month, high] of highs)
-      assert.ok(report.includes(`| ${month} | ${inShort(high)} | ${inShort(lows.get(month))} |`), `${month} in the table`);
+      assert.ok(
+        report.includes(`| ${month} | ${inShort(high)} | ${inShort(lows.get(month))} |`),
+        `${month} in the table`,
+      );
     assert.match(turn.reply, /temperature\.svg/);
   });
 

@@ -153,6 +153,7 @@ describe('MCP servers', function () {
     const broken = await world.copilot.create({ team: 'broken', mode: 'one-shot' });
     const { status, error } = await broken.send('use files.list_directory with {}');
     assert.equal(status, 'failed');
+    assert.equal(error?.type, 'McpUnavailable');
     assert.match(error?.message ?? '', /MCP server "absent" of team broken does not start: spawn .+ ENOENT/);
     assert.deepEqual(children(), []);
 

@@ -79,7 +79,7 @@ export function declareDecisions(command: Declare): void {
     .option(...WAIT)
     .action(async (id, first, second, flags) => (await import('./decisions.ts')).answer(id, first, second, flags));
 
-  command('decide <id> <request> <decision>', 'decide a request in its own words, as `show` lists them', [
+  command('decide <id> <request> <decision>', 'decide a request in one of its own words, such as modify or redo', [
     'decide ses_… req-1 modify --text "one step less"',
     'decide ses_… req-2 redo --text "with sources"',
   ])

@@ -2,9 +2,11 @@
 import { ulid } from 'ulid';
 import { WorkflowFailedError } from '@temporalio/client';
 import { TimeoutFailure } from '@temporalio/common';
+import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { CopilotError } from '../../contracts/errors.ts';
 import { RESOLVE_TEAM_WORKFLOW } from '../../contracts/messages.ts';
 import type { ResolvedTeam } from '../../contracts/team.ts';
+import { unreadableByWorker } from '../../storage/unreadable.ts';
 import type { ServerLink } from '../connection.ts';
 
 const RESOLVE_TIMEOUT_MS = 10_000;
@@ -50,9 +52,10 @@ export async function resolveTeam(link: ServerLink, team: string): Promise<Resol
 /** @returns undefined where no worker took it in time */
 async function tryToResolve(link: ServerLink, team: string): Promise<ResolvedTeam | undefined> {
   const { taskQueue } = link.config;
+  const workflowId = `resolve-team-${ulid()}`;
   try {
     const options = {
-      workflowId: `resolve-team-${ulid()}`,
+      workflowId,
       taskQueue,
       args: [team],
       // Gone by itself where no worker takes it.
@@ -64,7 +67,22 @@ async function tryToResolve(link: ServerLink, team: string): Promise<ResolvedTea
       { timeoutMs: 2 * RESOLVE_TIMEOUT_MS },
     );
   } catch (error) {
-    if (error instanceof WorkflowFailedError && error.cause instanceof TimeoutFailure) return undefined;
-    throw await link.explain(error);
+    const isTooLate = error instanceof WorkflowFailedError && error.cause instanceof TimeoutFailure;
+    const problem = isTooLate ? await refusal(link, workflowId) : await link.explain(error);
+    if (problem === undefined) return undefined;
+    throw problem;
+  }
+}
+
+/** Why the worker that had the question could not take it up: undefined where there was none, or it can be had again. */
+async function refusal(link: ServerLink, workflowId: string): Promise<Error | undefined> {
+  try {
+    const { events } = await link.call(() => link.client.workflow.getHandle(workflowId).fetchHistory());
+    const failed = events?.findLast(({ workflowTaskFailedEventAttributes: task }) => task?.failure != null);
+    const failure = failed?.workflowTaskFailedEventAttributes?.failure;
+    const { loadedDataConverter } = link.client.options;
+    return unreadableByWorker(await decodeOptionalFailureToOptionalError(loadedDataConverter, failure));
+  } catch (error) {
+    return await link.explain(error);
   }
 }

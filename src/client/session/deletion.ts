@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { CopilotError } from '../../contracts/errors.ts';
 import { SESSION_WORKFLOW } from '../../contracts/messages.ts';
+import { removeStored } from '../../storage/payload-store.ts';
 import type { ServerLink } from '../connection.ts';
 import { isNotFound, runsOf } from './runs.ts';
 
@@ -26,10 +27,11 @@ export interface DeleteOptions {
 }
 
 /**
- * Terminates the session if it is open, and removes its history, what it left in the archive, and the workspace folder of
- * its own, where these lie on this machine. A folder that was given as its workspace stays. When it returns, nothing finds or lists the session
+ * Terminates the session if it is open, and removes its history, its payloads in the payload store, what it left in the
+ * archive, and the workspace folder of its own, where these lie on this machine. A folder that was given as its workspace stays. When it returns, nothing finds or lists the session
  * any more; that may take a minute. Where it is broken off, it can be called again.
- * @throws CopilotError `SessionNotFound`, `ServerUnreachable`, `Internal` where the server does not delete it within 2 minutes
+ * @throws CopilotError `SessionNotFound`, `ServerUnreachable`, `ServerUnavailable` where the payload store
+ *   cannot be used, `Internal` where the server does not delete it within 2 minutes
  */
 export async function deleteSession(
   link: ServerLink,
@@ -39,7 +41,8 @@ export async function deleteSession(
   const { runId, isOpen } = await findSession(link, sessionId, signal);
   const runIds: string[] = [];
   let isFolderGiven = false;
-  for await (const run of runsOf(link, sessionId, runId, signal)) {
+  // An input that is gone from the payload store must not keep the rest: an earlier try may have removed it.
+  for await (const run of runsOf(link, sessionId, runId, signal, link.lister)) {
     runIds.push(run.runId);
     isFolderGiven ||= hasGivenWorkspace(run.input);
   }
@@ -47,7 +50,10 @@ export async function deleteSession(
   const folder = isFolderGiven ? undefined : join(link.config.workspaceRoot, sessionId);
   const { archiveDir } = link.config;
   const archived = [join(archiveDir, `${sessionId}.json`), join(archiveDir, 'segments', sessionId)];
-  const removeFiles = () => Promise.all([folder, ...archived].map(remove));
+  const removeFiles = async (): Promise<void> => {
+    await Promise.all([folder, ...archived].map(remove));
+    await removeStored(link.config.payloadStore, { namespace: link.namespace, sessionId }, signal);
+  };
   await removeFiles();
   // The newest last: while it is there, a deletion that was broken off can be taken up again.
   for (const id of runIds.toReversed()) await deleteRun(link, sessionId, id, signal);

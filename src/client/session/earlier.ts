@@ -10,11 +10,15 @@ import type { ServerLink } from '../connection.ts';
 import { ask, describeSession } from '../reading.ts';
 import { runsOf } from './runs.ts';
 
-const { conversation, earlier } = SessionExport.shape;
+/** Not picked from the whole: that would refuse the fields that are not wanted here. */
+const Exported = z.object({
+  conversation: SessionExport.shape.conversation,
+  earlier: SessionExport.shape.earlier,
+});
 /** Of what a run is started with, only its conversation. */
 const RunInput = z.union([
   z.object({ carried: z.object({ transcript: z.object({ messages: z.array(Message) }) }) }),
-  z.object({ start: z.object({ from: z.object({ conversation, earlier }).optional() }) }),
+  z.object({ start: z.object({ from: Exported.optional() }) }),
 ]);
 
 interface ReadOptions {

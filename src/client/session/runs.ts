@@ -1,6 +1,11 @@
 /** The runs of a session's workflow: each continue-as-new has made one more. */
-import { decodeFromPayloadsAtIndex } from '@temporalio/common/lib/internal-non-workflow/index.js';
-import { WorkflowNotFoundError } from '@temporalio/client';
+import {
+  decodeFromPayloadsAtIndex,
+  extstoreInboundOptions,
+  visit,
+  walkGetWorkflowExecutionHistoryResponse,
+} from '@temporalio/common/lib/internal-non-workflow/index.js';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { ServerLink } from '../connection.ts';
 
 export interface SessionRun {
@@ -13,6 +18,7 @@ export interface SessionRun {
 
 /**
  * The newest run first, as far back as the server still has them.
+ * @param reader what decodes inputs; the link's lister gives undefined for one that cannot be read here
  * @throws CopilotError `SessionNotFound` where there is not even the newest, `ServerUnreachable`
  */
 export async function* runsOf(
@@ -20,11 +26,12 @@ export async function* runsOf(
   sessionId: string,
   newestRunId: string,
   signal?: AbortSignal,
+  reader: Client = link.client,
 ): AsyncGenerator<SessionRun, void, undefined> {
   for (let runId: string | undefined = newestRunId; runId !== undefined;) {
     let run: SessionRun;
     try {
-      run = await readStart(link, sessionId, runId, signal);
+      run = await readStart(link, sessionId, runId, signal, reader);
     } catch (error) {
       signal?.throwIfAborted();
       // The server has forgotten older runs, or somebody else deletes the session too.
@@ -41,17 +48,22 @@ async function readStart(
   workflowId: string,
   runId: string,
   signal: AbortSignal | undefined,
+  client: Client,
 ): Promise<SessionRun> {
-  const { namespace, client } = link;
+  const { namespace } = link;
+  const { loadedDataConverter } = client.options;
   const { history } = await link.call(
     async () => {
       try {
-        return await client.workflowService.getWorkflowExecutionHistory({
+        const response = await client.workflowService.getWorkflowExecutionHistory({
           namespace,
           execution: { workflowId, runId },
           maximumPageSize: 1,
           skipArchival: true,
         });
+        const stored = extstoreInboundOptions(loadedDataConverter.externalStorage);
+        await visit(response, walkGetWorkflowExecutionHistoryResponse, stored);
+        return response;
       } catch (error) {
         throw isNotFound(error) ? new WorkflowNotFoundError(String(error), workflowId, runId) : error;
       }
@@ -64,7 +76,7 @@ async function readStart(
   const input =
     payloads.length === 0
       ? undefined
-      : await decodeFromPayloadsAtIndex<unknown>(client.options.loadedDataConverter, 0, payloads, context);
+      : await decodeFromPayloadsAtIndex<unknown>(loadedDataConverter, 0, payloads, context);
   return { runId, before: started?.continuedExecutionRunId || undefined, input };
 }
 

@@ -87,6 +87,11 @@ export function numberIn(cell: string, decimal: DecimalSign): number | undefined
   return number !== undefined && Math.abs(number) <= MAX_NUMBER ? number : undefined;
 }
 
+/** An x as people and agents read it: a date where it is a time. */
+export function readableX(x: string | number, xKind: ChartData['xKind']): string | number {
+  return xKind === 'time' ? new Date(x).toISOString().replace(/T00:00:00\.000Z$/, '') : x;
+}
+
 /** What a chart shows of a text: one line of characters that an SVG file may have. */
 export function label(text: string): string {
   const plain = text.replace(/[\p{Cc}\p{Cs}\uFFFE\uFFFF]+/gu, ' ').trim();

@@ -128,12 +128,7 @@ interface Axis {
 }
 
 /** Bars stand side by side, each with its label; a line runs over numbers or time where x has them. */
-function axisOf(
-  groups: readonly string[],
-  { part }: GroupKey,
-  { chart }: ChartRequest,
-  decimal: '.' | ',',
-): Axis {
+function axisOf(groups: readonly string[], { part }: GroupKey, { chart }: ChartRequest, decimal: '.' | ','): Axis {
   const isContinuous = chart === 'line' && (part === undefined || part === 'year_month');
   if (isContinuous && groups.every((group) => numberIn(group, decimal) !== undefined))
     return { kind: 'number', categories: [], of: (group) => numberIn(group, decimal) ?? 0, compare: byNumber };
@@ -158,8 +153,7 @@ function axisOf(
 
 /** The order under which all groups are dates, or undefined. */
 function dateOrderOf(groups: readonly string[]): DateOrder | undefined {
-  const fitting = (order: DateOrder): number =>
-    groups.filter((group) => parseDate(group, order) !== undefined).length;
+  const fitting = (order: DateOrder): number => groups.filter((group) => parseDate(group, order) !== undefined).length;
   const [monthFirst, dayFirst] = [fitting('month-first'), fitting('day-first')];
   return Math.max(monthFirst, dayFirst) === groups.length ? betterOrder(monthFirst, dayFirst) : undefined;
 }
@@ -169,7 +163,8 @@ function checkCounts(
   { chart, x, series }: ChartRequest,
   { marks, axis, figures }: { readonly marks: readonly Mark[]; readonly axis: Axis; readonly figures: Figures },
 ): void {
-  if (marks.length === 0) throw refusal(scope, `${table.file} has no rows to draw with x ${shown(x)}. Check the columns.`);
+  if (marks.length === 0)
+    throw refusal(scope, `${table.file} has no rows to draw with x ${shown(x)}. Check the columns.`);
   if (figures.series.length > MAX_SERIES)
     throw refusal(
       scope,

@@ -1,7 +1,7 @@
 /** A chart as a Vega specification: https://vega.github.io/vega/docs/specification/ */
 import type { Axis, Data, Legend, Mark, Scale, Spec } from 'vega';
 import type { ChartData, ChartKind } from './data.ts';
-import { label } from './data.ts';
+import { label, readableX } from './data.ts';
 
 export interface ChartTexts {
   /** Default: what is on the axes. */
@@ -31,7 +31,9 @@ const TEXT_COLOUR = '#333333';
 
 /** The whole chart. Column names and cells are values in it, never names or expressions. */
 export function chartSpec(chart: ChartKind, data: ChartData, texts: ChartTexts): Spec {
-  const isStacked = chart === 'bar' && (data.aggregate === 'sum' || data.aggregate === 'count');
+  // Parts of a whole, which different columns need not be.
+  const isStacked =
+    chart === 'bar' && data.seriesTitle !== '' && (data.aggregate === 'sum' || data.aggregate === 'count');
   return {
     $schema: 'https://vega.github.io/schema/vega/v6.json',
     width: WIDTH,
@@ -54,7 +56,8 @@ export function chartSpec(chart: ChartKind, data: ChartData, texts: ChartTexts):
     scales: [xScale(chart, data), yScale(chart, data, isStacked), ...colourScales(chart, data, isStacked)],
     axes: axes(chart, data, texts),
     ...(data.series.length > 0 ? { legends: [legend(chart, data)] } : {}),
-    marks: chart === 'line' ? lines(data) : chart === 'scatter' ? [dots(data, 30, 0.65)] : [bars(chart, data, isStacked)],
+    marks:
+      chart === 'line' ? lines(data) : chart === 'scatter' ? [dots(data, 30, 0.65)] : [bars(chart, data, isStacked)],
   };
 }
 
@@ -78,15 +81,15 @@ function titleLines(text: string): string[] {
   return lines.length > TITLE_LINES ? [...lines.slice(0, TITLE_LINES - 1), `${lines[TITLE_LINES - 1]} …`] : lines;
 }
 
-function marksData({ marks }: ChartData, isStacked: boolean): Data {
-  const values = marks.map((mark) => ({ ...mark, described: described(mark) }));
+function marksData({ marks, xKind }: ChartData, isStacked: boolean): Data {
+  const values = marks.map((mark) => ({ ...mark, described: described(mark, xKind) }));
   if (!isStacked) return { name: 'marks', values };
   return { name: 'marks', values, transform: [{ type: 'stack', groupby: ['x'], field: 'y', as: ['from', 'to'] }] };
 }
 
 /** What readers for the blind say of a mark; tests read it, too. */
-function described({ x, y, xEnd, series }: ChartData['marks'][number]): string {
-  const range = xEnd === undefined ? String(x) : `${x} to ${xEnd}`;
+function described({ x, y, xEnd, series }: ChartData['marks'][number], xKind: ChartData['xKind']): string {
+  const range = xEnd === undefined ? String(readableX(x, xKind)) : `${x} to ${xEnd}`;
   return `${series === '' ? '' : `${series}, `}${range}: ${y}`;
 }
 
@@ -255,6 +258,8 @@ function dots({ series }: ChartData, size: number, opacity: number): Mark {
   };
 }
 
-function colour(series: readonly string[]): { readonly value: string } | { readonly scale: string; readonly field: string } {
+function colour(
+  series: readonly string[],
+): { readonly value: string } | { readonly scale: string; readonly field: string } {
   return series.length === 0 ? { value: COLOUR } : { scale: 'colour', field: 'series' };
 }

@@ -206,7 +206,10 @@ async function dateOrder(
 }
 
 /** Null where there is no number to compute it from. */
-export function resultOf(total: Totals, { aggregate, value }: Pick<GroupRequest, 'aggregate' | 'value'>): number | null {
+export function resultOf(
+  total: Totals,
+  { aggregate, value }: Pick<GroupRequest, 'aggregate' | 'value'>,
+): number | null {
   if (aggregate === 'count') return value === undefined ? total.rows : total.present;
   return rounded(aggregate === 'median' ? median(total.all) : total.numbers[aggregate]);
 }

@@ -86,8 +86,8 @@ export class McpConnection {
 
   /**
    * Connects and lists the tools.
-   * @throws CopilotError `Internal` for a variable that is missing; an `Error` where the server does not start in time,
-   * which may be better the next time
+   * @throws CopilotError `McpNotConfigured` for a variable that is missing; `McpUnavailable` where the server does not
+   * start in time, which may be better the next time
    */
   async open(): Promise<void> {
     await this.#ready();
@@ -190,11 +190,7 @@ export class McpConnection {
       await link.end();
       const problem = late.aborted ? `it did not start in ${startTimeoutMs} ms` : messageOf(cause);
       const words = link.lastWords();
-      // Plain, so that Temporal tries again: what is missing may come.
-      throw new Error(
-        `MCP server "${name.server}" of team ${name.team} does not start: ${problem}${words && ` (${words})`}`,
-        { cause },
-      );
+      throw new CopilotError('McpUnavailable', { ...name, problem: problem + (words && ` (${words})`) }, { cause });
     }
   }
 

@@ -22,7 +22,7 @@ const FAREWELL_MS = 1_000;
 const NO_TIMEOUT = 0;
 const MAX_LAST_WORDS = 300;
 
-/** Starts nothing yet. @throws CopilotError `Internal`, see {@link processEnvironment} */
+/** Starts nothing yet. @throws CopilotError `McpNotConfigured`, see {@link processEnvironment} */
 export function makeLink(server: McpServer, environment: Environment, name: ServerName): Link {
   return 'url' in server
     ? httpLink(server.url, requestHeaders(server.headers ?? {}, environment, name))

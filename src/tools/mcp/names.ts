@@ -5,8 +5,3 @@ export function splitName(name: string): { server: string; tool: string } | unde
   const dot = name.indexOf('.');
   return dot < 0 ? undefined : { server: name.slice(0, dot), tool: name.slice(dot + 1) };
 }
-
-/** Whether an entry in the list of an agent's tools names this tool. */
-export function namesTool(entry: string, name: string): boolean {
-  return entry === name || (entry.endsWith('.*') && name.startsWith(entry.slice(0, -1)));
-}

@@ -17,7 +17,7 @@ const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /**
  * The environment of a server's process.
- * @throws CopilotError `Internal` that names the variable which this worker does not have
+ * @throws CopilotError `McpNotConfigured` that names the variable which this worker does not have
  */
 export function processEnvironment(
   declared: Readonly<Record<string, string>>,
@@ -31,7 +31,7 @@ export function processEnvironment(
   return { ...Object.fromEntries(safe), ...fillIn(declared, 'env', environment, name) };
 }
 
-/** @throws CopilotError `Internal` as {@link processEnvironment}, and for a value that no header can have */
+/** @throws CopilotError `McpNotConfigured` as {@link processEnvironment}, and for a value that no header can have */
 export function requestHeaders(
   declared: Readonly<Record<string, string>>,
   environment: Environment,
@@ -42,7 +42,7 @@ export function requestHeaders(
     if (!HEADER_VALUE.test(value))
       throw unusable(
         name,
-        `headers.${header} has a line break or another character that no header can have. Correct it, or the variable that it is filled from`,
+        `headers.${header} has a line break or another character that no header can have; correct it, or the variable that it is filled from`,
       );
   }
   return headers;
@@ -60,7 +60,7 @@ function fillIn(
       if (value !== undefined) return value;
       throw unusable(
         name,
-        `${part}.${key} needs the environment variable ${variable}, which this worker does not have. Set it and start the worker again`,
+        `${part}.${key} needs the environment variable ${variable}, which it does not have; set it and start the worker again`,
       );
     });
   return Object.fromEntries(Object.entries(declared).map(([key, text]) => [key, fill(key, text)]));
@@ -71,5 +71,5 @@ function valueOf(environment: Environment, variable: string): string | undefined
 }
 
 function unusable({ team, server }: ServerName, problem: string): CopilotError {
-  return new CopilotError('Internal', { problem: `Team ${team}, MCP server "${server}": ${problem}.` });
+  return new CopilotError('McpNotConfigured', { team, server, problem });
 }

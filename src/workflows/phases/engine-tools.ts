@@ -12,6 +12,9 @@ const Report = z.object({ status: z.enum(['done', 'failed']), summary: z.string(
 const Question = z.object({ question: z.string().trim().min(1).max(4_000) });
 const Remembered = z.object({ key: ContextKey, value: Json });
 
+/** Written by the phases of a turn. */
+const ENGINE_KEYS = ['route', 'plan', 'results', 'initial_task', 'current_task'];
+
 export function parseReport(call: ToolCall): { report?: StepReport; problem?: string } {
   const parsed = Report.safeParse(json(call.arguments));
   return parsed.success
@@ -31,6 +34,7 @@ export function rememberValue(session: LiveSession, work: Work, call: ToolCall):
     return `${REMEMBER} takes {"key": text, "value": any JSON}; ${problemOf(parsed.error)}. Call it again.`;
   }
   const { key, value } = parsed.data;
+  if (ENGINE_KEYS.includes(key)) return `Not remembered: "${key}" is written by the session itself. Use another key.`;
   const problem = session.phaseContext.problem(key, value);
   if (problem !== undefined) return `Not remembered: ${problem}`;
   work.remembered[key] = value;

@@ -18,7 +18,16 @@ const MAX_SUMMARY = 4_000;
 const MAX_OLD_SUMMARY = 400;
 
 /** Errors that another attempt with the same words will not mend. */
-const FINAL: readonly ErrorType[] = ['ModelRejected', 'ContextOverflow', 'BudgetReached', 'RequestExpired', 'Rejected'];
+const FINAL: readonly ErrorType[] = [
+  'ModelRejected',
+  'ContextOverflow',
+  'BudgetReached',
+  'RequestExpired',
+  'Rejected',
+  'McpNotTrusted',
+  'McpNotConfigured',
+  'McpUnavailable',
+];
 
 /** The step with this number, and those after it that may run at the same time. */
 export async function runSteps(session: LiveSession, turn: Turn, number: number): Promise<NextStep> {

@@ -5,6 +5,7 @@ import { fromFailure } from '../../contracts/errors.ts';
 import { DEFAULT_HANDOFFS, MAX_SHOWN_ARGUMENTS } from '../../contracts/limits.ts';
 import type { Turn, Work } from '../../contracts/session.ts';
 import { toolFacts } from '../../contracts/team.ts';
+import { isOffered } from '../../contracts/tool.ts';
 import type { Message, ToolCall } from '../../contracts/transcript.ts';
 import { activities } from '../activities.ts';
 import type { LiveSession } from '../live-session.ts';
@@ -14,7 +15,7 @@ import { keepBudget, spend } from '../spending.ts';
 import { oneLine } from '../views/details.ts';
 import { label } from './call.ts';
 import { parseQuestion, parseReport, rememberValue } from './engine-tools.ts';
-import { isEngineTool, isOffered, toolsOf } from './work.ts';
+import { isEngineTool, toolsOf } from './work.ts';
 
 type Ask = () => Promise<Answer>;
 

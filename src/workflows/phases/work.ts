@@ -106,11 +106,6 @@ export function toolsOf(session: LiveSession, { phase, agent }: Pick<Work, 'phas
   ];
 }
 
-/** Whether a name is on offer: listed itself, or with all tools of its MCP server. */
-export function isOffered(tools: readonly string[], name: string): boolean {
-  return tools.includes(name) || (name.includes('.') && tools.includes(`${name.slice(0, name.indexOf('.'))}.*`));
-}
-
 /** Whether the engine itself answers calls of this tool. */
 export function isEngineTool(name: string): boolean {
   return name === ASK_USER || name === REMEMBER || name.startsWith(HANDOFF_PREFIX);

@@ -1,55 +1,155 @@
-/** The session as Markdown, live in the Web UI without opening an event. */
+/**
+ * The session as Markdown, live in the Web UI (`User Metadata`, `Current Details`) without opening an event. It is
+ * written anew at each change. The Web UI knows tables and lists, but no task lists, so the boxes are characters.
+ */
+import type { PendingRequest } from '../../contracts/request.ts';
 import type { SessionInfo, Turn } from '../../contracts/session.ts';
 import type { Step } from '../../contracts/turn.ts';
 
 const MARK: Record<Step['status'], string> = {
-  pending: '- [ ]',
-  'in-progress': '- [ ] ▶',
-  completed: '- [x]',
-  failed: '- [ ] ✗',
-  skipped: '- [ ] ⤼',
+  pending: '☐',
+  'in-progress': '▶',
+  completed: '☑',
+  failed: '✗',
+  skipped: '⤼',
 };
 
 const MAX_LINE = 160;
+const MAX_STEP_SUMMARY = 80;
+const MAX_REPLY = 600;
+const MAX_ARGUMENTS = 600;
+const MAX_NOTES_SHOWN = 3;
+/** In front of the line end, it breaks the line within its paragraph. */
+const BREAK = '\\';
+/** The Web UI makes the panel lower than its content by the margins, about one line, which hides the last one. */
+const BLANK_LAST_LINE = '\u00a0';
 
+/** What a person wants to know first comes first: state, then what waits for them, then the turn with its plan. */
 export function detailsMarkdown(info: SessionInfo, turn: Turn | undefined): string {
-  const { usage } = info;
-  const lines = [
-    `**${escape(info.name)}** · ${info.status}${info.suspendReason ? ` (${escape(info.suspendReason)})` : ''} · ${info.phase}`,
-    '',
-    `${info.turns} turns · ${info.queueLength} waiting · ${usage.modelCalls} model calls · ${usage.toolCalls} tool calls · ${usage.inputTokens + usage.outputTokens} tokens${info.cost === null ? '' : ` · $${info.cost.toFixed(4)}`}`,
+  const paragraphs = [
+    `**${escape(info.name)}**`,
+    stateLine(info, turn),
+    usageLine(info),
+    ...requestParagraphs(info),
+    ...(turn ? turnParagraphs(turn, info) : []),
+    ...noteParagraphs(info),
+    BLANK_LAST_LINE,
   ];
-  if (turn) lines.push('', `### Turn ${turn.number} · ${turn.status}`, escape(oneLine(turn.text)));
-  if (turn && turn.steps.length > 0) {
-    lines.push(
-      '',
-      ...turn.steps.map(
-        (step) => `${MARK[step.status]} ${step.number}. ${escape(oneLine(step.task))} _(${step.agent})_`,
-      ),
-    );
-  }
-  if (info.pendingApprovals.length > 0) {
-    lines.push(
-      '',
-      '### Waiting for a person',
-      ...info.pendingApprovals.map(
-        ({ id, kind, question, options, expiresAt, onExpiry }) =>
-          `- **${id}** (${kind}) ${escape(oneLine(question))} — ${options.join(' / ')}, until ${expiresAt}; then ${onExpiry.words}`,
-      ),
-    );
-  }
-  if (turn?.error) lines.push('', `**${turn.error.type}**: ${escape(oneLine(turn.error.message))}`);
-  if (info.notes.length > 0) lines.push('', ...info.notes.slice(-3).map((note) => `> ${escape(oneLine(note.text))}`));
-  return lines.join('\n');
+  return paragraphs.join('\n\n');
 }
 
 /** First line of a text, shortened to what fits in a list. */
 export function oneLine(text: string, max = MAX_LINE): string {
-  const line = text.replace(/\s+/g, ' ').trim();
+  // Single blanks stay as they are: to replace them, too, takes five times as long.
+  const line = text.replace(/\s{2,}|[^\S ]/g, ' ').trim();
   return line.length <= max ? line : `${line.slice(0, max - 1)}…`;
 }
 
-/** What people write must not become markup in the Web UI. */
+function stateLine({ status, suspendReason, phase, step, mode, user }: SessionInfo, turn: Turn | undefined): string {
+  const reason = suspendReason === null ? '' : ` (${shown(suspendReason)})`;
+  const steps = turn?.status === 'running' ? turn.steps.length : 0;
+  return [
+    `**${status}**${reason}`,
+    ...(phase === null ? [] : [escape(phase)]),
+    ...(step === null ? [] : [`step ${escape(String(step))}${steps > 0 ? ` of ${steps}` : ''}`]),
+    `mode ${escape(mode)}`,
+    ...(user === null ? [] : [escape(user)]),
+  ].join(' · ');
+}
+
+function usageLine({ turns, queueLength, usage, cost }: SessionInfo): string {
+  const { inputTokens, outputTokens, modelCalls, toolCalls } = usage;
+  return [
+    count(turns, 'turn'),
+    ...(queueLength === 0 ? [] : [`${count(queueLength, 'message')} waiting`]),
+    `${count(inputTokens + outputTokens, 'token')} (${inputTokens} in, ${outputTokens} out)`,
+    count(modelCalls, 'model call'),
+    count(toolCalls, 'tool call'),
+    ...(cost === null ? [] : [`$${cost.toFixed(4)}`]),
+  ].join(' · ');
+}
+
+function requestParagraphs({ id, pendingApprovals }: SessionInfo): string[] {
+  if (pendingApprovals.length === 0) return [];
+  return ['### Waiting for a person', ...pendingApprovals.map((request) => requestParagraph(id, request))];
+}
+
+/** Ends with the command that decides it, since the Web UI itself can only send the update by hand. */
+function requestParagraph(
+  sessionId: string,
+  { id, kind, step, agent, question, tool, options, expiresAt, onExpiry }: PendingRequest,
+): string {
+  const about = [
+    `**${id}**`,
+    kind,
+    ...(step === null ? [] : [`step ${step}`]),
+    ...(agent === null ? [] : [`_${escape(agent)}_`]),
+  ];
+  const [command, what] = kind === 'input' ? ['answer', '"…"'] : ['decide', options[0] ?? ''];
+  const until = `${expiresAt.slice(0, 'yyyy-mm-ddThh:mm'.length).replace('T', ' ')} UTC`;
+  return [
+    about.join(' · '),
+    shown(question),
+    ...(tool === null ? [] : [code(`${tool.name} ${oneLine(tool.arguments, MAX_ARGUMENTS)}`)]),
+    `Options: **${options.join('**, **')}**. At ${until}: ${onExpiry.words}.`,
+    code(`copilot ${command} ${sessionId} ${id} ${what}`),
+  ].join(`${BREAK}\n`);
+}
+
+function turnParagraphs(turn: Turn, { phase }: SessionInfo): string[] {
+  const { number, status, text, steps, questions, reply, artifacts, error } = turn;
+  // A turn that waits for a person is told from one that works by the session's phase.
+  const doing = status === 'running' ? (phase ?? status) : status;
+  const isOver = status === 'completed' || status === 'interrupted' || status === 'failed';
+  return [
+    `### Turn ${number} · ${escape(doing)}`,
+    `> ${shown(text)}`,
+    ...(steps.length === 0 ? [] : [steps.map(stepLine).join('\n')]),
+    ...(artifacts.length === 0 ? [] : [`Files: ${artifacts.map(escape).join(', ')}`]),
+    ...questions.map((question) => `**?** ${shown(question)}`),
+    ...(error ? [`**${error.type}**: ${shown(error.message, MAX_REPLY)}`] : []),
+    ...(isOver && reply !== '' ? [`**Answer:** ${shown(reply, MAX_REPLY)}`] : []),
+  ];
+}
+
+function stepLine({ number, agent, task, status, attempts, summary }: Step): string {
+  const again = attempts > 1 ? `, attempt ${attempts}` : '';
+  const result = summary === '' ? '' : ` → ${shown(summary, MAX_STEP_SUMMARY)}`;
+  return `${number}. ${MARK[status]} ${shown(task)} _(${escape(agent)}${again})_${result}`;
+}
+
+function noteParagraphs({ notes }: SessionInfo): string[] {
+  if (notes.length === 0) return [];
+  return [
+    '### Notes',
+    notes
+      .slice(-MAX_NOTES_SHOWN)
+      .map(({ text }) => `- ${shown(text)}`)
+      .join('\n'),
+  ];
+}
+
+/** One line of what people or models wrote. Long texts are cut first, since this runs at each change. */
+function shown(text: string, max = MAX_LINE): string {
+  return escape(oneLine(text.slice(0, 4 * max), max));
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+/**
+ * What people and models write must not become markup in the Web UI: neither within a line nor, as a list, at its
+ * start. Two hyphens would be shown as a dash.
+ */
 function escape(text: string): string {
-  return text.replace(/[\\`*_[\]<>#|]/g, '\\$&');
+  return text.replace(/[\\`*_{}[\]<>#|~$]|-(?=-)/g, '\\$&').replace(/^(\d*)([-+:.)])/, '$1\\$2');
+}
+
+/** To the letter, as what is to be allowed or typed has to be. */
+function code(text: string): string {
+  const longest = Math.max(0, ...(text.match(/`+/g) ?? []).map(({ length }) => length));
+  const ticks = '`'.repeat(longest + 1);
+  const space = longest > 0 ? ' ' : '';
+  return `${ticks}${space}${text}${space}${ticks}`;
 }

@@ -86,11 +86,15 @@ describe('compaction', function () {
       ['user', long(5)],
     ]);
     const summing = world.model.requests.map(({ body }) => readCall(body)).find(({ phase }) => phase === 'summary');
-    for (const text of ['message 1 ', 'answer to message 1', 'message 4 ']) assert.ok(summing?.last.includes(text), text);
+    for (const text of ['message 1 ', 'answer to message 1', 'message 4 '])
+      assert.ok(summing?.last.includes(text), text);
 
     // Followers see it, it is paid for, and `from` counts over the whole.
     const events = await collect(session, isCompacted, 0);
-    assert.deepEqual(events.filter(isCompacted).map(({ messages }) => messages), [7]);
+    assert.deepEqual(
+      events.filter(isCompacted).map(({ messages }) => messages),
+      [7],
+    );
     assert.equal((await session.info()).usageByAgent['writer/scripted']?.modelCalls, 6);
     const page = await session.transcript({ all: true, from: 8 });
     assert.deepEqual([page.from, page.messages.map(({ text }) => text)], [8, [long(5), answerTo(long(5))]]);
@@ -114,7 +118,10 @@ describe('compaction', function () {
       kept.push(...stored.filter(({ text }) => !text.startsWith('[Summary of ')));
     }
     const expected = said(upTo(8)).slice(0, kept.length);
-    assert.deepEqual(kept.map(({ role, text }) => [role, text]), expected);
+    assert.deepEqual(
+      kept.map(({ role, text }) => [role, text]),
+      expected,
+    );
     assert.ok(kept.length >= 12, `only ${kept.length} messages are in the archive`);
   });
 
@@ -174,7 +181,10 @@ describe('compaction', function () {
     assert.deepEqual(callsOf(world.model).slice(from), ['one-shot', 'summary', 'one-shot']);
     const asked = world.model.requests.at(-1);
     assert.ok(asked);
-    assert.match(readCall(asked.body).messages[0]?.[1] ?? '', /^\[Summary of \d+ earlier messages of this conversation\]\nsummary 1$/);
+    assert.match(
+      readCall(asked.body).messages[0]?.[1] ?? '',
+      /^\[Summary of \d+ earlier messages of this conversation\]\nsummary 1$/,
+    );
     const everything = await read(session, true);
     assert.equal(everything.length, 62);
     assert.deepEqual(everything.at(-2), ['user', 'and now?']);
@@ -185,7 +195,8 @@ describe('compaction', function () {
     let isFull = false;
     play(({ phase, messages, lastRole }) => {
       if (phase !== 'one-shot' || !isFull) return undefined;
-      if (lastRole === 'user') return { toolCalls: [{ name: 'write_file', arguments: { path: 'a.txt', content: 'a' } }] };
+      if (lastRole === 'user')
+        return { toolCalls: [{ name: 'write_file', arguments: { path: 'a.txt', content: 'a' } }] };
       return messages[0]?.[1].startsWith('[Summary of ') === true ? { text: 'written' } : OVERFLOW;
     });
     const session = await world.copilot.create({ team: 'small', mode: 'one-shot' });
@@ -196,11 +207,7 @@ describe('compaction', function () {
     assert.deepEqual([turn.status, turn.reply, turn.artifacts], ['completed', 'written', ['a.txt']]);
     assert.deepEqual(callsOf(world.model).slice(from), ['one-shot', 'one-shot', 'summary', 'one-shot']);
     assert.equal(turn.usage.toolCalls, 1);
-    assert.deepEqual(await read(session, true), [
-      ...said([1, 2]),
-      ['user', 'write a file'],
-      ['assistant', 'written'],
-    ]);
+    assert.deepEqual(await read(session, true), [...said([1, 2]), ['user', 'write a file'], ['assistant', 'written']]);
   });
 
   it('[T12] what no summary makes short enough fails clearly, and the session answers the next message', async () => {
@@ -212,7 +219,10 @@ describe('compaction', function () {
     const from = world.model.requests.length;
     const turn = await session.send('too much');
     assert.deepEqual([turn.status, turn.error?.type], ['failed', 'ContextOverflow']);
-    assert.match(turn.error?.message ?? '', /too long for model "test" .*Start a new session or use a model with a larger window/);
+    assert.match(
+      turn.error?.message ?? '',
+      /too long for model "test" .*Start a new session or use a model with a larger window/,
+    );
     assert.deepEqual(callsOf(world.model).slice(from), ['one-shot', 'summary', 'one-shot']);
     isFull = false;
     await send(session, [3]);

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SessionHandle } from '../../../src/index.ts';
 import { collect, isTurnEnd } from '../../helpers/client.ts';
+import { until } from '../../helpers/history.ts';
 import type { ScriptedReply } from '../../helpers/model-server.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
 import { callsOf, playTeam, readCall, type ScriptedCall } from '../../helpers/team-script.ts';
@@ -95,7 +96,11 @@ describe('plans', function () {
 
   for (const [what, reply, problem] of [
     ['without steps', plan(), /a plan needs at least one step/],
-    ['for an agent that does not exist', plan(step('wizard', 'write a.txt')), /no agent "wizard"; choose among .*engineer/],
+    [
+      'for an agent that does not exist',
+      plan(step('wizard', 'write a.txt')),
+      /no agent "wizard"; choose among .*engineer/,
+    ],
     ['that is no JSON', { text: '1. write a.txt' }, /not JSON/],
     ['that is nothing at all', {}, /it is empty/],
   ] satisfies [string, ScriptedReply, RegExp][]) {
@@ -157,7 +162,7 @@ describe('plans', function () {
     assert.deepEqual([next.status, next.number, next.reply], ['completed', 5, 'here I am']);
   });
 
-  it('[T05] steps go from pending over in-progress to completed, failed or skipped; the third failure ends the turn, and continue takes up there', async () => {
+  it('[T05] steps go from pending over in-progress to completed or failed; the third failure ends the turn, and continue takes up there', async () => {
     let isBroken = true;
     const seen: string[] = [];
     playTeam(world.model, {
@@ -184,7 +189,10 @@ describe('plans', function () {
       '[in-progress] [pending] [pending]',
       ...Array.from({ length: 3 }, () => '[completed] [in-progress] [pending]'),
     ]);
-    const attempts = world.model.requests.slice(from).map(({ body }) => readCall(body)).filter(isFirstOf('write two.txt'));
+    const attempts = world.model.requests
+      .slice(from)
+      .map(({ body }) => readCall(body))
+      .filter(isFirstOf('write two.txt'));
     assert.deepEqual(
       attempts.map(({ last }) => last.includes('# The attempt before failed\nthe disk is on holiday')),
       [false, true, true],
@@ -204,7 +212,10 @@ describe('plans', function () {
     assert.ok(events.some((event) => event.type === 'turn-ended' && event.status === 'failed'));
     assert.match((await session.transcript()).messages.at(-1)?.text ?? '', /without an answer: Step 2 failed 3 times/);
     assert.equal((await session.info()).status, 'active');
-    assert.deepEqual((await planOf(session))?.map(({ status }) => status), ['completed', 'failed', 'pending']);
+    assert.deepEqual(
+      (await planOf(session))?.map(({ status }) => status),
+      ['completed', 'failed', 'pending'],
+    );
 
     isBroken = false;
     const again = world.model.requests.length;
@@ -225,6 +236,34 @@ describe('plans', function () {
     ]);
   });
 
+  it('[T05] a step that a person skips is skipped, and not completed: nothing runs it, and the plan goes on', async () => {
+    playTeam(world.model, { files: ['a.txt', 'b.txt'] });
+    const from = world.model.requests.length;
+    const session = await world.copilot.create({
+      mode: 'planning-control',
+      config: { approvals: { beforeStep: true } },
+    });
+    const { id } = await session.send('write two files');
+    for (const decision of ['skip', 'approve']) {
+      const requestId = await until('a request', async () => (await session.info()).pendingApprovals[0]?.id);
+      const payload = { requestId, decision, by: 'ada' };
+      await world.temporal.workflow.getHandle(session.id).executeUpdate('decide', { args: [payload] });
+    }
+    const turn = await until('the end', async () => {
+      const now = await session.awaitTurn(id);
+      return now.status === 'completed' ? now : undefined;
+    });
+    assert.deepEqual(
+      turn.steps.map(({ status, attempts }) => [status, attempts]),
+      [
+        ['skipped', 0],
+        ['completed', 1],
+      ],
+    );
+    assert.deepEqual(turn.artifacts, ['b.txt']);
+    assert.ok(!callsOf(world.model).slice(from).includes('step write a.txt'));
+  });
+
   it('[T09] a planned turn leaves its answer, its files, and reports of plan, cost and time in the workspace; usage is by agent and model', async () => {
     playTeam(world.model, { files: ['a.txt', 'b.txt'], answer: 'both files are written', delayMs: 150 });
     const session = await world.copilot.create({ team: 'priced', mode: 'planning-control' });
@@ -243,7 +282,10 @@ describe('plans', function () {
     assert.equal(usageByAgent['engineer/scripted']?.modelCalls, 4);
     assert.equal(usageByAgent['engineer/tools']?.toolCalls, 2);
     const usages = Object.values(usageByAgent);
-    const dollars = usages.reduce((sum, { inputTokens, outputTokens }) => sum + (2 * inputTokens + 10 * outputTokens) / 1e6, 0);
+    const dollars = usages.reduce(
+      (sum, { inputTokens, outputTokens }) => sum + (2 * inputTokens + 10 * outputTokens) / 1e6,
+      0,
+    );
     assert.ok(dollars > 0);
     assert.ok(Math.abs((cost ?? 0) - dollars) < 1e-12, `info says ${cost}, its usage costs ${dollars}`);
     assert.equal(turn.cost, cost);

@@ -53,11 +53,10 @@ describe('routing', function () {
       const from = world.model.requests.length;
       const session = await world.copilot.create();
       const turn = await session.send('hello');
-      assert.deepEqual([turn.status, turn.route, turn.routeReason], [
-        'completed',
-        'one-shot',
-        'it is one thing (repaired)',
-      ]);
+      assert.deepEqual(
+        [turn.status, turn.route, turn.routeReason],
+        ['completed', 'one-shot', 'it is one thing (repaired)'],
+      );
       assert.deepEqual(callsOf(world.model).slice(from), ['routing', 'routing', 'one-shot']);
       const [, repair, answer] = world.model.requests.slice(from);
       assert.ok(repair && answer);
@@ -71,7 +70,7 @@ describe('routing', function () {
       ['hello there', 'one-shot'],
       ['First read the notes, then write a report.', 'planned'],
       ['Mind. The. Gap. Please.', 'planned'],
-      [`${'word '.repeat(51)}`, 'planned'],
+      ['word '.repeat(51), 'planned'],
     ] as const) {
       const unusable = { json: { ...DECISION, primaryAgent: 'wizard' } };
       const left: ScriptedReply[] = [{ text: '{"route":' }, unusable];
@@ -178,7 +177,8 @@ describe('routing', function () {
   it('[T03] a router that asks on and on has to do with three answers', async () => {
     playTeam(world.model, {
       answer: 'my best guess',
-      instead: ({ phase, last }) => (phase === 'routing' ? ask(`Question ${last.split('You asked').length}?`) : undefined),
+      instead: ({ phase, last }) =>
+        phase === 'routing' ? ask(`Question ${last.split('You asked').length}?`) : undefined,
     });
     const session = await world.copilot.create();
     let turn = await session.send('do it');
@@ -188,12 +188,10 @@ describe('routing', function () {
       turn = await session.send(`answer ${number}`);
     }
     assert.deepEqual(questions, ['Question 1?', 'Question 2?', 'Question 3?']);
-    assert.deepEqual([turn.id, turn.status, turn.route, turn.reply], [
-      'turn-1',
-      'completed',
-      'one-shot',
-      'my best guess',
-    ]);
+    assert.deepEqual(
+      [turn.id, turn.status, turn.route, turn.reply],
+      ['turn-1', 'completed', 'one-shot', 'my best guess'],
+    );
     assert.equal(turn.routeReason, 'unclear; it was asked back 3 times already');
     assert.deepEqual(await conversation(session), [
       ['user', 'do it'],

@@ -1,12 +1,10 @@
-/** Agents at work: hand-offs, tools side by side, steps side by side, and work that moves to the next run. */
+/** Agents at work: hand-offs, tools side by side, steps side by side. Real server, real worker process. */
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { defaultPayloadConverter } from '@temporalio/common';
-import type { RunToolInput } from '../../../src/contracts/activities.ts';
 import type { SessionHandle } from '../../../src/index.ts';
 import { collect, isTurnEnd } from '../../helpers/client.ts';
-import { fullHistory, type HistoryEvent, until } from '../../helpers/history.ts';
+import { fullHistory, toolCallsIn } from '../../helpers/history.ts';
 import type { ScriptedReply } from '../../helpers/model-server.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
 import { callsOf, playTeam, readCall, type ScriptedCall } from '../../helpers/team-script.ts';
@@ -22,8 +20,7 @@ const PATIENT = {
 };
 
 const call = (name: string, args: object = {}): ScriptedReply => ({ toolCalls: [{ name, arguments: args }] });
-const report = (status: 'done' | 'failed', summary: string): ScriptedReply =>
-  call('report_step', { status, summary });
+const report = (status: 'done' | 'failed', summary: string): ScriptedReply => call('report_step', { status, summary });
 
 describe('agents at work', function () {
   this.timeout(180_000);
@@ -84,7 +81,9 @@ describe('agents at work', function () {
         instead: (request) => {
           if (request.phase !== 'one-shot' && request.phase !== 'step') return undefined;
           if (!request.last.includes('no more are allowed'))
-            return call(agentOf(request) === 'writer' ? 'transfer_to_engineer' : 'transfer_to_writer', { reason: 'you' });
+            return call(agentOf(request) === 'writer' ? 'transfer_to_engineer' : 'transfer_to_writer', {
+              reason: 'you',
+            });
           return request.phase === 'step' ? report('done', 'I did it myself') : { text: 'I did it myself' };
         },
       });
@@ -114,7 +113,10 @@ describe('agents at work', function () {
     const from = world.model.requests.length;
     const session = await world.copilot.create({ team: 'relay', mode: 'one-shot' });
     assert.equal((await session.send('plan it')).status, 'completed');
-    assert.match(since(from)[1]?.last ?? '', /^There is no tool "transfer_to_planner" here\. Tools: .*transfer_to_engineer/);
+    assert.match(
+      since(from)[1]?.last ?? '',
+      /^There is no tool "transfer_to_planner" here\. Tools: .*transfer_to_engineer/,
+    );
     assert.deepEqual(await handovers(session), []);
   });
 
@@ -124,7 +126,12 @@ describe('agents at work', function () {
       playTeam(world.model, {
         instead: ({ lastRole }) =>
           lastRole === 'user'
-            ? { toolCalls: ['x', 'y', 'z'].map((name) => ({ name: 'fetch_url', arguments: { url: meeting.url(name) } })) }
+            ? {
+                toolCalls: ['x', 'y', 'z'].map((name) => ({
+                  name: 'fetch_url',
+                  arguments: { url: meeting.url(name) },
+                })),
+              }
             : undefined,
       });
       const from = world.model.requests.length;
@@ -142,7 +149,7 @@ describe('agents at work', function () {
           ['tool', 'z'],
         ],
       );
-      const shown = (await fullHistory(world.temporal, session.id)).filter(isToolCall).map(summaryOf);
+      const shown = toolCallsIn(await fullHistory(world.temporal, session.id)).map(({ summary }) => summary);
       assert.deepEqual(
         shown,
         ['x', 'y', 'z'].map((name) => `turn 1 · fetch_url ${meeting.url(name)}`),
@@ -176,7 +183,7 @@ describe('agents at work', function () {
     assert.match(answers[0] ?? '', /outside\.txt/);
     assert.match(answers[1] ?? '', /inside\.txt/);
     assert.match(answers[2] ?? '', /There is no tool "no_such_tool" here/);
-    const shown = (await fullHistory(world.temporal, session.id)).filter(isToolCall).map(summaryOf);
+    const shown = toolCallsIn(await fullHistory(world.temporal, session.id)).map(({ summary }) => summary);
     assert.deepEqual(shown, [
       'turn 1 · step 1 · write_file ../outside.txt no',
       'turn 1 · step 1 · write_file inside.txt yes',
@@ -212,7 +219,8 @@ describe('agents at work', function () {
     const at = (file: string): number => started.get(`write ${file}`) ?? Number.NaN;
     // A step takes two calls of 500 ms: what begins within the first of them runs beside it.
     for (const file of ['b.txt', 'c.txt']) assert.ok(Math.abs(at(file) - at('a.txt')) < 500, `${file} waited`);
-    for (const file of ['a.txt', 'b.txt', 'c.txt']) assert.ok(at('d.txt') - at(file) >= 1_000, `d.txt did not wait for ${file}`);
+    for (const file of ['a.txt', 'b.txt', 'c.txt'])
+      assert.ok(at('d.txt') - at(file) >= 1_000, `d.txt did not wait for ${file}`);
   });
 
   it('of steps side by side one fails: the others are kept, and continue runs only that one again', async () => {
@@ -223,7 +231,9 @@ describe('agents at work', function () {
         if (phase === 'planning') return SIDE_BY_SIDE;
         if (isBroken && task === 'write b.txt') return report('failed', 'no ink');
         // Longer than all attempts of the one that fails.
-        return task === 'write a.txt' && lastRole === 'tool' ? { ...report('done', 'a is written'), delayMs: 1_500 } : undefined;
+        return task === 'write a.txt' && lastRole === 'tool'
+          ? { ...report('done', 'a is written'), delayMs: 1_500 }
+          : undefined;
       },
     });
     const session = await world.copilot.create({ mode: 'planning-control' });
@@ -253,162 +263,7 @@ describe('agents at work', function () {
       'answer',
     ]);
   });
-
-  for (const mode of ['planning-control', 'one-shot'] as const) {
-    it(`${mode === 'one-shot' ? 'a direct answer' : 'a step'} of many rounds goes on in the next run where it was: same answer, every call made once, every key used once`, async () => {
-      playRounds(ROUNDS);
-      const from = world.model.requests.length;
-      const [short, long] = await Promise.all(
-        [40, 10_000].map(async (historyLimit) => {
-          const session = await world.copilot.create({ team: 'patient', mode, config: { historyLimit } });
-          return { session, turn: await session.send(`limit ${historyLimit}`) };
-        }),
-      );
-      assert.ok(short && long);
-      const { runs } = await short.session.info();
-      assert.ok(runs >= 4, `${ROUNDS} rounds took only ${runs} runs`);
-      assert.equal((await long.session.info()).runs, 1);
-      for (const { turn } of [short, long]) assert.equal(turn.status, 'completed');
-      const told = ({ turn: { reply, steps, artifacts, usage } }: typeof short) => ({ reply, steps, artifacts, usage });
-      assert.deepEqual({ ...told(short), usage: null }, { ...told(long), usage: null });
-      assert.equal(short.turn.usage.modelCalls, long.turn.usage.modelCalls);
-
-      const seen = ([short, long] as const).map((_, index) => {
-        const name = index === 0 ? 'limit 40' : 'limit 10000';
-        const requests = since(from).filter(({ messages }) => messages.some(([, text]) => text.endsWith(name) || text.includes(`${name}\n`)));
-        return requests.map(({ phase, messages }) => JSON.stringify([phase, messages]).replaceAll(name, 'limit'));
-      });
-      assert.deepEqual(seen[0], seen[1], 'the models of both heard the same');
-      assert.equal(new Set(seen[0]).size, seen[0]?.length);
-
-      const keys = (await fullHistory(world.temporal, short.session.id)).filter(isToolCall).map(keyOf);
-      assert.equal(keys.length, ROUNDS);
-      assert.equal(new Set(keys).size, ROUNDS);
-      assert.deepEqual(
-        keys,
-        (await fullHistory(world.temporal, long.session.id)).filter(isToolCall).map(keyOf),
-      );
-    });
-  }
-
-  it('steps side by side move together, also when the worker is killed then', async () => {
-    const steps = ['a', 'b'].map((name, index) => ({
-      agent: 'engineer',
-      task: `write part ${name}`,
-      notes: '',
-      alongside: index === 1,
-    }));
-    playRounds(12, { json: { steps } }, 50);
-    const session = await world.copilot.create({
-      team: 'patient',
-      mode: 'planning-control',
-      config: { historyLimit: 40 },
-    });
-    const sent = await session.send('write two parts', { wait: false });
-    await until('the second run', async () => (await session.info()).runs >= 2);
-    await Promise.all(world.workers.splice(0).map((worker) => worker.kill()));
-    await world.startWorker();
-    const turn = await session.awaitTurn(sent.id);
-    assert.equal(turn.status, 'completed');
-    assert.deepEqual(
-      turn.steps.map(({ status, attempts, summary }) => [status, attempts, summary]),
-      [
-        ['completed', 1, '12 rounds'],
-        ['completed', 1, '12 rounds'],
-      ],
-    );
-    const keys = (await fullHistory(world.temporal, session.id)).filter(isToolCall).map(keyOf);
-    assert.equal(keys.length, 24);
-    assert.equal(new Set(keys).size, 24);
-  });
-
-  it('a step that reads more than a session can carry forgets its oldest results, and goes on in the next run', async () => {
-    const size = 24_000;
-    playTeam(world.model, {
-      files: ['a.txt'],
-      instead: ({ phase, messages }) => {
-        if (phase !== 'step') return undefined;
-        const round = messages.filter(([role]) => role === 'assistant').length;
-        if (round === 0) return call('write_file', { path: 'big.txt', content: 'b'.repeat(size) });
-        if (round > 20) return report('done', 'all read');
-        return { toolCalls: Array.from({ length: 5 }, () => ({ name: 'read_file', arguments: { path: 'big.txt' } })) };
-      },
-    });
-    const from = world.model.requests.length;
-    const session = await world.copilot.create({
-      team: 'patient',
-      mode: 'planning-control',
-      config: { historyLimit: 40 },
-    });
-    const turn = await session.send('read a lot');
-    assert.deepEqual([turn.status, turn.steps[0]?.summary, turn.steps[0]?.attempts], ['completed', 'all read', 1]);
-    const history = await fullHistory(world.temporal, session.id);
-    assert.equal(history.filter(isToolCall).length, 101);
-    const starts = history.flatMap(({ workflowExecutionStartedEventAttributes: started }) =>
-      started ? [started.input?.payloads?.[0]?.data?.length ?? 0] : [],
-    );
-    assert.ok(starts.length > 3, `${starts.length} runs`);
-    for (const bytes of starts) assert.ok(bytes < 512 * 1024, `a run was started with ${bytes} bytes`);
-    const last = since(from).filter(({ phase }) => phase === 'step').at(-1);
-    const results = (last?.messages ?? []).filter(([role]) => role === 'tool').map(([, text]) => text);
-    assert.equal(results.length, 101);
-    assert.match(results[1] ?? '', /^\[Left out, since there was too much to read\./);
-    for (const text of results.slice(-5)) assert.ok(text.length >= size, 'the newest results are whole');
-  });
-
-  it('a step that is too long for its model forgets what it has read before, once, and goes on', async () => {
-    let refused = 0;
-    playTeam(world.model, {
-      files: ['a.txt'],
-      instead: ({ phase, messages }) => {
-        if (phase !== 'step') return undefined;
-        const results = messages.filter(([role]) => role === 'tool').map(([, text]) => text);
-        if (results.length === 0) return call('write_file', { path: 'a.txt', content: 'c'.repeat(200) });
-        if (results.length < 4) return call('read_file', { path: 'a.txt' });
-        if (results.slice(1, 3).every((text) => text.startsWith('[Left out'))) return report('done', 'it fits');
-        refused += 1;
-        return { status: 400, error: { code: 'context_length_exceeded', message: 'too long' } };
-      },
-    });
-    const session = await world.copilot.create({ mode: 'planning-control' });
-    const turn = await session.send('write');
-    assert.deepEqual([turn.status, turn.steps[0]?.summary, refused], ['completed', 'it fits', 1]);
-    assert.equal(turn.usage.toolCalls, 4);
-  });
-
-  const ROUNDS = 20;
-
-  /** Each step and direct answer writes a file in each of so many rounds, then ends. */
-  function playRounds(rounds: number, planned?: ScriptedReply, delayMs = 0): void {
-    playTeam(world.model, {
-      files: ['a.txt'],
-      answer: 'all rounds are done',
-      instead: ({ phase, task, messages }) => {
-        if (phase === 'planning') return planned;
-        if (phase !== 'step' && phase !== 'one-shot') return undefined;
-        const round = messages.filter(([role]) => role === 'tool').length + 1;
-        if (round > rounds) return phase === 'step' ? report('done', `${rounds} rounds`) : undefined;
-        const path = `${task.replaceAll(/\W/g, '-')}${round}.txt`;
-        return { delayMs, ...call('write_file', { path, content: `round ${round}` }) };
-      },
-    });
-  }
 });
-
-function isToolCall({ activityTaskScheduledEventAttributes: scheduled }: HistoryEvent): boolean {
-  return scheduled?.activityType?.name === 'runTool';
-}
-
-function summaryOf({ userMetadata }: HistoryEvent): string {
-  return userMetadata?.summary ? defaultPayloadConverter.fromPayload<string>(userMetadata.summary) : '';
-}
-
-/** Idempotency key of a tool call, without the session. */
-function keyOf({ activityTaskScheduledEventAttributes: scheduled }: HistoryEvent): string {
-  const [payload] = scheduled?.input?.payloads ?? [];
-  assert.ok(payload);
-  return defaultPayloadConverter.fromPayload<RunToolInput>(payload).key;
-}
 
 /** A web server that answers only when so many requests are there. */
 async function startMeeting(count: number): Promise<{ url: (path: string) => string; close: () => Promise<void> }> {

@@ -10,6 +10,8 @@ import type { World } from '../../helpers/world.ts';
 /** US dollars for a million tokens: one token of each kind costs a dollar. */
 const PRICES = { scripted: { input: 1_000_000, output: 1_000_000 } };
 const CALLS = 6;
+/** About 400 tokens with each call. */
+const TALK = 'word '.repeat(400);
 
 describe('[H06] budgets', function () {
   this.timeout(180_000);
@@ -31,7 +33,7 @@ describe('[H06] budgets', function () {
         const written = messages.filter(([role]) => role === 'tool').length % CALLS;
         const isDone = messages.at(-1)?.[0] === 'tool' && written === 0;
         if (phase !== 'one-shot' || isDone) return undefined;
-        return { ...calling(['write_file', { path: `${written}.txt`, content: 'x' }]), delayMs };
+        return { ...calling(['write_file', { path: `${written}.txt`, content: 'x' }]), text: TALK, delayMs };
       },
     });
   }
@@ -162,7 +164,7 @@ describe('[H06] budgets', function () {
   it('belongs to one turn: the next begins at nothing', async () => {
     play();
     const [session, turn] = await start({ toolCalls: 5 });
-    await decideNext(session, 'raise', { limit: 6 });
+    await decideNext(session, 'raise', { limit: 7 });
     assert.equal((await session.awaitTurn(turn.id)).status, 'completed');
     play();
     const next = await session.send('again');

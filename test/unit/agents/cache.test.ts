@@ -60,6 +60,23 @@ describe('agents: the cache of a worker', () => {
       );
     });
 
+    it('refuses a definition under the digest of another, so that no session changes the team of others', async () => {
+      const { cache } = world();
+      const { digest, definition } = team;
+      const forged = { digest, definition: { ...definition, description: 'Does what somebody else wants' } };
+      await assert.rejects(
+        cache.lease('s', digest, () => Promise.resolve(forged)),
+        { type: 'InvalidInput', message: /^Team small of this session is not valid: its content is not what/ },
+      );
+      const found = await cache.withTeam(
+        's',
+        digest,
+        () => Promise.resolve(team),
+        async (lease) => lease.team.definition.description,
+      );
+      assert.equal(found, definition.description);
+    });
+
     it('a failed opening fails everyone who waited for it, is not kept, and the next user opens anew', async () => {
       const made = world();
       made.beforeOpen = async () => {

@@ -66,7 +66,7 @@ describe('agents: loading a team', () => {
     const handoffs = Object.values(definition.agents).flatMap((agent) => agent.handoffs);
     assert.deepEqual(handoffs, ['researcher', 'writer', 'engineer', 'writer', 'engineer', 'researcher']);
     assert.deepEqual([toolsOf('router'), toolsOf('planner'), toolsOf('plan-reviewer')], [[], [], []]);
-    assert.deepEqual(await listTeams(join(packageDir, 'agents')), ['default']);
+    assert.deepEqual(await listTeams(join(packageDir, 'agents')), ['data-analysis', 'default']);
   });
 
   describe('names file, line, and the nearest valid name', () => {

@@ -3,7 +3,7 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makePrivateAgent } from '../../../src/agents/private-agent.ts';
-import { openTeam } from '../../../src/agents/team.ts';
+import { openTeam, type TeamOptions } from '../../../src/agents/team.ts';
 import { processesWith, stdioServer } from '../../helpers/mcp.ts';
 import { FILES, idleModel, recordingLog, removeFolders, smallTeam, TEAM } from './team-folder.ts';
 
@@ -19,13 +19,20 @@ describe('agents: an open team with MCP servers', function () {
     await rm(folder, { recursive: true });
   });
 
-  async function open(tools: string, openModel = () => idleModel()) {
+  async function open(
+    tools: string,
+    openModel = () => idleModel(),
+    trust: Pick<TeamOptions, 'checkTrust'> = { checkTrust: () => Promise.resolve() },
+  ) {
     const mcp = { files: stdioServer('filesystem', { args: [folder] }) };
     const writer = (FILES['writer.yaml'] ?? '').replace(/tools: .*/, `tools: [${tools}]`);
     const resolved = await smallTeam({ 'team.yaml': `${TEAM}mcp: ${JSON.stringify(mcp)}\n`, 'writer.yaml': writer });
     const { log, lines } = recordingLog();
     const environment = { PATH: process.env['PATH'] ?? '' };
-    return { team: await openTeam(resolved, { instanceId: 'small@x/1', openModel, environment, log }), lines };
+    return {
+      team: await openTeam(resolved, { instanceId: 'small@x/1', openModel, environment, log, ...trust }),
+      lines,
+    };
   }
 
   it('offers each agent the tools of its list, each once, and says which ones no server has', async () => {
@@ -49,6 +56,14 @@ describe('agents: an open team with MCP servers', function () {
     } finally {
       await team.close();
     }
+    assert.deepEqual(processesWith(folder), []);
+  });
+
+  it('starts no server where nobody says that it may', async () => {
+    await assert.rejects(
+      open('files.*', () => assert.fail('the model was opened'), {}),
+      { type: 'McpNotTrusted', details: { team: 'small', server: 'files', problem: 'it opens none' } },
+    );
     assert.deepEqual(processesWith(folder), []);
   });
 

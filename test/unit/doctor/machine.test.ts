@@ -7,6 +7,7 @@ import { checkDisk, checkFolders } from '../../../src/doctor/folders.ts';
 import { checkServerProgram } from '../../../src/doctor/server-program.ts';
 import { checkTeams } from '../../../src/doctor/teams.ts';
 import { checkNode, isAtLeast } from '../../../src/doctor/tools.ts';
+import { writeTeam } from '../../helpers/own-team.ts';
 import { isolatedConfig, temporaryFolder } from '../../helpers/server.ts';
 
 describe('the machine, as doctor sees it', () => {
@@ -117,5 +118,53 @@ describe('the machine, as doctor sees it', () => {
     );
     assert.match(checks[0]?.detail ?? '', /^broken\/team\.yaml:\d+: /);
     assert.match(checks[0]?.hint ?? '', /^Correct .*agents\/broken\/team\.yaml, line \d+, then: copilot doctor$/);
+  });
+
+  it('finds the programs and variables that MCP servers need, and what is missing of them', async () => {
+    await program('notes-server', 'not to be run');
+    const agentsDir = join(home, 'agents');
+    const headers = { authorization: 'Bearer ${NOTES_TOKEN}' };
+    await writeTeam(agentsDir, 'notes', {
+      team: {
+        mcp: {
+          notes: { command: 'notes-server', args: ['--all'] },
+          absent: { command: 'no-such-program-anywhere' },
+          file: { command: join(home, 'bin/notes-server') },
+          folder: { command: join(home, 'bin') },
+          elsewhere: { command: 'notes-server', env: { PATH: '/nowhere' } },
+          web: { url: 'https://notes.example.org/mcp?key=secret' },
+          token: { url: 'https://notes.example.org/mcp', headers },
+        },
+      },
+    });
+    const variables = { COPILOT_AGENTS_DIR: agentsDir, PATH: join(home, 'bin') };
+    const config = isolatedConfig(home, variables);
+    const { checks } = await checkTeams(config);
+    assert.deepEqual(
+      checks.slice(1).map(({ check, status, detail }) => [check, status, detail]),
+      [
+        ['mcp notes/notes', 'ok', join(home, 'bin/notes-server')],
+        ['mcp notes/absent', 'missing', 'no-such-program-anywhere is not on PATH'],
+        ['mcp notes/file', 'ok', join(home, 'bin/notes-server')],
+        ['mcp notes/folder', 'missing', `${join(home, 'bin')} is no program that can be run`],
+        ['mcp notes/elsewhere', 'missing', 'notes-server is not on PATH'],
+        ['mcp notes/web', 'ok', 'https://notes.example.org, not asked'],
+        [
+          'mcp notes/token',
+          'missing',
+          'MCP server "token" of team notes cannot be opened by this worker: headers.authorization needs the environment variable NOTES_TOKEN, which it does not have; set it and start the worker again.',
+        ],
+      ],
+    );
+    const trusting = await checkTeams(
+      isolatedConfig(home, { ...variables, NOTES_TOKEN: 'x', COPILOT_TRUST_TEAMS: '1' }),
+    );
+    assert.deepEqual(
+      trusting.checks.slice(-2).map(({ check, status, hint }) => [check, status, hint]),
+      [
+        ['mcp notes/token', 'ok', null],
+        ['mcp trust', 'warning', 'unset COPILOT_TRUST_TEAMS'],
+      ],
+    );
   });
 });

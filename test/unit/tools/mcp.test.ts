@@ -7,6 +7,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { CopilotError } from '../../../src/contracts/errors.ts';
 import type { McpServer } from '../../../src/contracts/team.ts';
 import { McpServers } from '../../../src/tools/mcp.ts';
 import { isRunning, processesWith, serverScript, startHttpServer, stdioServer } from '../../helpers/mcp.ts';
@@ -139,9 +140,9 @@ describe('tools: MCP servers', function () {
   it('does not open without a variable that it needs: the error names team, server and variable', async () => {
     const env = { KEY: 'Bearer ${MISSING_TOKEN}' };
     await assert.rejects(open({ everything: stdioServer('everything', { env }) }), {
-      type: 'Internal',
+      type: 'McpNotConfigured',
       message:
-        'Team small, MCP server "everything": env.KEY needs the environment variable MISSING_TOKEN, which this worker does not have. Set it and start the worker again.',
+        'MCP server "everything" of team small cannot be opened by this worker: env.KEY needs the environment variable MISSING_TOKEN, which it does not have; set it and start the worker again.',
     });
     await assert.rejects(open({ web: { url: 'http://127.0.0.1:9/mcp', headers: { authorization: '${toString}' } } }), {
       message: /headers\.authorization needs the environment variable toString/,
@@ -159,9 +160,13 @@ describe('tools: MCP servers', function () {
     const broken = { command: process.execPath, args: ['-e', 'console.error("no such database"); process.exit(1)'] };
     const error = await open({ good: stdioServer('filesystem', { args: [folder, mark] }), broken }).then(
       () => assert.fail('it opened'),
-      (caught: Error) => caught,
+      (caught: CopilotError) => caught,
     );
-    assert.match(error.message, /^MCP server "broken" of team small does not start: .+ \(no such database\)$/);
+    assert.deepEqual([error.type, error.retryable], ['McpUnavailable', true]);
+    assert.match(
+      error.message,
+      /^MCP server "broken" of team small does not start: .+ \(no such database\)\. See to it/,
+    );
     assert.deepEqual(processesWith(mark), []);
     await assert.rejects(open({ absent: { command: 'no-such-program-anywhere' } }), /does not start: spawn .+ ENOENT/);
     const silent = { command: process.execPath, args: ['-e', 'setInterval(() => 0, 1e6)', mark], startTimeoutMs: 300 };

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFile, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { packageDir } from '../../../src/config.ts';
-import { type Chart, readChart } from '../../helpers/svg.ts';
+import { readChart } from '../../helpers/svg.ts';
 import type { ToolWorld } from './tool-world.ts';
 import { createToolWorld } from './tool-world.ts';
 
@@ -115,7 +115,11 @@ describe('plot_chart', function () {
       );
       for (const [index, { from, to, y }] of bars.entries()) {
         const isLast = index === bars.length - 1;
-        assert.equal(y, rows.filter(({ high }) => high >= from && (high < to || (isLast && high <= to))).length, `${from}`);
+        assert.equal(
+          y,
+          rows.filter(({ high }) => high >= from && (high < to || (isLast && high <= to))).length,
+          `${from}`,
+        );
       }
     });
 
@@ -181,6 +185,7 @@ describe('plot_chart', function () {
     ]);
     assert.equal(answer['rows_left_out'], 2);
     assert.deepEqual(chart.lines, [2]);
+    assert.deepEqual(chart.points, ['2024-02-01: 1.5', '2024-02-02: 2.5']);
   });
 
   it('says how it read dates that could be read in two ways', async () => {
@@ -194,7 +199,10 @@ describe('plot_chart', function () {
 
   it('shows years as years, and negative bars below zero', async () => {
     const { chart } = await draw('year,profit\n2021,5\n2022,-3\n2023,4\n', { chart: 'line', x: 'year', y: ['profit'] });
-    assert.deepEqual(chart.xLabels.filter((year) => /,/.test(year)), []);
+    assert.deepEqual(
+      chart.xLabels.filter((year) => /,/.test(year)),
+      [],
+    );
     assert.ok(chart.xLabels.includes('2022'));
     const bars = await draw(undefined, { chart: 'bar', x: 'year', y: ['profit'] });
     assert.deepEqual(bars.chart.bars, ['2021: 5', '2022: -3', '2023: 4']);
@@ -204,7 +212,10 @@ describe('plot_chart', function () {
   it('draws a single value, equal values, and numbers too large for an axis', async () => {
     assert.deepEqual((await draw('a,b\n1,5\n', { chart: 'line', x: 'a', y: ['b'] })).chart.points, ['1: 5']);
     const flat = await draw('a\n7\n7\n7\n', { chart: 'histogram', x: 'a' });
-    assert.deepEqual((flat.answer['figures'] as { y: number }[]).map(({ y }) => y), [3]);
+    assert.deepEqual(
+      (flat.answer['figures'] as { y: number }[]).map(({ y }) => y),
+      [3],
+    );
     const huge = await draw('a,b\n1,1e999\n2,3\n3,4\n', { chart: 'scatter', x: 'a', y: ['b'] });
     assert.deepEqual(huge.chart.points, ['2: 3', '3: 4']);
     assert.equal(huge.answer['rows_left_out'], 1);
@@ -221,7 +232,10 @@ describe('plot_chart', function () {
   });
 
   it('refuses more bars, points and colours than anyone can see, and says what to do', async () => {
-    const days = Array.from({ length: 6_000 }, (_, index) => `${new Date(index * 86_400_000).toISOString().slice(0, 10)},${index}`);
+    const days = Array.from(
+      { length: 6_000 },
+      (_, index) => `${new Date(index * 86_400_000).toISOString().slice(0, 10)},${index}`,
+    );
     const table = `day,n\n${days.join('\n')}\n`;
     assert.match(
       await refusedFor(table, { chart: 'bar', x: 'day', y: ['n'] }),
@@ -243,10 +257,19 @@ describe('plot_chart', function () {
   it('names the nearest column, and what a column lacks', async () => {
     const table = 'date,rain,weather\n2024-01-01,1,sun\n';
     const tell = (options: object) => refusedFor(table, options);
-    assert.match(await tell({ chart: 'bar', x: 'wether', y: ['rain'] }), /no column "wether"\. Did you mean "weather"\?/);
+    assert.match(
+      await tell({ chart: 'bar', x: 'wether', y: ['rain'] }),
+      /no column "wether"\. Did you mean "weather"\?/,
+    );
     assert.match(await tell({ chart: 'bar', x: 'weather', y: ['rian'] }), /no column "rian"\. Did you mean "rain"\?/);
-    assert.match(await tell({ chart: 'line', x: 'months(date)', y: ['rain'] }), /x knows no "months"\. .*month\(column\)/);
-    assert.match(await tell({ chart: 'line', x: 'date', y: ['rain'], series: 'year(rain)' }), /"rain" of t\.csv has no dates/);
+    assert.match(
+      await tell({ chart: 'line', x: 'months(date)', y: ['rain'] }),
+      /x knows no "months"\. .*month\(column\)/,
+    );
+    assert.match(
+      await tell({ chart: 'line', x: 'date', y: ['rain'], series: 'year(rain)' }),
+      /"rain" of t\.csv has no dates/,
+    );
     assert.match(await tell({ chart: 'bar', x: 'date', y: ['weather'] }), /"weather" of t\.csv has no numbers to draw/);
     assert.match(await tell({ chart: 'scatter', x: 'weather', y: ['rain'] }), /neither numbers nor dates.*bar chart/);
     assert.match(await tell({ chart: 'histogram', x: 'weather' }), /"weather" of t\.csv has no numbers/);
@@ -277,7 +300,8 @@ describe('plot_chart', function () {
   });
 
   it('loads the drawing library only when something is drawn', () => {
-    const hook = 'export const resolve = (name, context, next) => { if (name === "vega") throw new Error("it was loaded"); return next(name, context); };';
+    const hook =
+      'export const resolve = (name, context, next) => { if (name === "vega") throw new Error("it was loaded"); return next(name, context); };';
     const withoutVega = (code: string): string =>
       execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], {
         env: {},

@@ -174,7 +174,12 @@ function described(text: string, output: string, { file }: Profile): Finding {
   if (!answer) throw new CannotDo(`${TOOL} gave no description of the chart: ${text.slice(0, 200)}`);
   const { title, rows, marks, figures } = answer;
   const series = [...new Set(figures.map((figure) => figure.series))];
-  const extremes = series.map((name) => extremesOf(figures.filter((figure) => figure.series === name), name));
+  const extremes = series.map((name) =>
+    extremesOf(
+      figures.filter((figure) => figure.series === name),
+      name,
+    ),
+  );
   const said = extremes.length > 0 && extremes.length <= 4 ? ` ${extremes.join(' ')}` : '';
   return {
     title: `${title} in ${file}`,

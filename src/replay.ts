@@ -1,0 +1,64 @@
+/** Replays histories of sessions on the workflow code of this program: whether it would go on with them as they are. */
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { ServerLink } from './client/connection.ts';
+import { describeSession } from './client/reading.ts';
+import { checkInput } from './client/input.ts';
+import { loadConfig } from './config.ts';
+import { SESSION_WORKFLOW } from './contracts/messages.ts';
+import { copilotUpdatedAt } from './contracts/search-attributes.ts';
+import { SessionId } from './contracts/session.ts';
+import { createDataConverter } from './storage/data-converter.ts';
+import { workflowBundle } from './workflow-bundle.ts';
+
+/** The newest run of one session. */
+export interface Replayed {
+  readonly sessionId: string;
+  readonly runId: string;
+  /** Null where it replays; otherwise what the code would have done differently. */
+  readonly problem: string | null;
+}
+
+export interface ReplayOptions {
+  /** Sessions to replay; default all. */
+  readonly ids?: readonly string[];
+  /** Of all, only those that changed since then. */
+  readonly since?: Date;
+}
+
+/** Histories fetched at a time. */
+const CONCURRENCY = 4;
+const quiet = new DefaultLogger('ERROR', () => {});
+
+/**
+ * Replays one session after another; nothing on the server changes, and no worker is needed.
+ * @throws CopilotError `SessionNotFound`, `InvalidInput`, `ServerUnreachable`
+ */
+export async function* replaySessions({ ids, since }: ReplayOptions): AsyncGenerator<Replayed, void, undefined> {
+  const config = loadConfig();
+  const link = await ServerLink.open({ config });
+  try {
+    const { client } = link;
+    for (const id of ids ?? []) await describeSession(link, checkInput(SessionId, id, 'session id'));
+    const chosen = ids?.map((id) => `WorkflowId = '${id}'`).join(' OR ');
+    const changed = since && `${copilotUpdatedAt.name} >= '${since.toISOString()}'`;
+    const query = [
+      `WorkflowType = '${SESSION_WORKFLOW}'`,
+      "ExecutionStatus != 'ContinuedAsNew'",
+      chosen && `(${chosen})`,
+      changed,
+    ]
+      .filter((part) => part !== undefined)
+      .join(' AND ');
+    const histories = client.workflow.list({ query }).intoHistories({ concurrency: CONCURRENCY });
+    if (!Runtime._instance) Runtime.install({ logger: quiet, shutdownSignals: [] });
+    const options = {
+      workflowBundle: await workflowBundle(config, quiet),
+      dataConverter: createDataConverter(config),
+    };
+    for await (const { workflowId, runId, error } of Worker.runReplayHistories(options, histories)) {
+      yield { sessionId: workflowId, runId, problem: error?.message ?? null };
+    }
+  } finally {
+    await link.close();
+  }
+}

@@ -1,0 +1,367 @@
+/** Sessions whose payloads are encrypted: what the server's database shows, who can read, and what happens without a key. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { CopilotClient } from '../../src/client.ts';
+import type { SessionHandle } from '../../src/index.ts';
+import { findServerProgram } from '../../src/server/binary.ts';
+import { type CodecServer, startCodecServer } from '../../src/storage/codec-server.ts';
+import { runCli } from '../helpers/cli.ts';
+import { collect, fails, isTurnEnd, screen } from '../helpers/client.ts';
+import { until } from '../helpers/history.ts';
+import { isolatedConfig } from '../helpers/server.ts';
+import { playTeam } from '../helpers/team-script.ts';
+import { programEnvironment, type WorkerProcess } from '../helpers/worker.ts';
+import { startWorld, type World } from '../helpers/world.ts';
+
+const newKey = (): string => randomBytes(32).toString('base64');
+const FIRST = `first:${newKey()}`;
+const SECOND = `second:${newKey()}`;
+const OTHER_FIRST = `first:${newKey()}`;
+
+/** A word that stands nowhere else. */
+const secret = (what: string): string => `${what}${randomBytes(6).toString('hex')}`;
+
+function secretsOfSession() {
+  return {
+    message: secret('message'),
+    context: secret('context'),
+    step: secret('plan'),
+    path: secret('path'),
+    argument: secret('argument'),
+    toolOutput: secret('tooloutput'),
+    toolError: secret('toolerror'),
+    report: secret('report'),
+    answer: secret('answer'),
+    error: secret('error'),
+    reason: secret('reason'),
+    correction: secret('correction'),
+  };
+}
+type Secrets = ReturnType<typeof secretsOfSession>;
+
+describe('encryption', function () {
+  this.timeout(240_000);
+  let world: World;
+  let store: string;
+  let keyed: Record<string, string>;
+  let worker: WorkerProcess;
+  let client: CopilotClient;
+
+  before(async () => {
+    world = await startWorld({ workers: 0 });
+    store = join(world.server.homeDir, 'payloads');
+    await mkdir(store);
+    keyed = { COPILOT_ENCRYPTION_KEYS: FIRST, COPILOT_PAYLOAD_STORE: store };
+    worker = await world.startWorker(keyed);
+    client = await connect(keyed);
+  });
+  after(async () => {
+    await client?.close();
+    await world?.stop();
+  });
+
+  async function connect(env: Record<string, string>): Promise<CopilotClient> {
+    const { server } = world;
+    return await CopilotClient.connect({
+      config: isolatedConfig(server.homeDir, env),
+      address: server.address,
+      retryForMs: 15_000,
+    });
+  }
+
+  /** A session with a plan, tools that work and fail, streamed text, a failed turn, and a second run. */
+  async function lived(through: CopilotClient, words: Secrets): Promise<SessionHandle> {
+    play(world, words);
+    const folder = await mkdtemp(join(world.server.homeDir, 'attached-'));
+    await writeFile(join(folder, 'data.txt'), `${words.toolOutput}\n`);
+    const session = await through.create({
+      attach: [join(folder, 'data.txt')],
+      // Large enough for the payload store.
+      context: { [`${words.context}key`]: `${words.context} ${'x'.repeat(140_000)}` },
+      config: { historyLimit: 50 },
+    });
+    await session.setContext('more', words.context);
+    const turn = await session.send(words.message);
+    assert.equal(turn.status, 'completed', JSON.stringify(turn.error));
+    assert.match(turn.reply, new RegExp(words.answer));
+    const failed = await session.send(words.error);
+    assert.equal(failed.status, 'failed');
+    assert.match(failed.error?.message ?? '', new RegExp(words.error));
+    await session.suspend({ reason: words.reason });
+    await session.continue();
+    await session.send(words.correction);
+    return session;
+  }
+
+  /** Everything that the server has written to its database, and what lies in the payload store. */
+  async function databaseBytes(): Promise<Buffer> {
+    const names = (await readdir(world.server.homeDir)).filter((name) => /^(temporal\.db|server\.log)/.test(name));
+    assert.ok(names.includes('temporal.db') && names.includes('temporal.db-wal'), names.join());
+    return Buffer.concat(await Promise.all(names.map((name) => readFile(join(world.server.homeDir, name)))));
+  }
+
+  async function storeBytes(): Promise<Buffer> {
+    const entries = await readdir(store, { recursive: true, withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile());
+    assert.ok(files.length > 0, 'nothing is in the payload store');
+    return Buffer.concat(await Promise.all(files.map(({ parentPath, name }) => readFile(join(parentPath, name)))));
+  }
+
+  it('[R09] encryption on: no plain text of message, context or tool output in the server’s database; Web UI and CLI read through the codec server; a wrong key is a clear error; keys rotate', async () => {
+    const words = secretsOfSession();
+    const session = await lived(client, words);
+    const [database, stored] = [await databaseBytes(), await storeBytes()];
+    assert.deepEqual(found(database, words), []);
+    assert.deepEqual(found(stored, words), []);
+    await readersSee(session, words);
+    await wrongKeysAreTold(session);
+    await keysRotate(session, words);
+    assert.deepEqual(found(await databaseBytes(), words), []);
+  });
+
+  async function readersSee(session: SessionHandle, words: Secrets): Promise<void> {
+    const { conversation } = await session.transcript().then((page) => ({ conversation: JSON.stringify(page) }));
+    assert.ok(conversation.includes(words.message) && conversation.includes(words.answer), conversation);
+    const shown = await runCli(['transcript', session.id], programEnvironment(world.server, keyed));
+    assert.equal(shown.code, 0, shown.stderr);
+    assert.ok(shown.stdout.includes(words.answer), shown.stdout);
+    const listed = await client.list();
+    assert.ok(listed.sessions.some(({ id }) => id === session.id));
+    const codec = await startCodecServer(isolatedConfig(world.server.homeDir, keyed), {
+      origins: [world.server.uiUrl],
+      token: 'open sesame',
+    });
+    try {
+      await temporalReads(codec, session, words);
+      await webUiReads(codec, session, words);
+    } finally {
+      await codec.close();
+    }
+  }
+
+  /** With Temporal's own command. */
+  async function temporalReads({ url }: CodecServer, session: SessionHandle, words: Secrets): Promise<void> {
+    const show = async (...flags: string[]): Promise<string> => {
+      const program = await findServerProgram(isolatedConfig(world.server.homeDir), () => undefined);
+      const runId = await firstRunId(session);
+      const args = ['workflow', 'show', '--workflow-id', session.id, '--run-id', runId, '--output', 'json'];
+      const env = { HOME: world.server.homeDir, TEMPORAL_ADDRESS: world.server.address };
+      const { stdout } = await promisify(execFile)(program, [...args, ...flags], { env, maxBuffer: 2 ** 28 });
+      return stdout;
+    };
+    assert.deepEqual(found(Buffer.from(await show()), words), []);
+    const shown = await show('--codec-endpoint', url, '--codec-auth', 'Bearer open sesame');
+    const early = ['message', 'context', 'step', 'path', 'argument', 'toolOutput', 'toolError', 'report'];
+    assert.deepEqual(found(Buffer.from(shown), words).slice(0, early.length), early);
+  }
+
+  async function firstRunId(session: SessionHandle): Promise<string> {
+    const handle = world.temporal.workflow.getHandle(session.id);
+    const { events } = await handle.fetchHistory();
+    return events?.[0]?.workflowExecutionStartedEventAttributes?.firstExecutionRunId ?? '';
+  }
+
+  /** As a browser asks: with the page's origin, after a preflight. */
+  async function webUiReads({ url }: CodecServer, session: SessionHandle, words: Secrets): Promise<void> {
+    const runId = await firstRunId(session);
+    const history = await fetch(
+      `${world.server.uiUrl}/api/v1/namespaces/default/workflows/${session.id}/history?execution.runId=${runId}`,
+    );
+    const page = (await history.json()) as { history: { events: object[] } };
+    const payloads = payloadsIn(page);
+    assert.ok(payloads.length > 10, `${payloads.length} payloads`);
+    const origin = new URL(world.server.uiUrl).origin;
+    const preflight = await fetch(`${url}/decode`, {
+      method: 'OPTIONS',
+      headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'x-namespace' },
+    });
+    assert.equal(preflight.status, 204);
+    assert.equal(preflight.headers.get('access-control-allow-origin'), origin);
+    const decoded = await fetch(`${url}/decode`, {
+      method: 'POST',
+      headers: {
+        origin,
+        authorization: 'Bearer open sesame',
+        'content-type': 'application/json',
+        'x-namespace': 'default',
+      },
+      body: JSON.stringify({ payloads }),
+    });
+    assert.equal(decoded.status, 200, await decoded.clone().text());
+    const withoutToken = await fetch(`${url}/decode`, { method: 'POST', body: JSON.stringify({ payloads }) });
+    assert.equal(withoutToken.status, 401);
+    const { payloads: plain } = (await decoded.json()) as { payloads: { data: string }[] };
+    const text = plain.map(({ data }) => Buffer.from(data, 'base64').toString()).join('\n');
+    for (const word of [words.message, words.context, words.toolOutput, words.path]) assert.ok(text.includes(word), word);
+  }
+
+  async function wrongKeysAreTold(session: SessionHandle): Promise<void> {
+    const cases = [
+      [{}, /key "first" is needed to read this, and none is set/],
+      [{ COPILOT_ENCRYPTION_KEYS: SECOND }, /key "first" is needed to read this, and only "second" is set/],
+      [{ COPILOT_ENCRYPTION_KEYS: OTHER_FIRST }, /encrypted with another key of that id/],
+    ] as const;
+    for (const [keys, message] of cases) {
+      const stranger = await connect({ ...keys, COPILOT_PAYLOAD_STORE: store });
+      try {
+        await fails(stranger.session(session.id).transcript(), 'InvalidConfig', message);
+        await fails(stranger.session(session.id).info(), 'InvalidConfig', message);
+        // Lists hold nothing that is encrypted.
+        const { sessions } = await stranger.list();
+        assert.equal(sessions.find(({ id }) => id === session.id)?.status, 'active');
+        const shown = await runCli(['show', session.id], programEnvironment(world.server, { ...keys }));
+        assert.equal(shown.code, 2, shown.stderr);
+        assert.match(shown.stderr, message);
+        assert.ok(![FIRST, SECOND, OTHER_FIRST].some((key) => shown.stderr.includes(key.split(':')[1] ?? '')));
+      } finally {
+        await stranger.close();
+      }
+    }
+    // A message that no worker can read is refused at once, and the session is none the worse for it.
+    const stranger = await connect({ COPILOT_ENCRYPTION_KEYS: `${SECOND},${FIRST}`, COPILOT_PAYLOAD_STORE: store });
+    try {
+      const refused = /the worker cannot read what was sent: key "second" is needed to read this, and only "first" is set/;
+      await fails(stranger.session(session.id).send('hello?'), 'InvalidConfig', refused);
+      await fails(stranger.create({}), 'InvalidConfig', refused);
+      await fails(stranger.session(session.id).transcript(), 'InvalidConfig', /it lacks the first of the keys here/);
+    } finally {
+      await stranger.close();
+    }
+    await until('the worker has said so', async () => /cannot read: .*key \\?"second\\?" is needed/.test(worker.log()));
+    assert.equal((await session.send('still here?')).status, 'completed');
+  }
+
+  async function keysRotate(session: SessionHandle, words: Secrets): Promise<void> {
+    await worker.stop();
+    worker = await world.startWorker({ ...keyed, COPILOT_ENCRYPTION_KEYS: `${SECOND},${FIRST}` });
+    await client.close();
+    client = await connect({ ...keyed, COPILOT_ENCRYPTION_KEYS: `${SECOND},${FIRST}` });
+    const rotated = client.session(session.id);
+    assert.equal((await rotated.send(words.message)).status, 'completed');
+    const fresh = await client.create({ mode: 'one-shot', message: words.message, messageId: 'm1' });
+    await fresh.send(words.message, { messageId: 'm1' });
+    assert.deepEqual(await keyIds(fresh.id), ['second']);
+    assert.ok((await keyIds(session.id)).includes('second'));
+  }
+
+  /** Ids of the keys in the history of a session's present run. */
+  async function keyIds(id: string): Promise<string[]> {
+    const { events } = await world.temporal.workflow.getHandle(id).fetchHistory();
+    const ids = payloadsIn(JSON.parse(JSON.stringify(events))).flatMap(({ metadata }) =>
+      metadata?.['encryption-key-id'] === undefined ? [] : [String(metadata['encryption-key-id'])],
+    );
+    return [...new Set(ids.map((text) => Buffer.from(text, 'base64').toString()))];
+  }
+
+  it('a worker without the key leaves a session unharmed: it says what it needs, and the session goes on with one that has it', async () => {
+    const words = secretsOfSession();
+    play(world, words);
+    const queue = { COPILOT_TASK_QUEUE: 'lacking' };
+    const having = await connect({ ...keyed, ...queue, COPILOT_ENCRYPTION_KEYS: SECOND });
+    const good = await world.startWorker({ ...keyed, ...queue, COPILOT_ENCRYPTION_KEYS: SECOND });
+    const session = await having.create({ mode: 'one-shot' });
+    assert.equal((await session.send('one')).status, 'completed');
+    await good.kill();
+    const lacking = await world.startWorker({ ...keyed, ...queue, COPILOT_ENCRYPTION_KEYS: FIRST });
+    const later = session.send('two');
+    later.catch(() => undefined);
+    await until('it says so', async () => /cannot read: .*second.* is needed/.test(lacking.log()));
+    await lacking.kill();
+    await world.startWorker({ ...keyed, ...queue, COPILOT_ENCRYPTION_KEYS: `${SECOND},${FIRST}` });
+    assert.equal((await later).status, 'completed');
+    await having.close();
+  });
+
+  it('followers see streamed text, and deleting takes the stored payloads along', async () => {
+    const words = secretsOfSession();
+    play(world, words);
+    const session = await client.create({ mode: 'one-shot', context: { big: 'y'.repeat(140_000) } });
+    const events = collect(session, isTurnEnd);
+    await session.send(words.message);
+    assert.ok(screen(await events).includes(words.answer));
+    const ofSession = async (): Promise<string[]> =>
+      (await readdir(store, { recursive: true })).filter((path) => path.includes(session.id));
+    assert.ok((await ofSession()).length > 0);
+    await session.delete();
+    assert.deepEqual(await ofSession(), []);
+  });
+
+  it('the same words are found where there are no keys', async () => {
+    const queue = { COPILOT_TASK_QUEUE: 'plain' };
+    await world.startWorker(queue);
+    const plain = await connect(queue);
+    const words = secretsOfSession();
+    await lived(plain, words);
+    assert.deepEqual(found(await databaseBytes(), words).sort(), Object.keys(words).sort());
+    await plain.close();
+  });
+});
+
+/** Names of the words that stand in it, as text or in base64. */
+function found(bytes: Buffer, words: Secrets): string[] {
+  return Object.entries(words).flatMap(([name, word]) => {
+    const forms = [word, ...[0, 1, 2].map((shift) => inBase64(word, shift))];
+    return forms.some((form) => bytes.includes(form)) ? [name] : [];
+  });
+}
+
+/** What of a word shows in base64, whatever stands before and behind it. */
+function inBase64(word: string, shift: number): string {
+  const whole = Buffer.from(' '.repeat(shift) + word).toString('base64');
+  return whole.slice(shift === 0 ? 0 : 4, -4);
+}
+
+interface JsonPayload {
+  readonly metadata?: Record<string, unknown>;
+}
+
+/** Every payload in a history as JSON, but those of search attributes, which nobody encodes. */
+function payloadsIn(value: unknown): JsonPayload[] {
+  if (value === null || typeof value !== 'object') return [];
+  if ('metadata' in value && 'data' in value) return [value as JsonPayload];
+  return Object.entries(value).flatMap(([name, part]) => (name === 'searchAttributes' ? [] : payloadsIn(part)));
+}
+
+/** A plan of one step with four rounds; a message with the word of the error fails, any other is answered. */
+function play(world: World, words: Secrets): void {
+  playTeam(world.model, {
+    files: ['unused.txt'],
+    answer: `This is my ${words.answer} in several words`,
+    wordDelayMs: 60,
+    instead: (call) => {
+      const said = call.messages.map(([, text]) => text).join('\n');
+      if (call.phase === 'routing' && call.last.includes(words.error)) {
+        return { status: 400, error: { message: `no ${words.error}` } };
+      }
+      if (call.phase === 'routing' && !call.last.includes(words.message)) {
+        return { json: { ...ROUTE, refinedTask: call.last } };
+      }
+      if (call.phase === 'planning') return { json: { steps: [{ agent: 'engineer', task: words.step, notes: '' }] } };
+      if (call.phase !== 'step') return undefined;
+      const calls = [
+        { name: 'read_file', arguments: { path: 'data.txt' } },
+        { name: 'write_file', arguments: { path: `${words.path}.txt`, content: words.argument } },
+        { name: 'read_file', arguments: { path: `${words.toolError}.txt` } },
+        { name: 'report_step', arguments: { status: 'done', summary: words.report } },
+      ];
+      const round = call.messages.filter(([role]) => role === 'tool').length;
+      assert.ok(said.includes(words.step));
+      return { toolCalls: calls.slice(round, round + 1) };
+    },
+  });
+}
+
+const ROUTE = {
+  route: 'one-shot',
+  complexity: 10,
+  primaryAgent: 'writer',
+  supportingAgents: [],
+  estimatedSteps: 0,
+  questions: [],
+  confidence: 1,
+  reason: 'scripted',
+};
