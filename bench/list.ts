@@ -1,4 +1,5 @@
 /** P09: many sessions created, then listed newest first through all pages while some of them change. */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CopilotClient, CopilotError, type ListFilter, type SessionHandle } from '../src/index.ts';
 import { startGrpcProxy } from '../test/helpers/grpc-proxy.ts';
@@ -70,9 +71,10 @@ async function plant(copilot: CopilotClient, count: number): Promise<readonly Pl
       for (let number = next++; number < count; number = next++) {
         const user = `user-${number % USERS}`;
         const name = `batch ${number % NAMES} number ${number}`;
-        const session = await copilot.create({ mode: 'one-shot', user, name });
+        const id = `bench-${randomUUID()}`;
+        const session = await patiently(() => copilot.create({ id, ifExists: 'use', mode: 'one-shot', user, name }));
         planted.push({ session, user, name, isSuspended: number % SUSPENDED_SHARE === 0 });
-        if (number % ANSWERED_SHARE === 0) await answered(session);
+        if (number % ANSWERED_SHARE === 0) await patiently(() => session.info());
       }
     }),
   );
@@ -88,12 +90,11 @@ async function plant(copilot: CopilotClient, count: number): Promise<readonly Pl
 }
 
 /** A worker behind on its tasks answers late, which is what is waited for here. */
-async function answered(session: SessionHandle): Promise<void> {
+async function patiently<T>(work: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + VISIBLE_TIMEOUT_MS;
   for (;;) {
     try {
-      await session.info();
-      return;
+      return await work();
     } catch (error) {
       if (!(error instanceof CopilotError) || !error.retryable || Date.now() > deadline) throw error;
     }

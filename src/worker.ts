@@ -126,7 +126,7 @@ async function openParts(
   const transcripts = new TranscriptCache();
   const trust = teamTrust({
     folder: join(config.homeDir, TRUSTED_TEAMS),
-    isOpen: config.trustTeams,
+    trustsAll: config.trustTeams,
     load: (team) => loadTeam(config.agentsDir, team, tools),
     log,
   });

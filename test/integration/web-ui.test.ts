@@ -1,6 +1,6 @@
 /** What people see of a session in Temporal's Web UI. Real server, worker and Chromium, a model that the test scripts. */
 import assert from 'node:assert/strict';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
 import type { SessionHandle, SessionReport } from '../../src/index.ts';
 import { FIND_BROWSER_TIMEOUT_MS, findBrowser, openBrowser } from '../helpers/browser.ts';
 import { until } from '../helpers/history.ts';
@@ -42,7 +42,11 @@ describe('the Web UI', function () {
   async function details(session: SessionHandle): Promise<string[]> {
     await open(session, 'user-metadata');
     await page.getByRole('heading', { name: 'Current Details' }).waitFor();
-    return textLines(await page.locator('iframe').last().contentFrame().locator('main').innerText());
+    // A frame is there before its text is.
+    return await until('text in the panel', async () => {
+      const lines = textLines(await panel(page).contentFrame().locator('main').innerText());
+      return lines.length > 0 && lines;
+    });
   }
 
   async function untilDetails(session: SessionHandle, line: RegExp): Promise<string[]> {
@@ -154,9 +158,14 @@ describe('the Web UI', function () {
   });
 });
 
+/** The frame of the panel `Current Details`, as against that of the summary, which is the session's name. */
+function panel(page: Page): Locator {
+  return page.locator('iframe[src*="**active**"]');
+}
+
 /** Lines of the panel that one would have to scroll to inside its frame. */
 async function hiddenLines(page: Page): Promise<string[]> {
-  const frame = page.locator('iframe').last();
+  const frame = panel(page);
   const bottom = (box: { y: number; height: number } | null): number => (box ? box.y + box.height : Infinity);
   const end = bottom(await frame.boundingBox());
   const blocks = await frame.contentFrame().locator('main > *').all();

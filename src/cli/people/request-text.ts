@@ -57,6 +57,7 @@ function commandsFor(sessionId: string, { id, kind, options }: PendingRequest): 
       return [`copilot approve ${target} [--limit …]`, `copilot deny ${target}`];
     case 'plan':
       return [
+        `copilot plan ${sessionId}`,
         `copilot approve ${target}`,
         ...(options.includes('modify') ? [`copilot decide ${target} modify --text "…"`] : []),
         `copilot deny ${target} --reason "…"`,

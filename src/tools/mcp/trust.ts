@@ -20,7 +20,7 @@ export interface TrustOptions {
    */
   readonly folder: string;
   /** Whether all servers are opened, whoever declares them. */
-  readonly isOpen: boolean;
+  readonly trustsAll: boolean;
   /** The team of this name from the worker's own agents folder. */
   readonly load: (team: string) => Promise<ResolvedTeam>;
   readonly log: Logger;
@@ -33,7 +33,7 @@ export interface TeamTrust {
   readonly check: (team: Declaration) => Promise<void>;
 }
 
-export function teamTrust({ folder, isOpen, load, log }: TrustOptions): TeamTrust {
+export function teamTrust({ folder, trustsAll, load, log }: TrustOptions): TeamTrust {
   const remember = async (team: Declaration): Promise<void> => {
     try {
       for (const server of serversOf(team)) await record(folder, server);
@@ -45,7 +45,7 @@ export function teamTrust({ folder, isOpen, load, log }: TrustOptions): TeamTrus
     }
   };
   const check = async (team: Declaration): Promise<void> => {
-    if (isOpen) return;
+    if (trustsAll) return;
     const unknown: Server[] = [];
     for (const server of serversOf(team)) if (!(await isRecorded(folder, server))) unknown.push(server);
     if (unknown.length === 0) return;

@@ -1,6 +1,6 @@
 /** Whose MCP servers a worker opens. */
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadTeam } from '../../../src/agents/load.ts';
@@ -28,11 +28,11 @@ describe('tools: trust in MCP servers', () => {
   const named = (name: string, mcp: TeamDefinition['mcp']) => ({ name, ...(mcp === undefined ? {} : { mcp }) });
 
   /** A worker with this home folder, whose team `small` has these servers. */
-  async function worker(mcp: unknown, { isOpen = false } = {}) {
+  async function worker(mcp: unknown, { trustsAll = false } = {}) {
     const agentsDir = await agentsFolder({ 'team.yaml': mcp === undefined ? TEAM : teamFile(mcp) });
     const { log, lines } = recordingLog();
     const load = (team: string) => loadTeam(agentsDir, team, tools);
-    const trust = teamTrust({ folder: folder(), isOpen, load, log });
+    const trust = teamTrust({ folder: folder(), trustsAll, load, log });
     const change = (next: unknown) => writeFile(join(agentsDir, 'small/team.yaml'), teamFile(next));
     return { trust, lines, change, load };
   }
@@ -113,12 +113,11 @@ describe('tools: trust in MCP servers', () => {
     const { trust, lines } = await worker({ notes: NOTES });
     await trust.check(named('small', { notes: NOTES }));
     assert.match(String(lines[0]?.['msg']), /not recorded/);
-    await chmod(folder(), 0o600);
     await refused(trust, named('small', { web: WEB }), 'web', /no such server/);
   });
 
   it('opens everything where the worker was told to', async () => {
-    const { trust } = await worker(undefined, { isOpen: true });
+    const { trust } = await worker(undefined, { trustsAll: true });
     await trust.check(named('from-anywhere', { notes: NOTES }));
   });
 });
