@@ -1,9 +1,10 @@
 /**
- * An S3 server of a test's own: `s3rver` of the npm registry, which checks signatures. It is fetched once, into the
- * cache folder, since nothing but one test needs it.
+ * An S3 server of a test's own, `s3rver`, and another signer of requests, `aws4`, since that server does not check
+ * signatures of version 4. Both are fetched from the npm registry once, into the cache folder: nothing else needs them.
  */
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -12,7 +13,7 @@ import { loadConfig } from '../../src/config.ts';
 import { until } from './history.ts';
 import { killProcess, temporaryFolder } from './server.ts';
 
-const VERSION = '3.7.1';
+const PACKAGES = ['s3rver@3.7.1', 'aws4@1.13.2'];
 
 export interface S3Server {
   /** Variables that make it the S3 of a program. */
@@ -29,14 +30,15 @@ export interface S3Server {
 }
 
 export async function startS3(): Promise<S3Server> {
-  const program = await install();
+  const program = join(await install(), 'node_modules', 's3rver', 'bin', 's3rver.js');
   const dir = await temporaryFolder();
   const port = await getPort({ host: '127.0.0.1' });
   const endpoint = `http://127.0.0.1:${port}`;
   const bucket = 'payloads';
   const start = async (): Promise<number> => {
-    const args = [program, '-d', dir, '-a', '127.0.0.1', '-p', String(port), '--silent', '--configure-bucket', bucket];
-    const child = spawn(process.execPath, args, { stdio: 'ignore' });
+    const flags = ['-d', dir, '-a', '127.0.0.1', '-p', String(port), '--silent', '--configure-bucket', bucket];
+    // Its lists of more than 1,000 keys use a cipher that OpenSSL 3 has put away.
+    const child = spawn(process.execPath, ['--openssl-legacy-provider', program, ...flags], { stdio: 'ignore' });
     await until('s3rver answers', async () => {
       assertRuns(child.exitCode);
       return await fetch(endpoint).then(
@@ -70,16 +72,27 @@ function assertRuns(exitCode: number | null): void {
   if (exitCode !== null) throw new Error(`s3rver ended with exit code ${exitCode}.`);
 }
 
-/** Path of the program, fetched where it is not there yet. */
+/** What of `aws4` is used: https://github.com/mhart/aws4 */
+export interface Signer {
+  sign(
+    request: { method: string; path: string; service: 's3'; region: string; headers: Record<string, string>; body?: Buffer },
+    credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string },
+  ): { headers: Record<string, string> };
+}
+
+export async function loadSigner(): Promise<Signer> {
+  return createRequire(join(await install(), 'package.json'))('aws4') as Signer; // a package without types
+}
+
+/** Folder with the packages, fetched where they are not there yet. */
 async function install(): Promise<string> {
-  const folder = join(loadConfig().cacheDir, 's3rver', VERSION);
-  const program = join(folder, 'node_modules', 's3rver', 'bin', 's3rver.js');
-  if (existsSync(program)) return program;
+  const folder = join(loadConfig().cacheDir, 's3', PACKAGES.join('+'));
+  if (existsSync(folder)) return folder;
   const part = `${folder}.${process.pid}`;
   await mkdir(part, { recursive: true });
   await writeFile(join(part, 'package.json'), '{"private": true}\n');
-  const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', `s3rver@${VERSION}`];
+  const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...PACKAGES];
   await promisify(execFile)('npm', args, { cwd: part, timeout: 170_000 });
   await rename(part, folder).catch(() => rm(part, { recursive: true }));
-  return program;
+  return folder;
 }

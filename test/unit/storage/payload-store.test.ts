@@ -44,7 +44,7 @@ for (const kind of ['folder', 's3'] as const) {
     async function keys(id = ''): Promise<string[]> {
       const entries = await readdir(s3?.dir ?? dir, { recursive: true, withFileTypes: true });
       const paths = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
-      return paths.filter((path) => path.includes('/d/sha256/') && path.includes(id) && !/_metadata|\.md5/.test(path));
+      return paths.filter((path) => path.includes('/d/sha256/') && path.includes(id) && !/\._S3rver_\w+\.json$|\._S3rver_object\.md5$/.test(path));
     }
 
     it('keeps what is large, once, and gives it back as it was', async () => {
@@ -54,7 +54,7 @@ for (const kind of ['folder', 's3'] as const) {
       const sent = await runner().store([small, ...large], { target });
       assert.deepEqual(sent[0], small);
       assert.ok((sent[1]?.data?.length ?? 0) < 1_000);
-      assert.equal((await keys('ses_once')).filter((key) => !key.includes('metadata')).length, 1);
+      assert.equal((await keys('ses_once')).length, 1);
       const back = await runner().retrieve(sent);
       assert.deepEqual(
         back.map((payload) => defaultPayloadConverter.fromPayload(payload)),
@@ -108,7 +108,7 @@ for (const kind of ['folder', 's3'] as const) {
 
     it('content that was changed is noticed', async () => {
       const [sent] = await runner().store([payloadOf(LARGE)], { target: of('ses_changed') });
-      const [file] = (await keys('ses_changed')).filter((key) => !key.includes('metadata'));
+      const [file] = (await keys('ses_changed'));
       assert.ok(sent && file);
       await writeFile(file, (await readFile(file)).subarray(1));
       await assert.rejects(runner().retrieve([sent]), /was changed/);
@@ -120,11 +120,9 @@ for (const kind of ['folder', 's3'] as const) {
       const away = `${dir}-away`;
       await (s3 ? s3.kill() : rename(dir, away));
       const other = runner().store([payloadOf(`${LARGE}y`)], { target: of('ses_away') });
-      for (const work of [other, runner().retrieve([sent]), removeStored(address, { namespace: 'n', sessionId: 's' })]) {
-        const error = await work.then(
-          () => assert.fail('it worked'),
-          (caught: unknown) => caught,
-        );
+      const work = [other, runner().retrieve([sent]), removeStored(address, { namespace: 'n', sessionId: 's' })];
+      for (const outcome of await Promise.allSettled(work)) {
+        const error: unknown = outcome.status === 'rejected' ? outcome.reason : undefined;
         assert.ok(error instanceof CopilotError && error.retryable, String(error));
         assert.match(error.message, /The payload store \S+ cannot be used \(.*(ENOENT|ECONNREFUSED)/);
       }
@@ -133,13 +131,10 @@ for (const kind of ['folder', 's3'] as const) {
     });
 
     if (kind === 's3') {
-      it('wrong credentials are named', async () => {
-        const wrong = addressOf('s3://payloads', { ...s3?.environment, AWS_SECRET_ACCESS_KEY: 'guessed' });
-        const storage = new ExternalStorageRunner(openExternalStorage(wrong, refuse));
+      it('a bucket that is not there is named', async () => {
         const missing = addressOf('s3://not-there', s3?.environment);
-        const elsewhere = new ExternalStorageRunner(openExternalStorage(missing, refuse));
-        await assert.rejects(storage.store([payloadOf(LARGE)]), /status 403/);
-        await assert.rejects(elsewhere.store([payloadOf(LARGE)]), /PUT: status 404, NoSuchBucket/);
+        const store = new ExternalStorageRunner(openExternalStorage(missing, refuse));
+        await assert.rejects(store.store([payloadOf(LARGE)]), /s3:\/\/not-there .*PUT: status 404, NoSuchBucket/);
       });
 
       it('more objects than one answer lists are removed', async () => {
@@ -148,7 +143,7 @@ for (const kind of ['folder', 's3'] as const) {
           const payloads = Array.from({ length: 101 }, (_, index) => payloadOf(start + index));
           await driverOf(address).store({ target }, payloads);
         }
-        assert.equal((await keys('ses_many')).filter((key) => !key.includes('metadata')).length, 1_010);
+        assert.equal((await keys('ses_many')).length, 1_010);
         await removeStored(address, { namespace: 'default', sessionId: 'ses_many' });
         assert.deepEqual(await keys('ses_many'), []);
       });
