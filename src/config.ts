@@ -232,7 +232,9 @@ function readKeyFile(file: string, fail: (problem: string) => never): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    return fail(`it cannot be read (${error instanceof Error && 'code' in error ? String(error.code) : String(error)})`);
+    return fail(
+      `it cannot be read (${error instanceof Error && 'code' in error ? String(error.code) : String(error)})`,
+    );
   }
 }
 

@@ -69,7 +69,10 @@ function checkConfig({ encryptionKeys, payloadStore, codecToken }: Config, host:
 
 function checkOrigin(origin: string): void {
   if (URL.canParse(origin) && /^https?:$/.test(new URL(origin).protocol)) return;
-  throw new CopilotError('InvalidInput', { what: `--origin ${origin}`, problem: 'use scheme, host and port of the Web UI' });
+  throw new CopilotError('InvalidInput', {
+    what: `--origin ${origin}`,
+    problem: 'use scheme, host and port of the Web UI',
+  });
 }
 
 /** The Web UI, where it is known, under both names of this machine. */

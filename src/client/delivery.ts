@@ -115,7 +115,7 @@ async function verdict(
   if (error instanceof WorkflowNotFoundError || error instanceof WorkflowUpdateFailedError) {
     const closed = await closedError(link, sessionId, error);
     if (closed) return closed;
-    if (error instanceof WorkflowUpdateFailedError && !isCutOff(error)) return error;
+    if (error instanceof WorkflowUpdateFailedError && !isLost(error)) return error;
     // Still open: it went from one run to the next, or the update was lost before it was accepted.
     return isOver ? await link.explain(error, sessionId) : undefined;
   }
@@ -126,9 +126,14 @@ async function verdict(
   return undefined;
 }
 
-/** Whether the run ended while the update was under way: https://docs.temporal.io/encyclopedia/workflow-message-passing */
-function isCutOff({ cause }: WorkflowUpdateFailedError): boolean {
-  return cause instanceof ApplicationFailure && cause.type === 'AcceptedUpdateCompletedWorkflow';
+/**
+ * What the server itself says of an update that has had no effect: its run ended while it was under way, or a worker
+ * ended its task without having seen it, as may happen when both come back from an absence.
+ */
+const LOST = ['AcceptedUpdateCompletedWorkflow', 'UnprocessedUpdate'];
+
+function isLost({ cause }: WorkflowUpdateFailedError): boolean {
+  return cause instanceof ApplicationFailure && LOST.includes(cause.type ?? '');
 }
 
 async function closedError(link: ServerLink, sessionId: string, cause: Error): Promise<Error | undefined> {

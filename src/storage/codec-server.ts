@@ -112,7 +112,8 @@ async function answer(
   const path = new URL(request.url ?? '/', 'http://codec').pathname.replace(/\/+$/, '');
   const work = request.method === 'POST' ? convert[path] : undefined;
   if (work === undefined) return refusal(404, 'use POST /encode or POST /decode');
-  if (token !== undefined && !isSame(authorization, `Bearer ${token}`)) return refusal(401, 'the token is missing or wrong');
+  if (token !== undefined && !isSame(authorization, `Bearer ${token}`))
+    return refusal(401, 'the token is missing or wrong');
   const parsed = Body.safeParse(await readJson(request));
   if (!parsed.success) return refusal(400, 'the body is not {"payloads": […]} with metadata and data in base64');
   const given = parsed.data.payloads.map(({ metadata = {}, data = '' }) =>

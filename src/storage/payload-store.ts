@@ -35,10 +35,7 @@ const DRIVERS = { folder: 'copilot.folder', s3: 'aws.s3driver' } as const;
  * What the SDK needs to store and to resolve references. Without an address nothing is stored, and a reference is
  * unreadable.
  */
-export function openExternalStorage(
-  address: PayloadStoreAddress | undefined,
-  unreadable: Unreadable,
-): ExternalStorage {
+export function openExternalStorage(address: PayloadStoreAddress | undefined, unreadable: Unreadable): ExternalStorage {
   const drivers = (['folder', 's3'] as const).map((kind) =>
     address?.kind === kind ? new PayloadStore(address, unreadable) : missingStore(DRIVERS[kind], kind, unreadable),
   );

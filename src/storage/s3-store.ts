@@ -123,8 +123,12 @@ async function bodyOf(response: Response, place: string): Promise<Uint8Array> {
 /** Keys in an answer of ListObjectsV2. */
 function keysIn(xml: string): string[] {
   return [...xml.matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key = '']) =>
-    key.replaceAll(/&(?:(lt|gt|quot|apos|amp)|#(\d+)|#x([\da-f]+));/gi, (_, name?: string, decimal?: string, hex = '0') =>
-      name === undefined ? String.fromCodePoint(decimal ? Number(decimal) : parseInt(hex, 16)) : (ENTITIES[name] ?? ''),
+    key.replaceAll(
+      /&(?:(lt|gt|quot|apos|amp)|#(\d+)|#x([\da-f]+));/gi,
+      (_, name?: string, decimal?: string, hex = '0') =>
+        name === undefined
+          ? String.fromCodePoint(decimal ? Number(decimal) : parseInt(hex, 16))
+          : (ENTITIES[name] ?? ''),
     ),
   );
 }

@@ -72,10 +72,7 @@ function freshState({ from, ...start }: SessionStart, now: string): SessionState
 }
 
 /** A new session that knows what the exported one knew. */
-function continued(
-  state: SessionState,
-  { session, conversation, turns, usage, ratings }: SessionExport,
-): SessionState {
+function continued(state: SessionState, { session, conversation, turns, usage, ratings }: SessionExport): SessionState {
   const recent = turns.filter(({ status }) => isSettled(status)).map((view) => turnOf(view, conversation));
   const numbers = [...turns, ...conversation].map((item) => Number(/^turn-(\d+)$/.exec(idOf(item) ?? '')?.[1] ?? 0));
   const known: SessionState = {

@@ -1,26 +1,12 @@
-/** What a turn has used, what that cost, and where it has to pause. */
+/** What a turn has used, and where it has to pause. */
 import { workflowInfo } from '@temporalio/workflow';
 import { toFailure } from '../contracts/errors.ts';
 import { addUsage, NO_USAGE, type Usage } from '../contracts/json.ts';
 import type { SessionState, Turn } from '../contracts/session.ts';
-import type { Budget, TeamDefinition } from '../contracts/team.ts';
+import type { Budget } from '../contracts/team.ts';
+import { costOf } from './cost.ts';
 import type { LiveSession } from './live-session.ts';
 import { budgetOf } from './policies.ts';
-
-const TOKENS_OF_A_PRICE = 1_000_000;
-
-/** US dollars for usage by `agent/model`; undefined where none of the models has a price. */
-export function costOf(
-  usage: Readonly<Record<string, Usage>>,
-  { prices = {} }: Pick<TeamDefinition, 'prices'>,
-): number | undefined {
-  const costs = Object.entries(usage).flatMap(([key, { inputTokens, outputTokens }]) => {
-    const model = key.slice(key.indexOf('/') + 1);
-    const price = Object.hasOwn(prices, model) ? prices[model] : undefined;
-    return price ? [(inputTokens * price.input + outputTokens * price.output) / TOKENS_OF_A_PRICE] : [];
-  });
-  return costs.length === 0 ? undefined : costs.reduce((sum, cost) => sum + cost, 0);
-}
 
 /** Adds to what the turn and the session used. `who` is `agent/model`, or `agent/tools`. */
 export function spend(state: SessionState, turn: Turn | undefined, who: string, usage: Partial<Usage>): void {

@@ -75,7 +75,7 @@ function assertRuns(exitCode: number | null): void {
 /** What of `aws4` is used: https://github.com/mhart/aws4 */
 export interface Signer {
   sign(
-    request: { method: string; path: string; service: 's3'; region: string; headers: Record<string, string>; body?: Buffer },
+    request: { method: string; path: string; service: 's3'; region: string; headers: Record<string, string> },
     credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string },
   ): { headers: Record<string, string> };
 }

@@ -196,7 +196,8 @@ describe('encryption', function () {
     assert.equal(withoutToken.status, 401);
     const { payloads: plain } = (await decoded.json()) as { payloads: { data: string }[] };
     const text = plain.map(({ data }) => Buffer.from(data, 'base64').toString()).join('\n');
-    for (const word of [words.message, words.context, words.toolOutput, words.path]) assert.ok(text.includes(word), word);
+    for (const word of [words.message, words.context, words.toolOutput, words.path])
+      assert.ok(text.includes(word), word);
   }
 
   async function wrongKeysAreTold(session: SessionHandle): Promise<void> {
@@ -224,7 +225,8 @@ describe('encryption', function () {
     // A message that no worker can read is refused at once, and the session is none the worse for it.
     const stranger = await connect({ COPILOT_ENCRYPTION_KEYS: `${SECOND},${FIRST}`, COPILOT_PAYLOAD_STORE: store });
     try {
-      const refused = /the worker cannot read what was sent: key "second" is needed to read this, and only "first" is set/;
+      const refused =
+        /the worker cannot read what was sent: key "second" is needed to read this, and only "first" is set/;
       await fails(stranger.session(session.id).send('hello?'), 'InvalidConfig', refused);
       await fails(stranger.create({}), 'InvalidConfig', refused);
       await fails(stranger.session(session.id).transcript(), 'InvalidConfig', /it lacks the first of the keys here/);

@@ -4,7 +4,7 @@ import type { Json } from '../../contracts/json.ts';
 import type { Turn } from '../../contracts/session.ts';
 import { activities } from '../activities.ts';
 import type { LiveSession } from '../live-session.ts';
-import { costOf } from '../spending.ts';
+import { costOf } from '../cost.ts';
 import { label } from './call.ts';
 
 export async function writeReports(session: LiveSession, turn: Turn): Promise<void> {

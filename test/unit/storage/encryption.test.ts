@@ -95,7 +95,10 @@ describe('encryption of payloads', () => {
       caught = error;
     }
     const heard = unreadableByWorker(new Error('Workflow Update failed', { cause: caught }));
-    assert.match(heard?.message ?? '', /the worker cannot read what was sent: key "new" is needed to read this, and only/);
+    assert.match(
+      heard?.message ?? '',
+      /the worker cannot read what was sent: key "new" is needed to read this, and only/,
+    );
     assert.equal(unreadableByWorker(new Error('Unknown encoding: binary/zip')), undefined);
     const forgiving = new EncryptionCodec([oldKey], omit);
     assert.equal(valueOf((await forgiving.decode(await codec.encode([payloadOf('a')])))[0]), undefined);

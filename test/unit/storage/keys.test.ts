@@ -34,7 +34,10 @@ describe('settings of encryption and payload store', () => {
 
   it('keys come in their order, from the variable or a file with remarks', async () => {
     assert.deepEqual(idsOf(loadConfig({})), []);
-    assert.deepEqual(idsOf(loadConfig({ COPILOT_ENCRYPTION_KEYS: `2026-02:${A}, 2026-01:${B}` })), ['2026-02', '2026-01']);
+    assert.deepEqual(idsOf(loadConfig({ COPILOT_ENCRYPTION_KEYS: `2026-02:${A}, 2026-01:${B}` })), [
+      '2026-02',
+      '2026-01',
+    ]);
     const file = join(dir, 'keys');
     await writeFile(file, `# the new one\nnew:${A}\n\nold:${B}\n`);
     const config = loadConfig({ COPILOT_ENCRYPTION_KEY_FILE: file });

@@ -1,14 +1,18 @@
 /** Requests to S3 as they go out: signed as AWS's own rules want, by the judgement of another signer. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import type { ObjectStore } from '../../../src/storage/object-store.ts';
-import { openS3Store, type S3Credentials } from '../../../src/storage/s3-store.ts';
-import { loadSigner, type Signer } from '../../helpers/s3.ts';
+import type { ObjectStore } from '../../src/storage/object-store.ts';
+import { openS3Store, type S3Credentials } from '../../src/storage/s3-store.ts';
+import { loadSigner, type Signer } from '../helpers/s3.ts';
 
-const CREDENTIALS: S3Credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
+const CREDENTIALS: S3Credentials = {
+  accessKeyId: 'AKIDEXAMPLE',
+  secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
+};
 const REGION = 'eu-central-1';
 
 describe('requests to S3', function () {
@@ -56,9 +60,10 @@ describe('requests to S3', function () {
     assert.equal(seen.length, 20);
     for (const { request, body } of seen) {
       const { authorization, ...given } = request.headers as Record<string, string>; // none of them is repeated
+      assert.equal(given['x-amz-content-sha256'], createHash('sha256').update(body).digest('hex'));
       const signed = /SignedHeaders=([^,]*)/.exec(authorization ?? '')?.[1]?.split(';') ?? [];
       const headers = Object.fromEntries(signed.map((name) => [name, given[name] ?? '']));
-      const { sessionToken, ...rest } = { sessionToken: given['x-amz-security-token'], ...CREDENTIALS };
+      const sessionToken = given['x-amz-security-token'];
       const own = signer.sign(
         {
           method: request.method ?? '',
@@ -66,13 +71,16 @@ describe('requests to S3', function () {
           service: 's3',
           region: REGION,
           headers,
-          ...(body.length > 0 ? { body } : {}),
         },
-        sessionToken === undefined ? rest : { ...rest, sessionToken },
+        sessionToken === undefined ? CREDENTIALS : { ...CREDENTIALS, sessionToken },
       );
       const signature = (text = ''): string | undefined => /Signature=([0-9a-f]{64})$/.exec(text)?.[1];
       assert.ok(signature(authorization));
-      assert.equal(signature(authorization), signature(own.headers['Authorization']), `${request.method} ${request.url}`);
+      assert.equal(
+        signature(authorization),
+        signature(own.headers['Authorization']),
+        `${request.method} ${request.url}`,
+      );
     }
   });
 

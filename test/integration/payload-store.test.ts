@@ -1,0 +1,109 @@
+/** A payload store in S3: its own promises, and sessions that live with it when it is away. */
+import assert from 'node:assert/strict';
+import { CopilotClient } from '../../src/client.ts';
+import { SESSION_WORKFLOW } from '../../src/contracts/messages.ts';
+import { ExternalStorageRunner } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import { openExternalStorage, removeStored } from '../../src/storage/payload-store.ts';
+import { refuse } from '../../src/storage/unreadable.ts';
+import { fails } from '../helpers/client.ts';
+import { until } from '../helpers/history.ts';
+import { addressOf, driverOf, keepsItsPromises, LARGE, of, payloadOf, storedFiles } from '../helpers/payload-store.ts';
+import { type S3Server, startS3 } from '../helpers/s3.ts';
+import { isolatedConfig } from '../helpers/server.ts';
+import { playTeam } from '../helpers/team-script.ts';
+import { startWorld, type World } from '../helpers/world.ts';
+
+describe('a payload store in S3', function () {
+  this.timeout(240_000);
+  let s3: S3Server;
+
+  before(async () => {
+    s3 = await startS3();
+  });
+  after(() => s3?.stop());
+
+  const addressIn = (bucket: string, prefix = 'some/prefix') => addressOf(`s3://${bucket}/${prefix}`, s3.environment);
+
+  keepsItsPromises(() => ({
+    address: addressIn(s3.bucket),
+    dir: s3.dir,
+    prefix: 'some/prefix/',
+    leave: () => s3.kill(),
+    comeBack: () => s3.restart(),
+  }));
+
+  it('names a bucket that is not there', async () => {
+    const store = new ExternalStorageRunner(openExternalStorage(addressIn('not-there'), refuse));
+    await assert.rejects(store.store([payloadOf(LARGE)]), /s3:\/\/not-there .*PUT: status 404, NoSuchBucket/);
+  });
+
+  it('removes more objects than one answer lists', async () => {
+    const target = of('ses_many', { type: SESSION_WORKFLOW });
+    for (let start = 0; start < 1_010; start += 101) {
+      const payloads = Array.from({ length: 101 }, (_, index) => payloadOf(start + index));
+      await driverOf(addressIn(s3.bucket)).store({ target }, payloads);
+    }
+    assert.equal((await storedFiles(s3.dir, 'ses_many')).length, 1_010);
+    await removeStored(addressIn(s3.bucket), { namespace: 'default', sessionId: 'ses_many' });
+    assert.deepEqual(await storedFiles(s3.dir, 'ses_many'), []);
+  });
+
+  describe('with sessions', () => {
+    let world: World;
+    let env: Record<string, string>;
+    let client: CopilotClient;
+
+    before(async () => {
+      env = { ...s3.environment, COPILOT_PAYLOAD_STORE: `s3://${s3.bucket}/sessions` };
+      world = await startWorld({ env });
+      playTeam(world.model, { answer: 'noted' });
+      client = await connect(env);
+    });
+    after(async () => {
+      await client?.close();
+      await world?.stop();
+    });
+
+    const connect = (changes: Record<string, string>): Promise<CopilotClient> =>
+      CopilotClient.connect({
+        config: isolatedConfig(world.server.homeDir, changes),
+        address: world.server.address,
+        retryForMs: 60_000,
+      });
+
+    it('what is large goes there, is read by clients and workers, and goes with the session', async () => {
+      const session = await client.create({ mode: 'one-shot', context: { large: LARGE } });
+      const message = 'm'.repeat(200_000);
+      assert.equal((await session.send(message)).status, 'completed');
+      assert.ok((await storedFiles(s3.dir, session.id)).length >= 2);
+      assert.deepEqual(await session.getContext('large'), LARGE);
+      assert.ok(JSON.stringify(await session.transcript()).includes(message));
+      const { events } = await world.temporal.workflow
+        .getHandle(session.id)
+        .fetchHistory()
+        .catch(() => ({ events: undefined }));
+      assert.equal(events, undefined, 'a client without the store read the history');
+      const without = await connect({});
+      await fails(without.session(session.id).getContext('large'), 'InvalidConfig', /what is to be read lies in S3/);
+      await without.close();
+      await session.delete();
+      assert.deepEqual(await storedFiles(s3.dir, session.id), []);
+    });
+
+    it('a store that is away is a clear error for a client, and a wait for a session', async () => {
+      const session = await client.create({ mode: 'one-shot', context: { large: LARGE } });
+      assert.equal((await session.send('one')).status, 'completed');
+      await s3.kill();
+      const away = /The payload store s3:\/\/payloads cannot be used \(.*ECONNREFUSED/;
+      const error = await fails(client.create({ context: { large: LARGE } }), 'ServerUnavailable', away);
+      assert.equal(error.retryable, true);
+      await world.workers[0]?.kill();
+      const worker = await world.startWorker();
+      const turn = session.send('two');
+      turn.catch(() => undefined);
+      await until('the worker has said so', async () => away.test(worker.log()));
+      await s3.restart();
+      assert.equal((await turn).status, 'completed');
+    });
+  });
+});
