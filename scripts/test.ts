@@ -17,7 +17,7 @@ import type { Counts } from './counting-reporter.ts';
 /** Run together: they need no server. */
 const FAST_FOLDERS = ['unit', 'workflow', 'replay'];
 /** One process for each file: each has servers and workers of its own, and waits for them most of the time. */
-const SLOW_FOLDERS = ['integration'];
+const SLOW_FOLDERS = ['integration', 'chaos'];
 /** Files of these that run at a time, on as few as two cores. */
 const SLOW_AT_ONCE = 2;
 const OTHER_FOLDERS = ['helpers'];

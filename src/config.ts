@@ -67,6 +67,10 @@ const Environment = z.object({
     .transform(Number)
     .refine((port) => port <= 65_535, PORT_HINT)
     .optional(),
+  // The next three are read in ways of their own, below.
+  COPILOT_ENCRYPTION_KEYS: optionalText,
+  COPILOT_ENCRYPTION_KEY_FILE: optionalText,
+  COPILOT_PAYLOAD_STORE: optionalText,
   COPILOT_CODEC_TOKEN: optionalText,
   AGENT_POOL_SIZE: positiveInteger(1),
   AGENT_CACHE_SIZE: positiveInteger(32),

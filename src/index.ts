@@ -16,7 +16,7 @@ export type {
   SendOptions,
   StatusReport,
 } from './client/session-handle.ts';
-export { SessionReader } from './client/session-reader.ts';
+export type { SessionReader } from './client/session-reader.ts';
 export type { ConfigureOptions } from './client/session/configuration.ts';
 export type {
   ChangeOptions,

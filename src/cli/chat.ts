@@ -257,7 +257,8 @@ class Chat {
   #prompt(): void {
     const [request] = this.#requests.values();
     if (!this.#isInteractive || this.#json || this.#isLeaving || (this.#open.size > 0 && !request)) return;
-    this.#lines?.setPrompt(request ? promptFor(request) : '> ');
+    const name = request && this.#requests.size > 1 ? `${request.id} ` : '';
+    this.#lines?.setPrompt(request ? `${name}${promptFor(request)}` : '> ');
     this.#lines?.prompt(true);
   }
 }

@@ -222,7 +222,11 @@ export class ServerLink {
       return fromFailure(error) ?? cause;
     }
     const problem = 'the worker cannot read what was sent; it lacks the first of the keys here';
-    return new CopilotError('InvalidConfig', { name: 'COPILOT_ENCRYPTION_KEYS', value: '(hidden)', problem }, { cause });
+    return new CopilotError(
+      'InvalidConfig',
+      { name: 'COPILOT_ENCRYPTION_KEYS', value: '(hidden)', problem },
+      { cause },
+    );
   }
 
   async close(): Promise<void> {

@@ -127,8 +127,8 @@ async function verdict(
 }
 
 /**
- * What the server itself says of an update that has had no effect: its run ended while it was under way, or a worker
- * ended its task without having seen it, as may happen when both come back from an absence.
+ * What the server itself says of an update that has no outcome: its run ended while it was under way, or a worker ended
+ * a task without having seen it, as may happen when both come back from an absence.
  */
 const LOST = ['AcceptedUpdateCompletedWorkflow', 'UnprocessedUpdate'];
 

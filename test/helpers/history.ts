@@ -10,13 +10,18 @@ export type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 /** All events of a session over all its runs, oldest first. */
 export async function fullHistory(client: Client, workflowId: string): Promise<HistoryEvent[]> {
   const events: HistoryEvent[] = [];
+  for await (const run of runHistories(client, workflowId)) events.push(...run);
+  return events;
+}
+
+/** The events of each run of a session, the oldest run first. */
+export async function* runHistories(client: Client, workflowId: string): AsyncGenerator<HistoryEvent[]> {
   let runId: string | undefined = await firstRun(client, workflowId);
   while (runId !== undefined) {
     const run: HistoryEvent[] = (await client.workflow.getHandle(workflowId, runId).fetchHistory()).events ?? [];
-    events.push(...run);
+    yield run;
     runId = run.at(-1)?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId ?? undefined;
   }
-  return events;
 }
 
 async function firstRun(client: Client, workflowId: string): Promise<string> {

@@ -11,6 +11,7 @@ import { programEnvironment } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 interface ShownTurn {
+  readonly messageId: string;
   readonly id: string;
   readonly number: number;
   readonly status: string;
@@ -74,6 +75,7 @@ describe('copilot', function () {
     assert.match(sessionId, /^ses_/);
     assert.deepEqual(turn, {
       id: 'turn-1',
+      messageId: turn.messageId,
       number: 1,
       status: 'completed',
       route: 'planned',
@@ -99,6 +101,7 @@ describe('copilot', function () {
     assert.deepEqual(Object.keys(sent), ['sessionId', 'turn']);
     assert.deepEqual(Object.keys(sent.turn), [
       'id',
+      'messageId',
       'number',
       'status',
       'route',
@@ -107,7 +110,8 @@ describe('copilot', function () {
       'artifacts',
       'usage',
     ]);
-    assert.deepEqual([sent.turn.number, sent.turn.status, sent.turn.reply], [2, 'completed', 'again']);
+    const { messageId, number, status, reply } = sent.turn;
+    assert.deepEqual([messageId, number, status, reply], ['m2', 2, 'completed', 'again']);
     assert.deepEqual(
       json(await copilot('send', sessionId, 'once more', '--wait', '--json', '--message-id', 'm2')),
       sent,

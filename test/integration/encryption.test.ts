@@ -5,11 +5,12 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import getPort from 'get-port';
 import { CopilotClient } from '../../src/client.ts';
 import type { SessionHandle } from '../../src/index.ts';
 import { findServerProgram } from '../../src/server/binary.ts';
 import { type CodecServer, startCodecServer } from '../../src/storage/codec-server.ts';
-import { runCli } from '../helpers/cli.ts';
+import { runCli, startCli } from '../helpers/cli.ts';
 import { collect, fails, isTurnEnd, screen } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';
 import { isolatedConfig } from '../helpers/server.ts';
@@ -291,6 +292,40 @@ describe('encryption', function () {
     await session.delete();
     assert.deepEqual(await ofSession(), []);
   });
+
+  it('`copilot dev` gives its Web UI a codec server, and `copilot codec` runs one for others', async () => {
+    const homeDir = await mkdtemp(join(world.server.homeDir, 'dev-'));
+    const { TEMPORAL_ADDRESS: _, ...env } = programEnvironment({ ...world.server, homeDir }, keyed);
+    const ports = [await getPort(), await getPort()];
+    const dev = startCli(['dev', '--json', '--port', String(ports[0]), '--ui-port', String(ports[1])], env);
+    await dev.untilStdout(/"ready"/, 90_000);
+    const ready = JSON.parse(dev.stdout()) as { address: string; uiUrl: string; codecUrl: string };
+    const settings = await fetch(`${ready.uiUrl}/api/v1/settings`);
+    assert.equal(((await settings.json()) as { Codec: { Endpoint: string } }).Codec.Endpoint, ready.codecUrl);
+    assert.equal((await askAs(ready.uiUrl, ready.codecUrl)).status, 204);
+    assert.equal((await askAs('http://localhost:1', ready.codecUrl)).status, 403);
+
+    const port = String(await getPort());
+    const codec = startCli(['codec', '--json', '--port', port], env);
+    await codec.untilStdout(/"ready"/);
+    assert.equal((await askAs(ready.uiUrl, `http://127.0.0.1:${port}`)).status, 204);
+    codec.process.kill('SIGTERM');
+    assert.equal((await codec.ended).code, 0);
+    const { COPILOT_ENCRYPTION_KEYS: _keys, COPILOT_PAYLOAD_STORE: _store, ...plain } = env;
+    const useless = await runCli(['codec'], plain);
+    assert.deepEqual(
+      [useless.code, /all payloads are plain text already/.test(useless.stderr)],
+      [2, true],
+      useless.stderr,
+    );
+    const open = await runCli(['codec', '--host', '0.0.0.0'], env);
+    assert.deepEqual([open.code, /could read every session; set a token/.test(open.stderr)], [2, true], open.stderr);
+    dev.process.kill('SIGINT');
+    assert.equal((await dev.ended).code, 0);
+  });
+
+  const askAs = (page: string, codecUrl: string): Promise<Response> =>
+    fetch(`${codecUrl}/decode`, { method: 'OPTIONS', headers: { origin: new URL(page).origin } });
 
   it('the same words are found where there are no keys', async () => {
     const queue = { COPILOT_TASK_QUEUE: 'plain' };

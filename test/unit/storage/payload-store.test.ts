@@ -7,7 +7,7 @@ import { ExternalStorageRunner } from '@temporalio/common/lib/internal-non-workf
 import { CopilotError } from '../../../src/contracts/errors.ts';
 import { openExternalStorage } from '../../../src/storage/payload-store.ts';
 import { refuse } from '../../../src/storage/unreadable.ts';
-import { addressOf, keepsItsPromises, LARGE, of, payloadOf, storedFiles } from '../../helpers/payload-store.ts';
+import { keepsItsPromises, LARGE, of, payloadOf, storedFiles } from '../../helpers/payload-store.ts';
 
 describe('a payload store in a folder', () => {
   let dir: string;
@@ -21,7 +21,7 @@ describe('a payload store in a folder', () => {
     new ExternalStorageRunner(openExternalStorage({ kind: 'folder', path }, refuse));
 
   keepsItsPromises(() => ({
-    address: addressOf(dir),
+    address: { kind: 'folder', path: dir },
     dir,
     prefix: '',
     leave: () => rename(dir, `${dir}-away`),
