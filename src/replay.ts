@@ -37,7 +37,6 @@ export async function* replaySessions({ ids, since }: ReplayOptions): AsyncGener
   const config = loadConfig();
   const link = await ServerLink.open({ config });
   try {
-    const { client } = link;
     for (const id of ids ?? []) await describeSession(link, checkInput(SessionId, id, 'session id'));
     const chosen = ids?.map((id) => `WorkflowId = '${id}'`).join(' OR ');
     const changed = since && `${copilotUpdatedAt.name} >= '${since.toISOString()}'`;
@@ -49,7 +48,8 @@ export async function* replaySessions({ ids, since }: ReplayOptions): AsyncGener
     ]
       .filter((part) => part !== undefined)
       .join(' AND ');
-    const histories = client.workflow.list({ query }).intoHistories({ concurrency: CONCURRENCY });
+    // One session whose key is missing here must not keep the others from being replayed.
+    const histories = link.lister.workflow.list({ query }).intoHistories({ concurrency: CONCURRENCY });
     if (!Runtime._instance) Runtime.install({ logger: quiet, shutdownSignals: [] });
     const options = {
       workflowBundle: await workflowBundle(config, quiet),

@@ -52,7 +52,7 @@ function revision({ revise }: PlanInput): Message[] {
     { role: 'assistant', text: JSON.stringify({ steps: revise.steps }) },
     {
       role: 'user',
-      text: `The reviewer did not approve this plan: ${revise.feedback}\n\nWrite the whole plan again, revised.`,
+      text: `${revise.by === 'person' ? 'The person wants changes in this plan' : 'The reviewer did not approve this plan'}: ${revise.feedback}\n\nWrite the whole plan again, revised.`,
     },
   ];
 }

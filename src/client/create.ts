@@ -18,7 +18,7 @@ import {
   copilotUser,
 } from '../contracts/search-attributes.ts';
 import { Label, MessageText, SessionConfig, SessionId, type SessionStart } from '../contracts/session.ts';
-import { BUILT_IN_MODES, Name, type ResolvedTeam } from '../contracts/team.ts';
+import { BUILT_IN_MODES, budgetProblem, Name, type ResolvedTeam } from '../contracts/team.ts';
 import { attach } from './create/attachments.ts';
 import type { ServerLink } from './connection.ts';
 import { describeSession } from './reading.ts';
@@ -80,6 +80,8 @@ export async function createSession(link: ServerLink, teams: TeamDirectory, give
   const team = await teams.find(options.team ?? 'default');
   checkMode(team, mode);
   const { attach: files = [], config = {} } = options;
+  const problem = budgetProblem(team.definition, config.budget);
+  if (problem !== undefined) throw new CopilotError('InvalidInput', { what: 'config.budget.cost', problem });
   const copies =
     files.length === 0 ? undefined : await attach(files, config.workspace ?? join(link.config.workspaceRoot, id));
   const start: SessionStart = {

@@ -1,12 +1,18 @@
 /** Reading a session: what the server itself knows of it, and what a worker answers from memory. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowExecutionDescription, WorkflowExecutionStatusName } from '@temporalio/client';
 import type { QueryDefinition } from '@temporalio/common';
 import type { SessionInfo, SessionResult, SessionStatus } from '../contracts/session.ts';
 import { copilotStatus } from '../contracts/search-attributes.ts';
-import type { CallOptions, ServerLink } from './connection.ts';
+import { type CallOptions, reasonOf, type ServerLink } from './connection.ts';
 
 /** Where its worker was killed, a query waits 4 s for that worker before another gets it, and then for a replay. */
 const QUERY_TIMEOUT_MS = 8_000;
+/**
+ * How often a run is asked that has not begun: a server lets a second pass between the begins of two runs, so that one
+ * that continues a short one may have to wait.
+ */
+const NOT_BEGUN_PAUSE_MS = 50;
 
 /** A session's own status, or how it was ended from outside. */
 export type ListedStatus = SessionStatus | 'terminated' | 'failed';
@@ -95,10 +101,19 @@ export async function ask<Result, Args extends [unknown?, unknown?]>(
   { runId, signal }: QuestionOptions = {},
 ): Promise<Result> {
   const handle = link.client.workflow.getHandle(sessionId, runId);
-  try {
-    return await link.call(() => handle.query<Result, Args>(query, ...args), { timeoutMs: QUERY_TIMEOUT_MS, signal });
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw await link.explain(error, sessionId);
+  const deadline = Date.now() + QUERY_TIMEOUT_MS;
+  for (;;) {
+    try {
+      return await link.call(() => handle.query<Result, Args>(query, ...args), { timeoutMs: QUERY_TIMEOUT_MS, signal });
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!hasNotBegun(error) || Date.now() >= deadline) throw await link.explain(error, sessionId);
+    }
+    await sleep(NOT_BEGUN_PAUSE_MS, undefined, { ...(signal ? { signal } : {}) });
   }
+}
+
+/** Whether the server has not yet given the run to any worker. */
+function hasNotBegun(error: unknown): boolean {
+  return reasonOf(error).startsWith('Workflow task is not scheduled yet');
 }

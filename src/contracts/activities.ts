@@ -39,8 +39,13 @@ export interface RouteResult extends Answered {
 
 export interface PlanInput extends AgentCall {
   readonly task: string;
-  /** Steps that the reviewer did not approve, and why. */
-  readonly revise?: { readonly steps: readonly PlannedStep[]; readonly feedback: string };
+  /** Steps that somebody wants changed, and how. */
+  readonly revise?: {
+    readonly steps: readonly PlannedStep[];
+    readonly feedback: string;
+    /** Default the reviewer. */
+    readonly by?: 'reviewer' | 'person';
+  };
 }
 
 export interface PlanResult extends Answered {

@@ -219,6 +219,15 @@ export function findMode(definition: Pick<TeamDefinition, 'modes'>, mode: string
   return undefined;
 }
 
+/** Why a budget cannot be kept with this team, or undefined. */
+export function budgetProblem(
+  definition: Pick<TeamDefinition, 'prices' | 'name'>,
+  budget?: Budget | null,
+): string | undefined {
+  if (budget?.cost === undefined || Object.keys(definition.prices ?? {}).length > 0) return undefined;
+  return `team ${definition.name} has no prices for its models; add \`prices\` to its team.yaml, or limit tokens`;
+}
+
 /** What the engine needs to know of a tool of this team, or undefined where it has no such tool. */
 export function toolFacts(
   { tools, mcp = {} }: Pick<TeamDefinition, 'tools' | 'mcp'>,

@@ -141,6 +141,7 @@ async function runTurn(session: LiveSession, turn: Turn): Promise<void> {
     if (session.mustMove || session.state.isTooLong || (session.isLong && turn.next.kind === 'step')) return;
     if (session.isClosing) break;
     turn.next = await attempt(session, turn, turn.next);
+    if (turn.restartAt !== undefined && !session.isInterrupted) turn.next = restarted(turn, turn.restartAt);
   }
   if (turn.next.kind === 'end') end(session, turn, turn.next.outcome);
 }
@@ -170,7 +171,7 @@ async function attempt(session: LiveSession, turn: Turn, next: RunningStep): Pro
     }
     turn.works = [];
     if (isCancellation(error)) {
-      if (turn.restartAt !== undefined && !session.isInterrupted) return restarted(turn, turn.restartAt);
+      if (turn.restartAt !== undefined && !session.isInterrupted) return next;
       // Not a turn that was stopped, but the workflow.
       if (!session.isInterrupted) throw error;
       return { kind: 'end', outcome: { status: 'interrupted', reply: turn.reply } };

@@ -23,6 +23,7 @@ export function newStep({ agent, task, notes, alongside }: PlannedStep, number: 
 /** Goes back to a step: it and all after it run again. */
 export function restarted(turn: Turn, number: number): NextStep {
   delete turn.restartAt;
+  delete turn.resumeAt;
   for (const step of turn.steps.slice(number - 1)) Object.assign(step, { status: 'pending', attempts: 0 });
   return { kind: 'step', number };
 }

@@ -130,6 +130,14 @@ describe('encryption', function () {
     const shown = await runCli(['transcript', session.id], programEnvironment(world.server, keyed));
     assert.equal(shown.code, 0, shown.stderr);
     assert.ok(shown.stdout.includes(words.answer), shown.stdout);
+    const replayed = await runCli(['replay', session.id], programEnvironment(world.server, keyed));
+    assert.equal(replayed.code, 0, replayed.stdout + replayed.stderr);
+    const blind = await runCli(['replay', session.id], programEnvironment(world.server));
+    assert.equal(blind.code, 2, blind.stdout);
+    assert.match(blind.stderr, /key "first" is needed to read this, and none is set/);
+    const all = await runCli(['replay', '--all'], programEnvironment(world.server, { COPILOT_PAYLOAD_STORE: store }));
+    assert.deepEqual([all.code, all.stdout.includes(session.id)], [1, true], all.stderr);
+    assert.match(all.stdout, /key "first" is needed to read this/);
     const listed = await client.list();
     assert.ok(listed.sessions.some(({ id }) => id === session.id));
     const codec = await startCodecServer(isolatedConfig(world.server.homeDir, keyed), {

@@ -13,11 +13,14 @@ export function acceptControl(session: LiveSession): void {
   setHandler(
     messages.interrupt,
     ({ message }): StatusChange => {
-      const changed = session.interrupt();
       const messageId = message && idOf(message);
-      const isNew = messageId !== undefined && session.rememberedTurnId(messageId) === undefined;
-      if (message && isNew) session.enqueue({ messageId, text: message.text }, true);
-      if (isNew) session.touch();
+      const isSentAgain = messageId !== undefined && session.rememberedTurnId(messageId) !== undefined;
+      // Sent again, perhaps into the next run, it must not stop the turn that it began.
+      const changed = !isSentAgain && session.interrupt();
+      if (message && messageId !== undefined && !isSentAgain) {
+        session.enqueue({ messageId, text: message.text }, true);
+        session.touch();
+      }
       return { changed, status: session.state.status };
     },
     {

@@ -5,7 +5,7 @@ import * as messages from '../../contracts/messages.ts';
 import type { ChangeReport, ConfigurePayload } from '../../contracts/messages.ts';
 import type { DecidedRequest } from '../../contracts/request.ts';
 import { type Analytics, SessionConfig } from '../../contracts/session.ts';
-import { BUILT_IN_MODES, findMode } from '../../contracts/team.ts';
+import { BUILT_IN_MODES, budgetProblem, findMode } from '../../contracts/team.ts';
 import { check } from '../check.ts';
 import type { LiveSession } from '../live-session.ts';
 import { analyticsOf, planView } from '../views/views.ts';
@@ -81,16 +81,21 @@ export function acceptDecisions(session: LiveSession): void {
 
 const MAX_RATINGS = 100;
 
-function checkConfiguration({ state }: LiveSession, { agents = {}, mode = state.mode, team }: ConfigurePayload): void {
+function checkConfiguration(
+  { state }: LiveSession,
+  { agents = {}, mode = state.mode, team, budget }: ConfigurePayload,
+): void {
   const { definition } = team ?? state.nextTeam ?? state.team;
+  const problem = budgetProblem(definition, budget);
+  if (problem !== undefined) throw toFailure('InvalidInput', { what: 'budget.cost', problem });
   const known = Object.keys(definition.agents);
   const unknown = Object.keys(agents).find((id) => !known.includes(id));
   if (unknown !== undefined) {
     throw toFailure('InvalidInput', { what: `Agent "${unknown}"`, problem: `the team has ${known.join(', ')}` });
   }
   if (definition.name !== state.team.definition.name) {
-    const problem = `this session works with team ${state.team.definition.name}; start another for this team`;
-    throw toFailure('InvalidInput', { what: `Team "${definition.name}"`, problem });
+    const wayOut = `this session works with team ${state.team.definition.name}; start another for this team`;
+    throw toFailure('InvalidInput', { what: `Team "${definition.name}"`, problem: wayOut });
   }
   if (findMode(definition, mode)) return;
   const modes = [...Object.keys(BUILT_IN_MODES), ...Object.keys(definition.modes)];

@@ -34,6 +34,7 @@ async function change(session: LiveSession, turn: Turn, feedback: string, round:
       revise: {
         steps: turn.steps.map(({ agent, task, notes, alongside = false }) => ({ agent, task, notes, alongside })),
         feedback,
+        by: 'person',
       },
     }),
   );
