@@ -36,6 +36,8 @@ const outcomes: Outcome[] = [];
 await gate('types', () => run('tsc', ['-p', '.']));
 await gate('lint', () => run('oxlint', ['--type-aware', '--deny-warnings']));
 await gate('format', () => run('oxfmt', ['--check']));
+// Programs that tests start are the built ones: they start in a quarter of the time.
+await gate('build', () => run('npm', ['run', 'build', '--silent']));
 await suite(FAST_FOLDERS.join(', '), FAST_FOLDERS.flatMap(testFiles));
 // Before the tests, since getting it may take minutes and a test may not.
 await gate('Temporal server', hasServerProgram);
@@ -54,7 +56,7 @@ async function runFiles(files: string[]): Promise<void> {
 function testEnvironment(): NodeJS.ProcessEnv {
   const foreign = /^(COPILOT|TEMPORAL|OPENAI|AGENT)_/;
   const kept = Object.entries(process.env).filter(([name]) => name === 'COPILOT_CACHE_DIR' || !foreign.test(name));
-  return { ...Object.fromEntries(kept), ...(isFull ? { COPILOT_TEST_FULL: '1' } : {}) };
+  return { ...Object.fromEntries(kept), COPILOT_TEST_BUILT: '1', ...(isFull ? { COPILOT_TEST_FULL: '1' } : {}) };
 }
 
 async function gate(name: string, check: () => Promise<boolean>): Promise<void> {
@@ -99,9 +101,9 @@ async function readCounts(file: string, succeeded: boolean, name: string): Promi
   return succeeded || counts.failed > 0 ? counts : { ...counts, failed: 1, failures: [`${name}: ended with an error`] };
 }
 
-/** Runs a tool of node_modules with its output to ours; whether it succeeded. */
+/** Runs npm, or a tool of node_modules, with its output to ours; whether it succeeded. */
 async function run(tool: string, args: readonly string[]): Promise<boolean> {
-  const child = spawn(join(packageDir, 'node_modules/.bin', tool), args, {
+  const child = spawn(tool === 'npm' ? tool : join(packageDir, 'node_modules/.bin', tool), args, {
     cwd: packageDir,
     stdio: 'inherit',
     env: environment,

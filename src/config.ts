@@ -13,7 +13,7 @@ import { z } from 'zod';
 import { CopilotError } from './contracts/errors.ts';
 import type { NetworkRules } from './contracts/tool.ts';
 import { type EncryptionKey, parseKeys } from './storage/keys.ts';
-import { parseStoreAddress, type PayloadStoreAddress } from './storage/store-address.ts';
+import { parseStoreAddress, type PayloadStoreAddress } from './storage/stores/address.ts';
 
 const positiveInteger = (fallback: number) =>
   z

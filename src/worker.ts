@@ -39,8 +39,14 @@ import { type TeamTrust, teamTrust } from './tools/mcp/trust.ts';
 import { tools } from './tools/registry.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
-/** How long a stopping worker lets running activities go on before it hands them over. */
+/** How long a stopping worker lets running activities go on before it stops them and hands them over. */
 const SHUTDOWN_GRACE = '10s';
+
+/**
+ * After how long it ends with an error although an activity has not stopped: before the 30 s after which Docker and
+ * Kubernetes kill it, with time to close its agents.
+ */
+const SHUTDOWN_FORCE = '15s';
 
 /**
  * How long a session waits for the worker that had it before any other may take it. It is the longest pause
@@ -87,7 +93,10 @@ export async function startWorker(config: Config, options: WorkerOptions = {}): 
       model,
       stopped,
       stop: async () => {
-        if (worker.getState() === 'RUNNING') worker.shutdown();
+        if (worker.getState() === 'RUNNING') {
+          log.info({ activities: worker.getStatus().numInFlightActivities }, 'worker stops');
+          worker.shutdown();
+        }
         await stopped;
       },
     };
@@ -134,7 +143,9 @@ async function openParts(
   opened.push({
     name: 'agents',
     close: async () => {
+      const { instances } = agents.stats();
       await agents.close();
+      log.info({ instances, closeFailures: agents.stats().closeFailures }, 'agent teams closed');
       log.info(transcripts.stats(), 'transcript cache statistics');
     },
   });
@@ -147,6 +158,7 @@ async function openParts(
     dataConverter: createDataConverter(config, loggedUnreadable(log)),
     activities: createActivities(config, { agents, transcripts, identity }, trust),
     shutdownGraceTime: SHUTDOWN_GRACE,
+    shutdownForceTime: SHUTDOWN_FORCE,
     stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
     workflowTaskPollerBehavior: { type: 'autoscaling' },

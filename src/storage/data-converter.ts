@@ -5,7 +5,7 @@ import type { DataConverter } from '@temporalio/common';
 import { EncryptionCodec } from './encryption.ts';
 import type { EncryptionKey } from './keys.ts';
 import { openExternalStorage } from './payload-store.ts';
-import type { PayloadStoreAddress } from './store-address.ts';
+import type { PayloadStoreAddress } from './stores/address.ts';
 import { refuse, type Unreadable } from './unreadable.ts';
 
 /** The part of the configuration that this needs. */

@@ -17,10 +17,10 @@ import {
 import proto from '@temporalio/proto';
 import { CopilotError } from '../contracts/errors.ts';
 import { SESSION_WORKFLOW } from '../contracts/messages.ts';
-import { openFolderStore } from './folder-store.ts';
-import type { ObjectStore } from './object-store.ts';
-import { openS3Store } from './s3-store.ts';
-import type { PayloadStoreAddress } from './store-address.ts';
+import { openFolderStore } from './stores/folder.ts';
+import type { ObjectStore } from './stores/object-store.ts';
+import { openS3Store } from './stores/s3.ts';
+import type { PayloadStoreAddress } from './stores/address.ts';
 import type { Unreadable } from './unreadable.ts';
 
 /** Payloads of this size and above go to the store. The server's own limit is 2 MiB. */

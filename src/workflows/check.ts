@@ -2,6 +2,16 @@
 import type { z } from 'zod';
 import { toFailure } from '../contracts/errors.ts';
 
+/** Levels of a message. Values of the context have 64; a snapshot's patch takes up to three for each of them. */
+const MAX_DEPTH = 256;
+/**
+ * Values of a message: a schema may find something wrong with each, and the sandbox stops what takes 5 s. A context of
+ * 256 KiB with its snapshots has 262,144 at most.
+ */
+const MAX_VALUES = 300_000;
+/** Text of a problem: whoever sent a message chose the names in it, and it stands in notes and in histories. */
+const MAX_PROBLEM_TEXT = 300;
+
 /** @throws InvalidInput that names `what` and the first thing that is wrong with it */
 export function check<Schema extends z.ZodType>(schema: Schema, value: unknown, what: string): z.output<Schema> {
   const parsed = schema.safeParse(value);
@@ -9,8 +19,43 @@ export function check<Schema extends z.ZodType>(schema: Schema, value: unknown, 
   return parsed.data;
 }
 
+/** What became of a message that anyone may have sent. */
+type Received<T> = { readonly data: T; readonly problem?: never } | { readonly problem: string };
+
+/** Checks what anyone may have sent: its shape first, which could be too much for a schema. */
+export function receive<Schema extends z.ZodType>(schema: Schema, value: unknown): Received<z.output<Schema>> {
+  const problem = shapeProblem(value);
+  if (problem !== undefined) return { problem };
+  const parsed = schema.safeParse(value);
+  return parsed.success ? { data: parsed.data } : { problem: problemOf(parsed.error) };
+}
+
+/** The same where the sender hears of it. @throws InvalidInput, as {@link check} */
+export function accept<Schema extends z.ZodType>(schema: Schema, value: unknown, what: string): z.output<Schema> {
+  const received = receive(schema, value);
+  if (received.problem !== undefined) throw toFailure('InvalidInput', { what, problem: received.problem });
+  return received.data;
+}
+
 /** The first problem, with the path of the field. */
 export function problemOf(error: z.ZodError): string {
   const issue = error.issues[0];
-  return issue ? `${issue.path.length > 0 ? `${issue.path.join('.')}: ` : ''}${issue.message}` : 'not valid';
+  if (!issue) return 'not valid';
+  const text = `${issue.path.length > 0 ? `${issue.path.join('.')}: ` : ''}${issue.message}`;
+  return text.length <= MAX_PROBLEM_TEXT ? text : `${text.slice(0, MAX_PROBLEM_TEXT - 1)}…`;
+}
+
+/** Level by level, since a value that is nested too deeply is too deep for a function that calls itself, too. */
+function shapeProblem(value: unknown): string | undefined {
+  let level = [value];
+  let values = 0;
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_DEPTH) return `it is nested deeper than ${MAX_DEPTH} levels`;
+    values += level.length;
+    if (values > MAX_VALUES) return `it holds more than ${MAX_VALUES} values`;
+    level = level.flatMap((item): unknown[] =>
+      typeof item === 'object' && item !== null ? Object.values(item) : [],
+    );
+  }
+  return undefined;
 }

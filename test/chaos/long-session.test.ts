@@ -4,7 +4,7 @@
  *
  * With `COPILOT_TEST_FULL` 10,000 turns (`COPILOT_TEST_TURNS` changes that) with the default limits of a session;
  * without, 130 with so small ones that it continues as new and is summarised all the time. Every choice comes from a
- * seed that is printed; `COPILOT_TEST_SEED` makes the same ones again.
+ * seed that is printed, and `COPILOT_TEST_SEED` makes the same ones again; when they take effect is a matter of time.
  */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -89,7 +89,6 @@ interface Run {
 
 describe('a long session', function () {
   this.timeout(isFull ? 60 * 60_000 : 180_000);
-  const random = seededRandom(seed);
   const answered: Answered[] = [];
   /** When workers were killed, in ms since the epoch. */
   const kills: number[] = [];
@@ -98,6 +97,8 @@ describe('a long session', function () {
   const refusals = new Map<string, number>();
   const counts = { retries: 0, duplicates: 0, later: 0, laterWithoutText: 0 };
   const memoryMiB: number[] = [];
+  /** Turns as a follower saw them begin. */
+  const followed: [number: number, text: string][] = [];
   let world: World;
   let model: EchoModel;
   let runs: readonly Run[];
@@ -120,22 +121,41 @@ describe('a long session', function () {
   /** The whole life of the session. */
   async function live(): Promise<void> {
     await world.copilot.create({ id: ID, mode: 'one-shot', config: { historyLimit: form.historyLimit } });
+    const following = followTurns();
     const killing = killWorkers();
     const share = form.turns / PEOPLE.length;
-    await Promise.all(PEOPLE.map((name) => converse(name, share)));
+    await Promise.all(PEOPLE.map((name, index) => converse(name, index, share)));
     await killing;
-    await Promise.race([Promise.all(strangers), sleep(30_000, undefined, { ref: false })]);
+    await noteMemory();
+    await Promise.all([Promise.all(strangers), following]);
   }
 
-  async function converse(name: string, count: number): Promise<void> {
+  /** Somebody who comes in the middle and goes again: a follower costs, and begin and end are compared. */
+  async function followTurns(): Promise<void> {
+    const [from, to] = [BEGIN[1] * form.turns, END[0] * form.turns];
+    while (answered.length < from) await sleep(20);
+    for await (const event of world.copilot.session(ID).follow()) {
+      if (event.type === 'turn-started') followed.push([event.number, event.text]);
+      if (event.type === 'turn-ended' && event.number >= to) return;
+    }
+  }
+
+  async function noteMemory(): Promise<void> {
+    const { workers } = await readStats(world.server.homeDir);
+    memoryMiB.push(...workers.map(({ agents }) => Math.round(agents.memoryBytes / 2 ** 20)));
+  }
+
+  async function converse(name: string, index: number, count: number): Promise<void> {
     const { address, homeDir } = world.server;
     const copilot = await CopilotClient.connect({ config: isolatedConfig(homeDir), address });
     const own: Answered[] = [];
     try {
       for (let number = 1; number <= count; number++) {
+        // One for each message: how often it is tried is a matter of time, and must not change what comes after it.
+        const random = seededRandom(seed + 1_000_000 * (index + 1) + number);
         const padding = 'word '.repeat(Math.floor(random() * 30));
         const message = { messageId: `${name}-${number}`, text: `[${name}-${number}] ${padding}`.trim() };
-        const entry = await ask(copilot, message);
+        const entry = await ask(copilot, message, random);
         own.push(entry);
         answered.push(entry);
         const earlier = own.at(-1 - Math.floor(random() * Math.min(LATER, own.length)));
@@ -147,11 +167,11 @@ describe('a long session', function () {
   }
 
   /** Sends until there is an answer. Whoever gives up sends the same again. */
-  async function ask(copilot: CopilotClient, message: QueuedMessage): Promise<Answered> {
+  async function ask(copilot: CopilotClient, message: QueuedMessage, random: () => number): Promise<Answered> {
     const { messageId, text } = message;
     const startedAt = performance.now();
     for (;;) {
-      if (random() < SENT_BY_STRANGERS) strangers.push(sendByStranger(message));
+      if (random() < SENT_BY_STRANGERS) strangers.push(sendByStranger(message, random() < 0.5));
       const patience = random() < IMPATIENT ? AbortSignal.timeout(Math.ceil(random() * MAX_PATIENCE_MS)) : undefined;
       try {
         const turn = await copilot.session(ID).send(text, { messageId, signal: patience });
@@ -173,9 +193,9 @@ describe('a long session', function () {
   }
 
   /** The same message through the plain Temporal client, as the same update or as another. */
-  async function sendByStranger(message: QueuedMessage): Promise<void> {
+  async function sendByStranger(message: QueuedMessage, isSameUpdate: boolean): Promise<void> {
     counts.duplicates += 1;
-    const updateId = random() < 0.5 ? message.messageId : `stranger-${counts.duplicates}`;
+    const updateId = isSameUpdate ? message.messageId : `stranger-${counts.duplicates}`;
     try {
       const handle = world.temporal.workflow.getHandle(ID);
       const turn = await handle.executeUpdate(send, { args: [message], updateId });
@@ -190,13 +210,13 @@ describe('a long session', function () {
 
   /** Most often the worker that has the session; a new one takes its place. */
   async function killWorkers(): Promise<void> {
+    const random = seededRandom(seed);
     const [least, most] = form.killAfter;
     for (let next = 0; kills.length < form.kills;) {
       next = answered.length + least + Math.floor(random() * (most - least));
       while (answered.length < Math.min(next, form.turns)) await sleep(20);
       if (next > form.turns - least / 2) return;
-      const { workers } = await readStats(world.server.homeDir);
-      memoryMiB.push(...workers.map(({ agents }) => Math.round(agents.memoryBytes / 2 ** 20)));
+      await noteMemory();
       const { lastWorker } = await world.copilot.session(ID).info();
       await sleep(random() * 100);
       const holder = world.workers.findIndex(({ pid }) => lastWorker?.identity.startsWith(`copilot-${pid}@`));
@@ -267,6 +287,14 @@ describe('a long session', function () {
         own.map((_, index) => `${name}-${index + 1}`),
       );
     }
+    const [first] = followed;
+    assert.ok(first && followed.length >= 0.8 * (END[0] - BEGIN[1]) * form.turns, `${followed.length} turns followed`);
+    assert.deepEqual(
+      followed,
+      byNumber
+        .slice(first[0] - 1, first[0] - 1 + followed.length)
+        .map(({ message, turn }) => [turn.number, message.text]),
+    );
     const file = await world.copilot.session(ID).export();
     assert.deepEqual([...(file.earlier ?? []), ...file.conversation.slice(1)], conversation);
     const { turns, runs: counted } = await world.copilot.session(ID).info();

@@ -1,8 +1,7 @@
 /** The program as a user runs it, in a process of its own. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
-import { packageDir } from '../../src/config.ts';
+import { PROGRAM } from './program.ts';
 
 export interface CliResult {
   readonly code: number | null;
@@ -27,7 +26,7 @@ export interface RunningCli {
 }
 
 export function startCli(args: readonly string[], env: Record<string, string>): RunningCli {
-  const child = spawn(process.execPath, ['--import', 'tsx', join(packageDir, 'src/cli.ts'), ...args], { env });
+  const child = spawn(process.execPath, [...PROGRAM, ...args], { env });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk));

@@ -22,7 +22,10 @@ export async function startEchoModel(): Promise<EchoModel> {
     model: 'echo',
     onChat: async ({ body, response }) => {
       const request = body as ChatRequest; // of our own client, which other tests check
-      const { phase, last } = readCall({ ...request, messages: [...request.messages.slice(0, 1), ...request.messages.slice(-1)] });
+      const { phase, last } = readCall({
+        ...request,
+        messages: [...request.messages.slice(0, 1), ...request.messages.slice(-1)],
+      });
       if (phase === 'summary') {
         summaries += 1;
         return sendReply(response, request, { model: 'echo', text: `summary ${summaries}`, toolCalls: [] });

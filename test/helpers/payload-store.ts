@@ -13,7 +13,7 @@ import { loadConfig } from '../../src/config.ts';
 import { CopilotError } from '../../src/contracts/errors.ts';
 import { SESSION_WORKFLOW } from '../../src/contracts/messages.ts';
 import { openExternalStorage, removeStored, STORED_FROM_BYTES } from '../../src/storage/payload-store.ts';
-import type { PayloadStoreAddress } from '../../src/storage/store-address.ts';
+import type { PayloadStoreAddress } from '../../src/storage/stores/address.ts';
 import { refuse } from '../../src/storage/unreadable.ts';
 
 /** A value that is large enough to be stored. */
@@ -59,9 +59,9 @@ export async function storedFiles(dir: string, id = ''): Promise<string[]> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true });
   const paths = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
   // Beside each object s3rver keeps what it knows of it.
-  return paths
-    .filter((path) => path.includes('/d/sha256/') && path.includes(id) && !/\._S3rver_object\.md5$/.test(path))
-    .filter((path) => !/\._S3rver_metadata\.json$/.test(path));
+  const isObject = (path: string): boolean =>
+    path.includes('/d/sha256/') && !['._S3rver_object.md5', '._S3rver_metadata.json'].some((end) => path.endsWith(end));
+  return paths.filter((path) => isObject(path) && path.includes(id));
 }
 
 /** Declares the tests. @param store is asked when they run */

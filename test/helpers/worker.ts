@@ -1,8 +1,7 @@
 /** A real worker in a process of its own: `copilot worker`. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
-import { packageDir } from '../../src/config.ts';
+import { PROGRAM } from './program.ts';
 import { isolatedConfig, type TestServer } from './server.ts';
 
 const READY = 'worker ready';
@@ -23,7 +22,7 @@ export async function startWorkerProcess(
   server: Pick<TestServer, 'address' | 'homeDir'>,
   env: Record<string, string> = {},
 ): Promise<WorkerProcess> {
-  const child = spawn(process.execPath, ['--import', 'tsx', join(packageDir, 'src/cli.ts'), 'worker'], {
+  const child = spawn(process.execPath, [...PROGRAM, 'worker'], {
     env: programEnvironment(server, env),
     stdio: ['ignore', 'ignore', 'pipe'],
   });

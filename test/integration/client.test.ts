@@ -70,7 +70,11 @@ describe('client', function () {
         /"nope". Known modes: copilot, planning-control, one-shot/,
       );
       await fails(client.create({ id: 'bad', mode: 'constructor' }), 'UnknownMode', /"constructor"/);
-      await fails(client.create({ id: 'bad', team: 'nope' }), 'TeamNotFound', /"nope". Known teams: data-analysis, default/);
+      await fails(
+        client.create({ id: 'bad', team: 'nope' }),
+        'TeamNotFound',
+        /"nope". Known teams: data-analysis, default/,
+      );
       await fails(
         client.create({ id: 'bad', config: { historyLimit: 1 } }),
         'InvalidInput',

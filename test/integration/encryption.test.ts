@@ -14,7 +14,7 @@ import { runCli, startCli } from '../helpers/cli.ts';
 import { collect, fails, isTurnEnd, screen } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';
 import { isolatedConfig } from '../helpers/server.ts';
-import { playTeam } from '../helpers/team-script.ts';
+import { found, payloadsIn, play, type Secrets, secretsOfSession } from '../helpers/secrets.ts';
 import { programEnvironment, type WorkerProcess } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
@@ -22,27 +22,6 @@ const newKey = (): string => randomBytes(32).toString('base64');
 const FIRST = `first:${newKey()}`;
 const SECOND = `second:${newKey()}`;
 const OTHER_FIRST = `first:${newKey()}`;
-
-/** A word that stands nowhere else. */
-const secret = (what: string): string => `${what}${randomBytes(6).toString('hex')}`;
-
-function secretsOfSession() {
-  return {
-    message: secret('message'),
-    context: secret('context'),
-    step: secret('plan'),
-    path: secret('path'),
-    argument: secret('argument'),
-    toolOutput: secret('tooloutput'),
-    toolError: secret('toolerror'),
-    report: secret('report'),
-    answer: secret('answer'),
-    error: secret('error'),
-    reason: secret('reason'),
-    correction: secret('correction'),
-  };
-}
-type Secrets = ReturnType<typeof secretsOfSession>;
 
 describe('encryption', function () {
   this.timeout(240_000);
@@ -76,7 +55,7 @@ describe('encryption', function () {
 
   /** A session with a plan, tools that work and fail, streamed text, a failed turn, and a second run. */
   async function lived(through: CopilotClient, words: Secrets): Promise<SessionHandle> {
-    play(world, words);
+    play(world.model, words);
     const folder = await mkdtemp(join(world.server.homeDir, 'attached-'));
     await writeFile(join(folder, 'data.txt'), `${words.toolOutput}\n`);
     const session = await through.create({
@@ -137,7 +116,7 @@ describe('encryption', function () {
     assert.match(blind.stderr, /key "first" is needed to read this, and none is set/);
     const all = await runCli(['replay', '--all'], programEnvironment(world.server, { COPILOT_PAYLOAD_STORE: store }));
     assert.deepEqual([all.code, all.stdout.includes(session.id)], [1, true], all.stderr);
-    assert.match(all.stdout, /key "first" is needed to read this/);
+    assert.match(all.stdout, /key \\*"first\\*" is needed to read this/);
     const listed = await client.list();
     assert.ok(listed.sessions.some(({ id }) => id === session.id));
     const codec = await startCodecServer(isolatedConfig(world.server.homeDir, keyed), {
@@ -263,14 +242,14 @@ describe('encryption', function () {
   async function keyIds(id: string): Promise<string[]> {
     const { events } = await world.temporal.workflow.getHandle(id).fetchHistory();
     const ids = payloadsIn(JSON.parse(JSON.stringify(events))).flatMap(({ metadata }) =>
-      metadata?.['encryption-key-id'] === undefined ? [] : [String(metadata['encryption-key-id'])],
+      typeof metadata?.['encryption-key-id'] === 'string' ? [metadata['encryption-key-id']] : [],
     );
     return [...new Set(ids.map((text) => Buffer.from(text, 'base64').toString()))];
   }
 
   it('a worker without the key leaves a session unharmed: it says what it needs, and the session goes on with one that has it', async () => {
     const words = secretsOfSession();
-    play(world, words);
+    play(world.model, words);
     const queue = { COPILOT_TASK_QUEUE: 'lacking' };
     const having = await connect({ ...keyed, ...queue, COPILOT_ENCRYPTION_KEYS: SECOND });
     const good = await world.startWorker({ ...keyed, ...queue, COPILOT_ENCRYPTION_KEYS: SECOND });
@@ -289,7 +268,7 @@ describe('encryption', function () {
 
   it('followers see streamed text, and deleting takes the stored payloads along', async () => {
     const words = secretsOfSession();
-    play(world, words);
+    play(world.model, words);
     const session = await client.create({ mode: 'one-shot', context: { big: 'y'.repeat(140_000) } });
     const events = collect(session, isTurnEnd);
     await session.send(words.message);
@@ -345,68 +324,3 @@ describe('encryption', function () {
     await plain.close();
   });
 });
-
-/** Names of the words that stand in it, as text or in base64. */
-function found(bytes: Buffer, words: Secrets): string[] {
-  return Object.entries(words).flatMap(([name, word]) => {
-    const forms = [word, ...[0, 1, 2].map((shift) => inBase64(word, shift))];
-    return forms.some((form) => bytes.includes(form)) ? [name] : [];
-  });
-}
-
-/** What of a word shows in base64, whatever stands before and behind it. */
-function inBase64(word: string, shift: number): string {
-  const whole = Buffer.from(' '.repeat(shift) + word).toString('base64');
-  return whole.slice(shift === 0 ? 0 : 4, -4);
-}
-
-interface JsonPayload {
-  readonly metadata?: Record<string, unknown>;
-}
-
-/** Every payload in a history as JSON, but those of search attributes, which nobody encodes. */
-function payloadsIn(value: unknown): JsonPayload[] {
-  if (value === null || typeof value !== 'object') return [];
-  if ('metadata' in value && 'data' in value) return [value as JsonPayload];
-  return Object.entries(value).flatMap(([name, part]) => (name === 'searchAttributes' ? [] : payloadsIn(part)));
-}
-
-/** A plan of one step with four rounds; a message with the word of the error fails, any other is answered. */
-function play(world: World, words: Secrets): void {
-  playTeam(world.model, {
-    files: ['unused.txt'],
-    answer: `This is my ${words.answer} in several words`,
-    wordDelayMs: 60,
-    instead: (call) => {
-      const said = call.messages.map(([, text]) => text).join('\n');
-      if (call.phase === 'routing' && call.last.includes(words.error)) {
-        return { status: 400, error: { message: `no ${words.error}` } };
-      }
-      if (call.phase === 'routing' && !call.last.includes(words.message)) {
-        return { json: { ...ROUTE, refinedTask: call.last } };
-      }
-      if (call.phase === 'planning') return { json: { steps: [{ agent: 'engineer', task: words.step, notes: '' }] } };
-      if (call.phase !== 'step') return undefined;
-      const calls = [
-        { name: 'read_file', arguments: { path: 'data.txt' } },
-        { name: 'write_file', arguments: { path: `${words.path}.txt`, content: words.argument } },
-        { name: 'read_file', arguments: { path: `${words.toolError}.txt` } },
-        { name: 'report_step', arguments: { status: 'done', summary: words.report } },
-      ];
-      const round = call.messages.filter(([role]) => role === 'tool').length;
-      assert.ok(said.includes(words.step));
-      return { toolCalls: calls.slice(round, round + 1) };
-    },
-  });
-}
-
-const ROUTE = {
-  route: 'one-shot',
-  complexity: 10,
-  primaryAgent: 'writer',
-  supportingAgents: [],
-  estimatedSteps: 0,
-  questions: [],
-  confidence: 1,
-  reason: 'scripted',
-};

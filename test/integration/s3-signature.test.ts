@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import type { ObjectStore } from '../../src/storage/object-store.ts';
-import { openS3Store, type S3Credentials } from '../../src/storage/s3-store.ts';
+import type { ObjectStore } from '../../src/storage/stores/object-store.ts';
+import { openS3Store, type S3Credentials } from '../../src/storage/stores/s3.ts';
 import { loadSigner, type Signer } from '../helpers/s3.ts';
 
 const CREDENTIALS: S3Credentials = {

@@ -212,7 +212,8 @@ function withFollowUp(before: Action[], action: Action): Action[] {
     ];
   }
   const asks = READ_VERBS.has(base(words(action.text)[0] ?? '')) || QUESTION_WORDS.has(words(action.text)[0] ?? '');
-  if ((last?.kind !== 'read' && last?.kind !== 'fetch') || action.kind !== 'say' || !asks || !PRONOUN.test(action.text)) return [...before, action];
+  if ((last?.kind !== 'read' && last?.kind !== 'fetch') || action.kind !== 'say' || !asks || !PRONOUN.test(action.text))
+    return [...before, action];
   return [...before.slice(0, -1), { ...last, text: `${last.text} and ${action.text}` }];
 }
 

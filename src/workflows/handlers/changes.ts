@@ -3,7 +3,7 @@ import { setHandler, workflowInfo } from '@temporalio/workflow';
 import { toFailure } from '../../contracts/errors.ts';
 import * as messages from '../../contracts/messages.ts';
 import type { ChangeReport } from '../../contracts/messages.ts';
-import { check } from '../check.ts';
+import { accept } from '../check.ts';
 import type { LiveSession } from '../live-session.ts';
 import { replaceMessages } from '../restore.ts';
 
@@ -23,7 +23,7 @@ export function acceptChanges(session: LiveSession): void {
     },
     {
       validator: (payload) => {
-        const { expectedVersion, context: values } = check(messages.SavePayload, payload, 'save');
+        const { expectedVersion, context: values } = accept(messages.SavePayload, payload, 'save');
         requireVersion(session, expectedVersion);
         requireIdle(session);
         // Tried on a working copy, so that what does not fit is refused before it is in history.
@@ -41,7 +41,7 @@ export function acceptChanges(session: LiveSession): void {
     },
     {
       validator: (payload) => {
-        const { expectedVersion, edit: wanted } = check(messages.EditContextPayload, payload, 'context change');
+        const { expectedVersion, edit: wanted } = accept(messages.EditContextPayload, payload, 'context change');
         requireVersion(session, expectedVersion);
         requireOpen(session);
         edit(session, wanted, context.branch());
@@ -58,7 +58,7 @@ export function acceptChanges(session: LiveSession): void {
     },
     {
       validator: (payload) => {
-        const { expectedVersion, snapshot } = check(messages.RestoreContextPayload, payload, 'restore');
+        const { expectedVersion, snapshot } = accept(messages.RestoreContextPayload, payload, 'restore');
         requireVersion(session, expectedVersion);
         requireOpen(session);
         context.branch().restore(snapshot, new Date().toISOString());

@@ -2,7 +2,7 @@
 import { setHandler } from '@temporalio/workflow';
 import * as messages from '../../contracts/messages.ts';
 import type { StatusChange } from '../../contracts/messages.ts';
-import { check } from '../check.ts';
+import { accept } from '../check.ts';
 import type { LiveSession } from '../live-session.ts';
 import { rememberTurn } from '../restore.ts';
 import { complete, resume, suspend } from './status.ts';
@@ -25,7 +25,7 @@ export function acceptControl(session: LiveSession): void {
     },
     {
       validator: (payload) => {
-        const { message } = check(messages.InterruptPayload, payload, 'interrupt');
+        const { message } = accept(messages.InterruptPayload, payload, 'interrupt');
         // A message that goes first needs a session that will run it, like any other.
         if (message) requireActive(session);
       },
@@ -36,7 +36,7 @@ export function acceptControl(session: LiveSession): void {
   setHandler(
     messages.unqueue,
     ({ messageId }): StatusChange => ({ changed: unqueue(session, messageId), status: session.state.status }),
-    { validator: (payload) => void check(messages.UnqueuePayload, payload, 'unqueue') },
+    { validator: (payload) => void accept(messages.UnqueuePayload, payload, 'unqueue') },
   );
 
   // An update, since the caller wants to know what holds now.
@@ -52,7 +52,7 @@ export function acceptControl(session: LiveSession): void {
       if (now && session.state.status === 'suspended') session.stopCalls();
       return { changed, status: session.state.status };
     },
-    { validator: (payload) => void check(messages.ChangeStatusPayload, payload, 'changeStatus') },
+    { validator: (payload) => void accept(messages.ChangeStatusPayload, payload, 'changeStatus') },
   );
 }
 

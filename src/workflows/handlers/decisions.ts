@@ -6,7 +6,7 @@ import type { ChangeReport, ConfigurePayload } from '../../contracts/messages.ts
 import type { DecidedRequest } from '../../contracts/request.ts';
 import { type Analytics, SessionConfig } from '../../contracts/session.ts';
 import { BUILT_IN_MODES, budgetProblem, findMode } from '../../contracts/team.ts';
-import { check } from '../check.ts';
+import { accept } from '../check.ts';
 import type { LiveSession } from '../live-session.ts';
 import { analyticsOf, planView } from '../views/views.ts';
 import { report, requireOpen, requireVersion } from './changes.ts';
@@ -18,7 +18,7 @@ export function acceptDecisions(session: LiveSession): void {
   // An update, since whoever decides wants to know whether it was their decision that counts.
   setHandler(messages.decide, (payload): DecidedRequest => session.requests.decide(payload), {
     validator: (payload) => {
-      const wanted = check(messages.DecidePayload, payload, 'decision');
+      const wanted = accept(messages.DecidePayload, payload, 'decision');
       requireOpen(session);
       session.requests.find(wanted);
     },
@@ -33,7 +33,7 @@ export function acceptDecisions(session: LiveSession): void {
     },
     {
       validator: (payload) => {
-        const wanted = check(messages.ConfigurePayload, payload, 'configuration');
+        const wanted = accept(messages.ConfigurePayload, payload, 'configuration');
         requireVersion(session, wanted.expectedVersion);
         requireOpen(session);
         checkConfiguration(session, wanted);
@@ -50,7 +50,7 @@ export function acceptDecisions(session: LiveSession): void {
     },
     {
       validator: (payload) => {
-        const { expectedVersion, edits } = check(messages.EditPlanPayload, payload, 'plan change');
+        const { expectedVersion, edits } = accept(messages.EditPlanPayload, payload, 'plan change');
         requireVersion(session, expectedVersion);
         requireOpen(session);
         tryOut(session, edits);
@@ -70,7 +70,7 @@ export function acceptDecisions(session: LiveSession): void {
     },
     {
       validator: (payload) => {
-        const { turnId } = check(messages.RatePayload, payload, 'rating');
+        const { turnId } = accept(messages.RatePayload, payload, 'rating');
         requireOpen(session);
         if (turnId === undefined || session.findTurn(turnId)) return;
         throw toFailure('InvalidInput', { what: `turnId "${turnId}"`, problem: 'this session has no such turn' });

@@ -6,7 +6,7 @@ import * as messages from '../../contracts/messages.ts';
 import type { OpenRequest } from '../../contracts/request.ts';
 import type { Turn } from '../../contracts/session.ts';
 import type { TurnView } from '../../contracts/turn.ts';
-import { check } from '../check.ts';
+import { accept } from '../check.ts';
 import type { LiveSession } from '../live-session.ts';
 
 export function acceptUpdates(session: LiveSession): void {
@@ -33,7 +33,7 @@ export function acceptUpdates(session: LiveSession): void {
     },
     {
       validator: (payload) => {
-        const { turnId } = check(messages.AwaitTurnPayload, payload, 'awaitTurn');
+        const { turnId } = accept(messages.AwaitTurnPayload, payload, 'awaitTurn');
         const turn = session.findTurn(turnId);
         const number = Number(/^turn-(\d+)$/.exec(turnId)?.[1] ?? Number.NaN);
         if (!turn && !(number <= session.state.messageCount)) {
@@ -46,7 +46,7 @@ export function acceptUpdates(session: LiveSession): void {
 }
 
 function checkSend(session: LiveSession, payload: unknown): void {
-  const message = check(messages.SendPayload, payload, 'message');
+  const message = accept(messages.SendPayload, payload, 'message');
   // A message that came before is answered, whatever holds now.
   if (session.rememberedTurnId(idOf(message)) !== undefined) return;
   requireActive(session);

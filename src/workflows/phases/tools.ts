@@ -1,5 +1,5 @@
 /** The calls of one round: people are asked where policies say so, then all that may run do so side by side. */
-import { ActivityFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
 import { ASK_USER, HANDOFF_PREFIX, REPORT_STEP, type StepReport } from '../../contracts/activities.ts';
 import { fromFailure } from '../../contracts/errors.ts';
 import { DEFAULT_HANDOFFS, MAX_SHOWN_ARGUMENTS } from '../../contracts/limits.ts';
@@ -140,7 +140,7 @@ async function act(session: LiveSession, turn: Turn, action: Act): Promise<Messa
     return answer(result.text);
   } catch (error) {
     if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error;
-    if (facts?.effects === 'external' && error.cause instanceof TimeoutFailure) {
+    if (facts?.effects === 'external' && wasCutOff(error)) {
       status = 'unknown';
       return answer(
         'The worker stopped while this ran: its outcome is unknown. Find out what happened before you repeat it.',
@@ -150,6 +150,14 @@ async function act(session: LiveSession, turn: Turn, action: Act): Promise<Messa
   } finally {
     session.record({ type: 'tool-ended', ...at, activityId, status });
   }
+}
+
+/** Type of the failure that Temporal's workers report for an activity that they cut off because they stop. */
+const WORKER_SHUTDOWN = 'WorkerShutdown';
+
+/** Whether nobody knows how far it came: its worker died, or stopped before it had ended. */
+function wasCutOff({ cause }: ActivityFailure): boolean {
+  return cause instanceof TimeoutFailure || (cause instanceof ApplicationFailure && cause.type === WORKER_SHUTDOWN);
 }
 
 /** Tools that need nothing from outside. */

@@ -11,7 +11,7 @@ import { failWhereUsed, omit, unreadableByWorker } from '../../../src/storage/un
 
 function keys(...ids: string[]): readonly EncryptionKey[] {
   const parsed = parseKeys(ids.map((id) => `${id}:${randomBytes(32).toString('base64')}`).join());
-  assert.ok(typeof parsed !== 'string', String(parsed));
+  assert.ok(typeof parsed !== 'string');
   return parsed;
 }
 

@@ -1,7 +1,7 @@
 /** Where large payloads are kept: how operators write it down. */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { S3Address } from './s3-store.ts';
+import type { S3Address } from './s3.ts';
 
 /** A folder, or a part of a bucket. */
 export type PayloadStoreAddress =

@@ -1,7 +1,7 @@
 /** Where large payloads lie: a folder or a bucket, as the payload store needs it. */
-import { CopilotError } from '../contracts/errors.ts';
+import { CopilotError } from '../../contracts/errors.ts';
 
-/** A flat store of files by key. Every method but `get` of what is missing fails with {@link StoreUnavailable}. */
+/** Files by key. What cannot be done now fails with {@link StoreUnavailable}; a key that is not there is no failure. */
 export interface ObjectStore {
   /** For people: the folder, or `s3://bucket`. */
   readonly place: string;

@@ -1,0 +1,206 @@
+/**
+ * Workers that are asked to stop (SIGTERM) in the middle of model calls and external effects, as in every deployment;
+ * another one takes over. A ledger outside counts what really happened.
+ */
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { readStats, socketFolder } from '../../src/client/workers.ts';
+import type { TurnView } from '../../src/contracts/turn.ts';
+import { until } from '../helpers/history.ts';
+import { type Ledger, openLedger } from '../helpers/ledger.ts';
+import { startWorldOf } from '../helpers/own-team.ts';
+import { playTeam, readCall } from '../helpers/team-script.ts';
+import type { WorkerProcess } from '../helpers/worker.ts';
+import type { World } from '../helpers/world.ts';
+
+/** As `src/worker.ts` has it: what takes longer is handed over. */
+const GRACE_MS = 10_000;
+/** What a worker may take for itself: noticing, closing, and a busy machine. */
+const CLOSING_MS = 5_000;
+/** From the end of an activity until another worker has the session. */
+const TAKE_OVER_MS = 10_000;
+const WORD_DELAY_MS = 100;
+const WORDS = 20;
+const QUICK_EFFECT_MS = 1_500;
+const SLOW_MS = 60_000;
+
+interface Stopped {
+  readonly code: number | null;
+  /** From SIGTERM to the end of the process. */
+  readonly ms: number;
+  readonly log: string;
+}
+
+describe('draining', function () {
+  this.timeout(120_000);
+  let world: World;
+  let quick: Ledger;
+  let slow: Ledger;
+
+  before(async () => {
+    world = await startWorldOf({ default: { agents: { writer: { tools: ['shell'] } } } }, { workers: 0 });
+    quick = await openLedger(join(world.server.homeDir, 'quick.txt'), QUICK_EFFECT_MS);
+    slow = await openLedger(join(world.server.homeDir, 'slow.txt'), SLOW_MS);
+    play();
+  });
+  beforeEach(() => world.startWorker());
+  afterEach(async () => {
+    await Promise.all(world.workers.splice(0).map((worker) => worker.kill()));
+  });
+  after(async () => {
+    await world?.stop();
+    await quick?.close();
+    await slow?.close();
+  });
+
+  /** `say x` streams for two seconds, `ponder x` takes a minute the first time, `mail x` enters it in a ledger. */
+  function play(): void {
+    playTeam(world.model, {
+      instead: ({ last, lastRole, messages }) => {
+        if (lastRole === 'tool') return { text: `the agent was told: ${last}` };
+        const [verb, name = ''] = (messages.at(-1)?.[1] ?? '').split(' ');
+        if (verb === 'say') return { text: spoken(name), wordDelayMs: WORD_DELAY_MS };
+        if (verb === 'ponder') return { text: 'pondered', delayMs: asked(`ponder ${name}`).length > 1 ? 0 : SLOW_MS };
+        const ledger = verb === 'mail' ? quick : slow;
+        return { toolCalls: [{ name: 'shell', arguments: { command: ledger.command(name) } }] };
+      },
+    });
+  }
+
+  const ids = new Map<string, string>();
+  const dump = async (message: string) => {
+    const { events } = await world.temporal.workflow.getHandle(ids.get(message)!).fetchHistory();
+    console.log(message);
+    for (const e of events ?? []) {
+      const t = Number(e.eventTime?.seconds) * 1000 + (e.eventTime?.nanos ?? 0) / 1e6;
+      const a: any =
+        e.workflowTaskScheduledEventAttributes ??
+        e.workflowTaskStartedEventAttributes ??
+        e.workflowTaskTimedOutEventAttributes ??
+        e.workflowTaskCompletedEventAttributes ??
+        e.activityTaskScheduledEventAttributes ??
+        e.activityTaskStartedEventAttributes ??
+        e.activityTaskCompletedEventAttributes;
+      console.log(
+        '  ',
+        (t % 1e6).toFixed(0),
+        e.eventId?.toString(),
+        e.eventType,
+        JSON.stringify({
+          q: a?.taskQueue?.name,
+          id: a?.identity,
+          att: a?.attempt,
+          act: a?.activityId,
+          to: a?.timeoutType,
+        }),
+      );
+    }
+  };
+  const spoken = (name: string): string => `${name} `.repeat(WORDS).trim();
+  /** Calls of the model whose last message this is. */
+  const asked = (message: string) => world.model.requests.filter(({ body }) => readCall(body).last === message);
+  const entered = async (name: string): Promise<number> =>
+    [...(await quick.entries()), ...(await slow.entries())].filter((entry) => entry === name).length;
+
+  /** Sends, and returns when the model call or the effect is in its middle. */
+  async function begin(message: string): Promise<{ end(): Promise<TurnView> }> {
+    const session = await world.copilot.create({
+      mode: 'one-shot',
+      config: { approvals: { tools: { shell: 'allow' } } },
+    });
+    const turn = await session.send(message, { wait: false });
+    const [verb, name = ''] = message.split(' ');
+    const isEffect = verb === 'mail' || verb === 'ship';
+    await until(message, async () => (isEffect ? (await entered(name)) > 0 : asked(message).length > 0));
+    ids.set(message, session.id);
+    return { end: () => session.awaitTurn(turn.id, { signal: AbortSignal.timeout(SLOW_MS) }) };
+  }
+
+  async function terminate(worker: WorkerProcess | undefined): Promise<Stopped> {
+    assert.ok(worker);
+    world.workers.splice(world.workers.indexOf(worker), 1);
+    const startedAt = Date.now();
+    const code = await worker.stop();
+    return { code, ms: Date.now() - startedAt, log: worker.log() };
+  }
+
+  /** It ended well, closed its agents and left nothing behind. */
+  async function checkStopped({ code, ms, log }: Stopped, limitMs: number): Promise<void> {
+    console.log(`      stopped in ${ms} ms`);
+    assert.equal(code, 0, log);
+    assert.ok(ms <= limitMs, `it took ${ms} ms`);
+    assert.match(log, /agent teams closed/);
+    assert.doesNotMatch(log, /closed while in use|not closed/);
+    const { workers, silent } = await readStats(world.server.homeDir);
+    assert.deepEqual([workers.length, silent], [world.workers.length, []]);
+    assert.equal((await readdir(socketFolder(world.server.homeDir))).length, world.workers.length);
+  }
+
+  it('a model call that streams goes on to its end on the worker that stops, and is not made again', async () => {
+    const turn = await begin('say one');
+    await sleep(3 * WORD_DELAY_MS);
+    await checkStopped(await terminate(world.workers[0]), WORDS * WORD_DELAY_MS + CLOSING_MS);
+    // Nobody was there to take its result in.
+    await world.startWorker();
+    const { status, reply } = await turn.end();
+    assert.deepEqual([status, reply], ['completed', spoken('one')]);
+    assert.equal(asked('say one').length, 1);
+  });
+
+  it('an external effect goes on to its end, happens once, and its agent hears how it ended', async () => {
+    const turn = await begin('mail one-mail');
+    await checkStopped(await terminate(world.workers[0]), QUICK_EFFECT_MS + CLOSING_MS);
+    await world.startWorker();
+    const { status, reply } = await turn.end();
+    assert.equal(status, 'completed');
+    assert.match(reply, /entered/);
+    assert.doesNotMatch(reply, /unknown/);
+    assert.deepEqual([await entered('one-mail'), asked('mail one-mail').length], [1, 1]);
+  });
+
+  it.only('[R10] with many sessions at once all that ends in time ends, the rest is handed over, nothing is repeated, and agents are closed', async () => {
+    const short = ['say a', 'say b', 'say c', 'mail d', 'mail e'];
+    const turns = new Map<string, { end(): Promise<TurnView> }>();
+    for (const message of ['ponder x', 'ship y', ...short]) turns.set(message, await begin(message));
+    const end = async (message: string): Promise<TurnView> => (await turns.get(message)?.end()) ?? assert.fail(message);
+    const [old] = world.workers;
+    await world.startWorker();
+    const startedAt = Date.now();
+    const stopping = terminate(old);
+
+    // They go on on the other worker long before the old one has stopped.
+    for (const message of short) {
+      const { status, reply } = await end(message);
+      assert.equal(status, 'completed', message);
+      assert.match(reply, message.startsWith('say') ? new RegExp(`^${spoken(message.slice(4))}$`) : /entered/);
+      assert.equal(asked(message).length, 1, message);
+      console.log(message, Date.now() - startedAt);
+    }
+    if (Date.now() - startedAt > 3000) for (const m of short) await dump(m);
+    console.log(`      what ends in time is answered after ${Date.now() - startedAt} ms`);
+    assert.ok(Date.now() - startedAt < TAKE_OVER_MS);
+    for (const name of ['d', 'e']) assert.equal(await entered(name), 1);
+
+    await checkStopped(await stopping, GRACE_MS + CLOSING_MS);
+    const pondered = await end('ponder x');
+    assert.deepEqual([pondered.status, pondered.reply], ['completed', 'pondered']);
+    assert.deepEqual(
+      asked('ponder x').map(({ closedByClient }) => closedByClient),
+      [true, false],
+      'the call that was handed over was stopped at the provider, and made again once',
+    );
+    const shipped = await end('ship y');
+    assert.equal(shipped.status, 'completed');
+    assert.match(shipped.reply, /its outcome is unknown/);
+    assert.equal(await entered('y'), 1);
+    console.log(`      what was handed over is answered after ${Date.now() - startedAt} ms`);
+    assert.ok(Date.now() - startedAt < GRACE_MS + CLOSING_MS + TAKE_OVER_MS);
+  });
+
+  it('a worker with nothing to do stops at once', async () => {
+    await checkStopped(await terminate(world.workers[0]), CLOSING_MS);
+  });
+});

@@ -1,0 +1,180 @@
+/**
+ * Whatever anyone sends to a session: every signal, update and query of the contract, and names that are in none,
+ * with payloads that no client of ours would send. `COPILOT_TEST_SEED` draws the same ones again.
+ */
+import assert from 'node:assert/strict';
+import { isGrpcServiceError } from '@temporalio/client';
+import fc from 'fast-check';
+import { z } from 'zod';
+import type { SessionHandle } from '../../src/index.ts';
+import * as messages from '../../src/contracts/messages.ts';
+import { fullHistory } from '../helpers/history.ts';
+import { type Outcome, payloadOf, Stranger } from '../helpers/raw-messages.ts';
+import { CORPUS, isFull, seed, spoiled } from '../helpers/spoiled-payloads.ts';
+import { playTeam } from '../helpers/team-script.ts';
+import { startWorld, type World } from '../helpers/world.ts';
+
+const DRAWN = isFull ? 300 : 12;
+const TASK_FAILED = 9;
+/** New events came while the task was at work: Temporal runs it again by itself. */
+const UNHANDLED_COMMAND = 1;
+
+const named = (kind: 'signal' | 'update' | 'query'): string[] =>
+  Object.values(messages).flatMap((value) =>
+    typeof value === 'object' && 'name' in value && value.type === kind ? [value.name] : [],
+  );
+const UNKNOWN = ['selfDestruct', '__proto__', 'constructor', 'toString', 'a\u0000b', '😀'.repeat(200), '__stack_trace'];
+const RESERVED = ['__temporal_anything', '__temporal_workflow_metadata'];
+
+function schemaOf(name: string): z.ZodType {
+  const schema = Object.entries(messages).find(([key]) => key.toLowerCase() === `${name}payload`.toLowerCase())?.[1];
+  assert.ok(schema instanceof z.ZodType, `${name} has no schema ${name}Payload`);
+  return schema;
+}
+
+describe(`what anyone sends (seed ${seed})`, function () {
+  this.timeout(isFull ? 3_600_000 : 240_000);
+  let world: World;
+  let stranger: Stranger;
+  let original: SessionHandle;
+
+  before(async () => {
+    world = await startWorld({ env: { COPILOT_LOG_LEVEL: 'warn' } });
+    stranger = new Stranger(world.temporal);
+    playTeam(world.model, {
+      files: ['a.txt'],
+      answer: 'still here',
+      instead: ({ phase, last }) =>
+        phase === 'routing' && !last.includes('plan')
+          ? {
+              json: {
+                route: 'one-shot',
+                complexity: 1,
+                primaryAgent: 'writer',
+                supportingAgents: [],
+                refinedTask: last,
+                estimatedSteps: 0,
+                questions: [],
+                confidence: 1,
+                reason: 'scripted',
+              },
+            }
+          : undefined,
+    });
+  });
+  before(async () => void (original = await world.copilot.create({ mode: 'one-shot' })));
+  after(() => world?.stop());
+
+  /** With a plan that waits for somebody's approval, a snapshot and a value: there is something for every message. */
+  async function busySession(): Promise<SessionHandle> {
+    const session = await world.copilot.create({ config: { approvals: { plan: true }, historyLimit: 400 } });
+    await session.setContext('city', 'Ulm');
+    assert.equal((await session.send('make a plan')).status, 'awaiting-approval');
+    return session;
+  }
+
+  /** The session goes on as if nothing had been, whatever was valid among what it got. */
+  async function goesOn(session: SessionHandle): Promise<void> {
+    const failed = (await fullHistory(world.temporal, session.id))
+      .filter(({ eventType }) => eventType === TASK_FAILED)
+      .map(({ workflowTaskFailedEventAttributes: failure }) => failure)
+      .filter((failure) => failure?.cause !== UNHANDLED_COMMAND);
+    assert.deepEqual(
+      failed.map((failure) => JSON.stringify(failure)),
+      [],
+      session.id,
+    );
+    const { status, notes } = await session.info();
+    assert.ok(
+      notes.length <= 20 && notes.every(({ text }) => text.length < 1_000),
+      JSON.stringify(notes).slice(0, 2_000),
+    );
+    if (status === 'completed') return;
+    await session.continue();
+    await session.interrupt();
+    const team = await world.temporal.workflow.getHandle(original.id).query(messages.team);
+    const settings = {
+      team,
+      mode: 'one-shot',
+      approvals: null,
+      budget: null,
+      agents: { writer: null, engineer: null },
+    };
+    assert.equal(await stranger.update(session.id, 'configure', [payloadOf(JSON.stringify(settings))]), 'done');
+    const turn = await session.send('still there?');
+    assert.equal(turn.reply, 'still here', `${session.id}: ${JSON.stringify(turn.error)}`);
+  }
+
+  function draw(name: string) {
+    return fc.sample(spoiled(schemaOf(name)), { seed, numRuns: DRAWN });
+  }
+
+  for (const name of named('signal')) {
+    it(`as signal "${name}" is noted and ignored, and the session goes on`, async () => {
+      const session = await busySession();
+      for (const payloads of Object.values(CORPUS)) await stranger.signal(session.id, name, payloads);
+      await goesOn(session);
+      for (const payload of draw(name)) await stranger.signal(session.id, name, [payload]);
+      await goesOn(session);
+    });
+  }
+
+  for (const name of named('update')) {
+    it(`as update "${name}" is refused with a reason, and the session goes on`, async () => {
+      const session = await busySession();
+      for (const [what, payloads] of Object.entries(CORPUS)) {
+        refusedWell(await stranger.update(session.id, name, payloads), `${name}: ${what}`);
+      }
+      for (const payload of draw(name)) {
+        refusedWell(
+          await stranger.update(session.id, name, [payload]),
+          `${name}: ${String(payload.data).slice(0, 500)}`,
+        );
+      }
+      await goesOn(session);
+    });
+  }
+
+  it('under names that no signal, update or query has, or that Temporal keeps for itself', async () => {
+    const session = await busySession();
+    for (const name of [...UNKNOWN, ...RESERVED]) {
+      for (const payloads of [[], ...Object.values(CORPUS).slice(-6)]) {
+        await stranger.signal(session.id, name, payloads);
+        const outcome = await stranger.update(session.id, name, payloads);
+        assert.notEqual(outcome, 'done', name);
+        await refusedOrAnswered(stranger.query(session.id, name, payloads), name);
+      }
+    }
+    await goesOn(session);
+  });
+
+  it('as arguments of queries is answered or refused, and changes nothing', async () => {
+    const session = await busySession();
+    const before = await session.info();
+    for (const name of named('query')) {
+      for (const [what, payloads] of Object.entries(CORPUS)) {
+        await refusedOrAnswered(stranger.query(session.id, name, payloads), `${name}: ${what}`);
+        const twice = [...payloads, ...payloads];
+        await refusedOrAnswered(stranger.query(session.id, name, twice), `${name}: ${what}, twice`);
+      }
+    }
+    assert.deepEqual(await session.info(), before);
+    await goesOn(session);
+  });
+});
+
+/** The reason is short enough to read, and is no defect of the program. */
+function refusedWell(outcome: Outcome, what: string): void {
+  if (outcome === 'done') return;
+  assert.ok(outcome.message.length < 1_000, `${what}: ${outcome.message.length} characters`);
+  assert.doesNotMatch(`${outcome.type} ${outcome.message}`, /RangeError|TypeError|ReferenceError|stack/, what);
+}
+
+async function refusedOrAnswered(query: Promise<void>, what: string): Promise<void> {
+  try {
+    await query;
+  } catch (error) {
+    assert.ok(isGrpcServiceError(error), `${what}: ${String(error)}`);
+    assert.ok(error.details.length < 2_000, `${what}: ${error.details.length} characters`);
+  }
+}

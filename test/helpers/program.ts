@@ -1,0 +1,9 @@
+/** What tests run as `copilot`: the source, or with `COPILOT_TEST_BUILT` what `npm run build` made of it, which starts sooner. */
+import { join } from 'node:path';
+import { packageDir } from '../../src/config.ts';
+
+/** Arguments of node, before those of the command. */
+export const PROGRAM: readonly string[] =
+  process.env['COPILOT_TEST_BUILT'] === undefined
+    ? ['--import', 'tsx', join(packageDir, 'src/cli.ts')]
+    : [join(packageDir, 'dist/cli.js')];
