@@ -10,14 +10,21 @@ import { SessionExport } from '../contracts/export.ts';
 import { type SessionInput, SessionStart, type SessionState, type Turn } from '../contracts/session.ts';
 import { advance, EMPTY_TRANSCRIPT, type Message, placeholder } from '../contracts/transcript.ts';
 import { isSettled, type TurnView } from '../contracts/turn.ts';
-import { check } from './check.ts';
+import { accept, check } from './check.ts';
 import { DurableContext } from './context.ts';
 
-/** The state that a run begins with. @throws InvalidInput where the input is of no known form */
-export function restore(input: SessionInput | undefined, now: string): SessionState {
-  if (input && 'carried' in input) return upgraded({ ...input.carried, runs: input.carried.runs + 1 });
-  // Clients check before they start a session; this is for whoever starts the workflow by other means.
-  return freshState(check(SessionStart, input?.start, 'Input of the workflow'), now);
+/** What a session that begins was started with. Unchecked: clients do that, and others may start one, too. */
+type Start = { readonly start?: unknown } | undefined;
+
+/**
+ * The state that a run begins with.
+ * @param isContinued whether an earlier run gave this input: what that carries is taken as it is, and from nobody else
+ * @throws InvalidInput where the input is of no known form
+ */
+export function restore(input: SessionInput, now: string, isContinued: boolean): SessionState {
+  if (isContinued && 'carried' in input) return upgraded({ ...input.carried, runs: input.carried.runs + 1 });
+  const { start } = Object(input) as Exclude<Start, undefined>; // an object of whatever it is
+  return freshState(accept(SessionStart, start, 'Input of the workflow'), now);
 }
 
 /** What states of schema version 1 lack. Their version stays: it says which commands their run makes. */

@@ -52,7 +52,7 @@ describe('copilot chat', function () {
   });
 
   it('shows the turn that runs from its beginning to who comes in the middle', async () => {
-    playTeam(world.model, { files: ['one.txt', 'two.txt'], delayMs: 2_000, answer: 'both' });
+    playTeam(world.model, { files: ['one.txt', 'two.txt'], delayMs: 4_000, answer: 'both' });
     const session = await world.copilot.create({ message: 'write two files' });
     for await (const event of session.follow({ from: 0 })) if (event.type === 'step-ended') break;
     const terminal = startCli(['chat', session.id], env);

@@ -1,25 +1,29 @@
 /** Signals: they work from the Web UI and from scripts that wait for nothing, and never fail. */
 import { setDefaultSignalHandler, setHandler, uuid4 } from '@temporalio/workflow';
 import * as messages from '../../contracts/messages.ts';
-import { problemOf } from '../check.ts';
+import { receive } from '../check.ts';
+import { unusableSignal } from '../unusable.ts';
 import type { LiveSession } from '../live-session.ts';
+import { oneLine } from '../views/details.ts';
 import { resume, suspend } from './status.ts';
+
+const MAX_NAME = 100;
 
 export function acceptSignals(session: LiveSession): void {
   // A signal, since it must work from the Web UI and from a script that waits for nothing.
   setHandler(messages.suspend, (payload) => {
-    const parsed = messages.SuspendPayload.safeParse(payload ?? undefined);
-    if (!parsed.success) return session.note(`Signal "suspend" was ignored: ${problemOf(parsed.error)}.`);
-    suspend(session, parsed.data?.reason);
-    if (parsed.data?.now) session.stopCalls();
+    const received = receive(messages.SuspendPayload, payload ?? undefined);
+    if (received.problem !== undefined) return session.note(`Signal "suspend" was ignored: ${received.problem}.`);
+    suspend(session, received.data?.reason);
+    if (received.data?.now) session.stopCalls();
   });
 
   // A signal, for the same reason; what it brings is a message like any other.
   setHandler(messages.continueSession, (payload) => {
-    const parsed = messages.ContinuePayload.safeParse(payload ?? undefined);
-    if (!parsed.success) return session.note(`Signal "continue" was ignored: ${problemOf(parsed.error)}.`);
+    const received = receive(messages.ContinuePayload, payload ?? undefined);
+    if (received.problem !== undefined) return session.note(`Signal "continue" was ignored: ${received.problem}.`);
     if (session.isClosing) return session.note('Signal "continue" was ignored: the session is completed.');
-    const text = parsed.data?.message;
+    const text = received.data?.message;
     resume(session, text === undefined);
     if (text === undefined) return;
     if (session.isQueueFull) {
@@ -31,5 +35,11 @@ export function acceptSignals(session: LiveSession): void {
     session.touch();
   });
 
-  setDefaultSignalHandler((name) => session.note(`Signal "${name}" was ignored: there is no such signal.`));
+  setDefaultSignalHandler((name) => session.note(`Signal "${named(name)}" was ignored: there is no such signal.`));
+  setHandler(unusableSignal, (name, problem) => session.note(`Signal "${named(name)}" was ignored: ${problem}.`));
+}
+
+/** Whoever sends a signal chooses its name, of up to 1,000 bytes. */
+function named(name: string): string {
+  return oneLine(name, MAX_NAME);
 }
