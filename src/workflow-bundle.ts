@@ -12,6 +12,7 @@ const here = fileURLToPath(import.meta.url);
 /** `.ts` in a checkout, `.js` where the package is built. */
 const extension = extname(here);
 const workflowsPath = join(dirname(here), 'workflows', `index${extension}`);
+const interceptorsPath = join(dirname(workflowsPath), `unusable${extension}`);
 const contractsDir = join(dirname(here), 'contracts');
 
 export interface BundleOptions {
@@ -48,6 +49,7 @@ export async function workflowBundle(
 export async function buildBundle(logger: Logger, { encryptedFailures = false }: BundleOptions = {}): Promise<string> {
   const { code } = await bundleWorkflowCode({
     workflowsPath,
+    workflowInterceptorModules: [interceptorsPath],
     logger,
     // zod holds no state of a workflow; without this every session would load it anew.
     preloadModules: ['zod'],

@@ -26,6 +26,8 @@ const POLLER_AGE_MS = 75_000;
 /** gRPC's own is two minutes: far too long for a server that is being restarted. */
 const MAX_RECONNECT_MS = 1_000;
 const DEFAULT_TIMEOUT_MS = 15_000;
+/** gRPC's own is 4 MiB; a page of a history may be more, where somebody sent large signals. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
 const CANCELLED = 1;
@@ -83,7 +85,11 @@ export async function openConnection({ address, credentials }: ServerAddress): P
     ...credentials,
     address,
     connectTimeout: CONNECT_TIMEOUT_MS,
-    channelArgs: { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': MAX_RECONNECT_MS },
+    channelArgs: {
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': MAX_RECONNECT_MS,
+      'grpc.max_receive_message_length': MAX_ANSWER_BYTES,
+    },
     // About three seconds in all. A session takes 10 updates at a time: more senders than that wait for a moment.
     interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts: 6, initialIntervalMs: () => 100 }))],
   });

@@ -26,6 +26,8 @@ export const MAX_WORK_BYTES = 384 * 1024;
  * its handlers. With more it goes on in its run until a turn or a message that waits has ended.
  */
 export const MAX_CARRIED_BYTES = 1536 * 1024;
+/** Plan of a caller's own, as JSON. */
+export const MAX_SAVED_PLAN_BYTES = 256 * 1024;
 /** Text of one model reply. */
 export const MAX_REPLY_TEXT = 100_000;
 /** Live transcript at which the oldest messages leave it: 48,000 tokens of about four bytes. */
@@ -50,6 +52,8 @@ export const DEFAULT_HISTORY_LIMIT = 200;
 /** Milliseconds without a message after which an active session expires: 24 hours. */
 export const DEFAULT_IDLE_TIMEOUT_MS = 24 * 60 * 60 * 1_000;
 
+/** Longest time in ms that anything waits: ten years. */
+export const MAX_WAIT_MS = 10 * 365 * 24 * 60 * 60 * 1_000;
 /** Milliseconds until a request to a person expires: 30 minutes. */
 export const DEFAULT_APPROVAL_TIMEOUT_MS = 30 * 60 * 1_000;
 /** Milliseconds that an agent's question waits for an answer: 60 minutes. */

@@ -1,8 +1,8 @@
 /** A session: how it starts, what it shows of itself, what it carries from run to run. */
 import { z } from 'zod';
-import { type ContextInput, ContextValues } from './context.ts';
-import { Json, type Usage, utf8Bytes } from './json.ts';
-import { MAX_MESSAGE_BYTES } from './limits.ts';
+import { type ContextInput, ContextValues, jsonProblem } from './context.ts';
+import { type Json, type Usage, utf8Bytes } from './json.ts';
+import { MAX_MESSAGE_BYTES, MAX_SAVED_PLAN_BYTES, MAX_WAIT_MS } from './limits.ts';
 import type { DecidedRequest, Grant, OpenRequest, PendingRequest } from './request.ts';
 import { AgentOverride, Approvals, Budget, Name, ResolvedTeam } from './team.ts';
 import type { Message, ToolCall, TranscriptAddress } from './transcript.ts';
@@ -29,12 +29,7 @@ export const SessionConfig = z.strictObject({
   /** Events of a run before the session continues as new. Default {@link DEFAULT_HISTORY_LIMIT}. */
   historyLimit: z.int().min(40).max(10_000).optional(),
   /** Milliseconds without a message after which an active session expires; null: never. Default 24 hours. */
-  idleTimeoutMs: z
-    .int()
-    .min(1_000)
-    .max(10 * 365 * 86_400_000)
-    .nullable()
-    .optional(),
+  idleTimeoutMs: z.int().min(1_000).max(MAX_WAIT_MS).nullable().optional(),
   /** Changes to single agents for this session only. */
   agents: z.record(Name, AgentOverride).optional(),
   /** What waits for a person; stands above what mode and team say. */
@@ -159,12 +154,17 @@ export interface Turn {
   endedAt?: string;
 }
 
+const PlanOfCaller = z.custom<Json>().superRefine((plan: unknown, check) => {
+  const problem = jsonProblem(plan, { maxSize: MAX_SAVED_PLAN_BYTES });
+  if (problem !== undefined) check.addIssue(problem);
+});
+
 /** Phase and step as a caller of `save` left them; a running turn has its own. */
 export const SavedPosition = z.strictObject({
-  phase: z.string().min(1).max(100).nullable(),
-  step: z.union([z.int().min(0), z.string().min(1).max(200)]).nullable(),
-  /** Any plan of the caller's own. */
-  plan: Json.optional(),
+  phase: Label.max(100).nullable(),
+  step: z.union([z.int().min(0), Label]).nullable(),
+  /** Any plan of the caller's own, of 256 KiB and 64 levels at most. */
+  plan: PlanOfCaller.optional(),
 });
 export type SavedPosition = z.infer<typeof SavedPosition>;
 

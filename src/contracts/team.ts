@@ -1,5 +1,6 @@
 /** A team: agents, their tools and hand-offs, the planning settings. Written as YAML, used as one definition. */
 import { z } from 'zod';
+import { MAX_WAIT_MS } from './limits.ts';
 
 /** Names of agents, teams and modes: they appear in ids, paths and prompts. */
 export const Name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'use lower-case letters, digits and "-", 63 at most');
@@ -49,9 +50,9 @@ export const Approvals = z.strictObject({
   /** By category of tool. Default `ask` for code and shell, `allow` for the others. */
   tools: z.partialRecord(ToolCategory, ToolPolicy).optional(),
   /** Milliseconds until a request expires. Default 30 minutes. */
-  timeoutMs: z.int().min(1_000).optional(),
+  timeoutMs: z.int().min(1_000).max(MAX_WAIT_MS).optional(),
   /** Milliseconds that an agent's question waits for an answer. Default 60 minutes. */
-  inputTimeoutMs: z.int().min(1_000).optional(),
+  inputTimeoutMs: z.int().min(1_000).max(MAX_WAIT_MS).optional(),
 });
 export type Approvals = z.infer<typeof Approvals>;
 
@@ -177,7 +178,7 @@ const DefinedTool = z.object({
   name: z.string(),
   effects: z.enum(['none', 'external']),
   category: ToolCategory,
-  timeoutMs: z.int(),
+  timeoutMs: z.int().min(1).max(MAX_WAIT_MS),
 });
 
 export const AgentDefinition = AgentFile.extend({
@@ -199,7 +200,7 @@ export const TeamDefinition = TeamFile.extend({
 export type TeamDefinition = z.infer<typeof TeamDefinition>;
 
 /** A definition and the sha-256 of its canonical JSON (keys sorted), in hex. */
-export const ResolvedTeam = z.object({ digest: z.string(), definition: TeamDefinition });
+export const ResolvedTeam = z.object({ digest: z.string().max(200), definition: TeamDefinition });
 export type ResolvedTeam = z.infer<typeof ResolvedTeam>;
 
 /** What a session changes in one agent, for itself only. */

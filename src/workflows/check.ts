@@ -53,9 +53,7 @@ function shapeProblem(value: unknown): string | undefined {
     if (depth > MAX_DEPTH) return `it is nested deeper than ${MAX_DEPTH} levels`;
     values += level.length;
     if (values > MAX_VALUES) return `it holds more than ${MAX_VALUES} values`;
-    level = level.flatMap((item): unknown[] =>
-      typeof item === 'object' && item !== null ? Object.values(item) : [],
-    );
+    level = level.flatMap((item): unknown[] => (typeof item === 'object' && item !== null ? Object.values(item) : []));
   }
   return undefined;
 }

@@ -122,8 +122,10 @@ export class LiveSession {
   /** Whether even a turn that would soon end should go on in the next run, where it can stop. */
   get mustMove(): boolean {
     const { schemaVersion, config } = this.state;
+    const { historyLength, continueAsNewSuggested } = workflowInfo();
     const limit = MID_TURN_SHARE * (config.historyLimit ?? DEFAULT_HISTORY_LIMIT);
-    return schemaVersion >= 2 && workflowInfo().historyLength >= limit && !isTooHeavy(this);
+    // The server suggests it also for few events that are large, such as signals of strangers.
+    return schemaVersion >= 2 && (historyLength >= limit || continueAsNewSuggested) && !isTooHeavy(this);
   }
 
   /** Whether calls are counted against a limit. */

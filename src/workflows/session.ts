@@ -25,6 +25,7 @@ import {
   isCancellation,
   log,
   sleep,
+  workflowInfo,
 } from '@temporalio/workflow';
 import { fromFailure } from '../contracts/errors.ts';
 import type { SessionInput, SessionResult, Turn } from '../contracts/session.ts';
@@ -53,7 +54,8 @@ import { appendMessages, rememberTurn, restore } from './restore.ts';
 import { restarted } from './steps.ts';
 
 export async function copilotSession(input: SessionInput): Promise<SessionResult> {
-  const session = new LiveSession(restore(input, new Date().toISOString()));
+  const isContinued = workflowInfo().continuedFromExecutionRunId !== undefined;
+  const session = new LiveSession(restore(input, new Date().toISOString(), isContinued));
   // Before the handlers: an update that came with the start finds the message already there.
   if ('start' in input && input.start.message) session.enqueue(input.start.message);
   answerQueries(session);

@@ -3,12 +3,15 @@
  * another one takes over. A ledger outside counts what really happened.
  */
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 
 import { readStats, socketFolder } from '../../src/client/workers.ts';
 import type { TurnView } from '../../src/contracts/turn.ts';
+import type { SessionHandle } from '../../src/index.ts';
 import { until } from '../helpers/history.ts';
 import { type Ledger, openLedger } from '../helpers/ledger.ts';
 import { startWorldOf } from '../helpers/own-team.ts';
@@ -20,12 +23,23 @@ import type { World } from '../helpers/world.ts';
 const GRACE_MS = 10_000;
 /** What a worker may take for itself: noticing, closing, and a busy machine. */
 const CLOSING_MS = 5_000;
-/** From the end of an activity until another worker has the session. */
+/**
+ * Until another worker has a session: Temporal gives a task that reached a worker just before its end to another one
+ * after 10 s.
+ */
 const TAKE_OVER_MS = 10_000;
 const WORD_DELAY_MS = 100;
 const WORDS = 20;
 const QUICK_EFFECT_MS = 1_500;
 const SLOW_MS = 60_000;
+/** `temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_STARTED` */
+const STARTED = 2;
+
+interface Begun {
+  readonly message: string;
+  readonly session: SessionHandle;
+  end(): Promise<TurnView>;
+}
 
 interface Stopped {
   readonly code: number | null;
@@ -64,6 +78,7 @@ describe('draining', function () {
         const [verb, name = ''] = (messages.at(-1)?.[1] ?? '').split(' ');
         if (verb === 'say') return { text: spoken(name), wordDelayMs: WORD_DELAY_MS };
         if (verb === 'ponder') return { text: 'pondered', delayMs: asked(`ponder ${name}`).length > 1 ? 0 : SLOW_MS };
+        if (verb === 'greet') return { text: 'hello' };
         const ledger = verb === 'mail' ? quick : slow;
         return { toolCalls: [{ name: 'shell', arguments: { command: ledger.command(name) } }] };
       },
@@ -76,17 +91,17 @@ describe('draining', function () {
   const entered = async (name: string): Promise<number> =>
     [...(await quick.entries()), ...(await slow.entries())].filter((entry) => entry === name).length;
 
+  const newSession = (): Promise<SessionHandle> =>
+    world.copilot.create({ mode: 'one-shot', config: { approvals: { tools: { shell: 'allow' } } } });
+
   /** Sends, and returns when the model call or the effect is in its middle. */
-  async function begin(message: string): Promise<{ end(): Promise<TurnView> }> {
-    const session = await world.copilot.create({
-      mode: 'one-shot',
-      config: { approvals: { tools: { shell: 'allow' } } },
-    });
+  async function begin(message: string, given?: SessionHandle): Promise<Begun> {
+    const session = given ?? (await newSession());
     const turn = await session.send(message, { wait: false });
     const [verb, name = ''] = message.split(' ');
     const isEffect = verb === 'mail' || verb === 'ship';
     await until(message, async () => (isEffect ? (await entered(name)) > 0 : asked(message).length > 0));
-    return { end: () => session.awaitTurn(turn.id, { signal: AbortSignal.timeout(SLOW_MS) }) };
+    return { message, session, end: () => session.awaitTurn(turn.id, { signal: AbortSignal.timeout(SLOW_MS) }) };
   }
 
   async function terminate(worker: WorkerProcess | undefined): Promise<Stopped> {
@@ -132,40 +147,66 @@ describe('draining', function () {
   });
 
   it('[R10] with many sessions at once all that ends in time ends, the rest is handed over, nothing is repeated, and agents are closed', async () => {
-    const short = ['say a', 'say b', 'say c', 'mail d', 'mail e'];
-    const turns = new Map<string, { end(): Promise<TurnView> }>();
-    for (const message of ['ponder x', 'ship y', ...short]) turns.set(message, await begin(message));
-    const end = async (message: string): Promise<TurnView> => (await turns.get(message)?.end()) ?? assert.fail(message);
     const [old] = world.workers;
+    const messages = ['say a', 'say b', 'say c', 'mail d', 'mail e', 'ponder x', 'ship y'];
+    const sessions = await Promise.all(messages.map(() => newSession()));
+    // Each has its worker, which keeps it although there is another one.
+    await Promise.all(sessions.map((session) => session.send('greet')));
     await world.startWorker();
+    const turns = await Promise.all(messages.map((message, index) => begin(message, sessions[index])));
+    const [pondering, shipping] = [turns[5], turns[6]];
+    assert.ok(pondering && shipping);
     const startedAt = Date.now();
     const stopping = terminate(old);
+    await until('the begin of the end', async () => Promise.resolve(old?.log().includes('worker stops')));
 
-    // They go on on the other worker long before the old one has stopped.
-    for (const message of short) {
-      const { status, reply } = await end(message);
+    for (const { message, session, end } of turns.slice(0, 5)) {
+      const { status, reply } = await end();
       assert.equal(status, 'completed', message);
       assert.match(reply, message.startsWith('say') ? new RegExp(`^${spoken(message.slice(4))}$`) : /entered/);
       assert.equal(asked(message).length, 1, message);
+      if (!message.startsWith('say')) continue;
+      const { lastWorker } = await session.info();
+      assert.ok(lastWorker?.identity.startsWith(`copilot-${old?.pid}@`), `${message} was answered by another worker`);
     }
     console.log(`      what ends in time is answered after ${Date.now() - startedAt} ms`);
-    assert.ok(Date.now() - startedAt < TAKE_OVER_MS);
+    assert.ok(Date.now() - startedAt < TAKE_OVER_MS + CLOSING_MS);
     for (const name of ['d', 'e']) assert.equal(await entered(name), 1);
 
     await checkStopped(await stopping, GRACE_MS + CLOSING_MS);
-    const pondered = await end('ponder x');
+    const pondered = await pondering.end();
     assert.deepEqual([pondered.status, pondered.reply], ['completed', 'pondered']);
     assert.deepEqual(
       asked('ponder x').map(({ closedByClient }) => closedByClient),
       [true, false],
       'the call that was handed over was stopped at the provider, and made again once',
     );
-    const shipped = await end('ship y');
+    const shipped = await shipping.end();
     assert.equal(shipped.status, 'completed');
     assert.match(shipped.reply, /its outcome is unknown/);
     assert.equal(await entered('y'), 1);
     console.log(`      what was handed over is answered after ${Date.now() - startedAt} ms`);
     assert.ok(Date.now() - startedAt < GRACE_MS + CLOSING_MS + TAKE_OVER_MS);
+  });
+
+  it('an activity that does not heed it holds a worker up for 15 s and no longer, and agents are closed all the same', async () => {
+    const turn = await begin('say three');
+    await turn.end();
+    // A pipe that nobody reads: the archive's file cannot be opened, and an open cannot be aborted.
+    const archive = join(world.server.homeDir, 'archive');
+    await mkdir(archive, { recursive: true });
+    const pipe = join(archive, `${turn.session.id}.json.part`);
+    await promisify(execFile)('mkfifo', [pipe]);
+    const completing = turn.session.complete();
+    await until('the archive', async () => {
+      const { raw } = await world.temporal.workflow.getHandle(turn.session.id).describe();
+      return raw.pendingActivities?.some(({ state }) => state === STARTED);
+    });
+    const { code, ms, log } = await terminate(world.workers[0]);
+    console.log(code, ms, log);
+    await rm(pipe);
+    await world.startWorker();
+    await completing;
   });
 
   it('a worker with nothing to do stops at once', async () => {

@@ -14,8 +14,8 @@ export function payloadOf(text: string, encoding = 'json/plain'): Payload {
   return { metadata: { encoding: Buffer.from(encoding) }, data: Buffer.from(text) };
 }
 
-/** What became of a message; of a failure its type and its words. */
-export type Outcome = 'done' | { readonly type: string; readonly message: string };
+/** What became of an update; of a failure its type and its words. */
+export type Outcome = 'done' | 'accepted' | { readonly type: string; readonly message: string };
 
 /** Sends messages to one session, or starts workflows, with these payloads. */
 export class Stranger {
@@ -36,18 +36,24 @@ export class Stranger {
     });
   }
 
-  /** Waits for the outcome. @throws ServiceError of gRPC */
-  async update(workflowId: string, name: string, payloads: readonly Payload[]): Promise<Outcome> {
-    const { outcome } = await this.#service.updateWorkflowExecution({
+  /** Waits until it is refused, or accepted, or by default completed. @throws ServiceError of gRPC */
+  async update(
+    workflowId: string,
+    name: string,
+    payloads: readonly Payload[],
+    until: 'ACCEPTED' | 'COMPLETED' = 'COMPLETED',
+  ): Promise<Outcome> {
+    const { outcome, stage } = await this.#service.updateWorkflowExecution({
       namespace: NAMESPACE,
       workflowExecution: { workflowId },
-      waitPolicy: { lifecycleStage: Stage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED },
+      waitPolicy: { lifecycleStage: Stage[`UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_${until}`] },
       request: {
         meta: { updateId: randomUUID(), identity: 'stranger' },
         input: { name, args: { payloads: [...payloads] } },
       },
     });
-    if (!outcome) throw new Error(`update ${name} of ${workflowId} has no outcome`);
+    if (!outcome && stage === Stage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_ACCEPTED) return 'accepted';
+    if (!outcome) throw new Error(`update ${name} of ${workflowId} was not taken`);
     const { failure } = outcome;
     if (!failure) return 'done';
     return { type: failure.applicationFailureInfo?.type ?? '', message: failure.message ?? '' };

@@ -88,6 +88,13 @@ export function spoiled(schema: z.ZodType): fc.Arbitrary<Payload> {
     .map(({ good: value, place, by, adds }) => payloadOf(spoil(value, place, by, adds === 0)));
 }
 
+/** The same of a value that is good. */
+export function spoiledFrom(value: object): fc.Arbitrary<Payload> {
+  return fc
+    .record({ place: fc.nat(), by: wrong, adds: fc.boolean() })
+    .map(({ place, by, adds }) => payloadOf(spoil(value, place, by, adds)));
+}
+
 const MARK = 'the place that is spoiled';
 
 /** The value as JSON text, where the text stands in for one of its parts. */

@@ -26,6 +26,9 @@ export interface WorldOptions {
   readonly env?: Record<string, string>;
 }
 
+/** For histories with large payloads. */
+const channelArgs = { 'grpc.max_receive_message_length': -1 };
+
 /** Starts everything; `stop` ends it, whatever the test did to it. */
 export async function startWorld({ workers = 1, env = {} }: WorldOptions = {}): Promise<World> {
   const server = await startTestServer();
@@ -44,7 +47,7 @@ export async function startWorld({ workers = 1, env = {} }: WorldOptions = {}): 
     const config = isolatedConfig(server.homeDir);
     return {
       copilot: await CopilotClient.connect({ config, address: server.address }),
-      temporal: new TemporalClient({ connection: await Connection.connect({ address: server.address }) }),
+      temporal: new TemporalClient({ connection: await Connection.connect({ address: server.address, channelArgs }) }),
     };
   };
   const world = {

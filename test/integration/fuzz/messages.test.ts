@@ -6,18 +6,21 @@ import assert from 'node:assert/strict';
 import { isGrpcServiceError } from '@temporalio/client';
 import fc from 'fast-check';
 import { z } from 'zod';
-import type { SessionHandle } from '../../src/index.ts';
-import * as messages from '../../src/contracts/messages.ts';
-import { fullHistory } from '../helpers/history.ts';
-import { type Outcome, payloadOf, Stranger } from '../helpers/raw-messages.ts';
-import { CORPUS, isFull, seed, spoiled } from '../helpers/spoiled-payloads.ts';
-import { playTeam } from '../helpers/team-script.ts';
-import { startWorld, type World } from '../helpers/world.ts';
+import type { SessionHandle } from '../../../src/index.ts';
+import * as messages from '../../../src/contracts/messages.ts';
+import { fullHistory } from '../../helpers/history.ts';
+import { type Outcome, payloadOf, Stranger } from '../../helpers/raw-messages.ts';
+import { CORPUS, isFull, seed, spoiled } from '../../helpers/spoiled-payloads.ts';
+import { playTeam } from '../../helpers/team-script.ts';
+import { startWorld, type World } from '../../helpers/world.ts';
 
 const DRAWN = isFull ? 300 : 12;
 const TASK_FAILED = 9;
-/** New events came while the task was at work: Temporal runs it again by itself. */
-const UNHANDLED_COMMAND = 1;
+/** The server's own ways of having a task done again, for what came while it was at work. */
+const DONE_AGAIN = ['WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND', 'WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND'];
+
+/** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
+const NOT_FOUND = 5;
 
 const named = (kind: 'signal' | 'update' | 'query'): string[] =>
   Object.values(messages).flatMap((value) =>
@@ -77,13 +80,9 @@ describe(`what anyone sends (seed ${seed})`, function () {
   async function goesOn(session: SessionHandle): Promise<void> {
     const failed = (await fullHistory(world.temporal, session.id))
       .filter(({ eventType }) => eventType === TASK_FAILED)
-      .map(({ workflowTaskFailedEventAttributes: failure }) => failure)
-      .filter((failure) => failure?.cause !== UNHANDLED_COMMAND);
-    assert.deepEqual(
-      failed.map((failure) => JSON.stringify(failure)),
-      [],
-      session.id,
-    );
+      .map(({ workflowTaskFailedEventAttributes: failure }) => JSON.stringify(failure))
+      .filter((failure) => !DONE_AGAIN.some((cause) => failure.includes(cause)));
+    assert.deepEqual(failed, [], session.id);
     const { status, notes } = await session.info();
     assert.ok(
       notes.length <= 20 && notes.every(({ text }) => text.length < 1_000),
@@ -126,10 +125,8 @@ describe(`what anyone sends (seed ${seed})`, function () {
         refusedWell(await stranger.update(session.id, name, payloads), `${name}: ${what}`);
       }
       for (const payload of draw(name)) {
-        refusedWell(
-          await stranger.update(session.id, name, [payload]),
-          `${name}: ${String(payload.data).slice(0, 500)}`,
-        );
+        const outcome = await stranger.update(session.id, name, [payload], 'ACCEPTED').catch(ifClosed);
+        refusedWell(outcome, `${name}: ${String(payload.data).slice(0, 500)}`);
       }
       await goesOn(session);
     });
@@ -138,7 +135,8 @@ describe(`what anyone sends (seed ${seed})`, function () {
   it('under names that no signal, update or query has, or that Temporal keeps for itself', async () => {
     const session = await busySession();
     for (const name of [...UNKNOWN, ...RESERVED]) {
-      for (const payloads of [[], ...Object.values(CORPUS).slice(-6)]) {
+      for (const payloads of [[], CORPUS['broken JSON'], CORPUS['an unknown encoding']]) {
+        assert.ok(payloads);
         await stranger.signal(session.id, name, payloads);
         const outcome = await stranger.update(session.id, name, payloads);
         assert.notEqual(outcome, 'done', name);
@@ -153,9 +151,9 @@ describe(`what anyone sends (seed ${seed})`, function () {
     const before = await session.info();
     for (const name of named('query')) {
       for (const [what, payloads] of Object.entries(CORPUS)) {
-        await refusedOrAnswered(stranger.query(session.id, name, payloads), `${name}: ${what}`);
-        const twice = [...payloads, ...payloads];
-        await refusedOrAnswered(stranger.query(session.id, name, twice), `${name}: ${what}, twice`);
+        // One for each of its parameters.
+        const args = [...payloads, ...payloads];
+        await refusedOrAnswered(stranger.query(session.id, name, args), `${name}: ${what}`);
       }
     }
     assert.deepEqual(await session.info(), before);
@@ -163,9 +161,15 @@ describe(`what anyone sends (seed ${seed})`, function () {
   });
 });
 
+/** One of the spoiled payloads may have been good enough to complete the session. */
+function ifClosed(error: unknown): Outcome {
+  assert.ok(isGrpcServiceError(error) && error.code === NOT_FOUND, String(error));
+  return 'done';
+}
+
 /** The reason is short enough to read, and is no defect of the program. */
 function refusedWell(outcome: Outcome, what: string): void {
-  if (outcome === 'done') return;
+  if (typeof outcome === 'string') return;
   assert.ok(outcome.message.length < 1_000, `${what}: ${outcome.message.length} characters`);
   assert.doesNotMatch(`${outcome.type} ${outcome.message}`, /RangeError|TypeError|ReferenceError|stack/, what);
 }
