@@ -2,6 +2,7 @@
  * `npm run bench -- turn cold`: measures against a minimal workflow on the raw SDK, on the same server, in the
  * same run. Ratios are what counts; absolute figures move from machine to machine.
  * `npm run bench -- list --sessions 1000`: lists over so many sessions, 10,000 by default; `agents` holds 1,000.
+ * `npm run bench -- cold --turns 1000 --sessions 2`: so many sessions of so many turns, 5 of 300 by default.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -17,13 +18,9 @@ const BENCHMARKS = { turn, cold, agents, mcp, list };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { sessions: { type: 'string' } },
+  options: { sessions: { type: 'string' }, turns: { type: 'string' } },
 });
-const sessions = values.sessions === undefined ? undefined : Number(values.sessions);
-if (sessions !== undefined && (!Number.isInteger(sessions) || sessions < 1)) {
-  console.error(`--sessions ${values.sessions} is not valid: use a whole number of at least 1.`);
-  process.exit(2);
-}
+const options = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, wholeNumber(name, value)]));
 const names = positionals.length === 0 ? Object.keys(BENCHMARKS) : positionals;
 const unknown = names.filter((name) => !Object.hasOwn(BENCHMARKS, name));
 if (unknown.length > 0) {
@@ -35,9 +32,16 @@ const world = await openBench();
 try {
   for (const name of names) {
     console.log(`\n## ${name}`);
-    await BENCHMARKS[name as keyof typeof BENCHMARKS](world, sessions === undefined ? {} : { sessions }); // checked above
+    await BENCHMARKS[name as keyof typeof BENCHMARKS](world, options); // checked above
     await sleep(500);
   }
 } finally {
   await world.close();
+}
+
+function wholeNumber(name: string, value: string | undefined): number {
+  const number = Number(value);
+  if (Number.isInteger(number) && number >= 1) return number;
+  console.error(`--${name} ${value} is not valid: use a whole number of at least 1.`);
+  process.exit(2);
 }

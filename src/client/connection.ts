@@ -209,7 +209,7 @@ export class ServerLink {
     }
     const code = grpcCode(error);
     if (code === PERMISSION_DENIED || code === UNAUTHENTICATED) return unreachable(this.server.address, error);
-    if (code === INVALID_ARGUMENT) return invalidArgument(error);
+    if (code === INVALID_ARGUMENT || isTooLarge(error)) return invalidArgument(error);
     if (!isTransient(error)) return error instanceof Error ? error : new Error(String(error));
     return code === UNAVAILABLE || (await this.health()) === 'no-server'
       ? unreachable(this.server.address, error)
@@ -242,7 +242,13 @@ export class ServerLink {
 
 /** Whether the same call may well succeed later. */
 export function isTransient(error: unknown): boolean {
+  if (isTooLarge(error)) return false;
   return error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || TRANSIENT.includes(grpcCode(error) ?? -1);
+}
+
+/** Whether request or answer is more than gRPC takes: the same again would be, too. */
+function isTooLarge(error: unknown): boolean {
+  return grpcCode(error) === RESOURCE_EXHAUSTED && /message larger than max/i.test(reasonOf(error));
 }
 
 /** Whether the call ran out of its own time. */

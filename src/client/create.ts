@@ -22,7 +22,7 @@ import { BUILT_IN_MODES, budgetProblem, Name, type ResolvedTeam } from '../contr
 import { attach } from './create/attachments.ts';
 import type { ServerLink } from './connection.ts';
 import { describeSession } from './reading.ts';
-import { checkInput } from './input.ts';
+import { checkInput, checkSize } from './input.ts';
 import type { TeamDirectory } from './create/teams.ts';
 
 const MAX_SUMMARY = 100;
@@ -96,6 +96,7 @@ export async function createSession(link: ServerLink, teams: TeamDirectory, give
       : { message: { messageId, text: options.message } }),
   };
   try {
+    checkSize({ start }, 'options');
     await startWorkflow(link, id, start, now);
   } catch (error) {
     await copies?.undo();

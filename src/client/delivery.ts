@@ -6,6 +6,7 @@ import { ulid } from 'ulid';
 import { CopilotError, fromFailure } from '../contracts/errors.ts';
 import { unreadableByWorker } from '../storage/unreadable.ts';
 import { isTimeout, isTransient, type ServerLink } from './connection.ts';
+import { checkSize } from './input.ts';
 import { describeSession } from './reading.ts';
 
 /** How long the server may take to hand an update to a worker and have it accepted. */
@@ -25,7 +26,7 @@ export interface DeliveryOptions {
 /**
  * Sends an update and waits for its result. Where the connection is lost, the server is away or the
  * session moves to a new run, the same update is sent again.
- * @throws CopilotError as the session says; `SessionNotFound`, `SessionClosed`, `NoWorker`, `ServerUnreachable`
+ * @throws CopilotError as the session says; `InvalidInput` where it is too large, `SessionNotFound`, `SessionClosed`, `NoWorker`, `ServerUnreachable`
  */
 export async function deliver<Result, Payload>(
   link: ServerLink,
@@ -35,6 +36,7 @@ export async function deliver<Result, Payload>(
   options: DeliveryOptions = {},
 ): Promise<Result> {
   const { signal } = options;
+  checkSize(payload, `Update "${update.name}"`);
   return await persist(link, sessionId, options, async ({ updateId, timeoutMs, isFirst, accepted }) => {
     const handle = link.client.workflow.getHandle(sessionId);
     const request = { args: [payload] satisfies [Payload], updateId };
@@ -56,6 +58,7 @@ export async function submit<Result, Payload>(
   options: DeliveryOptions = {},
 ): Promise<void> {
   const { signal } = options;
+  checkSize(payload, `Update "${update.name}"`);
   await persist(link, sessionId, options, async ({ updateId, timeoutMs }) => {
     const handle = link.client.workflow.getHandle(sessionId);
     const request = { args: [payload] satisfies [Payload], updateId, waitForStage: 'ACCEPTED' as const };

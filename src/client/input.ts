@@ -1,8 +1,12 @@
 /** Checks of what callers give, before anything is sent. */
 import type { z } from 'zod';
 import { CopilotError } from '../contracts/errors.ts';
+import { utf8Bytes } from '../contracts/json.ts';
+import { MAX_PAYLOAD_BYTES } from '../contracts/limits.ts';
 
 const MAX_SHOWN = 80;
+/** Names that the caller chose stand in it. */
+const MAX_PROBLEM_TEXT = 300;
 
 /**
  * The value as the schema gives it back.
@@ -17,8 +21,22 @@ export function checkInput<Schema extends z.ZodType>(schema: Schema, value: unkn
   const name = [what, ...path.map(String)].filter((part) => part !== '').join('.');
   throw new CopilotError('InvalidInput', {
     what: `${name || 'options'} (${shown(valueAt(value, path))})`,
-    problem: issue?.message ?? 'not valid',
+    problem: (issue?.message ?? 'not valid').slice(0, MAX_PROBLEM_TEXT),
   });
+}
+
+/**
+ * What has been checked may still be more than the server takes.
+ * @throws CopilotError `InvalidInput` with the size
+ */
+export function checkSize(value: unknown, what: string): void {
+  const json = JSON.stringify({ value });
+  // No UTF-16 unit takes more than three bytes.
+  if (3 * json.length <= MAX_PAYLOAD_BYTES) return;
+  const bytes = utf8Bytes(json);
+  if (bytes <= MAX_PAYLOAD_BYTES) return;
+  const problem = `it is ${bytes} bytes long as JSON, and ${MAX_PAYLOAD_BYTES} are allowed; keep large data in files`;
+  throw new CopilotError('InvalidInput', { what, problem });
 }
 
 function parseDeep<Schema extends z.ZodType>(

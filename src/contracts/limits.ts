@@ -22,6 +22,11 @@ export const MAX_TOOL_TEXT = 25_000;
  */
 export const MAX_WORK_BYTES = 384 * 1024;
 /**
+ * What one update, or the start of a session, may bring, as JSON. Temporal takes 2 MiB in an event, and ends a session
+ * of which an update is larger: some of it is for what Temporal adds.
+ */
+export const MAX_PAYLOAD_BYTES = 2 * 1024 * 1024 - 16 * 1024;
+/**
  * State that a session may continue as new with: 1.5 MiB. Temporal takes 2 MiB; messages may come while it waits for
  * its handlers. With more it goes on in its run until a turn or a message that waits has ended.
  */

@@ -31,6 +31,8 @@ export const DYNAMIC_CONFIG = [
   // How soon a closed session can be deleted; by default 30 to 60 s.
   'history.visibilityProcessorUpdateAckInterval="5s"',
   'history.transferProcessorUpdateAckInterval="5s"',
+  // A session may continue as new as often as it needs to; by default a run waits until the one before is 1 s old.
+  'history.workflowIdReuseMinimalInterval="0s"',
   'frontend.enableServerVersionCheck=false',
 ] as const;
 

@@ -19,8 +19,11 @@ import { playTeam, readCall } from '../helpers/team-script.ts';
 import type { WorkerProcess } from '../helpers/worker.ts';
 import type { World } from '../helpers/world.ts';
 
+const isFull = process.env['COPILOT_TEST_FULL'] !== undefined;
 /** As `src/worker.ts` has it: what takes longer is handed over. */
 const GRACE_MS = 10_000;
+/** The same, for what does not stop when it is told to. */
+const FORCE_MS = 15_000;
 /** What a worker may take for itself: noticing, closing, and a busy machine. */
 const CLOSING_MS = 5_000;
 /**
@@ -38,7 +41,7 @@ const STARTED = 2;
 interface Begun {
   readonly message: string;
   readonly session: SessionHandle;
-  end(): Promise<TurnView>;
+  readonly end: () => Promise<TurnView>;
 }
 
 interface Stopped {
@@ -189,27 +192,35 @@ describe('draining', function () {
     assert.ok(Date.now() - startedAt < GRACE_MS + CLOSING_MS + TAKE_OVER_MS);
   });
 
-  it('an activity that does not heed it holds a worker up for 15 s and no longer, and agents are closed all the same', async () => {
-    const turn = await begin('say three');
-    await turn.end();
-    // A pipe that nobody reads: the archive's file cannot be opened, and an open cannot be aborted.
-    const archive = join(world.server.homeDir, 'archive');
-    await mkdir(archive, { recursive: true });
-    const pipe = join(archive, `${turn.session.id}.json.part`);
-    await promisify(execFile)('mkfifo', [pipe]);
-    const completing = turn.session.complete();
-    await until('the archive', async () => {
-      const { raw } = await world.temporal.workflow.getHandle(turn.session.id).describe();
-      return raw.pendingActivities?.some(({ state }) => state === STARTED);
-    });
-    const { code, ms, log } = await terminate(world.workers[0]);
-    console.log(code, ms, log);
-    await rm(pipe);
-    await world.startWorker();
-    await completing;
-  });
-
   it('a worker with nothing to do stops at once', async () => {
     await checkStopped(await terminate(world.workers[0]), CLOSING_MS);
   });
+
+  if (isFull) {
+    it('agents are closed in time although an activity does not heed it', async () => {
+      const { session, end } = await begin('say three');
+      await end();
+      // A pipe that nobody reads: opening it for the archive waits for ever, and cannot be aborted.
+      const archive = join(world.server.homeDir, 'archive');
+      const pipe = join(archive, `${session.id}.json.part`);
+      await mkdir(archive, { recursive: true });
+      await promisify(execFile)('mkfifo', [pipe]);
+      const completing = session.complete();
+      await until('the archive', async () => {
+        const { raw } = await world.temporal.workflow.getHandle(session.id).describe();
+        return raw.pendingActivities?.some(({ state }) => state === STARTED);
+      });
+      const [worker] = world.workers;
+      const startedAt = Date.now();
+      const stopping = worker?.stop();
+      await until('closed agents', async () => Promise.resolve(worker?.log().includes('agent teams closed')));
+      assert.ok(Date.now() - startedAt < FORCE_MS + CLOSING_MS);
+      // No program can end itself while the system holds one of its threads: whoever runs it does this.
+      await worker?.kill();
+      await stopping;
+      await rm(pipe);
+      await world.startWorker();
+      await completing;
+    });
+  }
 });

@@ -79,6 +79,24 @@ describe('info', function () {
     return left;
   }
 
+  it('[S12] of a session that waits for a person names the request', async () => {
+    playTeam(world.model, { files: ['a.txt'] });
+    const session = await world.copilot.create({ mode: 'planning-control', config: { approvals: { plan: true } } });
+    const turn = await session.send('write it');
+    const { phase, pendingApprovals } = await session.info();
+    assert.equal(phase, 'awaiting-approval');
+    assert.deepEqual(pendingApprovals, turn.requests);
+    assert.deepEqual(
+      pendingApprovals.map(({ kind, options }) => [kind, options]),
+      [['plan', ['approve', 'modify', 'reject']]],
+    );
+    const { stdout } = await runCli(['show', session.id, '--json'], programEnvironment(world.server));
+    assert.deepEqual((JSON.parse(stdout) as SessionReport).pendingApprovals, pendingApprovals);
+    await session.decide(pendingApprovals[0]?.id ?? '', 'approve');
+    await session.awaitTurn(turn.id);
+    assert.deepEqual((await session.info()).pendingApprovals, []);
+  });
+
   it('[S12] gives everything in every status, also of closed sessions, and of completed and expired ones without a worker', async () => {
     playTeam(world.model, { answer: 'hello' });
     // Nobody can ask for an approval yet: there is none that could be pending.

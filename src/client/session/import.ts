@@ -5,6 +5,7 @@ import { ContextValues } from '../../contracts/context.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { SessionExport } from '../../contracts/export.ts';
 import { utf8Bytes } from '../../contracts/json.ts';
+import { MAX_PAYLOAD_BYTES } from '../../contracts/limits.ts';
 import { info } from '../../contracts/messages.ts';
 import { Label, SessionId, type SessionStart } from '../../contracts/session.ts';
 import { digestOf } from '../../digest.ts';
@@ -13,9 +14,6 @@ import { newUlid, startWorkflow } from '../create.ts';
 import { checkInput } from '../input.ts';
 import { ask, describeSession } from '../reading.ts';
 import { deleteSession } from './deletion.ts';
-
-/** Temporal takes payloads of up to 2 MiB; some of that is for what it adds. */
-const MAX_START_BYTES = 2 * 1024 * 1024 - 4 * 1024;
 
 export const ImportOptions = z
   .strictObject({
@@ -105,13 +103,13 @@ export async function startFrom(
     from,
   };
   const bytes = utf8Bytes(JSON.stringify({ start }));
-  if (bytes > MAX_START_BYTES && from.earlier) {
+  if (bytes > MAX_PAYLOAD_BYTES && from.earlier) {
     // What a summary stands for anyhow: its place is in the file, where all of it does not fit into a start.
     const { earlier: _, ...shorter } = from;
     return await startFrom(link, id, shorter, { name, user, config });
   }
-  if (bytes > MAX_START_BYTES) {
-    const problem = `it is ${bytes} bytes long as JSON, and Temporal takes ${MAX_START_BYTES} at a start; shorten its conversation or context`;
+  if (bytes > MAX_PAYLOAD_BYTES) {
+    const problem = `it is ${bytes} bytes long as JSON, and Temporal takes ${MAX_PAYLOAD_BYTES} at a start; shorten its conversation or context`;
     throw new CopilotError('InvalidInput', { what: 'file', problem });
   }
   try {

@@ -8,8 +8,11 @@ import type { Turn } from '../../contracts/session.ts';
 import type { TurnView } from '../../contracts/turn.ts';
 import { accept } from '../check.ts';
 import type { LiveSession } from '../live-session.ts';
+import { refuseUnusable } from '../unusable.ts';
 
 export function acceptUpdates(session: LiveSession): void {
+  refuseUnusable();
+
   // An update, since the sender wants to know that the message is in, and then the outcome.
   setHandler(
     messages.send,

@@ -10,7 +10,7 @@ import type { SessionHandle } from '../../../src/index.ts';
 import * as messages from '../../../src/contracts/messages.ts';
 import { fullHistory } from '../../helpers/history.ts';
 import { type Outcome, payloadOf, Stranger } from '../../helpers/raw-messages.ts';
-import { CORPUS, isFull, seed, spoiled } from '../../helpers/spoiled-payloads.ts';
+import { CORPUS, isFull, seed, spoiled, spoiledFrom } from '../../helpers/spoiled-payloads.ts';
 import { playTeam } from '../../helpers/team-script.ts';
 import { startWorld, type World } from '../../helpers/world.ts';
 
@@ -131,6 +131,44 @@ describe(`what anyone sends (seed ${seed})`, function () {
       await goesOn(session);
     });
   }
+
+  it('of more than the server keeps is refused, and does not end the session', async () => {
+    const session = await busySession();
+    for (const bytes of [2_080_770, 2_085_000, 2 * 1024 * 1024, 3_500_000]) {
+      const payload = payloadOf(' '.repeat(bytes));
+      for (const name of ['suspend', 'anything']) {
+        // Up to 2 MiB a signal is kept: noted, and ignored.
+        await stranger.signal(session.id, name, [payload]).catch((error: unknown) => {
+          assert.ok(isGrpcServiceError(error) && bytes >= 2 * 1024 * 1024, String(error));
+        });
+      }
+      for (const name of ['send', 'save', 'anything']) {
+        const outcome = await stranger.update(session.id, name, [payload]).catch((error: unknown) => {
+          // From 2 MiB on the server does not even take the refusal, in which the whole update stands.
+          assert.ok(isGrpcServiceError(error) && bytes >= 2 * 1024 * 1024, `${name}, ${bytes} bytes: ${String(error)}`);
+        });
+        if (outcome) assert.equal(typeof outcome === 'string' ? outcome : outcome.type, 'InvalidInput');
+      }
+    }
+    await goesOn(session);
+  });
+
+  it('as a team with anything in it, and the session goes on', async () => {
+    const session = await busySession();
+    const team = await world.temporal.workflow.getHandle(original.id).query(messages.team);
+    await session.interrupt();
+    for (const payload of fc.sample(spoiledFrom({ team, mode: 'copilot' }), { seed, numRuns: 5 * DRAWN })) {
+      const what = String(payload.data).slice(0, 2_000);
+      const outcome = await stranger.update(session.id, 'configure', [payload]);
+      refusedWell(outcome, what);
+      if (outcome !== 'done') continue;
+      const signal = AbortSignal.timeout(2_000);
+      // With such a team its turn may fail, or wait for somebody.
+      await session.send('hello', { signal }).catch(() => undefined);
+      await session.interrupt();
+    }
+    await goesOn(session);
+  });
 
   it('under names that no signal, update or query has, or that Temporal keeps for itself', async () => {
     const session = await busySession();
