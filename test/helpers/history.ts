@@ -1,4 +1,5 @@
 /** Reading histories as a stranger would: through the plain Temporal client. */
+import assert from 'node:assert/strict';
 import type { Client } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
@@ -27,6 +28,20 @@ export async function* runHistories(client: Client, workflowId: string): AsyncGe
 async function firstRun(client: Client, workflowId: string): Promise<string> {
   const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
   return events?.[0]?.workflowExecutionStartedEventAttributes?.firstExecutionRunId ?? '';
+}
+
+/** `EVENT_TYPE_WORKFLOW_TASK_FAILED` */
+const TASK_FAILED = 9;
+/** The server's own ways of having a task done again, for what came while it was at work. */
+const DONE_AGAIN = ['WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND', 'WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND'];
+
+/** Asserts that the workflow code has failed no task, in no run. */
+export async function noTaskFailed(client: Client, workflowId: string): Promise<void> {
+  const failed = (await fullHistory(client, workflowId))
+    .filter(({ eventType }) => eventType === TASK_FAILED)
+    .map(({ workflowTaskFailedEventAttributes: failure }) => JSON.stringify(failure))
+    .filter((failure) => !DONE_AGAIN.some((cause) => failure.includes(cause)));
+  assert.deepEqual(failed, [], workflowId);
 }
 
 /** Bytes that an event takes in the history. */

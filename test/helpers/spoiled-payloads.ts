@@ -15,6 +15,19 @@ const deepArray = '['.repeat(DEPTH) + ']'.repeat(DEPTH);
 const deepObject = `${'{"a":'.repeat(DEPTH)}1${'}'.repeat(DEPTH)}`;
 const many = (count: number, item: string): string => `[${Array.from({ length: count }, () => item).join()}]`;
 
+/** As the SDK writes it in place of a payload that lies in a store. */
+function reference(text: string): Payload {
+  const messageType = Buffer.from('temporal.api.sdk.v1.ExternalStorageReference');
+  const { metadata, data } = payloadOf(text, 'json/protobuf');
+  return { metadata: { ...metadata, messageType }, data: data ?? null };
+}
+
+/** What a worker with a key or a store of another one might read. */
+export const NEEDS_MORE: Readonly<Record<string, readonly Payload[]>> = {
+  'an encrypted text': [payloadOf('hello', 'binary/encrypted')],
+  'a reference': [reference('{"driverName": "copilot.folder"}')],
+};
+
 /** By name, what may come as the arguments of any message. */
 export const CORPUS: Readonly<Record<string, readonly Payload[]>> = {
   nothing: [],
@@ -41,6 +54,10 @@ export const CORPUS: Readonly<Record<string, readonly Payload[]>> = {
   'an unknown encoding': [payloadOf('hello', 'text/morse')],
   'no encoding': [{ data: Buffer.from('{}') }],
   'an empty payload': [{}],
+  'plain bytes': [payloadOf('hello', 'binary/plain')],
+  'a protobuf message': [payloadOf('{}', 'json/protobuf'), payloadOf('hello', 'binary/protobuf')],
+  'broken references': ['{}', '{"driverName": "nobody"}', '{'].map(reference),
+  ...NEEDS_MORE,
 };
 
 /** Values that take the place of parts of a good payload. */

@@ -117,8 +117,8 @@ describe('list', function () {
       await sessions.suspended.suspend();
       await sessions.active.send('hello');
       for (const [status, session] of Object.entries(sessions)) {
-        const { name, user, mode, phase, createdAt, updatedAt } = await session.info();
-        const times = { createdAt, lastActiveAt: updatedAt, updatedAt };
+        const { name, user, mode, phase, createdAt, lastActiveAt, updatedAt } = await session.info();
+        const times = { createdAt, lastActiveAt, updatedAt };
         real.unshift({
           id: session.id,
           name,

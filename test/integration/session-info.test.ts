@@ -70,7 +70,9 @@ describe('info', function () {
       `${version} ${contextVersion} ${historyLength}`,
     );
     assert.equal(runs, 1);
-    const { usage, usageByAgent, lastWorker, ...left } = others;
+    const { usage, usageByAgent, lastWorker, analytics, cost, ...left } = others;
+    assert.ok(analytics.messageCount >= 1 && analytics.sessionDurationMs > 0, JSON.stringify(analytics));
+    assert.equal(cost, null, 'the team has no prices');
     assert.ok(usage.inputTokens > 0 && usage.outputTokens > 0, JSON.stringify(usage));
     assert.ok(turns >= 1 && usage.modelCalls >= 1, `${turns} turns, ${usage.modelCalls} model calls`);
     assert.deepEqual(Object.values(usageByAgent), [usage]);
@@ -99,7 +101,6 @@ describe('info', function () {
 
   it('[S12] gives everything in every status, also of closed sessions, and of completed and expired ones without a worker', async () => {
     playTeam(world.model, { answer: 'hello' });
-    // Nobody can ask for an approval yet: there is none that could be pending.
     const quiet = {
       config: CONFIG,
       queueLength: 0,

@@ -154,6 +154,13 @@ describe('session states', function () {
       usage: (nobody) => nobody.usage(),
       position: (nobody) => nobody.position(),
       follow: (nobody) => nobody.follow().next(),
+      requests: (nobody) => nobody.requests(),
+      decisions: (nobody) => nobody.decisions(),
+      decide: (nobody) => nobody.decide('req-1', 'approve'),
+      configure: (nobody) => nobody.configure({ allowCode: true }),
+      editPlan: (nobody) => nobody.editPlan([{ op: 'restart', step: 1 }]),
+      unqueue: (nobody) => nobody.unqueue('m1'),
+      rate: (nobody) => nobody.rate(5),
     };
 
     /** What the commands take after the id. A new command that takes an id has to be written down here. */
@@ -183,6 +190,15 @@ describe('session states', function () {
       snapshots: () => [],
       restore: () => ['latest'],
       diff: () => ['latest'],
+      approve: () => [],
+      deny: () => [],
+      answer: () => ['req-1', 'yes'],
+      decide: () => ['req-1', 'approve'],
+      configure: () => ['--allow-code'],
+      steer: () => ['hello'],
+      unqueue: () => ['m1'],
+      rate: () => ['5'],
+      'plan edit': () => ['restart', '1'],
     };
 
     /** Names of the commands whose help says that they take the id of a session. */
@@ -194,13 +210,18 @@ describe('session states', function () {
     }
 
     async function nobodyIsFoundNowhere(): Promise<void> {
-      const methods = Object.getOwnPropertyNames(SessionHandle.prototype).filter((name) => name !== 'constructor');
+      // What it inherits, too: its reading half is a class of its own.
+      const reader = Object.getPrototypeOf(SessionHandle.prototype) as object;
+      const methods = [SessionHandle.prototype, reader]
+        .flatMap((prototype) => Object.getOwnPropertyNames(prototype))
+        .filter((name) => name !== 'constructor');
       assert.deepEqual(Object.keys(CALLS).toSorted(), methods.toSorted(), 'CALLS lacks a method of SessionHandle');
       for (const [name, call] of Object.entries(CALLS)) {
         const { details } = await fails(call(world.copilot.session(NOBODY)), 'SessionNotFound', /copilot list/);
         assert.deepEqual(details, { sessionId: NOBODY }, name);
       }
-      const commands = [...(await commandsWithId()), ...(await commandsWithId('context'))];
+      const groups = [[], ['context'], ['plan']];
+      const commands = (await Promise.all(groups.map((group) => commandsWithId(...group)))).flat();
       assert.deepEqual(Object.keys(COMMANDS).toSorted(), commands.toSorted(), 'COMMANDS lacks a command');
       for (let at = 0; at < commands.length; at += COMMANDS_AT_ONCE) {
         await Promise.all(
@@ -226,7 +247,6 @@ describe('session states', function () {
       assert.ok(Date.now() - Date.parse(updatedAt) > 2 * IDLE_TIMEOUT_MS);
     });
 
-    // Today it completes the session: `changeStatus` in workflows/handlers takes every other status for that.
     it('[S03] only time expires a session: an update that asks for it changes nothing and says so', async () => {
       for (const status of ['active', 'suspended'] as const) {
         const session = await sessionThatIs(status);

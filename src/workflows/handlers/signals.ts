@@ -35,8 +35,9 @@ export function acceptSignals(session: LiveSession): void {
     session.touch();
   });
 
-  setDefaultSignalHandler((name) => session.note(`Signal "${named(name)}" was ignored: there is no such signal.`));
   setHandler(unusableSignal, (name, problem) => session.note(`Signal "${named(name)}" was ignored: ${problem}.`));
+  // The last, since it takes all that came before there was a handler.
+  setDefaultSignalHandler((name) => session.note(`Signal "${named(name)}" was ignored: there is no such signal.`));
 }
 
 /** Whoever sends a signal chooses its name, of up to 1,000 bytes. */

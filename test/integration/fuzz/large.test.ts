@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CopilotError } from '../../../src/contracts/errors.ts';
 import { runCli } from '../../helpers/cli.ts';
+import { noTaskFailed } from '../../helpers/history.ts';
 import { playTeam } from '../../helpers/team-script.ts';
 import { programEnvironment } from '../../helpers/worker.ts';
 import { startWorld, type World } from '../../helpers/world.ts';
@@ -52,17 +53,30 @@ describe('ten megabytes', function () {
     };
     for (const [name, call] of Object.entries(calls)) {
       const startedAt = Date.now();
-      await assert.rejects(call(), (error: Error) => {
-        assert.ok(error instanceof CopilotError, `${name}: ${String(error).slice(0, 500)}`);
-        assert.match(error.type, /^(InvalidInput|SessionNotFound)$/, `${name}: ${error.message.slice(0, 500)}`);
-        assert.ok(error.message.length < 1_000, `${name}: ${error.message.length} characters`);
-        return true;
-      }, name);
+      await assert.rejects(
+        call(),
+        (error: Error) => {
+          assert.ok(error instanceof CopilotError, `${name}: ${String(error).slice(0, 500)}`);
+          assert.match(error.type, /^(InvalidInput|SessionNotFound)$/, `${name}: ${error.message.slice(0, 500)}`);
+          assert.ok(error.message.length < 1_000, `${name}: ${error.message.length} characters`);
+          return true;
+        },
+        name,
+      );
       const tookMs = Date.now() - startedAt;
       assert.ok(tookMs < AT_ONCE_MS, `${name}: ${tookMs} ms`);
     }
     assert.deepEqual(await session.info(), before);
     assert.equal((await session.send('still there?')).reply, 'still here');
+  });
+
+  it('in five calls at once, each small enough, are all taken, one after another', async () => {
+    const session = await world.copilot.create({ mode: 'one-shot' });
+    const stored = { context: {}, phase: null, step: null, conversation: conversation(7) };
+    const reports = await Promise.all(Array.from({ length: 5 }, () => session.save(stored)));
+    assert.deepEqual(reports.map(({ version }) => version).sort(), [2, 3, 4, 5, 6]);
+    assert.equal((await session.send('still there?')).reply, 'still here');
+    await noTaskFailed(world.temporal, session.id);
   });
 
   it('on standard input or in files of the command line end with exit code 2 and one line', async () => {

@@ -5,7 +5,7 @@ import { type Payload, defaultPayloadConverter } from '@temporalio/common';
 import fc from 'fast-check';
 import { type HistoryEvent, until } from '../../helpers/history.ts';
 import { payloadOf, Stranger } from '../../helpers/raw-messages.ts';
-import { CORPUS, isFull, seed, spoiledFrom } from '../../helpers/spoiled-payloads.ts';
+import { CORPUS, isFull, NEEDS_MORE, seed, spoiledFrom } from '../../helpers/spoiled-payloads.ts';
 import { playTeam } from '../../helpers/team-script.ts';
 import { startWorld, type World } from '../../helpers/world.ts';
 
@@ -65,6 +65,8 @@ describe(`a session that is started by hand (seed ${seed})`, function () {
 
   it('with no input of any known form fails at once, with a reason', async () => {
     for (const [what, payloads] of Object.entries(CORPUS)) {
+      // It waits for a worker that has the key or the store.
+      if (what in NEEDS_MORE) continue;
       assert.match((await failureOf(payloads, what)) ?? 'it runs', /^InvalidInput: Input of the workflow/, what);
       const failure = (await failureOf(payloads, what, 'copilotResolveTeam')) ?? 'it runs';
       assert.match(failure, /^(InvalidInput|TeamNotFound): |it runs/, `${what}: ${failure}`);

@@ -23,6 +23,9 @@ const words = (version: number) => ({
 
 const four = <T>(value: T): T[] => Array.from({ length: 4 }, () => value);
 
+/** A client asks for a team's files at most every 5 s. */
+const TEAMS_KEPT_MS = 5_100;
+
 describe('configuring a session', function () {
   this.timeout(240_000);
   let world: World;
@@ -132,6 +135,7 @@ describe('configuring a session', function () {
       const { digest } = await one.info();
       await writeTeam(agentsDir, 'default', words(2));
       await restartWorker();
+      await sleep(TEAMS_KEPT_MS);
       const two = await world.copilot.create({ mode: 'one-shot' });
       assert.equal(await writerOf(two), 'I am writer 2.');
       assert.equal(await writerOf(one), 'I am writer 1.', 'its worker has newer files');
@@ -151,6 +155,7 @@ describe('configuring a session', function () {
 
     it('is adopted by `copilot configure --refresh-team` in the middle of a turn, for the next', async () => {
       await writeTeam(agentsDir, 'default', words(3));
+      await sleep(TEAMS_KEPT_MS);
       const session = await world.copilot.create({ mode: 'planning-control' });
       playTeam(world.model, { files: ['a.txt', 'b.txt'], delayMs: 1_500 });
       const from = world.model.requests.length;
