@@ -1,5 +1,18 @@
 /** One YAML file against one schema: a plain value, and every problem with its line. */
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, visit } from 'yaml';
+import {
+  type CST,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  Parser,
+  visit,
+} from 'yaml';
 import type { Document } from 'yaml';
 import { z } from 'zod';
 import { nearest } from '../tools/nearest.ts';
@@ -36,8 +49,10 @@ type Path = readonly PropertyKey[];
 
 /** Deeper than any team file, and shallow enough for everything that walks a value. */
 const MAX_DEPTH = 40;
+const TOO_DEEP = `it is nested deeper than ${MAX_DEPTH} levels`;
 /** Unknown keys of one object that are reported. */
 const MAX_UNKNOWN_KEYS = 100;
+const MAX_SHOWN_KEY = 100;
 /** Most characters that a file may become where aliases repeat parts of it. */
 const MAX_EXPANDED_TEXT = 1024 * 1024;
 
@@ -45,8 +60,12 @@ const MAX_EXPANDED_TEXT = 1024 * 1024;
 export function parseYaml<S extends z.ZodType>(file: string, text: string, schema: S): YamlFile<z.output<S>> {
   const lines = new LineCounter();
   try {
-    const document = parseDocument(text, { prettyErrors: false, lineCounter: lines, logLevel: 'error' });
-    const source = new Source(file, text, document, lines);
+    const deep = tooDeepAt(text);
+    if (deep !== undefined) return unusable([{ file, line: lineOf(text, deep), text: TOO_DEEP }]);
+    // Whether a key appears twice is found below, in one pass: the parser compares each with all before it.
+    const options = { prettyErrors: false, lineCounter: lines, logLevel: 'error', uniqueKeys: false } as const;
+    const document = parseDocument(text, options);
+    const source = new Source(file, document, lines);
     const syntax = source.syntaxProblems();
     if (syntax.length > 0) return unusable(syntax);
     if (document.contents === null) return unusable([{ file, line: 1, text: 'the file is empty' }]);
@@ -61,6 +80,30 @@ export function parseYaml<S extends z.ZodType>(file: string, text: string, schem
     const reason = error instanceof Error ? error.message : String(error);
     return unusable([{ file, line: 1, text: `it cannot be read: ${reason}` }]);
   }
+}
+
+/**
+ * Where a text is nested too deeply, found without recursion: what turns such a text into nodes calls itself for each
+ * level, and V8 ends the whole process where a regular expression is compiled at the very end of the stack.
+ */
+function tooDeepAt(text: string): number | undefined {
+  let level: readonly CST.Token[] = [...new Parser().parse(text)];
+  // The document itself is a level of tokens.
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_DEPTH + 1) return level[0]?.offset;
+    level = level.flatMap(tokensIn);
+  }
+  return undefined;
+}
+
+function tokensIn(token: CST.Token): CST.Token[] {
+  if (token.type === 'document') return token.value ? [token.value] : [];
+  if (!('items' in token)) return [];
+  return token.items.flatMap(({ key, value }) => [key, value].filter((inner) => inner != null));
+}
+
+function lineOf(text: string, offset: number): number {
+  return text.slice(0, offset).split('\n').length;
 }
 
 /** A file of which nothing can be read. */
@@ -96,13 +139,11 @@ function plain(document: Document.Parsed): unknown {
 /** A parsed file with the places of its parts. */
 class Source {
   readonly #file: string;
-  readonly #text: string;
   readonly #document: Document.Parsed;
   readonly #lines: LineCounter;
 
-  constructor(file: string, text: string, document: Document.Parsed, lines: LineCounter) {
+  constructor(file: string, document: Document.Parsed, lines: LineCounter) {
     this.#file = file;
-    this.#text = text;
     this.#document = document;
     this.#lines = lines;
   }
@@ -110,13 +151,24 @@ class Source {
   syntaxProblems(): Problem[] {
     const problems = [...this.#document.errors, ...this.#document.warnings].map((error) => {
       const [start] = error.pos;
-      return this.#problem(start, this.#explain(error.code, error.message, start));
+      return this.#problem(start, error.message);
     });
     visit(this.#document, {
       Node: (_key, node, path) => {
         if (path.length <= MAX_DEPTH) return undefined;
-        problems.push(this.#problem(node.range?.[0], `it is nested deeper than ${MAX_DEPTH} levels`));
+        problems.push(this.#problem(node.range?.[0], TOO_DEEP));
         return visit.BREAK;
+      },
+      Map: (_key, { items }) => {
+        const seen = new Set<string>();
+        for (const pair of items) {
+          const key = isScalar(pair.key) && typeof pair.key.value === 'string' ? pair.key.value : undefined;
+          if (key === undefined) continue;
+          if (seen.has(key)) {
+            problems.push(this.#problem(keyOffset(pair), `the key "${key.slice(0, MAX_SHOWN_KEY)}" appears twice`));
+          }
+          seen.add(key);
+        }
       },
       Pair: (_key, pair) => {
         const key = isScalar(pair.key) ? pair.key.value : undefined;
@@ -126,12 +178,6 @@ class Source {
       },
     });
     return problems;
-  }
-
-  #explain(code: string, message: string, start: number): string {
-    if (code === 'DUPLICATE_KEY')
-      return `the key "${/^["']?([^"':\n]*)/.exec(this.#text.slice(start, start + 100))?.[1]}" appears twice`;
-    return message.includes('call stack') ? 'it is nested too deeply' : message;
   }
 
   textAt(path: Path): Written | undefined {

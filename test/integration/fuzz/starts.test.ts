@@ -58,7 +58,7 @@ describe(`a session that is started by hand (seed ${seed})`, function () {
   /** Input of a run of a real session. */
   async function inputOf(id: string): Promise<object> {
     const { events } = await world.temporal.workflow.getHandle(id).fetchHistory();
-    const [payload] = (events?.[0] as HistoryEvent).workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
+    const [payload] = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
     assert.ok(payload);
     return defaultPayloadConverter.fromPayload<object>(payload);
   }
