@@ -3,7 +3,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { packageVersion } from './config.ts';
 import { declareChanges, declareDecisions, settingOptions } from './cli/people/commands.ts';
-import { reportError, sayJson } from './cli/terminal.ts';
+import { reportError, sayJson, writeUsageError } from './cli/terminal.ts';
 
 const WRONG_USE = 2;
 
@@ -11,6 +11,7 @@ const program = new Command('copilot')
   .description('Copilot sessions that survive everything: each is a long-running Temporal workflow.')
   .version(packageVersion)
   .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
+  .configureOutput({ outputError: writeUsageError })
   .addHelpText(
     'after',
     `

@@ -34,6 +34,7 @@ import { openModel } from './models/openai.ts';
 import { startAdmin } from './observability/admin.ts';
 import { createLogger } from './observability/logging.ts';
 import { createDataConverter } from './storage/data-converter.ts';
+import { tolerateBrokenReferences } from './storage/references.ts';
 import { failWhereUsed, type Unreadable } from './storage/unreadable.ts';
 import { type TeamTrust, teamTrust } from './tools/mcp/trust.ts';
 import { tools } from './tools/registry.ts';
@@ -84,6 +85,7 @@ export interface RunningWorker {
 export async function startWorker(config: Config, options: WorkerOptions = {}): Promise<RunningWorker> {
   const log = options.log ?? createLogger(config);
   installRuntime(log);
+  tolerateBrokenReferences();
   const opened: OpenPart[] = [];
   try {
     const { worker, model } = await openParts(config, options, log, opened);

@@ -30,11 +30,24 @@ export function answer(json: boolean | undefined, value: unknown, text: () => st
   else say(text());
 }
 
+/** A value that is wrong may be as long as a command line. */
+const MAX_ERROR_TEXT = 4_000;
+
+/** What the parser of the command line says of it. */
+export function writeUsageError(text: string, write: (text: string) => void): void {
+  write(`${cut(text.trimEnd())}\n`);
+}
+
+function cut(text: string): string {
+  return text.length <= MAX_ERROR_TEXT ? text : `${text.slice(0, MAX_ERROR_TEXT - 1)}…`;
+}
+
 /** Says what went wrong, and gives the exit code for it. */
 export function reportError(error: unknown, json: boolean): number {
   const known = error instanceof CopilotError ? error : undefined;
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`${paint('red', 'error:', process.stderr)} ${message.replaceAll(/\s*\n\s*/g, ' ')}\n`);
+  const line = cut(message.replaceAll(/\s*\n\s*/g, ' '));
+  process.stderr.write(`${paint('red', 'error:', process.stderr)} ${line}\n`);
   if (json) sayJson({ error: { type: known?.type ?? 'Internal', message, details: known?.details ?? {} } });
   return known?.exitCode ?? 1;
 }

@@ -109,17 +109,24 @@ async function answer(
     allowPage(response, origin);
   }
   if (request.method === 'OPTIONS') return { status: 204 };
-  const path = new URL(request.url ?? '/', 'http://codec').pathname.replace(/\/+$/, '');
-  const work = request.method === 'POST' ? convert[path] : undefined;
+  const path = (request.url ?? '').replace(/\?.*$/s, '').replace(/\/$/, '');
+  const work = request.method === 'POST' && Object.hasOwn(convert, path) ? convert[path] : undefined;
   if (work === undefined) return refusal(404, 'use POST /encode or POST /decode');
   if (token !== undefined && !isSame(authorization, `Bearer ${token}`))
     return refusal(401, 'the token is missing or wrong');
   const parsed = Body.safeParse(await readJson(request));
   if (!parsed.success) return refusal(400, 'the body is not {"payloads": […]} with metadata and data in base64');
-  const given = parsed.data.payloads.map(({ metadata = {}, data = '' }) =>
-    JSONToPayload({ metadata: metadata ?? {}, data: data ?? '' }),
-  );
-  return { status: 200, body: { payloads: (await work(given)).map(payloadToJSON) } };
+  const payloads = await work(payloadsOf(parsed.data));
+  return { status: 200, body: { payloads: payloads.map(payloadToJSON) } };
+}
+
+/** @throws BodyError where it is no base64 */
+function payloadsOf({ payloads }: z.infer<typeof Body>): Payload[] {
+  try {
+    return payloads.map(({ metadata, data }) => JSONToPayload({ metadata: metadata ?? {}, data: data ?? '' }));
+  } catch {
+    throw new BodyError(400, 'metadata and data of each payload have to be base64');
+  }
 }
 
 const refusal = (status: number, message: string) => ({ status, body: { message } });

@@ -25,8 +25,9 @@ export interface RunningCli {
   untilStdout(pattern: RegExp, timeoutMs?: number): Promise<void>;
 }
 
-export function startCli(args: readonly string[], env: Record<string, string>): RunningCli {
-  const child = spawn(process.execPath, [...PROGRAM, ...args], { env });
+/** @param cwd working directory; default this process's own */
+export function startCli(args: readonly string[], env: Record<string, string>, cwd?: string): RunningCli {
+  const child = spawn(process.execPath, [...PROGRAM, ...args], { env, cwd });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk));

@@ -1,6 +1,6 @@
 /** What people see of a session in Temporal's Web UI. Real server, worker and Chromium, a model that the test scripts. */
 import assert from 'node:assert/strict';
-import type { Browser, Locator, Page } from 'playwright-core';
+import { type Browser, errors, type Locator, type Page } from 'playwright-core';
 import type { SessionHandle, SessionReport } from '../../src/index.ts';
 import { FIND_BROWSER_TIMEOUT_MS, findBrowser, openBrowser } from '../helpers/browser.ts';
 import { until } from '../helpers/history.ts';
@@ -9,6 +9,7 @@ import { playTeam } from '../helpers/team-script.ts';
 import type { World } from '../helpers/world.ts';
 
 const FILES = ['a.txt', 'b.txt', 'c.txt'];
+const FRAME_TIMEOUT_MS = 5_000;
 
 describe('the Web UI', function () {
   this.timeout(120_000);
@@ -40,12 +41,18 @@ describe('the Web UI', function () {
 
   /** Lines of the panel `Current Details`, as the page shows them when it is loaded anew. */
   async function details(session: SessionHandle): Promise<string[]> {
-    await open(session, 'user-metadata');
-    await page.getByRole('heading', { name: 'Current Details' }).waitFor();
-    // A frame is there before its text is.
+    const main = panel(page).contentFrame().locator('main');
     return await until('text in the panel', async () => {
-      const lines = textLines(await panel(page).contentFrame().locator('main').innerText());
-      return lines.length > 0 && lines;
+      await open(session, 'user-metadata');
+      await page.getByRole('heading', { name: 'Current Details' }).waitFor();
+      try {
+        // A frame is there before its text is, and the page may replace it while it loads.
+        await main.getByText(/\S/).first().waitFor({ timeout: FRAME_TIMEOUT_MS });
+        return textLines(await main.innerText({ timeout: FRAME_TIMEOUT_MS }));
+      } catch (error) {
+        if (error instanceof errors.TimeoutError) return undefined;
+        throw error;
+      }
     });
   }
 
