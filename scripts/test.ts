@@ -14,12 +14,12 @@ import { loadConfig, packageDir } from '../src/config.ts';
 import { findServerProgram } from '../src/server/binary.ts';
 import type { Counts } from './counting-reporter.ts';
 
-/** Run together: they need no server. */
+/** Run together in one process: they need no server. */
 const FAST_FOLDERS = ['unit', 'workflow', 'replay'];
 /** One process for each file: each has servers and workers of its own, and waits for them most of the time. */
 const SLOW_FOLDERS = ['integration', 'chaos'];
-/** Files of these that run at a time, on as few as two cores. */
-const SLOW_AT_ONCE = 2;
+/** Processes at a time, on as few as two cores. */
+const AT_ONCE = 2;
 const OTHER_FOLDERS = ['helpers'];
 
 interface Outcome extends Counts {
@@ -38,18 +38,19 @@ await gate('lint', () => run('oxlint', ['--type-aware', '--deny-warnings']));
 await gate('format', () => run('oxfmt', ['--check']));
 // Programs that tests start are the built ones: they start in a quarter of the time.
 await gate('build', () => run('npm', ['run', 'build', '--silent']));
-await suite(FAST_FOLDERS.join(', '), FAST_FOLDERS.flatMap(testFiles));
 // Before the tests, since getting it may take minutes and a test may not.
 await gate('Temporal server', hasServerProgram);
 const slow = [...SLOW_FOLDERS, ...(isFull ? fullFolders() : [])].flatMap(testFiles);
-await Promise.all(Array.from({ length: SLOW_AT_ONCE }, () => runFiles(slow)));
+const suites = [
+  { name: FAST_FOLDERS.join(', '), files: FAST_FOLDERS.flatMap(testFiles) },
+  ...slow.map((file) => ({ name: relative(packageDir, file), files: [file] })),
+];
+await Promise.all(Array.from({ length: AT_ONCE }, runSuites));
 report();
 
-/** Takes files off the list until none is left. */
-async function runFiles(files: string[]): Promise<void> {
-  for (let file = files.shift(); file !== undefined; file = files.shift()) {
-    await suite(relative(packageDir, file), [file]);
-  }
+/** Takes suites off the list until none is left. */
+async function runSuites(): Promise<void> {
+  for (let next = suites.shift(); next !== undefined; next = suites.shift()) await suite(next.name, next.files);
 }
 
 /** Nothing of the caller's that would send tests to another server or to a model that costs money. */
