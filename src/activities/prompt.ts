@@ -38,20 +38,27 @@ export function systemPrompt(instructions: string, phase: PromptPhase, definitio
   ].join('\n\n');
 }
 
-/** The tool by which an agent ends its step; answered by the engine. */
-export const REPORT_STEP_SCHEMA: ToolSchema = {
-  name: REPORT_STEP,
-  description: 'Ends your step: say whether it is done, and sum up what you found or made.',
-  parameters: {
-    type: 'object',
-    properties: {
-      status: { type: 'string', enum: ['done', 'failed'] },
-      summary: { type: 'string', description: 'Results, numbers and file names; or why it cannot be done.' },
+/**
+ * The tool by which an agent ends its step; answered by the engine.
+ * @param result form of what it reports, where its agent has one
+ */
+export function reportSchema(result?: Readonly<Record<string, unknown>>): ToolSchema {
+  return {
+    name: REPORT_STEP,
+    description: 'Ends your step: say whether it is done, and sum up what you found or made.',
+    parameters: {
+      type: 'object',
+      properties: {
+        status: { type: 'string', enum: ['done', 'failed'] },
+        summary: { type: 'string', description: 'Results, numbers and file names; or why it cannot be done.' },
+        ...(result === undefined ? {} : { result }),
+      },
+      // A step that failed has no result.
+      required: ['status', 'summary'],
+      additionalProperties: false,
     },
-    required: ['status', 'summary'],
-    additionalProperties: false,
-  },
-};
+  };
+}
 
 /** The tools by which an agent hands its work over; answered by the engine. */
 export function handoffSchemas(names: readonly string[], { agents }: TeamDefinition): ToolSchema[] {

@@ -1,5 +1,8 @@
 /** One round of an agent: the model's text, streamed to whoever follows, and the tools that it asks for. */
-import type { RunAgentInput, RunAgentResult } from '../contracts/activities.ts';
+import { z } from 'zod';
+import { type OutputForm, textProblem } from '../agents/output.ts';
+import { REPORT_STEP, type RunAgentInput, type RunAgentResult } from '../contracts/activities.ts';
+import { parseJson } from '../contracts/json.ts';
 import { MAX_HEARTBEAT_TEXT, MAX_REPLY_TEXT } from '../contracts/limits.ts';
 import type { StreamHeartbeat } from '../contracts/progress.ts';
 import { isOffered } from '../contracts/tool.ts';
@@ -14,7 +17,7 @@ import {
   type OpenAgent,
   type WorkerParts,
 } from './conversation.ts';
-import { handoffSchemas, REPORT_STEP_SCHEMA, systemPrompt } from './prompt.ts';
+import { handoffSchemas, reportSchema, systemPrompt } from './prompt.ts';
 import { inScope, type ActivityScope } from './scope.ts';
 
 export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promise<RunAgentResult> {
@@ -25,10 +28,13 @@ export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promis
       const thread = [...(await readThread(parts, scope, input.thread)), ...input.tail];
       const { reply, isWhole } = await stream(open, scope, input, [...before, ...thread]);
       const text = reply.text.slice(0, MAX_REPLY_TEXT);
-      if (isWhole) keep(parts, scope, input, thread, { ...reply, text });
+      const problem = isWhole ? formProblem(open.agent.output, { ...reply, text }) : undefined;
+      const goesOn = reply.toolCalls.length > 0 || problem !== undefined;
+      if (isWhole) keep(parts, scope, input, thread, { ...reply, text, goesOn });
       return {
         text,
         toolCalls: isWhole ? reply.toolCalls : [],
+        ...(problem === undefined ? {} : { problem }),
         finish: isWhole ? (reply.finish === 'content_filter' ? 'stop' : reply.finish) : 'interrupted',
         ...answered(parts, open.team, [reply]),
       };
@@ -48,7 +54,7 @@ async function stream(
   const tools = [
     ...agent.toolSchemas.filter(({ name }) => isOffered(input.tools, name)),
     ...handoffSchemas(input.tools, team.definition),
-    ...(input.phase === 'step' ? [REPORT_STEP_SCHEMA] : []),
+    ...(input.phase === 'step' ? [reportSchema(agent.output?.schema)] : []),
   ];
   try {
     const reply = await team.model.reply({
@@ -56,6 +62,9 @@ async function stream(
       system: systemPrompt(instructions, input.phase, team.definition),
       messages,
       ...(tools.length === 0 ? {} : { tools }),
+      ...(agent.output === undefined || input.phase === 'step'
+        ? {}
+        : { output: { name: 'answer', schema: agent.output.schema } }),
       ...(agent.temperature === undefined ? {} : { temperature: agent.temperature }),
       ...(agent.definition.limits.outputTokens === undefined
         ? {}
@@ -78,18 +87,35 @@ async function stream(
   }
 }
 
+/** Checks what ends the work: a text, or the report of a step. Other calls come before it. */
+function formProblem(form: OutputForm | undefined, { text, toolCalls }: ModelReply): string | undefined {
+  const report = toolCalls.find(({ name }) => name === REPORT_STEP);
+  if (!form || (!report && toolCalls.length > 0)) return undefined;
+  if (report) return resultProblem(form, report.arguments);
+  return text.trim() === '' ? undefined : textProblem(form, text);
+}
+
+/** Only what is done has a result. Arguments that are no report at all are the engine's to refuse. */
+function resultProblem(form: OutputForm, argumentsText: string): string | undefined {
+  const { data } = Report.safeParse(parseJson(argumentsText));
+  if (data?.status !== 'done') return undefined;
+  const problem = data.result === undefined ? 'it is missing' : form.problemOf(data.result);
+  return problem && `the result cannot be used: ${problem}`;
+}
+
+const Report = z.object({ status: z.string(), result: z.unknown().optional() });
+
 /** Keeps what the session is about to append, so that the next call needs to ask for nothing. */
 function keep(
   { transcripts }: WorkerParts,
   scope: ActivityScope,
   input: RunAgentInput,
   thread: readonly Message[],
-  reply: ModelReply,
+  { text, toolCalls, goesOn }: Pick<ModelReply, 'text' | 'toolCalls'> & { readonly goesOn: boolean },
 ): void {
-  const { text, toolCalls } = reply;
   const said: Message = { role: 'assistant', text, ...(toolCalls.length === 0 ? {} : { toolCalls }) };
   const key = threadKey(scope, input.thread.id);
-  if (toolCalls.length > 0) {
+  if (goesOn) {
     transcripts.append(key, input.thread.address, [...input.tail, said]);
     return;
   }

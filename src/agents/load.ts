@@ -17,6 +17,7 @@ import {
 import type { ToolFacts } from '../contracts/tool.ts';
 import { splitName } from '../tools/mcp/names.ts';
 import { canonicalJson, digestOf } from '../digest.ts';
+import { openOutput } from './output.ts';
 import { compileTemplate, TemplateError } from './template.ts';
 import {
   parseYaml,
@@ -196,6 +197,7 @@ function checkAgent(id: string, file: YamlFile<AgentFile>, ids: readonly string[
     ...checkTwice(used),
     ...checkTwice(handoffs),
     ...checkTemplate(file.textAt(['instructions'])),
+    ...checkOutput(file),
   ];
 }
 
@@ -240,6 +242,18 @@ function checkTemplate(instructions: Written | undefined): Problem[] {
     // Only a `|` text has its lines where the template has them, starting below the key.
     const line = instructions.line + (instructions.literal ? error.line : 0);
     return [{ file: instructions.file, line, text: `instructions: ${error.message}` }];
+  }
+}
+
+function checkOutput(file: YamlFile<AgentFile>): Problem[] {
+  const schema = file.value?.output;
+  if (schema === undefined) return [];
+  try {
+    openOutput(schema);
+    return [];
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return [{ ...file.placeOf(['output']), text: `output: ${error.message}` }];
   }
 }
 

@@ -8,6 +8,7 @@ import type { Model, ToolSchema } from '../models/openai.ts';
 import type { McpCallContext } from '../tools/mcp.ts';
 import { type TeamTrust, trustNobody } from '../tools/mcp/trust.ts';
 import { nearest } from '../tools/nearest.ts';
+import { openOutput, type OutputForm } from './output.ts';
 import { TeamTools } from './team-tools.ts';
 import { compileTemplate, type Template, TemplateError } from './template.ts';
 
@@ -18,6 +19,8 @@ export interface Agent {
   /** What the model API is asked for. */
   readonly modelName: string;
   readonly temperature?: number;
+  /** Form of its answers, where it has one. */
+  readonly output?: OutputForm;
   /** Of the tools that its definition names, in that order; those of MCP servers as they are listed at the time. */
   readonly toolSchemas: readonly ToolSchema[];
   /**
@@ -127,6 +130,7 @@ export class Team {
       definition: { ...shared.definition, ...override, instructions, variables },
       modelName: override.model ?? shared.modelName,
       ...(temperature === undefined ? {} : { temperature }),
+      ...(shared.output === undefined ? {} : { output: shared.output }),
       toolSchemas: shared.toolSchemas,
       system: template ? (context) => render(template, context, id) : shared.system,
     };
@@ -165,9 +169,19 @@ function makeAgent(
     definition,
     modelName: modelName ?? definition.model ?? team.model,
     ...(definition.temperature === undefined ? {} : { temperature: definition.temperature }),
+    ...(definition.output === undefined ? {} : { output: openForm(definition.output, definition.id) }),
     toolSchemas,
     system: (context) => render(template, context, definition.id),
   };
+}
+
+function openForm(schema: Readonly<Record<string, unknown>>, agent: string): OutputForm {
+  try {
+    return openOutput(schema);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new CopilotError('InvalidInput', { what: `The output of agent "${agent}"`, problem: error.message });
+  }
 }
 
 function compile(instructions: string, agent: string): Template {

@@ -33,6 +33,8 @@ export interface YamlFile<T> {
   textAt(path: Path): Written | undefined;
   /** The texts in the list at a path; none where there is no list. */
   textsAt(path: Path): Written[];
+  /** Where that stands which is at a path, or the nearest above it. */
+  placeOf(path: Path): Pick<Written, 'file' | 'line'>;
 }
 
 /** A text in a file and where it stands. */
@@ -71,7 +73,11 @@ export function parseYaml<S extends z.ZodType>(file: string, text: string, schem
     if (document.contents === null) return unusable([{ file, line: 1, text: 'the file is empty' }]);
 
     const parsed = schema.safeParse(plain(document));
-    const reading = { textAt: (path: Path) => source.textAt(path), textsAt: (path: Path) => source.textsAt(path) };
+    const reading = {
+      textAt: (path: Path) => source.textAt(path),
+      textsAt: (path: Path) => source.textsAt(path),
+      placeOf: (path: Path) => source.placeOf(path),
+    };
     if (parsed.success) return { value: parsed.data, problems: [], ...reading };
     const problems = parsed.error.issues.flatMap((issue) => source.describe(issue, schema));
     return { problems: sortByLine(problems), ...reading };
@@ -108,7 +114,12 @@ function lineOf(text: string, offset: number): number {
 
 /** A file of which nothing can be read. */
 export function unusable(problems: readonly Problem[]): YamlFile<never> {
-  return { problems: sortByLine(problems), textAt: () => undefined, textsAt: () => [] };
+  return {
+    problems: sortByLine(problems),
+    textAt: () => undefined,
+    textsAt: () => [],
+    placeOf: () => ({ file: problems[0]?.file ?? '', line: 1 }),
+  };
 }
 
 export function sortByLine(problems: readonly Problem[]): Problem[] {
@@ -190,6 +201,10 @@ class Source {
     const { node, found } = this.#find(path);
     const length = found && isSeq(node) ? node.items.length : 0;
     return Array.from({ length }, (_, index) => this.textAt([...path, index])).filter((item) => item !== undefined);
+  }
+
+  placeOf(path: Path): Pick<Written, 'file' | 'line'> {
+    return { file: this.#file, line: this.#find(path).line };
   }
 
   /** What a schema found, in words for the person who wrote the file. */

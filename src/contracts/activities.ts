@@ -78,6 +78,8 @@ export interface RunAgentResult extends Answered {
   readonly toolCalls: readonly ToolCall[];
   /** `interrupted`: the call was stopped, and `text` is what had come until then. */
   readonly finish: 'stop' | 'tool_calls' | 'length' | 'interrupted';
+  /** Where the agent's answer, or the result that it reports, must have a form: what is wrong with it. */
+  readonly problem?: string;
 }
 
 export interface RunToolInput {

@@ -26,6 +26,15 @@ export function addUsage(a: Usage, b: Partial<Usage>): Usage {
   };
 }
 
+/** What a text says as JSON; undefined where it is none. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Bytes of a text in UTF-8. The sandbox has no Buffer. */
 export function utf8Bytes(text: string): number {
   let bytes = 0;

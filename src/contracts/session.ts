@@ -91,6 +91,8 @@ export interface Work {
   tail: Message[];
   /** Calls of the last round that are not answered yet. */
   calls: ToolCall[];
+  /** What is wrong with the result that is reported by one of `calls`. */
+  problem?: string;
   /** What its agents want remembered, for the context to take when it has ended well. */
   remembered: Record<string, Json>;
 }

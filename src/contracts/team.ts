@@ -24,7 +24,7 @@ export const AgentFile = z.strictObject({
   temperature: z.number().min(0).max(2).optional(),
   tools: z.array(z.string()).default([]),
   handoffs: z.array(Name).default([]),
-  /** JSON schema of the agent's answers, where they must have a form. */
+  /** JSON schema of an object: the form of the agent's direct and final answers, and of the result of its steps. */
   output: z.record(z.string(), z.unknown()).optional(),
   limits: AgentLimits.default({}),
 });

@@ -1,6 +1,6 @@
 /** Every phrase that README documents for the offline model, on a real server and worker, with the default team. */
 import assert from 'node:assert/strict';
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -26,6 +26,10 @@ describe('the offline model, phrase by phrase', function () {
     await cp(join(packageDir, 'agents/default'), join(folder, 'forgetful'), { recursive: true });
     const teamFile = join(folder, 'forgetful/team.yaml');
     await writeFile(teamFile, `${await readFile(teamFile, 'utf8')}\ncompaction: {atTokens: 500, keepTokens: 100}\n`);
+    await cp(join(packageDir, 'agents/default'), join(folder, 'formal'), { recursive: true });
+    for (const name of await readdir(join(folder, 'formal'))) {
+      if (name !== 'team.yaml') await appendFile(join(folder, 'formal', name), `\noutput: ${JSON.stringify(FIGURE)}\n`);
+    }
     web = createServer((_, response) => response.setHeader('content-type', 'text/html').end(PAGE)).listen(
       0,
       '127.0.0.1',
@@ -45,6 +49,12 @@ describe('the offline model, phrase by phrase', function () {
     await rm(folder, { recursive: true, force: true });
   });
 
+  const FIGURE = {
+    type: 'object',
+    properties: { words: { type: 'string' }, figure: { type: 'integer' } },
+    required: ['words', 'figure'],
+    additionalProperties: false,
+  };
   const PAGE = '<html><head><title>Ports</title></head><body><p>Port 7233 is used.</p></body></html>';
   const start = () => copilot.create({ user: 'ada' });
   const file = (session: SessionHandle, name: string) =>
@@ -195,5 +205,17 @@ describe('the offline model, phrase by phrase', function () {
       messages[0]?.text ?? '',
       /^\[Summary of \d+ earlier messages of this conversation\]\nThe person said:/,
     );
+  });
+
+  it('answers and reports in the form that a team asks for: its words, and the first number in them', async () => {
+    const session = await copilot.create({ team: 'formal' });
+    const direct = await session.send('calculate 19 * 23');
+    assert.equal(direct.status, 'completed', JSON.stringify(direct.error));
+    const { words, figure } = JSON.parse(direct.reply ?? '') as { words: string; figure: number };
+    assert.match(words, /437/);
+    assert.ok(words.includes(String(figure)));
+    const planned = await session.send('plan: calculate 2 + 2; write "four" to four.txt');
+    assert.equal(planned.status, 'completed', JSON.stringify(planned.error));
+    for (const { summary } of planned.steps) assert.match(summary, /\n\n\{"words":".+","figure":-?\d+\}$/);
   });
 });

@@ -27,8 +27,10 @@
  *
  * For example: `Profile weather.csv, find the wettest month, and write a short report with a table to report.md`
  */
+import { z } from 'zod';
 import { REPORT_STEP } from '../../contracts/activities.ts';
 import type { PlanProposal, PlanReview, RouteDecision } from '../../contracts/turn.ts';
+import { fillForm } from './form.ts';
 import { finalAnswer } from './phases/answering.ts';
 import { plan, review } from './phases/planning.ts';
 import { route } from './phases/routing.ts';
@@ -75,7 +77,7 @@ function work(chat: ChatRequest, prompt: Prompt, wordDelayMs: number): WireReply
   if ('next' in progress) {
     const { say, calls } = progress.next;
     const toolCalls = calls.map(({ tool, arguments: args }, index) => toCall(chat, index, tool, args));
-    return { ...text(chat, prompt, say, wordDelayMs), toolCalls };
+    return { ...plainText(chat, prompt, say, wordDelayMs), toolCalls };
   }
   const { findings, problem } = progress.done;
   if (prompt.phase === 'step' && prompt.tools.has(REPORT_STEP)) return report(chat, prompt, progress.done, wordDelayMs);
@@ -89,8 +91,13 @@ function work(chat: ChatRequest, prompt: Prompt, wordDelayMs: number): WireReply
 function report(chat: ChatRequest, prompt: Prompt, { findings, problem }: Outcome, wordDelayMs: number): WireReply {
   const summary = [toSummary(findings), problem ?? ''].filter((part) => part !== '').join('\n\n');
   const said = problem ?? findings.map(({ sentence }) => sentence).join(' ');
-  const call = toCall(chat, 0, REPORT_STEP, { status: problem === undefined ? 'done' : 'failed', summary });
-  return { ...text(chat, prompt, said, wordDelayMs), toolCalls: [call] };
+  const form = problem === undefined ? resultForm(chat) : undefined;
+  const call = toCall(chat, 0, REPORT_STEP, {
+    status: problem === undefined ? 'done' : 'failed',
+    summary,
+    ...(form === undefined ? {} : { result: fillForm(form, said) }),
+  });
+  return { ...plainText(chat, prompt, said, wordDelayMs), toolCalls: [call] };
 }
 
 /** The same call has the same id whenever it is asked for again. */
@@ -98,7 +105,23 @@ function toCall(chat: ChatRequest, index: number, name: string, args: Readonly<R
   return { id: `call_${chat.messages.length}_${index}`, name, arguments: JSON.stringify(args) };
 }
 
+/** Form of the result that a step reports, where its agent has one. */
+function resultForm(chat: ChatRequest): Readonly<Record<string, unknown>> | undefined {
+  const parameters = chat.tools?.find((tool) => tool.function.name === REPORT_STEP)?.function.parameters;
+  return ResultParameter.safeParse(parameters).data?.properties.result;
+}
+
+const ResultParameter = z.object({ properties: z.object({ result: z.record(z.string(), z.unknown()) }) });
+
+/** In the form that is asked for, where one is. */
 function text(chat: ChatRequest, prompt: Prompt, content: string, wordDelayMs: number): WireReply {
+  const format = chat.response_format;
+  const isFree = format?.type !== 'json_schema';
+  const formed = isFree ? content : JSON.stringify(fillForm(format.json_schema.schema, content));
+  return plainText(chat, prompt, formed, wordDelayMs);
+}
+
+function plainText(chat: ChatRequest, prompt: Prompt, content: string, wordDelayMs: number): WireReply {
   const limit = (chat.max_completion_tokens ?? chat.max_tokens ?? Number.POSITIVE_INFINITY) * CHARACTERS_PER_TOKEN;
   const isSlow = /\bslowly\b/i.test(`${prompt.request} ${prompt.task}`);
   return {

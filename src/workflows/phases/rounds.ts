@@ -27,7 +27,11 @@ export async function runRounds(session: LiveSession, turn: Turn, task: Task): P
       const reply = await think(session, turn, work);
       if (!reply) continue;
       take(work, reply);
-      if (work.calls.length === 0) return end(session, turn, work, { status: 'done', summary: reply.text });
+      if (work.calls.length === 0) {
+        if (reply.problem === undefined) return end(session, turn, work, { status: 'done', summary: reply.text });
+        correct(work, reply.problem);
+        continue;
+      }
     }
     const report = await answerCalls(session, turn, work);
     work.calls = [];
@@ -44,7 +48,7 @@ function requireRound(session: LiveSession, turn: Turn, work: Work): void {
   if (session.mustMove) throw new MoveOn();
 }
 
-function take(work: Work, { text, toolCalls }: RunAgentResult): void {
+function take(work: Work, { text, toolCalls, problem }: RunAgentResult): void {
   const said: Message = { role: 'assistant', text, ...(toolCalls.length === 0 ? {} : { toolCalls: [...toolCalls] }) };
   const { thread, tail } = work;
   thread.address = advance(thread.address, [...tail, said]);
@@ -52,6 +56,18 @@ function take(work: Work, { text, toolCalls }: RunAgentResult): void {
   work.rounds += 1;
   work.tail = [];
   work.calls = [...toolCalls];
+  if (problem === undefined) delete work.problem;
+  else work.problem = problem;
+}
+
+const UNUSABLE = 'That answer cannot be used: ';
+
+/** Tells the agent once that its answer does not have the form that it must have. @throws InvalidModelOutput the next time */
+function correct(work: Work, problem: string): void {
+  if (work.thread.messages.at(-2)?.text.startsWith(UNUSABLE)) {
+    throw toFailure('InvalidModelOutput', { what: `answer of agent ${work.agent}`, problem });
+  }
+  work.tail.push({ role: 'user', text: `${UNUSABLE}${problem}. Answer again with the whole JSON object, corrected.` });
 }
 
 const NOTHING = 'Your answer was empty. Answer in words, or call a tool.';

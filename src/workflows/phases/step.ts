@@ -2,7 +2,7 @@
 import { ActivityFailure, isCancellation, workflowInfo } from '@temporalio/workflow';
 import type { StepReport } from '../../contracts/activities.ts';
 import { type ErrorType, fromFailure, toFailure } from '../../contracts/errors.ts';
-import { MAX_STEP_REDOS } from '../../contracts/limits.ts';
+import { MAX_STEP_REDOS, MAX_SUMMARY } from '../../contracts/limits.ts';
 import type { Turn } from '../../contracts/session.ts';
 import type { NextStep, Step } from '../../contracts/turn.ts';
 import type { LiveSession } from '../live-session.ts';
@@ -14,7 +14,6 @@ import { closeWork } from './work.ts';
 
 /** Summaries that go into a later step whole; older ones are shortened. */
 const WHOLE_SUMMARIES = 3;
-const MAX_SUMMARY = 4_000;
 const MAX_OLD_SUMMARY = 400;
 
 /** Errors that another attempt with the same words will not mend. */

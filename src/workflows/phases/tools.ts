@@ -13,7 +13,7 @@ import { toolPolicy } from '../policies.ts';
 import { type Answer, MoveOn } from '../requests.ts';
 import { keepBudget, spend } from '../spending.ts';
 import { oneLine } from '../views/details.ts';
-import { label } from './call.ts';
+import { findAgent, label } from './call.ts';
 import { parseQuestion, parseReport, rememberValue } from './engine-tools.ts';
 import { isEngineTool, toolsOf } from './work.ts';
 
@@ -36,9 +36,10 @@ export async function answerCalls(session: LiveSession, turn: Turn, work: Work):
     calls.map((call, index) => act(session, turn, { work, call, tools, index, verdict: verdicts[index] })),
   );
   if (!report) return undefined;
-  const parsed = parseReport(report);
-  if (parsed.report) return parsed.report;
-  work.tail.push({ role: 'tool', toolCallId: report.id, text: parsed.problem ?? '' });
+  const parsed = parseReport(report, findAgent(session, work.agent).output !== undefined);
+  if (parsed.report && work.problem === undefined) return parsed.report;
+  const problem = work.problem ?? parsed.problem ?? '';
+  work.tail.push({ role: 'tool', toolCallId: report.id, text: `${problem}. Call ${REPORT_STEP} again.` });
   return undefined;
 }
 

@@ -330,10 +330,11 @@ describe('agents: loading a team', () => {
   });
 
   it('aliases of moderate size are read as what they stand for', async () => {
-    const yaml = 'description: &text Writes well\ninstructions: *text\ntools: &t [read_file]\noutput: {tools: *t}\n';
+    const yaml =
+      'description: &text Writes well\ninstructions: *text\ntools: &t [read_file]\noutput: {type: object, required: *t}\n';
     const { definition } = await smallTeam({ 'writer.yaml': yaml });
     assert.equal(definition.agents['writer']?.instructions, 'Writes well');
-    assert.deepEqual(definition.agents['writer']?.output, { tools: ['read_file'] });
+    assert.deepEqual(definition.agents['writer']?.output, { type: 'object', required: ['read_file'] });
   });
 });
 

@@ -1,0 +1,88 @@
+/** The form of an agent's answers, where its file gives one as a JSON schema. */
+import { z } from 'zod';
+
+/** A form that is ready to use. */
+export interface OutputForm {
+  readonly schema: Readonly<Record<string, unknown>>;
+  /** What is wrong with a value; undefined where it has the form. */
+  problemOf(value: unknown): string | undefined;
+}
+
+/** Longest text about what is wrong with a value: it goes back to the agent. */
+const MAX_PROBLEM = 2_000;
+/** Anyone may start a session with a team of their own: no expression of theirs runs on the worker. */
+const REFUSED = ['pattern', 'patternProperties'];
+/** Its keys are names that somebody chose, not keywords. */
+const NAMED_PARTS = ['properties', '$defs', 'definitions'];
+/** Their values are data. */
+const DATA = ['const', 'enum', 'default', 'examples'];
+
+/** @throws TypeError that says what is wrong with the schema */
+export function openOutput(schema: Readonly<Record<string, unknown>>): OutputForm {
+  if (schema['type'] !== 'object') throw new TypeError('its type must be "object"');
+  const form = convert(schema);
+  return {
+    schema,
+    problemOf(value) {
+      const { error } = form.safeParse(value);
+      return (
+        error &&
+        z
+          .prettifyError(error)
+          .replaceAll(/\s*\n\s*/g, ' ')
+          .slice(0, MAX_PROBLEM)
+      );
+    },
+  };
+}
+
+/**
+ * What is wrong with a text that has to be JSON of the form.
+ * @returns undefined where nothing is
+ */
+export function textProblem(form: OutputForm, text: string): string | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return `it is not JSON alone (${error instanceof Error ? error.message : ''})`.slice(0, MAX_PROBLEM);
+  }
+  return form.problemOf(value);
+}
+
+function convert(schema: Readonly<Record<string, unknown>>): z.ZodType {
+  try {
+    const refused = findKeyword(schema);
+    if (refused !== undefined) {
+      throw new TypeError(`"${refused}" is not supported; say in a description what a text looks like`);
+    }
+    return z.fromJSONSchema(schema);
+  } catch (error) {
+    if (error instanceof TypeError) throw error;
+    const problem = error instanceof RangeError ? 'it is nested too deep' : (error as Error).message;
+    throw new TypeError(problem, { cause: error });
+  }
+}
+
+function findKeyword(schema: unknown): string | undefined {
+  if (typeof schema !== 'object' || schema === null) return undefined;
+  if (Array.isArray(schema)) return first(schema);
+  return (
+    REFUSED.find((keyword) => Object.hasOwn(schema, keyword)) ??
+    first(
+      Object.entries(schema).flatMap(([key, part]: [string, unknown]) => {
+        if (DATA.includes(key)) return [];
+        const isNamed = NAMED_PARTS.includes(key) && typeof part === 'object' && part !== null;
+        return isNamed ? Object.values(part) : [part];
+      }),
+    )
+  );
+}
+
+function first(parts: readonly unknown[]): string | undefined {
+  for (const part of parts) {
+    const found = findKeyword(part);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
