@@ -9,7 +9,7 @@ import { playTeam } from '../helpers/team-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
-describe('replay', function () {
+describe('[R07] replay', function () {
   this.timeout(120_000);
   let world: World;
 

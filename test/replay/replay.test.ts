@@ -9,7 +9,7 @@ import { buildBundle } from '../../src/workflow-bundle.ts';
 const dir = join(packageDir, 'test', 'replay', 'histories');
 const quiet = new DefaultLogger('ERROR', () => {});
 
-describe('stored histories', function () {
+describe('[R07] stored histories', function () {
   this.timeout(60_000);
   let workflowBundle: { code: string };
 

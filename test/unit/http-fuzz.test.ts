@@ -164,7 +164,7 @@ const RAW: readonly (string | Uint8Array)[] = [
 ];
 
 for (const [name, start] of Object.entries(TARGETS)) {
-  describe(`${name}, over HTTP (seed ${seed})`, function () {
+  describe(`[R06] ${name}, over HTTP (seed ${seed})`, function () {
     this.timeout(isFull ? 600_000 : 60_000);
     let target: Target;
 

@@ -70,7 +70,7 @@ interface Declared {
   readonly valued: readonly string[];
 }
 
-describe(`the command line with odd arguments (seed ${seed})`, function () {
+describe(`[R06] the command line with odd arguments (seed ${seed})`, function () {
   this.timeout(isFull ? 7_200_000 : 400_000);
   let world: World;
   let env: Record<string, string>;

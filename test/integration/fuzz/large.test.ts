@@ -13,7 +13,7 @@ const TEN_MEGABYTES = 10 * 1024 * 1024;
 const AT_ONCE_MS = 10_000;
 const WRONG_USE = 2;
 
-describe('ten megabytes', function () {
+describe('[R06] ten megabytes', function () {
   this.timeout(240_000);
   let world: World;
 

@@ -34,7 +34,7 @@ function schemaOf(name: string): z.ZodType {
   return schema;
 }
 
-describe(`what anyone sends (seed ${seed})`, function () {
+describe(`[R06] what anyone sends (seed ${seed})`, function () {
   this.timeout(isFull ? 3_600_000 : 240_000);
   let world: World;
   let stranger: Stranger;

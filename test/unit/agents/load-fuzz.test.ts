@@ -75,7 +75,7 @@ const FILES_OF_TEXT: Readonly<Record<string, string | Buffer>> = {
   'a flow in each other': '{a: ['.repeat(5_000),
 };
 
-describe(`agents: loading team files with anything in them (seed ${seed})`, function () {
+describe(`[R06] agents: loading team files with anything in them (seed ${seed})`, function () {
   this.timeout(isFull ? 1_800_000 : 180_000);
   let folder: string;
 
