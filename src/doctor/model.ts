@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Config } from '../config.ts';
 import { OPENAI_URL } from '../models/openai.ts';
 import { type Check, missing, ok, warning } from './check.ts';
+import { parseJson } from '../contracts/json.ts';
 
 const TIMEOUT_MS = 5_000;
 const SHOWN_MODELS = 5;
@@ -53,7 +54,7 @@ async function checkList(baseUrl: string, apiKey: string | undefined, wanted: re
 }
 
 function judgeList(shown: string, text: string, wanted: readonly string[]): Check {
-  const list = ModelList.safeParse(jsonOf(text));
+  const list = ModelList.safeParse(parseJson(text));
   if (!list.success) {
     return warning(
       'model',
@@ -100,12 +101,4 @@ function problemOf(error: unknown): string {
   return code === ''
     ? 'the request cannot be made; check OPENAI_API_KEY and OPENAI_BASE_URL'
     : `no connection (${code})`;
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { CopilotError } from '../contracts/errors.ts';
 import type { ToolCall } from '../contracts/transcript.ts';
+import { parseJson } from '../contracts/json.ts';
 
 export interface ModelReply {
   readonly text: string;
@@ -134,20 +135,12 @@ export class ReplyBuilder {
       part.index ?? (last === undefined ? position : begins && part.id !== last.id ? last.index + 1 : last.index);
     const known = this.#calls.findLast((call) => call.index === index);
     // Some servers send every whole call with index 0, with an id or without.
-    const another = known && (part.id ? part.id !== known.id : part.function?.name && isJson(known.arguments));
+    const another =
+      known && (part.id ? part.id !== known.id : part.function?.name && parseJson(known.arguments) !== undefined);
     if (known && !another) return known;
     const call = { index, id: part.id || `${this.#options.callPrefix}_${this.#calls.length}`, name: '', arguments: '' };
     this.#calls.push(call);
     return call;
-  }
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
   }
 }
 

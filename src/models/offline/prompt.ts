@@ -5,6 +5,7 @@ import { fileNames, withoutLead, words } from './language.ts';
 import { takeFlaw, type Flaw } from './phrases/flaws.ts';
 import { exchangesIn, questionFirst, usesAnswer, withAnswer } from './phrases/questions.ts';
 import { textOf, type ChatRequest } from '../server/wire.ts';
+import { parseJson } from '../../contracts/json.ts';
 
 export type PromptPhase = 'routing' | 'planning' | 'review' | 'one-shot' | 'step' | 'answer' | 'summary';
 
@@ -123,17 +124,8 @@ function withoutRepair(
     all.at(-1)?.role === 'user' &&
     textAt(all, all.length - 1).startsWith(REPAIR);
   const asked = isRepair ? all.slice(0, -2) : all;
-  const isReadable = answer !== undefined && phase === 'planning' && isJson(textOf(answer));
+  const isReadable = answer !== undefined && phase === 'planning' && parseJson(textOf(answer)) !== undefined;
   return { messages: isReadable ? all : asked, asked, isRepair };
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** The step's own task, and what the person wants done differently where that is something to do. */

@@ -1,6 +1,7 @@
 /** What a tool of a server gives, as text for an agent. https://modelcontextprotocol.io/specification/2025-11-25/server/tools */
 import { isDeepStrictEqual } from 'node:util';
 import type { CallToolResult, ContentBlock } from '@modelcontextprotocol/sdk/types.js';
+import { parseJson } from '../../contracts/json.ts';
 
 /** Text blocks as they are, structured content as JSON unless a text says the same, anything else by name, type and size. */
 export function resultText({ content, structuredContent }: CallToolResult): string {
@@ -13,7 +14,7 @@ export function resultText({ content, structuredContent }: CallToolResult): stri
 /** Servers give structured content as a text too: as JSON, or where it only wraps a text, that text. */
 function saysTheSame(text: string, structured: CallToolResult['structuredContent']): boolean {
   const values = Object.values(structured ?? {});
-  return (values.length === 1 && values[0] === text) || isDeepStrictEqual(parse(text), structured);
+  return (values.length === 1 && values[0] === text) || isDeepStrictEqual(parseJson(text), structured);
 }
 
 function blockText(block: ContentBlock): string {
@@ -39,12 +40,4 @@ function blockText(block: ContentBlock): string {
 
 function bytesOf(base64: string): number {
   return Buffer.byteLength(base64, 'base64');
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 /** Phrases that are found wherever they stand in a text, before the rest of it is cut into clauses. */
 import { masked } from '../language.ts';
+import { parseJson } from '../../../contracts/json.ts';
 
 export type PhraseKind = 'call' | 'handoff' | 'shell' | 'fail';
 
@@ -89,16 +90,7 @@ function objectLength(text: string): number {
   for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}]/g)) {
     if (token === '{') depth += 1;
     if (token === '}') depth -= 1;
-    if (depth === 0) return isObject(text.slice(0, index + 1)) ? index + 1 : 0;
+    if (depth === 0) return parseJson(text.slice(0, index + 1)) !== undefined ? index + 1 : 0;
   }
   return 0;
-}
-
-function isObject(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
