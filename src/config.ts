@@ -56,6 +56,14 @@ const Environment = z.object({
   COPILOT_CACHE_DIR: optionalText,
   COPILOT_UI_URL: webAddress('http://localhost:8080').optional(),
   COPILOT_TASK_QUEUE: z.string().min(1, 'it is empty').max(200).default('copilot'),
+  COPILOT_DEPLOYMENT: z
+    .string()
+    .regex(/^[\w-]{1,100}$/, 'use letters, digits, _ and -, 100 at most')
+    .optional(),
+  COPILOT_BUILD_ID: z
+    .string()
+    .regex(/^[\w.+-]{1,100}$/, 'use letters, digits and . _ + -, 100 at most')
+    .optional(),
   COPILOT_MODEL: optionalText,
   COPILOT_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   COPILOT_FETCH_ALLOW: hostPatterns.default([]),
@@ -78,6 +86,12 @@ const Environment = z.object({
   OPENAI_BASE_URL: z.url('use a URL such as http://localhost:11434/v1').optional(),
 });
 
+/** A version of a worker deployment: https://docs.temporal.io/worker-versioning */
+export interface Build {
+  readonly deploymentName: string;
+  readonly buildId: string;
+}
+
 /** Everything the program takes from its environment. Paths are absolute. */
 export interface Config {
   /** Folder of local state: server database, workspaces. `COPILOT_HOME`, default `.copilot` in the working directory. */
@@ -92,6 +106,11 @@ export interface Config {
   readonly cacheDir: string;
   /** Temporal task queue of the workers. `COPILOT_TASK_QUEUE`, default `copilot`. */
   readonly taskQueue: string;
+  /**
+   * What workers are a build of, for sessions to stay on theirs until they move. `COPILOT_DEPLOYMENT` and
+   * `COPILOT_BUILD_ID`, default none: any worker may go on with any session.
+   */
+  readonly build?: Build;
   /** `COPILOT_LOG_LEVEL`, default `info`. */
   readonly logLevel: string;
   /** TCP port of a worker's metrics for Prometheus, on all addresses. `COPILOT_METRICS_PORT`, default none. */
@@ -172,6 +191,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   const env = parsed.data;
   const encryptionKeys = readKeys(environment);
   const payloadStore = readStoreAddress(given);
+  const build = readBuild(env);
   const passedOn = Object.fromEntries(Object.entries(given).filter(([name]) => !SECRETS.includes(name)));
   const homeDir = resolve(env.COPILOT_HOME ?? '.copilot');
   return Object.freeze({
@@ -181,6 +201,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     agentsDir: resolve(env.COPILOT_AGENTS_DIR ?? join(packageDir, 'agents')),
     cacheDir: resolve(env.COPILOT_CACHE_DIR ?? envPaths('durable-copilot', { suffix: '' }).cache),
     taskQueue: env.COPILOT_TASK_QUEUE,
+    ...(build === undefined ? {} : { build: Object.freeze(build) }),
     logLevel: env.COPILOT_LOG_LEVEL,
     ...(env.COPILOT_METRICS_PORT === undefined ? {} : { metricsPort: env.COPILOT_METRICS_PORT }),
     agentPoolSize: env.AGENT_POOL_SIZE,
@@ -205,6 +226,18 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
       environment: passedOn,
     }),
   });
+}
+
+/** One without the other is a version that nobody meant. */
+function readBuild({
+  COPILOT_DEPLOYMENT: deploymentName,
+  COPILOT_BUILD_ID: buildId,
+}: z.infer<typeof Environment>): Build | undefined {
+  if (deploymentName !== undefined && buildId !== undefined) return { deploymentName, buildId };
+  if (deploymentName === undefined && buildId === undefined) return undefined;
+  const [name, other] =
+    buildId === undefined ? ['COPILOT_BUILD_ID', 'COPILOT_DEPLOYMENT'] : ['COPILOT_DEPLOYMENT', 'COPILOT_BUILD_ID'];
+  throw new CopilotError('InvalidConfig', { name, value: '', problem: `${other} is set; set both or neither` });
 }
 
 const KEYS = 'COPILOT_ENCRYPTION_KEYS';

@@ -247,6 +247,8 @@ export interface PlanView {
 export const suspend = defineSignal<[SuspendPayload?]>('suspend');
 /** Takes up a suspended session, or the failed step of its last turn; may bring a message. */
 export const continueSession = defineSignal<[ContinuePayload?]>('continue');
+/** Has the session go on in a new run as soon as it can; with a worker deployment, on the current version. */
+export const move = defineSignal('move');
 
 export const send = defineUpdate<TurnView, [SendPayload]>('send');
 export const awaitTurn = defineUpdate<TurnView, [AwaitTurnPayload]>('awaitTurn');

@@ -4,6 +4,7 @@ import { findWorkers, openConnection, reasonOf } from '../client/connection.ts';
 import { findServer, type ServerAddress } from '../client/server-address.ts';
 import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
+import { buildName, isSameBuild, makeCurrentCommand, readBuilds } from '../deployment.ts';
 import { DYNAMIC_CONFIG } from '../server/launch.ts';
 import { namespaceCommand, readRetention, readSearchAttributes } from '../server/namespace.ts';
 import { commandLineOf, readRecord } from '../server/record.ts';
@@ -176,7 +177,18 @@ async function checkDynamicConfig(config: Config, { address }: ServerAddress): P
 
 async function checkWorkers({ taskQueue }: Config, connection: Connection, namespace: string): Promise<Check> {
   const workers = await findWorkers(connection, namespace, taskQueue);
-  return workers.length === 0
-    ? missing('workers', `none asks task queue "${taskQueue}" for sessions`, 'Start one: copilot worker')
-    : ok('workers', `${workers.length} on task queue "${taskQueue}": ${workers.join(', ')}`);
+  if (workers.length === 0) {
+    return missing('workers', `none asks task queue "${taskQueue}" for sessions`, 'Start one: copilot worker');
+  }
+  const found = `${workers.length} on task queue "${taskQueue}": ${workers.join(', ')}`;
+  const { current, byWorker } = await readBuilds(connection.workflowService, namespace, taskQueue);
+  const begin = `sessions begin on ${buildName(current)}`;
+  if (workers.some((worker) => isSameBuild(byWorker.get(worker), current))) {
+    return ok('workers', current ? `${found}; ${begin}` : found);
+  }
+  const [build] = workers.flatMap((worker) => byWorker.get(worker) ?? []);
+  const hint = build
+    ? makeCurrentCommand(build, connection.options.address, namespace)
+    : 'Start a worker of that build, with its COPILOT_DEPLOYMENT and COPILOT_BUILD_ID';
+  return missing('workers', `${found}; ${begin}, and none of these is one`, hint);
 }

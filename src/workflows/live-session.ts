@@ -59,6 +59,8 @@ export class LiveSession {
   readonly phaseContext: PhaseContext;
   /** Set when the run is about to be continued as new: nobody waits any more. */
   isMoving = false;
+  /** Set when somebody wants the session in another run, and so on the current build. */
+  isMoveWanted = false;
 
   readonly #log: ProgressLog;
   #waiting = 0;
@@ -112,11 +114,11 @@ export class LiveSession {
     return this.isInterrupted || (status === 'active' && (current !== undefined || queue.length > 0));
   }
 
-  /** Whether the run has grown so far that a cold worker would replay too much, and may be left. */
-  get isLong(): boolean {
+  /** Whether the run should be left: another one is wanted, or a cold worker would replay too much of this one. */
+  get shouldMove(): boolean {
     const { historyLength, continueAsNewSuggested } = workflowInfo();
     const limit = this.state.config.historyLimit ?? DEFAULT_HISTORY_LIMIT;
-    return (historyLength >= limit || continueAsNewSuggested) && !isTooHeavy(this);
+    return (historyLength >= limit || continueAsNewSuggested || this.isMoveWanted) && !isTooHeavy(this);
   }
 
   /** Whether even a turn that would soon end should go on in the next run, where it can stop. */
@@ -125,7 +127,8 @@ export class LiveSession {
     const { historyLength, continueAsNewSuggested } = workflowInfo();
     const limit = MID_TURN_SHARE * (config.historyLimit ?? DEFAULT_HISTORY_LIMIT);
     // The server suggests it also for few events that are large, such as signals of strangers.
-    return schemaVersion >= 2 && (historyLength >= limit || continueAsNewSuggested) && !isTooHeavy(this);
+    const isDue = historyLength >= limit || continueAsNewSuggested || this.isMoveWanted;
+    return schemaVersion >= 2 && isDue && !isTooHeavy(this);
   }
 
   /** Whether calls are counted against a limit. */

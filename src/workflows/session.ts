@@ -16,6 +16,7 @@
  * Turns run one after another in the loop below, never in a handler. A phase says what comes next
  * ({@link NextStep}); only this file switches on it.
  */
+import type { VersioningBehavior } from '@temporalio/common';
 import {
   ActivityFailure,
   allHandlersFinished,
@@ -52,6 +53,7 @@ import { reviewStep, runSteps } from './phases/step.ts';
 import { MoveOn } from './requests.ts';
 import { appendMessages, rememberTurn, restore } from './restore.ts';
 import { restarted } from './steps.ts';
+import { oneLine } from './views/details.ts';
 
 export async function copilotSession(input: SessionInput): Promise<SessionResult> {
   const isContinued = workflowInfo().continuedFromExecutionRunId !== undefined;
@@ -73,10 +75,10 @@ export async function copilotSession(input: SessionInput): Promise<SessionResult
       const mayMove = turns > 0 && !session.isClosing;
       if (isTooLong(session) && mayMove && !isTooHeavy(session)) return await moveOn(session);
       if (isTooLong(session)) await shorten(session);
-      await condition(() => session.isClosing || session.mayStart || (session.isLong && !session.state.current));
+      await condition(() => session.isClosing || session.mayStart || (session.shouldMove && !session.state.current));
       if (session.isClosing) break;
       // Between turns, or between two steps of a turn that has grown long: nothing is in flight.
-      if (session.isLong) return await moveOn(session);
+      if (session.shouldMove) return await moveOn(session);
       await runTurn(session, nextTurn(session));
     }
   } catch (error) {
@@ -140,7 +142,7 @@ function begin(session: LiveSession, turn: Turn): void {
 async function runTurn(session: LiveSession, turn: Turn): Promise<void> {
   while (turn.next.kind !== 'end') {
     // A plan may be longer than a run should be: between two of its steps the session can move too.
-    if (session.mustMove || session.state.isTooLong || (session.isLong && turn.next.kind === 'step')) return;
+    if (session.mustMove || session.state.isTooLong || (session.shouldMove && turn.next.kind === 'step')) return;
     if (session.isClosing) break;
     turn.next = await attempt(session, turn, turn.next);
     if (turn.restartAt !== undefined && !session.isInterrupted) turn.next = restarted(turn, turn.restartAt);
@@ -236,7 +238,7 @@ function end(session: LiveSession, turn: Turn, outcome: TurnOutcome): void {
     ...dialogue(turn, at),
     {
       role: 'assistant',
-      text: turn.reply || `[This turn ended without an answer: ${turn.error?.message ?? turn.status}]`,
+      text: turn.reply || withoutAnswer(turn),
       ...at,
       ...(turn.agent === undefined ? {} : { agent: turn.agent }),
       ...(outcome.status === 'completed' || outcome.status === 'awaiting-input' ? {} : { partial: true }),
@@ -249,6 +251,20 @@ function end(session: LiveSession, turn: Turn, outcome: TurnOutcome): void {
   session.record({ type: 'turn-ended', turnId: turn.id, number: turn.number, status: turn.status });
   session.touch();
   session.publish();
+}
+
+/** Characters of each step's summary. */
+const MAX_DONE_SUMMARY = 400;
+
+/** What the next turn has to know of one that came to no answer: why, and what it had done by then. */
+function withoutAnswer({ error, status, steps, artifacts }: Turn): string {
+  const done = steps.filter((step) => step.status === 'completed');
+  return [
+    `[This turn ended without an answer: ${error?.message ?? status}]`,
+    ...(done.length === 0 ? [] : ['', 'Done until then:']),
+    ...done.map(({ number, task, summary }) => `${number}. ${oneLine(task)}: ${oneLine(summary, MAX_DONE_SUMMARY)}`),
+    ...(artifacts.length === 0 ? [] : ['', `Files: ${artifacts.join(', ')}`]),
+  ].join('\n');
 }
 
 /** What the person said, and what was asked back, as far as the transcript does not have it from an earlier end. */
@@ -273,7 +289,24 @@ function countResponse({ responses }: LiveSession['state'], { startedAt, endedAt
 async function moveOn(session: LiveSession): Promise<never> {
   session.isMoving = true;
   await condition(allHandlersFinished);
+  leaveBuild();
   return await continueAsNew<typeof copilotSession>({ carried: carriedOf(session) });
+}
+
+/**
+ * With a worker deployment a run stays on the build that it began on. Here it ceases to: the next run begins on the
+ * current build, and a closed session is read by that. The server goes by what the task says that ends the run. The
+ * SDK lets a run say it once, at its start, and server 1.29 does not know the SDK's option for continue-as-new.
+ */
+function leaveBuild(): void {
+  const { currentDeploymentVersion } = workflowInfo();
+  // The server refuses a task that says so without a deployment.
+  if (!currentDeploymentVersion?.deploymentName) return;
+  // The SDK's own state of the run, whose type is not for sandbox code.
+  const { __TEMPORAL_ACTIVATOR__: run } = globalThis as {
+    __TEMPORAL_ACTIVATOR__?: { versioningBehavior?: VersioningBehavior };
+  };
+  if (run) run.versioningBehavior = 'AUTO_UPGRADE';
 }
 
 async function close(session: LiveSession): Promise<SessionResult> {
@@ -292,5 +325,6 @@ async function close(session: LiveSession): Promise<SessionResult> {
     session.note(`The session could not be archived: ${error.cause?.message ?? error.message}`);
   }
   await condition(allHandlersFinished);
+  leaveBuild();
   return { info: session.info, context: session.context.view().values };
 }

@@ -7,6 +7,7 @@ import getPort from 'get-port';
 import { type Config, loadConfig } from '../../src/config.ts';
 import { ensureServer, type RunningServer } from '../../src/server.ts';
 import { isAlive } from '../../src/server/lock.ts';
+import { postgresTests, type PostgresTests, startPostgresServer } from './postgres-server.ts';
 
 export interface TestServer {
   /** `host:port`, the same after a restart. */
@@ -22,6 +23,11 @@ export interface TestServer {
 }
 
 export async function startTestServer(): Promise<TestServer> {
+  const postgres = postgresTests();
+  return postgres ? await onPostgres(postgres) : await onSqlite();
+}
+
+async function onSqlite(): Promise<TestServer> {
   const homeDir = await temporaryFolder();
   const config = isolatedConfig(homeDir);
   const port = await getPort({ host: '127.0.0.1' });
@@ -44,6 +50,22 @@ export async function startTestServer(): Promise<TestServer> {
       // A graceful end takes over a second, and nothing of the database is kept.
       await kill();
       await server.stop();
+      await rm(homeDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function onPostgres(tests: PostgresTests): Promise<TestServer> {
+  const homeDir = await temporaryFolder();
+  const server = await startPostgresServer(tests);
+  return {
+    address: server.address,
+    uiUrl: server.httpUrl,
+    homeDir,
+    kill: () => server.kill(),
+    restart: () => server.restart(),
+    stop: async () => {
+      await server.kill();
       await rm(homeDir, { recursive: true, force: true });
     },
   };

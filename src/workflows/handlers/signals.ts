@@ -35,6 +35,9 @@ export function acceptSignals(session: LiveSession): void {
     session.touch();
   });
 
+  // A signal, since one command of the `temporal` CLI sends it to all sessions of an old build.
+  setHandler(messages.move, () => void (session.isMoveWanted = true));
+
   setHandler(unusableSignal, (name, problem) => session.note(`Signal "${named(name)}" was ignored: ${problem}.`));
   // The last, since it takes all that came before there was a handler.
   setDefaultSignalHandler((name) => session.note(`Signal "${named(name)}" was ignored: there is no such signal.`));
