@@ -56,6 +56,8 @@ const seed = Number(process.env['COPILOT_TEST_SEED'] ?? Date.now() % 100_000);
 
 const PEOPLE = ['ada', 'ben'];
 const ID = 'long-session';
+/** After so long without a sign of life from its worker a call is made again. */
+const HEARTBEAT_TIMEOUT_MS = 5_000;
 /** Shares of messages. */
 const IMPATIENT = 0.3;
 const SENT_BY_STRANGERS = 0.2;
@@ -301,21 +303,23 @@ describe('a long session', function () {
     assert.deepEqual([turns, counted], [form.turns, runs.length]);
   });
 
-  it('asks its model once for each message, but for a call that a kill cut off', () => {
+  it('asks its model once for each message, but for a call whose worker was killed, or stood still for 5 s', () => {
     assert.equal(model.calls.size, form.turns);
     const repeated = [...model.calls].filter(([, times]) => times.length > 1);
+    let stalls = 0;
     for (const [name, times] of repeated) {
       for (const [index, time] of times.slice(1).entries()) {
         const before = times[index] ?? 0;
-        assert.ok(
-          kills.some((kill) => before <= kill && kill <= time),
-          `the model was asked twice about ${name}, and no worker was killed in between`,
-        );
+        if (kills.some((kill) => before <= kill && kill <= time)) continue;
+        // On a machine with too much to do a living worker may give no sign of life for that long.
+        const ms = time - before;
+        assert.ok(ms >= HEARTBEAT_TIMEOUT_MS, `the model was asked about ${name} again after ${ms} ms, without a kill`);
+        stalls += 1;
       }
     }
     const extra = repeated.reduce((sum, [, times]) => sum + times.length - 1, 0);
-    assert.ok(extra <= kills.length, `${extra} calls were made again after ${kills.length} kills`);
-    console.log(`      ${extra} calls were made again`);
+    assert.ok(extra <= kills.length + stalls, `${extra} calls were made again after ${kills.length} kills`);
+    console.log(`      ${extra} calls were made again, ${stalls} of them since a worker stood still`);
   });
 
   it('keeps the originals of what it summarised', async () => {
