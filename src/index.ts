@@ -6,6 +6,7 @@ export type { FollowEvent, FollowOptions } from './client/follow.ts';
 export type { ResetEvent, TokenEvent } from './client/follow/streamed-text.ts';
 export type { Inbox, InboxFilter, InboxRequest, UnreadableSession } from './client/inbox.ts';
 export type { ListFilter, SessionPage, SessionRow } from './client/list.ts';
+export type { PendingCall } from './client/pending.ts';
 export type { ListedStatus, SessionDescription, SessionReport } from './client/reading.ts';
 export { SessionHandle } from './client/session-handle.ts';
 export type {

@@ -1,6 +1,7 @@
 /** `copilot list`, `show`, `transcript` and `plan`. */
 import type { CopilotClient } from '../client.ts';
 import type { ListFilter, SessionRow } from '../client/list.ts';
+import type { PendingCall } from '../client/pending.ts';
 import type { SessionReport } from '../client/reading.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import type { PlanView } from '../contracts/messages.ts';
@@ -126,9 +127,18 @@ function showText(info: SessionReport, turns: readonly TurnView[] | undefined, w
     ...facts.map(([name, value]) => `${paint('bold', name.padEnd(8))} ${value}`),
     ...info.notes.slice(-3).map(({ at, text }) => paint('yellow', `! ${at} ${text}`)),
     ...(turns ?? []).map((turn) => `\n${turnText(turn)}`),
+    ...info.pendingCalls.flatMap(callText),
     ...info.pendingApprovals.map((request) => `\n${paint('yellow', '?')} ${requestText(info.id, request)}`),
     ...(turns === undefined ? ['\nIts turns can be read when a worker runs.'] : []),
   ].join('\n');
+}
+
+/** What is tried again, and why; what runs for the first time goes without saying. */
+function callText({ id, state, attempt, lastError, nextAttemptAt }: PendingCall): string[] {
+  if (lastError === null) return [];
+  const when =
+    state === 'running' ? 'runs' : `comes ${nextAttemptAt === null ? 'with the next worker' : `at ${nextAttemptAt}`}`;
+  return [paint('yellow', `\n↻ ${id}: attempt ${attempt} ${when}. ${lastError.type}: ${lastError.message}`)];
 }
 
 function turnText(turn: TurnView): string {

@@ -1,9 +1,11 @@
 /** `copilot dev`, `worker` and `demo`: server and worker, in this process for as long as they are wanted. */
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CopilotClient } from '../client.ts';
 import { openConnection } from '../client/connection.ts';
 import { findServer, type ServerAddress } from '../client/server-address.ts';
 import { type Config, loadConfig, packageDir } from '../config.ts';
+import { CopilotError } from '../contracts/errors.ts';
 import type { RunningServer } from '../server.ts';
 import type { RunningWorker } from '../worker.ts';
 import { sameMachine, startDevCodec } from './codec.ts';
@@ -18,6 +20,10 @@ export interface DevFlags extends CommonFlags {
   readonly port?: string;
   readonly uiPort?: string;
 }
+
+/** A worker that waits for its server looks for it so often, and says so at most once in the other time. */
+const SERVER_RETRY_MS = 1_000;
+const WAITING_LOG_INTERVAL_MS = 60_000;
 
 const DEMO_FILE = join(packageDir, 'examples/data/seattle-weather.csv');
 const DEMO_MESSAGE =
@@ -56,14 +62,36 @@ export async function dev({ json, port, uiPort }: DevFlags): Promise<void> {
 
 export async function worker(): Promise<void> {
   const config = loadConfig();
-  const server = await findServer(config);
-  await prepare(server);
-  const { startWorker } = await import('../worker.ts');
-  const running = await startWorker(config, { address: server.address, namespace: server.namespace });
+  const { running, address } = await untilServed(config);
   remark(
-    `worker ready: ${running.identity}, task queue ${config.taskQueue} at ${server.address}, model ${modelLine(running)}`,
+    `worker ready: ${running.identity}, task queue ${config.taskQueue} at ${address}, model ${modelLine(running)}`,
   );
   await untilStopped(running, () => running.stop());
+}
+
+/**
+ * A worker may be there before its server, and whoever starts both need not see to the order: it waits for the server,
+ * and says so. Where it runs, a server that is away is waited for by Temporal's own code.
+ */
+async function untilServed(config: Config): Promise<{ running: RunningWorker; address: string }> {
+  let lastSaidMs = Number.NEGATIVE_INFINITY;
+  for (;;) {
+    try {
+      // Anew each time: `copilot dev`, started meanwhile, leaves word of its server.
+      const server = await findServer(config);
+      await prepare(server);
+      const { startWorker } = await import('../worker.ts');
+      const { address, namespace } = server;
+      return { running: await startWorker(config, { address, namespace }), address };
+    } catch (error) {
+      if (!(error instanceof CopilotError) || error.type !== 'ServerUnreachable') throw error;
+      if (Date.now() - lastSaidMs >= WAITING_LOG_INTERVAL_MS) {
+        remark(`${paint('yellow', 'waiting:', process.stderr)} ${error.message} It is tried again until one does.`);
+        lastSaidMs = Date.now();
+      }
+    }
+    await sleep(SERVER_RETRY_MS);
+  }
 }
 
 /** What `npm start` does: a chat in a terminal, one session on sample data without. */

@@ -2,9 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowExecutionDescription, WorkflowExecutionStatusName } from '@temporalio/client';
 import type { QueryDefinition } from '@temporalio/common';
+import { CopilotError } from '../contracts/errors.ts';
 import type { SessionInfo, SessionResult, SessionStatus } from '../contracts/session.ts';
 import { copilotStatus } from '../contracts/search-attributes.ts';
 import { type CallOptions, reasonOf, type ServerLink } from './connection.ts';
+import { type PendingCall, pendingCalls, whyStuck } from './pending.ts';
 
 /** Where its worker was killed, a query waits 4 s for that worker before another gets it, and then for a replay. */
 const QUERY_TIMEOUT_MS = 8_000;
@@ -20,6 +22,8 @@ export type ListedStatus = SessionStatus | 'terminated' | 'failed';
 /** `info` as readers get it. */
 export interface SessionReport extends Omit<SessionInfo, 'status'> {
   readonly status: ListedStatus;
+  /** Calls of models and tools that run or are tried again, such as while a model API is away. */
+  readonly pendingCalls: readonly PendingCall[];
 }
 
 export interface SessionDescription {
@@ -30,6 +34,7 @@ export interface SessionDescription {
   /** Run of the workflow, and events in its history. */
   readonly runId: string;
   readonly historyLength: number;
+  readonly pendingCalls: readonly PendingCall[];
 }
 
 /** @throws CopilotError `SessionNotFound`, `ServerUnreachable` */
@@ -46,8 +51,9 @@ export async function describeSession(
     throw await link.explain(error, sessionId);
   }
   const status = closedStatus(description.status.name, description.typedSearchAttributes.get(copilotStatus));
-  const { runId, historyLength } = description;
-  return { isClosed: status !== undefined, status, runId, historyLength };
+  const { runId, historyLength, raw } = description;
+  const calls = await pendingCalls(link, sessionId, raw.pendingActivities);
+  return { isClosed: status !== undefined, status, runId, historyLength, pendingCalls: calls };
 }
 
 /**
@@ -91,7 +97,8 @@ export interface QuestionOptions {
 
 /**
  * Queries a session: nothing is written.
- * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`
+ * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`; `Internal`, retryable, where its workers
+ *   fail at it, as with a payload store that is full
  */
 export async function ask<Result, Args extends [unknown?, unknown?]>(
   link: ServerLink,
@@ -107,10 +114,16 @@ export async function ask<Result, Args extends [unknown?, unknown?]>(
       return await link.call(() => handle.query<Result, Args>(query, ...args), { timeoutMs: QUERY_TIMEOUT_MS, signal });
     } catch (error) {
       signal?.throwIfAborted();
-      if (!hasNotBegun(error) || Date.now() >= deadline) throw await link.explain(error, sessionId);
+      if (!hasNotBegun(error) || Date.now() >= deadline) throw await whyUnanswered(link, sessionId, error);
     }
     await sleep(NOT_BEGUN_PAUSE_MS, undefined, { ...(signal ? { signal } : {}) });
   }
+}
+
+async function whyUnanswered(link: ServerLink, sessionId: string, error: unknown): Promise<Error> {
+  const explained = await link.explain(error, sessionId);
+  const isUnanswered = explained instanceof CopilotError && explained.type === 'NoWorker';
+  return (isUnanswered ? await whyStuck(link, sessionId) : undefined) ?? explained;
 }
 
 /** Whether the server has not yet given the run to any worker. */

@@ -72,10 +72,12 @@ export class SessionReader {
    * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`
    */
   async info({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<SessionReport> {
-    const { status } = await describeSession(this.#link, this.id, { signal });
-    if (status === 'completed' || status === 'expired') return (await readResult(this.#link, this.id, { signal })).info;
+    const { status, pendingCalls } = await describeSession(this.#link, this.id, { signal });
+    if (status === 'completed' || status === 'expired') {
+      return { ...(await readResult(this.#link, this.id, { signal })).info, pendingCalls };
+    }
     const info = await ask(this.#link, this.id, messages.info, [], { signal });
-    return status === undefined ? info : { ...info, status };
+    return { ...info, ...(status === undefined ? {} : { status }), pendingCalls };
   }
 
   /**

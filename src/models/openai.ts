@@ -1,13 +1,14 @@
 /**
  * The one client of models: chat completions over the `openai` package, with any server that speaks them.
  * It never retries what may pass by itself: Temporal does, and counts. It does say a refused request
- * again in a way that the server may take, see `dialect.ts`.
+ * again in a way that the server may take, see `dialect.ts`, and without what it refused before, see `refused.ts`.
  */
 import OpenAI from 'openai';
 import { Stream } from 'openai/streaming';
 import type { Message } from '../contracts/transcript.ts';
 import { COMPATIBLE_DIALECT, nextDialect, OPENAI_DIALECT, type Dialect } from './dialect.ts';
 import { classify } from './errors.ts';
+import { withoutRefused } from './refused.ts';
 import { ReplyBuilder, type ModelReply } from './reply.ts';
 import { allowsStrict } from './strict-schema.ts';
 import { type ToolNames, toolNames } from './tool-names.ts';
@@ -87,7 +88,8 @@ export function openModel(options: ModelOptions): Model {
   const dialects = new Map<string, Dialect>();
 
   return {
-    async reply(request) {
+    async reply(asked) {
+      let request = asked;
       let dialect = dialects.get(request.model) ?? firstDialect;
       for (;;) {
         try {
@@ -98,9 +100,12 @@ export function openModel(options: ModelOptions): Model {
           request.signal.throwIfAborted();
           const classified = classify(error, request.model);
           const status = error instanceof OpenAI.APIError ? (error.status as number | undefined) : undefined;
+          const isRefused = classified.type === 'ModelRejected' && (status === 400 || status === 422);
+          const rest = isRefused ? withoutRefused(request.messages) : undefined;
           const next = nextDialect(dialect, classified, status, request.output !== undefined);
-          if (!next) throw classified;
-          dialect = next;
+          if (rest) request = { ...request, messages: rest };
+          else if (next) dialect = next;
+          else throw classified;
         }
       }
     },

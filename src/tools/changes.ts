@@ -2,7 +2,7 @@
 import { lstatSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import type { Place, Scope } from './workspace.ts';
-import { openInside, refusal, resolveInside, shown, writeInside } from './workspace.ts';
+import { contentOf, openInside, refusal, resolveInside, shown, writeInside } from './workspace.ts';
 
 /** What is running, or waiting, for a file by its path. */
 const queues = new Map<string, Promise<unknown>>();
@@ -20,17 +20,19 @@ export async function updateInside(
 ): Promise<Place> {
   const { absolute } = await resolveInside(scope, path);
   return await inTurn(absolute, async () => {
-    const { handle } = await openInside(scope, path, maxBytes);
+    const file = await openInside(scope, path, maxBytes);
+    const changedMeanwhile = (): Error =>
+      refusal(scope, `${shown(path)} was changed by somebody else meanwhile. Read it again, then repeat.`);
     try {
-      const before = await handle.stat({ bigint: true });
-      const content = change(await handle.readFile());
+      const before = await file.handle.stat({ bigint: true });
+      if (Number(before.size) !== file.bytes) throw changedMeanwhile();
+      const content = change(await contentOf(file));
       // The open handle keeps the old file's number from being given to a new one.
       return await writeInside(scope, path, content, (target) => {
-        if (isSame(before, lstatSync(target, { bigint: true, throwIfNoEntry: false }))) return;
-        throw refusal(scope, `${shown(path)} was changed by somebody else meanwhile. Read it again, then repeat.`);
+        if (!isSame(before, lstatSync(target, { bigint: true, throwIfNoEntry: false }))) throw changedMeanwhile();
       });
     } finally {
-      await handle.close();
+      await file.handle.close();
     }
   });
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Tool } from '../contracts/tool.ts';
+import { listed } from './text.ts';
 import { walk } from './workspace.ts';
 
 const MAX_ENTRIES = 1_000;
@@ -9,7 +10,10 @@ const ListFilesInput = z.strictObject({
   recursive: z.boolean().default(true).describe('Whether to list subfolders too. Default: true.'),
 });
 
-/** Names with sizes: one line per entry, `name (N bytes)`, folders as `name/`, links as `name (link, not followed)`. */
+/**
+ * Names with sizes: one line per entry, `name (N bytes)`, folders as `name/`, links as `name (link, not followed)`. A
+ * name with a line break or the like in it is quoted.
+ */
 export const listFiles: Tool<typeof ListFilesInput> = {
   name: 'list_files',
   description:
@@ -33,9 +37,9 @@ export const listFiles: Tool<typeof ListFilesInput> = {
         link: ' (link, not followed)',
         special: ' (special, not readable)',
       };
-      lines.push(`${entry.path}${detail[entry.kind]}`);
+      lines.push(`${listed(entry.path)}${detail[entry.kind]}`);
     }
-    if (lines.length === 0) return { text: path === '.' ? 'The workspace is empty.' : `${path} is empty.` };
+    if (lines.length === 0) return { text: path === '.' ? 'The workspace is empty.' : `${listed(path)} is empty.` };
     if (isCut)
       lines.push(`[The first ${MAX_ENTRIES} entries; there are more. List a subfolder, or pass recursive: false.]`);
     return { text: lines.join('\n') };

@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import { CopilotError } from '../contracts/errors.ts';
 import type { Tool } from '../contracts/tool.ts';
-import { decodeText } from './text.ts';
+import { decodeText, listed } from './text.ts';
 import { runInThread } from './thread.ts';
 import type { Scope } from './workspace.ts';
 import { readInside, refusal, resolveInside, shown, walk } from './workspace.ts';
 
 const MAX_FILES = 5_000;
+/** Of any kind: folders and links take time, too. */
+const MAX_ENTRIES = 20_000;
 const MAX_FILE_BYTES = 10 * 1024 * 1024;
 /** Text searched in one go. */
 const BATCH_LENGTH = 8 * 1024 * 1024;
@@ -31,6 +33,7 @@ const SearchFilesInput = z.strictObject({
 });
 
 interface NamedText {
+  /** As it is shown. */
   readonly path: string;
   readonly text: string;
 }
@@ -50,7 +53,7 @@ export const searchFiles: Tool<typeof SearchFilesInput> = {
     const passedOver: string[] = [];
     const lines: string[] = [];
     const deadline = { remainingMs: REGEX_LIMIT_MS };
-    for await (const batch of batches(scope, path, passedOver)) {
+    for await (const batch of batches(scope, path, passedOver, signal)) {
       signal.throwIfAborted();
       // One more than asked for, to know whether there are more.
       const search = { pattern, regex, files: batch, limit: limit + 1 - lines.length, maxLineLength: MAX_LINE_LENGTH };
@@ -73,10 +76,15 @@ export const searchFiles: Tool<typeof SearchFilesInput> = {
 };
 
 /** Readable text files in groups, so that neither memory nor the number of threads grows with the workspace. */
-async function* batches(scope: Scope, path: string, passedOver: string[]): AsyncGenerator<NamedText[]> {
+async function* batches(
+  scope: Scope,
+  path: string,
+  passedOver: string[],
+  signal: AbortSignal,
+): AsyncGenerator<NamedText[]> {
   let batch: NamedText[] = [];
   let length = 0;
-  for await (const file of textFiles(scope, path, passedOver)) {
+  for await (const file of textFiles(scope, path, passedOver, signal)) {
     batch.push(file);
     length += file.text.length;
     if (length < BATCH_LENGTH) continue;
@@ -87,9 +95,15 @@ async function* batches(scope: Scope, path: string, passedOver: string[]): Async
   yield batch;
 }
 
-async function* textFiles(scope: Scope, path: string, passedOver: string[]): AsyncGenerator<NamedText> {
+async function* textFiles(
+  scope: Scope,
+  path: string,
+  passedOver: string[],
+  signal: AbortSignal,
+): AsyncGenerator<NamedText> {
   let files = 0;
-  for await (const file of filesAt(scope, path)) {
+  for await (const file of filesAt(scope, path, passedOver)) {
+    signal.throwIfAborted();
     if (++files > MAX_FILES) {
       passedOver.push(`all after the first ${MAX_FILES} files`);
       return;
@@ -97,22 +111,27 @@ async function* textFiles(scope: Scope, path: string, passedOver: string[]): Asy
     try {
       const { relative, content } = await readInside(scope, file, MAX_FILE_BYTES);
       const text = decodeText(content);
-      if (text === undefined) passedOver.push(`${relative} (not UTF-8 text)`);
-      else yield { path: relative, text };
+      if (text === undefined) passedOver.push(`${listed(relative)} (not UTF-8 text)`);
+      else yield { path: listed(relative), text };
     } catch (error) {
       if (!(error instanceof CopilotError) || file === path) throw error;
-      passedOver.push(`${file} (not readable, or over ${MAX_FILE_BYTES} bytes)`);
+      passedOver.push(`${listed(file)} (not readable, or over ${MAX_FILE_BYTES} bytes)`);
     }
   }
 }
 
-async function* filesAt(scope: Scope, path: string): AsyncGenerator<string> {
+async function* filesAt(scope: Scope, path: string, passedOver: string[]): AsyncGenerator<string> {
   const place = await resolveInside(scope, path);
   if (place.kind !== 'folder') {
     yield path;
     return;
   }
+  let entries = 0;
   for await (const entry of walk(scope, place.relative, { recursive: true, skip: SKIPPED_FOLDERS })) {
+    if (++entries > MAX_ENTRIES) {
+      passedOver.push(`all after the first ${MAX_ENTRIES} entries`);
+      return;
+    }
     if (entry.kind === 'file') yield entry.path;
   }
 }

@@ -11,16 +11,22 @@
 import { randomBytes } from 'node:crypto';
 import { constants, renameSync } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { lstat, mkdir, open, readdir, realpath, unlink } from 'node:fs/promises';
+import { lstat, mkdir, open, opendir, realpath, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { CopilotError } from '../contracts/errors.ts';
+import { codeOf, FILE_PROBLEMS, undefinedIfMissing, undefinedIfPresent } from './file-problems.ts';
+import { quoted } from './text.ts';
 
 /** Names that begin so are this program's own passing files; listings leave them out. */
 export const TEMPORARY_PREFIX = '.copilot-';
 
 const MAX_PATH_LENGTH = 4_096;
 const MAX_FOLDER_DEPTH = 64;
+/** Names taken of one folder, as they come; they are sorted in memory, which code can fill with millions of them. */
+const MAX_FOLDER_NAMES = 100_000;
+/** Entries of a folder that are looked at together. */
+const LOOK_BATCH = 100;
 const FOLDER_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 /** Without O_NONBLOCK opening a FIFO waits for a writer for ever. */
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -140,6 +146,13 @@ export async function openInside(
             `${shown(path)} has ${stats.size} bytes, and the limit is ${maxBytes}. ${append ? 'Go on in a new file.' : 'Use search_files, or run_code where it is allowed, to take what you need from it.'}`,
           );
         }
+        // Another name of the same file may lie anywhere.
+        if (append && stats.nlink > 1) {
+          throw refusal(
+            scope,
+            `${shown(path)} is one of ${stats.nlink} names of the same file (hard links), which would all change. Go on in a new file.`,
+          );
+        }
         return { handle, relative: place.relative, bytes: stats.size };
       } catch (error) {
         await handle.close();
@@ -159,10 +172,22 @@ export async function readInside(
 ): Promise<{ readonly relative: string; readonly content: Buffer }> {
   const file = await openInside(scope, path, maxBytes);
   try {
-    return { relative: file.relative, content: await file.handle.readFile() };
+    return { relative: file.relative, content: await contentOf(file) };
   } finally {
     await file.handle.close();
   }
+}
+
+/** The content as far as it went when the file was opened: one that grows all the time has no end of its own. */
+export async function contentOf({ handle, bytes }: Pick<OpenFile, 'handle' | 'bytes'>): Promise<Buffer> {
+  const content = Buffer.allocUnsafe(bytes);
+  let end = 0;
+  while (end < bytes) {
+    const { bytesRead } = await handle.read(content, end, bytes - end, end);
+    if (bytesRead === 0) break;
+    end += bytesRead;
+  }
+  return content.subarray(0, end);
 }
 
 /**
@@ -209,7 +234,9 @@ export async function writeInside(
 
 /**
  * What lies in a folder, folder by folder, each sorted by name. Links are named and never followed; this
- * program's own passing files and what `skip` names are left out. A folder that vanishes meanwhile is passed over.
+ * program's own passing files and what `skip` names are left out. A folder that vanishes meanwhile is passed over,
+ * and of one with more than 100,000 names as many are taken. It ends by itself at a depth of 64, but is as long as
+ * the workspace is large: who walks sets an end.
  * @throws CopilotError `ToolFailed` where `path` is no folder inside the workspace
  */
 export async function* walk(
@@ -222,19 +249,17 @@ export async function* walk(
     throw refusal(scope, `${shown(path)} is no folder. Give a folder; read_file reads a file.`);
   const pending = [place.relative];
   for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
-    let entries: Entry[];
+    const folders: string[] = [];
     try {
-      entries = await readFolder(scope, place.root, at, options.skip);
+      for await (const entry of entriesOf(scope, place.root, at, options.skip)) {
+        if (entry.kind === 'folder' && entry.path.split('/').length < MAX_FOLDER_DEPTH) folders.push(entry.path);
+        yield entry;
+      }
     } catch (error) {
       if (at === place.relative) throw error;
-      continue;
     }
-    for (const entry of entries) yield entry;
     if (!options.recursive) continue;
-    const folders = entries.filter(
-      (entry) => entry.kind === 'folder' && entry.path.split('/').length < MAX_FOLDER_DEPTH,
-    );
-    pending.push(...folders.map((entry) => entry.path).reverse());
+    for (const folder of folders.reverse()) pending.push(folder);
   }
 }
 
@@ -245,7 +270,7 @@ export function temporaryName(extension = ''): string {
 
 /** A path or value as messages show it: quoted, shortened, without control characters. */
 export function shown(value: string): string {
-  return JSON.stringify(value.length > 200 ? `${value.slice(0, 200)}…` : value);
+  return quoted(value.length > 200 ? `${value.slice(0, 200)}…` : value);
 }
 
 interface OpenFolder {
@@ -253,23 +278,25 @@ interface OpenFolder {
   readonly absolute: string;
 }
 
-async function readFolder(scope: Scope, root: string, at: string, skip?: ReadonlySet<string>): Promise<Entry[]> {
+async function* entriesOf(scope: Scope, root: string, at: string, skip?: ReadonlySet<string>): AsyncGenerator<Entry> {
   const folder = await openFolder(scope, root, at, at);
   try {
-    const names = (await readdir(childPath(folder, '.'))).sort();
-    const entries: Entry[] = [];
-    for (const name of names) {
-      if (name.startsWith(TEMPORARY_PREFIX) || skip?.has(name)) continue;
-      const stats = await lstat(childPath(folder, name)).catch(undefinedIfMissing);
-      if (stats === undefined) continue;
-      entries.push({
-        path: at === '.' ? name : `${at}/${name}`,
-        kind: kindOf(stats),
-        bytes: stats.size,
-        changedMs: stats.ctimeMs,
-      });
+    const names: string[] = [];
+    for await (const { name } of await opendir(childPath(folder, '.'), { bufferSize: 1_024 })) {
+      if (!name.startsWith(TEMPORARY_PREFIX) && !skip?.has(name)) names.push(name);
+      if (names.length === MAX_FOLDER_NAMES) break;
     }
-    return entries;
+    names.sort();
+    for (let from = 0; from < names.length; from += LOOK_BATCH) {
+      const batch = names.slice(from, from + LOOK_BATCH);
+      const looks = batch.map((name) => lstat(childPath(folder, name)).catch(undefinedIfMissing));
+      for (const [index, stats] of (await Promise.all(looks)).entries()) {
+        if (stats === undefined) continue;
+        const name = batch[index] ?? '';
+        const path = at === '.' ? name : `${at}/${name}`;
+        yield { path, kind: kindOf(stats), bytes: stats.size, changedMs: stats.ctimeMs };
+      }
+    }
   } finally {
     await folder.handle.close();
   }
@@ -351,35 +378,10 @@ async function explained<T>(scope: Scope, path: string, action: () => Promise<T>
   }
 }
 
-const FILE_PROBLEMS: Readonly<Record<string, string>> = {
-  ENOENT: 'does not exist, or is a link to nowhere. list_files shows what there is.',
-  ENOTDIR: 'uses a file or a link as a folder. list_files shows what there is.',
-  ELOOP: 'is a link, or goes through one that changed just now. Use a path without links.',
-  EISDIR: 'is a folder. Give a file.',
-  EACCES: 'may not be read or written by this program. Use another file.',
-  EPERM: 'may not be changed by this program. Use another file.',
-  EROFS: 'lies on a read-only file system. Use another folder.',
-  ENAMETOOLONG: 'is too long. Use shorter names.',
-  EILSEQ: 'has characters that the file system does not take. Use plain letters.',
-  ENXIO: 'is a pipe, socket or device. Give a regular file.',
-};
-
 function isInside(root: string, path: string): boolean {
   return path === root || path.startsWith(root.endsWith(sep) ? root : root + sep);
 }
 
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-}
-
 function rethrown(error: unknown): never {
   throw error;
-}
-
-function undefinedIfMissing(error: unknown): undefined {
-  if (codeOf(error) !== 'ENOENT') throw error;
-}
-
-function undefinedIfPresent(error: unknown): undefined {
-  if (codeOf(error) !== 'EEXIST') throw error;
 }

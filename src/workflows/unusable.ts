@@ -14,6 +14,7 @@ import {
 } from '@temporalio/workflow';
 import { toFailure } from '../contracts/errors.ts';
 import { MAX_PAYLOAD_BYTES } from '../contracts/limits.ts';
+import { limitUpdates } from './update-limit.ts';
 
 type Activation = Parameters<
   NonNullable<NonNullable<WorkflowInterceptors['internals']>[number]['activate']>
@@ -47,6 +48,7 @@ const MAX_NAME = 100;
 
 /** For the bundle. */
 export const interceptors = (): WorkflowInterceptors => ({
+  inbound: [limitUpdates()],
   internals: [
     {
       activate: ({ activation, ...input }, next) => {

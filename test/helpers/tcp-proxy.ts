@@ -9,8 +9,11 @@ export interface TcpProxy {
   close(): Promise<void>;
 }
 
-/** @param target port of the server on this machine */
-export async function startTcpProxy(target: number): Promise<TcpProxy> {
+/**
+ * @param target port of the server on this machine
+ * @param port to listen on; default a free one
+ */
+export async function startTcpProxy(target: number, port = 0): Promise<TcpProxy> {
   const open = new Set<Socket>();
   const server = createServer((client) => {
     const upstream = connect(target, '127.0.0.1');
@@ -24,7 +27,7 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
     for (const socket of [client, upstream]) socket.on('error', () => undefined);
     client.pipe(upstream).pipe(client);
   });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
+  await once(server.listen(port, '127.0.0.1'), 'listening');
   return {
     port: (server.address() as AddressInfo).port, // it listens on a port
     open,

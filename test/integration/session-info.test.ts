@@ -70,7 +70,8 @@ describe('info', function () {
       `${version} ${contextVersion} ${historyLength}`,
     );
     assert.equal(runs, 1);
-    const { usage, usageByAgent, lastWorker, analytics, cost, ...left } = others;
+    const { usage, usageByAgent, lastWorker, analytics, cost, pendingCalls, ...left } = others;
+    assert.ok(pendingCalls.every(({ attempt, lastError }) => attempt === 1 && lastError === null));
     assert.ok(analytics.messageCount >= 1 && analytics.sessionDurationMs > 0, JSON.stringify(analytics));
     assert.equal(cost, null, 'the team has no prices');
     assert.ok(usage.inputTokens > 0 && usage.outputTokens > 0, JSON.stringify(usage));

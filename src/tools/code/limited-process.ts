@@ -1,6 +1,7 @@
 /** One command with limits on time, memory, processes, files and output, ended together with all that it started. */
 import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -45,22 +46,29 @@ export interface ProcessOutcome {
 
 /** Exit code of a process ended by SIGKILL, as shells show it. */
 const KILLED = 137;
-const WATCH_INTERVAL_MS = 200;
+/** A program that does nothing but start itself makes ten processes in each millisecond. */
+const COUNT_INTERVAL_MS = 50;
+/** Counts from one look at memory, and at those that left the run, to the next. */
+const COUNTS_PER_LOOK = 4;
 const CLOSE_GRACE_MS = 1_000;
+/** Of the number that marks the processes of a run: more than a limit on file locks is ever set to. */
+const [LEAST_MARK, MARK_RANGE] = [2 ** 40, 2 ** 47];
 /** How much later the shell ends the run if this program, which should have, is gone. */
 const ORPHAN_GRACE_SECONDS = 5;
 
 /**
  * Limits what the command may use, and ends it on time even if this program has died meanwhile. The shell's own
  * errors (a limit that it does not know) go nowhere, those of the command do not. Dash calls the
- * limit of processes -p, bash -u; counted per user, it makes sense in a namespace only. The command is not the
- * first process of its namespace, where signals would not have their usual effect.
+ * limit of processes -p, bash -u; counted per user, it makes sense in a namespace only. The limit of file locks, -w and
+ * -x, limits nothing and marks the run's processes. The command is not the first process of its namespace, where signals
+ * would not have their usual effect.
  */
 const SHELL_SCRIPT = `
 exec 3<&0 4>&2 2>/dev/null
 ulimit -c 0; ulimit -n "$1"; ulimit -d "$2"; ulimit -f "$3"; ulimit -t "$4"
 if [ "$5" -gt 0 ]; then ulimit -p "$5" || ulimit -u "$5"; fi
-seconds=$6; shift 6
+ulimit -w "$6" || ulimit -x "$6"
+seconds=$7; shift 7
 (sleep "$seconds"; kill -KILL 0) <&- >&- 3<&- 4>&- &
 "$@" 2>&4 4>&- <&3 3<&- &
 wait $!
@@ -101,6 +109,7 @@ async function start(request: LimitedCommand): Promise<{ child: ChildProcessWith
   const { command, cwd, environment, limits } = request;
   const isolation = await findIsolation(environment.PATH);
   const seconds = Math.ceil(limits.timeoutMs / 1_000);
+  const lockLimit = LEAST_MARK + randomInt(MARK_RANGE);
   const [program = '', ...args] = [
     ...isolation.command,
     'sh',
@@ -112,23 +121,26 @@ async function start(request: LimitedCommand): Promise<{ child: ChildProcessWith
     String(limits.fileMiB * 2048),
     String(seconds + 1),
     String(isolation.level === 'namespaces' ? limits.processes : 0),
+    String(lockLimit),
     String(seconds + ORPHAN_GRACE_SECONDS),
     ...command,
   ];
   const child = spawn(program, args, { cwd, env: environment, detached: true, stdio: 'pipe' });
   await once(child, 'spawn');
   if (child.pid === undefined) throw new Error(`${program} did not start.`);
-  return { child, tree: new ProcessTree(child.pid, environment.TMPDIR) };
+  return { child, tree: new ProcessTree(child.pid, { text: environment.TMPDIR, lockLimit }) };
 }
 
 /** Resolves when a limit is reached that the operating system does not keep by itself; never after `signal` aborts. */
 async function untilLimit(tree: ProcessTree, limits: ProcessLimits, signal: AbortSignal): Promise<LimitHit> {
   const deadlineMs = performance.now() + limits.timeoutMs;
-  for (;;) {
+  for (let count = 1; ; count++) {
     const remainingMs = deadlineMs - performance.now();
     if (remainingMs <= 0) return 'time';
-    await sleep(Math.min(WATCH_INTERVAL_MS, remainingMs), undefined, { signal }).catch(() => undefined);
+    await sleep(Math.min(COUNT_INTERVAL_MS, remainingMs), undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return new Promise(() => undefined);
+    if (tree.hasMoreThan(limits.processes)) return 'processes';
+    if (count % COUNTS_PER_LOOK !== 0) continue;
     const members = tree.members();
     if (members.length > limits.processes) return 'processes';
     if (tree.residentBytes(members) > limits.memoryMiB * 1024 * 1024) return 'memory';

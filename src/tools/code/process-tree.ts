@@ -2,41 +2,83 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const KILL_ROUNDS = 20;
+/** How long processes are hunted that start others while they are ended. */
+const KILL_LIMIT_MS = 5_000;
 const KILL_PAUSE_MS = 10;
+/** Of `/proc/<pid>/stat`, counted from the state. https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html */
+const STARTED_FIELD = 19;
 
 interface ProcessFacts {
   readonly pid: number;
   readonly parent: number;
   readonly session: number;
   readonly isZombie: boolean;
+  /** When it started, in ticks of the kernel. */
+  readonly started: number;
+}
+
+/** What all processes of a tree have, and no other process. */
+export interface TreeMark {
+  /** Stands in their environment. A program can start others without it. */
+  readonly text: string;
+  /**
+   * Their hard limit on file locks, which Linux ignores, hands on to every child, and lets nobody raise without rights.
+   * 0 where they have none of their own.
+   */
+  readonly lockLimit: number;
 }
 
 /** The processes below a process that was started as leader of its own group and session. */
 export class ProcessTree {
   readonly #leader: number;
-  readonly #marker: string;
+  readonly #mark: TreeMark;
+  readonly #since: number;
 
   /**
    * @param leader process id
-   * @param marker text that stands in the environment of this tree and of no other process
+   * @param mark of this very tree, or its text alone
    */
-  constructor(leader: number, marker: string) {
-    // Either of them empty would stand for every process there is.
-    if (!(leader > 1) || marker === '') throw new Error(`No process tree: leader ${leader}, marker "${marker}".`);
+  constructor(leader: number, mark: TreeMark | string) {
     this.#leader = leader;
-    this.#marker = marker;
+    this.#mark = typeof mark === 'string' ? { text: mark, lockLimit: 0 } : mark;
+    // Either of them empty would stand for every process there is.
+    if (!(leader > 1) || this.#mark.text === '') {
+      throw new Error(`No process tree: leader ${leader}, mark "${this.#mark.text}".`);
+    }
+    this.#since = readProcess(leader)?.started ?? 0;
   }
 
-  /** The leader itself included. Empty where there is no `/proc`. */
+  /**
+   * The leader, what descends from it or belongs to its session, and what left both but has the mark. Empty where there
+   * is no `/proc`.
+   */
   members(): number[] {
     const all = readProcesses();
     const members = new Set<number>([this.#leader]);
+    for (const { pid, started } of all) {
+      if (pid !== process.pid && started >= this.#since && this.#isMarked(pid)) members.add(pid);
+    }
     for (let before = 0; before !== members.size;) {
       before = members.size;
       for (const { pid, parent, session } of all) if (members.has(parent) || session === this.#leader) members.add(pid);
     }
     return all.filter(({ pid, isZombie }) => members.has(pid) && !isZombie).map(({ pid }) => pid);
+  }
+
+  /**
+   * Whether there are more than `count`. It takes as long as `count` needs, also where there are many thousands which
+   * leave this program hardly any processor; those that left the run are not counted.
+   */
+  hasMoreThan(count: number): boolean {
+    const members = new Set<number>([this.#leader]);
+    const younger = processIds().filter((pid) => pid > this.#leader);
+    for (const pid of younger.sort((a, b) => a - b)) {
+      const { parent, session, isZombie } = readProcess(pid) ?? {};
+      if (parent === undefined || isZombie) continue;
+      if (members.has(parent) || session === this.#leader) members.add(pid);
+      if (members.size > count) return true;
+    }
+    return false;
   }
 
   /** Resident memory of `members`, in bytes; memory that they share counts for each. */
@@ -48,46 +90,51 @@ export class ProcessTree {
 
   /** Sends SIGKILL to the group and, on Linux, to all that left it, until nothing is left. */
   async kill(): Promise<void> {
-    // Gathered before the leader dies, since its children then have another parent.
-    const known = this.members();
+    // At once, since looking for the others takes time: a process namespace ends with its first process.
     killQuietly(-this.#leader);
-    for (const pid of known) killQuietly(pid);
-    for (let round = 0; round < KILL_ROUNDS; round++) {
-      const left = new Set([...this.members(), ...this.#marked()]);
-      if (left.size === 0) return;
+    for (const endMs = performance.now() + KILL_LIMIT_MS; performance.now() < endMs;) {
+      const left = this.members();
+      if (left.length === 0) return;
       for (const pid of left) killQuietly(pid);
       await sleep(KILL_PAUSE_MS);
     }
   }
 
-  /** Those that began a session of their own and whose parent is gone still have the environment that they were given. */
-  #marked(): number[] {
-    return readProcesses()
-      .filter(
-        ({ pid, isZombie }) =>
-          !isZombie && pid !== process.pid && readText(`/proc/${pid}/environ`).includes(this.#marker),
-      )
-      .map(({ pid }) => pid);
+  #isMarked(pid: number): boolean {
+    const { text, lockLimit } = this.#mark;
+    if (readText(`/proc/${pid}/environ`).includes(text)) return true;
+    if (lockLimit === 0) return false;
+    const hard = /^Max file locks +\S+ +(\d+)/m.exec(readText(`/proc/${pid}/limits`))?.[1];
+    return hard !== undefined && Number(hard) === lockLimit;
   }
 }
 
 function readProcesses(): ProcessFacts[] {
-  let names: string[];
+  return processIds().flatMap((pid) => readProcess(pid) ?? []);
+}
+
+function processIds(): number[] {
   try {
-    names = readdirSync('/proc');
+    return readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? Number(name) : []));
   } catch {
     return [];
   }
-  return names.flatMap((name) => {
-    if (!/^\d+$/.test(name)) return [];
-    const stat = readText(`/proc/${name}/stat`);
-    // The command stands in brackets and may itself have brackets and spaces.
-    const [state, parent, , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (state === undefined || parent === undefined) return [];
-    return [
-      { pid: Number(name), parent: Number(parent), session: Number(session), isZombie: state === 'Z' || state === 'X' },
-    ];
-  });
+}
+
+function readProcess(pid: number): ProcessFacts | undefined {
+  const stat = readText(`/proc/${pid}/stat`);
+  // The command stands in brackets and may itself have brackets and spaces.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state, parent, , session] = fields;
+  if (state === undefined || parent === undefined) return undefined;
+  const isZombie = state === 'Z' || state === 'X';
+  return {
+    pid,
+    parent: Number(parent),
+    session: Number(session),
+    isZombie,
+    started: Number(fields[STARTED_FIELD]),
+  };
 }
 
 function readText(path: string): string {

@@ -1,8 +1,11 @@
 /** A command in the workspace: run with limits and a minimal environment, and told of in a form for the agent. */
+import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
-import { access, mkdtemp, rm } from 'node:fs/promises';
+import { access, lstat, mkdir, mkdtemp, rm, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { listed } from '../text.ts';
 import type { Scope } from '../workspace.ts';
 import { resolveInside, walk } from '../workspace.ts';
 import type { ProcessLimits, ProcessOutcome } from './limited-process.ts';
@@ -19,13 +22,18 @@ export const RUN_LIMITS: Omit<ProcessLimits, 'timeoutMs'> = {
 };
 /** Files looked at, before and after, to tell which are new or changed. */
 const MAX_FILES_COMPARED = 10_000;
+/** Of any kind: folders and links take time, too. */
+const MAX_ENTRIES_COMPARED = 20_000;
 const MAX_ARTIFACTS = 200;
+const REMOVAL_LIMIT_MS = 30_000;
 const UNREPORTED: ReadonlySet<string> = new Set(['.git', 'node_modules', '__pycache__', '.cache', '.npm']);
 
 /** Where programs and what they call are looked for; the folder of this very node comes first. */
 export const SEARCH_PATH = [
   ...new Set([dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin', '/opt/homebrew/bin']),
 ].join(delimiter);
+
+const run = promisify(execFile);
 
 export interface WorkspaceRun {
   readonly outcome: ProcessOutcome;
@@ -51,25 +59,28 @@ export interface RunRequest {
 export async function runInWorkspace(scope: Scope, request: RunRequest): Promise<WorkspaceRun> {
   const { command, searchPath, stdin, timeoutSeconds, signal } = request;
   const { absolute: cwd } = await resolveInside(scope, '.');
-  const before = await listing(scope);
+  const before = await listing(scope, signal);
   const temporaryFolder = await mkdtemp(join(tmpdir(), 'copilot-run-'));
   try {
-    const outcome = await runLimited({
-      command,
-      cwd,
-      environment: { PATH: searchPath, HOME: cwd, LANG: 'C.UTF-8', TMPDIR: temporaryFolder },
-      stdin,
-      limits: { ...RUN_LIMITS, timeoutMs: timeoutSeconds * 1_000 },
-      signal,
-    });
-    const artifacts = changed(before, await listing(scope));
+    const limits = { ...RUN_LIMITS, timeoutMs: timeoutSeconds * 1_000 };
+    const environment = { PATH: searchPath, HOME: cwd, LANG: 'C.UTF-8', TMPDIR: temporaryFolder };
+    let outcome: ProcessOutcome;
+    try {
+      outcome = await runLimited({ command, cwd, environment, stdin, limits, signal });
+    } finally {
+      await restoreFolder(cwd);
+    }
+    // Code can close its workspace to all, which is no reason to lose what it said.
+    const after = await listing(scope, signal).catch(() => before);
+    signal.throwIfAborted();
+    const artifacts = changed(before, after);
     return {
       outcome,
       artifacts: artifacts.slice(0, MAX_ARTIFACTS),
       moreArtifacts: Math.max(0, artifacts.length - MAX_ARTIFACTS),
     };
   } finally {
-    await rm(temporaryFolder, { recursive: true, force: true });
+    await removeFolder(temporaryFolder);
   }
 }
 
@@ -105,7 +116,7 @@ export function report(
           `[${droppedBytes} more bytes of output were dropped; ${RUN_LIMITS.stdoutBytes} of stdout and ${RUN_LIMITS.stderrBytes} of stderr are kept. Print less, or write to a file.]`,
         ]
       : []),
-    ...(artifacts.length > 0 ? [`--- files written ---\n${[...artifacts, ...moreFiles].join('\n')}`] : []),
+    ...(artifacts.length > 0 ? [`--- files written ---\n${[...artifacts.map(listed), ...moreFiles].join('\n')}`] : []),
   ];
   return sections.join('\n');
 }
@@ -128,15 +139,37 @@ function ending(
   return `Exit code ${exitCode}.`;
 }
 
-async function listing(scope: Scope): Promise<ReadonlyMap<string, string>> {
+async function listing(scope: Scope, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>();
+  let entries = 0;
   for await (const { path, kind, bytes, changedMs } of walk(scope, '.', { recursive: true, skip: UNREPORTED })) {
     if (kind === 'file') files.set(path, `${bytes} ${changedMs}`);
-    if (files.size === MAX_FILES_COMPARED) break;
+    if (files.size === MAX_FILES_COMPARED || ++entries === MAX_ENTRIES_COMPARED) break;
+    signal.throwIfAborted();
   }
   return files;
 }
 
 function changed(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string[] {
   return [...after].flatMap(([path, state]) => (before.get(path) === state ? [] : [path]));
+}
+
+/** Code can take its own workspace away, or put a link in its place, which file tools would follow from then on. */
+async function restoreFolder(path: string): Promise<void> {
+  const stats = await lstat(path).catch(() => undefined);
+  if (stats?.isDirectory()) return;
+  if (stats !== undefined) await unlink(path);
+  await mkdir(path, { recursive: true });
+}
+
+/** Code can leave folders that Node does not remove: without rights, or deeper than a path may be long. */
+async function removeFolder(folder: string): Promise<void> {
+  const options = { env: { PATH: SEARCH_PATH }, timeout: REMOVAL_LIMIT_MS };
+  try {
+    await rm(folder, { recursive: true, force: true });
+  } catch {
+    // What is still there then is litter, and takes nothing from the result.
+    await run('find', [folder, '-type', 'd', '-exec', 'chmod', 'u+rwx', '{}', ';'], options).catch(() => undefined);
+    await run('rm', ['-rf', folder], options).catch(() => undefined);
+  }
 }

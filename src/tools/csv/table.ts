@@ -182,8 +182,9 @@ function columnNames(header: readonly string[]): string[] {
 }
 
 async function* readRecords(scope: Scope, path: string, format: Format, signal: AbortSignal): AsyncGenerator<string[]> {
-  const { handle } = await openInside(scope, path, MAX_TABLE_BYTES);
-  const source = handle.createReadStream({ signal });
+  const { handle, bytes } = await openInside(scope, path, MAX_TABLE_BYTES);
+  // As far as it goes now: one that grows all the time has no end of its own.
+  const source = handle.createReadStream({ signal, end: Math.max(0, bytes - 1) });
   const parser = parse({
     bom: true,
     delimiter: format.delimiter,

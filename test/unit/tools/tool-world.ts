@@ -18,8 +18,12 @@ export interface ToolWorld {
   remove(): Promise<void>;
 }
 
-export async function createToolWorld(signal: AbortSignal = new AbortController().signal): Promise<ToolWorld> {
-  const folder = await mkdtemp(join(tmpdir(), 'tool-world-'));
+/** @param base the folder that it is made in */
+export async function createToolWorld(
+  signal: AbortSignal = new AbortController().signal,
+  base = tmpdir(),
+): Promise<ToolWorld> {
+  const folder = await mkdtemp(join(base, 'tool-world-'));
   const workspace = join(folder, 'workspace');
   await mkdir(workspace);
   const network = { allow: [], private: false };

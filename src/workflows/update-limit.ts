@@ -1,0 +1,38 @@
+/**
+ * Keeps the last updates that a run takes for those that end what holds it up: a session goes on in a new run long
+ * before, but not in the middle of a call of a model or a tool, and that may wait for hours.
+ */
+import type { WorkflowInterceptors } from '@temporalio/workflow';
+import { toFailure } from '../contracts/errors.ts';
+import { changeStatus, decide, interrupt, unqueue, awaitTurn } from '../contracts/messages.ts';
+
+/** Of the 2,000 that Temporal takes in a run. As many are about 4,000 events, which a cold worker replays in seconds. */
+const MAX_UPDATES = 1_000;
+const ALWAYS = new Set([interrupt, changeStatus, decide, unqueue].map(({ name }) => name));
+
+type Inbound = NonNullable<WorkflowInterceptors['inbound']>[number];
+
+/** Refusing an update costs nothing in the history, and is not done again in replays. */
+export function limitUpdates(): Inbound {
+  let accepted = 0;
+  return {
+    validateUpdate: (input, next) => {
+      if (accepted >= MAX_UPDATES && !ALWAYS.has(input.name)) throw refusal(input.name, accepted);
+      next(input);
+    },
+    handleUpdate: (input, next) => {
+      accepted += 1;
+      return next(input);
+    },
+  };
+}
+
+function refusal(name: string, accepted: number): Error {
+  // Whoever waits for a turn looks at it now and then instead.
+  if (name === awaitTurn.name) return toFailure('TooManyWaiting', {});
+  return toFailure('WrongState', {
+    needs: 'between two turns',
+    status: `in the middle of one, and took ${accepted} changes and messages meanwhile`,
+    wayOut: 'Repeat this when the turn has ended, or interrupt it.',
+  });
+}
