@@ -273,11 +273,10 @@ describe('copilot', function () {
       [['list', '--limit', 'all'], 2, 'InvalidInput', /--limit all/],
     ];
     for (const [args, code, type, message] of cases) {
-      const plain = await copilot(...args);
+      const [plain, result] = await Promise.all([copilot(...args), copilot(...args, '--json')]);
       assert.deepEqual([plain.code, plain.stdout], [code, ''], args.join(' '));
       assert.match(plain.stderr, /^error: [^\n]*\n$/);
       assert.match(plain.stderr, message);
-      const result = await copilot(...args, '--json');
       assert.equal(result.code, code);
       const { error } = json(result);
       assert.equal(error.type, type);

@@ -358,8 +358,10 @@ describe('client without workers or server', function () {
     await lonely.close();
 
     await Promise.all(world.workers.map((worker) => worker.kill()));
-    await fails(session.info(), 'NoWorker', /No worker answers/);
-    await fails(session.send('hello', { retryForMs: 1_000 }), 'NoWorker', /No worker answers/);
+    await Promise.all([
+      fails(session.info(), 'NoWorker', /No worker answers/),
+      fails(session.send('hello', { retryForMs: 1_000 }), 'NoWorker', /No worker answers/),
+    ]);
   });
 
   it('says within seconds that no server answers', async () => {
@@ -374,7 +376,9 @@ describe('client without workers or server', function () {
 
     const session = world.copilot.session('any');
     await world.server.kill();
-    await fails(session.send('hello', { retryForMs: 2_000 }), 'ServerUnreachable', /No Temporal server answers/);
-    await fails(session.info(), 'ServerUnreachable', /No Temporal server answers/);
+    await Promise.all([
+      fails(session.send('hello', { retryForMs: 2_000 }), 'ServerUnreachable', /No Temporal server answers/),
+      fails(session.info(), 'ServerUnreachable', /No Temporal server answers/),
+    ]);
   });
 });

@@ -263,6 +263,27 @@ describe('agents at work', function () {
       'answer',
     ]);
   });
+
+  it('a step is told the task, the plan, the last three summaries whole and the older ones in short', async () => {
+    const files = ['a.txt', 'b.txt', 'c.txt', 'd.txt', 'e.txt', 'f.txt'];
+    const summaryOf = (task: string): string =>
+      `${task}: ${'what was found, and where it lies; '.repeat(30)}end of ${task}`;
+    playTeam(world.model, {
+      files,
+      instead: ({ phase, task }) => (phase === 'step' ? report('done', summaryOf(task)) : undefined),
+    });
+    const from = world.model.requests.length;
+    const session = await world.copilot.create({ mode: 'planning-control' });
+    assert.equal((await session.send('write six files')).status, 'completed');
+    const brief = since(from).find(({ phase, task }) => phase === 'step' && task === 'write f.txt')?.last ?? '';
+    assert.match(brief, /^# Task\nwrite six files\n\n# Plan\n1\. \[completed\] write a\.txt \(engineer\)\n/);
+    assert.match(brief, /\n6\. \[in-progress\] write f\.txt \(engineer\)\n\n# Done so far\n## Step 1 /);
+    for (const [index, file] of files.slice(0, 5).entries()) {
+      const summary = summaryOf(`write ${file}`);
+      assert.ok(brief.includes(summary.slice(0, 350)), file);
+      assert.equal(brief.includes(summary), index >= 2, `${file}, whole`);
+    }
+  });
 });
 
 /** A web server that answers only when so many requests are there. */

@@ -11,7 +11,7 @@ import { startWorld, type World } from '../../helpers/world.ts';
 
 const TIMEOUT_MS = 45_000;
 const AT_ONCE = 2;
-/** Draws for each command. */
+/** Draws for each command; in the short form half of them have one. */
 const DRAWN = isFull ? 40 : 1;
 /** They run until they are stopped, where nothing is wrong. */
 const LASTING = ['dev', 'worker', 'demo', 'codec'];
@@ -144,7 +144,10 @@ describe(`[R06] the command line with odd arguments (seed ${seed})`, function ()
   });
 
   it('ends with an exit code that says what is wrong, and with no stack trace', async () => {
-    const drawn = commands.flatMap((command) => fc.sample(argumentsOf(command), { seed, numRuns: DRAWN }));
+    const length = Math.ceil(commands.length / (isFull ? 1 : 2));
+    const some = fc.shuffledSubarray(commands, { minLength: length, maxLength: length });
+    const [tried = []] = fc.sample(some, { seed, numRuns: 1 });
+    const drawn = tried.flatMap((command) => fc.sample(argumentsOf(command), { seed, numRuns: DRAWN }));
     await eachOf(drawn, saysWhatIsWrong);
     assert.equal((await world.copilot.session(sessionId).info()).id, sessionId);
   });

@@ -9,7 +9,7 @@ import { CORPUS, isFull, NEEDS_MORE, seed, spoiledFrom } from '../../helpers/spo
 import { playTeam } from '../../helpers/team-script.ts';
 import { startWorld, type World } from '../../helpers/world.ts';
 
-const DRAWN = isFull ? 1_000 : 60;
+const DRAWN = isFull ? 1_000 : 30;
 const ANSWER_MS = 2_000;
 const TASK_COMPLETED = 7;
 const TASK_FAILED = 9;
