@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type OutputForm, textProblem } from '../agents/output.ts';
 import { REPORT_STEP, type RunAgentInput, type RunAgentResult } from '../contracts/activities.ts';
 import { parseJson } from '../contracts/json.ts';
-import { MAX_HEARTBEAT_TEXT, MAX_REPLY_TEXT } from '../contracts/limits.ts';
+import { MAX_HEARTBEAT_TEXT, MAX_REPLY_TEXT, MAX_RESULT } from '../contracts/limits.ts';
 import type { StreamHeartbeat } from '../contracts/progress.ts';
 import { isOffered } from '../contracts/tool.ts';
 import type { Message } from '../contracts/transcript.ts';
@@ -28,7 +28,7 @@ export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promis
       const thread = [...(await readThread(parts, scope, input.thread)), ...input.tail];
       const { reply, isWhole } = await stream(open, scope, input, [...before, ...thread]);
       const text = reply.text.slice(0, MAX_REPLY_TEXT);
-      const problem = isWhole ? formProblem(open.agent.output, { ...reply, text }) : undefined;
+      const problem = isWhole ? formProblem(open.agent.output, input.phase, { ...reply, text }) : undefined;
       const goesOn = reply.toolCalls.length > 0 || problem !== undefined;
       if (isWhole) keep(parts, scope, input, thread, { ...reply, text, goesOn });
       return {
@@ -88,18 +88,33 @@ async function stream(
 }
 
 /** Checks what ends the work: a text, or the report of a step. Other calls come before it. */
-function formProblem(form: OutputForm | undefined, { text, toolCalls }: ModelReply): string | undefined {
+function formProblem(
+  form: OutputForm | undefined,
+  phase: RunAgentInput['phase'],
+  { text, toolCalls }: ModelReply,
+): string | undefined {
   const report = toolCalls.find(({ name }) => name === REPORT_STEP);
   if (!form || (!report && toolCalls.length > 0)) return undefined;
   if (report) return resultProblem(form, report.arguments);
-  return text.trim() === '' ? undefined : textProblem(form, text);
+  if (text.trim() === '') return undefined;
+  return textProblem(form, text) ?? (phase === 'step' ? lengthProblem(text) : undefined);
+}
+
+/** It becomes the end of the step's summary, and cut it would be no JSON. */
+function lengthProblem(json: string): string | undefined {
+  return json.length > MAX_RESULT
+    ? `it is ${json.length} characters long as JSON, and ${MAX_RESULT} at most; write what is long to a file, and name that`
+    : undefined;
 }
 
 /** Only what is done has a result. Arguments that are no report at all are the engine's to refuse. */
 function resultProblem(form: OutputForm, argumentsText: string): string | undefined {
   const { data } = Report.safeParse(parseJson(argumentsText));
   if (data?.status !== 'done') return undefined;
-  const problem = data.result === undefined ? 'it is missing' : form.problemOf(data.result);
+  const problem =
+    data.result === undefined
+      ? 'it is missing'
+      : (form.problemOf(data.result) ?? lengthProblem(JSON.stringify(data.result)));
   return problem && `the result cannot be used: ${problem}`;
 }
 

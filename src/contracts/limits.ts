@@ -35,6 +35,8 @@ export const MAX_CARRIED_BYTES = 1536 * 1024;
 export const MAX_SAVED_PLAN_BYTES = 256 * 1024;
 /** What a step says of itself. */
 export const MAX_SUMMARY = 4_000;
+/** The result of a step as JSON, where it has a form: the rest of the summary stands before it. */
+export const MAX_RESULT = 3_000;
 /** Text of one model reply. */
 export const MAX_REPLY_TEXT = 100_000;
 /** Live transcript at which the oldest messages leave it: 48,000 tokens of about four bytes. */

@@ -23,7 +23,7 @@ export function parseReport(call: ToolCall, hasResult: boolean): { report?: Step
   const { status, summary, result } = parsed.data;
   if (!hasResult || result === undefined) return { report: { status, summary } };
   const text = JSON.stringify(result);
-  return { report: { status, summary: `${summary.slice(0, Math.max(0, MAX_SUMMARY - text.length - 2))}\n\n${text}` } };
+  return { report: { status, summary: `${summary.slice(0, MAX_SUMMARY - text.length - 2)}\n\n${text}` } };
 }
 
 /** What the agent asks the person, or undefined where it asks nothing. */

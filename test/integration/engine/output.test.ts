@@ -110,6 +110,29 @@ describe('agents whose answers have a form', function () {
     assert.ok(since(from).at(-1)?.messages.at(-1)?.[1].includes(GOOD_TEXT), 'the final answer is written from it');
   });
 
+  it('report no result that would be cut, and a long summary gives way to it', async () => {
+    const long = { city: 'U'.repeat(3_000), population: 1 };
+    const results = [long, GOOD];
+    const from = world.model.requests.length;
+    playTeam(world.model, {
+      files: ['a.txt'],
+      answer: GOOD_TEXT,
+      instead: ({ phase }) =>
+        phase === 'step' ? report({ status: 'done', summary: 's'.repeat(5_000), result: results.shift() }) : undefined,
+    });
+    const session = await world.copilot.create({ mode: 'planning-control' });
+    const turn = await session.send('how large is Ulm?');
+    assert.equal(turn.status, 'completed');
+    assert.match(
+      since(from).filter(({ phase }) => phase === 'step')[1]?.last ?? '',
+      /3,?0\d\d characters long as JSON/,
+    );
+    const [words, result] = turn.steps[0]?.summary.split('\n\n') ?? [];
+    assert.match(words ?? '', /^s+$/);
+    assert.equal(result, GOOD_TEXT);
+    assert.equal(turn.steps[0]?.summary.length, 4_000);
+  });
+
   it('report that a step failed without one', async () => {
     playTeam(world.model, {
       files: ['a.txt'],
