@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CopilotError } from '../../../src/contracts/errors.ts';
 import { appendInside } from '../../../src/tools/changes.ts';
+import { startSwapper } from './swapper.ts';
 import type { ToolWorld } from './tool-world.ts';
 import { createToolWorld } from './tool-world.ts';
 
@@ -82,36 +82,9 @@ describe('append_file', () => {
     await mkdir(join(world.folder, 'secrets'));
     await writeFile(join(world.folder, 'secrets', 'key.txt'), 'SECRET');
     await mkdir(join(world.workspace, 'target'));
-    const swapper = spawn(
-      process.execPath,
-      [
-        '-e',
-        `
-      const fs = require('fs');
-      fs.symlinkSync(${JSON.stringify(join(world.folder, 'secrets'))}, 'link');
-      console.log('swapping');
-      const end = Date.now() + 15000;
-      while (Date.now() < end) {
-        try {
-          fs.renameSync('target', 'real'); fs.renameSync('link', 'target');
-          fs.renameSync('target', 'link'); fs.renameSync('real', 'target');
-        } catch {
-          // The writer has created a folder of its own in the gap.
-          while (Date.now() < end) {
-            try {
-              fs.rmSync('target', { recursive: true, force: true });
-              fs.renameSync('real', 'target');
-              break;
-            } catch {}
-          }
-        }
-      }`,
-      ],
-      { cwd: world.workspace, stdio: ['ignore', 'pipe', 'inherit'] },
-    );
+    const swapper = await startSwapper(world);
     const seen = { added: 0, refused: 0 };
     try {
-      await once(swapper.stdout, 'data');
       const scope = { tool: 'append_file', workspace: world.workspace };
       const endMs = Date.now() + 1_500;
       while (Date.now() < endMs) {
@@ -123,10 +96,9 @@ describe('append_file', () => {
           seen.refused++;
         }
       }
-      assert.equal(swapper.exitCode, null, 'still swapping');
+      assert.ok(swapper.isRunning(), 'still swapping');
     } finally {
-      swapper.kill('SIGKILL');
-      await once(swapper, 'exit');
+      await swapper.stop();
     }
     assert.ok(seen.added > 10 && seen.refused > 10, `both happened: ${JSON.stringify(seen)}`);
     assert.equal(await readFile(join(world.folder, 'secrets', 'key.txt'), 'utf8'), 'SECRET');

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,8 +15,11 @@ import { shellWith } from '../../../src/tools/shell.ts';
 import { isFull } from '../../helpers/spoiled-payloads.ts';
 import { portOf } from './fetch-world.ts';
 import { running, uniqueNap } from './processes.ts';
+import { LEVELS, searchPathOf } from './search-path.ts';
 import type { ToolWorld } from './tool-world.ts';
 import { createToolWorld, eventually } from './tool-world.ts';
+
+const PROGRAMS = ['sh', 'bash', 'sleep', 'setsid', 'nohup', 'env', 'grep', 'python3'];
 
 describe('containment of code', function () {
   this.timeout(60_000);
@@ -132,25 +135,15 @@ os.chmod('locked', 0)`);
   });
 
   // The isolation that this machine offers, then the weaker ones that other machines must do with.
-  const programs = ['sh', 'bash', 'sleep', 'setsid', 'nohup', 'env', 'grep', 'python3'];
-  for (const [level, more] of Object.entries({
-    namespaces: ['unshare', 'setpriv', 'true'],
-    capabilities: ['setpriv', 'true'],
-    none: [],
-  })) {
+  for (const [level, more] of Object.entries(LEVELS)) {
     describe(`with isolation by ${level}`, () => {
       let searchPath: string;
       beforeEach(async function () {
         // Between the two others: it differs from the last in one program that is put before the command.
         if (level === 'capabilities' && !isFull) this.skip();
-        searchPath = join(world.folder, 'bin');
-        await mkdir(searchPath);
-        for (const program of [...programs, ...more]) {
-          const path = ['/usr/bin', '/bin'].map((folder) => join(folder, program)).find(existsSync);
-          if (path === undefined) this.skip();
-          else await symlink(path, join(searchPath, program));
-        }
-        if ((await findIsolation(searchPath)).level !== level) this.skip();
+        const found = await searchPathOf(world.folder, level, [...PROGRAMS, ...more]);
+        if (found === undefined) this.skip();
+        else searchPath = found;
       });
       const run = (command: string, options: object = {}, signal = world.context.signal): Promise<ToolResult> => {
         const tool = shellWith(searchPath);

@@ -6,12 +6,14 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ToolResult } from '../../../src/contracts/tool.ts';
-import { findIsolation } from '../../../src/tools/code/isolation.ts';
 import { parseArguments } from '../../../src/tools/registry.ts';
 import { runCodeWith } from '../../../src/tools/run-code.ts';
 import { running, uniqueNap } from './processes.ts';
+import { LEVELS, searchPathOf } from './search-path.ts';
 import type { ToolWorld } from './tool-world.ts';
 import { createToolWorld, eventually, problemOf } from './tool-world.ts';
+
+const PROGRAMS = ['sh', 'sleep', 'python3', 'setsid'];
 
 describe('run_code', function () {
   this.timeout(30_000);
@@ -146,22 +148,13 @@ open(os.path.join(os.environ['TMPDIR'], 'scratch'), 'w').write('x')`);
   });
 
   // The isolation that this machine offers, then the weaker ones that other machines must do with.
-  for (const [level, programs] of Object.entries({
-    namespaces: ['unshare', 'setpriv', 'sh', 'sleep', 'true', 'python3', 'setsid'],
-    capabilities: ['setpriv', 'sh', 'sleep', 'true', 'python3', 'setsid'],
-    none: ['sh', 'sleep', 'python3', 'setsid'],
-  })) {
+  for (const [level, more] of Object.entries(LEVELS)) {
     describe(`with isolation by ${level}`, () => {
       let searchPath: string;
       beforeEach(async function () {
-        searchPath = join(world.folder, 'bin');
-        await mkdir(searchPath);
-        for (const program of programs) {
-          const path = ['/usr/bin', '/bin'].map((folder) => join(folder, program)).find(existsSync);
-          if (path === undefined) this.skip();
-          else await symlink(path, join(searchPath, program));
-        }
-        if ((await findIsolation(searchPath)).level !== level) this.skip();
+        const found = await searchPathOf(world.folder, level, [...PROGRAMS, ...more]);
+        if (found === undefined) this.skip();
+        else searchPath = found;
       });
       const run = (code: string, options: object = {}, signal = world.context.signal): Promise<ToolResult> => {
         const tool = runCodeWith(searchPath);

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ToolResult } from '../../../src/contracts/tool.ts';
-import { findIsolation } from '../../../src/tools/code/isolation.ts';
 import { parseArguments } from '../../../src/tools/registry.ts';
 import { shellWith } from '../../../src/tools/shell.ts';
 import { running, uniqueNap } from './processes.ts';
+import { LEVELS, searchPathOf } from './search-path.ts';
 import type { ToolWorld } from './tool-world.ts';
 import { createToolWorld, eventually } from './tool-world.ts';
+
+const PROGRAMS = ['sh', 'bash', 'sleep', 'setsid', 'nohup'];
 
 describe('shell', function () {
   this.timeout(30_000);
@@ -97,22 +99,13 @@ describe('shell', function () {
   });
 
   // The isolation that this machine offers, then the weaker ones that other machines must do with.
-  for (const [level, programs] of Object.entries({
-    namespaces: ['unshare', 'setpriv', 'sh', 'bash', 'sleep', 'true', 'setsid', 'nohup'],
-    capabilities: ['setpriv', 'sh', 'bash', 'sleep', 'true', 'setsid', 'nohup'],
-    none: ['sh', 'bash', 'sleep', 'setsid', 'nohup'],
-  })) {
+  for (const [level, more] of Object.entries(LEVELS)) {
     describe(`with isolation by ${level}`, () => {
       let searchPath: string;
       beforeEach(async function () {
-        searchPath = join(world.folder, 'bin');
-        await mkdir(searchPath);
-        for (const program of programs) {
-          const path = ['/usr/bin', '/bin'].map((folder) => join(folder, program)).find(existsSync);
-          if (path === undefined) this.skip();
-          else await symlink(path, join(searchPath, program));
-        }
-        if ((await findIsolation(searchPath)).level !== level) this.skip();
+        const found = await searchPathOf(world.folder, level, [...PROGRAMS, ...more]);
+        if (found === undefined) this.skip();
+        else searchPath = found;
       });
       const run = (command: string, options: object = {}, signal = world.context.signal): Promise<ToolResult> => {
         const tool = shellWith(searchPath);

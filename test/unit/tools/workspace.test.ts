@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { CopilotError } from '../../../src/contracts/errors.ts';
 import { readInside, resolveInside, writeInside } from '../../../src/tools/workspace.ts';
+import { startSwapper } from './swapper.ts';
 import type { ToolWorld } from './tool-world.ts';
 import { createToolWorld } from './tool-world.ts';
 
@@ -91,37 +92,9 @@ describe('the workspace', () => {
     this.timeout(120_000);
     await mkdir(join(world.workspace, 'target'));
     await writeFile(join(world.workspace, 'target', 'key.txt'), 'harmless');
-    // Exchanges `target`, a real folder, and a link to the secrets, as fast as it can.
-    const swapper = spawn(
-      process.execPath,
-      [
-        '-e',
-        `
-      const fs = require('fs');
-      fs.symlinkSync(${JSON.stringify(join(world.folder, 'secrets'))}, 'link');
-      console.log('swapping');
-      const end = Date.now() + 15000;
-      while (Date.now() < end) {
-        try {
-          fs.renameSync('target', 'real'); fs.renameSync('link', 'target');
-          fs.renameSync('target', 'link'); fs.renameSync('real', 'target');
-        } catch {
-          // The writer has created a folder of its own in the gap.
-          while (Date.now() < end) {
-            try {
-              fs.rmSync('target', { recursive: true, force: true });
-              fs.renameSync('real', 'target');
-              break;
-            } catch {}
-          }
-        }
-      }`,
-      ],
-      { cwd: world.workspace, stdio: ['ignore', 'pipe', 'inherit'] },
-    );
+    const swapper = await startSwapper(world);
     const seen = { harmless: 0, refused: 0 };
     try {
-      await once(swapper.stdout, 'data');
       const scope = { tool: 'test', workspace: world.workspace };
       const endMs = Date.now() + 2_000;
       for (let round = 0; Date.now() < endMs; round++) {
@@ -135,10 +108,9 @@ describe('the workspace', () => {
           seen.refused++;
         }
       }
-      assert.equal(swapper.exitCode, null, 'still swapping');
+      assert.ok(swapper.isRunning(), 'still swapping');
     } finally {
-      swapper.kill('SIGKILL');
-      await once(swapper, 'exit');
+      await swapper.stop();
     }
     assert.ok(seen.harmless > 10 && seen.refused > 10, `both happened: ${JSON.stringify(seen)}`);
     assert.deepEqual(await readdir(join(world.folder, 'secrets')), ['key.txt']);
