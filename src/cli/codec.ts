@@ -29,13 +29,17 @@ export async function codec({ json, port, host, origin }: CodecFlags): Promise<v
     origins,
     token: config.codecToken,
   });
+  // Before anything is said: whoever reads that it is ready may ask for its end at once.
+  const asked = new Promise<void>((resolve) => {
+    process.once('SIGINT', () => resolve()).once('SIGTERM', () => resolve());
+  });
   if (json) sayJson({ type: 'ready', url: server.url, origins });
   else {
     say(`Codec server     ${server.url}${config.codecToken === undefined ? '' : ', with a token'}`);
     say(`Web pages        ${origins.length === 0 ? 'none; name the Web UI with --origin' : origins.join(', ')}`);
     say(`Terminal         temporal workflow show --codec-endpoint ${server.url} --workflow-id …`);
   }
-  await new Promise<void>((resolve) => void process.once('SIGINT', () => resolve()).once('SIGTERM', () => resolve()));
+  await asked;
   await server.close();
 }
 

@@ -45,6 +45,8 @@ export async function dev({ json, port, uiPort }: DevFlags): Promise<void> {
     ...(uiPort === undefined ? {} : { uiPort: wholeNumber('--ui-port', uiPort) }),
   });
   const { server, worker, codecUrl = null } = stack;
+  // Before anything is said: whoever reads that it is ready may ask for its end at once.
+  const ended = untilStopped(worker, () => stack.stop());
   const { address, namespace, uiUrl = null } = server;
   const found = { address, namespace, uiUrl, ...(codecUrl === null ? {} : { codecUrl }) };
   if (json) sayJson({ type: 'ready', ...found, model: worker.model, worker: worker.identity });
@@ -56,17 +58,19 @@ export async function dev({ json, port, uiPort }: DevFlags): Promise<void> {
     say(`Model            ${modelLine(worker)}`);
     say('In another terminal: copilot chat. Ctrl-C stops everything.');
   }
-  await untilStopped(worker, () => stack.stop());
+  await ended;
   if (json) sayJson({ type: 'stopped' });
 }
 
 export async function worker(): Promise<void> {
   const config = loadConfig();
   const { running, address } = await untilServed(config);
+  // Before anything is said: whoever reads that it is ready may ask for its end at once.
+  const ended = untilStopped(running, () => running.stop());
   remark(
     `worker ready: ${running.identity}, task queue ${config.taskQueue} at ${address}, model ${modelLine(running)}`,
   );
-  await untilStopped(running, () => running.stop());
+  await ended;
 }
 
 /**
