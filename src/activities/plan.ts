@@ -29,7 +29,7 @@ export async function plan(parts: WorkerParts, input: PlanInput): Promise<PlanRe
   );
 }
 
-/** A review that is not usable approves: it must not keep a person from an answer. */
+/** A review that is not usable approves, and says so: it must not keep a person from an answer. */
 export async function review(parts: WorkerParts, input: ReviewInput): Promise<ReviewResult> {
   return await inScope((scope) =>
     withAgent(parts, scope, input, async (open) => {
@@ -40,8 +40,8 @@ export async function review(parts: WorkerParts, input: ReviewInput): Promise<Re
         messages: [{ role: 'user', text: `# Task\n${input.task}\n\n# Plan\n${list(input.steps)}` }],
         signal: scope.signal,
       });
-      const { approved, feedback } = value ?? { approved: true, feedback: `not reviewed: ${problem}` };
-      return { approved, feedback, ...answered(parts, open.team, replies) };
+      const judged = value ?? { approved: true, feedback: '', problem };
+      return { ...judged, ...answered(parts, open.team, replies) };
     }),
   );
 }

@@ -29,6 +29,7 @@ export class ProgressText {
 
   show(event: FollowEvent): void {
     if (event.type === 'token') return this.#write(event.activityId, event.text);
+    if (event.type === 'retry') return this.line('yellow', retryLine(event));
     if (event.type === 'reset') {
       this.latestText = '';
       this.#writing = undefined;
@@ -60,7 +61,9 @@ export class ProgressText {
     this.#isInLine = !text.endsWith('\n');
   }
 
-  #describe(event: Exclude<FollowEvent, { type: 'token' | 'reset' }>): Parameters<typeof this.line> | undefined {
+  #describe(
+    event: Exclude<FollowEvent, { type: 'token' | 'reset' | 'retry' }>,
+  ): Parameters<typeof this.line> | undefined {
     switch (event.type) {
       case 'turn-started':
         return this.#showsMessages ? ['bold', `Turn ${event.number}: ${shorten(event.text, MAX_TASK)}`] : undefined;
@@ -115,4 +118,9 @@ export class ProgressText {
         return undefined;
     }
   }
+}
+
+/** As `copilot show` has it. */
+function retryLine({ attempt, error, nextAttemptAt }: Extract<FollowEvent, { type: 'retry' }>): string {
+  return `↻ attempt ${attempt} ${nextAttemptAt === null ? 'follows' : `comes at ${nextAttemptAt}`}. ${error.type}: ${error.message}`;
 }

@@ -2,7 +2,8 @@
  * A session as it happens: its progress, and the text of its models while they write it.
  *
  * The history is long-polled, which costs nothing while nothing happens; what happened is then asked of
- * the session itself. Only while a model call runs, its heartbeats are read, which is where its text is.
+ * the session itself. Only while a model call runs, its heartbeats are read, which is where its text is; and while
+ * a turn waits for any call, now and then whether that failed and is tried again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeFromPayloadsAtIndex } from '@temporalio/common/lib/internal-non-workflow/index.js';
@@ -10,13 +11,15 @@ import { z } from 'zod';
 import { progress } from '../contracts/messages.ts';
 import type { ProgressEvent, ProgressPage, StreamHeartbeat } from '../contracts/progress.ts';
 import type { ServerLink } from './connection.ts';
+import { pendingCalls } from './pending.ts';
 import { HistoryWatch, type Movement, persist, runBefore } from './follow/history-watch.ts';
+import { Retries, type RetryEvent } from './follow/retries.ts';
 import { ask, describeSession } from './reading.ts';
 import { StreamedText, type TextEvent } from './follow/streamed-text.ts';
 
 /** How often heartbeats are read while a model writes. Workers send them every 100 ms at most. */
 const READ_INTERVAL_MS = 70;
-/** The same for a call that waits for its next attempt or for a worker. */
+/** The same for a call without text, or that waits for its next attempt or for a worker. */
 const IDLE_READ_INTERVAL_MS = 1_000;
 
 /** `temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_STARTED` */
@@ -24,7 +27,7 @@ const STARTED = 2;
 
 const Heartbeat: z.ZodType<StreamHeartbeat> = z.object({ attempt: z.number(), offset: z.number(), text: z.string() });
 
-export type FollowEvent = ProgressEvent | TextEvent;
+export type FollowEvent = ProgressEvent | TextEvent | RetryEvent;
 
 export interface FollowOptions {
   /**
@@ -66,6 +69,7 @@ class Follower {
   readonly #sessionId: string;
   readonly #signal: AbortSignal;
   readonly #text = new StreamedText();
+  readonly #retries = new Retries();
   /** Calls that ran before this follower came. */
   #early: readonly string[] = [];
   #next = 0;
@@ -133,9 +137,12 @@ class Follower {
     );
   }
 
-  /** What an event means for the texts that are shown. */
+  /** What an event means for what is shown besides it. */
   #track(event: ProgressEvent): TextEvent[] {
     switch (event.type) {
+      case 'turn-started':
+        this.#retries.begin(event.turnId);
+        return [];
       case 'model-started': {
         const { turnId, activityId, step } = event;
         this.#early = this.#early.filter((early) => early !== activityId);
@@ -144,6 +151,7 @@ class Follower {
       case 'model-ended':
         return this.#text.end(event, event.text);
       case 'turn-ended':
+        this.#retries.end(event.turnId);
         this.#text.clear();
         return [];
       default:
@@ -151,23 +159,23 @@ class Follower {
     }
   }
 
-  /** Gives the text of running model calls until the history moves. */
+  /** Gives the text of running model calls, and what is tried again, until the history moves. */
   async *#textUntil(moved: Promise<Settled<Movement>>): AsyncGenerator<FollowEvent, Movement, undefined> {
-    let intervalMs: number | undefined = this.#text.activityIds.length > 0 ? 0 : undefined;
+    let intervalMs = this.#text.activityIds.length > 0 ? 0 : this.#retries.hasTurn ? IDLE_READ_INTERVAL_MS : undefined;
     for (;;) {
       const first = intervalMs === undefined ? await moved : await Promise.race([moved, sleep(intervalMs)]);
       if (first) {
         if ('error' in first) throw first.error;
         return first.value;
       }
-      const { events, isRunning, isPending } = await this.#readText();
+      const { events, isWriting, isPending } = await this.#readCalls();
       yield* events;
       // A call that is no longer pending has ended or was stopped: the history says which, and when.
-      intervalMs = isRunning ? READ_INTERVAL_MS : isPending ? IDLE_READ_INTERVAL_MS : undefined;
+      intervalMs = isWriting ? READ_INTERVAL_MS : isPending ? IDLE_READ_INTERVAL_MS : undefined;
     }
   }
 
-  async #readText(): Promise<{ events: TextEvent[]; isRunning: boolean; isPending: boolean }> {
+  async #readCalls(): Promise<{ events: FollowEvent[]; isWriting: boolean; isPending: boolean }> {
     const { client, namespace } = this.#link;
     const signal = this.#signal;
     const { pendingActivities } = await persist(this.#link, this.#sessionId, signal, () =>
@@ -177,15 +185,17 @@ class Follower {
         { signal },
       ),
     );
-    const calls = pendingActivities.filter(({ activityId }) => this.#text.activityIds.includes(activityId ?? ''));
-    const events: TextEvent[] = [];
-    for (const { activityId, attempt, heartbeatDetails } of calls) {
+    const calls = pendingActivities.filter(({ activityId }) => this.#retries.has(activityId ?? ''));
+    const writing = calls.filter(({ activityId }) => this.#text.activityIds.includes(activityId ?? ''));
+    const events: FollowEvent[] = [];
+    for (const { activityId, attempt, heartbeatDetails } of writing) {
       const id = activityId ?? '';
       events.push(...this.#text.attempt(id, attempt ?? 1));
       const heartbeat = await this.#decode(id, heartbeatDetails?.payloads);
       if (heartbeat) events.push(...this.#text.heartbeat(id, heartbeat, this.#early.includes(id)));
     }
-    return { events, isPending: calls.length > 0, isRunning: calls.some(({ state }) => state === STARTED) };
+    events.push(...this.#retries.tell(await pendingCalls(this.#link, this.#sessionId, calls)));
+    return { events, isPending: calls.length > 0, isWriting: writing.some(({ state }) => state === STARTED) };
   }
 
   async #decode(

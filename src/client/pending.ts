@@ -1,5 +1,6 @@
 /** What keeps a session waiting, as the server has it: no worker is asked. */
 import type { temporal } from '@temporalio/proto';
+import { TimeoutFailure } from '@temporalio/common';
 import { optionalTsToMs } from '@temporalio/common/lib/time.js';
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { CopilotError, fromFailure } from '../contracts/errors.ts';
@@ -13,6 +14,7 @@ const STARTED = 2;
 /** `temporal.api.enums.v1.EventType` */
 const TASK_TIMED_OUT = 8;
 const TASK_FAILED = 9;
+const NO_SIGN_OF_LIFE = 'The worker that had it gave no sign of life. It is tried again by itself.';
 /** A task that failed has its event within the last few. */
 const LAST_EVENTS = 10;
 
@@ -103,6 +105,8 @@ async function readFailure(
       : ({ type: 'activity', namespace, workflowId, activityId, isLocal: false } as const);
   try {
     const error = await decodeOptionalFailureToOptionalError(loadedDataConverter, failure, context);
+    if (error instanceof TimeoutFailure && error.timeoutType === 'HEARTBEAT')
+      return { type: 'Internal', message: NO_SIGN_OF_LIFE };
     const { type = 'Internal', message = '' } = fromFailure(error) ?? { message: error?.message };
     return { type, message };
   } catch {

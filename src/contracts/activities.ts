@@ -60,6 +60,8 @@ export interface ReviewInput extends AgentCall {
 export interface ReviewResult extends Answered {
   readonly approved: boolean;
   readonly feedback: string;
+  /** What is wrong with the review, where none could be had. */
+  readonly problem?: string;
 }
 
 export interface RunAgentInput extends AgentCall {

@@ -11,12 +11,12 @@ interface Metric {
   readonly name: string;
   readonly type: 'counter' | 'gauge';
   readonly help: string;
-  /** From the statistic's unit to the metric's. Default 1. */
-  readonly factor?: number;
+  /** How many of the statistic's unit are one of the metric's. Default 1. */
+  readonly divisor?: number;
 }
 
 const counter = (name: string, help: string): Metric => ({ name, type: 'counter', help });
-const gauge = (name: string, help: string, factor = 1): Metric => ({ name, type: 'gauge', help, factor });
+const gauge = (name: string, help: string, divisor = 1): Metric => ({ name, type: 'gauge', help, divisor });
 
 const AGENT_METRICS: Readonly<Record<keyof CacheStats, Metric>> = {
   sessions: counter('copilot_agent_sessions_total', 'Sessions that used a team on this worker.'),
@@ -27,7 +27,7 @@ const AGENT_METRICS: Readonly<Record<keyof CacheStats, Metric>> = {
   instances: gauge('copilot_agent_instances', 'Open team instances.'),
   opens: counter('copilot_agent_opens_total', 'Team instances opened.'),
   failedOpens: counter('copilot_agent_failed_opens_total', 'Team instances that failed to open.'),
-  meanOpenMs: gauge('copilot_agent_open_mean_seconds', 'Mean time to open a team instance.', 1 / 1_000),
+  meanOpenMs: gauge('copilot_agent_open_mean_seconds', 'Mean time to open a team instance.', 1_000),
   reusePerInstance: gauge('copilot_agent_reuse_per_instance', 'Messages for each opened instance.'),
   hits: counter('copilot_agent_hits_total', 'Messages that found their instance open.'),
   misses: counter('copilot_agent_misses_total', 'Messages that had to open it.'),
@@ -64,9 +64,9 @@ function all<K extends string>(metrics: Readonly<Record<K, Metric>>, values: Rea
   );
 }
 
-function lines({ name, type, help, factor = 1 }: Metric, value: number): string[] {
+function lines({ name, type, help, divisor = 1 }: Metric, value: number): string[] {
   const family = name.replace(/\{.*$/, '');
-  return [`# HELP ${family} ${help}`, `# TYPE ${family} ${type}`, `${name} ${value * factor}`];
+  return [`# HELP ${family} ${help}`, `# TYPE ${family} ${type}`, `${name} ${value / divisor}`];
 }
 
 function escape(label: string): string {

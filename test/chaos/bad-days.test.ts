@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isSettled, type PendingCall, type SessionHandle } from '../../src/index.ts';
+import { type FollowEvent, isSettled, type PendingCall, type SessionHandle } from '../../src/index.ts';
 import { type RunningCli, runCli, startCli } from '../helpers/cli.ts';
-import { fails } from '../helpers/client.ts';
+import { collect, fails, isTurnEnd } from '../helpers/client.ts';
 import { noTaskFailed, until } from '../helpers/history.ts';
 import type { ScriptedReply } from '../helpers/model-server.ts';
 import { writeTeam } from '../helpers/own-team.ts';
@@ -54,6 +54,9 @@ const OVERLOADED: ScriptedReply = {
   headers: { 'retry-after-ms': '500' },
   error: { message: 'the model is overloaded' },
 };
+
+type Retry = Extract<FollowEvent, { type: 'retry' }>;
+const retried = (events: readonly FollowEvent[]): Retry[] => events.filter((event) => event.type === 'retry');
 
 describe('bad days', function () {
   this.timeout(180_000);
@@ -167,11 +170,12 @@ describe('bad days', function () {
     await noTaskFailed(world.temporal, session.id);
   });
 
-  it('[R11] a provider that is away: show and the Web UI say what is waited for, interrupt works, and the turn ends by itself', async () => {
+  it('[R11] a provider that is away: show, the Web UI and followers say what is waited for, interrupt works, and the turn ends by itself', async () => {
     let isAway = true;
     playTeam(world.model, { answer: 'back again', instead: () => (isAway ? OVERLOADED : undefined) });
     const session = await newSession('patient');
-    const other = await newSession('impatient');
+    const other = await newSession('impatient', 'copilot');
+    const [watched, otherWatched] = [collect(session, isTurnEnd, 0), collect(other, isTurnEnd, 0)];
     await way.close();
     const turn = session.send('hello');
     const stopped = other.send('hello');
@@ -192,11 +196,21 @@ describe('bad days', function () {
 
     assert.deepEqual(await other.interrupt(), { changed: true, status: 'active' });
     assert.equal((await stopped).status, 'interrupted');
+    assert.ok(retried(await otherWatched).some(({ activityId }) => activityId === 'turn-1/route'));
     assert.deepEqual((await other.info()).pendingCalls, []);
     isAway = false;
     const { status, reply } = await turn;
     assert.deepEqual([status, reply], ['completed', 'back again']);
     assert.deepEqual((await session.info()).pendingCalls, []);
+    const told = retried(await watched);
+    assert.match(told[0]?.error.message ?? '', /ECONNREFUSED/);
+    assert.match(told.at(-1)?.error.message ?? '', /the model is overloaded/);
+    const attempts = told.map(({ attempt }) => attempt);
+    assert.deepEqual(
+      attempts,
+      [...new Set(attempts)].sort((one, next) => one - next),
+      'each attempt once',
+    );
     assert.equal((await other.send('and you?')).reply, 'back again');
   });
 

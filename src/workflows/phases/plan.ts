@@ -44,13 +44,16 @@ async function agree(session: LiveSession, turn: Turn): Promise<readonly Planned
   );
   for (let round = 1; reviewer !== undefined && round <= reviews; round++) {
     const proposed = steps;
-    const { approved, feedback } = await ask(session, turn, reviewer, () =>
+    const { approved, feedback, problem } = await ask(session, turn, reviewer, () =>
       activities.review(label(turn, `review/${round}`, 'plan review'), {
         ...agentCall(session, turn, reviewer),
         task,
         steps: proposed,
       }),
     );
+    if (problem !== undefined) {
+      session.note(`The plan of turn ${turn.number} was not reviewed: ${reviewer} gave no usable answer (${problem}).`);
+    }
     if (approved) break;
     ({ steps } = await ask(session, turn, planner, () =>
       activities.plan(label(turn, `plan/${round}`, 'plan revision'), {

@@ -133,7 +133,7 @@ describe('plans', function () {
     assert.deepEqual([failed.status, failed.route, failed.error?.type], ['failed', 'planned', 'InvalidModelOutput']);
     assert.match(failed.routeReason ?? '', /heuristic/);
 
-    // Each wrong once: each repaired. A reviewer that says nothing approves.
+    // Each wrong once: each repaired. A reviewer that says nothing approves, and people are told.
     script({
       routing: [{ text: '{' }],
       planning: [plan(step('wizard', 'write a.txt'))],
@@ -144,6 +144,10 @@ describe('plans', function () {
     const repaired = await session.send('write a file');
     assert.match(repaired.routeReason ?? '', /repaired/);
     assert.equal(repaired.status, 'completed');
+    assert.equal(
+      (await session.info()).notes.at(-1)?.text,
+      'The plan of turn 2 was not reviewed: plan-reviewer gave no usable answer (it is empty).',
+    );
 
     // Nothing, again and again: told so once, then a clear failure, of a direct answer and of a step.
     script({ routing: [{ json: { ...ROUTE, route: 'one-shot' } }] }, '');

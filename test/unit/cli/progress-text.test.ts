@@ -69,4 +69,17 @@ I write.
       'half a sen\n↻ this reply begins anew\na sentence\nTurn 1 interrupted\n',
     );
   });
+
+  it('says why a call is tried again, and when', () => {
+    const error = { type: 'ModelUnavailable', message: 'The model API is away.' };
+    const retry = { type: 'retry', turnId: 'turn-1', activityId: call.activityId, error } as const;
+    assert.equal(
+      written([
+        { ...retry, attempt: 2, nextAttemptAt: '2026-01-02T03:04:05.678Z' },
+        { ...retry, attempt: 3, nextAttemptAt: null },
+      ]),
+      '↻ attempt 2 comes at 2026-01-02T03:04:05.678Z. ModelUnavailable: The model API is away.\n' +
+        '↻ attempt 3 follows. ModelUnavailable: The model API is away.\n',
+    );
+  });
 });
