@@ -67,7 +67,10 @@ export interface ConnectOptions {
   readonly namespace?: string | undefined;
   /** Must be the workers' own. Default: by the keys and the payload store of `config`; plain JSON without them. */
   readonly dataConverter?: DataConverter | undefined;
-  /** How long a message is sent again while server or workers are away, in ms. Default 60,000. */
+  /**
+   * How long a message is sent again while server or workers do not answer, in ms. Default 60,000. Where the server
+   * knows of no worker at all, `NoWorker` comes after 10 s.
+   */
   readonly retryForMs?: number | undefined;
 }
 

@@ -19,7 +19,10 @@ export interface DeliveryOptions {
   /** The same id is the same update, however often it is sent. Default: a new one. */
   readonly updateId?: string | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Gives up after so long without an answer of server or worker, in ms. Default: as the client was connected. */
+  /**
+   * Gives up after so long without an answer of server or worker, in ms. Default: as the client was connected. Where
+   * the server knows of no worker at all, `NoWorker` comes after 10 s.
+   */
   readonly retryForMs?: number | undefined;
 }
 

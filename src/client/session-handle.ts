@@ -30,7 +30,10 @@ export interface SendOptions {
   readonly signal?: AbortSignal | undefined;
   /** Whether to wait for the turn's outcome, or only until the session has the message for good. Default true. */
   readonly wait?: boolean | undefined;
-  /** Gives up after so long without server or worker, in ms. Default 60,000. */
+  /**
+   * Gives up after so long without an answer of server or worker, in ms. Default: as the client was connected. Where
+   * the server knows of no worker at all, `NoWorker` comes after 10 s; sending the same `messageId` again is safe.
+   */
   readonly retryForMs?: number | undefined;
 }
 

@@ -318,22 +318,26 @@ describe('copilot', function () {
     const session = await world.copilot.create({ mode: 'one-shot' });
     const text = startCli(['follow', session.id], env);
     const lines = startCli(['follow', session.id, '--from-start', '--json'], env);
-    await new Promise((resolve) => setTimeout(resolve, 5_000));
+    await until('a follower that sees what is said', async () => {
+      await session.send('is anybody there?');
+      return text.stdout() !== '';
+    });
     await session.send('go');
     await session.complete();
     const [plain, ndjson] = await Promise.all([text.ended, lines.ended]);
     assert.deepEqual([plain.code, ndjson.code], [0, 0]);
-    assert.match(plain.stdout, /^Turn 1: go\nalpha beta gamma delta ?\n/);
+    assert.match(plain.stdout, /^Turn \d+: go\nalpha beta gamma delta ?\n/m);
     const events = ndjson.stdout
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as { type: string; text?: string });
+    const turns = events.filter(({ type }) => type === 'turn-ended').length;
     assert.equal(
       events
         .filter(({ type }) => type === 'token')
         .map((event) => event.text)
         .join(''),
-      'alpha beta gamma delta ',
+      'alpha beta gamma delta '.repeat(turns),
     );
     assert.equal(events.at(-1)?.type, 'session');
   });
