@@ -75,8 +75,10 @@ async function checkIsolation(): Promise<Check> {
   const check = 'code isolation';
   const { level } = await findIsolation(SEARCH_PATH);
   if (level === 'namespaces') return ok(check, 'user and process namespaces');
-  const kept = level === 'capabilities' ? 'root without its rights' : 'limits only';
-  const detail = `no user namespaces, ${kept}: code could read the environment of this program, the key included`;
+  const detail =
+    level === 'capabilities'
+      ? 'no user namespaces, root without its rights: code could end this program'
+      : 'no user namespaces, limits only: code could read the environment of this program, the key included';
   return warning(check, detail, `${await howToAllow()}. ${TRUST}`);
 }
 
