@@ -8,6 +8,7 @@ import { SESSION_WORKFLOW } from './contracts/messages.ts';
 import { copilotUpdatedAt } from './contracts/search-attributes.ts';
 import { SessionId } from './contracts/session.ts';
 import { createDataConverter } from './storage/data-converter.ts';
+import { failWhereUsed } from './storage/unreadable.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
 /** The newest run of one session. */
@@ -53,7 +54,8 @@ export async function* replaySessions({ ids, since }: ReplayOptions): AsyncGener
     if (!Runtime._instance) Runtime.install({ logger: quiet, shutdownSignals: [] });
     const options = {
       workflowBundle: await workflowBundle(config, quiet),
-      dataConverter: createDataConverter(config),
+      // As a worker has it, which goes on with a session although it could not read a signal.
+      dataConverter: createDataConverter(config, failWhereUsed),
     };
     for await (const { workflowId, runId, error } of Worker.runReplayHistories(options, histories)) {
       yield { sessionId: workflowId, runId, problem: error?.message ?? null };
