@@ -45,6 +45,19 @@ export async function workflowBundle(
   return { codePath };
 }
 
+/**
+ * Built-ins that the SDK leaves as they are. A sandbox finds a global through the host, in about a third of a
+ * microsecond each time; a local of the script costs nothing.
+ */
+const BUILT_INS = [
+  ...['Array', 'ArrayBuffer', 'BigInt', 'Boolean', 'DataView', 'JSON', 'Map', 'Math', 'Number', 'Object', 'Promise'],
+  ...['Proxy', 'Reflect', 'RegExp', 'Set', 'String', 'Symbol', 'Uint8Array', 'WeakMap', 'WeakSet'],
+  ...['Error', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError'],
+  ...['isFinite', 'isNaN', 'parseFloat', 'parseInt'],
+];
+/** How webpack begins. */
+const SCRIPT_START = '(() => { // webpackBootstrap';
+
 /** Builds the bundle. */
 export async function buildBundle(logger: Logger, { encryptedFailures = false }: BundleOptions = {}): Promise<string> {
   const { code } = await bundleWorkflowCode({
@@ -55,7 +68,9 @@ export async function buildBundle(logger: Logger, { encryptedFailures = false }:
     preloadModules: ['zod'],
     ...(encryptedFailures ? { failureConverterPath: encryptedFailuresPath } : {}),
   });
-  return code;
+  if (!code.includes(SCRIPT_START)) throw new Error(`The workflow code does not begin with ${SCRIPT_START}`);
+  // In the same line, so that source maps hold.
+  return code.replace(SCRIPT_START, `(() => { const { ${BUILT_INS.join(', ')} } = globalThis; // webpackBootstrap`);
 }
 
 async function contractModules(): Promise<string[]> {

@@ -5,11 +5,13 @@ import type { QueryDefinition } from '@temporalio/common';
 import { CopilotError } from '../contracts/errors.ts';
 import type { SessionInfo, SessionResult, SessionStatus } from '../contracts/session.ts';
 import { copilotStatus } from '../contracts/search-attributes.ts';
-import { type CallOptions, reasonOf, type ServerLink } from './connection.ts';
+import { type CallOptions, isTimeout, reasonOf, type ServerLink } from './connection.ts';
 import { type PendingCall, pendingCalls, whyStuck } from './pending.ts';
 
 /** Where its worker was killed, a query waits 4 s for that worker before another gets it, and then for a replay. */
 const QUERY_TIMEOUT_MS = 8_000;
+/** The same where the server knows of a worker, which may just have much to do. */
+const BUSY_TIMEOUT_MS = 20_000;
 /**
  * How often a run is asked that has not begun: a server lets a second pass between the begins of two runs, so that one
  * that continues a short one may have to wait.
@@ -108,16 +110,23 @@ export async function ask<Result, Args extends [unknown?, unknown?]>(
   { runId, signal }: QuestionOptions = {},
 ): Promise<Result> {
   const handle = link.client.workflow.getHandle(sessionId, runId);
-  const deadline = Date.now() + QUERY_TIMEOUT_MS;
+  const startedAt = Date.now();
+  const isWithin = (timeMs: number): boolean => Date.now() < startedAt + timeMs;
   for (;;) {
     try {
       return await link.call(() => handle.query<Result, Args>(query, ...args), { timeoutMs: QUERY_TIMEOUT_MS, signal });
     } catch (error) {
       signal?.throwIfAborted();
-      if (!hasNotBegun(error) || Date.now() >= deadline) throw await whyUnanswered(link, sessionId, error);
+      if (isTimeout(error) && isWithin(BUSY_TIMEOUT_MS) && (await isBusy(link, sessionId))) continue;
+      if (!hasNotBegun(error) || !isWithin(QUERY_TIMEOUT_MS)) throw await whyUnanswered(link, sessionId, error);
     }
     await sleep(NOT_BEGUN_PAUSE_MS, undefined, { ...(signal ? { signal } : {}) });
   }
+}
+
+/** Whether there is a worker, and it does not fail at this session. */
+async function isBusy(link: ServerLink, sessionId: string): Promise<boolean> {
+  return (await link.health()) === 'ok' && (await whyStuck(link, sessionId)) === undefined;
 }
 
 async function whyUnanswered(link: ServerLink, sessionId: string, error: unknown): Promise<Error> {
