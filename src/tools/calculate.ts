@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import type { all, create } from 'mathjs';
 import { z } from 'zod';
 import type { Tool } from '../contracts/tool.ts';
-import { runInThread } from './thread.ts';
+import { runSeparately } from './separate-process.ts';
 import { refusal, shown } from './workspace.ts';
 
 const MAX_RESULT_LENGTH = 10_000;
@@ -45,7 +45,7 @@ const CalculateInput = z.strictObject({
     ),
 });
 
-/** The value of an expression as text. It runs in a thread, since an expression may take any time and memory. */
+/** The value of an expression as text. It runs in a process of its own, since an expression may take any time and memory. */
 export const calculate: Tool<typeof CalculateInput> = {
   name: 'calculate',
   description:
@@ -56,7 +56,7 @@ export const calculate: Tool<typeof CalculateInput> = {
   input: CalculateInput,
   async run({ expression }, { signal }) {
     const scope = { tool: 'calculate' };
-    const outcome = await runInThread(
+    const outcome = await runSeparately(
       evaluate,
       { expression, disabled: DISABLED, library: libraryPath() },
       {
@@ -92,7 +92,7 @@ interface EvaluateInput {
   readonly library: string;
 }
 
-/** Runs in the thread: uses nothing of this module but types. */
+/** Runs in that process: uses nothing of this module but types. */
 function evaluate({ expression, disabled, library }: EvaluateInput, require: NodeJS.Require): string {
   // `require` is untyped; the file is a build of this very package.
   const mathjs = require(library) as { create: typeof create; all: NonNullable<typeof all> };

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { CopilotError } from '../contracts/errors.ts';
 import type { Tool } from '../contracts/tool.ts';
 import { decodeText, listed } from './text.ts';
-import { runInThread } from './thread.ts';
+import { runSeparately } from './separate-process.ts';
 import type { Scope } from './workspace.ts';
 import { readInside, refusal, resolveInside, shown, walk } from './workspace.ts';
 
@@ -57,7 +57,7 @@ export const searchFiles: Tool<typeof SearchFilesInput> = {
       signal.throwIfAborted();
       // One more than asked for, to know whether there are more.
       const search = { pattern, regex, files: batch, limit: limit + 1 - lines.length, maxLineLength: MAX_LINE_LENGTH };
-      lines.push(...(regex ? await matchInThread(scope, search, deadline, signal) : matchLines(search)));
+      lines.push(...(regex ? await matchSeparately(scope, search, deadline, signal) : matchLines(search)));
       if (lines.length > limit) break;
     }
     const notes = [
@@ -75,7 +75,7 @@ export const searchFiles: Tool<typeof SearchFilesInput> = {
   },
 };
 
-/** Readable text files in groups, so that neither memory nor the number of threads grows with the workspace. */
+/** Readable text files in groups, so that neither memory nor the number of processes grows with the workspace. */
 async function* batches(
   scope: Scope,
   path: string,
@@ -144,7 +144,7 @@ interface Search {
   readonly maxLineLength: number;
 }
 
-/** Also runs in a thread: uses nothing of this module but types. */
+/** Also runs in a process of its own: uses nothing of this module but types. */
 function matchLines({ pattern, regex, files, limit, maxLineLength }: Search): string[] {
   const expression = regex ? new RegExp(pattern) : undefined;
   const found: string[] = [];
@@ -162,14 +162,14 @@ function matchLines({ pattern, regex, files, limit, maxLineLength }: Search): st
   return found;
 }
 
-async function matchInThread(
+async function matchSeparately(
   scope: Scope,
   search: Search,
   deadline: { remainingMs: number },
   signal: AbortSignal,
 ): Promise<string[]> {
   const startedMs = performance.now();
-  const outcome = await runInThread(matchLines, search, {
+  const outcome = await runSeparately(matchLines, search, {
     timeoutMs: deadline.remainingMs,
     memoryMiB: REGEX_MEMORY_MIB,
     signal,

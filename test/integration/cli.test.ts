@@ -129,7 +129,7 @@ describe('copilot', function () {
   });
 
   it('streams the text to stderr while it comes when the answer goes into a file or pipe', async () => {
-    playTeam(world.model, { answer: 'one two three four five six ', wordDelayMs: 200 });
+    playTeam(world.model, { answer: 'one two three four five six ', wordDelayMs: 400 });
     const running = startCli(['start', 'talk', '--mode', 'one-shot', '--wait'], env);
     running.process.stdin.end();
     await until('the first word', async () => running.stderr().includes('one '));
@@ -218,7 +218,7 @@ describe('copilot', function () {
   });
 
   it('continue --wait shows the turn that was suspended to its end', async () => {
-    playTeam(world.model, { files: ['one.txt', 'two.txt'], delayMs: 400, answer: 'both' });
+    playTeam(world.model, { files: ['one.txt', 'two.txt'], delayMs: 800, answer: 'both' });
     const session = await world.copilot.create({ message: 'write two files' });
     for await (const event of session.follow({ from: 0 })) if (event.type === 'step-ended') break;
     await session.suspend();
@@ -302,7 +302,7 @@ describe('copilot', function () {
     const { code, stdout } = await runCli(['list', '--json'], { ...env, TEMPORAL_ADDRESS: '127.0.0.1:1' });
     assert.equal(code, 5);
     assert.match(stdout, /"ServerUnreachable"/);
-    assert.ok(Date.now() - startedAt < 15_000);
+    assert.ok(Date.now() - startedAt < 60_000);
   });
 
   it('a wrong configuration is exit code 2 and names the variable', async () => {

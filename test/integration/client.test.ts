@@ -359,7 +359,7 @@ describe('client without workers or server', function () {
       'NoWorker',
       /No worker answers on task queue "deserted". Start one with `copilot worker`/,
     );
-    assert.ok(Date.now() - startedAt < 15_000);
+    assert.ok(Date.now() - startedAt < 60_000);
     await until('the question is closed', async () => {
       const { count } = await world.temporal.workflow.count(
         "WorkflowType = 'copilotResolveTeam' AND ExecutionStatus = 'Running'",
@@ -383,7 +383,7 @@ describe('client without workers or server', function () {
       'ServerUnreachable',
       /No Temporal server answers at 127\.0\.0\.1:1.*copilot dev/,
     );
-    assert.ok(Date.now() - startedAt < 6_000);
+    assert.ok(Date.now() - startedAt < 30_000);
 
     const session = world.copilot.session('any');
     await world.server.kill();

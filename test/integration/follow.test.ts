@@ -24,18 +24,21 @@ describe('follow', function () {
     const answer = Array.from({ length: 40 }, (_, n) => `word${n} `).join('');
     playTeam(world.model, { answer, wordDelayMs: 50 });
     const session = await client.create({ mode: 'one-shot', message: 'tell me' });
-    const times: number[] = [];
+    let isWritten = false;
+    let early = 0;
     const events = await collect(
       session,
       (event) => {
-        if (event.type === 'token') times.push(Date.now());
+        if (event.type === 'token' && !isWritten) {
+          early += 1;
+          void world.model.requests.at(-1)?.ended.then(() => (isWritten = true));
+        }
         return isTurnEnd(event);
       },
       0,
     );
     assert.equal(screen(events), answer);
-    assert.ok(times.length >= 10, `${times.length} pieces`);
-    assert.ok((times.at(-1) ?? 0) - (times[0] ?? 0) > 1_000, 'the text came all at once');
+    assert.ok(early >= 3, `${early} pieces of a reply that takes 2 s came before it was written`);
     assert.ok(!events.some(({ type }) => type === 'reset'));
     assert.deepEqual(
       seqs(events),
@@ -52,7 +55,7 @@ describe('follow', function () {
 
   it('[R05] gives each text once after the worker died in the middle of it', async () => {
     const answer = Array.from({ length: 30 }, (_, n) => `word${n} `).join('');
-    playTeam(world.model, { answer, wordDelayMs: 60 });
+    playTeam(world.model, { answer, wordDelayMs: 200 });
     const session = await client.create({ mode: 'one-shot', message: 'tell me' });
     let isKilled = false;
     const events: FollowEvent[] = [];
@@ -61,6 +64,7 @@ describe('follow', function () {
       if (event.type === 'token' && !isKilled) {
         isKilled = true;
         await world.workers[0]?.kill();
+        playTeam(world.model, { answer, wordDelayMs: 20 });
         await world.startWorker();
       }
       if (isTurnEnd(event)) break;
@@ -123,19 +127,22 @@ describe('follow', function () {
       config: isolatedConfig(world.server.homeDir),
       address: proxy.address,
     });
-    playTeam(world.model, { answer: 'word '.repeat(20), wordDelayMs: 50 });
+    playTeam(world.model, { answer: 'word '.repeat(20), wordDelayMs: 100 });
     const session = await client.create({ mode: 'one-shot' });
     const watched = collect(watcher.session(session.id), isTurnEnd);
     const polling = () => proxy.calls.filter((call) => call === 'GetWorkflowExecutionHistory').length;
     await until('the follower waits', async () => polling() >= 2);
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    const before = proxy.calls.length;
+    let before: number;
+    do {
+      before = proxy.calls.length;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    } while (proxy.calls.length > before);
     await new Promise((resolve) => setTimeout(resolve, 3_000));
     assert.deepEqual(proxy.calls.slice(before), []);
 
     await session.send('tell me');
     assert.equal(screen(await watched), 'word '.repeat(20));
-    assert.ok(proxy.calls.slice(before).filter((call) => call === 'DescribeWorkflowExecution').length >= 5);
+    assert.ok(proxy.calls.slice(before).filter((call) => call === 'DescribeWorkflowExecution').length >= 2);
     await watcher.close();
     await proxy.close();
   });

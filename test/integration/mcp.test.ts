@@ -130,7 +130,7 @@ describe('MCP servers', function () {
 
   it('are told of an interrupt, and answer the next call', async () => {
     const session = await world.copilot.create({ team: 'connected', mode: 'one-shot' });
-    const outcome = session.send('use everything.trigger-long-running-operation with {"duration": 100, "steps": 1}');
+    const outcome = session.send('use everything.trigger-long-running-operation with {"duration": 300, "steps": 1}');
     await until('a running tool', async () => {
       const { raw } = await world.temporal.workflow.getHandle(session.id).describe();
       return raw.pendingActivities?.some(({ activityType }) => activityType?.name === 'runTool');
@@ -138,7 +138,7 @@ describe('MCP servers', function () {
     const startedAt = Date.now();
     await session.interrupt();
     assert.equal((await outcome).status, 'interrupted');
-    assert.ok(Date.now() - startedAt < 10_000);
+    assert.ok(Date.now() - startedAt < 60_000, 'by itself it takes five minutes');
     assert.match((await session.send('use everything.echo with {"message": "again"}')).reply, /Echo: again/);
     assert.deepEqual(openings(world.workers[0])['everything'], 1);
   });

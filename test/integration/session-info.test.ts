@@ -12,8 +12,9 @@ import { startWorld, type World } from '../helpers/world.ts';
 const WORDS = 'word '.repeat(200);
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const CONFIG = { allowCode: true, historyLimit: 150, agents: { writer: { temperature: 0.5 } } };
-/** Long enough for a turn. */
-const EXECUTION_TIMEOUT_MS = 4_000;
+/** Long enough for a turn on a busy machine. */
+const EXECUTION_TIMEOUT_MS = 6_000;
+const IDLE_TIMEOUT_MS = 4_000;
 /** At most so many turns until both workers have had some. */
 const MAX_TURNS = 40;
 
@@ -114,7 +115,7 @@ describe('info', function () {
     const active = await begun('active');
     assert.deepEqual(await differing(active, 'active'), { ...quiet, status: 'active' });
     const failed = await beginFailing('failed', active);
-    const expired = await begun('expired', { idleTimeoutMs: 1_000 });
+    const expired = await begun('expired', { idleTimeoutMs: IDLE_TIMEOUT_MS });
     const completed = await begun('completed');
     await completed.complete();
 
@@ -137,7 +138,7 @@ describe('info', function () {
     const env = programEnvironment(world.server);
     await world.workers[0]?.kill();
     assert.deepEqual(await differing(completed, 'completed'), { ...quiet, status: 'completed' });
-    const config = { ...CONFIG, idleTimeoutMs: 1_000 };
+    const config = { ...CONFIG, idleTimeoutMs: IDLE_TIMEOUT_MS };
     assert.deepEqual(await differing(expired, 'expired'), { ...quiet, config, status: 'expired' });
     const shown = await runCli(['show', completed.id, '--json'], env);
     const { recentTurns, webUrl, ...info } = JSON.parse(shown.stdout) as Record<string, unknown>;

@@ -14,6 +14,8 @@ import { startWorld, type World } from '../helpers/world.ts';
 
 const STATUSES = ['active', 'suspended', 'completed', 'expired'] as const satisfies readonly SessionStatus[];
 const IDLE_TIMEOUT_MS = 1_000;
+/** Of the one that is suspended in time. */
+const LONG_IDLE_TIMEOUT_MS = 4_000;
 const NOBODY = 'ses_nobody';
 const SAVED = { conversation: [{ role: 'user', text: 'hello' }], context: { a: 3 }, phase: 'planning', step: 2 };
 /** Each takes about a second of a core. */
@@ -31,7 +33,7 @@ type Ask = (session: SessionHandle) => Promise<StatusReport>;
 const isClosed = (status: SessionStatus): boolean => status === 'completed' || status === 'expired';
 
 describe('session states', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   let world: World;
   let env: Record<string, string>;
 
@@ -235,7 +237,7 @@ describe('session states', function () {
 
     it('[S03] of states holds; what is not in it changes nothing and says so; an unknown session is SessionNotFound everywhere', async () => {
       // Longer suspended than it may be idle.
-      const suspended = await sessionThatIs('suspended', IDLE_TIMEOUT_MS);
+      const suspended = await sessionThatIs('suspended', LONG_IDLE_TIMEOUT_MS);
       for (const status of STATUSES) {
         await changesNothing(status);
         await changes(status);
@@ -244,7 +246,7 @@ describe('session states', function () {
       await nobodyIsFoundNowhere();
       const { status, updatedAt } = await suspended.info();
       assert.equal(status, 'suspended');
-      assert.ok(Date.now() - Date.parse(updatedAt) > 2 * IDLE_TIMEOUT_MS);
+      assert.ok(Date.now() - Date.parse(updatedAt) > 2 * LONG_IDLE_TIMEOUT_MS);
     });
 
     it('[S03] only time expires a session: an update that asks for it changes nothing and says so', async () => {

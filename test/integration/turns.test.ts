@@ -1,11 +1,12 @@
 /** What a turn does and what it costs. Real server, real worker process, a model that the test scripts. */
 import assert from 'node:assert/strict';
+import { collect } from '../helpers/client.ts';
 import { bytesOf, fullHistory, type HistoryEvent, until } from '../helpers/history.ts';
 import { callsOf, playTeam } from '../helpers/team-script.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 describe('turns', function () {
-  this.timeout(180_000);
+  this.timeout(400_000);
   let world: World;
 
   before(async () => {
@@ -89,7 +90,8 @@ describe('turns', function () {
     const session = await world.copilot.create({ mode: 'one-shot' });
     const outcome = session.send('talk');
     await until('tokens', async () => world.model.requests.at(-1)?.body.stream === true);
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    let seen = '';
+    await collect(session, (event) => event.type === 'token' && /^(word ){5,}/.test((seen += event.text)), 0);
     assert.deepEqual(await session.interrupt(), { changed: true, status: 'active' });
     const turn = await outcome;
     assert.equal(turn.status, 'interrupted');

@@ -13,7 +13,7 @@ import { temporaryFolder } from '../helpers/server.ts';
 import { CORPUS, isFull, seed } from '../helpers/spoiled-payloads.ts';
 import { recordingLog } from './agents/team-folder.ts';
 
-const SOON_MS = 10_000;
+const SOON_MS = 30_000;
 const SERVER_ERROR = 500;
 
 interface Target {
@@ -165,7 +165,7 @@ const RAW: readonly (string | Uint8Array)[] = [
 
 for (const [name, start] of Object.entries(TARGETS)) {
   describe(`[R06] ${name}, over HTTP (seed ${seed})`, function () {
-    this.timeout(isFull ? 600_000 : 60_000);
+    this.timeout(isFull ? 600_000 : 180_000);
     let target: Target;
 
     before(async () => void (target = await start()));

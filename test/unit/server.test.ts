@@ -13,6 +13,7 @@ import { CopilotError, type ErrorType } from '../../src/contracts/errors.ts';
 import { ensureServer } from '../../src/server.ts';
 import { cachedServerFile, findServerProgram, whyBroken } from '../../src/server/binary.ts';
 import { withLock } from '../../src/server/lock.ts';
+import { until } from '../helpers/history.ts';
 import { isolatedConfig, temporaryFolder } from '../helpers/server.ts';
 
 /** Nothing listens on port 9 (discard), so that a download fails at once, with or without a network. */
@@ -235,6 +236,7 @@ describe('the lock between processes', () => {
       async () => void (taken = true),
       (pid) => waitedFor.push(pid),
     );
+    await until('the waiting', async () => waitedFor.length > 0);
     await sleep(400);
     assert.equal(taken, false);
     assert.deepEqual(waitedFor, [1]);

@@ -1,6 +1,6 @@
 /** What a fetched page says, as text. */
 import { createRequire } from 'node:module';
-import { runInThread } from '../thread.ts';
+import { runSeparately } from '../separate-process.ts';
 import type { Scope } from '../workspace.ts';
 import { refusal, shown } from '../workspace.ts';
 import type { Fetched } from './get.ts';
@@ -46,7 +46,7 @@ export async function readable(
     throw refusal(scope, `the content of ${shown(url.href)} is binary, and only text is fetched. Use another URL.`);
   }
   if (!isHtml) return { text: source };
-  const outcome = await runInThread(
+  const outcome = await runSeparately(
     textOfHtml,
     { html: source, base: url.href, maxDepth: MAX_DEPTH, library: libraryPath() },
     { timeoutMs: TIME_LIMIT_MS, memoryMiB: MEMORY_LIMIT_MIB, signal },
@@ -99,7 +99,7 @@ interface HtmlInput {
   readonly library: string;
 }
 
-/** Runs in the thread: uses nothing of this module but types. */
+/** Runs in that process: uses nothing of this module but types. */
 function textOfHtml({ html, base, maxDepth, library }: HtmlInput, require: NodeJS.Require): Readable {
   // `require` is untyped; the package has no types of its own. https://www.npmjs.com/package/html-to-text
   const { convert } = require(library) as { convert: (html: string, options: object) => string };

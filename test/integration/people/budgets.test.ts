@@ -129,14 +129,16 @@ describe('[H06] budgets', function () {
   it('wall time, of which waiting for people and being suspended are no part', async () => {
     const WAITED_MS = 3_000;
     play(400);
+    const startedAt = Date.now();
     const [session, turn] = await start({ wallTimeMs: 1_000 });
     const request = await nextRequest(session);
     const [used] = figures(request, 'milliseconds');
-    assert.ok(used >= 1_000 && used < 2_500, request.question);
+    const passedMs = Date.now() - startedAt;
+    assert.ok(used >= 1_000 && used <= passedMs, `${request.question} after ${passedMs} ms`);
     const done = turn.usage.modelCalls;
-    assert.ok(done >= 2 && done <= 3, `${done} calls of 400 ms in a second`);
+    assert.ok(done >= 1 && done <= 3, `${done} calls of 400 ms in a second`);
     await sleep(WAITED_MS);
-    await session.decide(request.id, 'raise', { limit: 2_000 });
+    await session.decide(request.id, 'raise', { limit: used + 1_000 });
     await session.suspend();
     await sleep(WAITED_MS);
     await session.continue();
@@ -144,7 +146,8 @@ describe('[H06] budgets', function () {
     assert.equal(again.status, 'awaiting-approval');
     const second = await nextRequest(session);
     const [usedNow] = figures(second, 'milliseconds');
-    assert.ok(usedNow >= 2_000 && usedNow < 2_000 + WAITED_MS, second.question);
+    const atMostMs = Date.now() - startedAt - 2 * WAITED_MS;
+    assert.ok(usedNow >= used + 1_000 && usedNow <= atMostMs, `${second.question}, and ${atMostMs} ms at most`);
     await session.decide(second.id, 'raise', { limit: 60_000 });
     assert.equal((await session.awaitTurn(turn.id)).status, 'completed');
   });

@@ -23,7 +23,13 @@ describe('editing a plan', function () {
 
   /** A plan of four steps, suspended in the middle of its second. */
   async function suspendedInSecond(): Promise<[SessionHandle, TurnView]> {
-    playTeam(world.model, { files: FILES, delayMs: 400 });
+    playTeam(world.model, {
+      files: FILES,
+      instead: ({ task, lastRole }) =>
+        task === 'write b.txt' && lastRole === 'user'
+          ? { ...calling(['write_file', { path: 'b.txt', content: 'I am b.txt\n' }]), delayMs: 2_000 }
+          : undefined,
+    });
     const session = await world.copilot.create({ mode: 'planning-control' });
     const turn = await session.send('write four files', { wait: false });
     await until('the second step runs', async () => (await statuses(session))[1] === 'in-progress');

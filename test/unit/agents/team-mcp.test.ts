@@ -8,7 +8,7 @@ import { processesWith, stdioServer } from '../../helpers/mcp.ts';
 import { FILES, idleModel, recordingLog, removeFolders, smallTeam, TEAM } from './team-folder.ts';
 
 describe('agents: an open team with MCP servers', function () {
-  this.timeout(30_000);
+  this.timeout(90_000);
   let folder: string;
 
   before(async () => {

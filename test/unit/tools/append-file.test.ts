@@ -87,7 +87,7 @@ describe('append_file', () => {
     try {
       const scope = { tool: 'append_file', workspace: world.workspace };
       const endMs = Date.now() + 1_500;
-      while (Date.now() < endMs) {
+      while (Date.now() < endMs || seen.added <= 10 || seen.refused <= 10) {
         try {
           await appendInside(scope, 'target/key.txt', 'x', 1_000_000);
           seen.added++;

@@ -11,6 +11,7 @@ import { CopilotError } from '../../../src/contracts/errors.ts';
 import { findIsolation } from '../../../src/tools/code/isolation.ts';
 import { SEARCH_PATH } from '../../../src/tools/code/workspace-run.ts';
 import { contentOf } from '../../../src/tools/workspace.ts';
+import { cpuTimer } from '../../helpers/cpu-time.ts';
 import type { ToolWorld } from './tool-world.ts';
 import { createToolWorld } from './tool-world.ts';
 
@@ -37,7 +38,7 @@ function allCalls(path: string): [tool: string, input: object][] {
 }
 
 describe('containment', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let world: ToolWorld;
   let secrets: string;
   beforeEach(async () => {
@@ -166,7 +167,7 @@ print('LEAK' if 'sk-very-' 'secret' in str(os.environ) else 'clean')`;
       for (const { text } of await Promise.all(runs)) {
         assert.match(text, /^Stopped: not finished after 1 s, the time limit\./);
       }
-      assert.ok(Date.now() - startedMs < 15_000);
+      assert.ok(Date.now() - startedMs < 60_000, 'by themselves they would never end');
     });
 
     const greedy: [what: string, tool: string, input: object][] = [
@@ -190,7 +191,7 @@ print('LEAK' if 'sk-very-' 'secret' in str(os.environ) else 'clean')`;
         printed,
         new RegExp(`^Exit code 0\\.[^]*\\[${11_000_000 - 102_400} more bytes of output were dropped;`),
       );
-      const { text } = await world.call('shell', { command: 'head -c 1000000000 /dev/zero' });
+      const { text } = await world.call('shell', { command: 'head -c 1000000000 /dev/zero', timeout_seconds: 240 });
       assert.match(
         text,
         new RegExp(`^Exit code 0\\.[^]*\\[${1_000_000_000 - 81_920} more bytes of output were dropped;`),
@@ -229,7 +230,7 @@ print('LEAK' if 'sk-very-' 'secret' in str(os.environ) else 'clean')`;
       assert.match((await world.call('list_files', {})).text, /^pipe \(special, not readable\)$/m);
       assert.equal((await world.call('search_files', { pattern: 'Oslo' })).text, 'table.csv:2: Oslo,1');
       assert.match((await world.call('shell', { command: 'echo still here' })).text, /\nstill here$/);
-      assert.ok(Date.now() - startedMs < 10_000);
+      assert.ok(Date.now() - startedMs < 60_000, 'nobody comes to the other end, ever');
       await Promise.all(ends.map((end) => end.close()));
       server.close();
     });
@@ -253,7 +254,7 @@ print('LEAK' if 'sk-very-' 'secret' in str(os.environ) else 'clean')`;
       const file = join(world.workspace, 'huge.csv');
       await writeFile(file, TABLE);
       await truncate(file, 8 * 1024 ** 3);
-      const [before, startedMs] = [process.memoryUsage().rss, Date.now()];
+      const [before, computedMs] = [process.memoryUsage().rss, cpuTimer()];
       for (const [tool, input] of fileCalls('huge.csv')) {
         if (tool === 'write_file') continue;
         assert.match(
@@ -268,7 +269,7 @@ print('LEAK' if 'sk-very-' 'secret' in str(os.environ) else 'clean')`;
       );
       assert.match((await world.call('list_files', {})).text, /^huge\.csv \(8589934592 bytes\)$/m);
       assert.match((await world.call('shell', { command: 'wc -l < table.csv' })).text, /\n2$/);
-      assert.ok(process.memoryUsage().rss - before < 100_000_000 && Date.now() - startedMs < 10_000);
+      assert.ok(process.memoryUsage().rss - before < 100_000_000 && computedMs() < 20_000);
       await world.call('write_file', { path: 'huge.csv', content: 'small' });
       assert.equal(await readFile(file, 'utf8'), 'small');
     });
@@ -287,7 +288,7 @@ print('LEAK' if 'sk-very-' 'secret' in str(os.environ) else 'clean')`;
     it('a folder of 100,000 files and one of 20,100 folders hold up neither listing, search nor shell', async () => {
       const make = 'mkdir files folders; (cd files; seq 100000 | xargs touch); (cd folders; seq 20100 | xargs mkdir)';
       execFileSync('sh', ['-c', make], { cwd: world.workspace });
-      const startedMs = Date.now();
+      const computedMs = cpuTimer();
       const lines = (await world.call('list_files', { path: 'files' })).text.split('\n');
       assert.deepEqual([lines.length, lines[0], lines[1]], [1_001, 'files/1 (0 bytes)', 'files/10 (0 bytes)']);
       assert.equal(
@@ -295,7 +296,8 @@ print('LEAK' if 'sk-very-' 'secret' in str(os.environ) else 'clean')`;
         'No line contains "Oslo".\n[Not searched: all after the first 20000 entries.]',
       );
       assert.match((await world.call('shell', { command: 'echo still here' })).text, /\nstill here$/);
-      assert.ok(Date.now() - startedMs < 20_000, `${Date.now() - startedMs} ms`);
+      const tookMs = computedMs();
+      assert.ok(tookMs < 60_000, `${tookMs} ms`);
     });
   });
 
@@ -322,7 +324,7 @@ const fs = require('fs');
 const secrets = process.argv[1];
 fs.symlinkSync(secrets, 'link');
 console.log('swapping');
-const end = Date.now() + 50000;
+const end = Date.now() + 170000;
 // Renames without a pause hold up everybody who looks for a path, and hardly anything happens.
 const pause = () => { for (const until = performance.now() + 0.1; performance.now() < until;); };
 for (let round = 0; Date.now() < end; round++) {

@@ -241,17 +241,16 @@ describe('tools: MCP servers', function () {
 
   it('gives up a call in time or when it is stopped, and the server goes on with others', async () => {
     const slow = 'everything.trigger-long-running-operation';
-    const { call, openings } = await open({ everything: stdioServer('everything', { timeoutMs: 300 }) });
+    const { call, openings } = await open({ everything: stdioServer('everything', { timeoutMs: 2_000 }) });
     await assert.rejects(call(slow, { duration: 30, steps: 300 }), {
       type: 'ToolFailed',
-      message: `${slow}: it did not answer in 300 ms; whether it took effect is unknown`,
+      message: `${slow}: it did not answer in 2000 ms; whether it took effect is unknown`,
     });
     const stop = new AbortController();
     const stopped = call(slow, { duration: 30, steps: 1 }, stop.signal);
     setTimeout(() => stop.abort(new Error('interrupted')), 100);
-    const startedAt = performance.now();
+    // Otherwise it would end with its time.
     await assert.rejects(stopped, /^Error: interrupted$/);
-    assert.ok(performance.now() - startedAt < 290, 'the signal was heard before the time was up');
     await assert.rejects(call('everything.echo', { message: 'x' }, stop.signal), /interrupted/);
     assert.equal(await call('everything.echo', { message: 'still here' }), 'Echo: still here');
     assert.equal(openings().length, 1);
@@ -262,9 +261,11 @@ describe('tools: MCP servers', function () {
     const { servers, call, openings } = await open({ web: { url: first.url } });
     assert.equal(await call('web.echo', { message: 'hi' }), 'Echo: hi');
     assert.deepEqual(servers.pids, {});
+    const calls = () => first.log().match(/MCP POST request/g)?.length ?? 0;
+    const before = calls();
     const slow = call('web.trigger-long-running-operation', { duration: 30, steps: 1 });
     const lost = assert.rejects(slow, { type: 'ToolFailed', message: /went away during the call/ });
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await until('the call', async () => calls() > before);
     await first.kill();
     await lost;
     await assert.rejects(call('web.echo', { message: 'nobody there' }), {
@@ -300,7 +301,7 @@ describe('tools: MCP servers', function () {
       return true;
     });
     assert.deepEqual(seen, ['Bearer for-you']);
-    await until('closed sockets', async () => sockets.size === 0, 1_000);
+    await until('closed sockets', async () => sockets.size === 0);
     web.close();
   });
 
@@ -326,7 +327,7 @@ describe('tools: MCP servers', function () {
       child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
       await once(child, 'close');
       assert.match(said, /^\d+\n$/);
-      await until('the end of the server', async () => !isRunning(Number(said)), 5_000);
+      await until('the end of the server', async () => !isRunning(Number(said)));
       assert.deepEqual(processesWith(mark), []);
     });
   }

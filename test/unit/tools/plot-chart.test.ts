@@ -10,7 +10,7 @@ import { createToolWorld } from './tool-world.ts';
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
 describe('plot_chart', function () {
-  this.timeout(30_000);
+  this.timeout(90_000);
   let world: ToolWorld;
   beforeEach(async () => {
     world = await createToolWorld();

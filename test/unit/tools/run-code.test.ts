@@ -16,7 +16,7 @@ import { createToolWorld, eventually, problemOf } from './tool-world.ts';
 const PROGRAMS = ['sh', 'sleep', 'python3', 'setsid'];
 
 describe('run_code', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let world: ToolWorld;
   beforeEach(async () => {
     world = await createToolWorld();
@@ -141,10 +141,10 @@ open(os.path.join(os.environ['TMPDIR'], 'scratch'), 'w').write('x')`);
       const code = 'import os; os.execvp("sleep", ["sleep", "${nap}"])';
       await runCode.run({ language: 'python', code, timeout_seconds: 1 }, { workspace: ${JSON.stringify(world.workspace)}, idempotencyKey: 'k', signal: new AbortController().signal });`;
     const worker = spawn(process.execPath, ['--import=tsx', '--input-type=module', '-e', script], { stdio: 'inherit' });
-    await eventually(() => running(`sleep\0${nap}`).length > 0, 10_000, 'the code runs');
+    await eventually(() => running(`sleep\0${nap}`).length > 0, 60_000, 'the code runs');
     worker.kill('SIGKILL');
     await once(worker, 'exit');
-    await eventually(() => running(nap).length === 0, 9_000, 'the code has ended');
+    await eventually(() => running(nap).length === 0, 60_000, 'the code has ended');
   });
 
   // The isolation that this machine offers, then the weaker ones that other machines must do with.
@@ -167,14 +167,14 @@ import subprocess, time
 subprocess.Popen(['sleep', '${nap}'])
 subprocess.Popen(['setsid', 'sleep', '${nap}'])
 subprocess.Popen(['sh', '-c', 'setsid sleep ${nap} & exit 0'])
-time.sleep(0.3)
 print('started', flush=True)
+time.sleep(0.3)
 `;
 
       it('ends everything at the time limit, keeps the output so far, and says so', async () => {
         const nap = uniqueNap();
-        const { text } = await run(`${family(nap)}time.sleep(60)`, { timeout_seconds: 1 });
-        assert.match(text, /^Stopped: not finished after 1 s, the time limit\. .*\n--- stdout ---\nstarted$/);
+        const { text } = await run(`${family(nap)}time.sleep(60)`, { timeout_seconds: 2 });
+        assert.match(text, /^Stopped: not finished after 2 s, the time limit\. .*\n--- stdout ---\nstarted$/);
         assert.deepEqual(running(nap), []);
       });
 
@@ -182,7 +182,7 @@ print('started', flush=True)
         const nap = uniqueNap();
         const startedMs = Date.now();
         assert.match((await run(family(nap))).text, /^Exit code 0\..*\n--- stdout ---\nstarted$/);
-        assert.ok(Date.now() - startedMs < 5_000);
+        assert.ok(Date.now() - startedMs < 60_000, 'each nap is longer than ten minutes');
         assert.deepEqual(running(nap), []);
       });
 
@@ -191,7 +191,7 @@ print('started', flush=True)
         const interrupt = new AbortController();
         const result = run(`${family(nap)}time.sleep(60)`, {}, interrupt.signal);
         const rejected = assert.rejects(result, { message: 'interrupted' });
-        await eventually(() => running(`sleep\0${nap}`).length === 3, 5_000, 'three naps');
+        await eventually(() => running(`sleep\0${nap}`).length === 3, 30_000, 'three naps');
         interrupt.abort(new Error('interrupted'));
         await rejected;
         assert.deepEqual(running(nap), []);

@@ -15,7 +15,7 @@ export async function startSwapper({ folder, workspace }: ToolWorld): Promise<Sw
     const fs = require('fs');
     fs.symlinkSync(${JSON.stringify(join(folder, 'secrets'))}, 'link');
     console.log('swapping');
-    const end = Date.now() + 15000;
+    const end = Date.now() + 100000;
     while (Date.now() < end) {
       try {
         fs.renameSync('target', 'real'); fs.renameSync('link', 'target');
