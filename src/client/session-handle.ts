@@ -3,6 +3,7 @@ import type { ContextValues, SnapshotRef } from '../contracts/context.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import type { Json } from '../contracts/json.ts';
 import * as messages from '../contracts/messages.ts';
+import * as payloads from '../contracts/payloads.ts';
 import type { ChangeReport, PlanView } from '../contracts/messages.ts';
 import type { DecidedRequest, Decision } from '../contracts/request.ts';
 import { type Analytics, QueuedMessage } from '../contracts/session.ts';
@@ -38,7 +39,7 @@ export interface SendOptions {
 }
 
 /** A change of a plan; step numbers are those before it. */
-export type PlanEdit = messages.EditPlanPayload['edits'][number];
+export type PlanEdit = payloads.EditPlanPayload['edits'][number];
 
 export interface StatusReport {
   /** Whether this call changed anything. */
@@ -150,7 +151,7 @@ export class SessionHandle extends SessionReader {
   > {
     const message = text === undefined ? undefined : { messageId, text };
     const given = { ...(reason === undefined ? {} : { reason }), ...(message === undefined ? {} : { message }) };
-    const payload = checkInput(messages.InterruptPayload, given, '');
+    const payload = checkInput(payloads.InterruptPayload, given, '');
     const delivery = { signal, ...(message === undefined ? {} : { updateId: messageId }) };
     const interrupted = deliver(this.#link, this.id, messages.interrupt, payload, delivery);
     if (message === undefined) return await this.#unlessClosed(interrupted);
@@ -161,7 +162,7 @@ export class SessionHandle extends SessionReader {
 
   /** Takes back a message that waits. `changed` is false where none of this id does. */
   async unqueue(messageId: string, { signal }: { signal?: AbortSignal } = {}): Promise<StatusReport> {
-    const payload = checkInput(messages.UnqueuePayload, { messageId }, '');
+    const payload = checkInput(payloads.UnqueuePayload, { messageId }, '');
     return await this.#unlessClosed(deliver(this.#link, this.id, messages.unqueue, payload, { signal }));
   }
 
@@ -180,7 +181,7 @@ export class SessionHandle extends SessionReader {
       ...(text === undefined ? {} : { text }),
       ...(limit === undefined ? {} : { limit }),
     };
-    return await deliver(this.#link, this.id, messages.decide, checkInput(messages.DecidePayload, given, ''), {
+    return await deliver(this.#link, this.id, messages.decide, checkInput(payloads.DecidePayload, given, ''), {
       signal,
     });
   }
@@ -204,7 +205,7 @@ export class SessionHandle extends SessionReader {
   async editPlan(edits: readonly PlanEdit[], options: ChangeOptions = {}): Promise<PlanView> {
     const { expectedVersion, signal } = options;
     const given = { edits: [...edits], ...(expectedVersion === undefined ? {} : { expectedVersion }) };
-    return await deliver(this.#link, this.id, messages.editPlan, checkInput(messages.EditPlanPayload, given, ''), {
+    return await deliver(this.#link, this.id, messages.editPlan, checkInput(payloads.EditPlanPayload, given, ''), {
       signal,
     });
   }
@@ -221,7 +222,7 @@ export class SessionHandle extends SessionReader {
       ...(comment === undefined ? {} : { comment }),
       ...(by === undefined ? {} : { by }),
     };
-    return await deliver(this.#link, this.id, messages.rate, checkInput(messages.RatePayload, given, ''), { signal });
+    return await deliver(this.#link, this.id, messages.rate, checkInput(payloads.RatePayload, given, ''), { signal });
   }
 
   /** Ends the session, and waits until it has left its export in the archive. Reading it still works. */
@@ -312,13 +313,13 @@ export class SessionHandle extends SessionReader {
     return turns.find(({ id }) => id === answered?.turnId);
   }
 
-  async #edit(edit: messages.EditContextPayload['edit'], options: ChangeOptions): Promise<ChangeReport> {
+  async #edit(edit: payloads.EditContextPayload['edit'], options: ChangeOptions): Promise<ChangeReport> {
     const payload = changes.editPayload(edit, options);
     return await deliver(this.#link, this.id, messages.editContext, payload, { signal: options.signal });
   }
 
-  async #changeStatus(change: messages.ChangeStatusPayload, signal: AbortSignal | undefined): Promise<StatusReport> {
-    const payload = checkInput(messages.ChangeStatusPayload, change, '');
+  async #changeStatus(change: payloads.ChangeStatusPayload, signal: AbortSignal | undefined): Promise<StatusReport> {
+    const payload = checkInput(payloads.ChangeStatusPayload, change, '');
     return await this.#unlessClosed(deliver(this.#link, this.id, messages.changeStatus, payload, { signal }));
   }
 

@@ -2,7 +2,7 @@
 import { CancelledFailure, condition, workflowInfo } from '@temporalio/workflow';
 import { toFailure } from '../contracts/errors.ts';
 import { MAX_DECISIONS } from '../contracts/limits.ts';
-import type { DecidePayload } from '../contracts/messages.ts';
+import type { DecidePayload } from '../contracts/payloads.ts';
 import type { DecidedRequest, Decision, Expiry, OpenRequest, RequestKind, Verdict } from '../contracts/request.ts';
 import type { Turn } from '../contracts/session.ts';
 import type { ToolCategory } from '../contracts/team.ts';

@@ -3,6 +3,7 @@
  * built and started is named by `COPILOT_TEST_POSTGRES`.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -16,7 +17,11 @@ const run = promisify(execFile);
 
 const SETUP_TIMEOUT_MS = 60_000;
 /** The server keeps the ports of its members in 16 bits with a sign. */
-const USABLE = [...portNumbers(15_000, 32_767)];
+const HIGHEST_PORT = 32_767;
+const LOWEST_PORT = 15_000;
+/** Where the search begins: processes that search at the same time must not find the same. */
+const FIRST_PORT = randomInt(LOWEST_PORT + 1, HIGHEST_PORT);
+const USABLE = [...portNumbers(FIRST_PORT, HIGHEST_PORT), ...portNumbers(LOWEST_PORT, FIRST_PORT - 1)];
 const PORTS = [
   ...['FRONTEND', 'HISTORY', 'MATCHING', 'WORKER'].flatMap((name) => [`${name}_GRPC_PORT`, `${name}_MEMBERSHIP_PORT`]),
   'FRONTEND_HTTP_PORT',

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { packageDir } from '../../src/config.ts';
 import * as messages from '../../src/contracts/messages.ts';
+import * as payloads from '../../src/contracts/payloads.ts';
 import { Decision } from '../../src/contracts/request.ts';
 import { copilotMode } from '../../src/contracts/search-attributes.ts';
 import { BUILT_IN_MODES } from '../../src/contracts/team.ts';
@@ -36,8 +37,8 @@ const EVERYTHING: Readonly<Record<string, readonly string[]>> = {
   update: named('update'),
   mode: Object.keys(BUILT_IN_MODES),
   decision: Decision.options,
-  'change of a plan': messages.EditPlanPayload.shape.edits.element.options.map(({ shape }) => shape.op.value),
-  'change of the context': messages.EditContextPayload.shape.edit.options.map(({ shape }) => shape.op.value),
+  'change of a plan': payloads.EditPlanPayload.shape.edits.element.options.map(({ shape }) => shape.op.value),
+  'change of the context': payloads.EditContextPayload.shape.edit.options.map(({ shape }) => shape.op.value),
 };
 
 /** What is looked at of an event, in the form that the `temporal` CLI writes. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageDir } from '../../src/config.ts';
-import { buildBundle } from '../../src/workflow-bundle.ts';
+import { buildBundle, SHARED_CONTRACTS } from '../../src/workflow-bundle.ts';
 
 const quiet = { log: () => {}, trace: () => {}, debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
@@ -43,6 +43,20 @@ describe('contracts', () => {
       const names = /import \{([^}]+)\} from '@temporalio\/workflow'/.exec(source)?.[1]?.split(',') ?? [];
       const others = names.map((part) => part.trim()).filter((part) => part !== '' && !part.startsWith('define'));
       assert.deepEqual(others, [], name);
+    }
+  });
+
+  it('that sessions share use zod and each other alone, and keep nothing between calls', () => {
+    for (const name of SHARED_CONTRACTS) {
+      const source = readFileSync(join(packageDir, 'src/contracts', `${name}.ts`), 'utf8');
+      const imports = [...source.matchAll(/^import (?!type )[^;]* from '([^']+)';/gm)].map(([, path = '']) => path);
+      const own = SHARED_CONTRACTS.map((other) => `./${other}.ts`);
+      assert.deepEqual(
+        imports.filter((path) => path !== 'zod' && !own.includes(path)),
+        [],
+        name,
+      );
+      assert.doesNotMatch(source, /^(export )?let |^(export )?const [^(]*= new (Map|Set|WeakMap|Array)\b/m, name);
     }
   });
 });

@@ -1,6 +1,7 @@
 /** Settings of a session as a caller changes them, in the form that the session takes. */
 import { CopilotError } from '../../contracts/errors.ts';
-import { ConfigurePayload, team } from '../../contracts/messages.ts';
+import { team } from '../../contracts/messages.ts';
+import { ConfigurePayload } from '../../contracts/payloads.ts';
 import type { ServerLink } from '../connection.ts';
 import { resolveTeam } from '../create/teams.ts';
 import { checkInput } from '../input.ts';

@@ -10,7 +10,7 @@ import {
 } from '../../contracts/context.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { Json } from '../../contracts/json.ts';
-import { type EditContextPayload, RestoreContextPayload, SavePayload } from '../../contracts/messages.ts';
+import { type EditContextPayload, RestoreContextPayload, SavePayload } from '../../contracts/payloads.ts';
 import { checkInput } from '../input.ts';
 
 export interface ChangeOptions {

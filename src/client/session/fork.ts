@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { SessionExport } from '../../contracts/export.ts';
-import { exportSession, RestoreContextPayload } from '../../contracts/messages.ts';
+import { exportSession } from '../../contracts/messages.ts';
+import { RestoreContextPayload } from '../../contracts/payloads.ts';
 import { Label, SessionConfig, SessionId } from '../../contracts/session.ts';
 import { isSettled } from '../../contracts/turn.ts';
 import type { ServerLink } from '../connection.ts';

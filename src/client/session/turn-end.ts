@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CopilotError } from '../../contracts/errors.ts';
 import * as messages from '../../contracts/messages.ts';
+import * as payloads from '../../contracts/payloads.ts';
 import { isSettled, type TurnView } from '../../contracts/turn.ts';
 import type { ServerLink } from '../connection.ts';
 import { deliver, type DeliveryOptions } from '../delivery.ts';
@@ -18,7 +19,7 @@ export async function turnEnd(
   turnId: string,
   options: Pick<DeliveryOptions, 'signal' | 'retryForMs'>,
 ): Promise<TurnView> {
-  const payload = checkInput(messages.AwaitTurnPayload, { turnId }, '');
+  const payload = checkInput(payloads.AwaitTurnPayload, { turnId }, '');
   for (;;) {
     const view = await waitOnce(link, sessionId, payload, options);
     if (view && isSettled(view.status)) return view;
@@ -30,7 +31,7 @@ export async function turnEnd(
 async function waitOnce(
   link: ServerLink,
   sessionId: string,
-  payload: messages.AwaitTurnPayload,
+  payload: payloads.AwaitTurnPayload,
   options: DeliveryOptions,
 ): Promise<TurnView | undefined> {
   const { signal } = options;

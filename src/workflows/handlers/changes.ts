@@ -2,6 +2,7 @@
 import { setHandler, workflowInfo } from '@temporalio/workflow';
 import { toFailure } from '../../contracts/errors.ts';
 import * as messages from '../../contracts/messages.ts';
+import * as payloads from '../../contracts/payloads.ts';
 import type { ChangeReport } from '../../contracts/messages.ts';
 import { accept } from '../check.ts';
 import type { LiveSession } from '../live-session.ts';
@@ -23,7 +24,7 @@ export function acceptChanges(session: LiveSession): void {
     },
     {
       validator: (payload) => {
-        const { expectedVersion, context: values } = accept(messages.SavePayload, payload, 'save');
+        const { expectedVersion, context: values } = accept(payloads.SavePayload, payload, 'save');
         requireVersion(session, expectedVersion);
         requireIdle(session);
         // Tried on a working copy, so that what does not fit is refused before it is in history.
@@ -41,7 +42,7 @@ export function acceptChanges(session: LiveSession): void {
     },
     {
       validator: (payload) => {
-        const { expectedVersion, edit: wanted } = accept(messages.EditContextPayload, payload, 'context change');
+        const { expectedVersion, edit: wanted } = accept(payloads.EditContextPayload, payload, 'context change');
         requireVersion(session, expectedVersion);
         requireOpen(session);
         edit(session, wanted, context.branch());
@@ -58,7 +59,7 @@ export function acceptChanges(session: LiveSession): void {
     },
     {
       validator: (payload) => {
-        const { expectedVersion, snapshot } = accept(messages.RestoreContextPayload, payload, 'restore');
+        const { expectedVersion, snapshot } = accept(payloads.RestoreContextPayload, payload, 'restore');
         requireVersion(session, expectedVersion);
         requireOpen(session);
         context.branch().restore(snapshot, new Date().toISOString());
@@ -70,7 +71,7 @@ export function acceptChanges(session: LiveSession): void {
 /** @returns keys that kept another value than the one given */
 function edit(
   session: LiveSession,
-  wanted: messages.EditContextPayload['edit'],
+  wanted: payloads.EditContextPayload['edit'],
   context: LiveSession['context'],
 ): readonly string[] {
   const now = new Date().toISOString();

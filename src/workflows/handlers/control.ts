@@ -1,6 +1,7 @@
 /** Updates that stop what runs or waits, and that change the session's status. */
 import { setHandler } from '@temporalio/workflow';
 import * as messages from '../../contracts/messages.ts';
+import * as payloads from '../../contracts/payloads.ts';
 import type { StatusChange } from '../../contracts/messages.ts';
 import { accept } from '../check.ts';
 import type { LiveSession } from '../live-session.ts';
@@ -25,7 +26,7 @@ export function acceptControl(session: LiveSession): void {
     },
     {
       validator: (payload) => {
-        const { message } = accept(messages.InterruptPayload, payload, 'interrupt');
+        const { message } = accept(payloads.InterruptPayload, payload, 'interrupt');
         // A message that goes first needs a session that will run it, like any other.
         if (message) requireActive(session);
       },
@@ -36,7 +37,7 @@ export function acceptControl(session: LiveSession): void {
   setHandler(
     messages.unqueue,
     ({ messageId }): StatusChange => ({ changed: unqueue(session, messageId), status: session.state.status }),
-    { validator: (payload) => void accept(messages.UnqueuePayload, payload, 'unqueue') },
+    { validator: (payload) => void accept(payloads.UnqueuePayload, payload, 'unqueue') },
   );
 
   // An update, since the caller wants to know what holds now.
@@ -52,7 +53,7 @@ export function acceptControl(session: LiveSession): void {
       if (now && session.state.status === 'suspended') session.stopCalls();
       return { changed, status: session.state.status };
     },
-    { validator: (payload) => void accept(messages.ChangeStatusPayload, payload, 'changeStatus') },
+    { validator: (payload) => void accept(payloads.ChangeStatusPayload, payload, 'changeStatus') },
   );
 }
 

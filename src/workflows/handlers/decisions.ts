@@ -2,7 +2,9 @@
 import { setHandler } from '@temporalio/workflow';
 import { toFailure } from '../../contracts/errors.ts';
 import * as messages from '../../contracts/messages.ts';
-import type { ChangeReport, ConfigurePayload } from '../../contracts/messages.ts';
+import * as payloads from '../../contracts/payloads.ts';
+import type { ChangeReport } from '../../contracts/messages.ts';
+import type { ConfigurePayload } from '../../contracts/payloads.ts';
 import type { DecidedRequest } from '../../contracts/request.ts';
 import { type Analytics, SessionConfig } from '../../contracts/session.ts';
 import { BUILT_IN_MODES, budgetProblem, findMode } from '../../contracts/team.ts';
@@ -18,7 +20,7 @@ export function acceptDecisions(session: LiveSession): void {
   // An update, since whoever decides wants to know whether it was their decision that counts.
   setHandler(messages.decide, (payload): DecidedRequest => session.requests.decide(payload), {
     validator: (payload) => {
-      const wanted = accept(messages.DecidePayload, payload, 'decision');
+      const wanted = accept(payloads.DecidePayload, payload, 'decision');
       requireOpen(session);
       session.requests.find(wanted);
     },
@@ -33,7 +35,7 @@ export function acceptDecisions(session: LiveSession): void {
     },
     {
       validator: (payload) => {
-        const wanted = accept(messages.ConfigurePayload, payload, 'configuration');
+        const wanted = accept(payloads.ConfigurePayload, payload, 'configuration');
         requireVersion(session, wanted.expectedVersion);
         requireOpen(session);
         checkConfiguration(session, wanted);
@@ -50,7 +52,7 @@ export function acceptDecisions(session: LiveSession): void {
     },
     {
       validator: (payload) => {
-        const { expectedVersion, edits } = accept(messages.EditPlanPayload, payload, 'plan change');
+        const { expectedVersion, edits } = accept(payloads.EditPlanPayload, payload, 'plan change');
         requireVersion(session, expectedVersion);
         requireOpen(session);
         tryOut(session, edits);
@@ -70,7 +72,7 @@ export function acceptDecisions(session: LiveSession): void {
     },
     {
       validator: (payload) => {
-        const { turnId } = accept(messages.RatePayload, payload, 'rating');
+        const { turnId } = accept(payloads.RatePayload, payload, 'rating');
         requireOpen(session);
         if (turnId === undefined || session.findTurn(turnId)) return;
         throw toFailure('InvalidInput', { what: `turnId "${turnId}"`, problem: 'this session has no such turn' });

@@ -1,7 +1,7 @@
 /** Changes of a plan: of its steps that have not run, and going back to one that has. */
 import { workflowInfo } from '@temporalio/workflow';
 import { toFailure } from '../../contracts/errors.ts';
-import type { EditPlanPayload } from '../../contracts/messages.ts';
+import type { EditPlanPayload } from '../../contracts/payloads.ts';
 import type { Turn } from '../../contracts/session.ts';
 import type { Step } from '../../contracts/turn.ts';
 import type { LiveSession } from '../live-session.ts';

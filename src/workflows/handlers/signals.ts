@@ -1,6 +1,7 @@
 /** Signals: they work from the Web UI and from scripts that wait for nothing, and never fail. */
 import { setDefaultSignalHandler, setHandler, uuid4 } from '@temporalio/workflow';
 import * as messages from '../../contracts/messages.ts';
+import * as payloads from '../../contracts/payloads.ts';
 import { receive } from '../check.ts';
 import { unusableSignal } from '../unusable.ts';
 import type { LiveSession } from '../live-session.ts';
@@ -12,7 +13,7 @@ const MAX_NAME = 100;
 export function acceptSignals(session: LiveSession): void {
   // A signal, since it must work from the Web UI and from a script that waits for nothing.
   setHandler(messages.suspend, (payload) => {
-    const received = receive(messages.SuspendPayload, payload ?? undefined);
+    const received = receive(payloads.SuspendPayload, payload ?? undefined);
     if (received.problem !== undefined) return session.note(`Signal "suspend" was ignored: ${received.problem}.`);
     suspend(session, received.data?.reason);
     if (received.data?.now) session.stopCalls();
@@ -20,7 +21,7 @@ export function acceptSignals(session: LiveSession): void {
 
   // A signal, for the same reason; what it brings is a message like any other.
   setHandler(messages.continueSession, (payload) => {
-    const received = receive(messages.ContinuePayload, payload ?? undefined);
+    const received = receive(payloads.ContinuePayload, payload ?? undefined);
     if (received.problem !== undefined) return session.note(`Signal "continue" was ignored: ${received.problem}.`);
     if (session.isClosing) return session.note('Signal "continue" was ignored: the session is completed.');
     const text = received.data?.message;

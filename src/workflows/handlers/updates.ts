@@ -3,6 +3,7 @@ import { currentUpdateInfo, setHandler, uuid4, workflowInfo } from '@temporalio/
 import { toFailure } from '../../contracts/errors.ts';
 import { NO_USAGE } from '../../contracts/json.ts';
 import * as messages from '../../contracts/messages.ts';
+import * as payloads from '../../contracts/payloads.ts';
 import type { OpenRequest } from '../../contracts/request.ts';
 import type { Turn } from '../../contracts/session.ts';
 import type { TurnView } from '../../contracts/turn.ts';
@@ -36,7 +37,7 @@ export function acceptUpdates(session: LiveSession): void {
     },
     {
       validator: (payload) => {
-        const { turnId } = accept(messages.AwaitTurnPayload, payload, 'awaitTurn');
+        const { turnId } = accept(payloads.AwaitTurnPayload, payload, 'awaitTurn');
         const turn = session.findTurn(turnId);
         const number = Number(/^turn-(\d+)$/.exec(turnId)?.[1] ?? Number.NaN);
         if (!turn && !(number <= session.state.messageCount)) {
@@ -49,7 +50,7 @@ export function acceptUpdates(session: LiveSession): void {
 }
 
 function checkSend(session: LiveSession, payload: unknown): void {
-  const message = accept(messages.SendPayload, payload, 'message');
+  const message = accept(payloads.SendPayload, payload, 'message');
   // A message that came before is answered, whatever holds now.
   if (session.rememberedTurnId(idOf(message)) !== undefined) return;
   requireActive(session);
@@ -73,7 +74,7 @@ function openQuestion({ requests }: LiveSession): OpenRequest | undefined {
 }
 
 /** A new message: the answer to what the running turn asks, or a turn of its own. */
-function take(session: LiveSession, messageId: string, { text }: messages.SendPayload): Turn | undefined {
+function take(session: LiveSession, messageId: string, { text }: payloads.SendPayload): Turn | undefined {
   const question = openQuestion(session);
   if (!question) return session.enqueue({ messageId, text });
   session.rememberMessage(messageId, question.turnId);
@@ -82,7 +83,7 @@ function take(session: LiveSession, messageId: string, { text }: messages.SendPa
 }
 
 /** The id that the sender chose; without one, the update's own. */
-export function idOf({ messageId }: messages.SendPayload): string {
+export function idOf({ messageId }: payloads.SendPayload): string {
   return messageId ?? currentUpdateInfo()?.id ?? uuid4();
 }
 

@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { z } from 'zod';
 import type { SessionHandle } from '../../../src/index.ts';
 import * as messages from '../../../src/contracts/messages.ts';
+import * as payloads from '../../../src/contracts/payloads.ts';
 import { noTaskFailed } from '../../helpers/history.ts';
 import { type Outcome, payloadOf, Stranger } from '../../helpers/raw-messages.ts';
 import { CORPUS, isFull, seed, spoiled, spoiledFrom } from '../../helpers/spoiled-payloads.ts';
@@ -33,7 +34,7 @@ const BARE = ['move'];
 
 function schemaOf(name: string): z.ZodType {
   if (BARE.includes(name)) return z.unknown();
-  const schema = Object.entries(messages).find(([key]) => key.toLowerCase() === `${name}payload`.toLowerCase())?.[1];
+  const schema = Object.entries(payloads).find(([key]) => key.toLowerCase() === `${name}payload`.toLowerCase())?.[1];
   assert.ok(schema instanceof z.ZodType, `${name} has no schema ${name}Payload`);
   return schema;
 }
