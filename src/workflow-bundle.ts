@@ -57,8 +57,8 @@ const BUILT_INS = [
 ];
 /**
  * Contracts that all sessions of a worker have in common: schemas and functions, which hold nothing of a session. Made
- * anew for each one, they are half of what opening a session costs, in time and in memory. The SDK can share modules,
- * too, but freezes what they export, and a schema completes itself while it is used.
+ * anew for each one, they were half of what opening a session costs a worker, in time and in memory. The SDK can share
+ * modules, too, but freezes what they export, and a schema completes itself while it is used.
  */
 export const SHARED_CONTRACTS = [
   ...['context', 'export', 'json', 'limits', 'payloads', 'request', 'session', 'team', 'transcript', 'turn'],
