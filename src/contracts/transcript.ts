@@ -75,9 +75,6 @@ function detailOf(message: Message): unknown {
   return message.role === 'assistant' && message.toolCalls !== undefined ? message.toolCalls : null;
 }
 
-/** Looked up once: in the workflow sandbox each look at a global costs a quarter of a microsecond. */
-const { imul } = Math;
-
 /**
  * Chained 53-bit checksum (cyrb53, public domain, https://github.com/bryc/code). It finds a stale or
  * different copy, and guards against nothing else.
@@ -88,10 +85,10 @@ export function chain(check: number, message: Message): number {
   let h2 = 0x41c6ce57 ^ (check / 0x100000000);
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    h1 = imul(h1 ^ code, 2654435761);
-    h2 = imul(h2 ^ code, 1597334677);
+    h1 = Math.imul(h1 ^ code, 2654435761);
+    h2 = Math.imul(h2 ^ code, 1597334677);
   }
-  h1 = imul(h1 ^ (h1 >>> 16), 2246822507) ^ imul(h2 ^ (h2 >>> 13), 3266489909);
-  h2 = imul(h2 ^ (h2 >>> 16), 2246822507) ^ imul(h1 ^ (h1 >>> 13), 3266489909);
+  h1 = Math.imul(h1 ^ (h1 >>> 16), 2246822507) ^ Math.imul(h2 ^ (h2 >>> 13), 3266489909);
+  h2 = Math.imul(h2 ^ (h2 >>> 16), 2246822507) ^ Math.imul(h1 ^ (h1 >>> 13), 3266489909);
   return 4294967296 * (2097151 & h2) + (h1 >>> 0);
 }
