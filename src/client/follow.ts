@@ -141,10 +141,13 @@ class Follower {
   #track(event: ProgressEvent): TextEvent[] {
     switch (event.type) {
       case 'turn-started':
+      case 'tool-started':
         this.#retries.begin(event.turnId);
         return [];
       case 'model-started': {
         const { turnId, activityId, step } = event;
+        // The run may have begun in the middle of the turn.
+        this.#retries.begin(turnId);
         this.#early = this.#early.filter((early) => early !== activityId);
         return this.#text.begin({ turnId, activityId, ...(step === undefined ? {} : { step }) });
       }

@@ -87,6 +87,21 @@ describe('follow', function () {
     assert.equal(screen(two), answer);
   });
 
+  it('joins in a run that began in the middle of a turn', async () => {
+    const answer = Array.from({ length: 30 }, (_, n) => `word${n} `).join('');
+    const files = Array.from({ length: 8 }, (_, n) => `${n}.txt`);
+    playTeam(world.model, { files, answer, wordDelayMs: 60 });
+    const session = await client.create({ config: { historyLimit: 40 }, message: 'write them' });
+    let said = '';
+    for await (const event of session.follow({ from: 0 })) {
+      if (event.type === 'token' && (said += event.text).includes('word0')) break;
+    }
+    const events = await collect(session, isTurnEnd);
+    assert.ok((await session.info()).runs > 1);
+    assert.ok(!events.some(({ type }) => type === 'turn-started'));
+    assert.equal(screen(events), answer);
+  });
+
   it('goes from run to run without gap or repetition, and gives all runs from the start', async () => {
     const session = await client.create({ mode: 'one-shot', config: { historyLimit: 40 } });
     let ended = 0;
