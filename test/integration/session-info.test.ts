@@ -135,7 +135,7 @@ describe('info', function () {
     assert.deepEqual(await differing(failed, 'failed'), { ...quiet, status: 'failed' });
     await until('expired', async () => (await expired.describe()).isClosed);
 
-    const env = programEnvironment(world.server);
+    const env = programEnvironment(world.server, { COPILOT_UI_URL: world.server.uiUrl });
     await world.workers[0]?.kill();
     assert.deepEqual(await differing(completed, 'completed'), { ...quiet, status: 'completed' });
     const config = { ...CONFIG, idleTimeoutMs: IDLE_TIMEOUT_MS };
