@@ -53,7 +53,8 @@ export async function runSeparately<Input, Output>(
       // What sourceOf sends: an outcome of this very work.
       child.once('message', (outcome) => resolve(outcome as ProcessOutcome<Output>));
       child.once('error', reject);
-      child.once('exit', (code, by) => {
+      // Not `exit`, which may come before the last message.
+      child.once('close', (code, by) => {
         const stopped = by === null ? undefined : STOPPED_BY[by];
         if (stopped) resolve({ stopped });
         else reject(new Error(`The process ended without an answer (${by ?? `code ${code}`}).`));
@@ -79,6 +80,6 @@ function sourceOf(work: { toString(): string }): string {
       } catch (error) {
         outcome = { error: error instanceof Error ? error.message : String(error) };
       }
-      process.send(outcome, () => process.exit());
+      process.send(outcome, () => process.disconnect());
     });`;
 }
