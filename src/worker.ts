@@ -60,7 +60,7 @@ const STICKY_TIMEOUT = '4s';
 
 /** Bytes of heap for everything but sessions. */
 const HEAP_OF_WORKER = 512 * 1_024 * 1_024;
-/** Bytes of heap for a session: 0.5 to 1 MiB were measured after a planned turn, and what it carries may be 1.5 MiB of JSON. */
+/** Bytes of heap for a session: 0.5 to 1 MiB were measured after a planned turn; it may carry 1.5 MiB of JSON. */
 const HEAP_OF_SESSION = 4 * 1_024 * 1_024;
 const MIN_OPEN_SESSIONS = 10;
 

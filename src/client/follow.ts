@@ -197,7 +197,10 @@ class Follower {
       const heartbeat = await this.#decode(id, heartbeatDetails?.payloads);
       if (heartbeat) events.push(...this.#text.heartbeat(id, heartbeat, this.#early.includes(id)));
     }
-    events.push(...this.#retries.tell(await pendingCalls(this.#link, this.#sessionId, calls)));
+    this.#retries.keep(calls.map(({ activityId }) => activityId ?? ''));
+    // Only these: reading a failure may mean to decrypt it, or to fetch it, and calls that write are read all the time.
+    const news = calls.filter(({ activityId, attempt }) => this.#retries.isNews(activityId ?? '', attempt ?? 1));
+    events.push(...this.#retries.tell(await pendingCalls(this.#link, this.#sessionId, news)));
     return { events, isPending: calls.length > 0, isWriting: writing.some(({ state }) => state === STARTED) };
   }
 

@@ -12,7 +12,7 @@ export interface RetryEvent extends Omit<PendingCall, 'id' | 'state' | 'lastErro
 /** Keeps which attempts were told, of the calls that turns under way wait for. */
 export class Retries {
   readonly #turns = new Set<string>();
-  #told = new Map<string, number>();
+  readonly #told = new Map<string, number>();
 
   get hasTurn(): boolean {
     return this.#turns.size > 0;
@@ -26,20 +26,27 @@ export class Retries {
     this.#turns.delete(turnId);
   }
 
+  /** Whether there is something to tell of it. */
+  isNews(activityId: string, attempt: number): boolean {
+    return attempt > (this.#told.get(activityId) ?? 1);
+  }
+
   /** Whether a turn under way waits for it. Ids of calls begin with that of their turn. */
   has(activityId: string): boolean {
     return this.#turns.has(turnOf(activityId));
   }
 
-  /** @param calls all that are under way: a step that is done again has calls of the same ids */
   tell(calls: readonly PendingCall[]): RetryEvent[] {
-    const before = this.#told;
-    this.#told = new Map(calls.map(({ id, attempt }) => [id, attempt]));
-    return calls.flatMap(({ id: activityId, attempt, lastError: error, nextAttemptAt }) =>
-      error && attempt > (before.get(activityId) ?? 1)
-        ? [{ type: 'retry', turnId: turnOf(activityId), activityId, attempt, error, nextAttemptAt }]
-        : [],
-    );
+    return calls.flatMap(({ id: activityId, attempt, lastError: error, nextAttemptAt }) => {
+      if (!error) return [];
+      this.#told.set(activityId, attempt);
+      return [{ type: 'retry', turnId: turnOf(activityId), activityId, attempt, error, nextAttemptAt }];
+    });
+  }
+
+  /** Forgets all other calls: a step that is done again has calls of the same ids. */
+  keep(activityIds: readonly string[]): void {
+    for (const id of this.#told.keys()) if (!activityIds.includes(id)) this.#told.delete(id);
   }
 }
 
