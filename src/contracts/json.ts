@@ -15,7 +15,13 @@ export const Usage = z.object({
 });
 export type Usage = z.infer<typeof Usage>;
 
-export const NO_USAGE: Usage = { inputTokens: 0, outputTokens: 0, modelCalls: 0, toolCalls: 0 };
+/** The value, which nobody can change any more: constants of these modules belong to all sessions of a worker. */
+export function frozen<const T>(value: T): T {
+  if (typeof value === 'object' && value !== null) Object.values(value).forEach(frozen);
+  return Object.freeze(value);
+}
+
+export const NO_USAGE: Readonly<Usage> = frozen({ inputTokens: 0, outputTokens: 0, modelCalls: 0, toolCalls: 0 });
 
 export function addUsage(a: Usage, b: Partial<Usage>): Usage {
   return {

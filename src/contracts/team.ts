@@ -1,5 +1,6 @@
 /** A team: agents, their tools and hand-offs, the planning settings. Written as YAML, used as one definition. */
 import { z } from 'zod';
+import { frozen } from './json.ts';
 import { MAX_WAIT_MS } from './limits.ts';
 
 /** Names of agents, teams and modes: they appear in ids, paths and prompts. */
@@ -30,7 +31,7 @@ export const AgentFile = z.strictObject({
 });
 export type AgentFile = z.infer<typeof AgentFile>;
 
-export const TOOL_CATEGORIES = ['read', 'write', 'code', 'shell', 'network', 'conversation'] as const;
+export const TOOL_CATEGORIES = frozen(['read', 'write', 'code', 'shell', 'network', 'conversation']);
 /** What approval policies speak of. */
 export const ToolCategory = z.enum(TOOL_CATEGORIES);
 export type ToolCategory = z.infer<typeof ToolCategory>;
@@ -118,7 +119,7 @@ export const ModePreset = z.strictObject({
 export type ModePreset = z.infer<typeof ModePreset>;
 
 /** The modes that every team has. */
-export const BUILT_IN_MODES = {
+export const BUILT_IN_MODES = frozen({
   copilot: { description: 'The router answers directly, plans, or asks back', route: 'router' },
   'planning-control': { description: 'Every message becomes a plan', route: 'planned' },
   'one-shot': { description: 'Every message is answered directly', route: 'one-shot' },
@@ -127,7 +128,7 @@ export const BUILT_IN_MODES = {
     route: 'planned',
     approvals: { plan: true, beforeStep: true, afterStep: true },
   },
-} as const satisfies Record<string, ModePreset>;
+}) satisfies Record<string, ModePreset>;
 
 /** `agents/<team>/team.yaml`. */
 export const TeamFile = z.strictObject({

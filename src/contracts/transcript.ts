@@ -1,5 +1,6 @@
 /** Messages, and how a list of them is addressed without being passed along. */
 import { z } from 'zod';
+import { frozen } from './json.ts';
 
 /** A call that the model asks for. `arguments` is the JSON text as the model wrote it. */
 export const ToolCall = z.object({ id: z.string(), name: z.string(), arguments: z.string() });
@@ -59,7 +60,7 @@ export const TranscriptAddress = z.object({
 });
 export type TranscriptAddress = z.infer<typeof TranscriptAddress>;
 
-export const EMPTY_TRANSCRIPT: TranscriptAddress = { epoch: 0, length: 0, check: 0 };
+export const EMPTY_TRANSCRIPT: Readonly<TranscriptAddress> = frozen({ epoch: 0, length: 0, check: 0 });
 
 /** The address after `messages` are appended at `address`. Linear in the size of the new messages only. */
 export function advance(address: TranscriptAddress, messages: readonly Message[]): TranscriptAddress {

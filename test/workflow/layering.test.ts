@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { packageDir } from '../../src/config.ts';
 import { buildBundle, SHARED_CONTRACTS } from '../../src/workflow-bundle.ts';
 
@@ -59,7 +60,24 @@ describe('contracts', () => {
       assert.doesNotMatch(source, /^(export )?let |^(export )?const [^(]*= new (Map|Set|WeakMap|Array)\b/m, name);
     }
   });
+
+  it('that sessions share have no constant that a session could change for the others', async () => {
+    let constants = 0;
+    for (const name of SHARED_CONTRACTS) {
+      const contract = (await import(`../../src/contracts/${name}.ts`)) as Record<string, unknown>;
+      for (const [exported, value] of Object.entries(contract)) {
+        if (typeof value !== 'object' || value instanceof z.ZodType) continue;
+        constants += 1;
+        assert.ok(isFrozen(value), `${exported} in ${name}.ts`);
+      }
+    }
+    assert.ok(constants > 0);
+  });
 });
+
+function isFrozen(value: unknown): boolean {
+  return Object.isFrozen(value) && (typeof value !== 'object' || Object.values(value ?? {}).every(isFrozen));
+}
 
 function isAllowed(path: string): boolean {
   if (/^\.\/src\/(workflows|contracts)\//.test(path)) return true;
