@@ -12,6 +12,9 @@ import { noServer } from './ways-out.ts';
 /** The newest version of the Temporal CLI that builds through Go's module proxy: later ones have a `replace` line. */
 export const SERVER_VERSION = 'v1.5.1';
 
+/** Counts how the program is made, so that one made otherwise before is not taken from the cache. */
+const MAKING = 2;
+
 /** Generous, since a quarter of a gigabyte may have to come from a cold disk on a busy machine. */
 const VERIFY_TIMEOUT_MS = 60_000;
 
@@ -20,7 +23,7 @@ export type Environment = Readonly<Record<string, string>>;
 
 /** Where the downloaded or built server program is kept. */
 export function cachedServerFile(config: Config): string {
-  return join(config.cacheDir, 'temporal', SERVER_VERSION, 'temporal');
+  return join(config.cacheDir, 'temporal', `${SERVER_VERSION}-${MAKING}`, 'temporal');
 }
 
 /**

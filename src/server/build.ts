@@ -1,6 +1,15 @@
 /** Builds the server program from source, for machines that reach a Go module proxy and nothing else. */
 import { spawn } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+
+const PROGRAM = 'github.com/temporalio/cli/cmd/temporal';
+
+/**
+ * The SQLite driver of newer servers. With the CLI's own, 1.34.1, a request that is given up at the wrong moment makes
+ * SQLite answer "interrupted (9)" to everything after it (https://github.com/temporalio/temporal/pull/9198).
+ */
+const SQLITE = 'modernc.org/sqlite@v1.51.0';
 
 const SIGN_OF_LIFE_MS = 15_000;
 const TIMEOUT_MS = 30 * 60_000;
@@ -20,11 +29,28 @@ export async function buildServer(
   env: Readonly<Record<string, string>>,
   log: (line: string) => void,
 ): Promise<string> {
-  const source = `github.com/temporalio/cli/cmd/temporal@${version}`;
-  log(`Building the Temporal server: go install ${source}. This takes about 3 to 6 minutes, once.`);
-  const child = spawn(go, ['install', source], {
-    env: { ...env, GOBIN: folder },
-    cwd: folder,
+  log(`Building the Temporal server: ${PROGRAM}@${version} with ${SQLITE}. This takes about 3 to 6 minutes, once.`);
+  const source = join(folder, 'source');
+  await mkdir(source);
+  // A module of its own, since `go install` takes the versions that the program names and no other.
+  await writeFile(join(source, 'go.mod'), 'module temporal\n');
+  const file = join(folder, 'temporal');
+  const startedAt = Date.now();
+  const seconds = (): number => Math.round((Date.now() - startedAt) / 1_000);
+  const signs = setInterval(() => log(`Still building the Temporal server (${seconds()} s).`), SIGN_OF_LIFE_MS);
+  try {
+    await run(go, ['get', `${PROGRAM}@${version}`, SQLITE], source, env);
+    await run(go, ['build', '-o', file, PROGRAM], source, env);
+    return file;
+  } finally {
+    clearInterval(signs);
+  }
+}
+
+async function run(go: string, args: string[], cwd: string, env: Readonly<Record<string, string>>): Promise<void> {
+  const child = spawn(go, args, {
+    env: { ...env, GOWORK: 'off' },
+    cwd,
     stdio: ['ignore', 'ignore', 'pipe'],
     timeout: TIMEOUT_MS,
   });
@@ -32,17 +58,10 @@ export async function buildServer(
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     output = (output + text).slice(-OUTPUT_CHARACTERS);
   });
-  const startedAt = Date.now();
-  const seconds = (): number => Math.round((Date.now() - startedAt) / 1_000);
-  const signs = setInterval(() => log(`Still building the Temporal server (${seconds()} s).`), SIGN_OF_LIFE_MS);
-  try {
-    const code = await new Promise<number | string | null>((resolve, reject) => {
-      child.once('error', reject);
-      child.once('close', (exitCode, signal) => resolve(exitCode ?? signal));
-    });
-    if (code === 0) return join(folder, 'temporal');
+  const code = await new Promise<number | string | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (exitCode, signal) => resolve(exitCode ?? signal));
+  });
+  if (code !== 0)
     throw new Error(`Building it failed (${code}): ${output.trim().split('\n').slice(-LAST_LINES).join(' | ')}`);
-  } finally {
-    clearInterval(signs);
-  }
 }

@@ -174,7 +174,7 @@ describe('the server program', () => {
     assert.equal(await whyBroken(file, config.temporal.environment), undefined);
     assert.ok(
       said.some((line) =>
-        /go install github\.com\/temporalio\/cli\/cmd\/temporal@v1\.5\.1\. .*3 to 6 minutes, once/.test(line),
+        /Building .* github\.com\/temporalio\/cli\/cmd\/temporal@v1\.5\.1 .*3 to 6 minutes, once/.test(line),
       ),
     );
   });
@@ -191,9 +191,9 @@ describe('the server program', () => {
     assert.equal(await readFile(join(folder, 'builds'), 'utf8'), 'build\n');
   });
 
-  /** Puts a program where `go install` would, after some seconds, and notes that it ran. */
+  /** Puts a program where `go build -o` would, after some seconds, and notes that it ran. */
   const fakeGo = (seconds: number): string =>
-    `#!/bin/sh\necho build >> ${join(folder, 'builds')}\nsleep ${seconds}\nprintf '#!/bin/sh\\necho version\\n' > "$GOBIN/temporal"\nchmod +x "$GOBIN/temporal"\n`;
+    `#!/bin/sh\ntest "$1" = build || exit 0\necho build >> ${join(folder, 'builds')}\nsleep ${seconds}\nprintf '#!/bin/sh\\necho version\\n' > "$3"\nchmod +x "$3"\n`;
 });
 
 describe('the lock between processes', () => {

@@ -49,7 +49,7 @@ describe('the machine, as doctor sees it', () => {
 
   it('finds the cached server program where the one on PATH is broken', async () => {
     await program('temporal', 'hello');
-    const folder = join(home, 'cache/temporal/v1.5.1');
+    const folder = join(home, 'cache/temporal/v1.5.1-2');
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, 'temporal'), '#!/bin/sh\necho version 1.5.1\n', { mode: 0o755 });
     assert.equal((await serverProgram()).detail, `${join(folder, 'temporal')} (in the cache)`);
