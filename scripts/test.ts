@@ -16,9 +16,9 @@ import type { Counts } from './counting-reporter.ts';
 
 /** Run together in one process: they need no server. */
 const FAST_FOLDERS = ['unit', 'workflow', 'replay'];
-/** One process for each file: each has servers and workers of its own. Those that take hours in their full form first. */
+/** One process for each file: each has servers and workers of its own. Those with the longest full form come first. */
 const SLOW_FOLDERS = ['chaos', 'integration'];
-/** Processes at a time, on as few as two cores: of these, two processes leave a quarter idle. */
+/** Processes at a time, on as few as two cores: they often wait, and two of them leave up to a quarter of that unused. */
 const AT_ONCE = 3;
 const OTHER_FOLDERS = ['helpers'];
 
