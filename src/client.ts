@@ -103,6 +103,7 @@ export class CopilotClient {
     return await readInbox(this.#link, filter);
   }
 
+  /** Calls that are under way end with CopilotError `InvalidInput`; what the server has taken goes on. */
   async close(): Promise<void> {
     await this.#link.close();
   }

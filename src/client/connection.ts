@@ -17,6 +17,7 @@ import { type Config, loadConfig } from '../config.ts';
 import { CopilotError, fromFailure } from '../contracts/errors.ts';
 import { createDataConverter } from '../storage/data-converter.ts';
 import { omit, unreadableByWorker } from '../storage/unreadable.ts';
+import { endClosedCalls } from './closed-calls.ts';
 import { findServer, type ServerAddress } from './server-address.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -94,7 +95,10 @@ export async function openConnection({ address, credentials }: ServerAddress): P
       'grpc.max_receive_message_length': MAX_ANSWER_BYTES,
     },
     // About three seconds in all. A session takes 10 updates at a time: more senders than that wait for a moment.
-    interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts: 6, initialIntervalMs: () => 100 }))],
+    interceptors: [
+      makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts: 6, initialIntervalMs: () => 100 })),
+      endClosedCalls,
+    ],
   });
   try {
     await connection.ensureConnected();
@@ -129,6 +133,7 @@ export class ServerLink {
   readonly server: ServerAddress;
   readonly retryForMs: number;
   readonly #connection: Connection;
+  #isClosed = false;
 
   private constructor(connection: Connection, server: ServerAddress, config: Config, options: ConnectOptions) {
     const { dataConverter = createDataConverter(config), retryForMs = 60_000 } = options;
@@ -155,10 +160,12 @@ export class ServerLink {
 
   /**
    * Runs calls of the SDK within a time limit.
-   * @throws what the SDK throws, see {@link explain}; the signal's reason when it aborts
+   * @throws what the SDK throws, see {@link explain}; the signal's reason when it aborts; CopilotError `InvalidInput`
+   * when this link is closed
    */
   async call<T>(work: () => Promise<T>, { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: CallOptions = {}): Promise<T> {
     signal?.throwIfAborted();
+    if (this.#isClosed) throw closed();
     // One of its own for each call: the SDK never takes its listeners off a signal.
     const inner = new AbortController();
     // A long wait is many requests of the SDK, each with a listener.
@@ -197,6 +204,7 @@ export class ServerLink {
   async explain(error: unknown, sessionId = ''): Promise<Error> {
     const known = fromFailure(error) ?? unreadableByWorker(error);
     if (known) return known;
+    if (this.#isClosed) return closed();
     if (error instanceof WorkflowNotFoundError)
       return new CopilotError('SessionNotFound', { sessionId }, { cause: error });
     if (error instanceof NamespaceNotFoundError) {
@@ -239,6 +247,7 @@ export class ServerLink {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#connection.close();
   }
 }
@@ -281,6 +290,10 @@ function invalidArgument(error: unknown): CopilotError {
     },
     { cause: error },
   );
+}
+
+function closed(): CopilotError {
+  return new CopilotError('InvalidInput', { what: 'The call', problem: 'its client is closed; connect another' });
 }
 
 function unreachable(address: string, cause: unknown): CopilotError {

@@ -1,6 +1,13 @@
 /** A world for integration tests: a real Temporal server, a model API that the test scripts, real worker processes. */
-import { type Client, Client as TemporalClient, Connection } from '@temporalio/client';
+import {
+  type Client,
+  Client as TemporalClient,
+  Connection,
+  defaultGrpcRetryOptions,
+  makeGrpcRetryInterceptor,
+} from '@temporalio/client';
 import { CopilotClient } from '../../src/client.ts';
+import { endClosedCalls } from '../../src/client/closed-calls.ts';
 import { type ModelServer, startModelServer } from './model-server.ts';
 import { isolatedConfig, startTestServer, type TestServer } from './server.ts';
 import { startWorkerProcess, type WorkerProcess } from './worker.ts';
@@ -28,6 +35,8 @@ export interface WorldOptions {
 
 /** For histories with large payloads. */
 const channelArgs = { 'grpc.max_receive_message_length': -1 };
+/** The SDK's own, and that a test which restarts the server may close the connection to it at any time. */
+const interceptors = [makeGrpcRetryInterceptor(defaultGrpcRetryOptions()), endClosedCalls];
 
 /** Starts everything; `stop` ends it, whatever the test did to it. */
 export async function startWorld({ workers = 1, env = {} }: WorldOptions = {}): Promise<World> {
@@ -47,7 +56,9 @@ export async function startWorld({ workers = 1, env = {} }: WorldOptions = {}): 
     const config = isolatedConfig(server.homeDir);
     return {
       copilot: await CopilotClient.connect({ config, address: server.address }),
-      temporal: new TemporalClient({ connection: await Connection.connect({ address: server.address, channelArgs }) }),
+      temporal: new TemporalClient({
+        connection: await Connection.connect({ address: server.address, channelArgs, interceptors }),
+      }),
     };
   };
   const world = {

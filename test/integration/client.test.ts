@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { CopilotClient, CopilotError, type SessionHandle, type TurnView } from '../../src/index.ts';
-import { collect, fails, isTurnEnd, screen } from '../helpers/client.ts';
+import { CopilotClient, type SessionHandle } from '../../src/index.ts';
+import { fails } from '../helpers/client.ts';
 import { startGrpcProxy } from '../helpers/grpc-proxy.ts';
 import { until } from '../helpers/history.ts';
 import { isolatedConfig } from '../helpers/server.ts';
@@ -290,106 +290,5 @@ describe('client', function () {
       );
       assert.deepEqual((await client.list({ user: 'terminator', status: 'active' })).sessions, []);
     });
-  });
-});
-
-describe('client without workers or server', function () {
-  this.timeout(120_000);
-  let world: World;
-
-  before(async () => {
-    world = await startWorld();
-    playTeam(world.model, { answer: 'here again' });
-  });
-  after(() => world.stop());
-
-  it('sends a message once through the absence of worker and server, and reads a completed session without a worker', async () => {
-    const session = await world.copilot.create({ mode: 'one-shot' });
-    const done = await world.copilot.create({ mode: 'one-shot' });
-    await done.send('first and last');
-    await done.complete();
-    await world.workers[0]?.kill();
-    await world.server.kill();
-
-    const sent = sendPatiently(session, 'are you there?');
-    const follower = collect(session, isTurnEnd, 0);
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
-    await world.server.restart();
-    const info = await done.info();
-    assert.deepEqual([info.status, info.turns], ['completed', 1]);
-    assert.equal((await world.copilot.list({ status: 'completed' })).sessions.length, 1);
-    await world.startWorker();
-    assert.deepEqual([(await sent).status, (await sent).reply], ['completed', 'here again']);
-    assert.equal(screen(await follower), 'here again');
-    assert.equal((await session.info()).turns, 1);
-  });
-
-  /** On a busy machine a worker may take longer to start than one send waits for any worker. */
-  async function sendPatiently(session: SessionHandle, text: string): Promise<TurnView> {
-    for (;;) {
-      try {
-        return await session.send(text, { messageId: 'patient' });
-      } catch (error) {
-        if (!(error instanceof CopilotError && error.type === 'NoWorker')) throw error;
-      }
-    }
-  }
-
-  it('waits for a turn that takes longer than its patience with an absent server, and through a restart of that', async () => {
-    const answer = Array.from({ length: 30 }, (_, n) => `word${n} `).join('');
-    playTeam(world.model, { answer, wordDelayMs: 500 });
-    const session = await world.copilot.create({ mode: 'one-shot' });
-    const sent = session.send('take your time', { retryForMs: 8_000 });
-    await new Promise((resolve) => setTimeout(resolve, 12_000));
-    await world.server.restart();
-    const turn = await sent;
-    assert.deepEqual([turn.status, turn.reply], ['completed', answer]);
-  });
-
-  it('says that no worker answers, and leaves nothing running', async () => {
-    const { homeDir, address } = world.server;
-    const session = await world.copilot.create({ mode: 'one-shot' });
-    const lonely = await CopilotClient.connect({
-      config: isolatedConfig(homeDir, { COPILOT_TASK_QUEUE: 'deserted' }),
-      address,
-    });
-    const startedAt = Date.now();
-    await fails(
-      lonely.create(),
-      'NoWorker',
-      /No worker answers on task queue "deserted". Start one with `copilot worker`/,
-    );
-    assert.ok(Date.now() - startedAt < 60_000);
-    await until('the question is closed', async () => {
-      const { count } = await world.temporal.workflow.count(
-        "WorkflowType = 'copilotResolveTeam' AND ExecutionStatus = 'Running'",
-      );
-      return count === 0;
-    });
-    await lonely.close();
-
-    await Promise.all(world.workers.map((worker) => worker.kill()));
-    await Promise.all([
-      fails(session.info(), 'NoWorker', /No worker answers/),
-      fails(session.send('hello', { retryForMs: 1_000 }), 'NoWorker', /No worker answers/),
-    ]);
-  });
-
-  it('says within seconds that no server answers', async () => {
-    const config = isolatedConfig(world.server.homeDir, { TEMPORAL_ADDRESS: '127.0.0.1:1' });
-    const startedAt = Date.now();
-    await fails(
-      CopilotClient.connect({ config }),
-      'ServerUnreachable',
-      /No Temporal server answers at 127\.0\.0\.1:1.*copilot dev/,
-    );
-    assert.ok(Date.now() - startedAt < 30_000);
-
-    const session = world.copilot.session('any');
-    await world.server.kill();
-    await Promise.all([
-      fails(session.send('hello', { retryForMs: 2_000 }), 'ServerUnreachable', /No Temporal server answers/),
-      fails(session.info(), 'ServerUnreachable', /No Temporal server answers/),
-    ]);
   });
 });
