@@ -15,6 +15,8 @@ const AT_ONCE = 2;
 const DRAWN = isFull ? 40 : 1;
 /** They run until they are stopped, where nothing is wrong. */
 const LASTING = ['dev', 'worker', 'demo', 'codec'];
+/** These, as long as a session that there is goes on. */
+const LASTING_WITH_SESSION = ['follow'];
 /** Done, wrong use, not found, wrong state, no server; 1 is a failed run, or a defect. */
 const EXIT_CODES = [0, 2, 3, 4, 5];
 
@@ -162,13 +164,14 @@ describe(`[R06] the command line with odd arguments (seed ${seed})`, function ()
       .map(({ given: [isReal, values], flag: odds, json, isFlagged, extra }) => {
         const [first, ...rest] = values;
         const isOdd = isFlagged || LASTING.includes(words[0] ?? '');
+        const id = isReal && !LASTING_WITH_SESSION.includes(words[0] ?? '') ? sessionId : first;
         return [
           ...words,
           // What begins with a hyphen would be an option, and be refused as one.
           ...(isOdd ? [odds] : []),
           ...(LASTING.includes(words[0] ?? '') ? ['--no-such-flag'] : []),
           ...(json && options.includes('--json') ? ['--json'] : []),
-          ...(first === undefined ? [] : ['--', isReal ? sessionId : first, ...rest]),
+          ...(id === undefined || first === undefined ? [] : ['--', id, ...rest]),
           ...(extra === 0 ? ['one too many'] : []),
         ];
       });
