@@ -9,7 +9,7 @@ import { downloadServer } from './download.ts';
 import { withLock } from './lock.ts';
 import { noServer } from './ways-out.ts';
 
-/** The newest version of the Temporal CLI that builds through Go's module proxy: later ones have a `replace` line. */
+/** The newest version of the Temporal CLI that builds through Go's module proxy: later ones need a module that is not there. */
 export const SERVER_VERSION = 'v1.5.1';
 
 /** Counts how the program is made, so that one made otherwise before is not taken from the cache. */

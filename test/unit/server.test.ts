@@ -174,7 +174,9 @@ describe('the server program', () => {
     assert.equal(await whyBroken(file, config.temporal.environment), undefined);
     assert.ok(
       said.some((line) =>
-        /Building .* github\.com\/temporalio\/cli\/cmd\/temporal@v1\.5\.1 .*3 to 6 minutes, once/.test(line),
+        /Building .* github\.com\/temporalio\/cli\/cmd\/temporal@v1\.5\.1 with modernc\.org\/sqlite@v1\.51\.0\. .*3 to 6 minutes, once/.test(
+          line,
+        ),
       ),
     );
   });

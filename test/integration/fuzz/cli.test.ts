@@ -164,14 +164,14 @@ describe(`[R06] the command line with odd arguments (seed ${seed})`, function ()
       .map(({ given: [isReal, values], flag: odds, json, isFlagged, extra }) => {
         const [first, ...rest] = values;
         const isOdd = isFlagged || LASTING.includes(words[0] ?? '');
-        const id = isReal && !LASTING_WITH_SESSION.includes(words[0] ?? '') ? sessionId : first;
+        const hasSession = isReal && !LASTING_WITH_SESSION.includes(words[0] ?? '');
         return [
           ...words,
           // What begins with a hyphen would be an option, and be refused as one.
           ...(isOdd ? [odds] : []),
           ...(LASTING.includes(words[0] ?? '') ? ['--no-such-flag'] : []),
           ...(json && options.includes('--json') ? ['--json'] : []),
-          ...(id === undefined || first === undefined ? [] : ['--', id, ...rest]),
+          ...(first === undefined ? [] : ['--', hasSession ? sessionId : first, ...rest]),
           ...(extra === 0 ? ['one too many'] : []),
         ];
       });
