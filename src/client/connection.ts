@@ -22,6 +22,11 @@ import { findServer, type ServerAddress } from './server-address.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;
 const HEALTH_TIMEOUT_MS = 2_000;
+/**
+ * How long the server must know of no worker until there is none. After an absence of the server it knows of no worker
+ * at first, and the SDK lets a worker pause for up to 12 s (10 s and a fifth) before it asks again.
+ */
+export const ABSENCE_MS = 15_000;
 /** A waiting worker asks again at least once a minute. */
 const POLLER_AGE_MS = 75_000;
 /** gRPC's own is two minutes: far too long for a server that is being restarted. */
@@ -70,7 +75,7 @@ export interface ConnectOptions {
   readonly dataConverter?: DataConverter | undefined;
   /**
    * How long a message is sent again while server or workers do not answer, in ms. Default 60,000. Where the server
-   * knows of no worker at all, `NoWorker` comes after 10 s.
+   * knows of no worker at all, `NoWorker` comes after some 15 s.
    */
   readonly retryForMs?: number | undefined;
 }
@@ -224,7 +229,11 @@ export class ServerLink {
     if (!isTransient(error)) return error instanceof Error ? error : new Error(String(error));
     return code === UNAVAILABLE || (await this.health()) === 'no-server'
       ? unreachable(this.server.address, error)
-      : new CopilotError('NoWorker', { taskQueue: this.config.taskQueue }, { cause: error });
+      : this.noWorker(error);
+  }
+
+  noWorker(cause?: unknown): CopilotError {
+    return new CopilotError('NoWorker', { taskQueue: this.config.taskQueue }, { cause });
   }
 
   /**

@@ -5,12 +5,12 @@ import { ApplicationFailure, type UpdateDefinition } from '@temporalio/common';
 import { ulid } from 'ulid';
 import { CopilotError, fromFailure } from '../contracts/errors.ts';
 import { unreadableByWorker } from '../storage/unreadable.ts';
-import { isTimeout, isTransient, type ServerLink } from './connection.ts';
+import { ABSENCE_MS, isTimeout, isTransient, type ServerLink } from './connection.ts';
 import { checkSize } from './input.ts';
 import { describeSession } from './reading.ts';
 
 /** How long the server may take to hand an update to a worker and have it accepted. */
-const ACCEPT_TIMEOUT_MS = 10_000;
+const ACCEPT_TIMEOUT_MS = 8_000;
 const MIN_ACCEPT_TIMEOUT_MS = 2_000;
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 2_000;
@@ -21,7 +21,7 @@ export interface DeliveryOptions {
   readonly signal?: AbortSignal | undefined;
   /**
    * Gives up after so long without an answer of server or worker, in ms. Default: as the client was connected. Where
-   * the server knows of no worker at all, `NoWorker` comes after 10 s.
+   * the server knows of no worker at all, `NoWorker` comes after some 15 s.
    */
   readonly retryForMs?: number | undefined;
 }
@@ -87,6 +87,8 @@ async function persist<T>(
   const { updateId = ulid(), signal, retryForMs = link.retryForMs } = options;
   const timeoutMs = Math.min(ACCEPT_TIMEOUT_MS, Math.max(MIN_ACCEPT_TIMEOUT_MS, retryForMs));
   let failingSince: number | undefined;
+  /** No worker was there since. */
+  let absentSince: number | undefined;
   for (let number = 1; ; number++) {
     const startedAt = Date.now();
     let isAccepted = false;
@@ -101,8 +103,11 @@ async function persist<T>(
       // The first attempt may just have taken long; the second finds out.
       if (number > 1 || !isTimeout(error)) failingSince ??= isAccepted ? Date.now() : startedAt;
       const isOver = failingSince !== undefined && Date.now() - failingSince >= retryForMs;
-      const final = await verdict(link, sessionId, error, { isOver, isAccepted });
+      const final = await verdict(link, sessionId, error, isOver);
       if (final) throw final;
+      const isAbsent = !isAccepted && isTimeout(error) && (await link.health()) === 'no-worker';
+      absentSince = isAbsent ? (absentSince ?? startedAt) : undefined;
+      if (absentSince !== undefined && Date.now() - absentSince >= ABSENCE_MS) throw link.noWorker(error);
     }
     const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (number - 1), MAX_PAUSE_MS);
     await sleep(pauseMs, undefined, { ...(signal ? { signal } : {}) });
@@ -114,7 +119,7 @@ async function verdict(
   link: ServerLink,
   sessionId: string,
   error: unknown,
-  { isOver, isAccepted }: { isOver: boolean; isAccepted: boolean },
+  isOver: boolean,
 ): Promise<Error | undefined> {
   const known = fromFailure(error) ?? unreadableByWorker(error);
   if (known) return known;
@@ -125,11 +130,7 @@ async function verdict(
     // Still open: it went from one run to the next, or the update was lost before it was accepted.
     return isOver ? await link.explain(error, sessionId) : undefined;
   }
-  if (isOver || !isTransient(error)) return await link.explain(error, sessionId);
-  if (!isAccepted && isTimeout(error) && (await link.health()) === 'no-worker') {
-    return new CopilotError('NoWorker', { taskQueue: link.config.taskQueue }, { cause: error });
-  }
-  return undefined;
+  return isOver || !isTransient(error) ? await link.explain(error, sessionId) : undefined;
 }
 
 /**

@@ -5,7 +5,7 @@ import type { QueryDefinition } from '@temporalio/common';
 import { CopilotError } from '../contracts/errors.ts';
 import type { SessionInfo, SessionResult, SessionStatus } from '../contracts/session.ts';
 import { copilotStatus } from '../contracts/search-attributes.ts';
-import { type CallOptions, isTimeout, reasonOf, type ServerLink } from './connection.ts';
+import { ABSENCE_MS, type CallOptions, isTimeout, reasonOf, type ServerLink } from './connection.ts';
 import { type PendingCall, pendingCalls, whyStuck } from './pending.ts';
 
 /** Where its worker was killed, a query waits 4 s for that worker before another gets it, and then for a replay. */
@@ -117,16 +117,23 @@ export async function ask<Result, Args extends [unknown?, unknown?]>(
       return await link.call(() => handle.query<Result, Args>(query, ...args), { timeoutMs: QUERY_TIMEOUT_MS, signal });
     } catch (error) {
       signal?.throwIfAborted();
-      if (isTimeout(error) && isWithin(BUSY_TIMEOUT_MS) && (await isBusy(link, sessionId))) continue;
+      if (isTimeout(error) && isWithin(await patienceMs(link, sessionId))) continue;
       if (!hasNotBegun(error) || !isWithin(QUERY_TIMEOUT_MS)) throw await whyUnanswered(link, sessionId, error);
     }
     await sleep(NOT_BEGUN_PAUSE_MS, undefined, { ...(signal ? { signal } : {}) });
   }
 }
 
-/** Whether there is a worker, and it does not fail at this session. */
-async function isBusy(link: ServerLink, sessionId: string): Promise<boolean> {
-  return (await link.health()) === 'ok' && (await whyStuck(link, sessionId)) === undefined;
+/** How long to ask on. Workers that fail at this session do so the next time, too. */
+async function patienceMs(link: ServerLink, sessionId: string): Promise<number> {
+  switch (await link.health()) {
+    case 'no-server':
+      return 0;
+    case 'no-worker':
+      return ABSENCE_MS;
+    case 'ok':
+      return (await whyStuck(link, sessionId)) === undefined ? BUSY_TIMEOUT_MS : 0;
+  }
 }
 
 async function whyUnanswered(link: ServerLink, sessionId: string, error: unknown): Promise<Error> {

@@ -33,7 +33,7 @@ export interface SendOptions {
   readonly wait?: boolean | undefined;
   /**
    * Gives up after so long without an answer of server or worker, in ms. Default: as the client was connected. Where
-   * the server knows of no worker at all, `NoWorker` comes after 10 s; sending the same `messageId` again is safe.
+   * the server knows of no worker at all, `NoWorker` comes after some 15 s; sending the same `messageId` again is safe.
    */
   readonly retryForMs?: number | undefined;
 }

@@ -179,8 +179,11 @@ describe('bad days', function () {
     await way.close();
     const turn = session.send('hello');
     const stopped = other.send('hello');
-    await failing(session, /^The model API did not answer as it should \(.*ECONNREFUSED/);
-    way = await startTcpProxy(modelPort(), way.port);
+    try {
+      await failing(session, /^The model API did not answer as it should \(.*ECONNREFUSED/);
+    } finally {
+      way = await startTcpProxy(modelPort(), way.port);
+    }
 
     const { id, attempt, lastError } = await failing(session, /the model is overloaded/);
     assert.deepEqual([id, lastError?.type], ['turn-1/one-shot/1', 'ModelUnavailable']);
@@ -194,6 +197,7 @@ describe('bad days', function () {
     assert.match(JSON.stringify(pending?.['lastFailure']), /the model is overloaded/);
     assert.match(await details(session), /\*\*active\*\* · one-shot/);
 
+    await failing(other, /the model is overloaded/);
     assert.deepEqual(await other.interrupt(), { changed: true, status: 'active' });
     assert.equal((await stopped).status, 'interrupted');
     assert.ok(retried(await otherWatched).some(({ activityId }) => activityId === 'turn-1/route'));

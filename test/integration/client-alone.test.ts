@@ -8,6 +8,9 @@ import { isolatedConfig } from '../helpers/server.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
+/** The longest between two attempts of a worker to reach a server that was away. */
+const SDK_PAUSE_MS = 12_000;
+
 describe('client without workers or server', function () {
   this.timeout(120_000);
   let world: World;
@@ -49,6 +52,28 @@ describe('client without workers or server', function () {
       }
     }
   }
+
+  it('[R11] waits for workers that come back seconds after the server does, as the SDK has them pause', async () => {
+    playTeam(world.model, { answer: 'here I am' });
+    const asked = await world.copilot.create({ mode: 'one-shot' });
+    const told = await world.copilot.create({ mode: 'one-shot' });
+    const { pid } = world.workers.at(-1) ?? {};
+    assert.ok(pid !== undefined);
+    process.kill(pid, 'SIGSTOP');
+    await world.server.restart();
+    const resume = async (): Promise<void> => {
+      await sleep(SDK_PAUSE_MS);
+      process.kill(pid, 'SIGCONT');
+    };
+    const [info, turn, created] = await Promise.all([
+      asked.info(),
+      told.send('are you there?'),
+      world.copilot.create({ team: 'data-analysis' }),
+      resume(),
+    ]);
+    assert.deepEqual([info.turns, turn.reply], [0, 'here I am']);
+    assert.equal((await created.info()).status, 'active');
+  });
 
   it('waits for a turn that takes longer than its patience with an absent server, and through a restart of that', async () => {
     const answer = Array.from({ length: 30 }, (_, n) => `word${n} `).join('');

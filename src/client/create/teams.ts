@@ -3,13 +3,11 @@ import { ulid } from 'ulid';
 import { WorkflowFailedError } from '@temporalio/client';
 import { TimeoutFailure } from '@temporalio/common';
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
-import { CopilotError } from '../../contracts/errors.ts';
 import { RESOLVE_TEAM_WORKFLOW } from '../../contracts/messages.ts';
 import type { ResolvedTeam } from '../../contracts/team.ts';
 import { unreadableByWorker } from '../../storage/unreadable.ts';
-import type { ServerLink } from '../connection.ts';
+import { ABSENCE_MS, type ServerLink } from '../connection.ts';
 
-const RESOLVE_TIMEOUT_MS = 10_000;
 /** Many sessions created at once share one look at the files; a file that was changed counts soon. */
 const MAX_AGE_MS = 5_000;
 
@@ -22,7 +20,7 @@ export class TeamDirectory {
     this.#link = link;
   }
 
-  /** @throws CopilotError `TeamNotFound`, `InvalidTeam`, `NoWorker` after 10 s without any worker, `ServerUnreachable` */
+  /** @throws CopilotError `TeamNotFound`, `InvalidTeam`, `NoWorker` after 15 s without any worker, `ServerUnreachable` */
   async find(team: string): Promise<ResolvedTeam> {
     const known = this.#answers.get(team);
     if (known && Date.now() - known.askedAt < MAX_AGE_MS) return await known.answer;
@@ -45,7 +43,7 @@ export async function resolveTeam(link: ServerLink, team: string): Promise<Resol
     if (resolved) return resolved;
     // A worker that polls is busy, not absent: with many sessions created at once its queue is long.
     if (Date.now() < deadline && (await link.health()) === 'ok') continue;
-    throw new CopilotError('NoWorker', { taskQueue: link.config.taskQueue });
+    throw link.noWorker();
   }
 }
 
@@ -59,12 +57,12 @@ async function tryToResolve(link: ServerLink, team: string): Promise<ResolvedTea
       taskQueue,
       args: [team],
       // Gone by itself where no worker takes it.
-      workflowExecutionTimeout: RESOLVE_TIMEOUT_MS,
+      workflowExecutionTimeout: ABSENCE_MS,
       staticSummary: `team ${team}`,
     };
     return await link.call(
       () => link.client.workflow.execute(RESOLVE_TEAM_WORKFLOW, options) as Promise<ResolvedTeam>, // that workflow's type
-      { timeoutMs: 2 * RESOLVE_TIMEOUT_MS },
+      { timeoutMs: 2 * ABSENCE_MS },
     );
   } catch (error) {
     const isTooLate = error instanceof WorkflowFailedError && error.cause instanceof TimeoutFailure;
