@@ -272,9 +272,13 @@ function isTooLarge(error: unknown): boolean {
   return grpcCode(error) === RESOURCE_EXHAUSTED && /message larger than max/i.test(reasonOf(error));
 }
 
-/** Whether the call ran out of its own time. */
+/**
+ * Whether the call ran out of its own time. The server keeps that, too, and ends the call as cancelled: a program that is
+ * busy hears of it before its own clock says so. Whoever cancels calls has to look at the signal first.
+ */
 export function isTimeout(error: unknown): boolean {
-  return error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || grpcCode(error) === DEADLINE_EXCEEDED;
+  const code = grpcCode(error);
+  return error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || code === DEADLINE_EXCEEDED || code === CANCELLED;
 }
 
 /** The gRPC status in an error of the SDK or in its causes. */

@@ -7,8 +7,8 @@ export interface GrpcProxy {
   readonly address: string;
   /** Names of the methods called so far, oldest first. */
   readonly calls: readonly string[];
-  /** Lets the next call of this method reach the server and loses what comes back. */
-  loseAnswerOf(method: string): void;
+  /** Lets the next call of this method reach the server and loses what comes back. @param code of RFC 9113; default 2 */
+  loseAnswerOf(method: string, code?: number): void;
   close(): Promise<void>;
 }
 
@@ -16,18 +16,18 @@ export interface GrpcProxy {
 export async function startGrpcProxy(target: string): Promise<GrpcProxy> {
   const upstream = connect(`http://${target}`);
   const calls: string[] = [];
-  const toLose: string[] = [];
+  const toLose: { readonly method: string; readonly code: number }[] = [];
   const server = createServer();
   const sessions = new Set<{ destroy(): void }>();
   server.on('session', (session) => void sessions.add(session));
   server.on('stream', (stream, headers) => {
     const method = String(headers[':path']).split('/').at(-1) ?? '';
     calls.push(method);
-    const at = toLose.indexOf(method);
-    if (at >= 0) toLose.splice(at, 1);
-    forward(stream, headers, at >= 0);
+    const at = toLose.findIndex((lost) => lost.method === method);
+    const [lost] = at < 0 ? [] : toLose.splice(at, 1);
+    forward(stream, headers, lost?.code);
   });
-  const forward = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, isLost: boolean): void => {
+  const forward = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, lostWith?: number): void => {
     const request = upstream.request({ ...headers, ':authority': target });
     let trailers: IncomingHttpHeaders = {};
     stream.pipe(request);
@@ -37,7 +37,7 @@ export async function startGrpcProxy(target: string): Promise<GrpcProxy> {
     request.on('trailers', (received) => (trailers = received));
     request.once('response', (response, flags) => {
       const isWhole = (flags & END_STREAM) !== 0;
-      if (isLost) return stream.close(INTERNAL_ERROR);
+      if (lostWith !== undefined) return stream.close(lostWith);
       if (stream.destroyed) return;
       stream.respond(response, isWhole ? { endStream: true } : { waitForTrailers: true });
       if (isWhole) return;
@@ -50,7 +50,7 @@ export async function startGrpcProxy(target: string): Promise<GrpcProxy> {
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`, // it listens on a port
     calls,
-    loseAnswerOf: (method) => void toLose.push(method),
+    loseAnswerOf: (method, code = INTERNAL_ERROR) => void toLose.push({ method, code }),
     close: async () => {
       for (const session of sessions) session.destroy();
       upstream.destroy();
@@ -60,6 +60,7 @@ export async function startGrpcProxy(target: string): Promise<GrpcProxy> {
   };
 }
 
-/** RFC 9113: flag of the last frame of a stream, and the error code of a stream that was broken. */
+/** RFC 9113: flag of the last frame of a stream, and error codes of streams that broke or were given up. */
 const END_STREAM = 1;
 const INTERNAL_ERROR = 2;
+export const CANCEL = 8;

@@ -15,7 +15,6 @@ const CONVERSATION = [
   { role: 'assistant', text: 'Lima.' },
 ] as const;
 const SAVED = { conversation: CONVERSATION, context: { country: 'Peru' }, phase: 'planning', step: 2 };
-const NOBODY = 'ses_nobody';
 
 const textsOf = (messages: readonly { role: string; text: string }[]): { role: string; text: string }[] =>
   messages.map(({ role, text }) => ({ role, text }));
@@ -167,77 +166,6 @@ describe('session service', function () {
     const [code, type, message] = await failing('save', id, path);
     assert.deepEqual([code, type], [4, 'VersionConflict']);
     assert.match(message, /at version 2, not 1/);
-  });
-
-  it('a session that does not exist is SessionNotFound in every call and every command', async () => {
-    const nobody = world.copilot.session(NOBODY);
-    const calls: Record<string, () => Promise<unknown>> = {
-      save: () => nobody.save(SAVED),
-      load: () => nobody.load(),
-      setContext: () => nobody.setContext('a', 1),
-      deleteContext: () => nobody.deleteContext('a'),
-      updateContext: () => nobody.updateContext({ a: 1 }),
-      mergeContext: () => nobody.mergeContext({ a: 1 }),
-      snapshot: () => nobody.snapshot('now'),
-      restoreContext: () => nobody.restoreContext('latest'),
-      snapshots: () => nobody.snapshots(),
-      changes: () => nobody.changes(),
-      contextSize: () => nobody.contextSize(),
-      contextDiff: () => nobody.contextDiff('latest'),
-      export: () => nobody.export(),
-      fork: () => nobody.fork(),
-      delete: () => nobody.delete(),
-    };
-    for (const [name, call] of Object.entries(calls)) {
-      const error = await fails(call(), 'SessionNotFound', /copilot list/);
-      assert.equal(error.details['sessionId'], NOBODY, name);
-    }
-    const path = await file(SAVED);
-    const commands = [
-      ['save', NOBODY, path],
-      ['load', NOBODY],
-      ['delete', NOBODY, '--yes'],
-      ['fork', NOBODY],
-      ['export', NOBODY],
-    ];
-    const more = [
-      ['context', 'get', NOBODY],
-      ['context', 'set', NOBODY, 'a', '1'],
-      ['snapshots', NOBODY],
-      ['restore', NOBODY, 'latest'],
-    ];
-    for (const args of [...commands, ...more]) {
-      assert.deepEqual((await failing(...args)).slice(0, 2), [3, 'SessionNotFound'], args.join(' '));
-    }
-  });
-
-  it('a stale version is VersionConflict with both versions, in every change, and changes nothing', async () => {
-    const session = await world.copilot.create({ context: { a: 1 } });
-    await session.snapshot('first');
-    await session.setContext('a', 2);
-    const before = await session.load();
-    const stale = { expectedVersion: before.version - 1 };
-    const calls: Record<string, () => Promise<unknown>> = {
-      save: () => session.save(SAVED, stale),
-      set: () => session.setContext('a', 3, stale),
-      delete: () => session.deleteContext('a', stale),
-      update: () => session.updateContext({ a: 3 }, stale),
-      merge: () => session.mergeContext({ b: 3 }, stale),
-      snapshot: () => session.snapshot('second', stale),
-      restore: () => session.restoreContext('latest', stale),
-    };
-    for (const [name, call] of Object.entries(calls)) {
-      const error = await fails(call(), 'VersionConflict', /somebody else changed it/);
-      assert.deepEqual(error.details, { expected: stale.expectedVersion, actual: before.version }, name);
-    }
-    assert.deepEqual(await session.load(), before);
-    assert.equal((await session.snapshots()).length, 1);
-    const version = ['--expected-version', String(stale.expectedVersion)];
-    assert.deepEqual((await failing('context', 'set', session.id, 'a', '3', ...version)).slice(0, 2), [
-      4,
-      'VersionConflict',
-    ]);
-    assert.deepEqual((await failing('restore', session.id, 'latest', ...version)).slice(0, 2), [4, 'VersionConflict']);
   });
 
   it('a protected key keeps its value, and says so', async () => {

@@ -262,7 +262,7 @@ describe('session states', function () {
   });
 
   describe('a stale version', () => {
-    /** Every change that takes `expectedVersion`, in the library. `editPlan` (S06) belongs here when it exists. */
+    /** Every change that takes `expectedVersion`, in the library; `editPlan` in people/plan-editing.test.ts. */
     const CHANGES: Record<string, (session: SessionHandle, options: ChangeOptions) => Promise<unknown>> = {
       save: (session, options) => session.save(SAVED, options),
       set: (session, options) => session.setContext('a', 3, options),
