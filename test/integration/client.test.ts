@@ -45,9 +45,11 @@ describe('client', function () {
       );
       assert.match(info.name, /^copilot_\d{8}_\d{6}$/);
       const named = info.name.replace(/^copilot_(....)(..)(..)_(..)(..)(..)$/, '$1-$2-$3T$4:$5:$6Z');
-      const namedMs = Date.parse(named);
+      const [namedMs, begunMs] = [named, info.createdAt].map(Date.parse);
+      assert.ok(namedMs && begunMs);
       // To the second.
       assert.ok(namedMs > calledMs - 1_000 && namedMs <= createdMs, `${info.name}, called at ${calledMs}`);
+      assert.ok(begunMs >= calledMs && begunMs <= Date.now(), `${info.createdAt}, called at ${calledMs}`);
       assert.deepEqual((await first.transcript()).messages, []);
       assert.deepEqual(await first.context(), { version: 0, values: {}, protectedKeys: [] });
       const other = await second.info();

@@ -288,8 +288,12 @@ describe('list', function () {
         config: { historyLimit: 40 },
       });
       const created = new Date().toISOString();
-      for (let n = 0; n < 8; n++) await session.send(`m${n}`);
-      assert.ok((await session.info()).runs > 1);
+      await session.send('m0');
+      const answered = new Date().toISOString();
+      for (let n = 1; n < 8; n++) await session.send(`m${n}`);
+      const { createdAt, runs } = await session.info();
+      assert.ok(runs > 1);
+      assert.ok(createdAt >= called && createdAt <= answered, `${createdAt} after ${called}`);
       const row = await until('its row', async () => (await client.list({ user: 'lister' })).sessions[0]);
       assert.deepEqual(
         [row.id, row.name, row.mode, row.status, row.phase],

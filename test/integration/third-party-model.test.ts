@@ -140,7 +140,7 @@ describe('a third-party stand-in for the OpenAI API', function () {
     const session = await world.copilot.create({ mode: 'one-shot' });
     assert.equal((await session.send('first')).reply, TEXT);
     assert.deepEqual(statuses(), [429, 200]);
-    assert.ok(pause() >= 4_000 && pause() < 20_000, `it came again after ${pause()} ms`);
+    assert.ok(pause() >= 4_000 && pause() < 10_000, `it came again after ${pause()} ms`);
 
     for (const status of [500, 503]) {
       standIn.reset();
