@@ -1,5 +1,5 @@
 # The worker, and the CLI: `docker compose run --rm worker list`.
-FROM node:20-slim AS build
+FROM node:24-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci
@@ -8,7 +8,7 @@ COPY scripts scripts
 COPY src src
 RUN npm run build && npm prune --omit=dev
 
-FROM node:20-slim
+FROM node:24-slim
 # Certificates for a server behind TLS; Python for sessions that may run code.
 RUN apt-get update \
   && apt-get install --yes --no-install-recommends ca-certificates python3 \

@@ -20,7 +20,7 @@ const MESSAGE = CALLS.map(([tool, args]) => `use slow.${tool} with ${args}`).joi
 const MCP = {
   slow: {
     command: process.execPath,
-    args: ['--import', 'tsx', fileURLToPath(new URL('slow-mcp-server.ts', import.meta.url))],
+    args: [fileURLToPath(new URL('slow-mcp-server.ts', import.meta.url))],
   },
 };
 

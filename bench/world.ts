@@ -53,7 +53,7 @@ async function startScript(
   sign: RegExp,
 ): Promise<{ ready: string; stop(): Promise<void> }> {
   const script = fileURLToPath(new URL(name, import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', script, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
   const exited = once(child, 'exit');
   let log = '';
   const ready = await new Promise<string>((resolve, reject) => {

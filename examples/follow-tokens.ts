@@ -1,7 +1,7 @@
 /**
  * Shows the text of a reply while the model writes it.
  *
- *     npx tsx examples/follow-tokens.ts [session]        (with `copilot dev` running in another terminal)
+ *     node examples/follow-tokens.ts [session]        (with `copilot dev` running in another terminal)
  */
 import { CopilotClient } from '../src/index.ts';
 

@@ -1,7 +1,7 @@
 /**
  * Starts a session on a file and prints the answer.
  *
- *     npx tsx examples/start-session.ts        (with `copilot dev` running in another terminal)
+ *     node examples/start-session.ts        (with `copilot dev` running in another terminal)
  */
 import { fileURLToPath } from 'node:url';
 import { CopilotClient } from '../src/index.ts';

@@ -1,7 +1,7 @@
 /**
  * Suspends a session in the middle of a plan and lets it go on where it stopped.
  *
- *     npx tsx examples/suspend-and-continue.ts        (with `copilot dev` running in another terminal)
+ *     node examples/suspend-and-continue.ts        (with `copilot dev` running in another terminal)
  */
 import { CopilotClient } from '../src/index.ts';
 

@@ -69,10 +69,8 @@ export async function runSeparately<Input, Output>(
   }
 }
 
-/** `__name` is what esbuild wraps named inner functions in; tsx leaves it undefined outside its own modules. */
 function sourceOf(work: { toString(): string }): string {
   return `
-    const __name = (value) => value;
     process.once('message', ({ input }) => {
       let outcome;
       try {

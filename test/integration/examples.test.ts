@@ -26,7 +26,7 @@ describe('examples', function () {
 
   const run = async (script: string): Promise<string> => {
     const env = programEnvironment(server);
-    const child = spawn(process.execPath, ['--import', 'tsx', join(folder, script)], {
+    const child = spawn(process.execPath, [join(folder, script)], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -56,7 +56,7 @@ describe('examples', function () {
       assert.match(await run(script), output);
       const source = await readFile(join(folder, script), 'utf8');
       assert.ok(source.split('\n').length <= 41);
-      assert.match(source, new RegExp(`npx tsx examples/${script}`));
+      assert.match(source, new RegExp(`node examples/${script}`));
     });
   }
 });

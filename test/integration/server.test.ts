@@ -245,7 +245,7 @@ function run(config: Config, options: string): ChildProcess {
     const { address, pid, started } = await ensureServer(loadConfig(), ${options});
     console.log(JSON.stringify({ address, pid, started }));
     setInterval(() => undefined, 60_000);`;
-  return spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], {
+  return spawn(process.execPath, ['--input-type=module', '-e', code], {
     cwd: packageDir,
     env: { ...config.temporal.environment },
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -1,7 +1,7 @@
 /**
  * Stores the history of one run of a session as evidence for `replay.test.ts`:
  *
- *   npx tsx test/replay/record.ts <workflow id> <name> [run id]
+ *   node test/replay/record.ts <workflow id> <name> [run id]
  *
  * for a workflow on the server of TEMPORAL_ADDRESS, by the `temporal` CLI that runs the server; without a run id its
  * present run. A stored history is never replaced: a change of the workflow must go on replaying it, behind `patched()`
@@ -18,7 +18,7 @@ import { findServerProgram } from '../../src/server/binary.ts';
 import { startCodecServer } from '../../src/storage/codec-server.ts';
 
 const [workflowId, name, runId] = process.argv.slice(2);
-if (!workflowId || !name) throw new Error('Usage: npx tsx test/replay/record.ts <workflow id> <name> [run id]');
+if (!workflowId || !name) throw new Error('Usage: node test/replay/record.ts <workflow id> <name> [run id]');
 const file = fileURLToPath(new URL(`histories/${name}.json`, import.meta.url));
 if (existsSync(file)) throw new Error(`${file} exists: a stored history is never replaced.`);
 const config = loadConfig();

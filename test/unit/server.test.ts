@@ -278,7 +278,7 @@ async function listen(): Promise<{ server: Server; port: number }> {
 
 /** Runs a module in a process of its own; gives what it prints. */
 async function runModule(code: string): Promise<string> {
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], { cwd: packageDir });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], { cwd: packageDir });
   let output = '';
   let errors = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));

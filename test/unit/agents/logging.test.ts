@@ -39,11 +39,10 @@ describe('observability: logs', () => {
       createLogger(loadConfig({})).info({ n: 1 }, 'last words');
       process.exit(0);
     `;
-    const { stdout, stderr, status } = spawnSync(
-      process.execPath,
-      ['--import', 'tsx', '--input-type=module', '-e', script],
-      { cwd: join(packageDir), encoding: 'utf8' },
-    );
+    const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      cwd: join(packageDir),
+      encoding: 'utf8',
+    });
     assert.equal(status, 0, stderr);
     assert.equal(stdout, '');
     assert.equal((JSON.parse(stderr) as { msg: string }).msg, 'last words');

@@ -207,7 +207,7 @@ time.sleep(30); "${nap}"' >/dev/null 2>&1 &); sleep 30`;
           const context = { workspace: ${JSON.stringify(world.workspace)}, idempotencyKey: 'k', signal: new AbortController().signal };
           const command = ${JSON.stringify(look)}.replace('PARENT', process.pid);
           console.log((await shellWith(${JSON.stringify(searchPath)}).run({ command, timeout_seconds: 10 }, context)).text);`;
-        const text = execFileSync(process.execPath, ['--import=tsx', '--input-type=module', '-e', script], {
+        const text = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
           encoding: 'utf8',
           env: { ...process.env, FAKE_SECRET_FOR_TEST: 'sk-very-secret' },
         });

@@ -146,7 +146,7 @@ print('LEAK' if 'sk-very-' 'secret' in str(os.environ) else 'clean')`;
           ['run_code', { language: 'node', code: 'process.stdout.write(require("child_process").execFileSync("python3", ["-c", ' + JSON.stringify(code) + ']))' }],
           ['shell', { command: "python3 - <<'END'\\n" + code + '\\nEND' }],
         ]) console.log(tool, (await runTool(tool, JSON.stringify(input), context)).text);`;
-      const text = execFileSync(process.execPath, ['--import=tsx', '--input-type=module', '-e', script], {
+      const text = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
         encoding: 'utf8',
         env: { ...process.env, FAKE_KEY_FOR_TEST: 'sk-very-secret' },
       });

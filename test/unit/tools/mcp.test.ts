@@ -322,7 +322,7 @@ describe('tools: MCP servers', function () {
           { environment: {}, log: createLogger({ logLevel: 'silent' }) });
         process.stdout.write(servers.pids.files + '\\n', () => ${end});`,
       );
-      const child = spawn(process.execPath, ['--import', 'tsx', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] });
       let said = '';
       child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
       await once(child, 'close');

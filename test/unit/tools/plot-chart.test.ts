@@ -303,7 +303,7 @@ describe('plot_chart', function () {
     const hook =
       'export const resolve = (name, context, next) => { if (name === "vega") throw new Error("it was loaded"); return next(name, context); };';
     const withoutVega = (code: string): string =>
-      execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], {
+      execFileSync(process.execPath, ['--input-type=module', '-e', code], {
         env: {},
         cwd: packageDir,
         encoding: 'utf8',

@@ -140,7 +140,7 @@ open(os.path.join(os.environ['TMPDIR'], 'scratch'), 'w').write('x')`);
       import { runCode } from ${JSON.stringify(join(process.cwd(), 'src/tools/run-code.ts'))};
       const code = 'import os; os.execvp("sleep", ["sleep", "${nap}"])';
       await runCode.run({ language: 'python', code, timeout_seconds: 1 }, { workspace: ${JSON.stringify(world.workspace)}, idempotencyKey: 'k', signal: new AbortController().signal });`;
-    const worker = spawn(process.execPath, ['--import=tsx', '--input-type=module', '-e', script], { stdio: 'inherit' });
+    const worker = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'inherit' });
     await eventually(() => running(`sleep\0${nap}`).length > 0, 60_000, 'the code runs');
     worker.kill('SIGKILL');
     await once(worker, 'exit');

@@ -180,7 +180,7 @@ describe('the workspace', () => {
       const content = 'n'.repeat(50_000_000);
       console.log('writing');
       for (;;) await writeInside({ tool: 't', workspace: ${JSON.stringify(world.workspace)} }, 'report.md', content);`;
-    const writer = spawn(process.execPath, ['--import=tsx', '--input-type=module', '-e', script], {
+    const writer = spawn(process.execPath, ['--input-type=module', '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     await once(writer.stdout, 'data');
