@@ -1,7 +1,7 @@
 /** P07, P08: how often a team is opened, the time that reuse saves, and the worker's memory for each open session. */
 import type { CopilotClient } from '../src/client.ts';
 import { readStats } from '../src/client/workers.ts';
-import type { CacheStats } from '../src/worker-report.ts';
+import type { CacheStats } from '../src/contracts/worker-report.ts';
 import { type BenchWorld, MESSAGE, timed } from './world.ts';
 
 const DEFAULT_SESSIONS = 1_000;

@@ -3,7 +3,7 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DefaultLogger } from '@temporalio/worker';
 import { packageDir } from '../src/config.ts';
-import { buildBundle, builtBundle } from '../src/workflow-bundle.ts';
+import { buildBundle, builtBundle } from '../src/worker/bundle.ts';
 
 const dist = join(packageDir, 'dist');
 

@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import getPort from 'get-port';
 import { loadConfig, packageDir } from '../src/config.ts';
-import { findOnPath, findServerProgram } from '../src/server/binary.ts';
+import { findOnPath, findServerProgram } from '../src/server/program.ts';
 import type { PostgresTests } from '../test/helpers/postgres-server.ts';
 
 const run = promisify(execFile);

@@ -11,7 +11,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { loadConfig, packageDir } from '../src/config.ts';
-import { findServerProgram } from '../src/server/binary.ts';
+import { findServerProgram } from '../src/server/program.ts';
 import type { Counts } from './counting-reporter.ts';
 
 /** Run together in one process: they need no server. */

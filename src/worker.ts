@@ -32,16 +32,16 @@ import { findServer } from './client/server-address.ts';
 import type { Config } from './config.ts';
 import type { Activities } from './contracts/activities.ts';
 import { CopilotError } from './contracts/errors.ts';
-import { buildName, isSameBuild, makeCurrentCommand, readBuilds } from './deployment.ts';
+import { buildName, isSameBuild, makeCurrentCommand, readBuilds } from './worker/deployment.ts';
 import { openModel } from './models/openai.ts';
-import { startAdmin } from './observability/admin.ts';
-import { createLogger } from './observability/logging.ts';
+import { startAdmin } from './worker/admin.ts';
+import { createLogger } from './worker/logging.ts';
 import { createDataConverter } from './storage/data-converter.ts';
 import { tolerateBrokenReferences } from './storage/references.ts';
 import { failWhereUsed, type Unreadable } from './storage/unreadable.ts';
 import { type TeamTrust, teamTrust } from './tools/mcp/trust.ts';
 import { tools } from './tools/registry.ts';
-import { workflowBundle } from './workflow-bundle.ts';
+import { workflowBundle } from './worker/bundle.ts';
 
 /** How long a stopping worker lets running activities go on before it stops them and hands them over. */
 const SHUTDOWN_GRACE = '10s';

@@ -10,7 +10,7 @@ import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import type { AgentOverride, ResolvedTeam } from '../contracts/team.ts';
 import { canonicalJson } from '../digest.ts';
-import type { CacheEntry, CacheStats, CloseReport, CloseRequest } from '../worker-report.ts';
+import type { CacheEntry, CacheStats, CloseReport, CloseRequest } from '../contracts/worker-report.ts';
 import {
   describeEntry,
   type Entry,

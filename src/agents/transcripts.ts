@@ -5,7 +5,7 @@
 import { LRUCache } from 'lru-cache';
 import { CopilotError } from '../contracts/errors.ts';
 import { chain, type Message, type TranscriptAddress } from '../contracts/transcript.ts';
-import type { TranscriptStats } from '../worker-report.ts';
+import type { TranscriptStats } from '../contracts/worker-report.ts';
 
 /** Part of a conversation as its session gives it: `messages` from index `from` on, up to `address`. */
 export interface TranscriptPart {

@@ -1,6 +1,6 @@
 /** `copilot replay`: whether sessions go on with the present workflow code. */
 import { CopilotError } from '../contracts/errors.ts';
-import type { Replayed } from '../replay.ts';
+import type { Replayed } from '../worker/replay.ts';
 import type { CommonFlags } from './connected.ts';
 import { paint, remark, say, sayJson } from './terminal.ts';
 
@@ -16,7 +16,7 @@ export async function replay(ids: readonly string[], flags: ReplayFlags): Promis
     const problem = 'name sessions, or pass --all for every one there is';
     throw new CopilotError('InvalidInput', { what: 'What to replay', problem });
   }
-  const { replaySessions } = await import('../replay.ts');
+  const { replaySessions } = await import('../worker/replay.ts');
   const replayed: Replayed[] = [];
   for await (const one of replaySessions({ ...(flags.all ? {} : { ids }), ...(since ? { since } : {}) })) {
     replayed.push(one);

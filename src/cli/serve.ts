@@ -6,7 +6,7 @@ import { openConnection } from '../client/connection.ts';
 import { findServer, type ServerAddress } from '../client/server-address.ts';
 import { type Config, loadConfig, packageDir } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
-import type { RunningServer } from '../server.ts';
+import type { RunningServer } from '../server/ensure-server.ts';
 import type { RunningWorker } from '../worker.ts';
 import { sameMachine, startDevCodec } from './codec.ts';
 import type { CommonFlags } from './connected.ts';
@@ -148,7 +148,7 @@ async function startStack(config: Config, ports: { port?: number; uiPort?: numbe
     await server?.stop();
   };
   try {
-    const { ensureServer } = await import('../server.ts');
+    const { ensureServer } = await import('../server/ensure-server.ts');
     const forUi = codec === undefined ? {} : { uiCodecEndpoint: codec.url };
     server = await ensureServer(config, { ...ports, ...forUi, log: remark });
     for (const page of server.uiUrl === undefined ? [] : sameMachine(server.uiUrl)) codec?.allow(page);
@@ -176,7 +176,7 @@ async function startStack(config: Config, ports: { port?: number; uiPort?: numbe
 
 /** Registers what sessions are listed by, and says what the server refuses. */
 async function prepare(server: ServerAddress): Promise<void> {
-  const { prepareNamespace } = await import('../server.ts');
+  const { prepareNamespace } = await import('../server/namespace.ts');
   const connection = await openConnection(server);
   try {
     const { warnings } = await prepareNamespace(connection, server.namespace);

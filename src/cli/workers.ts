@@ -2,7 +2,7 @@
 import { closeAgents, readAgents, readStats, type WorkerAnswers } from '../client/workers.ts';
 import { loadConfig } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
-import { CacheStats, type CacheEntry, type WorkerClosed, type WorkerStats } from '../worker-report.ts';
+import { CacheStats, type CacheEntry, type WorkerClosed, type WorkerStats } from '../contracts/worker-report.ts';
 import type { CommonFlags } from './connected.ts';
 import { answer, remark, table } from './terminal.ts';
 

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { z } from 'zod';
-import { type CloseRequest, WorkerAgents, WorkerClosed, WorkerStats } from '../worker-report.ts';
+import { type CloseRequest, WorkerAgents, WorkerClosed, WorkerStats } from '../contracts/worker-report.ts';
 
 /** What all workers answered. */
 export interface WorkerAnswers<T> {

@@ -3,7 +3,7 @@ import { access, constants, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { CopilotError } from '../contracts/errors.ts';
 import type { McpServer, TeamDefinition } from '../contracts/team.ts';
-import { findOnPath } from '../server/binary.ts';
+import { findOnPath } from '../server/program.ts';
 import { type Environment, processEnvironment, requestHeaders } from '../tools/mcp/variables.ts';
 import { type Check, missing, ok, warning } from './check.ts';
 

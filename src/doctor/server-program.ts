@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { readProfile } from '../client/server-address.ts';
 import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
-import { cachedServerFile, findOnPath, SERVER_VERSION, whyBroken } from '../server/binary.ts';
+import { cachedServerFile, findOnPath, SERVER_VERSION, whyBroken } from '../server/program.ts';
 import { type Check, missing, ok, warning } from './check.ts';
 
 const CHECK = 'server program';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import { packageDir } from '../config.ts';
-import { findOnPath } from '../server/binary.ts';
+import { findOnPath } from '../server/program.ts';
 import { findIsolation } from '../tools/code/isolation.ts';
 import { SEARCH_PATH } from '../tools/code/workspace-run.ts';
 import { type Check, missing, ok, warning } from './check.ts';

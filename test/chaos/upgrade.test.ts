@@ -7,7 +7,7 @@ import { execFile } from 'node:child_process';
 import { isDeepStrictEqual, promisify } from 'node:util';
 import { ok } from '../../src/doctor/check.ts';
 import { checkServer } from '../../src/doctor/server.ts';
-import { cachedServerFile } from '../../src/server/binary.ts';
+import { cachedServerFile } from '../../src/server/program.ts';
 import type { SessionHandle } from '../../src/index.ts';
 import { fullHistory, noTaskFailed, runHistories, toolCallsIn, until } from '../helpers/history.ts';
 import { signalByTemporalCli } from '../helpers/outside.ts';

@@ -1,7 +1,7 @@
 /** Signals to a session from those who have none of our code: the plain `temporal` CLI and the Web UI. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { cachedServerFile } from '../../src/server/binary.ts';
+import { cachedServerFile } from '../../src/server/program.ts';
 import { isolatedConfig, type TestServer } from './server.ts';
 
 /** As `temporal workflow signal` does. @throws Error with its output where the server refuses */

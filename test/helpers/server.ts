@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import getPort from 'get-port';
 import { type Config, loadConfig } from '../../src/config.ts';
-import { ensureServer, type RunningServer } from '../../src/server.ts';
+import { ensureServer, type RunningServer } from '../../src/server/ensure-server.ts';
 import { isAlive } from '../../src/server/lock.ts';
 import { postgresTests, type PostgresTests, startPostgresServer } from './postgres-server.ts';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { temporal } from '@temporalio/proto';
 import { readStats } from '../../src/client/workers.ts';
 import type { SessionHandle } from '../../src/index.ts';
-import type { CacheStats } from '../../src/worker-report.ts';
+import type { CacheStats } from '../../src/contracts/worker-report.ts';
 import { runCli } from '../helpers/cli.ts';
 import { fullHistory } from '../helpers/history.ts';
 import type { RecordedRequest } from '../helpers/model-server.ts';

@@ -6,7 +6,13 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import getPort from 'get-port';
 import { packageDir } from '../../src/config.ts';
-import type { CacheEntry, CacheStats, WorkerAgents, WorkerClosed, WorkerStats } from '../../src/worker-report.ts';
+import type {
+  CacheEntry,
+  CacheStats,
+  WorkerAgents,
+  WorkerClosed,
+  WorkerStats,
+} from '../../src/contracts/worker-report.ts';
 import { type CliResult, runCli } from '../helpers/cli.ts';
 import { until } from '../helpers/history.ts';
 import { startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.ts';

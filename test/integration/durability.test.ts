@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { cachedServerFile } from '../../src/server/binary.ts';
+import { cachedServerFile } from '../../src/server/program.ts';
 import { until } from '../helpers/history.ts';
 import { isolatedConfig } from '../helpers/server.ts';
 import { callsOf, playTeam } from '../helpers/team-script.ts';

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import getPort from 'get-port';
 import { CopilotClient } from '../../src/client.ts';
 import type { SessionHandle } from '../../src/index.ts';
-import { findServerProgram } from '../../src/server/binary.ts';
+import { findServerProgram } from '../../src/server/program.ts';
 import { type CodecServer, startCodecServer } from '../../src/storage/codec-server.ts';
 import { runCli, startCli } from '../helpers/cli.ts';
 import { collect, fails, isTurnEnd, screen } from '../helpers/client.ts';

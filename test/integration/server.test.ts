@@ -9,8 +9,9 @@ import { pathToFileURL } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { type Config, packageDir } from '../../src/config.ts';
 import { copilotStatus, copilotUpdatedAt, SEARCH_ATTRIBUTES } from '../../src/contracts/search-attributes.ts';
-import { ensureServer, prepareNamespace, type RunningServer } from '../../src/server.ts';
-import { findServerProgram } from '../../src/server/binary.ts';
+import { ensureServer, type RunningServer } from '../../src/server/ensure-server.ts';
+import { prepareNamespace } from '../../src/server/namespace.ts';
+import { findServerProgram } from '../../src/server/program.ts';
 import { isAlive } from '../../src/server/lock.ts';
 import { isolatedConfig, killProcess, startTestServer, temporaryFolder, untilGone } from '../helpers/server.ts';
 
@@ -240,7 +241,7 @@ interface Reported {
 function run(config: Config, options: string): ChildProcess {
   const from = (file: string): string => JSON.stringify(pathToFileURL(join(packageDir, file)).href);
   const code = `
-    const { ensureServer } = await import(${from('src/server.ts')});
+    const { ensureServer } = await import(${from('src/server/ensure-server.ts')});
     const { loadConfig } = await import(${from('src/config.ts')});
     const { address, pid, started } = await ensureServer(loadConfig(), ${options});
     console.log(JSON.stringify({ address, pid, started }));

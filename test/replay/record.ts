@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { loadConfig, packageDir } from '../../src/config.ts';
-import { findServerProgram } from '../../src/server/binary.ts';
+import { findServerProgram } from '../../src/server/program.ts';
 import { startCodecServer } from '../../src/storage/codec-server.ts';
 
 const [workflowId, name, runId] = process.argv.slice(2);

@@ -14,7 +14,7 @@ import { copilotMode } from '../../src/contracts/search-attributes.ts';
 import { BUILT_IN_MODES } from '../../src/contracts/team.ts';
 import { createDataConverter } from '../../src/storage/data-converter.ts';
 import { failWhereUsed } from '../../src/storage/unreadable.ts';
-import { buildBundle } from '../../src/workflow-bundle.ts';
+import { buildBundle } from '../../src/worker/bundle.ts';
 import { activities } from '../../src/workflows/activities.ts';
 import * as workflows from '../../src/workflows/index.ts';
 

@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { startOfflineModel } from '../../src/models/offline-server.ts';
-import { startAdmin } from '../../src/observability/admin.ts';
+import { startAdmin } from '../../src/worker/admin.ts';
 import { startCodecServer } from '../../src/storage/codec-server.ts';
 import { temporaryFolder } from '../helpers/server.ts';
 import { CORPUS, isFull, seed } from '../helpers/spoiled-payloads.ts';

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { packageDir } from '../../src/config.ts';
-import { buildBundle, SHARED_CONTRACTS } from '../../src/workflow-bundle.ts';
+import { buildBundle, SHARED_CONTRACTS } from '../../src/worker/bundle.ts';
 
 const quiet = { log: () => {}, trace: () => {}, debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 

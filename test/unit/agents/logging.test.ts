@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { loadConfig, packageDir } from '../../../src/config.ts';
-import { createLogger } from '../../../src/observability/logging.ts';
+import { createLogger } from '../../../src/worker/logging.ts';
 
 describe('observability: logs', () => {
   it('are JSON lines with level, ISO time and fields, from the configured level on', () => {
@@ -35,7 +35,7 @@ describe('observability: logs', () => {
   it('go to stderr as JSON where that is no terminal, and are complete when the process ends at once', () => {
     const script = `
       import { loadConfig } from './src/config.ts';
-      import { createLogger } from './src/observability/logging.ts';
+      import { createLogger } from './src/worker/logging.ts';
       createLogger(loadConfig({})).info({ n: 1 }, 'last words');
       process.exit(0);
     `;

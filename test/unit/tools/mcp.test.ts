@@ -317,7 +317,7 @@ describe('tools: MCP servers', function () {
       await writeFile(
         program,
         `import { McpServers } from '${url('tools/mcp.ts')}';
-        import { createLogger } from '${url('observability/logging.ts')}';
+        import { createLogger } from '${url('worker/logging.ts')}';
         const servers = await McpServers.open({ name: 'small', mcp: ${JSON.stringify(mcp)} },
           { environment: {}, log: createLogger({ logLevel: 'silent' }) });
         process.stdout.write(servers.pids.files + '\\n', () => ${end});`,

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import getPort from 'get-port';
 import { SEARCH_ATTRIBUTE_FLAGS } from './namespace.ts';
-import { noServer, portInUse } from './ways-out.ts';
+import { noServer, portInUse } from './unavailable.ts';
 
 export const HOST = '127.0.0.1';
 /** A big database on a busy machine takes its time; a server that dies is noticed at once. */

@@ -28,7 +28,7 @@ import {
   type WorkerAgents,
   type WorkerClosed,
   type WorkerStats,
-} from '../worker-report.ts';
+} from '../contracts/worker-report.ts';
 import { METRICS_CONTENT_TYPE, metricsText } from './metrics.ts';
 
 export interface AdminParts {

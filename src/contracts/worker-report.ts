@@ -1,9 +1,9 @@
 /**
- * What a worker tells of itself, and what it can be told: the words between `observability/admin.ts`, which
+ * What a worker tells of itself, and what it can be told: the words between `worker/admin.ts`, which
  * answers, and `client/workers.ts`, which asks. A file of its own, since the client side knows nothing of agents.
  */
 import { z } from 'zod';
-import { AgentOverride } from './contracts/team.ts';
+import { AgentOverride } from './team.ts';
 
 const Count = z.int().min(0);
 

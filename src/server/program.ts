@@ -7,7 +7,7 @@ import type { Config } from '../config.ts';
 import { buildServer } from './build.ts';
 import { downloadServer } from './download.ts';
 import { withLock } from './lock.ts';
-import { noServer } from './ways-out.ts';
+import { noServer } from './unavailable.ts';
 
 /** The newest version of the Temporal CLI that builds through Go's module proxy: later ones need a module that is not there. */
 export const SERVER_VERSION = 'v1.5.1';

@@ -1,15 +1,15 @@
 /** Replays histories of sessions on the workflow code of this program: whether it would go on with them as they are. */
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
-import { ServerLink } from './client/connection.ts';
-import { describeSession } from './client/reading.ts';
-import { checkInput } from './client/input.ts';
-import { loadConfig } from './config.ts';
-import { SESSION_WORKFLOW } from './contracts/messages.ts';
-import { copilotUpdatedAt } from './contracts/search-attributes.ts';
-import { SessionId } from './contracts/session.ts';
-import { createDataConverter } from './storage/data-converter.ts';
-import { failWhereUsed } from './storage/unreadable.ts';
-import { workflowBundle } from './workflow-bundle.ts';
+import { ServerLink } from '../client/connection.ts';
+import { describeSession } from '../client/reading.ts';
+import { checkInput } from '../client/input.ts';
+import { loadConfig } from '../config.ts';
+import { SESSION_WORKFLOW } from '../contracts/messages.ts';
+import { copilotUpdatedAt } from '../contracts/search-attributes.ts';
+import { SessionId } from '../contracts/session.ts';
+import { createDataConverter } from '../storage/data-converter.ts';
+import { failWhereUsed } from '../storage/unreadable.ts';
+import { workflowBundle } from './bundle.ts';
 
 /** The newest run of one session. */
 export interface Replayed {

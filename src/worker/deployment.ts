@@ -1,6 +1,6 @@
 /** Worker deployments: the builds that workers are of, and the one that sessions begin on. */
 import type { WorkflowService } from '@temporalio/client';
-import type { Build } from './config.ts';
+import type { Build } from '../config.ts';
 
 /** `temporal.api.enums.v1.TaskQueueType` */
 const WORKFLOW_QUEUE = 1;

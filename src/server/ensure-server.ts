@@ -8,10 +8,10 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
-import { readProfile, type TemporalProfile } from './client/server-address.ts';
-import type { Config } from './config.ts';
-import { CopilotError } from './contracts/errors.ts';
-import { findServerProgram, type Log } from './server/binary.ts';
+import { readProfile, type TemporalProfile } from '../client/server-address.ts';
+import type { Config } from '../config.ts';
+import { CopilotError } from '../contracts/errors.ts';
+import { findServerProgram, type Log } from './program.ts';
 import {
   answers,
   choosePorts,
@@ -21,13 +21,11 @@ import {
   type Ports,
   START_TIMEOUT_MS,
   whyNotListening,
-} from './server/launch.ts';
-import { withLock } from './server/lock.ts';
-import { keepClosedSessions } from './server/namespace.ts';
-import { readRecord, removeRecord, type ServerRecord, writeRecord } from './server/record.ts';
-import { databaseInUse } from './server/ways-out.ts';
-
-export { prepareNamespace } from './server/namespace.ts';
+} from './server-process.ts';
+import { withLock } from './lock.ts';
+import { keepClosedSessions } from './namespace.ts';
+import { readRecord, removeRecord, type ServerRecord, writeRecord } from './record.ts';
+import { databaseInUse } from './unavailable.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const POLL_MS = 100;

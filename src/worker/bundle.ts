@@ -5,15 +5,16 @@ import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, type Logger } from '@temporalio/worker';
-import { type Config, packageDir } from './config.ts';
-import { encryptedFailuresPath } from './storage/data-converter.ts';
+import { type Config, packageDir } from '../config.ts';
+import { encryptedFailuresPath } from '../storage/data-converter.ts';
 
 const here = fileURLToPath(import.meta.url);
 /** `.ts` in a checkout, `.js` where the package is built. */
 const extension = extname(here);
-const workflowsPath = join(dirname(here), 'workflows', `index${extension}`);
+const sourceDir = join(dirname(here), '..');
+const workflowsPath = join(sourceDir, 'workflows', `index${extension}`);
 const interceptorsPath = join(dirname(workflowsPath), `unusable${extension}`);
-const contractsDir = join(dirname(here), 'contracts');
+const contractsDir = join(sourceDir, 'contracts');
 
 export interface BundleOptions {
   /** Whether failures have their message in a payload, which is encrypted. Default false. */

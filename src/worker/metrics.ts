@@ -3,7 +3,7 @@
  * and the compiler sees to it that none is forgotten.
  * https://prometheus.io/docs/instrumenting/exposition_formats/
  */
-import type { CacheStats, TranscriptStats, WorkerStats } from '../worker-report.ts';
+import type { CacheStats, TranscriptStats, WorkerStats } from '../contracts/worker-report.ts';
 
 export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
