@@ -4,6 +4,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
+COPY dev dev
 COPY scripts scripts
 COPY src src
 RUN npm run build && npm prune --omit=dev
@@ -23,5 +24,5 @@ RUN mkdir /workspaces /home/node/.copilot && chown node:node /workspaces /home/n
 USER node
 ENV NODE_ENV=production COPILOT_HOME=/home/node/.copilot \
     COPILOT_WORKSPACE_ROOT=/workspaces COPILOT_ARCHIVE_DIR=/workspaces/.archive
-ENTRYPOINT ["node", "dist/cli.js"]
+ENTRYPOINT ["node", "dist/src/cli.js"]
 CMD ["worker"]

@@ -13,4 +13,4 @@ for (const encryptedFailures of [false, true]) {
     await buildBundle(new DefaultLogger('WARN'), { encryptedFailures }),
   );
 }
-await chmod(join(dist, 'cli.js'), 0o755);
+await chmod(join(dist, 'src/cli.js'), 0o755);

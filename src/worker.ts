@@ -321,7 +321,7 @@ async function chooseModel({ model }: Config): Promise<ChosenModel> {
   if (model.apiKey !== undefined || model.baseUrl !== undefined) {
     return { name: model.baseUrl ?? 'OpenAI', options: model, close: () => Promise.resolve() };
   }
-  const { startOfflineModel } = await import('./models/offline-server.ts');
+  const { startOfflineModel } = await import('../dev/offline-model/server.ts');
   const offline = await startOfflineModel();
   return { name: 'offline', options: { baseUrl: offline.baseUrl, apiKey: 'offline' }, close: () => offline.close() };
 }

@@ -2,8 +2,8 @@
  * A model that answers a message by the name in it, such as `[a-17]`, and sums up when it is asked to. It notes when it
  * was asked about which message and keeps nothing else, so that a session may be as long as one likes.
  */
-import { startChatServer } from '../../src/models/server/chat-server.ts';
-import { type ChatRequest, sendReply, WireError } from '../../src/models/server/wire.ts';
+import { startChatServer } from '../../dev/offline-model/chat-server.ts';
+import { type ChatRequest, sendReply, WireError } from '../../dev/offline-model/wire.ts';
 import { readCall } from './team-script.ts';
 
 export interface EchoModel {

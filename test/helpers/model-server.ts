@@ -8,8 +8,8 @@
  */
 import assert from 'node:assert/strict';
 import type { IncomingHttpHeaders } from 'node:http';
-import { offlineReply } from '../../src/models/offline/model.ts';
-import { startChatServer, type ChatExchange } from '../../src/models/server/chat-server.ts';
+import { offlineReply } from '../../dev/offline-model/model.ts';
+import { startChatServer, type ChatExchange } from '../../dev/offline-model/chat-server.ts';
 import {
   parseChatRequest,
   pause,
@@ -17,7 +17,7 @@ import {
   sendReply,
   WireError,
   type ChatRequest,
-} from '../../src/models/server/wire.ts';
+} from '../../dev/offline-model/wire.ts';
 
 /** One reply of the script. All fields are optional: `{}` is an empty text. */
 export interface ScriptedReply {

@@ -6,4 +6,4 @@ import { packageDir } from '../../src/config.ts';
 export const PROGRAM: readonly string[] =
   process.env['COPILOT_TEST_BUILT'] === undefined
     ? [join(packageDir, 'src/cli.ts')]
-    : [join(packageDir, 'dist/cli.js')];
+    : [join(packageDir, 'dist/src/cli.js')];

@@ -6,7 +6,7 @@ import type { McpServer } from '../../src/contracts/team.ts';
 import type { SessionHandle } from '../../src/index.ts';
 import { collect, isTurnEnd } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';
-import { textOf } from '../../src/models/server/wire.ts';
+import { textOf } from '../../dev/offline-model/wire.ts';
 import { type HttpServer, isRunning, processesWith, startHttpServer, stdioServer } from '../helpers/mcp.ts';
 import { killProcess, temporaryFolder } from '../helpers/server.ts';
 import type { WorkerProcess } from '../helpers/worker.ts';

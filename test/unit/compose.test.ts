@@ -101,7 +101,7 @@ describe('the worker image', () => {
         .split(/^FROM /m)
         .at(-1) ?? '';
     assert.match(stage, /^USER node$/m);
-    assert.match(stage, /^ENTRYPOINT \["node", "dist\/cli\.js"\]$/m);
+    assert.match(stage, /^ENTRYPOINT \["node", "dist\/src\/cli\.js"\]$/m);
     assert.match(stage, /^CMD \["worker"\]$/m);
   });
 

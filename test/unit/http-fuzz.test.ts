@@ -6,7 +6,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
-import { startOfflineModel } from '../../src/models/offline-server.ts';
+import { startOfflineModel } from '../../dev/offline-model/server.ts';
 import { startAdmin } from '../../src/worker/admin.ts';
 import { startCodecServer } from '../../src/storage/codec-server.ts';
 import { temporaryFolder } from '../helpers/server.ts';

@@ -1,7 +1,7 @@
 /** Fails on request: `fail this step twice`, `fail always`. */
 import { FAILURE } from '../../phrases/split.ts';
 import type { Prompt } from '../../prompt.ts';
-import { WireError } from '../../../server/wire.ts';
+import { WireError } from '../../wire.ts';
 import { CannotDo, type Finding } from '../skill.ts';
 
 const NUMBERS: Readonly<Record<string, number>> = { once: 1, twice: 2, two: 2, three: 3, four: 4, five: 5 };

@@ -1,5 +1,5 @@
 /** Asks the person in the middle of work: `ask me which city, then write the answer to city.txt`. */
-import { ASK_USER } from '../../../../contracts/activities.ts';
+import { ASK_USER } from '../../../../src/contracts/activities.ts';
 import type { Action } from '../../actions.ts';
 import { questionIn } from '../../phrases/questions.ts';
 import type { Prompt } from '../../prompt.ts';

@@ -2,7 +2,7 @@
  * Answers in a wrong form, for people who want to see what the engine makes of them:
  * `answer with broken JSON always: …`, `let the planner answer with an unknown agent: …`.
  */
-import type { PlanProposal, PlanReview, RouteDecision } from '../../../contracts/turn.ts';
+import type { PlanProposal, PlanReview, RouteDecision } from '../../../src/contracts/turn.ts';
 
 export interface Flaw {
   /** As it stands at the beginning of the message. */

@@ -1,6 +1,6 @@
 /** Plans: one step for each action of a task; and what a reviewer has to say about one. */
 import { z } from 'zod';
-import type { PlannedStep, PlanProposal, PlanReview } from '../../../contracts/turn.ts';
+import type { PlannedStep, PlanProposal, PlanReview } from '../../../src/contracts/turn.ts';
 import { actionsOf, kindOf, remarksOf, type Action } from '../actions.ts';
 import { agentFor, agentsIn, chooseAgent, type Agent } from '../agents.ts';
 import { fileNames, TABLE_FILE, words } from '../language.ts';
@@ -8,7 +8,7 @@ import { takeFlaw } from '../phrases/flaws.ts';
 import { groupsOf, isPlan, type Group } from '../phrases/order.ts';
 import type { Prompt } from '../prompt.ts';
 import { subjectOf, targetOf } from '../skills/writing.ts';
-import { textOf } from '../../server/wire.ts';
+import { textOf } from '../wire.ts';
 
 const MAX_STEPS = 12;
 

@@ -1,6 +1,6 @@
 /** Phrases that are found wherever they stand in a text, before the rest of it is cut into clauses. */
 import { masked } from '../language.ts';
-import { parseJson } from '../../../contracts/json.ts';
+import { parseJson } from '../../../src/contracts/json.ts';
 
 export type PhraseKind = 'call' | 'handoff' | 'shell' | 'fail';
 

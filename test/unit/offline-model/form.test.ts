@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { openOutput } from '../../../src/agents/output.ts';
-import { fillForm } from '../../../src/models/offline/form.ts';
+import { fillForm } from '../../../dev/offline-model/form.ts';
 
 describe('offline model: answers in a form', () => {
   const seed = Date.now() & 0xffff;

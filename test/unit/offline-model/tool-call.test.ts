@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { actionsOf } from '../../../src/models/offline/actions.ts';
-import { offlineReply } from '../../../src/models/offline/model.ts';
-import { ChatRequest } from '../../../src/models/server/wire.ts';
+import { actionsOf } from '../../../dev/offline-model/actions.ts';
+import { offlineReply } from '../../../dev/offline-model/model.ts';
+import { ChatRequest } from '../../../dev/offline-model/wire.ts';
 
 const offer = (...names: string[]) => names.map((name) => ({ type: 'function' as const, function: { name } }));
 

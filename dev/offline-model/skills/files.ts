@@ -1,7 +1,7 @@
 /** Listing, reading and searching files. */
 import type { Action } from '../actions.ts';
 import { fileNames, quotations, stem, TABLE_FILE, words } from '../language.ts';
-import { editDistance, nearest } from '../../../tools/nearest.ts';
+import { editDistance, nearest } from '../../../src/tools/nearest.ts';
 import { CannotDo, use, type Desk, type Finding, type Result, type Work } from './skill.ts';
 
 /** Text of a file that goes into a finding. */

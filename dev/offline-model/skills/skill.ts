@@ -4,7 +4,7 @@
  * conversation are answered from there, and the first one that is not becomes the reply. So nothing is kept
  * between requests.
  */
-import { HANDOFF_PREFIX } from '../../../contracts/activities.ts';
+import { HANDOFF_PREFIX } from '../../../src/contracts/activities.ts';
 import type { MadeCall, Prompt } from '../prompt.ts';
 
 export interface Call {

@@ -1,5 +1,5 @@
 /** Decides how a message is handled, by counting what it asks for. */
-import type { RouteDecision } from '../../../contracts/turn.ts';
+import type { RouteDecision } from '../../../src/contracts/turn.ts';
 import { actionsOf, isRequest, type Action, type ActionKind } from '../actions.ts';
 import { agentFor, agentsIn } from '../agents.ts';
 import { fileNames, quotations, withoutLead, words } from '../language.ts';

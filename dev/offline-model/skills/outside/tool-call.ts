@@ -1,5 +1,5 @@
 /** Calls a tool that the person names, with the arguments that they give: `use everything.echo with {"message": "hi"}`. */
-import { wireName } from '../../../tool-names.ts';
+import { wireName } from '../../../../src/models/tool-names.ts';
 import { CALL } from '../../phrases/split.ts';
 import type { Prompt } from '../../prompt.ts';
 import { CannotDo, use, type Finding, type Work } from '../skill.ts';

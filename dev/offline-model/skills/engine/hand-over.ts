@@ -1,5 +1,5 @@
 /** Hands work over to another agent, which does it: `hand over to the writer: write "a" to a.txt`. */
-import { HANDOFF_PREFIX } from '../../../../contracts/activities.ts';
+import { HANDOFF_PREFIX } from '../../../../src/contracts/activities.ts';
 import { actionsOf } from '../../actions.ts';
 import { HANDOVER } from '../../phrases/split.ts';
 import { CannotDo, use, type Desk, type Finding, type Work } from '../skill.ts';

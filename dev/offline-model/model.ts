@@ -28,8 +28,8 @@
  * For example: `Profile weather.csv, find the wettest month, and write a short report with a table to report.md`
  */
 import { z } from 'zod';
-import { REPORT_STEP } from '../../contracts/activities.ts';
-import type { PlanProposal, PlanReview, RouteDecision } from '../../contracts/turn.ts';
+import { REPORT_STEP } from '../../src/contracts/activities.ts';
+import type { PlanProposal, PlanReview, RouteDecision } from '../../src/contracts/turn.ts';
 import { fillForm } from './form.ts';
 import { finalAnswer } from './phases/answering.ts';
 import { plan, review } from './phases/planning.ts';
@@ -40,7 +40,7 @@ import { readPrompt, type Prompt } from './prompt.ts';
 import { toReply, toSummary } from './skills/markdown.ts';
 import { perform, type Outcome } from './skills/perform.ts';
 import { advance } from './skills/skill.ts';
-import type { ChatRequest, WireReply, WireToolCall } from '../server/wire.ts';
+import type { ChatRequest, WireReply, WireToolCall } from './wire.ts';
 
 /** What it calls itself in `GET /v1/models` and in every reply. */
 export const OFFLINE_MODEL = 'offline';

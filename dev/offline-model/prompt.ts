@@ -1,11 +1,11 @@
 /** What a request of the turn engine says, taken apart. Everything the offline model knows is in here. */
-import { REPORT_STEP } from '../../contracts/activities.ts';
+import { REPORT_STEP } from '../../src/contracts/activities.ts';
 import { actionsOf, isRequest } from './actions.ts';
 import { fileNames, withoutLead, words } from './language.ts';
 import { takeFlaw, type Flaw } from './phrases/flaws.ts';
 import { exchangesIn, questionFirst, usesAnswer, withAnswer } from './phrases/questions.ts';
-import { textOf, type ChatRequest } from '../server/wire.ts';
-import { parseJson } from '../../contracts/json.ts';
+import { textOf, type ChatRequest } from './wire.ts';
+import { parseJson } from '../../src/contracts/json.ts';
 
 export type PromptPhase = 'routing' | 'planning' | 'review' | 'one-shot' | 'step' | 'answer' | 'summary';
 

@@ -2,9 +2,9 @@
  * The embedded model behind the HTTP API of a real one, so that the same client speaks to both. It keeps nothing
  * between requests: any number of workers can use one, or each its own. What it can do stands in `offline/model.ts`.
  */
-import { startChatServer, type ChatServer } from './server/chat-server.ts';
-import { OFFLINE_MODEL, offlineReply } from './offline/model.ts';
-import { parseChatRequest, sendReply } from './server/wire.ts';
+import { startChatServer, type ChatServer } from './chat-server.ts';
+import { OFFLINE_MODEL, offlineReply } from './model.ts';
+import { parseChatRequest, sendReply } from './wire.ts';
 
 export interface OfflineModelOptions {
   /** On 127.0.0.1. Default: a free one. */

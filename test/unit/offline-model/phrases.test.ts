@@ -1,9 +1,9 @@
 /** The phrases by which the offline model is told what to do, one by one, without a server. */
 import assert from 'node:assert/strict';
 import { PlanProposal, RouteDecision } from '../../../src/contracts/turn.ts';
-import { actionsOf } from '../../../src/models/offline/actions.ts';
-import { offlineReply } from '../../../src/models/offline/model.ts';
-import { ChatRequest, type WireReply } from '../../../src/models/server/wire.ts';
+import { actionsOf } from '../../../dev/offline-model/actions.ts';
+import { offlineReply } from '../../../dev/offline-model/model.ts';
+import { ChatRequest, type WireReply } from '../../../dev/offline-model/wire.ts';
 import { TOOLS } from './engine.ts';
 import { startWorld } from './world.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
-import { offlineReply } from '../../../src/models/offline/model.ts';
-import { startOfflineModel } from '../../../src/models/offline-server.ts';
+import { offlineReply } from '../../../dev/offline-model/model.ts';
+import { startOfflineModel } from '../../../dev/offline-model/server.ts';
 import { openModel } from '../../../src/models/openai.ts';
 import { cpuTimer } from '../../helpers/cpu-time.ts';
 

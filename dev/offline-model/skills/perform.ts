@@ -1,5 +1,5 @@
 /** Does the actions of a request one after the other, with the tools that are offered. */
-import { REMEMBER } from '../../../contracts/activities.ts';
+import { REMEMBER } from '../../../src/contracts/activities.ts';
 import { actionsOf, type Action } from '../actions.ts';
 import { usesAnswer, withAnswer } from '../phrases/questions.ts';
 import type { Prompt } from '../prompt.ts';

@@ -1,6 +1,6 @@
 /** Keeps a fact in the session's context: `remember that my unit is mm`. */
-import { REMEMBER } from '../../../../contracts/activities.ts';
-import type { Json } from '../../../../contracts/json.ts';
+import { REMEMBER } from '../../../../src/contracts/activities.ts';
+import type { Json } from '../../../../src/contracts/json.ts';
 import { words } from '../../language.ts';
 import { CannotDo, use, type Finding, type Work } from '../skill.ts';
 

@@ -2,7 +2,7 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startOfflineModel } from '../../../src/models/offline-server.ts';
+import { startOfflineModel } from '../../../dev/offline-model/server.ts';
 import { startEngine, TOOLS, type Engine } from './engine.ts';
 
 export const WEATHER = join(import.meta.dirname, '../../../examples/data/seattle-weather.csv');
