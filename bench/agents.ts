@@ -1,6 +1,6 @@
 /** P07, P08: how often a team is opened, the time that reuse saves, and the worker's memory for each open session. */
 import type { CopilotClient } from '../src/client.ts';
-import { readStats } from '../src/client/workers.ts';
+import { readStats } from '../src/connection/worker-sockets.ts';
 import type { CacheStats } from '../src/contracts/worker-report.ts';
 import { type BenchWorld, MESSAGE, timed } from './world.ts';
 

@@ -1,7 +1,7 @@
 /** P09: many sessions created, then listed newest first through all pages while some of them change. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CopilotClient, CopilotError, type ListFilter, type SessionHandle } from '../src/index.ts';
+import { CopilotClient, CopilotError, type ListFilter, type SessionHandle } from '../src/client.ts';
 import { startGrpcProxy } from '../test/helpers/grpc-proxy.ts';
 import { isolatedConfig } from '../test/helpers/server.ts';
 import { type BenchWorld, show, timed } from './world.ts';

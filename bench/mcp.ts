@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
-import { CopilotClient } from '../src/index.ts';
+import { CopilotClient } from '../src/client.ts';
 import { McpServers } from '../src/tools/mcp.ts';
 import { isolatedConfig } from '../test/helpers/server.ts';
 import { startWorkerProcess } from '../test/helpers/worker.ts';

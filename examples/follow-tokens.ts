@@ -3,7 +3,7 @@
  *
  *     node examples/follow-tokens.ts [session]        (with `copilot dev` running in another terminal)
  */
-import { CopilotClient } from '../src/index.ts';
+import { CopilotClient } from '../src/client.ts';
 
 const client = await CopilotClient.connect();
 const [id] = process.argv.slice(2);

@@ -4,7 +4,7 @@
  *     node examples/start-session.ts        (with `copilot dev` running in another terminal)
  */
 import { fileURLToPath } from 'node:url';
-import { CopilotClient } from '../src/index.ts';
+import { CopilotClient } from '../src/client.ts';
 
 const client = await CopilotClient.connect();
 const session = await client.create({

@@ -3,7 +3,7 @@
  *
  *     node examples/suspend-and-continue.ts        (with `copilot dev` running in another terminal)
  */
-import { CopilotClient } from '../src/index.ts';
+import { CopilotClient } from '../src/client.ts';
 
 const client = await CopilotClient.connect();
 const session = await client.create({ mode: 'planning-control' });

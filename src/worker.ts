@@ -28,7 +28,7 @@ import { runAgent } from './activities/run-agent.ts';
 import { runTool } from './activities/run-tool.ts';
 import { inScope } from './activities/scope.ts';
 import { summarise } from './activities/summarise.ts';
-import { findServer } from './client/server-address.ts';
+import { findServer } from './connection/server-address.ts';
 import type { Config } from './config.ts';
 import type { Activities } from './contracts/activities.ts';
 import { CopilotError } from './contracts/errors.ts';

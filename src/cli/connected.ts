@@ -1,8 +1,8 @@
 /** What commands share: a connection for the time of a command, and options in the client's form. */
 import { resolve } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
-import { CopilotClient } from '../client.ts';
-import type { CreateOptions } from '../client/create.ts';
+import { CopilotClient } from '../client/copilot-client.ts';
+import type { CreateOptions } from '../client/creation/create-session.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { Json } from '../contracts/json.ts';
 import { wholeNumber } from './numbers.ts';

@@ -1,7 +1,7 @@
 /** The Temporal server, its namespace, and who works there. Asks, and changes nothing. */
 import { type Connection, isGrpcServiceError } from '@temporalio/client';
-import { findWorkers, openConnection, reasonOf } from '../client/connection.ts';
-import { findServer, type ServerAddress } from '../client/server-address.ts';
+import { findWorkers, openConnection, reasonOf } from '../connection/server-link.ts';
+import { findServer, type ServerAddress } from '../connection/server-address.ts';
 import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { buildName, isSameBuild, makeCurrentCommand, readBuilds } from '../worker/deployment.ts';

@@ -8,7 +8,7 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
-import { readProfile, type TemporalProfile } from '../client/server-address.ts';
+import { readProfile, type TemporalProfile } from '../connection/server-address.ts';
 import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { findServerProgram, type Log } from './program.ts';

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Connection, isGrpcServiceError } from '@temporalio/client';
 import type { SearchAttributeType } from '@temporalio/common';
 import { msToTs, optionalTsToMs } from '@temporalio/common/lib/time.js';
-import { reasonOf } from '../client/connection.ts';
+import { reasonOf } from '../connection/server-link.ts';
 import { SEARCH_ATTRIBUTES } from '../contracts/search-attributes.ts';
 
 const HOUR_MS = 60 * 60 * 1_000;

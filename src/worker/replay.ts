@@ -1,8 +1,8 @@
 /** Replays histories of sessions on the workflow code of this program: whether it would go on with them as they are. */
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
-import { ServerLink } from '../client/connection.ts';
-import { describeSession } from '../client/reading.ts';
-import { checkInput } from '../client/input.ts';
+import { ServerLink } from '../connection/server-link.ts';
+import { describeSession } from '../client/reading/session-queries.ts';
+import { checkInput } from '../client/checked-input.ts';
 import { loadConfig } from '../config.ts';
 import { SESSION_WORKFLOW } from '../contracts/messages.ts';
 import { copilotUpdatedAt } from '../contracts/search-attributes.ts';

@@ -9,7 +9,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { CopilotClient } from '../../src/client.ts';
-import type { SessionHandle } from '../../src/index.ts';
+import type { SessionHandle } from '../../src/client.ts';
 import { fails } from '../helpers/client.ts';
 import { noTaskFailed, until } from '../helpers/history.ts';
 import { storedFiles } from '../helpers/payload-store.ts';

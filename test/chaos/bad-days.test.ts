@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type FollowEvent, isSettled, type PendingCall, type SessionHandle } from '../../src/index.ts';
+import { type FollowEvent, isSettled, type PendingCall, type SessionHandle } from '../../src/client.ts';
 import { type RunningCli, runCli, startCli } from '../helpers/cli.ts';
 import { collect, fails, isTurnEnd } from '../helpers/client.ts';
 import { noTaskFailed, until } from '../helpers/history.ts';

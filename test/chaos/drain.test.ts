@@ -9,9 +9,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
-import { readStats, socketFolder } from '../../src/client/workers.ts';
+import { readStats, socketFolder } from '../../src/connection/worker-sockets.ts';
 import type { TurnView } from '../../src/contracts/turn.ts';
-import type { SessionHandle } from '../../src/index.ts';
+import type { SessionHandle } from '../../src/client.ts';
 import { until } from '../helpers/history.ts';
 import { type Ledger, openLedger } from '../helpers/ledger.ts';
 import { startWorldOf } from '../helpers/own-team.ts';

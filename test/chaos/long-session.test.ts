@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { CopilotClient } from '../../src/client.ts';
-import { readStats } from '../../src/client/workers.ts';
+import { readStats } from '../../src/connection/worker-sockets.ts';
 import { DEFAULT_HISTORY_LIMIT } from '../../src/contracts/limits.ts';
 import { segments, send } from '../../src/contracts/messages.ts';
 import type { QueuedMessage } from '../../src/contracts/session.ts';

@@ -8,7 +8,7 @@ import { isDeepStrictEqual, promisify } from 'node:util';
 import { ok } from '../../src/doctor/check.ts';
 import { checkServer } from '../../src/doctor/server.ts';
 import { cachedServerFile } from '../../src/server/program.ts';
-import type { SessionHandle } from '../../src/index.ts';
+import type { SessionHandle } from '../../src/client.ts';
 import { fullHistory, noTaskFailed, runHistories, toolCallsIn, until } from '../helpers/history.ts';
 import { signalByTemporalCli } from '../helpers/outside.ts';
 import { startWorldOf } from '../helpers/own-team.ts';

@@ -1,6 +1,6 @@
 /** Reading what the client library gives: errors by type, events of a session, what a follower has on the screen. */
 import assert from 'node:assert/strict';
-import type { CopilotError, FollowEvent, SessionHandle } from '../../src/index.ts';
+import type { CopilotError, FollowEvent, SessionHandle } from '../../src/client.ts';
 
 /** @returns the error, after its type and message were checked */
 export async function fails(work: Promise<unknown>, type: string, message: RegExp): Promise<CopilotError> {

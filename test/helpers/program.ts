@@ -5,5 +5,5 @@ import { packageDir } from '../../src/config.ts';
 /** Arguments of node, before those of the command. */
 export const PROGRAM: readonly string[] =
   process.env['COPILOT_TEST_BUILT'] === undefined
-    ? [join(packageDir, 'src/cli.ts')]
-    : [join(packageDir, 'dist/src/cli.js')];
+    ? [join(packageDir, 'src/cli/main.ts')]
+    : [join(packageDir, 'dist/src/cli/main.js')];

@@ -1,6 +1,6 @@
 /** Requests to people: waiting for them, and deciding them one after another. */
 import assert from 'node:assert/strict';
-import type { DecidedRequest, DecideOptions, Decision, PendingRequest, SessionHandle } from '../../src/index.ts';
+import type { DecidedRequest, DecideOptions, Decision, PendingRequest, SessionHandle } from '../../src/client.ts';
 import { until } from './history.ts';
 import type { ScriptedReply } from './model-server.ts';
 

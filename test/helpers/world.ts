@@ -7,7 +7,7 @@ import {
   makeGrpcRetryInterceptor,
 } from '@temporalio/client';
 import { CopilotClient } from '../../src/client.ts';
-import { endClosedCalls } from '../../src/client/closed-calls.ts';
+import { endClosedCalls } from '../../src/connection/closed-calls.ts';
 import { type ModelServer, startModelServer } from './model-server.ts';
 import { isolatedConfig, startTestServer, type TestServer } from './server.ts';
 import { startWorkerProcess, type WorkerProcess } from './worker.ts';

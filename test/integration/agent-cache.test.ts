@@ -1,8 +1,8 @@
 /** The agent cache under real sessions: one instance for all calls, pool, isolation, reuse. Real server, real workers. */
 import assert from 'node:assert/strict';
 import type { temporal } from '@temporalio/proto';
-import { readStats } from '../../src/client/workers.ts';
-import type { SessionHandle } from '../../src/index.ts';
+import { readStats } from '../../src/connection/worker-sockets.ts';
+import type { SessionHandle } from '../../src/client.ts';
 import type { CacheStats } from '../../src/contracts/worker-report.ts';
 import { runCli } from '../helpers/cli.ts';
 import { fullHistory } from '../helpers/history.ts';

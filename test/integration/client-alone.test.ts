@@ -1,7 +1,7 @@
 /** The client library while workers or server are away, or it is closed itself. */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CopilotClient, CopilotError, type SessionHandle, type TurnView } from '../../src/index.ts';
+import { CopilotClient, CopilotError, type SessionHandle, type TurnView } from '../../src/client.ts';
 import { collect, fails, isTurnEnd, screen } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';
 import { isolatedConfig } from '../helpers/server.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { CopilotClient, type SessionHandle } from '../../src/index.ts';
+import { CopilotClient, type SessionHandle } from '../../src/client.ts';
 import { fails } from '../helpers/client.ts';
 import { CANCEL, startGrpcProxy } from '../helpers/grpc-proxy.ts';
 import { until } from '../helpers/history.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SessionExport, SessionHandle } from '../../src/index.ts';
+import type { SessionExport, SessionHandle } from '../../src/client.ts';
 import { DurableContext } from '../../src/workflows/context.ts';
 import { runCli } from '../helpers/cli.ts';
 import { collect } from '../helpers/client.ts';

@@ -7,7 +7,7 @@ import { msToTs, optionalTsToMs } from '@temporalio/common/lib/time.js';
 import { parse } from 'yaml';
 import { packageDir } from '../../src/config.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/contracts/search-attributes.ts';
-import type { Check } from '../../src/doctor.ts';
+import type { Check } from '../../src/doctor/diagnose.ts';
 import { runCli } from '../helpers/cli.ts';
 import { fails } from '../helpers/client.ts';
 import { fullHistory, until } from '../helpers/history.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import getPort from 'get-port';
 import { CopilotClient } from '../../src/client.ts';
-import type { SessionHandle } from '../../src/index.ts';
+import type { SessionHandle } from '../../src/client.ts';
 import { findServerProgram } from '../../src/server/program.ts';
 import { type CodecServer, startCodecServer } from '../../src/storage/codec-server.ts';
 import { runCli, startCli } from '../helpers/cli.ts';

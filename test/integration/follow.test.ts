@@ -1,6 +1,6 @@
 /** Followers of sessions on a real server, with real worker processes that are killed. */
 import assert from 'node:assert/strict';
-import { CopilotClient, type FollowEvent } from '../../src/index.ts';
+import { CopilotClient, type FollowEvent } from '../../src/client.ts';
 import { collect, isTurnEnd, screen, seqs } from '../helpers/client.ts';
 import { startGrpcProxy } from '../helpers/grpc-proxy.ts';
 import { fullHistory, until } from '../helpers/history.ts';

@@ -9,7 +9,7 @@ import {
   copilotUpdatedAt,
   copilotUser,
 } from '../../src/contracts/search-attributes.ts';
-import type { CopilotClient, ListedStatus, ListFilter, SessionPage } from '../../src/index.ts';
+import type { CopilotClient, ListedStatus, ListFilter, SessionPage } from '../../src/client.ts';
 import { runCli } from '../helpers/cli.ts';
 import { fails } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';

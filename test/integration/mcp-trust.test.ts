@@ -5,7 +5,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { McpServer } from '../../src/contracts/team.ts';
 import { digestOf } from '../../src/digest.ts';
-import type { SessionExport } from '../../src/index.ts';
+import type { SessionExport } from '../../src/client.ts';
 import { stdioServer } from '../helpers/mcp.ts';
 import { writeTeam } from '../helpers/own-team.ts';
 import { temporaryFolder } from '../helpers/server.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { McpServer } from '../../src/contracts/team.ts';
-import type { SessionHandle } from '../../src/index.ts';
+import type { SessionHandle } from '../../src/client.ts';
 import { collect, isTurnEnd } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';
 import { textOf } from '../../dev/offline-model/wire.ts';

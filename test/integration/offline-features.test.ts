@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { packageDir } from '../../src/config.ts';
-import { CopilotClient, type FollowEvent, type SessionHandle, type TurnView } from '../../src/index.ts';
+import { CopilotClient, type FollowEvent, type SessionHandle, type TurnView } from '../../src/client.ts';
 import { collect, isTurnEnd } from '../helpers/client.ts';
 import { isolatedConfig, startTestServer, temporaryFolder, type TestServer } from '../helpers/server.ts';
 import { startWorkerProcess, type WorkerProcess } from '../helpers/worker.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SessionExport, SessionHandle } from '../../src/index.ts';
+import type { SessionExport, SessionHandle } from '../../src/client.ts';
 import { runCli } from '../helpers/cli.ts';
 import { fails } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';

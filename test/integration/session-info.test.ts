@@ -1,7 +1,7 @@
 /** What a session says of itself: in every status, to any client, from any worker. */
 import assert from 'node:assert/strict';
 import { hostname } from 'node:os';
-import { CopilotClient, type SessionHandle, type SessionReport } from '../../src/index.ts';
+import { CopilotClient, type SessionHandle, type SessionReport } from '../../src/client.ts';
 import { runCli } from '../helpers/cli.ts';
 import { until } from '../helpers/history.ts';
 import { isolatedConfig } from '../helpers/server.ts';

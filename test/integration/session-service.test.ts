@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { CopilotError, SessionHandle } from '../../src/index.ts';
+import type { CopilotError, SessionHandle } from '../../src/client.ts';
 import { runCli } from '../helpers/cli.ts';
 import { fails } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SessionHandle } from '../../src/index.ts';
-import type { ChangeOptions, ErrorDetails, SessionStatus, StatusReport } from '../../src/index.ts';
+import { SessionHandle } from '../../src/client.ts';
+import type { ChangeOptions, ErrorDetails, SessionStatus, StatusReport } from '../../src/client.ts';
 import { runCli } from '../helpers/cli.ts';
 import { fails } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';

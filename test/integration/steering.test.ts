@@ -1,6 +1,6 @@
 /** Interrupting and steering what runs, seen from the model's server, the session and its followers. */
 import assert from 'node:assert/strict';
-import type { FollowEvent, SessionHandle } from '../../src/index.ts';
+import type { FollowEvent, SessionHandle } from '../../src/client.ts';
 import { collect, screen, seqs } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';
 import type { RecordedRequest } from '../helpers/model-server.ts';

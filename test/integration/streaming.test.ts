@@ -1,7 +1,7 @@
 /** Followers see tokens while a model writes them, and the history does not. Real server, real worker process. */
 import assert from 'node:assert/strict';
-import type { FollowEvent } from '../../src/client/follow.ts';
-import type { SessionHandle } from '../../src/client/session-handle.ts';
+import type { FollowEvent } from '../../src/client/follow/follower.ts';
+import type { SessionHandle } from '../../src/client/session/session-handle.ts';
 import { collect, isTurnEnd } from '../helpers/client.ts';
 import { fullHistory, until } from '../helpers/history.ts';
 import { playTeam } from '../helpers/team-script.ts';

@@ -17,7 +17,7 @@ import {
   type JournalEntry,
   LLMock,
 } from '@copilotkit/aimock';
-import type { FollowEvent } from '../../src/client/follow.ts';
+import type { FollowEvent } from '../../src/client/follow/follower.ts';
 import { type Model, type ModelReply, type ModelRequest, openModel } from '../../src/models/openai.ts';
 import { collect, fails, isTurnEnd, screen } from '../helpers/client.ts';
 import { startWorld, type World } from '../helpers/world.ts';

@@ -1,7 +1,7 @@
 /** What people see of a session in Temporal's Web UI. Real server, worker and Chromium, a model that the test scripts. */
 import assert from 'node:assert/strict';
 import { type Browser, errors, type Locator, type Page } from 'playwright-core';
-import type { SessionHandle, SessionReport } from '../../src/index.ts';
+import type { SessionHandle, SessionReport } from '../../src/client.ts';
 import { FIND_BROWSER_TIMEOUT_MS, findBrowser, openBrowser } from '../helpers/browser.ts';
 import { until } from '../helpers/history.ts';
 import { startWorldOf } from '../helpers/own-team.ts';

@@ -1,6 +1,6 @@
 /** When a session expires, on a server whose clock the tests move. Months pass in seconds. */
 import assert from 'node:assert/strict';
-import type { SessionHandle } from '../../src/index.ts';
+import type { SessionHandle } from '../../src/client.ts';
 import { fails } from '../helpers/client.ts';
 import { fullHistory, type HistoryEvent, until } from '../helpers/history.ts';
 import { playTeam } from '../helpers/team-script.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { decide } from '../../src/contracts/messages.ts';
 import type { PendingRequest } from '../../src/contracts/request.ts';
-import type { SessionHandle } from '../../src/index.ts';
+import type { SessionHandle } from '../../src/client.ts';
 import { until } from '../helpers/history.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import { type SkippingWorld, startSkippingWorld } from '../helpers/time-skipping.ts';

@@ -21,7 +21,7 @@ describe('README.md', () => {
   });
 
   it('names only commands and scripts that there are', () => {
-    const declarations = source('src/cli.ts') + source('src/cli/people/commands.ts');
+    const declarations = source('src/cli/program.ts') + source('src/cli/people-commands.ts');
     const commands = [...declarations.matchAll(/command\(\s*'([a-z]+)/g)].map(([, name]) => name);
     const { scripts } = JSON.parse(source('package.json')) as { scripts: Record<string, string> };
     const shell = [...readme.matchAll(/```sh\n([^]*?)```/g)].map(([, text]) => text).join('');

@@ -1,6 +1,6 @@
 /** `copilot configure`: settings of a session, changed while it goes on. */
 import { readFile } from 'node:fs/promises';
-import type { SessionHandle } from '../../client/session-handle.ts';
+import type { SessionHandle } from '../../client/session/session-handle.ts';
 import type { ConfigureOptions } from '../../client/session/configuration.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { SessionConfig } from '../../contracts/session.ts';

@@ -1,12 +1,12 @@
 /** `copilot approve`, `deny`, `answer` and `decide`: a person's word on what waits. */
 import { userInfo } from 'node:os';
-import type { DecideOptions, SessionHandle } from '../../client/session-handle.ts';
+import type { DecideOptions, SessionHandle } from '../../client/session/session-handle.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { Decision, PendingRequest, RequestKind } from '../../contracts/request.ts';
 import { type CommonFlags, messageText, withClient } from '../connected.ts';
 import { positiveNumber } from '../numbers.ts';
 import { answer as answerCommand, shorten } from '../terminal.ts';
-import { showTurn } from '../turns.ts';
+import { showTurn } from '../talk/turns.ts';
 
 interface DecisionFlags extends CommonFlags {
   readonly by?: string;

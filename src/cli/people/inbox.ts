@@ -1,5 +1,5 @@
 /** `copilot inbox`: what waits for people, over all sessions. */
-import type { InboxFilter, InboxRequest } from '../../client/inbox.ts';
+import type { InboxFilter, InboxRequest } from '../../client/listing/inbox.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
 import { wholeNumber } from '../numbers.ts';
 import { answer, remark, shorten, table } from '../terminal.ts';

@@ -1,9 +1,9 @@
 /** `copilot plan edit`: changes of the steps that have not run. */
-import type { PlanEdit, SessionHandle } from '../../client/session-handle.ts';
+import type { PlanEdit, SessionHandle } from '../../client/session/session-handle.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { withClient } from '../connected.ts';
 import { wholeNumber } from '../numbers.ts';
-import { planText } from '../read.ts';
+import { planText } from '../session/read.ts';
 import { versionOption, type VersionFlags } from '../session/json-file.ts';
 import { answer } from '../terminal.ts';
 

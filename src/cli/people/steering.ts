@@ -1,9 +1,9 @@
 /** `copilot steer`, `unqueue` and `rate`. */
-import type { SessionHandle } from '../../client/session-handle.ts';
+import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { type CommonFlags, messageText, withClient } from '../connected.ts';
 import { wholeNumber } from '../numbers.ts';
 import { answer } from '../terminal.ts';
-import { showTurn, turnForm } from '../turns.ts';
+import { showTurn, turnForm } from '../talk/turns.ts';
 import { userName } from './decisions.ts';
 
 export async function steer(

@@ -1,5 +1,5 @@
 /** `copilot context …`, `snapshots`, `restore` and `diff`. */
-import type { SessionHandle } from '../../client/session-handle.ts';
+import type { SessionHandle } from '../../client/session/session-handle.ts';
 import type { MergeContextOptions } from '../../client/session/context-changes.ts';
 import type { Change, ContextDiff, ContextSize, SnapshotInfo } from '../../contracts/context.ts';
 import { CopilotError } from '../../contracts/errors.ts';

@@ -1,5 +1,5 @@
 /** `copilot export`, `import` and `fork`. */
-import type { SessionHandle } from '../../client/session-handle.ts';
+import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
 import { wholeNumber } from '../numbers.ts';
 import { answer, say, sayJson } from '../terminal.ts';

@@ -1,12 +1,12 @@
 /** `copilot save`, `load` and `delete`. */
 import { createInterface } from 'node:readline/promises';
 import { z } from 'zod';
-import { checkInput } from '../../client/input.ts';
+import { checkInput } from '../../client/checked-input.ts';
 import type { SavedSession } from '../../client/session/context-changes.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { LoadedSession } from '../../contracts/messages.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
-import { messageText } from '../read.ts';
+import { messageText } from './read.ts';
 import { answer, paint } from '../terminal.ts';
 import { changeText } from './context.ts';
 import { readJson, versionOption, type VersionFlags } from './json-file.ts';

@@ -1,7 +1,7 @@
 /** Waiting for a session to move, at the cost of one long poll and nothing else. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CopilotError } from '../../contracts/errors.ts';
-import type { ServerLink } from '../connection.ts';
+import type { ServerLink } from '../../connection/server-link.ts';
 
 /** The server answers a long poll after 20 s at the latest, with nothing. */
 const POLL_TIMEOUT_MS = 60_000;

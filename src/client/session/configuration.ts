@@ -2,10 +2,10 @@
 import { CopilotError } from '../../contracts/errors.ts';
 import { team } from '../../contracts/messages.ts';
 import { ConfigurePayload } from '../../contracts/payloads.ts';
-import type { ServerLink } from '../connection.ts';
-import { resolveTeam } from '../create/teams.ts';
-import { checkInput } from '../input.ts';
-import { ask } from '../reading.ts';
+import type { ServerLink } from '../../connection/server-link.ts';
+import { resolveTeam } from '../creation/team-directory.ts';
+import { checkInput } from '../checked-input.ts';
+import { ask } from '../reading/session-queries.ts';
 
 /**
  * What is left out stays. `agents` names the agents to change, whose override is replaced; `approvals` and `budget`

@@ -11,7 +11,7 @@ import {
 import { CopilotError } from '../../contracts/errors.ts';
 import type { Json } from '../../contracts/json.ts';
 import { type EditContextPayload, RestoreContextPayload, SavePayload } from '../../contracts/payloads.ts';
-import { checkInput } from '../input.ts';
+import { checkInput } from '../checked-input.ts';
 
 export interface ChangeOptions {
   /**

@@ -6,8 +6,8 @@ import { z } from 'zod';
 import { CopilotError } from '../../contracts/errors.ts';
 import { SESSION_WORKFLOW } from '../../contracts/messages.ts';
 import { removeStored } from '../../storage/payload-store.ts';
-import type { ServerLink } from '../connection.ts';
-import { isNotFound, runsOf } from './runs.ts';
+import type { ServerLink } from '../../connection/server-link.ts';
+import { isNotFound, runsOf } from '../reading/session-runs.ts';
 
 /**
  * The server deletes in the background, when its queues have noted that the session is closed: they do so every 30 to

@@ -4,10 +4,10 @@ import { CopilotError } from '../../contracts/errors.ts';
 import * as messages from '../../contracts/messages.ts';
 import * as payloads from '../../contracts/payloads.ts';
 import { isSettled, type TurnView } from '../../contracts/turn.ts';
-import type { ServerLink } from '../connection.ts';
-import { deliver, type DeliveryOptions } from '../delivery.ts';
-import { checkInput } from '../input.ts';
-import { ask } from '../reading.ts';
+import type { ServerLink } from '../../connection/server-link.ts';
+import { deliver, type DeliveryOptions } from './delivery.ts';
+import { checkInput } from '../checked-input.ts';
+import { ask } from '../reading/session-queries.ts';
 
 /** How often a turn is looked at where too many wait for turns of its session. */
 const LOOK_INTERVAL_MS = 500;

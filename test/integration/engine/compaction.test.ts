@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Segment } from '../../../src/contracts/session.ts';
-import type { FollowEvent, SessionHandle } from '../../../src/index.ts';
+import type { FollowEvent, SessionHandle } from '../../../src/client.ts';
 import { runCli } from '../../helpers/cli.ts';
 import { collect } from '../../helpers/client.ts';
 import { fullHistory, until } from '../../helpers/history.ts';

@@ -1,6 +1,6 @@
 /** What each mode does with a message. Real server, real worker process, a model that the test scripts. */
 import assert from 'node:assert/strict';
-import type { SessionHandle } from '../../../src/index.ts';
+import type { SessionHandle } from '../../../src/client.ts';
 import { until } from '../../helpers/history.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
 import { callsOf, playTeam } from '../../helpers/team-script.ts';

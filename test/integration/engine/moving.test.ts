@@ -1,6 +1,6 @@
 /** Work that goes on in the session's next run, in the middle of a step or an answer. Real server, real workers. */
 import assert from 'node:assert/strict';
-import type { SessionHandle } from '../../../src/index.ts';
+import type { SessionHandle } from '../../../src/client.ts';
 import { fullHistory, toolCallsIn, until } from '../../helpers/history.ts';
 import type { ScriptedReply } from '../../helpers/model-server.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SessionHandle } from '../../../src/index.ts';
+import type { SessionHandle } from '../../../src/client.ts';
 import { collect, isTurnEnd } from '../../helpers/client.ts';
 import { until } from '../../helpers/history.ts';
 import type { ScriptedReply } from '../../helpers/model-server.ts';

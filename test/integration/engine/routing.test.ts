@@ -1,6 +1,6 @@
 /** How a message finds its way: decisions that are not usable, and questions back. Real server, real worker processes. */
 import assert from 'node:assert/strict';
-import type { SessionHandle } from '../../../src/index.ts';
+import type { SessionHandle } from '../../../src/client.ts';
 import { collect, isTurnEnd } from '../../helpers/client.ts';
 import { until } from '../../helpers/history.ts';
 import type { ScriptedReply } from '../../helpers/model-server.ts';

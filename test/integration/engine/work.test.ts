@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { SessionHandle } from '../../../src/index.ts';
+import type { SessionHandle } from '../../../src/client.ts';
 import { collect, isTurnEnd } from '../../helpers/client.ts';
 import { fullHistory, toolCallsIn } from '../../helpers/history.ts';
 import type { ScriptedReply } from '../../helpers/model-server.ts';

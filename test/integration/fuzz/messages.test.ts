@@ -7,7 +7,7 @@ import { isGrpcServiceError } from '@temporalio/client';
 import type { Payload } from '@temporalio/common';
 import fc from 'fast-check';
 import { z } from 'zod';
-import type { SessionHandle } from '../../../src/index.ts';
+import type { SessionHandle } from '../../../src/client.ts';
 import * as messages from '../../../src/contracts/messages.ts';
 import * as payloads from '../../../src/contracts/payloads.ts';
 import { noTaskFailed } from '../../helpers/history.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PendingRequest, SessionConfig, SessionHandle, TurnView } from '../../../src/index.ts';
+import type { PendingRequest, SessionConfig, SessionHandle, TurnView } from '../../../src/client.ts';
 import { fails } from '../../helpers/client.ts';
 import { until } from '../../helpers/history.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';

@@ -1,7 +1,7 @@
 /** What a turn may use before it asks. Real server, real worker process, a model that the test scripts. */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Budget, PendingRequest, SessionHandle, TurnView } from '../../../src/index.ts';
+import type { Budget, PendingRequest, SessionHandle, TurnView } from '../../../src/client.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
 import { calling, decideNext, nextRequest } from '../../helpers/requests.ts';
 import { playTeam } from '../../helpers/team-script.ts';

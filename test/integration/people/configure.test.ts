@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AgentOverride, SessionHandle } from '../../../src/index.ts';
+import type { AgentOverride, SessionHandle } from '../../../src/client.ts';
 import { runCli } from '../../helpers/cli.ts';
 import { fails } from '../../helpers/client.ts';
 import { until } from '../../helpers/history.ts';

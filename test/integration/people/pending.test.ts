@@ -10,7 +10,7 @@ import {
   type PendingRequest,
   type SessionConfig,
   type SessionHandle,
-} from '../../../src/index.ts';
+} from '../../../src/client.ts';
 import { until } from '../../helpers/history.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
 import { calling, done, nextRequest } from '../../helpers/requests.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { attach } from '../../../src/client/create/attachments.ts';
+import { attach } from '../../../src/client/creation/attachments.ts';
 import { temporaryFolder } from '../../helpers/server.ts';
 
 describe('attachments', () => {

@@ -1,8 +1,8 @@
 /** A context taken back to one of its snapshots: exactly what the workflow's own context held then. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { applyPatch, contextAt } from '../../../src/client/session/context-at.ts';
-import { snapshotNotFound } from '../../../src/client/session/snapshots.ts';
+import { applyPatch, contextAt } from '../../../src/client/creation/context-at.ts';
+import { snapshotNotFound } from '../../../src/client/reading/snapshots.ts';
 import { type ContextState, MAX_CHANGES } from '../../../src/contracts/context.ts';
 import type { Json } from '../../../src/contracts/json.ts';
 import { DurableContext } from '../../../src/workflows/context.ts';

@@ -10,7 +10,7 @@ import {
   snapshotEdit,
   updateEdit,
 } from '../../../src/client/session/context-changes.ts';
-import type { Json } from '../../../src/index.ts';
+import type { Json } from '../../../src/client.ts';
 
 const SAVED = { conversation: [], context: {}, phase: null, step: null };
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { CreateOptions, defaultName } from '../../../src/client/create.ts';
-import { checkInput } from '../../../src/client/input.ts';
+import { CreateOptions, defaultName } from '../../../src/client/creation/create-session.ts';
+import { checkInput } from '../../../src/client/checked-input.ts';
 
 const refused = (given: unknown, message: RegExp): void => {
   assert.throws(

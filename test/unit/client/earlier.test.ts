@@ -1,6 +1,6 @@
 /** Putting a conversation together from what its runs were started with. */
 import assert from 'node:assert/strict';
-import { filledUp } from '../../../src/client/session/earlier.ts';
+import { filledUp } from '../../../src/client/reading/whole-conversation.ts';
 import { type Message, placeholder, standsForOthers } from '../../../src/contracts/transcript.ts';
 
 const said = (...numbers: number[]): Message[] =>

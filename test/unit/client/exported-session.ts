@@ -1,6 +1,6 @@
 /** An exported session as it would come from a file. */
 import { digestOf } from '../../../src/digest.ts';
-import type { SessionExport } from '../../../src/index.ts';
+import type { SessionExport } from '../../../src/client.ts';
 
 const AT = '2026-01-02T03:04:05.000Z';
 const DEFINITION: SessionExport['team']['definition'] = {

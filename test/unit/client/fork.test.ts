@@ -1,9 +1,9 @@
 /** Where a fork begins: what of a session belongs to a turn, and what came later. */
 import assert from 'node:assert/strict';
-import { cut } from '../../../src/client/session/fork.ts';
-import { checkExport } from '../../../src/client/session/import.ts';
+import { cut } from '../../../src/client/creation/fork-session.ts';
+import { checkExport } from '../../../src/client/creation/import-session.ts';
 import { digestOf } from '../../../src/digest.ts';
-import type { SessionExport } from '../../../src/index.ts';
+import type { SessionExport } from '../../../src/client.ts';
 import { exportedSession, snapshotAt } from './exported-session.ts';
 
 const rewound = (turns: number, until: number, changes: Partial<SessionExport> = {}) =>

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { listQuestion } from '../../../src/client/list.ts';
+import { listQuestion } from '../../../src/client/listing/session-list.ts';
 
 const SESSIONS = "WorkflowType = 'copilotSession' AND ExecutionStatus != 'ContinuedAsNew'";
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { newest, type Place, type UpdatedIndex } from '../../../src/client/list/newest.ts';
+import { newest, type Place, type UpdatedIndex } from '../../../src/client/listing/newest-first.ts';
 
 const NOW = Date.now();
 const DAY_MS = 86_400_000;

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import getPort from 'get-port';
-import { closeAgents, readAgents, readStats, socketFolder } from '../../../src/client/workers.ts';
+import { closeAgents, readAgents, readStats, socketFolder } from '../../../src/connection/worker-sockets.ts';
 import { type Admin, startAdmin } from '../../../src/worker/admin.ts';
 import type { CloseRequest } from '../../../src/contracts/worker-report.ts';
 import { fails } from '../../helpers/client.ts';

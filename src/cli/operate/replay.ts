@@ -1,0 +1,44 @@
+/** `copilot replay`: whether sessions go on with the present workflow code. */
+import { CopilotError } from '../../contracts/errors.ts';
+import type { Replayed } from '../../worker/replay.ts';
+import type { CommonFlags } from '../connected.ts';
+import { paint, remark, say, sayJson } from '../terminal.ts';
+
+export interface ReplayFlags extends CommonFlags {
+  readonly all?: boolean;
+  readonly since?: string;
+}
+
+/** Exit code 1 where any session does not replay. */
+export async function replay(ids: readonly string[], flags: ReplayFlags): Promise<void> {
+  const since = sinceOf(flags);
+  if (ids.length > 0 === (flags.all === true)) {
+    const problem = 'name sessions, or pass --all for every one there is';
+    throw new CopilotError('InvalidInput', { what: 'What to replay', problem });
+  }
+  const { replaySessions } = await import('../../worker/replay.ts');
+  const replayed: Replayed[] = [];
+  for await (const one of replaySessions({ ...(flags.all ? {} : { ids }), ...(since ? { since } : {}) })) {
+    replayed.push(one);
+    if (!flags.json) sayOne(one);
+  }
+  const failed = replayed.filter(({ problem }) => problem !== null).length;
+  if (flags.json) sayJson(replayed);
+  else remark(`${replayed.length - failed} replay, ${failed} do not`);
+  if (failed > 0) process.exitCode = 1;
+}
+
+function sayOne({ sessionId, problem }: Replayed): void {
+  if (problem === null) say(`${paint('green', '✓')} ${sessionId}`);
+  else say(`${paint('red', '✗')} ${sessionId}  ${problem}`);
+}
+
+function sinceOf({ all, since }: ReplayFlags): Date | undefined {
+  if (since === undefined) return undefined;
+  const time = new Date(since);
+  if (Number.isNaN(time.getTime()) || !all) {
+    const problem = all ? 'use a time such as 2026-11-01 or 2026-11-01T12:00:00Z' : 'it goes with --all';
+    throw new CopilotError('InvalidInput', { what: `--since ${since}`, problem });
+  }
+  return time;
+}

@@ -1,0 +1,212 @@
+/** `copilot dev`, `worker` and `demo`: server and worker, in this process for as long as they are wanted. */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CopilotClient } from '../../client/copilot-client.ts';
+import { openConnection } from '../../connection/server-link.ts';
+import { findServer, type ServerAddress } from '../../connection/server-address.ts';
+import { type Config, loadConfig, packageDir } from '../../config.ts';
+import { CopilotError } from '../../contracts/errors.ts';
+import type { RunningServer } from '../../server/ensure-server.ts';
+import type { RunningWorker } from '../../worker.ts';
+import { sameMachine, startDevCodec } from './codec.ts';
+import type { CommonFlags } from '../connected.ts';
+import { wholeNumber } from '../numbers.ts';
+import { watchTurn } from '../talk/follow.ts';
+import { ProgressText } from '../talk/progress-text.ts';
+import { paint, remark, say, sayJson } from '../terminal.ts';
+import { sessionLine } from '../talk/turns.ts';
+
+export interface DevFlags extends CommonFlags {
+  readonly port?: string;
+  readonly uiPort?: string;
+}
+
+/** A worker that waits for its server looks for it so often, and says so at most once in the other time. */
+const SERVER_RETRY_MS = 1_000;
+const WAITING_LOG_INTERVAL_MS = 60_000;
+
+const DEMO_FILE = join(packageDir, 'examples/data/seattle-weather.csv');
+const DEMO_MESSAGE =
+  'Profile seattle-weather.csv, find the wettest month, and write a short report with a table to report.md';
+
+interface Stack {
+  readonly server: RunningServer;
+  readonly worker: RunningWorker;
+  /** For the Web UI, where payloads are encrypted or stored elsewhere. */
+  readonly codecUrl: string | undefined;
+  /** Stops what was started here, the worker first. */
+  stop(): Promise<void>;
+}
+
+export async function dev({ json, port, uiPort }: DevFlags): Promise<void> {
+  const config = loadConfig();
+  const stack = await startStack(config, {
+    ...(port === undefined ? {} : { port: wholeNumber('--port', port) }),
+    ...(uiPort === undefined ? {} : { uiPort: wholeNumber('--ui-port', uiPort) }),
+  });
+  const { server, worker, codecUrl = null } = stack;
+  // Before anything is said: whoever reads that it is ready may ask for its end at once.
+  const ended = untilStopped(worker, () => stack.stop());
+  const { address, namespace, uiUrl = null } = server;
+  const found = { address, namespace, uiUrl, ...(codecUrl === null ? {} : { codecUrl }) };
+  if (json) sayJson({ type: 'ready', ...found, model: worker.model, worker: worker.identity });
+  else {
+    say(`Temporal server  ${address}, namespace ${namespace}`);
+    if (uiUrl !== null) say(`Web UI           ${uiUrl}`);
+    if (codecUrl !== null) say(`Codec server     ${codecUrl}${server.started ? '' : ', to be entered in the Web UI'}`);
+    say(`Worker           ${worker.identity}, task queue ${config.taskQueue}`);
+    say(`Model            ${modelLine(worker)}`);
+    say('In another terminal: copilot chat. Ctrl-C stops everything.');
+  }
+  await ended;
+  if (json) sayJson({ type: 'stopped' });
+}
+
+export async function worker(): Promise<void> {
+  const config = loadConfig();
+  const { running, address } = await untilServed(config);
+  // Before anything is said: whoever reads that it is ready may ask for its end at once.
+  const ended = untilStopped(running, () => running.stop());
+  remark(
+    `worker ready: ${running.identity}, task queue ${config.taskQueue} at ${address}, model ${modelLine(running)}`,
+  );
+  await ended;
+}
+
+/**
+ * A worker may be there before its server, and whoever starts both need not see to the order: it waits for the server,
+ * and says so. Where it runs, a server that is away is waited for by Temporal's own code.
+ */
+async function untilServed(config: Config): Promise<{ running: RunningWorker; address: string }> {
+  let lastSaidMs = Number.NEGATIVE_INFINITY;
+  for (;;) {
+    try {
+      // Anew each time: `copilot dev`, started meanwhile, leaves word of its server.
+      const server = await findServer(config);
+      await prepare(server);
+      const { startWorker } = await import('../../worker.ts');
+      const { address, namespace } = server;
+      return { running: await startWorker(config, { address, namespace }), address };
+    } catch (error) {
+      if (!(error instanceof CopilotError) || error.type !== 'ServerUnreachable') throw error;
+      if (Date.now() - lastSaidMs >= WAITING_LOG_INTERVAL_MS) {
+        remark(`${paint('yellow', 'waiting:', process.stderr)} ${error.message} It is tried again until one does.`);
+        lastSaidMs = Date.now();
+      }
+    }
+    await sleep(SERVER_RETRY_MS);
+  }
+}
+
+/** What `npm start` does: a chat in a terminal, one session on sample data without. */
+export async function demo(): Promise<void> {
+  const given = loadConfig();
+  const isChat = process.stdin.isTTY && process.stdout.isTTY;
+  // The worker's log would stand in the middle of the conversation.
+  const isQuiet = isChat && given.temporal.environment['COPILOT_LOG_LEVEL'] === undefined;
+  const config = isQuiet ? { ...given, logLevel: 'warn' } : given;
+  const stack = await startStack(config, {});
+  try {
+    say(`Model: ${modelLine(stack.worker)}`);
+    if (isChat) {
+      const { chat } = await import('../talk/chat.ts');
+      await chat(undefined, {}, { config, address: stack.server.address });
+    } else {
+      await runSample(config, stack);
+    }
+  } finally {
+    await stack.stop();
+  }
+}
+
+async function runSample(config: Config, { server }: Stack): Promise<void> {
+  const client = await CopilotClient.connect({ config, address: server.address });
+  try {
+    const session = await client.create({ attach: [DEMO_FILE], message: DEMO_MESSAGE, messageId: 'sample' });
+    say(paint('bold', sessionLine(session)));
+    say(`You: ${DEMO_MESSAGE}`);
+    const text = new ProgressText({ showsMessages: false });
+    const { id } = await session.send(DEMO_MESSAGE, { messageId: 'sample', wait: false });
+    const turn = await watchTurn(session, id, { from: 0, show: (event) => text.show(event) });
+    text.endLine();
+    say('');
+    if (turn.reply !== text.latestText) say(turn.reply);
+    if (turn.error) remark(turn.error.message);
+    for (const file of turn.artifacts) say(`Written: ${join(config.workspaceRoot, session.id, file)}`);
+    if (session.webUrl !== undefined) say(`Web UI:  ${session.webUrl} (with \`copilot dev\` running)`);
+    if (turn.status !== 'completed') process.exitCode = 1;
+  } finally {
+    await client.close();
+  }
+}
+
+async function startStack(config: Config, ports: { port?: number; uiPort?: number }): Promise<Stack> {
+  const codec = await startDevCodec(config);
+  let server: RunningServer | undefined;
+  const stopRest = async (): Promise<void> => {
+    await codec?.close();
+    await server?.stop();
+  };
+  try {
+    const { ensureServer } = await import('../../server/ensure-server.ts');
+    const forUi = codec === undefined ? {} : { uiCodecEndpoint: codec.url };
+    server = await ensureServer(config, { ...ports, ...forUi, log: remark });
+    for (const page of server.uiUrl === undefined ? [] : sameMachine(server.uiUrl)) codec?.allow(page);
+    const address = await findServer(config, { address: server.address, namespace: server.namespace });
+    await prepare(address);
+    const { startWorker } = await import('../../worker.ts');
+    const running = await startWorker(config, { address: server.address, namespace: server.namespace });
+    return {
+      server,
+      worker: running,
+      codecUrl: codec?.url,
+      stop: async () => {
+        try {
+          await running.stop();
+        } finally {
+          await stopRest();
+        }
+      },
+    };
+  } catch (error) {
+    await stopRest();
+    throw error;
+  }
+}
+
+/** Registers what sessions are listed by, and says what the server refuses. */
+async function prepare(server: ServerAddress): Promise<void> {
+  const { prepareNamespace } = await import('../../server/namespace.ts');
+  const connection = await openConnection(server);
+  try {
+    const { warnings } = await prepareNamespace(connection, server.namespace);
+    for (const warning of warnings) remark(`${paint('yellow', 'warning:', process.stderr)} ${warning}`);
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Until a signal asks for the end and it has come about; a second signal ends at once. */
+async function untilStopped({ stopped }: RunningWorker, stop: () => Promise<void>): Promise<void> {
+  const { promise: asked, resolve: ask } = signalled();
+  try {
+    await Promise.race([asked, stopped]);
+    process.once('SIGINT', endAtOnce).once('SIGTERM', endAtOnce);
+    await stop();
+  } finally {
+    process.off('SIGINT', ask).off('SIGTERM', ask).off('SIGINT', endAtOnce).off('SIGTERM', endAtOnce);
+  }
+}
+
+const endAtOnce = (): never => process.exit(1);
+
+function signalled(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((yes) => (resolve = yes));
+  process.once('SIGINT', resolve).once('SIGTERM', resolve);
+  return { promise, resolve };
+}
+
+function modelLine({ model }: RunningWorker): string {
+  return model === 'offline' ? 'offline (rule-based; set OPENAI_API_KEY or OPENAI_BASE_URL for a real one)' : model;
+}

@@ -1,0 +1,184 @@
+/** `copilot list`, `show`, `transcript` and `plan`. */
+import type { CopilotClient } from '../../client/copilot-client.ts';
+import type { ListFilter, SessionRow } from '../../client/listing/session-list.ts';
+import type { PendingCall } from '../../client/reading/pending-calls.ts';
+import type { SessionReport } from '../../client/reading/session-queries.ts';
+import { CopilotError } from '../../contracts/errors.ts';
+import type { PlanView } from '../../contracts/messages.ts';
+import type { Message } from '../../contracts/transcript.ts';
+import type { TurnView } from '../../contracts/turn.ts';
+import { type CommonFlags, withClient } from '../connected.ts';
+import { wholeNumber } from '../numbers.ts';
+import { requestText } from '../people/request-text.ts';
+import { turnForm } from '../talk/turns.ts';
+import { answer, paint, shorten, table } from '../terminal.ts';
+
+const SHOWN_TURNS = 5;
+
+export interface ListFlags extends CommonFlags {
+  readonly status?: string;
+  readonly user?: string;
+  readonly mode?: string;
+  readonly name?: string;
+  readonly namePrefix?: string;
+  readonly limit?: string;
+  readonly after?: string;
+  readonly count?: boolean;
+}
+
+export async function list({ json, status, limit, after, count, ...filter }: ListFlags): Promise<void> {
+  // The client checks it, and names the values there are.
+  const wanted = { ...filter, ...(status === undefined ? {} : { status: status as SessionRow['status'] }) };
+  await withClient(async (client) => {
+    if (count) return await countSessions(client, wanted, json);
+    const page = await client.list({
+      ...wanted,
+      ...(limit === undefined ? {} : { limit: wholeNumber('--limit', limit) }),
+      ...(after === undefined ? {} : { after }),
+    });
+    answer(json, page, () => listText(page.sessions, page.next));
+  });
+}
+
+async function countSessions(
+  client: CopilotClient,
+  { status, ...filter }: Omit<ListFilter, 'limit' | 'after'>,
+  json: boolean | undefined,
+): Promise<void> {
+  if (status !== undefined) {
+    const count = await client.count({ ...filter, status });
+    return answer(json, { count }, () => String(count));
+  }
+  const byStatus = await client.countByStatus(filter);
+  const count = Object.values(byStatus).reduce((sum, number) => sum + number, 0);
+  const rows = [...Object.entries(byStatus), ['all', count] as const];
+  answer(json, { count, byStatus }, () =>
+    table(
+      ['STATUS', 'COUNT'],
+      rows.map(([name, number]) => [name, String(number)]),
+    ),
+  );
+}
+
+function listText(sessions: readonly SessionRow[], next: string | null): string {
+  if (sessions.length === 0) return 'No sessions.';
+  const rows = sessions.map(({ id, name, user, mode, status, phase, updatedAt }) => [
+    id,
+    shorten(name, 40),
+    user ?? '',
+    mode,
+    status,
+    phase,
+    updatedAt,
+  ]);
+  const more = next === null ? [] : [`More: copilot list --after ${next}`];
+  return [table(['ID', 'NAME', 'USER', 'MODE', 'STATUS', 'PHASE', 'UPDATED'], rows), ...more].join('\n');
+}
+
+export async function show(id: string, { json }: CommonFlags): Promise<void> {
+  await withClient(async (client) => {
+    const session = client.session(id);
+    const info = await session.info();
+    const turns = await recentTurns(() => session.turns(), info);
+    const { webUrl = null } = session;
+    answer(json, { ...info, recentTurns: turns?.map(turnForm) ?? null, webUrl }, () => showText(info, turns, webUrl));
+  });
+}
+
+/** Undefined where no worker answers for a closed session, whose info is readable all the same. */
+async function recentTurns(
+  read: () => Promise<readonly TurnView[]>,
+  info: SessionReport,
+): Promise<TurnView[] | undefined> {
+  try {
+    return (await read()).slice(-SHOWN_TURNS);
+  } catch (error) {
+    if (error instanceof CopilotError && error.type === 'NoWorker' && isClosed(info)) return undefined;
+    throw error;
+  }
+}
+
+const isClosed = ({ status }: SessionReport): boolean => status === 'completed' || status === 'expired';
+
+function showText(info: SessionReport, turns: readonly TurnView[] | undefined, webUrl: string | null): string {
+  const { usage } = info;
+  const facts: [string, string][] = [
+    ['Session', info.id],
+    ['Name', info.name],
+    ['User', info.user ?? '-'],
+    ['Mode', info.mode],
+    ['Team', `${info.team} (${info.digest.slice(0, 12)})`],
+    ['Status', `${info.status}${info.suspendReason === null ? '' : `: ${info.suspendReason}`}`],
+    ['Phase', `${info.phase}${info.step === null ? '' : `, step ${info.step}`}`],
+    ['Turns', `${info.turns}, ${info.queueLength} waiting`],
+    [
+      'Usage',
+      `${usage.inputTokens} tokens in, ${usage.outputTokens} out, ${usage.modelCalls} model calls, ${usage.toolCalls} tool calls`,
+    ],
+    [
+      'Worker',
+      info.lastWorker === null ? '-' : `${info.lastWorker.identity}, team instance ${info.lastWorker.instance}`,
+    ],
+    ['Created', info.createdAt],
+    ['Updated', `${info.updatedAt} (version ${info.version})`],
+    ...(webUrl === null ? [] : [['Web UI', webUrl] satisfies [string, string]]),
+  ];
+  return [
+    ...facts.map(([name, value]) => `${paint('bold', name.padEnd(8))} ${value}`),
+    ...info.notes.slice(-3).map(({ at, text }) => paint('yellow', `! ${at} ${text}`)),
+    ...(turns ?? []).map((turn) => `\n${turnText(turn)}`),
+    ...info.pendingCalls.flatMap(callText),
+    ...info.pendingApprovals.map((request) => `\n${paint('yellow', '?')} ${requestText(info.id, request)}`),
+    ...(turns === undefined ? ['\nIts turns can be read when a worker runs.'] : []),
+  ].join('\n');
+}
+
+/** What is tried again, and why; what runs for the first time goes without saying. */
+function callText({ id, state, attempt, lastError, nextAttemptAt }: PendingCall): string[] {
+  if (lastError === null) return [];
+  const when =
+    state === 'running' ? 'runs' : `comes ${nextAttemptAt === null ? 'with the next worker' : `at ${nextAttemptAt}`}`;
+  return [paint('yellow', `\n↻ ${id}: attempt ${attempt} ${when}. ${lastError.type}: ${lastError.message}`)];
+}
+
+function turnText(turn: TurnView): string {
+  const how = turn.route === undefined ? '' : ` · ${turn.route}`;
+  return [
+    paint('bold', `Turn ${turn.number} · ${turn.status}${how}`),
+    ...turn.steps.map(({ number, status, agent, task }) => `  ${number}. [${status}] ${shorten(task)} (${agent})`),
+    ...(turn.reply === '' ? [] : [turn.reply]),
+    ...(turn.error === undefined ? [] : [paint('red', `${turn.error.type}: ${turn.error.message}`)]),
+    ...(turn.artifacts.length === 0 ? [] : [`Files: ${turn.artifacts.join(', ')}`]),
+  ].join('\n');
+}
+
+export async function transcript(
+  id: string,
+  { json, from = '0', all = false }: CommonFlags & { readonly from?: string; readonly all?: boolean },
+): Promise<void> {
+  await withClient(async (client) => {
+    const page = await client.session(id).transcript({ from: wholeNumber('--from', from), all });
+    answer(json, page, () => page.messages.map(messageText).join('\n\n') || 'No messages yet.');
+  });
+}
+
+/** A message under the name of whoever wrote it. */
+export function messageText(message: Message): string {
+  const who = message.role === 'user' ? 'you' : message.role === 'assistant' ? (message.agent ?? 'assistant') : 'tool';
+  return `${paint('bold', `${who}:`)} ${message.text}`;
+}
+
+export async function plan(id: string, { json }: CommonFlags): Promise<void> {
+  await withClient(async (client) => {
+    const view = await client.session(id).plan();
+    answer(json, view, () => (view === null ? 'This session has no plan.' : planText(view)));
+  });
+}
+
+export function planText({ number, steps, version }: PlanView): string {
+  const lines = steps.flatMap((step) => [
+    `${step.number}. [${step.status}] ${step.task} (${step.agent})`,
+    ...(step.summary === '' ? [] : [paint('dim', `   ${shorten(step.summary, 200)}`)]),
+  ]);
+  return [paint('bold', `Plan of turn ${number}`), ...lines, paint('dim', `Version ${version}`)].join('\n');
+}

@@ -1,0 +1,61 @@
+/** `copilot follow`, and watching one turn for the commands that wait. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FollowEvent } from '../../client/follow/follower.ts';
+import type { SessionHandle } from '../../client/session/session-handle.ts';
+import type { TurnView } from '../../contracts/turn.ts';
+import { type CommonFlags, withClient } from '../connected.ts';
+import { ProgressText } from './progress-text.ts';
+import { sayJson } from '../terminal.ts';
+
+/** How long the last events of an ended turn may take to arrive. */
+const LAST_EVENTS_MS = 3_000;
+/** Requests may have been shown before, and do not come again. */
+const REQUESTS_MS = 1_000;
+const LOOK_MS = 20;
+
+export async function followCommand(id: string, flags: CommonFlags & { readonly fromStart?: boolean }): Promise<void> {
+  await withClient(async (client) => {
+    const text = new ProgressText();
+    const stop = new AbortController();
+    process.once('SIGINT', () => stop.abort());
+    const session = client.session(id);
+    for await (const event of session.follow({ signal: stop.signal, ...(flags.fromStart ? { from: 0 } : {}) })) {
+      if (flags.json) sayJson(event);
+      else text.show(event);
+    }
+    text.endLine();
+  });
+}
+
+/**
+ * Waits for a turn and hands out what happens in it meanwhile.
+ * @param from number of an event before the turn's first
+ */
+export async function watchTurn(
+  session: SessionHandle,
+  turnId: string,
+  { from, show, signal }: { from: number; show: (event: FollowEvent) => void; signal?: AbortSignal },
+): Promise<TurnView> {
+  const stop = new AbortController();
+  const asked = new Set<string>();
+  let hasEnded = false;
+  const ended = (async () => {
+    for await (const event of session.follow({ from, signal: stop.signal })) {
+      if (!('turnId' in event) || event.turnId === turnId) show(event);
+      if (event.type === 'request') asked.add(event.request.id);
+      if (event.type === 'turn-ended' && event.turnId === turnId) return;
+    }
+  })().finally(() => (hasEnded = true));
+  // Following is for show: what counts is the outcome, which has its own way here.
+  ended.catch(() => undefined);
+  try {
+    const turn = await session.awaitTurn(turnId, { signal });
+    const { status, requests = [] } = turn;
+    const isShown = (): boolean => (requests.length > 0 ? requests.every(({ id }) => asked.has(id)) : hasEnded);
+    const deadline = Date.now() + (requests.length > 0 ? REQUESTS_MS : LAST_EVENTS_MS);
+    while (status !== 'suspended' && !hasEnded && !isShown() && Date.now() < deadline) await sleep(LOOK_MS);
+    return turn;
+  } finally {
+    stop.abort();
+  }
+}

@@ -1,0 +1,164 @@
+/** `copilot start`, `send` and `continue`: messages, and the turns they become. */
+import type { SessionHandle } from '../../client/session/session-handle.ts';
+import { newUlid } from '../../client/creation/create-session.ts';
+import { CopilotError } from '../../contracts/errors.ts';
+import { isSettled, type TurnView } from '../../contracts/turn.ts';
+import { type CommonFlags, type CreateFlags, createOptions, messageText, withClient } from '../connected.ts';
+import { watchTurn } from './follow.ts';
+import { requestText } from '../people/request-text.ts';
+import { ProgressText } from './progress-text.ts';
+import { answer, paint, remark, say, sayJson } from '../terminal.ts';
+
+interface WaitFlags extends CommonFlags {
+  readonly wait?: boolean;
+}
+
+export async function start(message: string | undefined, flags: CreateFlags & WaitFlags): Promise<void> {
+  const text = await messageText(message);
+  if (flags.wait && text === undefined) {
+    throw new CopilotError('InvalidInput', {
+      what: '--wait',
+      problem: 'there is no message whose turn could be waited for',
+    });
+  }
+  const messageId = newUlid();
+  await withClient(async (client) => {
+    const session = await client.create({
+      ...createOptions(flags, text),
+      ...(text === undefined ? {} : { messageId }),
+    });
+    if (!flags.wait) {
+      const { id, webUrl = null } = session;
+      return answer(flags.json, { sessionId: id, webUrl }, () => [id, ...(webUrl === null ? [] : [webUrl])].join('\n'));
+    }
+    if (!flags.json) remark(sessionLine(session));
+    const turn = await session.send(text ?? '', { messageId, wait: false });
+    await showTurn(session, turn, 0, flags);
+  });
+}
+
+export async function send(
+  id: string,
+  message: string,
+  flags: WaitFlags & { readonly messageId?: string },
+): Promise<void> {
+  const text = (await messageText(message)) ?? '';
+  await withClient(async (client) => {
+    const session = client.session(id);
+    const from = flags.wait && showsProgress(flags) ? await session.position() : 0;
+    const turn = await session.send(text, { messageId: flags.messageId, wait: false });
+    if (flags.wait) await showTurn(session, turn, from, flags);
+    else answer(flags.json, { sessionId: id, turn: turnForm(turn) }, () => `${turn.id} ${turn.status}`);
+  });
+}
+
+export async function continueSession(id: string, message: string | undefined, flags: WaitFlags): Promise<void> {
+  const text = await messageText(message);
+  await withClient(async (client) => {
+    const session = client.session(id);
+    const from = flags.wait && showsProgress(flags) ? await session.position() : 0;
+    const {
+      changed,
+      status,
+      turn = await currentTurn(session),
+    } = await session.continue({
+      ...(text === undefined ? {} : { message: text }),
+    });
+    if (flags.wait && turn) return await showTurn(session, turn, from, flags);
+    const view = turn === undefined ? {} : { turn: turnForm(turn) };
+    answer(flags.json, { sessionId: id, changed, status, ...view }, () =>
+      changed || text !== undefined ? `${id} is ${status}` : `${id} is ${status}: nothing changed`,
+    );
+  });
+}
+
+/** The turn that runs or runs next, else the latest. */
+async function currentTurn(session: SessionHandle): Promise<TurnView | undefined> {
+  const turns = await session.turns();
+  return turns.find(({ status }) => !isSettled(status)) ?? turns.at(-1);
+}
+
+/** A turn as `--json` gives it. */
+export function turnForm(turn: TurnView): Record<string, unknown> {
+  const {
+    id,
+    messageId,
+    number,
+    status,
+    route = null,
+    reply,
+    steps,
+    artifacts,
+    usage,
+    cost,
+    error,
+    questions,
+    requests,
+  } = turn;
+  return {
+    id,
+    messageId,
+    number,
+    status,
+    route,
+    reply,
+    steps,
+    artifacts,
+    usage,
+    ...(error === undefined ? {} : { error }),
+    ...(cost === undefined ? {} : { cost }),
+    ...(questions.length === 0 ? {} : { questions }),
+    ...(requests === undefined ? {} : { requests }),
+  };
+}
+
+/** With `--json`, progress is only for a person who watches. */
+const showsProgress = ({ json }: CommonFlags): boolean => !json || process.stderr.isTTY;
+
+/**
+ * Waits for the turn and prints its outcome. One that waits for a person is no failure: what it asks is printed with
+ * the command that decides it.
+ * @param from number of an event before those to show
+ */
+export async function showTurn(
+  session: SessionHandle,
+  { id }: Pick<TurnView, 'id'>,
+  from: number,
+  flags: CommonFlags,
+): Promise<void> {
+  const stop = new AbortController();
+  const leave = (): void => {
+    remark(`The turn goes on. See it with: copilot follow ${session.id}`);
+    stop.abort(new CopilotError('Internal', { problem: 'left before the turn ended' }));
+  };
+  process.once('SIGINT', leave);
+  try {
+    // On a terminal the text is read while it comes, and not printed a second time.
+    const stream = flags.json || !process.stdout.isTTY ? process.stderr : process.stdout;
+    const text = new ProgressText({ stream, showsMessages: false });
+    const turn = showsProgress(flags)
+      ? await watchTurn(session, id, { from, show: (event) => text.show(event), signal: stop.signal })
+      : await session.awaitTurn(id, { signal: stop.signal });
+    text.endLine();
+    if (flags.json) sayJson({ sessionId: session.id, turn: turnForm(turn) });
+    else sayOutcome(session.id, turn, stream === process.stdout ? text.latestText : '');
+    if (turn.status === 'failed' || turn.status === 'interrupted') process.exitCode = 1;
+  } finally {
+    process.off('SIGINT', leave);
+  }
+}
+
+function sayOutcome(sessionId: string, turn: TurnView, shown: string): void {
+  const { requests = [] } = turn;
+  // What the router asks back stands in the request, too.
+  if (turn.reply !== '' && turn.reply !== shown && requests.length === 0) say(turn.reply);
+  for (const request of requests) say(requestText(sessionId, request));
+  if (turn.error) remark(`${paint('red', `Turn ${turn.number} failed:`, process.stderr)} ${turn.error.message}`);
+  else if (turn.status !== 'completed') remark(`Turn ${turn.number} is ${turn.status}.`);
+  if (turn.artifacts.length > 0) remark(`Files: ${turn.artifacts.join(', ')}`);
+}
+
+/** Id and Web UI address in one line. */
+export function sessionLine({ id, webUrl }: SessionHandle): string {
+  return `Session ${id}${webUrl === undefined ? '' : ` · ${webUrl}`}`;
+}

@@ -1,0 +1,148 @@
+/** Making a session of an exported one. */
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import { z } from 'zod';
+import { ContextValues } from '../../contracts/context.ts';
+import { CopilotError } from '../../contracts/errors.ts';
+import { SessionExport } from '../../contracts/export.ts';
+import { utf8Bytes } from '../../contracts/json.ts';
+import { MAX_PAYLOAD_BYTES } from '../../contracts/limits.ts';
+import { info } from '../../contracts/messages.ts';
+import { Label, SessionId, type SessionStart } from '../../contracts/session.ts';
+import { digestOf } from '../../digest.ts';
+import type { ServerLink } from '../../connection/server-link.ts';
+import { newUlid, startWorkflow } from './create-session.ts';
+import { checkInput } from '../checked-input.ts';
+import { ask, describeSession } from '../reading/session-queries.ts';
+import { deleteSession } from '../session/deletion.ts';
+
+export const ImportOptions = z
+  .strictObject({
+    /** Default a new one. */
+    id: SessionId.optional(),
+    /** Gives the session the id that it had. Default false. */
+    keepId: z.boolean().optional(),
+    /** Default: as in the file. */
+    name: Label.optional(),
+    /** Default: as in the file. */
+    user: Label.optional(),
+  })
+  .refine(({ id, keepId }) => id === undefined || keepId !== true, {
+    path: ['keepId'],
+    error: 'give an id, or keep the old one',
+  });
+export type ImportOptions = z.input<typeof ImportOptions>;
+
+const Head = z.object({ format: z.literal('durable-copilot session'), schemaVersion: z.int() });
+const SUPPORTED_VERSION = 1;
+/** Workers keep teams by their digest, for all sessions: another definition under it would become everybody's. */
+const PinnedTeam = z
+  .looseObject({ digest: z.string(), definition: z.unknown() })
+  .refine(({ digest, definition }) => digestOf(definition) === digest, {
+    path: ['digest'],
+    error: 'it is not the digest of the definition beside it; import the file as `export` wrote it',
+  });
+
+/**
+ * Starts a session that goes on where the exported one was. Files of its workspace are not part of an export.
+ * @param file what `export` gave, as an object
+ * @returns the id of the session
+ * @throws CopilotError `InvalidInput` that names the field, `SessionExists`, `ServerUnreachable`
+ */
+export async function importSession(link: ServerLink, file: unknown, given: ImportOptions): Promise<string> {
+  const { id, keepId = false, name, user } = checkInput(ImportOptions, given, '');
+  const from = checkExport(file);
+  const { session } = from;
+  const newId = id ?? (keepId ? checkInput(SessionId, session.id, 'file.session.id') : `ses_${newUlid()}`);
+  await startFrom(link, newId, from, {
+    name: name ?? session.name,
+    user: user ?? session.user ?? undefined,
+  });
+  return newId;
+}
+
+/** @throws CopilotError `InvalidInput` that names the field */
+export function checkExport(file: unknown): SessionExport {
+  if (!Head.safeParse(file).success) {
+    const problem = 'it is no exported session; give what `export` wrote, as one JSON object';
+    throw new CopilotError('InvalidInput', { what: 'file', problem });
+  }
+  const { schemaVersion } = Head.parse(file);
+  if (schemaVersion !== SUPPORTED_VERSION) {
+    const problem = `this program reads version ${SUPPORTED_VERSION}; use the program that wrote it, or a newer one`;
+    throw new CopilotError('InvalidInput', { what: `file.schemaVersion (${schemaVersion})`, problem });
+  }
+  const checked = checkInput(SessionExport, file, 'file');
+  checkInput(ContextValues, checked.context.values, 'file.context.values');
+  // As it stands in the file: what this program adds to an older definition is not in its digest.
+  checkInput(z.object({ team: PinnedTeam }), file, 'file');
+  return checked;
+}
+
+/**
+ * Starts a session from another, and sees that it has begun.
+ * @throws CopilotError `InvalidInput`, `SessionExists`, `ServerUnreachable`
+ */
+export async function startFrom(
+  link: ServerLink,
+  id: string,
+  from: SessionExport,
+  {
+    name,
+    user,
+    config = from.session.config,
+  }: { name: string; user: string | undefined; config?: SessionStart['config'] },
+): Promise<void> {
+  const { mode } = from.session;
+  const start: SessionStart = {
+    mode,
+    name,
+    ...(user === undefined ? {} : { user }),
+    team: from.team,
+    config,
+    context: {},
+    from,
+  };
+  const bytes = utf8Bytes(JSON.stringify({ start }));
+  if (bytes > MAX_PAYLOAD_BYTES && from.earlier) {
+    // What a summary stands for anyhow: its place is in the file, where all of it does not fit into a start.
+    const { earlier: _, ...shorter } = from;
+    return await startFrom(link, id, shorter, { name, user, config });
+  }
+  if (bytes > MAX_PAYLOAD_BYTES) {
+    const problem = `it is ${bytes} bytes long as JSON, and Temporal takes ${MAX_PAYLOAD_BYTES} at a start; shorten its conversation or context`;
+    throw new CopilotError('InvalidInput', { what: 'file', problem });
+  }
+  try {
+    await startWorkflow(link, id, start, new Date());
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) {
+      throw new CopilotError('SessionExists', { sessionId: id }, { cause: error });
+    }
+    throw await link.explain(error, id);
+  }
+  await untilBegun(link, id);
+}
+
+/** Only the session itself can tell whether its context is whole. One that cannot begin is taken away again. */
+async function untilBegun(link: ServerLink, id: string): Promise<void> {
+  try {
+    await ask(link, id, info, []);
+    return;
+  } catch (error) {
+    // Without a worker it begins later.
+    if (error instanceof CopilotError && error.retryable) return;
+    if ((await describeSession(link, id)).status !== 'failed') throw error;
+  }
+  const cause = await failureOf(link, id);
+  await deleteSession(link, id, { wait: false });
+  throw cause;
+}
+
+async function failureOf(link: ServerLink, id: string): Promise<Error> {
+  try {
+    await link.client.workflow.getHandle(id).result();
+  } catch (error) {
+    return await link.explain(error, id);
+  }
+  return new CopilotError('Internal', { problem: `Session ${id} could not begin` });
+}

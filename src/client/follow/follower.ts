@@ -1,0 +1,234 @@
+/**
+ * A session as it happens: its progress, and the text of its models while they write it.
+ *
+ * The history is long-polled, which costs nothing while nothing happens; what happened is then asked of
+ * the session itself. Only while a model call runs, its heartbeats are read, which is where its text is; and while
+ * a turn waits for any call, now and then whether that failed and is tried again.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { decodeFromPayloadsAtIndex } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import { z } from 'zod';
+import { progress } from '../../contracts/messages.ts';
+import type { ProgressEvent, ProgressPage, StreamHeartbeat } from '../../contracts/progress.ts';
+import type { ServerLink } from '../../connection/server-link.ts';
+import { pendingCalls } from '../reading/pending-calls.ts';
+import { HistoryWatch, type Movement, persist, runBefore } from './history-watch.ts';
+import { Retries, type RetryEvent } from './call-retries.ts';
+import { ask, describeSession } from '../reading/session-queries.ts';
+import { StreamedText, type TextEvent } from './streamed-text.ts';
+
+/** How often heartbeats are read while a model writes. Workers send them every 100 ms at most. */
+const READ_INTERVAL_MS = 70;
+/** The same for a call without text, or that waits for its next attempt or for a worker. */
+const IDLE_READ_INTERVAL_MS = 1_000;
+
+/** `temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_STARTED` */
+const STARTED = 2;
+
+const Heartbeat: z.ZodType<StreamHeartbeat> = z.object({ attempt: z.number(), offset: z.number(), text: z.string() });
+
+export type FollowEvent = ProgressEvent | TextEvent | RetryEvent;
+
+export interface FollowOptions {
+  /**
+   * Number of the first event wanted: 0 for all. Default: what happens from now on. The text of a model call that
+   * runs already is given as far as it can still be had: its last 8 KiB.
+   */
+  readonly from?: number | undefined;
+  /** Ends the following. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Ends when the session has ended and everything was given, or when the signal aborts. A server or worker
+ * that is away is waited for.
+ * @throws CopilotError `SessionNotFound`
+ */
+export async function* follow(
+  link: ServerLink,
+  sessionId: string,
+  { from, signal }: FollowOptions = {},
+): AsyncGenerator<FollowEvent, void, undefined> {
+  const ended = new AbortController();
+  const stop = (): void => ended.abort();
+  signal?.addEventListener('abort', stop, { once: true });
+  if (signal?.aborted) stop();
+  try {
+    yield* new Follower(link, sessionId, ended.signal).run(from);
+  } catch (error) {
+    if (!ended.signal.aborted) throw error;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    stop();
+  }
+}
+
+/** One follower's place in a session: which events it was given, and how much of each text. */
+class Follower {
+  readonly #link: ServerLink;
+  readonly #sessionId: string;
+  readonly #signal: AbortSignal;
+  readonly #text = new StreamedText();
+  readonly #retries = new Retries();
+  /** Calls that ran before this follower came. */
+  #early: readonly string[] = [];
+  #next = 0;
+
+  constructor(link: ServerLink, sessionId: string, signal: AbortSignal) {
+    this.#link = link;
+    this.#sessionId = sessionId;
+    this.#signal = signal;
+  }
+
+  async *run(from: number | undefined): AsyncGenerator<FollowEvent, void, undefined> {
+    const signal = this.#signal;
+    const { isClosed, runId } = await persist(this.#link, this.#sessionId, signal, () =>
+      describeSession(this.#link, this.#sessionId, { signal }),
+    );
+    if (isClosed && from === undefined) return;
+    const watch = new HistoryWatch(this.#link, this.#sessionId, runId, signal);
+    await this.#join(runId, from);
+    yield* this.#catchUp(runId);
+    for (;;) {
+      const movement = yield* this.#textUntil(settled(watch.next()));
+      if (movement.hasRun || movement.isClosed || movement.nextRunId !== undefined) {
+        const run = movement.nextRunId ?? watch.runId;
+        yield* this.#catchUp(run);
+        if (movement.nextRunId !== undefined) watch.moveTo(movement.nextRunId);
+      }
+      if (movement.isClosed) return;
+    }
+  }
+
+  /** Takes the place of one who comes now, or has seen what is before `from`: with the calls that run there. */
+  async #join(runId: string, from: number | undefined): Promise<void> {
+    const page = await this.#page(runId, 0);
+    this.#next = from ?? page.next;
+    for (const event of page.events) if (event.seq < this.#next) this.#track(event);
+    this.#early = this.#text.activityIds;
+  }
+
+  /** Events up to now, also those that runs before this one made. */
+  async *#catchUp(runId: string): AsyncGenerator<FollowEvent, void, undefined> {
+    const page = await this.#page(runId, this.#next);
+    const missed: ProgressPage[] = [];
+    for (let { first } = page, before: string | undefined = runId; first > this.#next;) {
+      before = await runBefore(this.#link, this.#sessionId, before, this.#signal);
+      if (before === undefined) break;
+      const earlier = await this.#page(before, this.#next);
+      missed.unshift(earlier);
+      ({ first } = earlier);
+    }
+    for (const { events } of [...missed, page]) {
+      for (const event of events) {
+        if (event.seq < this.#next) continue;
+        this.#next = event.seq + 1;
+        yield* this.#track(event);
+        yield event;
+      }
+    }
+    this.#next = Math.max(this.#next, page.next);
+  }
+
+  async #page(runId: string, from: number): Promise<ProgressPage> {
+    const signal = this.#signal;
+    return await persist(this.#link, this.#sessionId, signal, () =>
+      ask(this.#link, this.#sessionId, progress, [from], { runId, signal }),
+    );
+  }
+
+  /** What an event means for what is shown besides it. */
+  #track(event: ProgressEvent): TextEvent[] {
+    switch (event.type) {
+      case 'turn-started':
+      case 'tool-started':
+        this.#retries.begin(event.turnId);
+        return [];
+      case 'model-started': {
+        const { turnId, activityId, step } = event;
+        // The run may have begun in the middle of the turn.
+        this.#retries.begin(turnId);
+        this.#early = this.#early.filter((early) => early !== activityId);
+        return this.#text.begin({ turnId, activityId, ...(step === undefined ? {} : { step }) });
+      }
+      case 'model-ended':
+        return this.#text.end(event, event.text);
+      case 'turn-ended':
+        this.#retries.end(event.turnId);
+        this.#text.clear();
+        return [];
+      default:
+        return [];
+    }
+  }
+
+  /** Gives the text of running model calls, and what is tried again, until the history moves. */
+  async *#textUntil(moved: Promise<Settled<Movement>>): AsyncGenerator<FollowEvent, Movement, undefined> {
+    let intervalMs = this.#text.activityIds.length > 0 ? 0 : this.#retries.hasTurn ? IDLE_READ_INTERVAL_MS : undefined;
+    for (;;) {
+      const first = intervalMs === undefined ? await moved : await Promise.race([moved, sleep(intervalMs)]);
+      if (first) {
+        if ('error' in first) throw first.error;
+        return first.value;
+      }
+      const { events, isWriting, isPending } = await this.#readCalls();
+      yield* events;
+      // A call that is no longer pending has ended or was stopped: the history says which, and when.
+      intervalMs = isWriting ? READ_INTERVAL_MS : isPending ? IDLE_READ_INTERVAL_MS : undefined;
+    }
+  }
+
+  async #readCalls(): Promise<{ events: FollowEvent[]; isWriting: boolean; isPending: boolean }> {
+    const { client, namespace } = this.#link;
+    const signal = this.#signal;
+    const { pendingActivities } = await persist(this.#link, this.#sessionId, signal, () =>
+      this.#link.call(
+        () =>
+          client.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId: this.#sessionId } }),
+        { signal },
+      ),
+    );
+    const calls = pendingActivities.filter(({ activityId }) => this.#retries.has(activityId ?? ''));
+    const writing = calls.filter(({ activityId }) => this.#text.activityIds.includes(activityId ?? ''));
+    const events: FollowEvent[] = [];
+    for (const { activityId, attempt, heartbeatDetails } of writing) {
+      const id = activityId ?? '';
+      events.push(...this.#text.attempt(id, attempt ?? 1));
+      const heartbeat = await this.#decode(id, heartbeatDetails?.payloads);
+      if (heartbeat) events.push(...this.#text.heartbeat(id, heartbeat, this.#early.includes(id)));
+    }
+    this.#retries.keep(calls.map(({ activityId }) => activityId ?? ''));
+    // Only these: reading a failure may mean to decrypt it, or to fetch it, and calls that write are read all the time.
+    const news = calls.filter(({ activityId, attempt }) => this.#retries.isNews(activityId ?? '', attempt ?? 1));
+    events.push(...this.#retries.tell(await pendingCalls(this.#link, this.#sessionId, news)));
+    return { events, isPending: calls.length > 0, isWriting: writing.some(({ state }) => state === STARTED) };
+  }
+
+  async #decode(
+    activityId: string,
+    payloads: Parameters<typeof decodeFromPayloadsAtIndex>[2],
+  ): Promise<StreamHeartbeat | undefined> {
+    if (!payloads || payloads.length === 0) return undefined;
+    const { loadedDataConverter } = this.#link.client.options;
+    const context = {
+      type: 'activity',
+      namespace: this.#link.namespace,
+      workflowId: this.#sessionId,
+      activityId,
+      isLocal: false,
+    } as const;
+    return Heartbeat.safeParse(await decodeFromPayloadsAtIndex<unknown>(loadedDataConverter, 0, payloads, context))
+      .data;
+  }
+}
+
+type Settled<T> = { readonly value: T } | { readonly error: unknown };
+
+/** Never rejects, so that it may be left alone while something else is awaited. */
+async function settled<T>(promise: Promise<T>): Promise<Settled<T>> {
+  try {
+    return { value: await promise };
+  } catch (error) {
+    return { error };
+  }
+}

@@ -1,0 +1,260 @@
+/** Sessions by visibility: filters, newest updated first, pages. */
+import type { WorkflowExecutionInfo } from '@temporalio/client';
+import { z } from 'zod';
+import { CopilotError } from '../../contracts/errors.ts';
+import { SESSION_WORKFLOW } from '../../contracts/messages.ts';
+import {
+  copilotMode,
+  copilotName,
+  copilotPhase,
+  copilotStatus,
+  copilotLastActiveAt,
+  copilotStep,
+  copilotUpdatedAt,
+  copilotUser,
+} from '../../contracts/search-attributes.ts';
+import { SessionStatus } from '../../contracts/session.ts';
+import type { ServerLink } from '../../connection/server-link.ts';
+import { closedStatus, type ListedStatus } from '../reading/session-queries.ts';
+import { checkInput } from '../checked-input.ts';
+import { newest, newestOf, type Place, type UpdatedIndex } from './newest-first.ts';
+
+const PAGE_SIZE = 1_000;
+const MAX_LIMIT = 1_000;
+const LIST_TIMEOUT_MS = 30_000;
+
+const LISTED_STATUSES = [
+  'active',
+  'suspended',
+  'completed',
+  'expired',
+  'terminated',
+  'failed',
+] as const satisfies readonly ListedStatus[];
+const FilterText = z.string().min(1, 'it is empty').max(200);
+
+export const ListFilter = z.strictObject({
+  user: FilterText.optional(),
+  status: z.enum(LISTED_STATUSES).optional(),
+  mode: FilterText.optional(),
+  /** The whole name. */
+  name: FilterText.optional(),
+  /** What the name begins with. On SQLite, as with `copilot dev`, upper and lower case of A to Z are the same there. */
+  namePrefix: FilterText.optional(),
+  /** Rows of a page. Default 100. */
+  limit: z.int().min(1).max(MAX_LIMIT).optional(),
+  /** `next` of the page before. */
+  after: z.string().optional(),
+});
+export type ListFilter = z.input<typeof ListFilter>;
+type Filter = Omit<z.output<typeof ListFilter>, 'limit' | 'after'>;
+
+/** A session as lists show it; times in ISO 8601. */
+export interface SessionRow {
+  readonly id: string;
+  readonly name: string;
+  readonly user: string | null;
+  readonly mode: string;
+  readonly status: ListedStatus;
+  readonly phase: string;
+  /** Only the session itself knows: `info`. */
+  readonly step: number | null;
+  readonly createdAt: string;
+  /** As of the last change that lists hear of. */
+  readonly lastActiveAt: string;
+  readonly updatedAt: string;
+}
+
+export interface SessionPage {
+  readonly sessions: readonly SessionRow[];
+  /** For `after`; null with the last page. */
+  readonly next: string | null;
+}
+
+type PlacedRow = SessionRow & Place;
+
+/** @throws CopilotError `InvalidInput`, `ServerUnreachable` */
+export async function listSessions(link: ServerLink, given: ListFilter = {}): Promise<SessionPage> {
+  const { limit = 100, after, ...filter } = checkInput(ListFilter, given, '');
+  const place = after === undefined ? undefined : readCursor(after);
+  const wanted = { count: limit + 1, ...(place === undefined ? {} : { after: place }) };
+  const question = listQuestion(filter);
+  const rows = question.matches
+    ? newestOf((await fetchRows(link, question.query)).filter(question.matches), wanted)
+    : await newest(visibilityIndex(link, question.query), wanted);
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  return {
+    sessions: page.map(({ updatedMs: _, ...row }) => row),
+    next: rows.length > limit && last ? writeCursor(last) : null,
+  };
+}
+
+/** @throws CopilotError `InvalidInput`, `ServerUnreachable` */
+export async function countSessions(
+  link: ServerLink,
+  given: Omit<ListFilter, 'limit' | 'after'> = {},
+): Promise<number> {
+  const { query, matches } = listQuestion(checkInput(ListFilter.omit({ limit: true, after: true }), given, ''));
+  return matches ? (await fetchRows(link, query)).filter(matches).length : await count(link, query);
+}
+
+/** How many there are of each status. @throws CopilotError `InvalidInput`, `ServerUnreachable` */
+export async function countByStatus(
+  link: ServerLink,
+  given: Omit<ListFilter, 'limit' | 'after' | 'status'> = {},
+): Promise<Record<ListedStatus, number>> {
+  const filter = checkInput(ListFilter.omit({ limit: true, after: true, status: true }), given, '');
+  const counts = await Promise.all(LISTED_STATUSES.map((status) => countSessions(link, { ...filter, status })));
+  return Object.fromEntries(LISTED_STATUSES.map((status, index) => [status, counts[index] ?? 0])) as Record<
+    ListedStatus,
+    number
+  >; // has them all
+}
+
+/** What is asked of the server, and what is left to check here. */
+export interface ListQuestion {
+  readonly query: string;
+  /** Only where the query gives more than the filter wants. */
+  readonly matches?: (row: Pick<SessionRow, 'user' | 'mode' | 'name'>) => boolean;
+}
+
+/** https://docs.temporal.io/list-filter */
+export function listQuestion(filter: Filter): ListQuestion {
+  const { status, user, mode, name, namePrefix } = filter;
+  const texts = [
+    ...(user === undefined ? [] : [textCondition(copilotUser.name, user)]),
+    ...(mode === undefined ? [] : [textCondition(copilotMode.name, mode)]),
+    ...(name === undefined ? [] : [textCondition(copilotName.name, name)]),
+    ...(namePrefix === undefined ? [] : [textCondition(copilotName.name, namePrefix, 'STARTS_WITH')]),
+  ];
+  const query = [
+    `WorkflowType = ${quote(SESSION_WORKFLOW)}`,
+    // Earlier runs of a session are not sessions.
+    "ExecutionStatus != 'ContinuedAsNew'",
+    ...(status === undefined ? [] : [statusQuery(status)]),
+    ...texts.flatMap(({ condition }) => condition ?? []),
+  ].join(' AND ');
+  if (texts.every(({ isExact }) => isExact)) return { query };
+  return {
+    query,
+    matches: (row) =>
+      (user === undefined || row.user === user) &&
+      (mode === undefined || row.mode === mode) &&
+      (name === undefined || row.name === name) &&
+      (namePrefix === undefined || row.name.startsWith(namePrefix)),
+  };
+}
+
+/**
+ * SQL visibility looks for `\"` where the value has `"`, doubles its backslashes, and drops quotes at its ends
+ * (server 1.29). Such a value is asked for by its beginning, and the rest is left to the caller.
+ */
+function textCondition(attribute: string, value: string, operator = '='): { condition?: string; isExact: boolean } {
+  if (!/["\\]|^'|'$/.test(value)) return { condition: `${attribute} ${operator} ${quote(value)}`, isExact: true };
+  const beginning = value.replace(/["\\].*$/s, '').replace(/'+$/, '');
+  if (beginning === '' || beginning.startsWith("'")) return { isExact: false };
+  return { condition: `${attribute} STARTS_WITH ${quote(beginning)}`, isExact: false };
+}
+
+function statusQuery(status: ListedStatus): string {
+  switch (status) {
+    case 'completed':
+      return `ExecutionStatus IN ('Completed', 'Canceled') AND ${copilotStatus.name} != 'expired'`;
+    case 'expired':
+      return `ExecutionStatus = 'Completed' AND ${copilotStatus.name} = 'expired'`;
+    case 'terminated':
+      return "ExecutionStatus = 'Terminated'";
+    case 'failed':
+      return "ExecutionStatus IN ('Failed', 'TimedOut')";
+    default:
+      return `ExecutionStatus = 'Running' AND ${copilotStatus.name} = ${quote(status)}`;
+  }
+}
+
+/** A literal of the query language: backslash escapes, and a quote is doubled. */
+function quote(text: string): string {
+  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
+}
+
+function visibilityIndex(link: ServerLink, base: string): UpdatedIndex<PlacedRow> {
+  const between = (fromMs: number, toMs: number): string =>
+    [
+      base,
+      ...(fromMs > 0 ? [`${copilotUpdatedAt.name} >= ${quote(new Date(fromMs).toISOString())}`] : []),
+      // Not `<=`: SQLite compares times as text, in which a literal loses the zeros at its end and a row does not.
+      ...(Number.isFinite(toMs) ? [`${copilotUpdatedAt.name} < ${quote(new Date(toMs + 1).toISOString())}`] : []),
+    ].join(' AND ');
+  return {
+    count: (fromMs, toMs) => count(link, between(fromMs, toMs)),
+    fetch: (fromMs, toMs, max) => fetchRows(link, between(fromMs, toMs), max),
+  };
+}
+
+async function count(link: ServerLink, query: string): Promise<number> {
+  try {
+    return (await link.call(() => link.client.workflow.count(query))).count;
+  } catch (error) {
+    throw await link.explain(error);
+  }
+}
+
+/** The first `max` rows that the server gives, in no order that means anything here. */
+async function fetchRows(link: ServerLink, query: string, max = Number.MAX_SAFE_INTEGER): Promise<PlacedRow[]> {
+  const rows: PlacedRow[] = [];
+  try {
+    await link.call(
+      async () => {
+        for await (const execution of link.lister.workflow.list({ query, pageSize: Math.min(max, PAGE_SIZE) })) {
+          rows.push(toRow(execution));
+          if (rows.length >= max) break;
+        }
+      },
+      { timeoutMs: LIST_TIMEOUT_MS },
+    );
+  } catch (error) {
+    throw await link.explain(error);
+  }
+  return rows;
+}
+
+function toRow(execution: WorkflowExecutionInfo): PlacedRow {
+  const { typedSearchAttributes: attributes, workflowId: id, startTime, memo } = execution;
+  const updated = attributes.get(copilotUpdatedAt) ?? startTime;
+  const createdAt = memo?.['createdAt'];
+  const status =
+    closedStatus(execution.status.name, attributes.get(copilotStatus)) ??
+    SessionStatus.catch('active').parse(attributes.get(copilotStatus));
+  return {
+    id,
+    updatedMs: updated.getTime(),
+    name: attributes.get(copilotName) ?? id,
+    user: attributes.get(copilotUser) ?? null,
+    mode: attributes.get(copilotMode) ?? '',
+    status,
+    phase: attributes.get(copilotPhase) ?? 'idle',
+    step: attributes.get(copilotStep) ?? null,
+    createdAt: typeof createdAt === 'string' ? createdAt : startTime.toISOString(),
+    lastActiveAt: (attributes.get(copilotLastActiveAt) ?? updated).toISOString(),
+    updatedAt: updated.toISOString(),
+  };
+}
+
+function writeCursor({ updatedMs, id }: Place): string {
+  return Buffer.from(JSON.stringify([updatedMs, id])).toString('base64url');
+}
+
+const Cursor = z.tuple([z.number().min(0), z.string()]);
+
+function readCursor(cursor: string): Place {
+  try {
+    const [updatedMs, id] = Cursor.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()));
+    return { updatedMs, id };
+  } catch (cause) {
+    throw new CopilotError(
+      'InvalidInput',
+      { what: `after ("${cursor.slice(0, 80)}")`, problem: 'use `next` of the page before, unchanged' },
+      { cause },
+    );
+  }
+}
