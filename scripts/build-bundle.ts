@@ -2,7 +2,7 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DefaultLogger } from '@temporalio/worker';
-import { packageDir } from '../src/config.ts';
+import { packageDir } from '../src/package-info.ts';
 import { buildBundle, builtBundle } from '../src/worker/bundle.ts';
 
 const dist = join(packageDir, 'dist');
@@ -13,4 +13,4 @@ for (const encryptedFailures of [false, true]) {
     await buildBundle(new DefaultLogger('WARN'), { encryptedFailures }),
   );
 }
-await chmod(join(dist, 'src/cli.js'), 0o755);
+await chmod(join(dist, 'src/cli/main.js'), 0o755);

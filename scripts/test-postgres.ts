@@ -12,7 +12,8 @@ import { delimiter, dirname, join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import getPort from 'get-port';
-import { loadConfig, packageDir } from '../src/config.ts';
+import { loadConfig } from '../src/config.ts';
+import { packageDir } from '../src/package-info.ts';
 import { findOnPath, findServerProgram } from '../src/server/program.ts';
 import type { PostgresTests } from '../test/helpers/postgres-server.ts';
 

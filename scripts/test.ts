@@ -10,7 +10,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { loadConfig, packageDir } from '../src/config.ts';
+import { loadConfig } from '../src/config.ts';
+import { packageDir } from '../src/package-info.ts';
 import { findServerProgram } from '../src/server/program.ts';
 import type { Counts } from './counting-reporter.ts';
 

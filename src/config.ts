@@ -4,14 +4,15 @@
  * Where the Temporal server is (address, namespace, TLS, API key) comes from Temporal's own
  * configuration file and variables: https://docs.temporal.io/develop/environment-configuration
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
-import { dirname, join, resolve } from 'node:path';
-import { domainToASCII, fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
+import { domainToASCII } from 'node:url';
 import envPaths from 'env-paths';
 import { z } from 'zod';
 import { CopilotError } from './contracts/errors.ts';
 import type { NetworkRules } from './contracts/tool.ts';
+import { packageDir } from './package-info.ts';
 import { type EncryptionKey, parseKeys } from './storage/keys.ts';
 import { parseStoreAddress, type PayloadStoreAddress } from './storage/stores/address.ts';
 
@@ -155,14 +156,6 @@ export interface Config {
   };
 }
 
-/** Folder of this package: where `package.json` and `agents/` lie, in a checkout and when installed. */
-export const packageDir = findPackageDir(dirname(fileURLToPath(import.meta.url)));
-
-/** This program's version, from `package.json`. */
-export const packageVersion: string = (
-  JSON.parse(readFileSync(join(packageDir, 'package.json'), 'utf8')) as { version: string }
-).version;
-
 /**
  * Reads and checks the environment.
  * @throws CopilotError `InvalidConfig` with the variable, its value and what is wrong
@@ -280,10 +273,4 @@ function readStoreAddress(given: Readonly<Record<string, string>>): PayloadStore
   const address = value === undefined ? undefined : parseStoreAddress(value, given);
   if (typeof address !== 'string') return address;
   throw new CopilotError('InvalidConfig', { name: 'COPILOT_PAYLOAD_STORE', value: value ?? '', problem: address });
-}
-
-function findPackageDir(from: string): string {
-  let dir = from;
-  while (!existsSync(join(dir, 'package.json'))) dir = dirname(dir);
-  return dir;
 }

@@ -1,6 +1,6 @@
 /** The command line: what commands and options there are. What a command does is loaded when it runs. */
 import { Command, CommanderError, Option } from 'commander';
-import { packageVersion } from '../config.ts';
+import { packageVersion } from '../package-info.ts';
 import { declareChanges, declareDecisions, settingOptions } from './people-commands.ts';
 import { reportError, sayJson, writeUsageError } from './terminal.ts';
 

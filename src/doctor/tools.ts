@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
-import { packageDir } from '../config.ts';
+import { packageDir } from '../package-info.ts';
 import { findOnPath } from '../server/program.ts';
 import { findIsolation } from '../tools/code/isolation.ts';
 import { SEARCH_PATH } from '../tools/code/workspace-run.ts';

@@ -5,7 +5,8 @@ import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, type Logger } from '@temporalio/worker';
-import { type Config, packageDir } from '../config.ts';
+import type { Config } from '../config.ts';
+import { packageDir } from '../package-info.ts';
 import { encryptedFailuresPath } from '../storage/data-converter.ts';
 
 const here = fileURLToPath(import.meta.url);

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import getPort from 'get-port';
-import { packageDir } from '../../src/config.ts';
+import { packageDir } from '../../src/package-info.ts';
 import type { McpServer } from '../../src/contracts/team.ts';
 
 const SERVERS = join(packageDir, 'node_modules/@modelcontextprotocol');

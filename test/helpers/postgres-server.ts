@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import getPort, { portNumbers } from 'get-port';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { packageDir } from '../../src/config.ts';
+import { packageDir } from '../../src/package-info.ts';
 
 const run = promisify(execFile);
 

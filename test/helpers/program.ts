@@ -1,6 +1,6 @@
 /** What tests run as `copilot`: the source, or with `COPILOT_TEST_BUILT` what `npm run build` made of it, which starts sooner. */
 import { join } from 'node:path';
-import { packageDir } from '../../src/config.ts';
+import { packageDir } from '../../src/package-info.ts';
 
 /** Arguments of node, before those of the command. */
 export const PROGRAM: readonly string[] =

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { packageVersion } from '../../src/config.ts';
+import { packageVersion } from '../../src/package-info.ts';
 import { type CliResult, runCli, startCli } from '../helpers/cli.ts';
 import { until } from '../helpers/history.ts';
 import { playTeam } from '../helpers/team-script.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { packageDir } from '../../src/config.ts';
+import { packageDir } from '../../src/package-info.ts';
 import type { SessionHandle } from '../../src/client.ts';
 import { readChart } from '../helpers/svg.ts';
 import { startWorld, type World } from '../helpers/world.ts';

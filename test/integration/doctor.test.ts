@@ -5,7 +5,7 @@ import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { msToTs, optionalTsToMs } from '@temporalio/common/lib/time.js';
 import { parse } from 'yaml';
-import { packageDir } from '../../src/config.ts';
+import { packageDir } from '../../src/package-info.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/contracts/search-attributes.ts';
 import type { Check } from '../../src/doctor/diagnose.ts';
 import { runCli } from '../helpers/cli.ts';

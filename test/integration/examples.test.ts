@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
-import { packageDir } from '../../src/config.ts';
+import { packageDir } from '../../src/package-info.ts';
 import { startTestServer, type TestServer } from '../helpers/server.ts';
 import { programEnvironment, startWorkerProcess, type WorkerProcess } from '../helpers/worker.ts';
 

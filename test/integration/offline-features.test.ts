@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
-import { packageDir } from '../../src/config.ts';
+import { packageDir } from '../../src/package-info.ts';
 import { CopilotClient, type FollowEvent, type SessionHandle, type TurnView } from '../../src/client.ts';
 import { collect, isTurnEnd } from '../helpers/client.ts';
 import { isolatedConfig, startTestServer, temporaryFolder, type TestServer } from '../helpers/server.ts';

@@ -13,7 +13,8 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { loadConfig, packageDir } from '../../src/config.ts';
+import { loadConfig } from '../../src/config.ts';
+import { packageDir } from '../../src/package-info.ts';
 import { findServerProgram } from '../../src/server/program.ts';
 import { startCodecServer } from '../../src/storage/codec-server.ts';
 

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
-import { packageDir } from '../../src/config.ts';
+import { packageDir } from '../../src/package-info.ts';
 import * as messages from '../../src/contracts/messages.ts';
 import * as payloads from '../../src/contracts/payloads.ts';
 import { Decision } from '../../src/contracts/request.ts';

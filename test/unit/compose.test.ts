@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { packageDir } from '../../src/config.ts';
+import { packageDir } from '../../src/package-info.ts';
 
 /** What `temporal server start-dev` sets by itself and sessions need: `list` asks for several windows in a row. */
 const START_DEV_SETS = { 'frontend.namespaceRPS.visibility': 100 };

@@ -7,7 +7,7 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { packageDir } from '../../src/config.ts';
+import { packageDir } from '../../src/package-info.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/contracts/search-attributes.ts';
 import { CopilotError, type ErrorType } from '../../src/contracts/errors.ts';
 import { ensureServer } from '../../src/server/ensure-server.ts';

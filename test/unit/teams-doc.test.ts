@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { loadTeam } from '../../src/agents/load.ts';
-import { packageDir } from '../../src/config.ts';
+import { packageDir } from '../../src/package-info.ts';
 import { CopilotError } from '../../src/contracts/errors.ts';
 import { AgentFile, TeamFile } from '../../src/contracts/team.ts';
 import { tools } from '../../src/tools/registry.ts';

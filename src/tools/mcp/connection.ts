@@ -9,7 +9,7 @@ import {
   ToolListChangedNotificationSchema,
 } from '@modelcontextprotocol/sdk/types.js';
 import type { Logger } from 'pino';
-import { packageVersion } from '../../config.ts';
+import { packageVersion } from '../../package-info.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { McpServer } from '../../contracts/team.ts';
 import type { ToolEffects } from '../../contracts/tool.ts';

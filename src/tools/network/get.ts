@@ -7,7 +7,7 @@ import { PassThrough } from 'node:stream';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-import { packageVersion } from '../../config.ts';
+import { packageVersion } from '../../package-info.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { NetworkRules } from '../../contracts/tool.ts';
 import type { Scope } from '../workspace.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { canonicalJson, digestOf } from '../../../src/digest.ts';
 import { listTeams, loadTeam, MAX_FILE_BYTES } from '../../../src/agents/load.ts';
-import { packageDir } from '../../../src/config.ts';
+import { packageDir } from '../../../src/package-info.ts';
 import { CopilotError } from '../../../src/contracts/errors.ts';
 import { TeamDefinition } from '../../../src/contracts/team.ts';
 import { tools } from '../../../src/tools/registry.ts';

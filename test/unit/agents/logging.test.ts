@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { loadConfig, packageDir } from '../../../src/config.ts';
+import { loadConfig } from '../../../src/config.ts';
+import { packageDir } from '../../../src/package-info.ts';
 import { createLogger } from '../../../src/worker/logging.ts';
 
 describe('observability: logs', () => {
