@@ -1,6 +1,7 @@
 /** What a failed model call means for the turn: try again, make the conversation shorter, or tell the person. */
 import { APIConnectionTimeoutError, APIError } from 'openai';
 import { CopilotError } from '../contracts/errors.ts';
+import { errorCode } from './transport.ts';
 
 /** A failed model call. `retryAfterMs` is how long the server asks to wait, in milliseconds. */
 export type ModelError = CopilotError & { readonly retryAfterMs?: number };
@@ -16,6 +17,9 @@ const OVERFLOW_CODES = new Set([
   'exceed_context_size_error',
   'model_context_window_exceeded',
 ]);
+
+/** undici's codes for a server that is silent for too long. */
+const TIMEOUT_CODES = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
 
 /** How OpenAI, Azure, vLLM, llama.cpp, LM Studio, Ollama, Mistral, Groq, xAI, Gemini and Anthropic word it. */
 const OVERFLOW_PATTERNS = [
@@ -83,7 +87,10 @@ function isOverflow(error: APIError, problem: string): boolean {
 
 /** The innermost message says most: `connect ECONNREFUSED 127.0.0.1:11434` rather than `Connection error.` */
 function describe(error: unknown): string {
-  if (error instanceof APIConnectionTimeoutError) return 'no answer in time';
+  const code = errorCode(error);
+  if (error instanceof APIConnectionTimeoutError || (code !== undefined && TIMEOUT_CODES.has(code))) {
+    return 'no byte came in time';
+  }
   let innermost = error;
   while (innermost instanceof Error && innermost.cause instanceof Error) innermost = innermost.cause;
   if (innermost instanceof SyntaxError)

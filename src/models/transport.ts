@@ -1,103 +1,83 @@
 /**
- * `fetch` over `node:http` with connections that this program owns: kept alive between calls, closed by
- * an abort at once, given up after a time without a byte, and gone after `close`. The global `fetch` shares its pool with
- * everything else in the process and drops idle connections after 4 s.
+ * `fetch` with connections that this program owns: kept between calls, closed at once by an abort, given up after a
+ * time without a byte, and gone after `close`. The global `fetch` shares one pool with everything else in the process.
  */
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { Agent, fetch as undiciFetch, type RequestInit as UndiciRequestInit } from 'undici';
 
 export interface Transport {
   readonly fetch: typeof fetch;
-  /** Closes every connection; calls under way fail, as do later ones. */
+  /** Closes every connection. Calls under way fail, and so do later ones. */
   close(): void;
+}
+
+export interface TransportOptions {
+  /**
+   * Whether connections are kept for the next call. Then a call that the server cuts off before its first byte is sent
+   * again, once: servers close idle connections, sometimes at the very moment of the next call. Default true.
+   */
+  readonly keepAlive?: boolean;
 }
 
 /** Largest error body that is read, in bytes. */
 const MAX_ERROR_BYTES = 64 * 1024;
+/** How long an idle connection is kept if the server does not say, in milliseconds. */
+const KEEP_ALIVE_MS = 60_000;
+/** Error codes of a connection that the other side closed. */
+const CLOSED_BY_SERVER = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 
-/** Statuses whose answer has no body, and a `Response` takes none for them. */
-const WITHOUT_BODY = [204, 205, 304];
-
-/**
- * @param timeoutMs longest time without a byte in either direction, connecting included; 0 for no end
- * @param keepAlive whether connections are kept for the next call; a call on one that the server has just closed is
- * sent again. Default true
- */
-export function openTransport(timeoutMs: number, { keepAlive = true }: { keepAlive?: boolean } = {}): Transport {
-  const options = { keepAlive, scheduling: 'lifo' } as const;
-  const agents = { http: new HttpAgent(options), https: new HttpsAgent(options) };
+/** @param timeoutMs longest time to connect, and then without a byte, in milliseconds; 0 waits forever */
+export function openTransport(timeoutMs: number, { keepAlive = true }: TransportOptions = {}): Transport {
+  const agent = new Agent({
+    connect: { timeout: timeoutMs },
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    // undici's setting for a connection per request.
+    ...(keepAlive ? {} : { pipelining: 0 }),
+  });
   let isClosed = false;
+
+  const send = async (input: string | URL, init: RequestInit): Promise<Response> => {
+    if (isClosed) throw new Error('its connections are closed');
+    // undici has types of its own for the same standard.
+    const options = { ...init, dispatcher: agent } as unknown as UndiciRequestInit;
+    return (await undiciFetch(input, options)) as unknown as Response;
+  };
+
   return {
     fetch: async (input, init = {}) => {
-      const url = new URL(input instanceof Request ? input.url : input);
-      const message = await send(url, init, { ...agents, isClosed: () => isClosed }, timeoutMs);
-      return toResponse(message);
+      const url = input instanceof Request ? input.url : input;
+      const response = await send(url, init).catch((error: unknown) => {
+        const isCutOff = CLOSED_BY_SERVER.has(errorCode(error) ?? '');
+        if (keepAlive && isCutOff && !isClosed && !init.signal?.aborted) return send(url, init);
+        throw error;
+      });
+      return response.ok ? response : await readableError(response);
     },
     close() {
       isClosed = true;
-      agents.http.destroy();
-      agents.https.destroy();
+      void agent.destroy();
     },
   };
 }
 
-interface Agents {
-  readonly http: HttpAgent;
-  readonly https: HttpsAgent;
-  /** A destroyed agent would open new connections all the same, for nobody to close. */
-  readonly isClosed: () => boolean;
+/** The code of what made `fetch` fail: it throws a TypeError and has the cause inside. */
+export function errorCode(error: unknown): string | undefined {
+  for (let inner = error; inner instanceof Error; inner = inner.cause) {
+    if ('code' in inner && typeof inner.code === 'string') return inner.code;
+  }
+  return undefined;
 }
 
-function send(url: URL, init: RequestInit, agents: Agents, timeoutMs: number): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    if (agents.isClosed()) throw new Error('its connections are closed');
-    const options = {
-      method: init.method ?? 'GET',
-      headers: Object.fromEntries(new Headers(init.headers)),
-      ...(init.signal ? { signal: init.signal } : {}),
-    };
-    const request =
-      url.protocol === 'https:'
-        ? httpsRequest(url, { ...options, agent: agents.https })
-        : httpRequest(url, { ...options, agent: agents.http });
-    let response: IncomingMessage | undefined;
-    request.setTimeout(timeoutMs, () => {
-      // Once there is a response, only an error given to it reaches its reader.
-      (response ?? request).destroy(new Error(`no byte from ${url.host} in ${timeoutMs} ms`));
-    });
-    request.once('response', (message) => {
-      response = message;
-      resolve(message);
-    });
-    // Stays on to the end: an unheard error would end the process.
-    request.on('error', (error: NodeJS.ErrnoException) => {
-      // The server closed a kept connection just as it was used again: nothing has been read, so a new one is safe.
-      const stale = !response && request.reusedSocket && error.code === 'ECONNRESET' && !init.signal?.aborted;
-      if (stale) send(url, init, agents, timeoutMs).then(resolve, reject);
-      else reject(error);
-    });
-    request.end(typeof init.body === 'string' ? init.body : undefined);
-  });
-}
-
-async function toResponse(message: IncomingMessage): Promise<Response> {
-  const status = message.statusCode ?? 502;
-  const headers = new Headers();
-  for (const [name, values] of Object.entries(message.headersDistinct)) {
-    for (const value of values ?? []) headers.append(name, value);
-  }
-  if (WITHOUT_BODY.includes(status)) {
-    message.resume();
-    return new Response(null, { status, headers });
-  }
-  if (status >= 200 && status <= 299) return new Response(message, { status, headers });
+/** The SDK shows `error.message` only. Other servers put `message` or `detail` at the top. */
+async function readableError(response: Response): Promise<Response> {
+  const headers = new Headers([...response.headers]);
   headers.delete('content-length');
-  return new Response(await errorText(message), { status: status < 200 ? 502 : status, headers });
+  headers.delete('content-encoding');
+  return new Response(toOpenAiError(await readStart(response)), { status: response.status, headers });
 }
 
-/** The body of an error in OpenAI's shape: other servers put `message` or `detail` at the top, where the SDK overlooks it. */
-async function errorText(message: IncomingMessage): Promise<string> {
-  const text = await readText(message);
+function toOpenAiError(text: string): string {
   try {
     const body: unknown = JSON.parse(text);
     if (typeof body !== 'object' || body === null) return text;
@@ -110,10 +90,10 @@ async function errorText(message: IncomingMessage): Promise<string> {
   }
 }
 
-async function readText(message: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
+async function readStart(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of message as AsyncIterable<Buffer>) {
+  for await (const chunk of response.body ?? []) {
     chunks.push(chunk);
     bytes += chunk.length;
     if (bytes > MAX_ERROR_BYTES) break;
