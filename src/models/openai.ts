@@ -4,13 +4,13 @@
  * again in a way that the server may take, see `dialect.ts`, and without what it refused before, see `refused.ts`.
  */
 import OpenAI from 'openai';
-import { Stream } from 'openai/streaming';
 import type { Message } from '../contracts/transcript.ts';
 import { COMPATIBLE_DIALECT, nextDialect, OPENAI_DIALECT, type Dialect } from './dialect.ts';
 import { classify } from './errors.ts';
 import { withoutRefused } from './refused.ts';
 import { ReplyBuilder, type ModelReply } from './reply.ts';
 import { allowsStrict } from './strict-schema.ts';
+import { checked, readEvents } from './sse.ts';
 import { type ToolNames, toolNames } from './tool-names.ts';
 import { openTransport } from './transport.ts';
 
@@ -123,7 +123,7 @@ async function call(client: OpenAI, request: ModelRequest, dialect: Dialect): Pr
   const abort = (): void => controller.abort();
   request.signal.addEventListener('abort', abort, { once: true });
   try {
-    return await exchange(client, request, dialect, controller);
+    return await exchange(client, request, dialect, controller.signal);
   } finally {
     request.signal.removeEventListener('abort', abort);
   }
@@ -133,7 +133,7 @@ async function exchange(
   client: OpenAI,
   request: ModelRequest,
   dialect: Dialect,
-  controller: AbortController,
+  signal: AbortSignal,
 ): Promise<ModelReply> {
   const names = toolNames(namesIn(request));
   const body = toBody(request, dialect, names);
@@ -143,12 +143,11 @@ async function exchange(
     callPrefix: `call_${request.messages.length}`,
     onText: request.onText,
   });
-  const response = await client.chat.completions.create(body, { signal: controller.signal }).asResponse();
+  const response = await client.chat.completions.create(body, { signal }).asResponse();
   if (response.headers.get('content-type')?.includes('json')) {
-    builder.add(await readJson(response));
+    builder.add(checked(await response.json(), response.headers));
   } else {
-    const stream = Stream.fromSSEResponse<unknown>(response, controller, client);
-    for await (const chunk of stream) builder.add(chunk);
+    for await (const chunk of readEvents(response)) builder.add(chunk);
   }
   request.signal.throwIfAborted();
   const reply = builder.finish();
@@ -159,15 +158,6 @@ async function exchange(
 function namesIn({ tools = [], messages }: ModelRequest): string[] {
   const calls = messages.flatMap((message) => (message.role === 'assistant' ? (message.toolCalls ?? []) : []));
   return [...tools, ...calls].map(({ name }) => name);
-}
-
-/** A plain answer, from a server that does not stream. An error can hide behind status 200. */
-async function readJson(response: Response): Promise<unknown> {
-  const answer: unknown = await response.json();
-  if (typeof answer === 'object' && answer !== null && 'error' in answer && answer.error) {
-    throw new OpenAI.APIError(undefined, answer.error, undefined, response.headers);
-  }
-  return answer;
 }
 
 function toBody(request: ModelRequest, dialect: Dialect, names: ToolNames): Body {

@@ -50,7 +50,8 @@ export function openTransport(timeoutMs: number, { keepAlive = true }: Transport
       const response = await send(url, init).catch((error: unknown) => {
         const isCutOff = CLOSED_BY_SERVER.has(errorCode(error) ?? '');
         if (keepAlive && isCutOff && !isClosed && !init.signal?.aborted) return send(url, init);
-        throw error;
+        // `fetch` says no more than "fetch failed".
+        throw error instanceof TypeError && error.cause instanceof Error ? error.cause : error;
       });
       return response.ok ? response : await readableError(response);
     },
@@ -61,7 +62,7 @@ export function openTransport(timeoutMs: number, { keepAlive = true }: Transport
   };
 }
 
-/** The code of what made `fetch` fail: it throws a TypeError and has the cause inside. */
+/** The code of the innermost cause that has one. */
 export function errorCode(error: unknown): string | undefined {
   for (let inner = error; inner instanceof Error; inner = inner.cause) {
     if ('code' in inner && typeof inner.code === 'string') return inner.code;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { openModel, type Model, type ModelRequest } from '../../../src/models/openai.ts';
 import { until } from '../../helpers/history.ts';
 import { startModelServer, type ModelServer } from '../../helpers/model-server.ts';
@@ -110,8 +111,11 @@ describe('model client', () => {
   it('keeps its connection from call to call', async () => {
     server.script({ text: 'a' }, { text: 'b' }, { status: 500 }, { text: 'c' });
     await ask();
+    await setImmediate();
     await ask();
+    await setImmediate();
     await assert.rejects(ask());
+    await setImmediate();
     await ask();
     assert.equal(new Set(server.requests.map((request) => request.clientPort)).size, 1);
   });
