@@ -42,7 +42,10 @@ export async function* readEvents(response: Response): AsyncGenerator<unknown, v
 /** A response that was read to its end leaves its connection for the next call. */
 async function drain(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
   const rest = async (): Promise<void> => {
-    while (!(await reader.read()).done);
+    for (;;) {
+      const { done } = await reader.read();
+      if (done) return;
+    }
   };
   await Promise.race([rest(), sleep(DRAIN_MS, undefined, { ref: false })]).catch(() => undefined);
   await reader.cancel().catch(() => undefined);
