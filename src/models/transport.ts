@@ -41,7 +41,7 @@ export function openTransport(timeoutMs: number, { keepAlive = true }: Transport
     if (isClosed) throw new Error('its connections are closed');
     // undici has types of its own for the same standard.
     const options = { ...init, dispatcher: agent } as unknown as UndiciRequestInit;
-    return (await undiciFetch(input, options)) as unknown as Response;
+    return await undiciFetch(input, options);
   };
 
   return {
