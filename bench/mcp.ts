@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { CopilotClient } from '../src/client.ts';
-import { McpServers } from '../src/tools/mcp.ts';
+import { McpServers } from '../src/tools/mcp/servers.ts';
 import { isolatedConfig } from '../test/helpers/server.ts';
 import { startWorkerProcess } from '../test/helpers/worker.ts';
 import { type BenchWorld, show, timed } from './world.ts';

@@ -15,8 +15,8 @@ import {
   type WorkerOptions as SdkOptions,
 } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { AgentCache } from './agents/cache.ts';
-import { loadTeam } from './agents/load.ts';
+import { AgentCache } from './agents/cache/agent-cache.ts';
+import { loadTeam } from './agents/files/load-team.ts';
 import { openTeam } from './agents/team.ts';
 import { TranscriptCache } from './agents/transcripts.ts';
 import { archive } from './activities/archive.ts';

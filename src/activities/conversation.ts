@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import type { AgentCall, Answered } from '../contracts/activities.ts';
 import * as queries from '../contracts/messages.ts';
 import type { Message, TranscriptAddress } from '../contracts/transcript.ts';
-import type { AgentCache, Lease } from '../agents/cache.ts';
+import type { AgentCache, Lease } from '../agents/cache/agent-cache.ts';
 import type { Agent, Team } from '../agents/team.ts';
 import type { TranscriptCache } from '../agents/transcripts.ts';
 import type { ModelReply } from '../models/openai.ts';

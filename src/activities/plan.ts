@@ -5,9 +5,9 @@ import type { TeamDefinition } from '../contracts/team.ts';
 import type { Message } from '../contracts/transcript.ts';
 import { type PlannedStep, PlanProposal, PlanReview } from '../contracts/turn.ts';
 import { answered, readTranscript, withAgent, type WorkerParts } from './conversation.ts';
-import { systemPrompt } from './prompt.ts';
+import { systemPrompt } from '../agents/prompt.ts';
 import { inScope } from './scope.ts';
-import { askFor } from './structured.ts';
+import { askFor } from '../agents/structured.ts';
 
 /** @throws CopilotError `InvalidModelOutput` where the repaired plan is not usable either */
 export async function plan(parts: WorkerParts, input: PlanInput): Promise<PlanResult> {

@@ -2,9 +2,9 @@
 import type { RouteInput, RouteResult } from '../contracts/activities.ts';
 import { RouteDecision } from '../contracts/turn.ts';
 import { answered, readTranscript, withAgent, type WorkerParts } from './conversation.ts';
-import { systemPrompt } from './prompt.ts';
+import { systemPrompt } from '../agents/prompt.ts';
 import { inScope } from './scope.ts';
-import { askFor } from './structured.ts';
+import { askFor } from '../agents/structured.ts';
 
 export async function route(parts: WorkerParts, input: RouteInput): Promise<RouteResult> {
   return await inScope((scope) =>

@@ -1,6 +1,6 @@
 /** One round of an agent: the model's text, streamed to whoever follows, and the tools that it asks for. */
 import { z } from 'zod';
-import { type OutputForm, textProblem } from '../agents/output.ts';
+import { type OutputForm, textProblem } from '../agents/files/output-form.ts';
 import { REPORT_STEP, type RunAgentInput, type RunAgentResult } from '../contracts/activities.ts';
 import { parseJson } from '../contracts/json.ts';
 import { MAX_HEARTBEAT_TEXT, MAX_REPLY_TEXT, MAX_RESULT } from '../contracts/limits.ts';
@@ -17,7 +17,7 @@ import {
   type OpenAgent,
   type WorkerParts,
 } from './conversation.ts';
-import { handoffSchemas, reportSchema, systemPrompt } from './prompt.ts';
+import { handoffSchemas, reportSchema, systemPrompt } from '../agents/prompt.ts';
 import { inScope, type ActivityScope } from './scope.ts';
 
 export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promise<RunAgentResult> {

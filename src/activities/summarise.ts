@@ -6,7 +6,7 @@ import type { SummariseInput, SummariseResult } from '../contracts/activities.ts
 import type { Segment } from '../contracts/session.ts';
 import type { Message } from '../contracts/transcript.ts';
 import { answered, readTranscript, withAgent, type WorkerParts } from './conversation.ts';
-import { systemPrompt } from './prompt.ts';
+import { systemPrompt } from '../agents/prompt.ts';
 import { inScope } from './scope.ts';
 
 /** Longest summary, in UTF-16 units. */

@@ -5,12 +5,12 @@ import type { Json } from '../contracts/json.ts';
 import type { AgentDefinition, AgentOverride, ResolvedTeam, TeamDefinition } from '../contracts/team.ts';
 import type { ToolResult } from '../contracts/tool.ts';
 import type { Model, ToolSchema } from '../models/openai.ts';
-import type { McpCallContext } from '../tools/mcp.ts';
+import type { McpCallContext } from '../tools/mcp/servers.ts';
 import { type TeamTrust, trustNobody } from '../tools/mcp/trust.ts';
 import { nearest } from '../tools/nearest.ts';
-import { openOutput, type OutputForm } from './output.ts';
+import { openOutput, type OutputForm } from './files/output-form.ts';
 import { TeamTools } from './team-tools.ts';
-import { compileTemplate, type Template, TemplateError } from './template.ts';
+import { compileTemplate, type Template, TemplateError } from './files/template.ts';
 
 /** An agent ready for calls: stateless, so any number of sessions may use it at the same time. */
 export interface Agent {

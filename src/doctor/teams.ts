@@ -1,6 +1,6 @@
 /** Every team of the agents' folder, loaded as a worker would, with what its MCP servers need. */
 import { join } from 'node:path';
-import { listTeams, loadTeam } from '../agents/load.ts';
+import { listTeams, loadTeam } from '../agents/files/load-team.ts';
 import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { tools } from '../tools/registry.ts';

@@ -2,20 +2,20 @@
 import { z } from 'zod';
 import { CopilotError } from '../contracts/errors.ts';
 import type { Tool, ToolContext, ToolResult } from '../contracts/tool.ts';
-import { appendFile } from './append-file.ts';
-import { calculate } from './calculate.ts';
-import { csvProfile } from './csv-profile.ts';
-import { editFile } from './edit-file.ts';
+import { appendFile } from './files/append-file.ts';
+import { calculate } from './code/calculate.ts';
+import { csvProfile } from './tables/csv-profile.ts';
+import { editFile } from './files/edit-file.ts';
 import { askUser, remember } from './engine-tools.ts';
-import { fetchUrl } from './fetch-url.ts';
-import { listFiles } from './list-files.ts';
+import { fetchUrl } from './web/fetch-url.ts';
+import { listFiles } from './files/list-files.ts';
 import { nearest } from './nearest.ts';
-import { plotChart } from './plot-chart.ts';
-import { readFile } from './read-file.ts';
-import { runCode } from './run-code.ts';
-import { searchFiles } from './search-files.ts';
-import { shell } from './shell.ts';
-import { writeFile } from './write-file.ts';
+import { plotChart } from './tables/plot-chart.ts';
+import { readFile } from './files/read-file.ts';
+import { runCode } from './code/run-code.ts';
+import { searchFiles } from './files/search-files.ts';
+import { shell } from './code/shell.ts';
+import { writeFile } from './files/write-file.ts';
 
 /** What a chat completions request says of a function. */
 export interface ModelSchema {

@@ -11,7 +11,7 @@ import { startAdmin } from '../../src/worker/admin.ts';
 import { startCodecServer } from '../../src/storage/codec-server.ts';
 import { temporaryFolder } from '../helpers/server.ts';
 import { CORPUS, isFull, seed } from '../helpers/spoiled-payloads.ts';
-import { recordingLog } from './agents/team-folder.ts';
+import { recordingLog } from './agents/files/team-folder.ts';
 
 const SOON_MS = 30_000;
 const SERVER_ERROR = 500;

@@ -4,7 +4,7 @@ import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { loadTeam } from '../../src/agents/load.ts';
+import { loadTeam } from '../../src/agents/files/load-team.ts';
 import { packageDir } from '../../src/package-info.ts';
 import { CopilotError } from '../../src/contracts/errors.ts';
 import { AgentFile, TeamFile } from '../../src/contracts/team.ts';

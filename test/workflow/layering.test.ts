@@ -30,7 +30,7 @@ describe('the sandbox', function () {
   });
 
   it('would notice agent code', () => {
-    assert.equal(isAllowed('./src/agents/cache.ts'), false);
+    assert.equal(isAllowed('./src/agents/cache/agent-cache.ts'), false);
     assert.equal(isAllowed('./node_modules/openai/index.mjs'), false);
     assert.equal(isAllowed('./node_modules/@temporalio/client/lib/index.js'), false);
   });

@@ -1,6 +1,6 @@
 /** What the agent cache holds: the teams of a digest, and the private agents of sessions. */
 import type { CacheEntry, CloseRequest } from '../../contracts/worker-report.ts';
-import type { PrivateAgent } from '../private-agent.ts';
+import type { PrivateAgent } from './private-agent.ts';
 import type { Team } from '../team.ts';
 
 /** A team instance that is open, or about to be. */

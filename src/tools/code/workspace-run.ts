@@ -5,9 +5,9 @@ import { access, lstat, mkdir, mkdtemp, rm, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { listed } from '../text.ts';
-import type { Scope } from '../workspace.ts';
-import { resolveInside, walk } from '../workspace.ts';
+import { listed } from '../files/text.ts';
+import type { Scope } from '../workspace/workspace.ts';
+import { resolveInside, walk } from '../workspace/workspace.ts';
 import type { ProcessLimits, ProcessOutcome } from './limited-process.ts';
 import { runLimited } from './limited-process.ts';
 

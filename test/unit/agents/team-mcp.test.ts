@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makePrivateAgent } from '../../../src/agents/private-agent.ts';
+import { makePrivateAgent } from '../../../src/agents/cache/private-agent.ts';
 import { openTeam, type TeamOptions } from '../../../src/agents/team.ts';
 import { processesWith, stdioServer } from '../../helpers/mcp.ts';
-import { FILES, idleModel, recordingLog, removeFolders, smallTeam, TEAM } from './team-folder.ts';
+import { FILES, idleModel, recordingLog, removeFolders, smallTeam, TEAM } from './files/team-folder.ts';
 
 describe('agents: an open team with MCP servers', function () {
   this.timeout(90_000);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { openTeam, type Team } from '../../../src/agents/team.ts';
 import { CopilotError } from '../../../src/contracts/errors.ts';
 import { findMode, type ResolvedTeam } from '../../../src/contracts/team.ts';
-import { idleModel, recordingLog, removeFolders, smallTeam } from './team-folder.ts';
+import { idleModel, recordingLog, removeFolders, smallTeam } from './files/team-folder.ts';
 
 async function open(
   resolved: ResolvedTeam,

@@ -1,7 +1,7 @@
 /** Forms that agents must answer in, as the offline model fills them. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { openOutput } from '../../../src/agents/output.ts';
+import { openOutput } from '../../../src/agents/files/output-form.ts';
 import { fillForm } from '../../../dev/offline-model/form.ts';
 
 describe('offline model: answers in a form', () => {

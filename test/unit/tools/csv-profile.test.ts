@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { rounded } from '../../../src/tools/csv/values.ts';
+import { rounded } from '../../../src/tools/tables/csv/values.ts';
 import type { ToolWorld } from './tool-world.ts';
 import { createToolWorld } from './tool-world.ts';
 

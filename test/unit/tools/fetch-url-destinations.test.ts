@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { LookupAddress } from 'node:dns';
 import { loadConfig } from '../../../src/config.ts';
-import { isPublicAddress } from '../../../src/tools/network/addresses.ts';
+import { isPublicAddress } from '../../../src/tools/web/addresses.ts';
 import type { FetchWorld } from './fetch-world.ts';
 import { body, createFetchWorld, PUBLIC } from './fetch-world.ts';
 

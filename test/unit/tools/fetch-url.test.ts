@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
 import { createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
-import { isPublicAddress } from '../../../src/tools/network/addresses.ts';
+import { isPublicAddress } from '../../../src/tools/web/addresses.ts';
 import type { FetchWorld } from './fetch-world.ts';
 import { body, createFetchWorld, INTRANET, portOf, PUBLIC } from './fetch-world.ts';
 

@@ -4,8 +4,8 @@ import { createServer } from 'node:http';
 import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { NetworkRules, ToolResult } from '../../../src/contracts/tool.ts';
-import type { FetchParts } from '../../../src/tools/fetch-url.ts';
-import { fetchUrlWith } from '../../../src/tools/fetch-url.ts';
+import type { FetchParts } from '../../../src/tools/web/fetch-url.ts';
+import { fetchUrlWith } from '../../../src/tools/web/fetch-url.ts';
 import type { ToolWorld } from './tool-world.ts';
 import { createToolWorld, problemOf } from './tool-world.ts';
 

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadTeam } from '../../../src/agents/load.ts';
+import { loadTeam } from '../../../src/agents/files/load-team.ts';
 import type { McpServer, TeamDefinition } from '../../../src/contracts/team.ts';
 import { isOffered } from '../../../src/contracts/tool.ts';
 import { type TeamTrust, teamTrust } from '../../../src/tools/mcp/trust.ts';
 import { tools } from '../../../src/tools/registry.ts';
-import { agentsFolder, recordingLog, removeFolders, TEAM } from '../agents/team-folder.ts';
+import { agentsFolder, recordingLog, removeFolders, TEAM } from '../agents/files/team-folder.ts';
 
 const NOTES: McpServer = { command: 'notes', args: ['--all'], env: { TOKEN: '${NOTES_TOKEN}', MODE: 'quiet' } };
 const WEB: McpServer = { url: 'https://example.org/mcp', headers: { authorization: 'Bearer ${WEB_TOKEN}' } };

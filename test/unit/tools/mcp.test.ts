@@ -9,11 +9,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CopilotError } from '../../../src/contracts/errors.ts';
 import type { McpServer } from '../../../src/contracts/team.ts';
-import { McpServers } from '../../../src/tools/mcp.ts';
+import { McpServers } from '../../../src/tools/mcp/servers.ts';
 import { isRunning, processesWith, serverScript, startHttpServer, stdioServer } from '../../helpers/mcp.ts';
 import { until } from '../../helpers/history.ts';
 import { killProcess } from '../../helpers/server.ts';
-import { recordingLog } from '../agents/team-folder.ts';
+import { recordingLog } from '../agents/files/team-folder.ts';
 
 const ENVIRONMENT = { PATH: process.env['PATH'] ?? '', OPENAI_API_KEY: 'sk-secret', TOKEN: 'for-you' };
 
@@ -316,7 +316,7 @@ describe('tools: MCP servers', function () {
       const mcp = { files: { command: process.execPath, args: [serverScript('filesystem'), folder, mark] } };
       await writeFile(
         program,
-        `import { McpServers } from '${url('tools/mcp.ts')}';
+        `import { McpServers } from '${url('tools/mcp/servers.ts')}';
         import { createLogger } from '${url('worker/logging.ts')}';
         const servers = await McpServers.open({ name: 'small', mcp: ${JSON.stringify(mcp)} },
           { environment: {}, log: createLogger({ logLevel: 'silent' }) });

@@ -13,7 +13,7 @@ import { type Admin, startAdmin } from '../../../src/worker/admin.ts';
 import type { CloseRequest } from '../../../src/contracts/worker-report.ts';
 import { fails } from '../../helpers/client.ts';
 import { temporaryFolder } from '../../helpers/server.ts';
-import { recordingLog } from '../agents/team-folder.ts';
+import { recordingLog } from '../agents/files/team-folder.ts';
 
 const AGENTS = {
   sessions: 7,

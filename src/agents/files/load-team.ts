@@ -1,0 +1,293 @@
+/**
+ * Reads a team: `agents/<team>/team.yaml` and every other `*.yaml` beside it, one agent each, its id the
+ * file's name. What comes out is one plain definition with a digest; what is wrong comes out with file and line.
+ */
+import { constants, type FileHandle, open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { z } from 'zod';
+import { CopilotError } from '../../contracts/errors.ts';
+import {
+  type AgentDefinition,
+  AgentFile,
+  Name,
+  type ResolvedTeam,
+  type TeamDefinition,
+  TeamFile,
+} from '../../contracts/team.ts';
+import type { ToolFacts } from '../../contracts/tool.ts';
+import { splitName } from '../../tools/mcp/names.ts';
+import { canonicalJson, digestOf } from '../../digest.ts';
+import { openOutput } from './output-form.ts';
+import { compileTemplate, TemplateError } from './template.ts';
+import {
+  parseYaml,
+  type Problem,
+  sortByLine,
+  unknownName,
+  unusable,
+  type Written,
+  type YamlFile,
+} from './yaml-file.ts';
+
+/** Largest YAML file. */
+export const MAX_FILE_BYTES = 256 * 1024;
+/** Most agents of a team: all their descriptions are read by router and planner. */
+export const MAX_AGENTS = 64;
+/** Largest definition as JSON. Every session of the team carries it from run to run. */
+export const MAX_DEFINITION_BYTES = 256 * 1024;
+
+const TEAM_FILE = 'team.yaml';
+
+/**
+ * @param agentsDir folder with one subfolder per team
+ * @param tools every tool there is, by name
+ * @throws CopilotError `TeamNotFound`; `InvalidTeam` with the first problem and the number of the others
+ */
+export async function loadTeam(
+  agentsDir: string,
+  team: string,
+  tools: ReadonlyMap<string, ToolFacts>,
+): Promise<ResolvedTeam> {
+  // Before anything else: the name becomes a path.
+  const files = Name.safeParse(team).success ? await listFiles(agentsDir, team) : undefined;
+  if (!files) {
+    const known = (await listTeams(agentsDir)).join(', ');
+    throw new CopilotError('TeamNotFound', { team: team.slice(0, 100), known: known === '' ? 'none' : known });
+  }
+  checkFileNames(team, files);
+  const ids = files.filter((file) => file !== TEAM_FILE).map((file) => file.slice(0, -'.yaml'.length));
+
+  const teamFile = await readYaml(agentsDir, `${team}/${TEAM_FILE}`, TeamFile);
+  const agentFiles = new Map<string, YamlFile<AgentFile>>();
+  for (const id of ids) agentFiles.set(id, await readYaml(agentsDir, `${team}/${id}.yaml`, AgentFile));
+
+  const servers = teamFile.value && Object.keys(teamFile.value.mcp ?? {});
+  const known = { tools: [...tools.keys()], ...(servers ? { servers } : {}) };
+  failOn([
+    ...sortByLine([...checkRoles(teamFile, ids), ...teamFile.problems]),
+    ...[...agentFiles].flatMap(([id, file]) => sortByLine([...checkAgent(id, file, ids, known), ...file.problems])),
+  ]);
+  const definition = define(team, teamFile, agentFiles, tools);
+  const bytes = Buffer.byteLength(canonicalJson(definition));
+  if (bytes > MAX_DEFINITION_BYTES) {
+    const text = `the team is ${bytes} bytes long as JSON, and ${MAX_DEFINITION_BYTES} at most; shorten its instructions`;
+    failOn([{ file: `${team}/${TEAM_FILE}`, line: 1, text }]);
+  }
+  return { digest: digestOf(definition), definition };
+}
+
+/** Names of the folders that have a `team.yaml`, sorted; none where there is no such folder. */
+export async function listTeams(agentsDir: string): Promise<string[]> {
+  const names = (await listFolder(agentsDir)) ?? [];
+  const found = await Promise.all(
+    names.map(
+      async (name) => Name.safeParse(name).success && (await listFolder(join(agentsDir, name)))?.includes(TEAM_FILE),
+    ),
+  );
+  return names.filter((_, index) => found[index]).sort();
+}
+
+/** The team's file and then its agents' by name, or undefined where there is no such folder. */
+async function listFiles(agentsDir: string, team: string): Promise<string[] | undefined> {
+  const names = await listFolder(join(agentsDir, team));
+  const agents = names?.filter((name) => /\.ya?ml$/i.test(name) && !name.startsWith('.') && name !== TEAM_FILE);
+  return agents && [TEAM_FILE, ...agents.sort()];
+}
+
+async function listFolder(path: string): Promise<string[] | undefined> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}
+
+function checkFileNames(team: string, files: readonly string[]): void {
+  const problems = files.flatMap((file): Problem[] => {
+    const at = { file: `${team}/${file}`, line: 1 };
+    if (!file.endsWith('.yaml')) return [{ ...at, text: 'the name must end with ".yaml"' }];
+    const name = Name.safeParse(file.slice(0, -'.yaml'.length));
+    return name.success
+      ? []
+      : [{ ...at, text: `an agent's id is the name of its file: ${name.error.issues[0]?.message}` }];
+  });
+  if (files.length - 1 > MAX_AGENTS) {
+    problems.push({
+      file: `${team}/${TEAM_FILE}`,
+      line: 1,
+      text: `the team has ${files.length - 1} agents, and ${MAX_AGENTS} at most`,
+    });
+  }
+  failOn(problems);
+}
+
+async function readYaml<S extends z.ZodType>(
+  agentsDir: string,
+  file: string,
+  schema: S,
+): Promise<YamlFile<z.output<S>>> {
+  const text = await readText(join(agentsDir, file));
+  return typeof text === 'string' ? parseYaml(file, text, schema) : unusable([{ file, line: 1, text: text.problem }]);
+}
+
+async function readText(path: string): Promise<string | { problem: string }> {
+  let handle: FileHandle;
+  try {
+    // A named pipe must not keep the worker waiting for a writer.
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    return {
+      problem: isMissing(error) ? 'the file is missing' : `it cannot be read: ${(error as NodeJS.ErrnoException).code}`,
+    };
+  }
+  try {
+    if (!(await handle.stat()).isFile()) return { problem: 'it is not a file' };
+    // One byte more than allowed, whatever the size is said to be: files of /proc and growing ones lie.
+    const buffer = Buffer.alloc(MAX_FILE_BYTES + 1);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < buffer.length; length += read) {
+      read = (await handle.read(buffer, length, buffer.length - length)).bytesRead;
+    }
+    if (length > MAX_FILE_BYTES) return { problem: `it is longer than ${MAX_FILE_BYTES / 1024} KiB` };
+    return new TextDecoder('utf-8', { fatal: true }).decode(buffer.subarray(0, length));
+  } catch (error) {
+    return { problem: error instanceof TypeError ? 'it is not UTF-8 text' : 'it cannot be read' };
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Agents that the team gives a role. */
+function checkRoles(file: YamlFile<TeamFile>, ids: readonly string[]): Problem[] {
+  const roles = [
+    ['routing', 'agent'],
+    ['planning', 'agent'],
+    ['planning', 'reviewer'],
+    ['answering', 'agent'],
+  ];
+  return checkNames(
+    'agent',
+    roles.flatMap((path) => file.textAt(path) ?? []),
+    ids,
+  );
+}
+
+/** What an agent may name in its list of tools. */
+interface KnownTools {
+  readonly tools: readonly string[];
+  /** MCP servers; undefined where the team's file is too wrong to know them. */
+  readonly servers?: readonly string[];
+}
+
+function checkAgent(id: string, file: YamlFile<AgentFile>, ids: readonly string[], known: KnownTools): Problem[] {
+  const used = file.textsAt(['tools']);
+  const handoffs = file.textsAt(['handoffs']);
+  return [
+    ...checkTools(used, known),
+    ...checkNames('agent', handoffs, ids),
+    ...handoffs
+      .filter(({ text }) => text === id)
+      .map(({ file: name, line }) => ({ file: name, line, text: 'an agent cannot hand off to itself' })),
+    ...checkTwice(used),
+    ...checkTwice(handoffs),
+    ...checkTemplate(file.textAt(['instructions'])),
+    ...checkOutput(file),
+  ];
+}
+
+/** Which tools a server has is known when it runs; that it is one of the team's is known here. */
+function checkTools(used: readonly Written[], { tools, servers }: KnownTools): Problem[] {
+  return used.flatMap(({ file, line, text }): Problem[] => {
+    const name = splitName(text);
+    if (!name && tools.includes(text)) return [];
+    if (!name) return [{ file, line, text: unknownName('tool', text, [...tools, ...(servers ?? []).map(allOf)]) }];
+    if (servers && !servers.includes(name.server)) {
+      return [
+        {
+          file,
+          line,
+          text: `${unknownName('MCP server', name.server, servers)} (in the tool "${text.slice(0, 100)}")`,
+        },
+      ];
+    }
+    return name.tool === '' ? [{ file, line, text: `"${text}" names no tool; "${allOf(name.server)}" names all` }] : [];
+  });
+}
+
+const allOf = (server: string): string => `${server}.*`;
+
+function checkNames(what: string, written: readonly Written[], known: readonly string[]): Problem[] {
+  const unknown = written.filter(({ text }) => !known.includes(text));
+  return unknown.map(({ file, line, text }) => ({ file, line, text: unknownName(what, text, known) }));
+}
+
+function checkTwice(written: readonly Written[]): Problem[] {
+  const repeated = written.filter(({ text }, index) => written.findIndex((other) => other.text === text) < index);
+  return repeated.map(({ file, line, text }) => ({ file, line, text: `"${text}" is listed twice` }));
+}
+
+function checkTemplate(instructions: Written | undefined): Problem[] {
+  if (!instructions) return [];
+  try {
+    compileTemplate(instructions.text);
+    return [];
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error;
+    // Only a `|` text has its lines where the template has them, starting below the key.
+    const line = instructions.line + (instructions.literal ? error.line : 0);
+    return [{ file: instructions.file, line, text: `instructions: ${error.message}` }];
+  }
+}
+
+function checkOutput(file: YamlFile<AgentFile>): Problem[] {
+  const schema = file.value?.output;
+  if (schema === undefined) return [];
+  try {
+    openOutput(schema);
+    return [];
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return [{ ...file.placeOf(['output']), text: `output: ${error.message}` }];
+  }
+}
+
+function failOn(problems: readonly Problem[]): void {
+  const [first, ...others] = problems;
+  if (!first) return;
+  const more = others.length === 0 ? '' : ` (and ${others.length} more problem${others.length === 1 ? '' : 's'})`;
+  throw new CopilotError('InvalidTeam', { file: first.file, line: first.line, problem: first.text + more });
+}
+
+/** Puts the checked files together. */
+function define(
+  name: string,
+  teamFile: YamlFile<TeamFile>,
+  agentFiles: ReadonlyMap<string, YamlFile<AgentFile>>,
+  tools: ReadonlyMap<string, ToolFacts>,
+): TeamDefinition {
+  const agents: Record<string, AgentDefinition> = {};
+  const used: TeamDefinition['tools'] = {};
+  for (const [id, { value }] of agentFiles) {
+    if (!value) throw new Error(`agent ${id} has problems that were not reported`);
+    agents[id] = {
+      ...value,
+      id,
+      name: value.name ?? id,
+      variables: [...compileTemplate(value.instructions).variables],
+    };
+    for (const tool of value.tools) {
+      const facts = tools.get(tool);
+      // Picked one by one: what is given may be the tools themselves, with their code.
+      if (facts)
+        used[tool] = { name: tool, effects: facts.effects, category: facts.category, timeoutMs: facts.timeoutMs };
+    }
+  }
+  if (!teamFile.value) throw new Error(`team ${name} has problems that were not reported`);
+  return { schemaVersion: 1, name, ...teamFile.value, agents, tools: used };
+}

@@ -1,0 +1,189 @@
+/**
+ * Instructions of agents: Handlebars templates over the session's context, e.g. `{{initial_task}}`.
+ * Helpers: if, unless, each, with, lookup, and `json` for values that are not text. No partials, no decorators.
+ * Sessions may bring their own instructions, so a template can neither reach the program nor grow without end.
+ */
+import Handlebars from 'handlebars';
+import type { Json } from '../../contracts/json.ts';
+import { nearest } from '../../tools/nearest.ts';
+
+export interface Template {
+  /** First parts of the paths it uses, sorted: the context keys that it may need. */
+  readonly variables: readonly string[];
+  /**
+   * A key that is missing gives nothing.
+   * @throws TemplateError where the text would grow past {@link MAX_RENDERED_TEXT}, or a value does not fit its helper
+   */
+  render(context: Readonly<Record<string, Json>>): string;
+}
+
+/** What is wrong with a template; `line` counts from 1 in the template. */
+export class TemplateError extends Error {
+  override readonly name = 'TemplateError';
+  readonly line: number;
+
+  constructor(problem: string, line: number) {
+    super(problem);
+    this.line = line;
+  }
+}
+
+/** Longest rendered text. Loops are charged for what each round gives, so that nested ones end too. */
+export const MAX_RENDERED_TEXT = 400_000;
+
+/** Most `{{…}}` of a template, and the longest of them, comments aside: Handlebars takes seconds for thousands that are nested. */
+export const MAX_EXPRESSIONS = 500;
+const MAX_EXPRESSION_TEXT = 1_000;
+const LONG_EXPRESSION = new RegExp(`\\{\\{(?!!)[^}]{${MAX_EXPRESSION_TEXT}}`);
+
+/** How many arguments each helper takes. */
+const HELPERS: ReadonlyMap<string, number> = new Map([
+  ['if', 1],
+  ['unless', 1],
+  ['each', 1],
+  ['with', 1],
+  ['lookup', 2],
+  ['json', 1],
+]);
+
+/** @throws TemplateError with the line in `source` */
+export function compileTemplate(source: string): Template {
+  try {
+    checkSize(source);
+    const variables = findVariables(Handlebars.parse(source));
+    const compiled = environment.compile<unknown>(source, { noEscape: true });
+    const render: Template['render'] = (context) => {
+      try {
+        const text = compiled(context, {
+          data: { budget: { left: MAX_RENDERED_TEXT } },
+          allowProtoPropertiesByDefault: false,
+          allowProtoMethodsByDefault: false,
+        });
+        if (text.length > MAX_RENDERED_TEXT) throw tooLong();
+        return text;
+      } catch (error) {
+        throw toTemplateError(error);
+      }
+    };
+    // Handlebars compiles at the first use only; an agent's first turn should not pay for that, nor find the errors.
+    render({});
+    return { variables, render };
+  } catch (error) {
+    throw toTemplateError(error);
+  }
+}
+
+const environment = createEnvironment();
+
+function createEnvironment(): typeof Handlebars {
+  const created = Handlebars.create();
+  const each = created.helpers['each'];
+  created.unregisterHelper('log');
+  created.registerHelper('json', (value: unknown) => JSON.stringify(value) ?? '');
+  created.registerHelper('each', function (this: unknown, list: unknown, options: Handlebars.HelperOptions) {
+    const budget = (options.data as { budget: { left: number } }).budget;
+    const fn: Handlebars.TemplateDelegate = (item, runtime) => {
+      const text = options.fn(item, runtime);
+      budget.left -= text.length + 1;
+      if (budget.left < 0) throw tooLong();
+      return text;
+    };
+    return each?.call(this, list, { ...options, fn }) as unknown;
+  });
+  return created;
+}
+
+function tooLong(): TemplateError {
+  return new TemplateError(`the text becomes longer than ${MAX_RENDERED_TEXT} characters`, 1);
+}
+
+function checkSize(source: string): void {
+  const count = source.split('{{').length - 1;
+  if (count > MAX_EXPRESSIONS)
+    throw new TemplateError(`it has ${count} expressions in braces, and ${MAX_EXPRESSIONS} at most`, 1);
+  if (LONG_EXPRESSION.test(source))
+    throw new TemplateError(`an expression in braces is longer than ${MAX_EXPRESSION_TEXT} characters`, 1);
+}
+
+function findVariables(program: hbs.AST.Program): string[] {
+  const found = new Set<string>();
+  visitProgram(program, { found, blockParams: new Set() });
+  return [...found].sort();
+}
+
+interface Scope {
+  readonly found: Set<string>;
+  /** Names that `as |name|` of an enclosing block binds. */
+  readonly blockParams: ReadonlySet<string>;
+}
+
+function visitProgram(program: hbs.AST.Program | undefined, outer: Scope): void {
+  if (!program) return;
+  const scope = { ...outer, blockParams: new Set([...outer.blockParams, ...(program.blockParams ?? [])]) };
+  for (const statement of program.body) {
+    switch (statement.type) {
+      case 'ContentStatement':
+      case 'CommentStatement':
+        break;
+      case 'MustacheStatement':
+        visitCall(statement as hbs.AST.MustacheStatement, scope);
+        break;
+      case 'BlockStatement': {
+        const block = statement as hbs.AST.BlockStatement;
+        visitCall(block, scope);
+        visitProgram(block.program, scope);
+        visitProgram(block.inverse, scope);
+        break;
+      }
+      default:
+        throw new TemplateError('partials and decorators are not available here', statement.loc.start.line);
+    }
+  }
+}
+
+type Call = Pick<hbs.AST.SubExpression, 'params' | 'loc'> & {
+  readonly path: hbs.AST.Expression;
+  // Absent where a call has no named arguments, whatever the types of Handlebars say.
+  readonly hash?: hbs.AST.Hash;
+};
+
+/** `{{name}}`, `{{#name}}` and `(name)`: a helper where it is one or has arguments, else a variable. */
+function visitCall({ path, params, hash, loc }: Call, scope: Scope): void {
+  const name = (path as hbs.AST.PathExpression).original;
+  const named = hash?.pairs ?? [];
+  const wanted = HELPERS.get(name);
+  if (wanted !== undefined && params.length !== wanted) {
+    throw new TemplateError(
+      `${name} takes ${wanted} argument${wanted === 1 ? '' : 's'}, not ${params.length}`,
+      loc.start.line,
+    );
+  }
+  if (wanted === undefined && params.length + named.length > 0) {
+    const near = nearest(name, HELPERS.keys());
+    const hint = near === undefined ? `there are ${[...HELPERS.keys()].join(', ')}` : `did you mean "${near}"?`;
+    throw new TemplateError(`there is no helper "${name}"; ${hint}`, loc.start.line);
+  }
+  if (wanted === undefined) visitExpression(path, scope);
+  for (const param of params) visitExpression(param, scope);
+  for (const pair of named) visitExpression(pair.value, scope);
+}
+
+function visitExpression(expression: hbs.AST.Expression, scope: Scope): void {
+  if (expression.type === 'SubExpression') visitCall(expression as hbs.AST.SubExpression, scope);
+  if (expression.type !== 'PathExpression') return;
+  const { data, parts } = expression as hbs.AST.PathExpression;
+  // `@root.key` is the key itself; `@index` and its like come from the loop.
+  const key = data ? (parts[0] === 'root' ? parts[1] : undefined) : parts[0];
+  if (key !== undefined && !(scope.blockParams.has(key) && !data)) scope.found.add(key);
+}
+
+/** Handlebars gives the line as a property, in its message, or not at all. */
+function toTemplateError(error: unknown): TemplateError {
+  if (error instanceof TemplateError) return error;
+  if (error instanceof RangeError) return new TemplateError('it is nested too deeply or too long', 1);
+  const message = error instanceof Error ? error.message : String(error);
+  const line =
+    (error as { lineNumber?: number }).lineNumber ?? Number(/^Parse error on line (\d+)/.exec(message)?.[1] ?? 1);
+  // A parse error shows the place in three lines of its own; only the last says what is wrong.
+  return new TemplateError((message.split('\n').at(-1) ?? message).replace(/ - \d+:\d+$/, ''), line);
+}

@@ -1,0 +1,288 @@
+/** One YAML file against one schema: a plain value, and every problem with its line. */
+import {
+  type CST,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  Parser,
+  visit,
+} from 'yaml';
+import type { Document } from 'yaml';
+import { z } from 'zod';
+import { nearest } from '../../tools/nearest.ts';
+
+export interface Problem {
+  /** Relative to the folder of teams. */
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  readonly text: string;
+}
+
+export interface YamlFile<T> {
+  /** What the schema makes of it; undefined where there are problems. */
+  readonly value?: T;
+  readonly problems: readonly Problem[];
+  /** The text at a path as it is written, or undefined where there is none; also where the schema found problems. */
+  textAt(path: Path): Written | undefined;
+  /** The texts in the list at a path; none where there is no list. */
+  textsAt(path: Path): Written[];
+  /** Where that stands which is at a path, or the nearest above it. */
+  placeOf(path: Path): Pick<Written, 'file' | 'line'>;
+}
+
+/** A text in a file and where it stands. */
+export interface Written {
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  readonly text: string;
+  /** Whether the lines of a text are the lines of the file that follow `line`, as with `|`. */
+  readonly literal: boolean;
+}
+
+type Path = readonly PropertyKey[];
+
+/** Deeper than any team file, and shallow enough for everything that walks a value. */
+const MAX_DEPTH = 40;
+const TOO_DEEP = `it is nested deeper than ${MAX_DEPTH} levels`;
+/** Unknown keys of one object that are reported. */
+const MAX_UNKNOWN_KEYS = 100;
+const MAX_SHOWN_KEY = 100;
+/** Most characters that a file may become where aliases repeat parts of it. */
+const MAX_EXPANDED_TEXT = 1024 * 1024;
+
+/** Never throws: whatever is wrong with `text` is in `problems`, sorted by line. */
+export function parseYaml<S extends z.ZodType>(file: string, text: string, schema: S): YamlFile<z.output<S>> {
+  const lines = new LineCounter();
+  try {
+    const deep = tooDeepAt(text);
+    if (deep !== undefined) return unusable([{ file, line: lineOf(text, deep), text: TOO_DEEP }]);
+    // Whether a key appears twice is found below, in one pass: the parser compares each with all before it.
+    const options = { prettyErrors: false, lineCounter: lines, logLevel: 'error', uniqueKeys: false } as const;
+    const document = parseDocument(text, options);
+    const source = new Source(file, document, lines);
+    const syntax = source.syntaxProblems();
+    if (syntax.length > 0) return unusable(syntax);
+    if (document.contents === null) return unusable([{ file, line: 1, text: 'the file is empty' }]);
+
+    const parsed = schema.safeParse(plain(document));
+    const reading = {
+      textAt: (path: Path) => source.textAt(path),
+      textsAt: (path: Path) => source.textsAt(path),
+      placeOf: (path: Path) => source.placeOf(path),
+    };
+    if (parsed.success) return { value: parsed.data, problems: [], ...reading };
+    const problems = parsed.error.issues.flatMap((issue) => source.describe(issue, schema));
+    return { problems: sortByLine(problems), ...reading };
+  } catch (error) {
+    // Stack overflow of the parser, too many aliases, a value that contains itself.
+    const reason = error instanceof Error ? error.message : String(error);
+    return unusable([{ file, line: 1, text: `it cannot be read: ${reason}` }]);
+  }
+}
+
+/**
+ * Where a text is nested too deeply, found without recursion: what turns such a text into nodes calls itself for each
+ * level, and V8 ends the whole process where a regular expression is compiled at the very end of the stack.
+ */
+function tooDeepAt(text: string): number | undefined {
+  let level: readonly CST.Token[] = [...new Parser().parse(text)];
+  // The document itself is a level of tokens.
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_DEPTH + 1) return level[0]?.offset;
+    level = level.flatMap(tokensIn);
+  }
+  return undefined;
+}
+
+function tokensIn(token: CST.Token): CST.Token[] {
+  if (token.type === 'document') return token.value ? [token.value] : [];
+  if (!('items' in token)) return [];
+  return token.items.flatMap(({ key, value }) => [key, value].filter((inner) => inner != null));
+}
+
+function lineOf(text: string, offset: number): number {
+  return text.slice(0, offset).split('\n').length;
+}
+
+/** A file of which nothing can be read. */
+export function unusable(problems: readonly Problem[]): YamlFile<never> {
+  return {
+    problems: sortByLine(problems),
+    textAt: () => undefined,
+    textsAt: () => [],
+    placeOf: () => ({ file: problems[0]?.file ?? '', line: 1 }),
+  };
+}
+
+export function sortByLine(problems: readonly Problem[]): Problem[] {
+  return [...problems].sort((left, right) => left.line - right.line);
+}
+
+/** `unknown <what> "<name>"` with the nearest of `known`, or with all of them where none is near. */
+export function unknownName(what: string, name: string, known: Iterable<string>): string {
+  const names = [...known];
+  const near = nearest(name.slice(0, 100), names);
+  const hint =
+    near !== undefined
+      ? `did you mean "${near}"?`
+      : names.length > 0
+        ? `there are ${names.join(', ')}`
+        : 'there are none';
+  return `unknown ${what} "${name.slice(0, 100)}"; ${hint}`;
+}
+
+/** Through JSON, so that nothing is shared, cyclic or of a class, and aliases cannot blow it up. */
+function plain(document: Document.Parsed): unknown {
+  const json = JSON.stringify(document.toJS({ maxAliasCount: 100 }));
+  if (json.length > MAX_EXPANDED_TEXT)
+    throw new Error(`its aliases make it longer than ${MAX_EXPANDED_TEXT} characters`);
+  return JSON.parse(json) as unknown;
+}
+
+/** A parsed file with the places of its parts. */
+class Source {
+  readonly #file: string;
+  readonly #document: Document.Parsed;
+  readonly #lines: LineCounter;
+
+  constructor(file: string, document: Document.Parsed, lines: LineCounter) {
+    this.#file = file;
+    this.#document = document;
+    this.#lines = lines;
+  }
+
+  syntaxProblems(): Problem[] {
+    const problems = [...this.#document.errors, ...this.#document.warnings].map((error) => {
+      const [start] = error.pos;
+      return this.#problem(start, error.message);
+    });
+    visit(this.#document, {
+      Node: (_key, node, path) => {
+        if (path.length <= MAX_DEPTH) return undefined;
+        problems.push(this.#problem(node.range?.[0], TOO_DEEP));
+        return visit.BREAK;
+      },
+      Map: (_key, { items }) => {
+        const seen = new Set<string>();
+        for (const pair of items) {
+          const key = isScalar(pair.key) && typeof pair.key.value === 'string' ? pair.key.value : undefined;
+          if (key === undefined) continue;
+          if (seen.has(key)) {
+            problems.push(this.#problem(keyOffset(pair), `the key "${key.slice(0, MAX_SHOWN_KEY)}" appears twice`));
+          }
+          seen.add(key);
+        }
+      },
+      Pair: (_key, pair) => {
+        const key = isScalar(pair.key) ? pair.key.value : undefined;
+        if (typeof key === 'string' && key !== '__proto__') return undefined;
+        problems.push(this.#problem(keyOffset(pair), 'a key must be text, and not "__proto__"'));
+        return visit.SKIP;
+      },
+    });
+    return problems;
+  }
+
+  textAt(path: Path): Written | undefined {
+    const { node, line, found } = this.#find(path);
+    if (!found || !isScalar(node) || typeof node.value !== 'string') return undefined;
+    return { file: this.#file, line, text: node.value, literal: node.type === 'BLOCK_LITERAL' };
+  }
+
+  textsAt(path: Path): Written[] {
+    const { node, found } = this.#find(path);
+    const length = found && isSeq(node) ? node.items.length : 0;
+    return Array.from({ length }, (_, index) => this.textAt([...path, index])).filter((item) => item !== undefined);
+  }
+
+  placeOf(path: Path): Pick<Written, 'file' | 'line'> {
+    return { file: this.#file, line: this.#find(path).line };
+  }
+
+  /** What a schema found, in words for the person who wrote the file. */
+  describe(issue: z.core.$ZodIssue, schema: z.ZodType): Problem[] {
+    const place = issue.path.join('.');
+    if (issue.code === 'invalid_union') {
+      // Of the forms that it may have, the one that it is nearest to.
+      const [nearestForm = []] = issue.errors.toSorted((left, right) => left.length - right.length);
+      return nearestForm.flatMap((inner) => this.describe({ ...inner, path: [...issue.path, ...inner.path] }, schema));
+    }
+    if (issue.code === 'unrecognized_keys') {
+      const known = keysAt(schema, issue.path);
+      const what = place ? `key in ${place}` : 'key';
+      return issue.keys
+        .slice(0, MAX_UNKNOWN_KEYS)
+        .map((key) => this.#problemAt([...issue.path, key], unknownName(what, key, known)));
+    }
+    const message = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
+    const missing = issue.path.length > 0 && !this.#find(issue.path).found;
+    const text = missing ? 'it is missing' : message.charAt(0).toLowerCase() + message.slice(1);
+    return [this.#problemAt(issue.path, place ? `${place}: ${text}` : text)];
+  }
+
+  /** The value at `path` and the line of its key; where it is missing, the line of the nearest parent. */
+  #find(path: Path): { node: Node | null; line: number; found: boolean } {
+    let node: Node | null = this.#document.contents;
+    let line = this.#lineOf(node?.range?.[0]);
+    for (const part of path) {
+      if (isMap(node)) {
+        const pair = node.items.find(({ key }) => isScalar(key) && key.value === part);
+        if (!pair) return { node, line, found: false };
+        line = this.#lineOf(keyOffset(pair));
+        node = this.#resolve(pair.value);
+      } else if (isSeq(node) && typeof part === 'number' && part < node.items.length) {
+        const item = node.items[part];
+        line = this.#lineOf(isNode(item) ? item.range?.[0] : undefined);
+        node = this.#resolve(item);
+      } else {
+        return { node, line, found: false };
+      }
+    }
+    return { node, line, found: true };
+  }
+
+  #resolve(value: unknown): Node | null {
+    if (isAlias(value)) return value.resolve(this.#document) ?? null;
+    return isNode(value) ? value : null;
+  }
+
+  #problemAt(path: Path, text: string): Problem {
+    return { file: this.#file, line: this.#find(path).line, text };
+  }
+
+  #problem(offset: number | undefined, text: string): Problem {
+    return { file: this.#file, line: this.#lineOf(offset), text };
+  }
+
+  #lineOf(offset: number | undefined): number {
+    return Math.max(1, this.#lines.linePos(offset ?? 0).line);
+  }
+}
+
+function keyOffset(pair: Pair): number | undefined {
+  return isNode(pair.key) ? pair.key.range?.[0] : undefined;
+}
+
+/** Names of the members that the schema has at a path; of all its forms where it has several. */
+function keysAt(schema: unknown, path: Path): string[] {
+  const at = unwrap(schema);
+  if (at instanceof z.ZodUnion) return [...new Set(at.options.flatMap((form) => keysAt(form, path)))];
+  const [part, ...rest] = path;
+  if (part === undefined) return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
+  if (at instanceof z.ZodObject) return keysAt((at.shape as Record<PropertyKey, unknown>)[part], rest);
+  return at instanceof z.ZodRecord ? keysAt(at.valueType, rest) : [];
+}
+
+function unwrap(schema: unknown): unknown {
+  let inner = schema;
+  while (inner instanceof z.ZodDefault || inner instanceof z.ZodOptional) inner = inner.unwrap();
+  return inner;
+}

@@ -1,0 +1,113 @@
+import { createRequire } from 'node:module';
+import type { all, create } from 'mathjs';
+import { z } from 'zod';
+import type { Tool } from '../../contracts/tool.ts';
+import { runSeparately } from '../separate-process.ts';
+import { refusal, shown } from '../workspace/workspace.ts';
+
+const MAX_RESULT_LENGTH = 10_000;
+const TIME_LIMIT_MS = 5_000;
+const MEMORY_LIMIT_MIB = 256;
+
+/**
+ * Functions that change the evaluator or parse further text.
+ * https://mathjs.org/docs/expressions/security.html
+ */
+const DISABLED = [
+  'import',
+  'createUnit',
+  'reviver',
+  'replacer',
+  'evaluate',
+  'parse',
+  'compile',
+  'parser',
+  'simplify',
+  'simplifyCore',
+  'simplifyConstant',
+  'derivative',
+  'rationalize',
+  'resolve',
+  'symbolicEqual',
+  'leafCount',
+  'help',
+  'chain',
+  'config',
+];
+
+const CalculateInput = z.strictObject({
+  expression: z
+    .string()
+    .min(1)
+    .max(10_000)
+    .describe(
+      'For example "12.7 * 3 + 5", "mean(1, 2, 4)", "sqrt(2)^3", "5 inch to cm", "det([1, 2; 3, 4])". "^" is power; "=" assigns within the expression.',
+    ),
+});
+
+/** The value of an expression as text. It runs in a process of its own, since an expression may take any time and memory. */
+export const calculate: Tool<typeof CalculateInput> = {
+  name: 'calculate',
+  description:
+    'Evaluates a mathematical expression exactly as written: arithmetic, functions, statistics over listed numbers, matrices, units. Use it rather than calculating in your head. For sums over a table use csv_profile.',
+  effects: 'none',
+  category: 'read',
+  timeoutMs: 15_000,
+  input: CalculateInput,
+  async run({ expression }, { signal }) {
+    const scope = { tool: 'calculate' };
+    const outcome = await runSeparately(
+      evaluate,
+      { expression, disabled: DISABLED, library: libraryPath() },
+      {
+        timeoutMs: TIME_LIMIT_MS,
+        memoryMiB: MEMORY_LIMIT_MIB,
+        signal,
+      },
+    );
+    if ('stopped' in outcome) {
+      const limit = outcome.stopped === 'time' ? `${TIME_LIMIT_MS / 1000} s` : `${MEMORY_LIMIT_MIB} MiB of memory`;
+      throw refusal(scope, `${shown(expression)} needs more than ${limit}. Use smaller numbers or fewer steps.`);
+    }
+    if ('error' in outcome)
+      throw refusal(scope, `${shown(expression)} cannot be evaluated: ${outcome.error}. Correct the expression.`);
+    if (outcome.value.length > MAX_RESULT_LENGTH) {
+      throw refusal(
+        scope,
+        `the result of ${shown(expression)} has ${outcome.value.length} characters, and the limit is ${MAX_RESULT_LENGTH}. Ask for a part or a summary of it.`,
+      );
+    }
+    return { text: outcome.value };
+  },
+};
+
+/** The single-file build of mathjs: it loads in a tenth of the time of its thousand modules. */
+function libraryPath(): string {
+  return createRequire(import.meta.url).resolve('mathjs/lib/browser/math.js');
+}
+
+interface EvaluateInput {
+  readonly expression: string;
+  readonly disabled: readonly string[];
+  readonly library: string;
+}
+
+/** Runs in that process: uses nothing of this module but types. */
+function evaluate({ expression, disabled, library }: EvaluateInput, require: NodeJS.Require): string {
+  // `require` is untyped; the file is a build of this very package.
+  const mathjs = require(library) as { create: typeof create; all: NonNullable<typeof all> };
+  const math = mathjs.create(mathjs.all, {});
+  const evaluateText = math.evaluate.bind(math);
+  const refuse = (name: string) => (): never => {
+    throw new Error(`Function ${name} is disabled`);
+  };
+  math.import(Object.fromEntries(disabled.map((name) => [name, refuse(name)])), { override: true });
+  // 14 digits hide the noise of binary fractions (0.1 + 0.2), whole numbers keep all of theirs.
+  const show = (result: unknown): string =>
+    math.format(result, (value: unknown) => {
+      if (typeof value !== 'number') return String(value);
+      return Number.isSafeInteger(value) ? String(value) : String(Number(value.toPrecision(14)));
+    });
+  const result: unknown = evaluateText(expression, new Map());
+  return math.isResultSet(result) ? result.entries.map(show).join('\n') : show(result);
+}

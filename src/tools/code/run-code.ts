@@ -1,0 +1,97 @@
+import { unlink } from 'node:fs/promises';
+import { compileFunction } from 'node:vm';
+import { z } from 'zod';
+import type { Tool } from '../../contracts/tool.ts';
+import { findProgram, report, RUN_LIMITS, runInWorkspace, SEARCH_PATH } from './workspace-run.ts';
+import type { Scope } from '../workspace/workspace.ts';
+import { refusal, temporaryName, writeInside } from '../workspace/workspace.ts';
+
+const MAX_TIMEOUT_SECONDS = 120;
+const MAX_CODE_LENGTH = 1_000_000;
+const MAX_STDIN_LENGTH = 10_000_000;
+/** Of V8's heap; the limit of the whole process is above it, so that node ends with its own message. */
+const NODE_HEAP_MIB = 512;
+
+const RunCodeInput = z.strictObject({
+  language: z
+    .enum(['node', 'python'])
+    .describe('"node" for JavaScript (CommonJS or ES module), "python" for Python 3.'),
+  code: z
+    .string()
+    .min(1)
+    .max(MAX_CODE_LENGTH)
+    .describe('The program. It runs with the workspace as its working directory; print what you want to see.'),
+  timeout_seconds: z
+    .int()
+    .min(1)
+    .max(MAX_TIMEOUT_SECONDS)
+    .default(30)
+    .describe('Longest run in seconds, at most 120. Default: 30.'),
+  stdin: z.string().max(MAX_STDIN_LENGTH).optional().describe('Text for standard input. Default: none.'),
+});
+type RunCodeInput = z.output<typeof RunCodeInput>;
+
+/** `run_code` with {@link SEARCH_PATH}. */
+export const runCode = runCodeWith(SEARCH_PATH);
+
+/**
+ * The tool that runs code in a child process. The code gets a minimal environment with none of this program's
+ * variables; it and all that it started are ended at a limit, on abort, and when it exits.
+ */
+export function runCodeWith(searchPath: string): Tool<typeof RunCodeInput> {
+  return {
+    name: 'run_code',
+    description:
+      'Runs a JavaScript (Node) or Python program in the workspace and returns its exit code, output, and which files it wrote. Time, memory, processes and output are limited. Use it for what the other tools cannot do.',
+    effects: 'external',
+    category: 'code',
+    timeoutMs: (MAX_TIMEOUT_SECONDS + 15) * 1_000,
+    input: RunCodeInput,
+    async run(input, { workspace, signal }) {
+      const scope = { tool: 'run_code', workspace };
+      const command = await interpreter(scope, input, searchPath);
+      // In the workspace itself, so that the code finds modules beside it.
+      const script = await writeInside(scope, temporaryName(extension(input)), input.code);
+      try {
+        const run = await runInWorkspace(scope, {
+          command: [...command, script.absolute],
+          searchPath,
+          stdin: input.stdin ?? '',
+          timeoutSeconds: input.timeout_seconds,
+          signal,
+        });
+        const memoryMiB = input.language === 'node' ? NODE_HEAP_MIB : RUN_LIMITS.memoryMiB;
+        return {
+          text: report(run, { timeoutSeconds: input.timeout_seconds, memoryMiB }),
+          artifacts: run.artifacts,
+        };
+      } finally {
+        await unlink(script.absolute).catch(() => undefined);
+      }
+    },
+  };
+}
+
+async function interpreter(scope: Scope, { language }: RunCodeInput, searchPath: string): Promise<string[]> {
+  if (language === 'node') return [process.execPath, `--max-old-space-size=${NODE_HEAP_MIB}`];
+  const python = await findProgram(searchPath, 'python3');
+  if (python === undefined) {
+    throw refusal(
+      scope,
+      `Python 3 is not installed on this worker (looked for python3 in ${searchPath}). Use language "node".`,
+    );
+  }
+  // -B: no compiled files in the workspace.
+  return [python, '-B'];
+}
+
+/** What compiles as CommonJS is; everything else is an ES module, whose own error message is the better one. */
+function extension({ language, code }: RunCodeInput): string {
+  if (language === 'python') return '.py';
+  try {
+    compileFunction(code.replace(/^#!.*/, ''), ['exports', 'require', 'module', '__filename', '__dirname']);
+    return '.cjs';
+  } catch {
+    return '.mjs';
+  }
+}

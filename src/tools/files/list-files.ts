@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import type { Tool } from '../../contracts/tool.ts';
+import { listed } from './text.ts';
+import { walk } from '../workspace/workspace.ts';
+
+const MAX_ENTRIES = 1_000;
+
+const ListFilesInput = z.strictObject({
+  path: z.string().default('.').describe('Folder to list, relative to the workspace. Default: the workspace itself.'),
+  recursive: z.boolean().default(true).describe('Whether to list subfolders too. Default: true.'),
+});
+
+/**
+ * Names with sizes: one line per entry, `name (N bytes)`, folders as `name/`, links as `name (link, not followed)`. A
+ * name with a line break or the like in it is quoted.
+ */
+export const listFiles: Tool<typeof ListFilesInput> = {
+  name: 'list_files',
+  description:
+    'Lists the files of the workspace with their sizes in bytes, subfolders included. Use it first to learn which files there are, and the exact path to give to the other tools.',
+  effects: 'none',
+  category: 'read',
+  timeoutMs: 30_000,
+  input: ListFilesInput,
+  async run({ path, recursive }, { workspace, signal }) {
+    const lines: string[] = [];
+    let isCut = false;
+    for await (const entry of walk({ tool: 'list_files', workspace }, path, { recursive })) {
+      signal.throwIfAborted();
+      if (lines.length === MAX_ENTRIES) {
+        isCut = true;
+        break;
+      }
+      const detail = {
+        file: ` (${entry.bytes} bytes)`,
+        folder: '/',
+        link: ' (link, not followed)',
+        special: ' (special, not readable)',
+      };
+      lines.push(`${listed(entry.path)}${detail[entry.kind]}`);
+    }
+    if (lines.length === 0) return { text: path === '.' ? 'The workspace is empty.' : `${listed(path)} is empty.` };
+    if (isCut)
+      lines.push(`[The first ${MAX_ENTRIES} entries; there are more. List a subfolder, or pass recursive: false.]`);
+    return { text: lines.join('\n') };
+  },
+};

@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import type { Tool } from '../../contracts/tool.ts';
+import { decodeText } from './text.ts';
+import { readInside, refusal, shown } from '../workspace/workspace.ts';
+
+const MAX_FILE_BYTES = 20 * 1024 * 1024;
+/** Text of one answer, in UTF-16 units. */
+const MAX_TEXT = 200_000;
+
+const ReadFileInput = z.strictObject({
+  path: z.string().describe('File to read, relative to the workspace.'),
+  offset_line: z.int().min(1).default(1).describe('First line to read, counted from 1. Default: 1.'),
+  limit_lines: z.int().min(1).optional().describe('Most lines to read. Default: up to the end.'),
+});
+
+/** A text file as it is; where only a part is given, a last line in brackets says which and how to go on. */
+export const readFile: Tool<typeof ReadFileInput> = {
+  name: 'read_file',
+  description:
+    'Reads a UTF-8 text file of the workspace, or a range of its lines. For a table (CSV, TSV) csv_profile answers questions about columns and sums without reading it; to find something in many files use search_files.',
+  effects: 'none',
+  category: 'read',
+  timeoutMs: 30_000,
+  input: ReadFileInput,
+  async run({ path, offset_line: first, limit_lines: limit }, { workspace }) {
+    const scope = { tool: 'read_file', workspace };
+    const file = await readInside(scope, path, MAX_FILE_BYTES);
+    const text = decodeText(file.content);
+    if (text === undefined) {
+      throw refusal(
+        scope,
+        `${shown(path)} is not UTF-8 text (${file.content.length} bytes, binary or in another encoding). Work with it by run_code where that is allowed, or choose a text file.`,
+      );
+    }
+    if (text === '') return { text: `[${file.relative} is empty.]` };
+    const lines = text.split(/(?<=\n)/);
+    if (first > lines.length) {
+      throw refusal(
+        scope,
+        `${shown(path)} has ${lines.length} lines, so it has no line ${first}. Give a smaller offset_line.`,
+      );
+    }
+    return { text: excerpt(lines, first, limit ?? lines.length) };
+  },
+};
+
+function excerpt(lines: readonly string[], first: number, limit: number): string {
+  const wanted = lines.slice(first - 1, first - 1 + limit);
+  const kept: string[] = [];
+  let length = 0;
+  for (const line of wanted) {
+    if (length + line.length > MAX_TEXT) break;
+    kept.push(line);
+    length += line.length;
+  }
+  if (kept.length === 0) {
+    return `${(wanted[0] ?? '').slice(0, MAX_TEXT)}\n[Line ${first} of ${lines.length}, only its first ${MAX_TEXT} characters; it is longer.]`;
+  }
+  const last = first - 1 + kept.length;
+  if (first === 1 && last === lines.length) return kept.join('');
+  const goOn = last < lines.length ? ` Go on with offset_line ${last + 1}.` : '';
+  return `${kept.join('').replace(/\n$/, '')}\n[Lines ${first} to ${last} of ${lines.length}.${goOn}]`;
+}

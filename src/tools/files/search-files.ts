@@ -1,0 +1,199 @@
+import { z } from 'zod';
+import { CopilotError } from '../../contracts/errors.ts';
+import type { Tool } from '../../contracts/tool.ts';
+import { decodeText, listed } from './text.ts';
+import { runSeparately } from '../separate-process.ts';
+import type { Scope } from '../workspace/workspace.ts';
+import { readInside, refusal, resolveInside, shown, walk } from '../workspace/workspace.ts';
+
+const MAX_FILES = 5_000;
+/** Of any kind: folders and links take time, too. */
+const MAX_ENTRIES = 20_000;
+const MAX_FILE_BYTES = 10 * 1024 * 1024;
+/** Text searched in one go. */
+const BATCH_LENGTH = 8 * 1024 * 1024;
+const MAX_LINE_LENGTH = 400;
+/** For all regular expression matching of one call. */
+const REGEX_LIMIT_MS = 5_000;
+const REGEX_MEMORY_MIB = 256;
+const SKIPPED_FOLDERS: ReadonlySet<string> = new Set(['.git', 'node_modules']);
+
+const SearchFilesInput = z.strictObject({
+  pattern: z
+    .string()
+    .min(1)
+    .max(1_000)
+    .describe('What to find in a line. Plain text unless regex is true; upper and lower case differ.'),
+  regex: z.boolean().default(false).describe('Whether pattern is a JavaScript regular expression. Default: false.'),
+  path: z
+    .string()
+    .default('.')
+    .describe('File or folder to search, relative to the workspace. Default: the whole workspace.'),
+  max_results: z.int().min(1).max(1_000).default(100).describe('Most matching lines to return. Default: 100.'),
+});
+
+interface NamedText {
+  /** As it is shown. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Matching lines as `file:line: text`, and a last line in brackets where the search was cut short or passed files over. */
+export const searchFiles: Tool<typeof SearchFilesInput> = {
+  name: 'search_files',
+  description:
+    'Finds lines that contain a text (or match a regular expression) in the text files of the workspace, and returns them as "file:line: text". Use it to locate something before reading a file.',
+  effects: 'none',
+  category: 'read',
+  timeoutMs: 60_000,
+  input: SearchFilesInput,
+  async run({ pattern, regex, path, max_results: limit }, { workspace, signal }) {
+    const scope = { tool: 'search_files', workspace };
+    if (regex) refuseBadPattern(scope, pattern);
+    const passedOver: string[] = [];
+    const lines: string[] = [];
+    const deadline = { remainingMs: REGEX_LIMIT_MS };
+    for await (const batch of batches(scope, path, passedOver, signal)) {
+      signal.throwIfAborted();
+      // One more than asked for, to know whether there are more.
+      const search = { pattern, regex, files: batch, limit: limit + 1 - lines.length, maxLineLength: MAX_LINE_LENGTH };
+      lines.push(...(regex ? await matchSeparately(scope, search, deadline, signal) : matchLines(search)));
+      if (lines.length > limit) break;
+    }
+    const notes = [
+      ...(lines.length > limit
+        ? [`[The first ${limit} matching lines; there are more. Narrow the pattern or the path.]`]
+        : []),
+      ...(passedOver.length > 0
+        ? [
+            `[Not searched: ${passedOver.slice(0, 5).join('; ')}${passedOver.length > 5 ? `; and ${passedOver.length - 5} more` : ''}.]`,
+          ]
+        : []),
+    ];
+    const found = lines.length > 0 ? lines.slice(0, limit) : [`No line contains ${shown(pattern)}.`];
+    return { text: [...found, ...notes].join('\n') };
+  },
+};
+
+/** Readable text files in groups, so that neither memory nor the number of processes grows with the workspace. */
+async function* batches(
+  scope: Scope,
+  path: string,
+  passedOver: string[],
+  signal: AbortSignal,
+): AsyncGenerator<NamedText[]> {
+  let batch: NamedText[] = [];
+  let length = 0;
+  for await (const file of textFiles(scope, path, passedOver, signal)) {
+    batch.push(file);
+    length += file.text.length;
+    if (length < BATCH_LENGTH) continue;
+    yield batch;
+    batch = [];
+    length = 0;
+  }
+  yield batch;
+}
+
+async function* textFiles(
+  scope: Scope,
+  path: string,
+  passedOver: string[],
+  signal: AbortSignal,
+): AsyncGenerator<NamedText> {
+  let files = 0;
+  for await (const file of filesAt(scope, path, passedOver)) {
+    signal.throwIfAborted();
+    if (++files > MAX_FILES) {
+      passedOver.push(`all after the first ${MAX_FILES} files`);
+      return;
+    }
+    try {
+      const { relative, content } = await readInside(scope, file, MAX_FILE_BYTES);
+      const text = decodeText(content);
+      if (text === undefined) passedOver.push(`${listed(relative)} (not UTF-8 text)`);
+      else yield { path: listed(relative), text };
+    } catch (error) {
+      if (!(error instanceof CopilotError) || file === path) throw error;
+      passedOver.push(`${listed(file)} (not readable, or over ${MAX_FILE_BYTES} bytes)`);
+    }
+  }
+}
+
+async function* filesAt(scope: Scope, path: string, passedOver: string[]): AsyncGenerator<string> {
+  const place = await resolveInside(scope, path);
+  if (place.kind !== 'folder') {
+    yield path;
+    return;
+  }
+  let entries = 0;
+  for await (const entry of walk(scope, place.relative, { recursive: true, skip: SKIPPED_FOLDERS })) {
+    if (++entries > MAX_ENTRIES) {
+      passedOver.push(`all after the first ${MAX_ENTRIES} entries`);
+      return;
+    }
+    if (entry.kind === 'file') yield entry.path;
+  }
+}
+
+interface Search {
+  readonly pattern: string;
+  readonly regex: boolean;
+  readonly files: readonly NamedText[];
+  readonly limit: number;
+  readonly maxLineLength: number;
+}
+
+/** Also runs in a process of its own: uses nothing of this module but types. */
+function matchLines({ pattern, regex, files, limit, maxLineLength }: Search): string[] {
+  const expression = regex ? new RegExp(pattern) : undefined;
+  const found: string[] = [];
+  for (const { path, text } of files) {
+    if (expression === undefined && !text.includes(pattern)) continue;
+    for (const [index, line] of text
+      .replace(/\r?\n$/, '')
+      .split(/\r?\n/)
+      .entries()) {
+      if (expression === undefined ? !line.includes(pattern) : !expression.test(line)) continue;
+      found.push(`${path}:${index + 1}: ${line.length > maxLineLength ? `${line.slice(0, maxLineLength)}…` : line}`);
+      if (found.length === limit) return found;
+    }
+  }
+  return found;
+}
+
+async function matchSeparately(
+  scope: Scope,
+  search: Search,
+  deadline: { remainingMs: number },
+  signal: AbortSignal,
+): Promise<string[]> {
+  const startedMs = performance.now();
+  const outcome = await runSeparately(matchLines, search, {
+    timeoutMs: deadline.remainingMs,
+    memoryMiB: REGEX_MEMORY_MIB,
+    signal,
+  });
+  deadline.remainingMs = Math.max(1, deadline.remainingMs - (performance.now() - startedMs));
+  if ('value' in outcome) return outcome.value;
+  if ('error' in outcome) throw badPattern(scope, search.pattern, outcome.error);
+  throw refusal(
+    scope,
+    `the regular expression ${shown(search.pattern)} took more than ${outcome.stopped === 'time' ? `${REGEX_LIMIT_MS / 1000} s` : `${REGEX_MEMORY_MIB} MiB`}. Avoid nested repetition such as (a+)+, search fewer files, or search for plain text.`,
+  );
+}
+
+function refuseBadPattern(scope: Scope, pattern: string): void {
+  try {
+    new RegExp(pattern);
+  } catch (error) {
+    throw badPattern(scope, pattern, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function badPattern(scope: Scope, pattern: string, reason: string): CopilotError {
+  return refusal(
+    scope,
+    `${shown(pattern)} is no usable regular expression (${reason}). Correct it, or leave regex out to search for this very text.`,
+  );
+}

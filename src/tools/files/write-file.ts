@@ -1,0 +1,37 @@
+import { z } from 'zod';
+import type { Tool } from '../../contracts/tool.ts';
+import { refusal, shown, writeInside } from '../workspace/workspace.ts';
+
+const MAX_CONTENT_BYTES = 10 * 1024 * 1024;
+
+const WriteFileInput = z.strictObject({
+  path: z
+    .string()
+    .describe(
+      'File to write, relative to the workspace. Missing folders are created; a file that is there is replaced.',
+    ),
+  content: z.string().describe('The whole content of the file, as text.'),
+});
+
+/** Writes a text file whole, as UTF-8. */
+export const writeFile: Tool<typeof WriteFileInput> = {
+  name: 'write_file',
+  description:
+    'Writes a text file into the workspace. The content replaces the whole file, so pass all of it. Use it for reports, notes, code and data that the user should get as a file.',
+  effects: 'none',
+  category: 'write',
+  timeoutMs: 30_000,
+  input: WriteFileInput,
+  async run({ path, content }, { workspace }) {
+    const scope = { tool: 'write_file', workspace };
+    const bytes = Buffer.byteLength(content);
+    if (bytes > MAX_CONTENT_BYTES) {
+      throw refusal(
+        scope,
+        `the content for ${shown(path)} has ${bytes} bytes, and the limit is ${MAX_CONTENT_BYTES}. Write it as several files.`,
+      );
+    }
+    const place = await writeInside(scope, path, content);
+    return { text: `Wrote ${place.relative} (${bytes} bytes).`, artifacts: [place.relative] };
+  },
+};

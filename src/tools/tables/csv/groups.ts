@@ -1,0 +1,246 @@
+/** One figure per group of rows. */
+import type { Scope } from '../../workspace/workspace.ts';
+import { refusal, shown } from '../../workspace/workspace.ts';
+import { betterOrder } from './columns.ts';
+import { Numbers } from './numbers.ts';
+import type { RaggedRows, Table } from './table.ts';
+import { columnIndex } from './table.ts';
+import type { CalendarDate, DateOrder, DecimalSign } from './values.ts';
+import { isMissing, parseDate, parseNumber, rounded } from './values.ts';
+
+export const AGGREGATES = ['sum', 'mean', 'min', 'max', 'count', 'median'] as const;
+export type Aggregate = (typeof AGGREGATES)[number];
+
+/** Groups in one result; the highest and lowest are found among all. */
+const MAX_GROUPS = 2_000;
+/** Groups held while reading; a column with more different values is no grouping. */
+const MAX_GROUPS_READ = 200_000;
+const WEEKDAYS = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'];
+
+/** A group's name and its place among the others. */
+const DATE_PARTS = {
+  month: ({ month }: CalendarDate) => String(month).padStart(2, '0'),
+  year: ({ year }: CalendarDate) => String(year).padStart(4, '0'),
+  year_month: ({ iso }: CalendarDate) => iso.slice(0, 7),
+  weekday: ({ year, month, day }: CalendarDate) =>
+    WEEKDAYS[(new Date(Date.UTC(year, month - 1, day)).getUTCDay() + 6) % 7] ?? '',
+} as const;
+export type DatePart = keyof typeof DATE_PARTS;
+
+export interface GroupRequest {
+  /** A column, or `month(column)`, `year(column)`, `year_month(column)`, `weekday(column)`; without it all rows are one group. */
+  readonly groupBy?: string | undefined;
+  readonly value?: string | undefined;
+  readonly aggregate: Aggregate;
+}
+
+export interface Group {
+  readonly group: string;
+  readonly rows: number;
+  /** Null where the group has no number to compute it from. */
+  readonly result: number | null;
+}
+
+export interface GroupTable {
+  readonly rows: number;
+  readonly groups: readonly Group[];
+  /** Set where `groups` shows only the first of so many. */
+  readonly groups_in_all?: number;
+  readonly highest: Group | null;
+  readonly lowest: Group | null;
+  /** Rows in no group: their cell is missing or, where a date is needed, is none. */
+  readonly rows_without_group?: number;
+  /** Cells of the value column that are neither missing nor numbers. */
+  readonly values_not_numbers?: number;
+  /** How dates such as 3/4/2012 were read, where that makes a difference. */
+  readonly date_order?: DateOrder;
+}
+
+/** The cells of one group, as far as an aggregate needs them. */
+export interface Totals {
+  rows: number;
+  present: number;
+  readonly numbers: Numbers;
+  readonly all: number[];
+}
+
+export function newTotals(): Totals {
+  return { rows: 0, present: 0, numbers: new Numbers(), all: [] };
+}
+
+/** Counts a row by its cell in the value column; says what the cell is. */
+export function addCell(
+  total: Totals,
+  cell: string,
+  { decimal, aggregate }: { readonly decimal: DecimalSign; readonly aggregate: Aggregate },
+): 'missing' | 'number' | 'other' {
+  total.rows++;
+  if (isMissing(cell)) return 'missing';
+  total.present++;
+  const number = parseNumber(cell, decimal);
+  if (number === undefined) return 'other';
+  total.numbers.add(number);
+  if (aggregate === 'median') total.all.push(number);
+  return 'number';
+}
+
+/** @throws CopilotError `ToolFailed` for a column that is not there, or of which nothing is a date or a number as asked */
+export async function groupRows(
+  scope: Scope,
+  table: Table,
+  request: GroupRequest,
+  ragged: RaggedRows,
+  signal: AbortSignal,
+): Promise<GroupTable> {
+  const key = await groupKey(scope, table, request.groupBy, signal);
+  const valueIndex = request.value === undefined ? undefined : columnIndex(scope, table, request.value);
+  const totals = new Map<string, Totals>();
+  const counts = { rows: 0, withoutGroup: 0, notNumbers: 0, numbers: 0 };
+  for await (const row of table.rows(signal, ragged.add)) {
+    counts.rows++;
+    const group = key.of(row);
+    if (group === undefined) {
+      counts.withoutGroup++;
+      continue;
+    }
+    const total = totals.get(group) ?? newTotals();
+    totals.set(group, total);
+    if (totals.size > MAX_GROUPS_READ)
+      throw refusal(
+        scope,
+        `group_by ${shown(request.groupBy ?? '')} has more than ${MAX_GROUPS_READ} groups. Group by something coarser.`,
+      );
+    const cell = valueIndex === undefined ? '' : (row[valueIndex] ?? '');
+    const kind = addCell(total, cell, { decimal: table.format.decimal, aggregate: request.aggregate });
+    if (kind === 'number') counts.numbers++;
+    if (kind === 'other') counts.notNumbers++;
+  }
+  if (request.aggregate !== 'count' && counts.notNumbers > 0 && counts.numbers === 0) {
+    throw refusal(
+      scope,
+      `column ${shown(request.value ?? '')} of ${table.file} has no numbers, so there is no ${request.aggregate}. Choose a numeric column, or aggregate "count".`,
+    );
+  }
+  const groups = [...totals].map(([group, total]) => ({ group, rows: total.rows, result: resultOf(total, request) }));
+  groups.sort((left, right) => compareNames(left.group, right.group));
+  return {
+    rows: counts.rows,
+    groups: groups.slice(0, MAX_GROUPS),
+    ...(groups.length > MAX_GROUPS ? { groups_in_all: groups.length } : {}),
+    ...extremes(groups),
+    ...(counts.withoutGroup > 0 ? { rows_without_group: counts.withoutGroup } : {}),
+    ...(counts.notNumbers > 0 && request.aggregate !== 'count' ? { values_not_numbers: counts.notNumbers } : {}),
+    ...(key.dateOrder === undefined ? {} : { date_order: key.dateOrder }),
+  };
+}
+
+export interface GroupKey {
+  /** The group of a row; undefined where it is in none. */
+  readonly of: (row: readonly string[]) => string | undefined;
+  /** Which part of a date groups are made of, if any. */
+  readonly part?: DatePart;
+  /** Set where dates can be read in two ways. */
+  readonly dateOrder?: DateOrder;
+}
+
+/**
+ * How rows are told apart by a column, or by a part of its dates; see {@link GroupRequest}. @throws CopilotError
+ * `ToolFailed` for a column that is not there or has no dates
+ * @param field the tool's name of what is asked here, for its refusals
+ */
+export async function groupKey(
+  scope: Scope,
+  table: Table,
+  groupBy: string | undefined,
+  signal: AbortSignal,
+  field = 'group_by',
+): Promise<GroupKey> {
+  if (groupBy === undefined) return { of: () => 'all rows' };
+  const call = table.columns.includes(groupBy) ? null : /^\s*(\w+)\s*\(\s*(.+?)\s*\)\s*$/.exec(groupBy);
+  if (call === null) {
+    const index = columnIndex(scope, table, groupBy);
+    return { of: (row) => (isMissing(row[index] ?? '') ? undefined : row[index]) };
+  }
+  const [, name = '', column = ''] = call;
+  const part = name.toLowerCase();
+  if (!isDatePart(part)) {
+    throw refusal(
+      scope,
+      `${field} knows no ${shown(name)}. Use a column, or ${Object.keys(DATE_PARTS)
+        .map((known) => `${known}(column)`)
+        .join(', ')}.`,
+    );
+  }
+  const index = columnIndex(scope, table, column);
+  const { order, matters } = await dateOrder(scope, table, index, signal);
+  const of = (row: readonly string[]): string | undefined => {
+    const date = parseDate(row[index] ?? '', order);
+    return date === undefined ? undefined : DATE_PARTS[part](date);
+  };
+  return matters ? { of, part, dateOrder: order } : { of, part };
+}
+
+/** Reads the column once to see which order its dates have. */
+async function dateOrder(
+  scope: Scope,
+  table: Table,
+  index: number,
+  signal: AbortSignal,
+): Promise<{ order: DateOrder; matters: boolean }> {
+  let [monthFirst, dayFirst, matters, example] = [0, 0, false, ''];
+  for await (const row of table.rows(signal)) {
+    const cell = row[index] ?? '';
+    const [asMonthFirst, asDayFirst] = [parseDate(cell, 'month-first'), parseDate(cell, 'day-first')];
+    if (asMonthFirst !== undefined) monthFirst++;
+    if (asDayFirst !== undefined) dayFirst++;
+    matters ||= asMonthFirst?.iso !== asDayFirst?.iso;
+    example ||= cell;
+  }
+  if (monthFirst + dayFirst === 0) {
+    throw refusal(
+      scope,
+      `column ${shown(table.columns[index] ?? '')} of ${table.file} has no dates${example === '' ? '' : ` (it has, for example, ${shown(example)})`}. Choose a date column, or group by the column itself.`,
+    );
+  }
+  return { order: betterOrder(monthFirst, dayFirst), matters };
+}
+
+/** Null where there is no number to compute it from. */
+export function resultOf(
+  total: Totals,
+  { aggregate, value }: Pick<GroupRequest, 'aggregate' | 'value'>,
+): number | null {
+  if (aggregate === 'count') return value === undefined ? total.rows : total.present;
+  return rounded(aggregate === 'median' ? median(total.all) : total.numbers[aggregate]);
+}
+
+function median(values: number[]): number | undefined {
+  values.sort((left, right) => left - right);
+  const upper = values[Math.floor(values.length / 2)];
+  const lower = values[Math.ceil(values.length / 2) - 1];
+  return upper === undefined || lower === undefined ? undefined : (lower + upper) / 2;
+}
+
+/** Of equal groups the first one. */
+function extremes(groups: readonly Group[]): { highest: Group | null; lowest: Group | null } {
+  let [highest, lowest]: [Group | null, Group | null] = [null, null];
+  for (const group of groups) {
+    if (group.result === null) continue;
+    if (highest === null || group.result > (highest.result ?? 0)) highest = group;
+    if (lowest === null || group.result < (lowest.result ?? 0)) lowest = group;
+  }
+  return { highest, lowest };
+}
+
+/** Numbers by value, weekdays from Monday, all else as text. */
+export function compareNames(left: string, right: string): number {
+  const [leftDay, rightDay] = [WEEKDAYS.indexOf(left), WEEKDAYS.indexOf(right)];
+  if (leftDay >= 0 && rightDay >= 0) return leftDay - rightDay;
+  const byValue = (parseNumber(left, '.') ?? Number.NaN) - (parseNumber(right, '.') ?? Number.NaN);
+  if (byValue) return byValue;
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+function isDatePart(name: string): name is DatePart {
+  return Object.hasOwn(DATE_PARTS, name);
+}

@@ -1,0 +1,142 @@
+import { z } from 'zod';
+import type { Tool } from '../../contracts/tool.ts';
+import type { ChartData, ChartRequest, Source } from './chart/data.ts';
+import { CHARTS, MAX_BINS, readableX } from './chart/data.ts';
+import { groupedData } from './chart/groups.ts';
+import { renderSvg } from './chart/render.ts';
+import { histogramData, scatterData } from './chart/rows.ts';
+import { chartSpec, defaultTitle } from './chart/spec.ts';
+import { AGGREGATES } from './csv/groups.ts';
+import { openTable, RaggedRows } from './csv/table.ts';
+import type { Scope } from '../workspace/workspace.ts';
+import { refusal, resolveInside, shown, writeInside } from '../workspace/workspace.ts';
+
+/** Figures that the answer repeats, so that what a chart shows can be told without another call. */
+const MAX_FIGURES_TOLD = 60;
+const MAX_COLUMNS_DRAWN = 6;
+
+const text = () => z.string().min(1).max(300);
+
+const PlotChartInput = z.strictObject({
+  path: z.string().describe('CSV or TSV file with a header line, relative to the workspace.'),
+  output: z.string().describe('SVG file to write, relative to the workspace, such as "rain.svg". Replaced if there.'),
+  chart: z
+    .enum(CHARTS)
+    .describe(
+      'bar: one figure per category. line: over time or numbers. scatter: one point per row. histogram: distribution of one numeric column.',
+    ),
+  x: z
+    .string()
+    .min(1)
+    .describe(
+      'Column of the horizontal axis. For bar and line also month(column) for the calendar month over all years, year(column), year_month(column), weekday(column) of a date column.',
+    ),
+  y: z
+    .array(z.string().min(1))
+    .min(1)
+    .max(MAX_COLUMNS_DRAWN)
+    .optional()
+    .describe('Numeric columns of the vertical axis; several give one line or bar each. Without: number of rows.'),
+  aggregate: z
+    .enum(AGGREGATES)
+    .optional()
+    .describe('Bar and line: figure of the rows with the same x. Default: sum of y, or count without y.'),
+  series: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Column to split by, one colour for each value (20 at most); year(column) and its like work, too.'),
+  bins: z.int().min(1).max(MAX_BINS).optional().describe('Histogram: about how many bars. Default by number of rows.'),
+  title: text().optional().describe('Default: says what is drawn.'),
+  x_label: text().optional().describe('Title of the horizontal axis. Default: name of the column.'),
+  y_label: text().optional().describe('Title of the vertical axis, with the unit. Default: figure and column.'),
+});
+type PlotChartInput = z.output<typeof PlotChartInput>;
+
+/**
+ * Compact JSON: `{output, chart, title, file, rows, rows_left_out?, every_row?, aggregate?, series?, marks, figures?,
+ * date_order?, ragged_rows?}`. `marks` counts the bars or points; `figures` lists them where there are 60 at most,
+ * as `{x, y, series?}`, in a histogram `{from, to, y}`.
+ */
+export const plotChart: Tool<typeof PlotChartInput> = {
+  name: 'plot_chart',
+  description:
+    'Draws a chart of a table (CSV, TSV) into an SVG file of the workspace: bar, line, scatter or histogram. It groups and aggregates by itself: x month(date), y [temp_max], aggregate mean is one point per month. Answers in JSON with the figures that were drawn. In Markdown, show the file with ![what it shows](chart.svg).',
+  // Drawing again from the same table gives the same file, byte by byte.
+  effects: 'none',
+  category: 'write',
+  timeoutMs: 120_000,
+  input: PlotChartInput,
+  async run(input, { workspace, signal }) {
+    const scope = { tool: 'plot_chart', workspace };
+    checkRequest(scope, input);
+    // Before the work rather than after it.
+    await resolveInside(scope, input.output, { mustExist: false });
+    const table = await openTable(scope, input.path, signal);
+    const ragged = new RaggedRows();
+    const data = await readData({ scope, table, signal, onRagged: ragged.add }, toRequest(input));
+    const subtitle = `${table.file}, ${data.rows} rows${data.everyRow === undefined ? '' : ` (one of ${data.everyRow} is drawn)`}`;
+    const texts = { title: input.title, xLabel: input.x_label, yLabel: input.y_label, subtitle };
+    signal.throwIfAborted();
+    const svg = await renderSvg(chartSpec(input.chart, data, texts));
+    const place = await writeInside(scope, input.output, svg);
+    const answer = {
+      output: place.relative,
+      chart: input.chart,
+      title: input.title ?? defaultTitle(input.chart, data),
+      file: table.file,
+      ...facts(data),
+      ...ragged.report(),
+    };
+    return { text: JSON.stringify(answer), artifacts: [place.relative] };
+  },
+};
+
+function toRequest({ chart, x, y = [], series, aggregate, bins }: PlotChartInput): ChartRequest {
+  return { chart, x, y: [...new Set(y)], series, aggregate, bins };
+}
+
+function readData(source: Source, request: ChartRequest): Promise<ChartData> {
+  if (request.chart === 'histogram') return histogramData(source, request);
+  return request.chart === 'scatter' ? scatterData(source, request) : groupedData(source, request);
+}
+
+/** What the schema cannot say: which fields go together. */
+function checkRequest(scope: Scope, { chart, output, y, series, aggregate, bins }: PlotChartInput): void {
+  if (!/[^/]\.svg$/i.test(output))
+    throw refusal(scope, `output ${shown(output)} is no name of an SVG file. Let it end with ".svg".`);
+  const isGrouped = chart === 'bar' || chart === 'line';
+  if (bins !== undefined && chart !== 'histogram') throw refusal(scope, 'bins is for histograms only. Leave it out.');
+  if (aggregate !== undefined && !isGrouped)
+    throw refusal(scope, `a ${chart} draws the rows themselves and takes no aggregate. Leave it out.`);
+  if (chart === 'histogram' && (y !== undefined || series !== undefined))
+    throw refusal(scope, 'a histogram shows x alone: the heights are numbers of rows. Leave y and series out.');
+  if (chart === 'scatter' && y?.length !== 1)
+    throw refusal(scope, `a scatter chart needs exactly one column as y, and got ${y?.length ?? 'none'}.`);
+  if (isGrouped && y === undefined && aggregate !== undefined && aggregate !== 'count')
+    throw refusal(scope, `aggregate "${aggregate}" needs y, the numeric columns to aggregate. Add it, or use "count".`);
+  if (series !== undefined && (y?.length ?? 0) > 1)
+    throw refusal(
+      scope,
+      'colours can tell either several columns of y or a series apart. Give one column, or no series.',
+    );
+}
+
+function facts(data: ChartData): Record<string, unknown> {
+  const { marks, xKind, rows, rowsLeftOut, everyRow, aggregate, series, dateOrder } = data;
+  const figures = marks.map(({ x, xEnd, y, series: name }) =>
+    xEnd === undefined
+      ? { x: readableX(x, xKind), y, ...(name === '' ? {} : { series: name }) }
+      : { from: x, to: xEnd, y },
+  );
+  return {
+    rows,
+    ...(rowsLeftOut > 0 ? { rows_left_out: rowsLeftOut } : {}),
+    ...(everyRow === undefined ? {} : { every_row: everyRow }),
+    ...(aggregate === undefined ? {} : { aggregate }),
+    ...(series.length > 0 ? { series } : {}),
+    marks: marks.length,
+    ...(figures.length <= MAX_FIGURES_TOLD ? { figures } : {}),
+    ...(dateOrder === undefined ? {} : { date_order: dateOrder }),
+  };
+}
