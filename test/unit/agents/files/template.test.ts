@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
-import { compileTemplate, MAX_EXPRESSIONS, MAX_RENDERED_TEXT, TemplateError } from '../../../../src/agents/files/template.ts';
+import {
+  compileTemplate,
+  MAX_EXPRESSIONS,
+  MAX_RENDERED_TEXT,
+  TemplateError,
+} from '../../../../src/agents/files/template.ts';
 import { cpuTimer } from '../../../helpers/cpu-time.ts';
 
 function problem(source: string): string {
