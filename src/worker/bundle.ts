@@ -8,6 +8,7 @@ import { bundleWorkflowCode, type Logger } from '@temporalio/worker';
 import type { Config } from '../config.ts';
 import { packageDir } from '../package-info.ts';
 import { encryptedFailuresPath } from '../storage/data-converter.ts';
+import { SHARED_CONTRACTS, shareModules } from './shared-modules.ts';
 
 const here = fileURLToPath(import.meta.url);
 /** `.ts` in a checkout, `.js` where the package is built. */
@@ -47,55 +48,18 @@ export async function workflowBundle(
   return { codePath };
 }
 
-/**
- * Built-ins that the SDK leaves as they are. A sandbox finds a global through the host, in about a third of a
- * microsecond each time; a local of the script costs nothing.
- */
-const BUILT_INS = [
-  ...['Array', 'ArrayBuffer', 'BigInt', 'Boolean', 'DataView', 'JSON', 'Map', 'Math', 'Number', 'Object', 'Promise'],
-  ...['Proxy', 'Reflect', 'RegExp', 'Set', 'String', 'Symbol', 'Uint8Array', 'WeakMap', 'WeakSet'],
-  ...['Error', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError'],
-  ...['isFinite', 'isNaN', 'parseFloat', 'parseInt'],
-];
-/**
- * Contracts that all sessions of a worker have in common: schemas and functions, which hold nothing of a session. Made
- * anew for each one, they were half of what opening a session costs a worker, in time and in memory. The SDK can share
- * modules, too, but freezes what they export, and a schema completes itself while it is used.
- */
-export const SHARED_CONTRACTS = [
-  ...['context', 'export', 'json', 'limits', 'payloads', 'request', 'session', 'team', 'transcript', 'turn'],
-];
-
-/** What becomes of the script that webpack writes; each in its line, so that source maps hold. */
-const EDITS: readonly (readonly [from: string, to: string])[] = [
-  [
-    '(() => { // webpackBootstrap',
-    [
-      `(() => { const { ${BUILT_INS.join(', ')} } = globalThis,`,
-      `sharedIds = /\\/contracts\\/(?:${SHARED_CONTRACTS.join('|')})\\.[jt]s$/, shared = {},`,
-      'cacheOf = (id) => sharedIds.test(id) ? shared : __webpack_module_cache__; // webpackBootstrap',
-    ].join(' '),
-  ],
-  ['const cachedModule = __webpack_module_cache__[moduleId];', 'const cachedModule = cacheOf(moduleId)[moduleId];'],
-  ['const module = __webpack_module_cache__[moduleId] = {', 'const module = cacheOf(moduleId)[moduleId] = {'],
-];
-
 /** Builds the bundle. */
 export async function buildBundle(logger: Logger, { encryptedFailures = false }: BundleOptions = {}): Promise<string> {
   const { code } = await bundleWorkflowCode({
     workflowsPath,
     workflowInterceptorModules: [interceptorsPath],
     logger,
+    webpackConfigHook: shareModules,
     // zod holds no state of a workflow; without this every session would load it anew. The others before any session.
     preloadModules: ['zod', ...SHARED_CONTRACTS.map((name) => join(contractsDir, `${name}${extension}`))],
     ...(encryptedFailures ? { failureConverterPath: encryptedFailuresPath } : {}),
   });
-  return EDITS.reduce(edited, code);
-}
-
-function edited(code: string, [from, to]: readonly [from: string, to: string]): string {
-  if (!code.includes(from)) throw new Error(`The workflow code has no "${from}": webpack writes something else now.`);
-  return code.replace(from, () => to);
+  return code;
 }
 
 async function contractModules(): Promise<string[]> {
@@ -111,6 +75,7 @@ async function sourceDigest(): Promise<string> {
   const names = await readdir(dirname(workflowsPath), { recursive: true });
   const files = [
     here,
+    join(dirname(here), `shared-modules${extension}`),
     encryptedFailuresPath,
     join(packageDir, 'package.json'),
     ...(existsSync(join(packageDir, 'package-lock.json')) ? [join(packageDir, 'package-lock.json')] : []),
