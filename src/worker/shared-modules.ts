@@ -42,7 +42,8 @@ export function shareModules(config: WebpackConfig): WebpackConfig {
             hooks.renderRequire.tap(PLUGIN, (body) => `${REQUIRE_SHARED}\n${body}`);
             hooks.render.tap(
               PLUGIN,
-              (script) => new sources.ConcatSource(`{ const { ${BUILT_INS.join(', ')} } = globalThis;\n`, script, '\n}'),
+              (script) =>
+                new sources.ConcatSource(`{ const { ${BUILT_INS.join(', ')} } = globalThis;\n`, script, '\n}'),
             );
           });
         },
