@@ -178,9 +178,6 @@ const PatchSchema = z.union([z.literal(0), EditSchema]);
  * The whole context as plain JSON: what a session carries, and what is exported. The values stand as they are;
  * each snapshot is a patch of the next newer one, and the newest a patch of the values, since JSON has no
  * references by which they could share what did not change.
- *
- * Schema versions:
- * - 1: the first. A state without snapshots and log, as early sessions carried it, is read too.
  */
 export const ContextState = z.object({
   schemaVersion: z.literal(1).default(1),

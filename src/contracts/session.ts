@@ -179,8 +179,6 @@ export const SessionStart = z.object({
   config: SessionConfig,
   context: ContextValues,
   message: QueuedMessage.optional(),
-  /** Of the state that the session begins with; what was started before there was a second has none. */
-  schemaVersion: z.literal(2).optional(),
   /** A `SessionExport` to begin with, as `import` and `fork` give it; `context` then updates its context. */
   from: z.unknown().optional(),
 });
@@ -188,14 +186,9 @@ export type SessionStart = z.infer<typeof SessionStart>;
 
 /**
  * Everything a session carries through continue-as-new; plain JSON.
- *
- * Schema versions:
- * - 1: the first.
- * - 2: requests to people, budgets, work that moves to the next run in the middle, compaction, reports. A run
- *   that began with 1 makes the commands of 1 to its end; continue-as-new carries 2.
  */
 export interface SessionState {
-  readonly schemaVersion: 1 | 2;
+  readonly schemaVersion: 1;
   readonly name: string;
   readonly user?: string;
   mode: string;

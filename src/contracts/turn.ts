@@ -5,7 +5,7 @@ import type { PendingRequest } from './request.ts';
 
 /**
  * `suspended`: the session was suspended in the middle of it; it goes on with `continue`.
- * `awaiting-input`: it asked something back; the next message is the answer.
+ * `awaiting-input`: it asks something; the next message is the answer.
  */
 export const TurnStatus = z.enum([
   'queued',
@@ -87,13 +87,13 @@ export const Step = z.object({
   summary: z.string(),
   artifacts: z.array(z.string()),
   /** Names the step whatever its number becomes: its calls and requests carry it. */
-  key: z.int().optional(),
+  key: z.int(),
   /** Attempts in all, also those before `continue` or a restart. */
-  tries: z.int().optional(),
+  tries: z.int(),
   /** Whether it may run at the same time as the step before it. */
-  alongside: z.boolean().optional(),
+  alongside: z.boolean(),
   /** Times that a person had it done again. */
-  redos: z.int().optional(),
+  redos: z.int(),
   /** What the person wants done differently. */
   feedback: z.string().optional(),
   startedAt: z.string().optional(),
@@ -145,6 +145,5 @@ export type NextStep =
 /** How a turn ends. */
 export type TurnOutcome =
   | { readonly status: 'completed'; readonly reply: string }
-  | { readonly status: 'awaiting-input'; readonly reply: string; readonly questions: readonly string[] }
   | { readonly status: 'failed'; readonly error: z.infer<typeof TurnError>; readonly reply?: string }
   | { readonly status: 'interrupted'; readonly reply: string };

@@ -15,7 +15,7 @@ const here = fileURLToPath(import.meta.url);
 const extension = extname(here);
 const sourceDir = join(dirname(here), '..');
 const workflowsPath = join(sourceDir, 'workflows', `index${extension}`);
-const interceptorsPath = join(dirname(workflowsPath), `unusable${extension}`);
+const interceptorsPath = join(dirname(workflowsPath), 'handlers', `message-filter${extension}`);
 const contractsDir = join(sourceDir, 'contracts');
 
 export interface BundleOptions {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { ResolvedTeam } from '../contracts/team.ts';
 import { activities } from './activities.ts';
-import { check } from './check.ts';
+import { check } from './input-check.ts';
 
 export async function copilotResolveTeam(team: string): Promise<ResolvedTeam> {
   return await activities.resolveTeam(check(z.string(), team, 'Name of the team'));

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SessionExport, SessionHandle } from '../../src/client.ts';
-import { DurableContext } from '../../src/workflows/context.ts';
+import { DurableContext } from '../../src/workflows/context/context.ts';
 import { runCli } from '../helpers/cli.ts';
 import { collect } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';

@@ -1,7 +1,7 @@
 /** What the program itself writes into the context, such as a large plan, is kept short there. */
 import assert from 'node:assert/strict';
 import type { Json } from '../../src/contracts/json.ts';
-import { DurableContext } from '../../src/workflows/context.ts';
+import { DurableContext } from '../../src/workflows/context/context.ts';
 
 const NOW = '2025-03-01T12:00:00.000Z';
 

@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { ApplicationFailure } from '@temporalio/common';
 import fc from 'fast-check';
 import type { Json } from '../../src/contracts/json.ts';
-import { DurableContext } from '../../src/workflows/context.ts';
+import { DurableContext } from '../../src/workflows/context/context.ts';
 import { applyPatch, patchOf } from '../../src/workflows/context/patch.ts';
 import { bytesOf, copyReusing, isEqual } from '../../src/workflows/context/tree.ts';
 import { type Change, Model } from '../helpers/context-model.ts';

@@ -1,7 +1,7 @@
 /** Snapshots of the context: taking, restoring, comparing, carrying. No server needed. */
 import assert from 'node:assert/strict';
 import type { Json } from '../../src/contracts/json.ts';
-import { DurableContext } from '../../src/workflows/context.ts';
+import { DurableContext } from '../../src/workflows/context/context.ts';
 import { patchOf } from '../../src/workflows/context/patch.ts';
 
 const NOW = '2025-03-01T12:00:00.000Z';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { ContextValues, jsonProblem } from '../../src/contracts/context.ts';
 import type { Json } from '../../src/contracts/json.ts';
-import { DurableContext } from '../../src/workflows/context.ts';
+import { DurableContext } from '../../src/workflows/context/context.ts';
 
 const NOW = '2025-03-01T12:00:00.000Z';
 const LATER = '2025-03-01T12:00:01.000Z';

@@ -23,7 +23,7 @@ describe('the sandbox', function () {
 
   it('holds workflow and contract code, and of packages only those that may run there', () => {
     assert.ok(
-      modules.includes('./src/workflows/session.ts'),
+      modules.includes('./src/workflows/session/loop.ts'),
       `no session in the bundle: ${modules.slice(0, 5).join(', ')}`,
     );
     const strangers = modules.filter((path) => !isAllowed(path));

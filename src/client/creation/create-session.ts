@@ -147,7 +147,7 @@ export async function startWorkflow(link: ServerLink, id: string, start: Session
     link.client.workflow.start(SESSION_WORKFLOW, {
       workflowId: id,
       taskQueue: link.config.taskQueue,
-      args: [{ start: { ...start, schemaVersion: 2 } }],
+      args: [{ start }],
       workflowIdReusePolicy: 'REJECT_DUPLICATE',
       workflowIdConflictPolicy: 'FAIL',
       typedSearchAttributes: [

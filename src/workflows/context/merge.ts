@@ -2,7 +2,7 @@
 import { ContextKey, type ContextValues, jsonProblem, MergeStrategy } from '../../contracts/context.ts';
 import { toFailure } from '../../contracts/errors.ts';
 import type { Json } from '../../contracts/json.ts';
-import { check } from '../check.ts';
+import { check } from '../input-check.ts';
 import { copyReusing, isEqual, type JsonObject, member } from './tree.ts';
 import type { Values } from './values.ts';
 

@@ -12,7 +12,7 @@ import {
   type SnapshotRef,
 } from '../../contracts/context.ts';
 import { toFailure } from '../../contracts/errors.ts';
-import { check } from '../check.ts';
+import { check } from '../input-check.ts';
 import { applyPatch, patchOf } from './patch.ts';
 import { bytesOf, copyOf, isObject, type JsonObject } from './tree.ts';
 

@@ -4,9 +4,9 @@ import { toFailure } from '../../contracts/errors.ts';
 import * as messages from '../../contracts/messages.ts';
 import * as payloads from '../../contracts/payloads.ts';
 import type { ChangeReport } from '../../contracts/messages.ts';
-import { accept } from '../check.ts';
-import type { LiveSession } from '../live-session.ts';
-import { replaceMessages } from '../restore.ts';
+import { accept } from '../input-check.ts';
+import type { LiveSession } from '../session/live-session.ts';
+import { replaceMessages } from '../session/state/initial-state.ts';
 
 export function acceptChanges(session: LiveSession): void {
   const { context, state } = session;

@@ -3,11 +3,11 @@ import { setHandler } from '@temporalio/workflow';
 import * as messages from '../../contracts/messages.ts';
 import * as payloads from '../../contracts/payloads.ts';
 import type { StatusChange } from '../../contracts/messages.ts';
-import { accept } from '../check.ts';
-import type { LiveSession } from '../live-session.ts';
-import { rememberTurn } from '../restore.ts';
+import { accept } from '../input-check.ts';
+import type { LiveSession } from '../session/live-session.ts';
+import { rememberTurn } from '../session/state/initial-state.ts';
 import { complete, resume, suspend } from './status.ts';
-import { idOf, requireActive } from './updates.ts';
+import { idOf, requireActive } from './conversation.ts';
 
 export function acceptControl(session: LiveSession): void {
   // An update, since the caller wants to know whether there was anything to stop.

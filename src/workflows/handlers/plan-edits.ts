@@ -4,8 +4,8 @@ import { toFailure } from '../../contracts/errors.ts';
 import type { EditPlanPayload } from '../../contracts/payloads.ts';
 import type { Turn } from '../../contracts/session.ts';
 import type { Step } from '../../contracts/turn.ts';
-import type { LiveSession } from '../live-session.ts';
-import { newStep, restarted } from '../steps.ts';
+import type { LiveSession } from '../session/live-session.ts';
+import { newStep, restarted } from '../session/state/steps.ts';
 
 export type PlanEdits = EditPlanPayload['edits'];
 type PlanEdit = PlanEdits[number];
@@ -68,7 +68,7 @@ function change(session: LiveSession, turn: Turn, edit: Exclude<PlanEdit, { op: 
       if (steps.slice(at - 1).some(hasBegun)) throw refused(`step ${at}`, 'a later step has begun already');
       requireUnasked(session, turn, at);
       requireAgent(session, agent);
-      const key = Math.max(0, ...steps.map((step) => step.key ?? step.number)) + 1;
+      const key = Math.max(0, ...steps.map((step) => step.key)) + 1;
       steps.splice(at - 1, 0, newStep({ agent, task, notes, alongside: false }, at, key));
       return;
     }
@@ -83,7 +83,7 @@ function change(session: LiveSession, turn: Turn, edit: Exclude<PlanEdit, { op: 
       steps.splice(steps.indexOf(step), 1);
       steps.splice(edit.to - 1, 0, step);
       // Beside which step it could run was said for the old order.
-      for (const other of steps) if (!hasBegun(other)) delete other.alongside;
+      for (const other of steps) if (!hasBegun(other)) other.alongside = false;
       return;
     }
     case 'change': {

@@ -2,7 +2,7 @@
 import { setHandler } from '@temporalio/workflow';
 import * as messages from '../../contracts/messages.ts';
 import { EMPTY_TRANSCRIPT } from '../../contracts/transcript.ts';
-import type { LiveSession } from '../live-session.ts';
+import type { LiveSession } from '../session/live-session.ts';
 import { exportOf, loadedSession } from '../views/export.ts';
 import { allTurns, planView, totalUsage, turnView } from '../views/views.ts';
 

@@ -2,9 +2,9 @@
 import { setDefaultSignalHandler, setHandler, uuid4 } from '@temporalio/workflow';
 import * as messages from '../../contracts/messages.ts';
 import * as payloads from '../../contracts/payloads.ts';
-import { receive } from '../check.ts';
-import { unusableSignal } from '../unusable.ts';
-import type { LiveSession } from '../live-session.ts';
+import { receive } from '../input-check.ts';
+import { unusableSignal } from './message-filter.ts';
+import type { LiveSession } from '../session/live-session.ts';
 import { oneLine } from '../views/details.ts';
 import { resume, suspend } from './status.ts';
 

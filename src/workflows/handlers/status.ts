@@ -1,5 +1,5 @@
 /** The transitions that people ask for; the table stands in `session.ts`. */
-import type { LiveSession } from '../live-session.ts';
+import type { LiveSession } from '../session/live-session.ts';
 
 /** @returns whether it changed anything, like all of these */
 export function suspend(session: LiveSession, reason?: string): boolean {

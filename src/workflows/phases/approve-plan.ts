@@ -4,9 +4,9 @@ import { MAX_PLAN_CHANGES } from '../../contracts/limits.ts';
 import type { Turn } from '../../contracts/session.ts';
 import type { NextStep } from '../../contracts/turn.ts';
 import { activities } from '../activities.ts';
-import type { LiveSession } from '../live-session.ts';
-import { agentCall, ask, label } from './call.ts';
-import { recordPlan } from './plan.ts';
+import type { LiveSession } from '../session/live-session.ts';
+import { agentCall, ask, label } from './agent/call.ts';
+import { recordPlan } from './planning.ts';
 
 /** @throws Rejected; RequestExpired */
 export async function approvePlan(session: LiveSession, turn: Turn): Promise<NextStep> {
@@ -32,7 +32,7 @@ async function change(session: LiveSession, turn: Turn, feedback: string, round:
       ...agentCall(session, turn, planner),
       task: turn.task,
       revise: {
-        steps: turn.steps.map(({ agent, task, notes, alongside = false }) => ({ agent, task, notes, alongside })),
+        steps: turn.steps.map(({ agent, task, notes, alongside }) => ({ agent, task, notes, alongside })),
         feedback,
         by: 'person',
       },

@@ -1,7 +1,7 @@
 /** Asking back: the person's answer goes on with the same turn. */
 import type { Turn } from '../../contracts/session.ts';
 import type { NextStep } from '../../contracts/turn.ts';
-import type { LiveSession } from '../live-session.ts';
+import type { LiveSession } from '../session/live-session.ts';
 
 /** Times that the router may ask back in one turn; then it has to do with what it knows. */
 export const MAX_CLARIFICATIONS = 3;

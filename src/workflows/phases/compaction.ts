@@ -4,10 +4,10 @@ import { utf8Bytes } from '../../contracts/json.ts';
 import { KEPT_TRANSCRIPT_BYTES, MAX_TRANSCRIPT_BYTES } from '../../contracts/limits.ts';
 import type { SessionState } from '../../contracts/session.ts';
 import { activities } from '../activities.ts';
-import type { LiveSession } from '../live-session.ts';
-import { dropMessages, summariseMessages } from '../restore.ts';
-import { spend } from '../spending.ts';
-import { agentCall } from './call.ts';
+import type { LiveSession } from '../session/live-session.ts';
+import { dropMessages, summariseMessages } from '../session/state/initial-state.ts';
+import { spend } from '../session/state/spending.ts';
+import { agentCall } from './agent/call.ts';
 
 /** A token of English text has about four bytes. */
 const BYTES_OF_A_TOKEN = 4;
@@ -24,14 +24,13 @@ export function compactionOf({ team }: Pick<SessionState, 'team'>): { atBytes: n
 
 /** Whether the conversation has grown past its limit, or past what a model takes. */
 export function isTooLong({ state }: Pick<LiveSession, 'state'>): boolean {
-  if (state.schemaVersion < 2) return false;
   if (state.isTooLong) return true;
   return !state.current && state.transcript.bytes > compactionOf(state).atBytes && mayShorten({ state });
 }
 
 /** Whether there are messages that a summary could take the place of. */
 export function mayShorten({ state }: Pick<LiveSession, 'state'>): boolean {
-  return state.schemaVersion >= 2 && olderThan(state, compactionOf(state).keepBytes) >= WORTH_A_SUMMARY;
+  return olderThan(state, compactionOf(state).keepBytes) >= WORTH_A_SUMMARY;
 }
 
 /** Summarises all but the newest messages. */

@@ -3,13 +3,12 @@ import { ActivityFailure, isCancellation } from '@temporalio/workflow';
 import type { Json } from '../../contracts/json.ts';
 import type { Turn } from '../../contracts/session.ts';
 import { activities } from '../activities.ts';
-import type { LiveSession } from '../live-session.ts';
-import { costOf } from '../cost.ts';
-import { label } from './call.ts';
+import type { LiveSession } from '../session/live-session.ts';
+import { costOf } from '../views/cost.ts';
+import { label } from './agent/call.ts';
 
 export async function writeReports(session: LiveSession, turn: Turn): Promise<void> {
   const { state } = session;
-  if (state.schemaVersion < 2) return;
   const { workspace } = state.config;
   try {
     await session.call(() =>

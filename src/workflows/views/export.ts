@@ -3,7 +3,7 @@ import { workflowInfo } from '@temporalio/workflow';
 import type { SessionExport } from '../../contracts/export.ts';
 import type { Json } from '../../contracts/json.ts';
 import type { LoadedSession } from '../../contracts/messages.ts';
-import type { LiveSession } from '../live-session.ts';
+import type { LiveSession } from '../session/live-session.ts';
 import { planView, turnView } from './views.ts';
 
 export function loadedSession({ state, context, info }: LiveSession): LoadedSession {

@@ -5,7 +5,7 @@ import type { PlanView } from '../../contracts/messages.ts';
 import type { OpenRequest, PendingRequest } from '../../contracts/request.ts';
 import type { Analytics, SessionInfo, SessionState, Turn } from '../../contracts/session.ts';
 import type { TurnStatus, TurnView } from '../../contracts/turn.ts';
-import { costOf } from '../cost.ts';
+import { costOf } from './cost.ts';
 
 /**
  * A turn that asks people something waits for them; one that waits or runs in a suspended session is suspended

@@ -5,7 +5,7 @@ import { applyPatch, contextAt } from '../../../src/client/creation/context-at.t
 import { snapshotNotFound } from '../../../src/client/reading/snapshots.ts';
 import { type ContextState, MAX_CHANGES } from '../../../src/contracts/context.ts';
 import type { Json } from '../../../src/contracts/json.ts';
-import { DurableContext } from '../../../src/workflows/context.ts';
+import { DurableContext } from '../../../src/workflows/context/context.ts';
 import { patchOf } from '../../../src/workflows/context/patch.ts';
 
 const NOW = '2026-01-02T03:04:05.000Z';

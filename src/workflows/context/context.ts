@@ -22,18 +22,18 @@ import {
   type SnapshotInfo,
   type SnapshotRef,
   WARN_CONTEXT_BYTES,
-} from '../contracts/context.ts';
-import { toFailure } from '../contracts/errors.ts';
-import type { Json } from '../contracts/json.ts';
-import { MAX_CONTEXT_BYTES } from '../contracts/limits.ts';
-import { check } from './check.ts';
-import { appendChange } from './context/changes.ts';
-import { compacted } from './context/compact.ts';
-import { diffOf } from './context/diff.ts';
-import { type Isolation, type MergeOptions, type MergePlan, planJoin, planMerge, storable } from './context/merge.ts';
-import { Snapshots } from './context/snapshots.ts';
-import { bytesOf, copyOf, isEqual, type JsonObject } from './context/tree.ts';
-import { Values } from './context/values.ts';
+} from '../../contracts/context.ts';
+import { toFailure } from '../../contracts/errors.ts';
+import type { Json } from '../../contracts/json.ts';
+import { MAX_CONTEXT_BYTES } from '../../contracts/limits.ts';
+import { check } from '../input-check.ts';
+import { appendChange } from './changes.ts';
+import { compacted } from './compact.ts';
+import { diffOf } from './diff.ts';
+import { type Isolation, type MergeOptions, type MergePlan, planJoin, planMerge, storable } from './merge.ts';
+import { Snapshots } from './snapshots.ts';
+import { bytesOf, copyOf, isEqual, type JsonObject } from './tree.ts';
+import { Values } from './values.ts';
 
 /** Keys that keep their first value in every session. */
 const ALWAYS_PROTECTED: readonly string[] = ['session_id', 'run_id', 'initial_task', 'workflow_id'];

@@ -1,6 +1,6 @@
 /** What usage costs, by the team's prices. */
-import type { Usage } from '../contracts/json.ts';
-import type { TeamDefinition } from '../contracts/team.ts';
+import type { Usage } from '../../contracts/json.ts';
+import type { TeamDefinition } from '../../contracts/team.ts';
 
 const TOKENS_OF_A_PRICE = 1_000_000;
 

@@ -1,8 +1,8 @@
 /** What happened in this run, for followers: kept in memory, numbered over all runs, made again by replay. */
 import { workflowInfo } from '@temporalio/workflow';
-import { MAX_PROGRESS_EVENTS } from '../contracts/limits.ts';
-import type { ProgressChange, ProgressEvent, ProgressPage } from '../contracts/progress.ts';
-import type { SessionState } from '../contracts/session.ts';
+import { MAX_PROGRESS_EVENTS } from '../../contracts/limits.ts';
+import type { ProgressChange, ProgressEvent, ProgressPage } from '../../contracts/progress.ts';
+import type { SessionState } from '../../contracts/session.ts';
 
 export class ProgressLog {
   readonly #state: SessionState;

@@ -1,6 +1,6 @@
 /** What a session may do without asking: its own settings first, then its mode's, its team's, and the defaults. */
-import { DEFAULT_APPROVAL_TIMEOUT_MS, DEFAULT_INPUT_TIMEOUT_MS } from '../contracts/limits.ts';
-import type { SessionState } from '../contracts/session.ts';
+import { DEFAULT_APPROVAL_TIMEOUT_MS, DEFAULT_INPUT_TIMEOUT_MS } from '../../contracts/limits.ts';
+import type { SessionState } from '../../contracts/session.ts';
 import {
   type Approvals,
   type Budget,
@@ -8,7 +8,7 @@ import {
   toolFacts,
   type ToolCategory,
   type ToolPolicy,
-} from '../contracts/team.ts';
+} from '../../contracts/team.ts';
 
 const DEFAULT_TOOLS: Partial<Record<ToolCategory, ToolPolicy>> = { code: 'ask', shell: 'ask' };
 
@@ -37,8 +37,6 @@ export function toolPolicy(state: SessionState, name: string): ToolPolicy {
   const { category } = facts;
   const { allowCode } = state.config;
   if (category === 'code' && allowCode !== undefined) return allowCode ? 'allow' : 'deny';
-  // What began before people could be asked goes on as it began.
-  if (state.schemaVersion < 2) return category === 'code' || category === 'shell' ? 'deny' : 'allow';
   const policy = approvalsOf(state).tools?.[category] ?? 'allow';
   return policy === 'ask' && state.grants.some((grant) => grant.category === category) ? 'allow' : policy;
 }

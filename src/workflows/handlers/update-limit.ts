@@ -3,8 +3,8 @@
  * before, but not in the middle of a call of a model or a tool, and that may wait for hours.
  */
 import type { WorkflowInterceptors } from '@temporalio/workflow';
-import { toFailure } from '../contracts/errors.ts';
-import { changeStatus, decide, interrupt, unqueue, awaitTurn } from '../contracts/messages.ts';
+import { toFailure } from '../../contracts/errors.ts';
+import { changeStatus, decide, interrupt, unqueue, awaitTurn } from '../../contracts/messages.ts';
 
 /** Of the 2,000 that Temporal takes in a run. As many are about 4,000 events, which a cold worker replays in seconds. */
 const MAX_UPDATES = 1_000;

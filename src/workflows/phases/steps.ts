@@ -5,12 +5,12 @@ import { type ErrorType, fromFailure, toFailure } from '../../contracts/errors.t
 import { MAX_STEP_REDOS, MAX_SUMMARY } from '../../contracts/limits.ts';
 import type { Turn } from '../../contracts/session.ts';
 import type { NextStep, Step } from '../../contracts/turn.ts';
-import type { LiveSession } from '../live-session.ts';
-import { approvalsOf } from '../policies.ts';
-import { MoveOn } from '../requests.ts';
+import type { LiveSession } from '../session/live-session.ts';
+import { approvalsOf } from '../session/policies.ts';
+import { MoveOn } from '../session/state/requests.ts';
 import { oneLine } from '../views/details.ts';
-import { runRounds } from './rounds.ts';
-import { closeWork } from './work.ts';
+import { runRounds } from './agent/rounds.ts';
+import { closeWork } from './agent/work.ts';
 
 /** Summaries that go into a later step whole; older ones are shortened. */
 const WHOLE_SUMMARIES = 3;
@@ -51,7 +51,7 @@ export async function runSteps(session: LiveSession, turn: Turn, number: number)
 }
 
 function asked({ state }: LiveSession): { beforeStep: boolean; afterStep: boolean } {
-  const { beforeStep = false, afterStep = false } = state.schemaVersion >= 2 ? approvalsOf(state) : {};
+  const { beforeStep = false, afterStep = false } = approvalsOf(state);
   return { beforeStep, afterStep };
 }
 
@@ -88,7 +88,7 @@ async function runStep(session: LiveSession, turn: Turn, step: Step): Promise<vo
 
 async function isSkipped(session: LiveSession, turn: Turn, step: Step): Promise<boolean> {
   const { decision } = await session.requests.ask(turn, {
-    key: `before/${nameOf(session, step)}/${step.tries ?? 0}`,
+    key: `before/${step.key}/${step.tries}`,
     kind: 'before-step',
     question: `Run step ${step.number}: ${oneLine(step.task)}?`,
     options: ['approve', 'skip'],
@@ -103,9 +103,9 @@ async function isSkipped(session: LiveSession, turn: Turn, step: Step): Promise<
 export async function reviewStep(session: LiveSession, turn: Turn, number: number): Promise<NextStep> {
   const step = turn.steps[number - 1];
   if (!step) return { kind: 'answer' };
-  const redos = step.redos ?? 0;
+  const { redos } = step;
   const { decision, text } = await session.requests.ask(turn, {
-    key: `after/${nameOf(session, step)}/${step.tries ?? 0}`,
+    key: `after/${step.key}/${step.tries}`,
     kind: 'after-step',
     question: `Step ${number} is done: ${oneLine(step.summary)} Go on?`,
     options: redos < MAX_STEP_REDOS ? ['continue', 'redo'] : ['continue'],
@@ -121,12 +121,11 @@ export async function reviewStep(session: LiveSession, turn: Turn, number: numbe
 
 function beginStep(session: LiveSession, turn: Turn, step: Step): void {
   step.attempts += 1;
-  step.tries = (step.tries ?? 0) + 1;
+  step.tries += 1;
   step.status = 'in-progress';
   step.startedAt ??= new Date().toISOString();
   const { number, agent, task, attempts } = step;
   session.record({ type: 'step-started', turnId: turn.id, step: number, agent, task, attempt: attempts });
-  if (session.state.schemaVersion < 2) return;
   session.touch();
   session.publish();
 }
@@ -139,15 +138,9 @@ function endStep(session: LiveSession, turn: Turn, step: Step, status: Step['sta
   session.record({ type: 'step-ended', turnId: turn.id, step: step.number, status, summary });
 }
 
-/** Names the calls of a step. What began before steps had keys names them by their numbers. */
-function nameOf(session: LiveSession, { key, number }: Step): number {
-  return session.state.schemaVersion >= 2 ? (key ?? number) : number;
-}
-
 async function attemptStep(session: LiveSession, turn: Turn, step: Step, problem: string): Promise<StepReport> {
-  const attempt = session.state.schemaVersion >= 2 ? (step.tries ?? step.attempts) : step.attempts;
-  const name = nameOf(session, step);
-  const part = attempt === 1 ? `step-${name}` : `step-${name}.${attempt}`;
+  const { key, tries } = step;
+  const part = tries === 1 ? `step-${key}` : `step-${key}.${tries}`;
   try {
     return await runRounds(session, turn, {
       phase: 'step',

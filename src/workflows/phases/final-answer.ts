@@ -1,9 +1,9 @@
 /** The final answer of a plan, written from the summaries of its steps. */
 import type { Turn } from '../../contracts/session.ts';
 import type { NextStep } from '../../contracts/turn.ts';
-import type { LiveSession } from '../live-session.ts';
+import type { LiveSession } from '../session/live-session.ts';
 import { writeReports } from './reports.ts';
-import { runRounds } from './rounds.ts';
+import { runRounds } from './agent/rounds.ts';
 
 export async function answer(session: LiveSession, turn: Turn): Promise<NextStep> {
   const { agent } = session.state.team.definition.answering;

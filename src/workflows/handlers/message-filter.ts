@@ -12,8 +12,8 @@ import {
   type WorkflowInterceptors,
   workflowInfo,
 } from '@temporalio/workflow';
-import { toFailure } from '../contracts/errors.ts';
-import { MAX_PAYLOAD_BYTES } from '../contracts/limits.ts';
+import { toFailure } from '../../contracts/errors.ts';
+import { MAX_PAYLOAD_BYTES } from '../../contracts/limits.ts';
 import { limitUpdates } from './update-limit.ts';
 
 type Activation = Parameters<

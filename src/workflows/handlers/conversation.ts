@@ -7,9 +7,9 @@ import * as payloads from '../../contracts/payloads.ts';
 import type { OpenRequest } from '../../contracts/request.ts';
 import type { Turn } from '../../contracts/session.ts';
 import type { TurnView } from '../../contracts/turn.ts';
-import { accept } from '../check.ts';
-import type { LiveSession } from '../live-session.ts';
-import { refuseUnusable } from '../unusable.ts';
+import { accept } from '../input-check.ts';
+import type { LiveSession } from '../session/live-session.ts';
+import { refuseUnusable } from './message-filter.ts';
 
 export function acceptUpdates(session: LiveSession): void {
   refuseUnusable();

@@ -8,8 +8,8 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { Answered } from '../contracts/activities.ts';
-import { NO_USAGE, utf8Bytes } from '../contracts/json.ts';
+import type { Answered } from '../../contracts/activities.ts';
+import { NO_USAGE, utf8Bytes } from '../../contracts/json.ts';
 import {
   DEFAULT_HISTORY_LIMIT,
   DEFAULT_IDLE_TIMEOUT_MS,
@@ -18,8 +18,8 @@ import {
   MAX_QUEUED_MESSAGES,
   MAX_REMEMBERED_MESSAGES,
   MAX_WAITING_HANDLERS,
-} from '../contracts/limits.ts';
-import type { ProgressChange, ProgressPage } from '../contracts/progress.ts';
+} from '../../contracts/limits.ts';
+import type { ProgressChange, ProgressPage } from '../../contracts/progress.ts';
 import {
   copilotAwaiting,
   copilotLastActiveAt,
@@ -28,18 +28,18 @@ import {
   copilotStatus,
   copilotStep,
   copilotUpdatedAt,
-} from '../contracts/search-attributes.ts';
-import type { QueuedMessage, SessionInfo, SessionState, Turn } from '../contracts/session.ts';
-import { isSettled, type Phase, type TurnView } from '../contracts/turn.ts';
-import { isTooHeavy } from './carried.ts';
-import { DurableContext } from './context.ts';
-import { PhaseContext } from './phase-context.ts';
+} from '../../contracts/search-attributes.ts';
+import type { QueuedMessage, SessionInfo, SessionState, Turn } from '../../contracts/session.ts';
+import { isSettled, type Phase, type TurnView } from '../../contracts/turn.ts';
+import { isTooHeavy } from './carried-state.ts';
+import { DurableContext } from '../context/context.ts';
+import { PhaseContext } from '../context/phase-context.ts';
 import { budgetOf } from './policies.ts';
 import { ProgressLog } from './progress-log.ts';
-import { Requests } from './requests.ts';
-import { spend } from './spending.ts';
-import { detailsMarkdown } from './views/details.ts';
-import { allTurns, sessionInfo, statusOf, turnView } from './views/views.ts';
+import { Requests } from './state/requests.ts';
+import { spend } from './state/spending.ts';
+import { detailsMarkdown } from '../views/details.ts';
+import { allTurns, sessionInfo, statusOf, turnView } from '../views/views.ts';
 
 interface CallOptions<T> {
   /** Whether `suspend({now: true})` may stop it. Default true. */
@@ -64,7 +64,7 @@ export class LiveSession {
 
   readonly #log: ProgressLog;
   #waiting = 0;
-  #published = '';
+  #published: number;
   /** What lists say that the session waits for. */
   #awaiting: string | null;
   /**
@@ -123,17 +123,17 @@ export class LiveSession {
 
   /** Whether even a turn that would soon end should go on in the next run, where it can stop. */
   get mustMove(): boolean {
-    const { schemaVersion, config } = this.state;
+    const { config } = this.state;
     const { historyLength, continueAsNewSuggested } = workflowInfo();
     const limit = MID_TURN_SHARE * (config.historyLimit ?? DEFAULT_HISTORY_LIMIT);
     // The server suggests it also for few events that are large, such as signals of strangers.
     const isDue = historyLength >= limit || continueAsNewSuggested || this.isMoveWanted;
-    return schemaVersion >= 2 && isDue && !isTooHeavy(this);
+    return isDue && !isTooHeavy(this);
   }
 
   /** Whether calls are counted against a limit. */
   get hasBudget(): boolean {
-    return this.state.schemaVersion >= 2 && Object.keys(budgetOf(this.state)).length > 0;
+    return Object.keys(budgetOf(this.state)).length > 0;
   }
 
   get canWait(): boolean {
@@ -322,8 +322,7 @@ export class LiveSession {
     this.touch();
     const isShort = phase === 'routing' || phase === 'one-shot';
     // Its steps are listed one by one, as they begin.
-    const isListedByStep = phase === 'executing' && this.state.schemaVersion >= 2;
-    if (!isShort && !isListedByStep) this.publish();
+    if (!isShort && phase !== 'executing') this.publish();
   }
 
   record(change: ProgressChange): void {
@@ -368,11 +367,8 @@ export class LiveSession {
     this.#awaiting = awaiting;
   }
 
-  #listed(): string {
-    const { schemaVersion, version } = this.state;
-    if (schemaVersion >= 2) return String(version);
-    const { status, phase, turns } = this.info;
-    return `${status} ${phase} ${turns}`;
+  #listed(): number {
+    return this.state.version;
   }
 
   #showDetails(): void {

@@ -1,13 +1,13 @@
 /** The tools that the engine answers itself, as far as they take arguments. */
 import { z } from 'zod';
-import { REMEMBER, REPORT_STEP, type StepReport } from '../../contracts/activities.ts';
-import { ContextKey } from '../../contracts/context.ts';
-import { Json, parseJson } from '../../contracts/json.ts';
-import { MAX_SUMMARY } from '../../contracts/limits.ts';
-import type { Work } from '../../contracts/session.ts';
-import type { ToolCall } from '../../contracts/transcript.ts';
-import { problemOf } from '../check.ts';
-import type { LiveSession } from '../live-session.ts';
+import { REMEMBER, REPORT_STEP, type StepReport } from '../../../contracts/activities.ts';
+import { ContextKey } from '../../../contracts/context.ts';
+import { Json, parseJson } from '../../../contracts/json.ts';
+import { MAX_SUMMARY } from '../../../contracts/limits.ts';
+import type { Work } from '../../../contracts/session.ts';
+import type { ToolCall } from '../../../contracts/transcript.ts';
+import { problemOf } from '../../input-check.ts';
+import type { LiveSession } from '../../session/live-session.ts';
 
 const Report = z.object({ status: z.enum(['done', 'failed']), summary: z.string(), result: Json.optional() });
 const Question = z.object({ question: z.string().trim().min(1).max(4_000) });

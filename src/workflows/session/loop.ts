@@ -28,32 +28,32 @@ import {
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
-import { fromFailure } from '../contracts/errors.ts';
-import type { SessionInput, SessionResult, Turn } from '../contracts/session.ts';
-import { findMode } from '../contracts/team.ts';
-import type { Message } from '../contracts/transcript.ts';
-import type { NextStep, TurnOutcome } from '../contracts/turn.ts';
-import { activities } from './activities.ts';
-import { carriedOf, isTooHeavy } from './carried.ts';
-import { acceptChanges } from './handlers/changes.ts';
-import { acceptControl } from './handlers/control.ts';
-import { acceptDecisions } from './handlers/decisions.ts';
-import { answerQueries } from './handlers/queries.ts';
-import { acceptSignals } from './handlers/signals.ts';
-import { acceptUpdates } from './handlers/updates.ts';
+import { fromFailure } from '../../contracts/errors.ts';
+import type { SessionInput, SessionResult, Turn } from '../../contracts/session.ts';
+import { findMode } from '../../contracts/team.ts';
+import type { Message } from '../../contracts/transcript.ts';
+import type { NextStep, TurnOutcome } from '../../contracts/turn.ts';
+import { activities } from '../activities.ts';
+import { carriedOf, isTooHeavy } from './carried-state.ts';
+import { acceptChanges } from '../handlers/changes.ts';
+import { acceptControl } from '../handlers/control.ts';
+import { acceptDecisions } from '../handlers/decisions.ts';
+import { answerQueries } from '../handlers/queries.ts';
+import { acceptSignals } from '../handlers/signals.ts';
+import { acceptUpdates } from '../handlers/conversation.ts';
 import { LiveSession } from './live-session.ts';
-import { answer } from './phases/answer.ts';
-import { approvePlan } from './phases/approve-plan.ts';
-import { clarify } from './phases/clarify.ts';
-import { isTooLong, mayShorten, shorten } from './phases/compaction.ts';
-import { oneShot } from './phases/one-shot.ts';
-import { plan } from './phases/plan.ts';
-import { route } from './phases/route.ts';
-import { reviewStep, runSteps } from './phases/step.ts';
-import { MoveOn } from './requests.ts';
-import { appendMessages, rememberTurn, restore } from './restore.ts';
-import { restarted } from './steps.ts';
-import { oneLine } from './views/details.ts';
+import { answer } from '../phases/final-answer.ts';
+import { approvePlan } from '../phases/approve-plan.ts';
+import { clarify } from '../phases/clarify.ts';
+import { isTooLong, mayShorten, shorten } from '../phases/compaction.ts';
+import { oneShot } from '../phases/one-shot.ts';
+import { plan } from '../phases/planning.ts';
+import { route } from '../phases/routing.ts';
+import { reviewStep, runSteps } from '../phases/steps.ts';
+import { MoveOn } from './state/requests.ts';
+import { appendMessages, rememberTurn, restore } from './state/initial-state.ts';
+import { restarted } from './state/steps.ts';
+import { oneLine } from '../views/details.ts';
 
 export async function copilotSession(input: SessionInput): Promise<SessionResult> {
   const isContinued = workflowInfo().continuedFromExecutionRunId !== undefined;
@@ -229,7 +229,6 @@ function end(session: LiveSession, turn: Turn, outcome: TurnOutcome): void {
   session.endPhase(turn);
   turn.reply = outcome.reply ?? turn.reply;
   if (outcome.status === 'failed') turn.error = outcome.error;
-  if (outcome.status === 'awaiting-input') turn.questions = [...outcome.questions];
   turn.endedAt = new Date().toISOString();
   state.lastActiveAt = turn.endedAt;
   countResponse(state, turn);
@@ -241,7 +240,7 @@ function end(session: LiveSession, turn: Turn, outcome: TurnOutcome): void {
       text: turn.reply || withoutAnswer(turn),
       ...at,
       ...(turn.agent === undefined ? {} : { agent: turn.agent }),
-      ...(outcome.status === 'completed' || outcome.status === 'awaiting-input' ? {} : { partial: true }),
+      ...(outcome.status === 'completed' ? {} : { partial: true }),
     },
   ]);
   turn.isInTranscript = true;

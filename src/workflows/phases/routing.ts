@@ -2,8 +2,8 @@
 import type { Turn } from '../../contracts/session.ts';
 import type { NextStep } from '../../contracts/turn.ts';
 import { activities } from '../activities.ts';
-import type { LiveSession } from '../live-session.ts';
-import { agentCall, ask, label, wordsOf } from './call.ts';
+import type { LiveSession } from '../session/live-session.ts';
+import { agentCall, ask, label, wordsOf } from './agent/call.ts';
 import { MAX_CLARIFICATIONS } from './clarify.ts';
 
 export async function route(session: LiveSession, turn: Turn): Promise<NextStep> {
@@ -38,14 +38,7 @@ export async function route(session: LiveSession, turn: Turn): Promise<NextStep>
     case 'planned':
       return { kind: 'plan' };
     case 'clarify':
-      return askBack(session, turn, decision.questions);
+      turn.questions = [...decision.questions];
+      return { kind: 'clarify' };
   }
-}
-
-function askBack(session: LiveSession, turn: Turn, questions: readonly string[]): NextStep {
-  if (session.state.schemaVersion >= 2) {
-    turn.questions = [...questions];
-    return { kind: 'clarify' };
-  }
-  return { kind: 'end', outcome: { status: 'awaiting-input', reply: questions.join('\n'), questions } };
 }

@@ -1,9 +1,9 @@
 /** Steps of a plan as data: how one begins, and how a turn goes back to one. */
-import type { Turn } from '../contracts/session.ts';
-import type { NextStep, PlannedStep, Step } from '../contracts/turn.ts';
+import type { Turn } from '../../../contracts/session.ts';
+import type { NextStep, PlannedStep, Step } from '../../../contracts/turn.ts';
 
 /** A step that has not run, with a key that is its first number. */
-export function newStep({ agent, task, notes, alongside }: PlannedStep, number: number, key = number): Step {
+export function newStep({ agent, task, notes, alongside = false }: PlannedStep, number: number, key = number): Step {
   return {
     agent,
     task,
@@ -15,8 +15,8 @@ export function newStep({ agent, task, notes, alongside }: PlannedStep, number: 
     tries: 0,
     summary: '',
     artifacts: [],
-    // Results of workers before there was this field lack it.
-    ...(alongside === true ? { alongside } : {}),
+    alongside,
+    redos: 0,
   };
 }
 

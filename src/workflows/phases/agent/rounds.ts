@@ -1,15 +1,15 @@
 /** The loop of an agent at work: a round of the model, then the tools it asked for, until it is done. */
 import { CancelledFailure, isCancellation } from '@temporalio/workflow';
-import type { RunAgentResult, StepReport } from '../../contracts/activities.ts';
-import { fromFailure, toFailure } from '../../contracts/errors.ts';
-import type { Turn, Work } from '../../contracts/session.ts';
-import { advance, type Message } from '../../contracts/transcript.ts';
-import { activities } from '../activities.ts';
-import type { LiveSession } from '../live-session.ts';
-import { MoveOn } from '../requests.ts';
-import { keepBudget } from '../spending.ts';
+import type { RunAgentResult, StepReport } from '../../../contracts/activities.ts';
+import { fromFailure, toFailure } from '../../../contracts/errors.ts';
+import type { Turn, Work } from '../../../contracts/session.ts';
+import { advance, type Message } from '../../../contracts/transcript.ts';
+import { activities } from '../../activities.ts';
+import type { LiveSession } from '../../session/live-session.ts';
+import { MoveOn } from '../../session/state/requests.ts';
+import { keepBudget } from '../../session/state/spending.ts';
 import { agentCall, findAgent, label } from './call.ts';
-import { answerCalls } from './tools.ts';
+import { answerCalls } from './tool-calls.ts';
 import { boundWork, closeWork, forgetResults, openWork, type Task, toolsOf } from './work.ts';
 
 /** Rounds of an agent after which the context is kept by itself. */
@@ -94,11 +94,11 @@ function end(session: LiveSession, turn: Turn, work: Work, report: StepReport): 
 async function think(session: LiveSession, turn: Turn, work: Work): Promise<RunAgentResult | undefined> {
   try {
     const reply = await callModel(session, turn, work);
-    if (!isNothing(reply) || session.state.schemaVersion < 2) return reply;
+    if (!isNothing(reply)) return reply;
     askAgain(work);
   } catch (error) {
     const mayForget = !isCancellation(error) && fromFailure(error)?.type === 'ContextOverflow';
-    if (!mayForget || session.state.schemaVersion < 2 || !forgetResults(work)) throw error;
+    if (!mayForget || !forgetResults(work)) throw error;
   }
   // The next round has a name of its own.
   work.rounds += 1;

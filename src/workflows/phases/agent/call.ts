@@ -1,12 +1,12 @@
 /** What every call of an agent carries, and the names under which people see it. */
-import type { AgentCall, Answered } from '../../contracts/activities.ts';
-import { toFailure } from '../../contracts/errors.ts';
-import type { Turn } from '../../contracts/session.ts';
-import type { AgentDefinition } from '../../contracts/team.ts';
-import type { CallLabel } from '../activities.ts';
-import type { LiveSession } from '../live-session.ts';
-import { keepBudget } from '../spending.ts';
-import { oneLine } from '../views/details.ts';
+import type { AgentCall, Answered } from '../../../contracts/activities.ts';
+import { toFailure } from '../../../contracts/errors.ts';
+import type { Turn } from '../../../contracts/session.ts';
+import type { AgentDefinition } from '../../../contracts/team.ts';
+import type { CallLabel } from '../../activities.ts';
+import type { LiveSession } from '../../session/live-session.ts';
+import { keepBudget } from '../../session/state/spending.ts';
+import { oneLine } from '../../views/details.ts';
 
 /** The agent's definition. @throws InvalidModelOutput where the team has no such agent */
 export function findAgent(session: LiveSession, id: string): AgentDefinition {

@@ -1,17 +1,12 @@
 /** The first state of a session, and the bounds that keep the carried state small. */
-import {
-  KEPT_TRANSCRIPT_BYTES,
-  MAX_RECENT_TURNS,
-  MAX_RECENT_TURNS_TEXT,
-  MAX_TRANSCRIPT_BYTES,
-} from '../contracts/limits.ts';
-import { utf8Bytes } from '../contracts/json.ts';
-import { SessionExport } from '../contracts/export.ts';
-import { type SessionInput, SessionStart, type SessionState, type Turn } from '../contracts/session.ts';
-import { advance, EMPTY_TRANSCRIPT, type Message, placeholder } from '../contracts/transcript.ts';
-import { isSettled, type TurnView } from '../contracts/turn.ts';
-import { accept, check } from './check.ts';
-import { DurableContext } from './context.ts';
+import { MAX_RECENT_TURNS, MAX_RECENT_TURNS_TEXT } from '../../../contracts/limits.ts';
+import { utf8Bytes } from '../../../contracts/json.ts';
+import { SessionExport } from '../../../contracts/export.ts';
+import { type SessionInput, SessionStart, type SessionState, type Turn } from '../../../contracts/session.ts';
+import { advance, EMPTY_TRANSCRIPT, type Message, placeholder } from '../../../contracts/transcript.ts';
+import { isSettled, type TurnView } from '../../../contracts/turn.ts';
+import { accept, check } from '../../input-check.ts';
+import { DurableContext } from '../../context/context.ts';
 
 /**
  * The state that a run begins with.
@@ -19,37 +14,18 @@ import { DurableContext } from './context.ts';
  * @throws InvalidInput where the input is of no known form
  */
 export function restore(input: SessionInput, now: string, isContinued: boolean): SessionState {
-  if (isContinued && 'carried' in input) return upgraded({ ...input.carried, runs: input.carried.runs + 1 });
+  if (isContinued && 'carried' in input) return { ...input.carried, runs: input.carried.runs + 1 };
   // Others than our clients may start a session, with whatever they like.
   const { start } = Object(input) as { readonly start?: unknown }; // an empty object where there is none
   return freshState(accept(SessionStart, start, 'Input of the workflow'), now);
 }
-
-/** What states of schema version 1 lack. Their version stays: it says which commands their run makes. */
-function upgraded(state: SessionState): SessionState {
-  const turns = [...state.recent, ...state.queue, ...(state.current ? [state.current] : [])];
-  // Absent at run time in what the first version carried, whatever the type says.
-  for (const turn of turns) turn.works ??= [];
-  return { ...nothingAsked(), ...state };
-}
-
-/** As fresh values each time: states are changed in place. */
-const nothingAsked = () => ({
-  requests: [],
-  requestCount: 0,
-  decisions: [],
-  grants: [],
-  segments: [],
-  ratings: [],
-  responses: { count: 0, totalMs: 0 },
-});
 
 function freshState({ from, ...start }: SessionStart, now: string): SessionState {
   const file = from === undefined ? undefined : check(SessionExport, from, 'Exported session');
   const context = file ? DurableContext.fromJSON(file.context) : new DurableContext();
   context.update(start.context, now);
   const state: SessionState = {
-    schemaVersion: start.schemaVersion ?? 1,
+    schemaVersion: 1,
     name: start.name,
     ...(start.user === undefined ? {} : { user: start.user }),
     mode: start.mode,
@@ -69,7 +45,13 @@ function freshState({ from, ...start }: SessionStart, now: string): SessionState
     context: context.toJSON(),
     usage: {},
     notes: [],
-    ...nothingAsked(),
+    requests: [],
+    requestCount: 0,
+    decisions: [],
+    grants: [],
+    segments: [],
+    ratings: [],
+    responses: { count: 0, totalMs: 0 },
     progressSeq: 0,
     runs: 1,
   };
@@ -107,7 +89,15 @@ function turnOf(view: TurnView, conversation: readonly Message[]): Turn {
     task: text,
     phase: 'idle',
     next: { kind: 'end', outcome: { status: 'interrupted', reply: view.reply } },
-    steps: view.steps.map((step) => ({ ...step, notes: '', artifacts: [] })),
+    steps: view.steps.map((step) => ({
+      ...step,
+      notes: '',
+      artifacts: [],
+      key: step.number,
+      tries: step.attempts,
+      alongside: false,
+      redos: 0,
+    })),
     works: [],
     isInTranscript: true,
   } as Turn; // zod types an absent key as one that may be undefined
@@ -120,17 +110,12 @@ export function replaceMessages(state: SessionState, messages: readonly Message[
   appendMessages(state, messages);
 }
 
-/** Appends to the live transcript, and lets the oldest messages go when it has grown past its limit. */
+/** Appends to the live transcript. */
 export function appendMessages(state: SessionState, messages: readonly Message[]): void {
   const { transcript } = state;
   transcript.address = advance(transcript.address, messages);
   transcript.messages.push(...messages);
   transcript.bytes += bytesOf(messages);
-  // Later versions summarise what is too much, between turns.
-  if (state.schemaVersion >= 2 || transcript.bytes <= MAX_TRANSCRIPT_BYTES) return;
-  let from = transcript.messages.length - 1;
-  while (from > 0 && bytesOf(transcript.messages.slice(from - 1)) <= KEPT_TRANSCRIPT_BYTES) from -= 1;
-  dropMessages(state, from);
 }
 
 /** Takes the oldest messages out of the live transcript. */

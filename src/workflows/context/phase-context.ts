@@ -1,8 +1,8 @@
 /** The context around a phase: snapshots before and after it, and a working copy that is kept only where it ends well. */
 import { ApplicationFailure } from '@temporalio/workflow';
-import type { ContextWarning } from '../contracts/context.ts';
-import type { Json } from '../contracts/json.ts';
-import type { Turn } from '../contracts/session.ts';
+import type { ContextWarning } from '../../contracts/context.ts';
+import type { Json } from '../../contracts/json.ts';
+import type { Turn } from '../../contracts/session.ts';
 import type { DurableContext } from './context.ts';
 
 /** What does not fit is noted: it must not cost the turn, or the session. */

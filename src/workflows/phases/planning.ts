@@ -3,10 +3,10 @@ import { toFailure } from '../../contracts/errors.ts';
 import type { Turn } from '../../contracts/session.ts';
 import type { NextStep, PlannedStep } from '../../contracts/turn.ts';
 import { activities } from '../activities.ts';
-import type { LiveSession } from '../live-session.ts';
-import { approvalsOf } from '../policies.ts';
-import { newStep } from '../steps.ts';
-import { agentCall, ask, findAgent, label } from './call.ts';
+import type { LiveSession } from '../session/live-session.ts';
+import { approvalsOf } from '../session/policies.ts';
+import { newStep } from '../session/state/steps.ts';
+import { agentCall, ask, findAgent, label } from './agent/call.ts';
 
 export async function plan(session: LiveSession, turn: Turn): Promise<NextStep> {
   session.setPhase(turn, 'planning');
@@ -15,7 +15,7 @@ export async function plan(session: LiveSession, turn: Turn): Promise<NextStep> 
 }
 
 function mayNeedApproval({ state }: LiveSession): boolean {
-  return state.schemaVersion >= 2 && approvalsOf(state).plan === true;
+  return approvalsOf(state).plan === true;
 }
 
 /** @throws InvalidModelOutput where the plan is empty or names an agent that does not exist */

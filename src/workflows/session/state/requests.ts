@@ -1,13 +1,20 @@
 /** What the session asks of people: opened once for each question, decided once, expired on time. */
 import { CancelledFailure, condition, workflowInfo } from '@temporalio/workflow';
-import { toFailure } from '../contracts/errors.ts';
-import { MAX_DECISIONS } from '../contracts/limits.ts';
-import type { DecidePayload } from '../contracts/payloads.ts';
-import type { DecidedRequest, Decision, Expiry, OpenRequest, RequestKind, Verdict } from '../contracts/request.ts';
-import type { Turn } from '../contracts/session.ts';
-import type { ToolCategory } from '../contracts/team.ts';
-import type { LiveSession } from './live-session.ts';
-import { approvalsOf, timeoutMsOf } from './policies.ts';
+import { toFailure } from '../../../contracts/errors.ts';
+import { MAX_DECISIONS } from '../../../contracts/limits.ts';
+import type { DecidePayload } from '../../../contracts/payloads.ts';
+import type {
+  DecidedRequest,
+  Decision,
+  Expiry,
+  OpenRequest,
+  RequestKind,
+  Verdict,
+} from '../../../contracts/request.ts';
+import type { Turn } from '../../../contracts/session.ts';
+import type { ToolCategory } from '../../../contracts/team.ts';
+import type { LiveSession } from '../live-session.ts';
+import { approvalsOf, timeoutMsOf } from '../policies.ts';
 
 export interface Question {
   /** The same question of the same turn has the same key, also when it is asked again in the next run. */

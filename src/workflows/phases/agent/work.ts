@@ -1,11 +1,11 @@
 /** What an agent is in the middle of: opened once, found again by the next run. */
-import { ASK_USER, HANDOFF_PREFIX, REMEMBER } from '../../contracts/activities.ts';
-import { utf8Bytes } from '../../contracts/json.ts';
-import { MAX_WORK_BYTES } from '../../contracts/limits.ts';
-import type { Turn, Work } from '../../contracts/session.ts';
-import { advance, EMPTY_TRANSCRIPT, type Message, type ToolCall } from '../../contracts/transcript.ts';
-import type { LiveSession } from '../live-session.ts';
-import { toolPolicy } from '../policies.ts';
+import { ASK_USER, HANDOFF_PREFIX, REMEMBER } from '../../../contracts/activities.ts';
+import { utf8Bytes } from '../../../contracts/json.ts';
+import { MAX_WORK_BYTES } from '../../../contracts/limits.ts';
+import type { Turn, Work } from '../../../contracts/session.ts';
+import { advance, EMPTY_TRANSCRIPT, type Message, type ToolCall } from '../../../contracts/transcript.ts';
+import type { LiveSession } from '../../session/live-session.ts';
+import { toolPolicy } from '../../session/policies.ts';
 import { findAgent } from './call.ts';
 
 export interface Task extends Pick<Work, 'phase' | 'agent' | 'part' | 'step'> {
@@ -102,7 +102,7 @@ export function toolsOf(session: LiveSession, { phase, agent }: Pick<Work, 'phas
   const { tools, handoffs } = findAgent(session, agent);
   return [
     ...tools.filter((name) => toolPolicy(session.state, name) !== 'deny'),
-    ...(session.state.schemaVersion >= 2 ? handoffs.map((id) => HANDOFF_PREFIX + id) : []),
+    ...handoffs.map((id) => HANDOFF_PREFIX + id),
   ];
 }
 

@@ -1,12 +1,12 @@
 /** What a turn has used, and where it has to pause. */
 import { workflowInfo } from '@temporalio/workflow';
-import { toFailure } from '../contracts/errors.ts';
-import { addUsage, NO_USAGE, type Usage } from '../contracts/json.ts';
-import type { SessionState, Turn } from '../contracts/session.ts';
-import type { Budget } from '../contracts/team.ts';
-import { costOf } from './cost.ts';
-import type { LiveSession } from './live-session.ts';
-import { budgetOf } from './policies.ts';
+import { toFailure } from '../../../contracts/errors.ts';
+import { addUsage, NO_USAGE, type Usage } from '../../../contracts/json.ts';
+import type { SessionState, Turn } from '../../../contracts/session.ts';
+import type { Budget } from '../../../contracts/team.ts';
+import { costOf } from '../../views/cost.ts';
+import type { LiveSession } from '../live-session.ts';
+import { budgetOf } from '../policies.ts';
 
 /** Adds to what the turn and the session used. `who` is `agent/model`, or `agent/tools`. */
 export function spend(state: SessionState, turn: Turn | undefined, who: string, usage: Partial<Usage>): void {
