@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-/** The `copilot` command. Enables the compile cache first: it only helps modules that are loaded after that. */
+/** The `copilot` command. It enables the compile cache before it loads anything else, since only later modules gain. */
 import { enableCompileCache } from 'node:module';
 
 enableCompileCache();
-await import('./program.ts');
+const { runProgram } = await import('./program.ts');
+await runProgram(process.argv.slice(2));

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Command } from 'commander';
 import { z } from 'zod';
 import { loadTeam } from '../../src/agents/files/load-team.ts';
+import { declareProgram } from '../../src/cli/program.ts';
 import { packageDir } from '../../src/package-info.ts';
 import { CopilotError } from '../../src/contracts/errors.ts';
 import { AgentFile, TeamFile } from '../../src/contracts/team.ts';
@@ -84,15 +86,13 @@ describe('docs/teams.md', () => {
   });
 
   it('names only commands, options, files and headings that there are', () => {
-    const sources = ['src/cli/program.ts', 'src/cli/people-commands.ts']
-      .map((path) => readFileSync(join(packageDir, path), 'utf8'))
-      .join('\n');
-    const commands = new Set([...sources.matchAll(/command\(\s*'([a-z]+)/g)].map(([, name]) => name));
+    const program = declareProgram();
+    const commands = new Set(program.commands.map((command) => command.name()));
+    const options = new Set(allOptions(program));
     const shell = [...text.matchAll(/```sh\n([^]*?)```/g)].map(([, block]) => block).join('');
-    for (const [, name] of `${shell}${text}`.matchAll(/(?:^|`)copilot ([a-z]+)/gm))
+    for (const [, name = ''] of `${shell}${text}`.matchAll(/(?:^|`)copilot ([a-z]+)/gm))
       assert.ok(commands.has(name), `copilot ${name}`);
-    for (const [option] of text.matchAll(/(?<![\w-])--[a-z]+(?:-[a-z]+)*/g))
-      assert.ok(sources.includes(`'${option} `) || sources.includes(`'${option}'`), option);
+    for (const [option] of text.matchAll(/(?<![\w-])--[a-z]+(?:-[a-z]+)*/g)) assert.ok(options.has(option), option);
     const anchors = new Set(
       [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
         heading
@@ -105,6 +105,10 @@ describe('docs/teams.md', () => {
     for (const [, path = ''] of text.matchAll(/\]\((\.\.\/[^)#]+)/g)) readFileSync(join(packageDir, 'docs', path));
   });
 });
+
+function allOptions(command: Command): string[] {
+  return [...command.options.flatMap(({ long }) => long ?? []), ...command.commands.flatMap(allOptions)];
+}
 
 /** Rows of the tables whose columns are key, meaning, values and default. */
 function documentedKeys(text: string): { key: string; values: string; default: string }[] {

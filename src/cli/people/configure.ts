@@ -8,7 +8,7 @@ import type { AgentOverride } from '../../contracts/team.ts';
 import { withClient } from '../connected.ts';
 import { positiveNumber } from '../numbers.ts';
 import { versionOption, type VersionFlags } from '../session/json-file.ts';
-import { answer } from '../terminal.ts';
+import { printResult } from '../terminal.ts';
 import { milliseconds, type SettingFlags, settingsOf } from './settings.ts';
 
 export interface ConfigureFlags extends SettingFlags, VersionFlags {
@@ -24,7 +24,7 @@ export interface ConfigureFlags extends SettingFlags, VersionFlags {
   readonly refreshTeam?: boolean;
 }
 
-export async function configure(id: string, flags: ConfigureFlags): Promise<void> {
+export async function runConfigure(id: string, flags: ConfigureFlags): Promise<void> {
   const { mode, idleTimeout, refreshTeam } = flags;
   const override = await overrideOf(flags);
   const settings = settingsOf(flags);
@@ -38,7 +38,7 @@ export async function configure(id: string, flags: ConfigureFlags): Promise<void
       ...versionOption(flags),
     });
     const { config, digest } = await session.info();
-    answer(
+    printResult(
       flags.json,
       { sessionId: id, ...report, config, digest },
       () => `${id} is configured (version ${report.version})`,

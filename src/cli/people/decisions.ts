@@ -5,8 +5,8 @@ import { CopilotError } from '../../contracts/errors.ts';
 import type { Decision, PendingRequest, RequestKind } from '../../contracts/request.ts';
 import { type CommonFlags, messageText, withClient } from '../connected.ts';
 import { positiveNumber } from '../numbers.ts';
-import { answer as answerCommand, shorten } from '../terminal.ts';
-import { showTurn } from '../talk/turns.ts';
+import { printResult, shorten } from '../terminal.ts';
+import { showTurn } from '../conversation/turns.ts';
 
 interface DecisionFlags extends CommonFlags {
   readonly by?: string;
@@ -37,7 +37,7 @@ const NO: Record<Decidable, Decision> = {
   budget: 'stop',
 };
 
-export async function approve(id: string, requestId: string | undefined, flags: ApproveFlags): Promise<void> {
+export async function runApprove(id: string, requestId: string | undefined, flags: ApproveFlags): Promise<void> {
   const { once, session: isForSession, text, limit } = flags;
   const options = { text, ...(limit === undefined ? {} : { limit: positiveNumber('--limit', limit) }) };
   await decideFor(id, flags, options, async (session) => {
@@ -54,7 +54,7 @@ export async function approve(id: string, requestId: string | undefined, flags: 
   });
 }
 
-export async function deny(
+export async function runDeny(
   id: string,
   requestId: string | undefined,
   flags: DecisionFlags & { readonly reason?: string },
@@ -68,7 +68,7 @@ export async function deny(
 }
 
 /** `copilot answer <id> [request] <text>`: `second` is the text where there are two. */
-export async function answer(
+export async function runAnswer(
   id: string,
   first: string,
   second: string | undefined,
@@ -82,7 +82,7 @@ export async function answer(
   }));
 }
 
-export async function decide(
+export async function runDecide(
   id: string,
   requestId: string,
   decision: string,
@@ -112,7 +112,7 @@ async function decideFor(
     const by = flags.by ?? userName();
     const request = await session.decide(choice.id, choice.decision, { ...options, by });
     if (flags.wait) return await showTurn(session, { id: request.turnId }, from, flags);
-    answerCommand(
+    printResult(
       flags.json,
       { sessionId: id, request },
       () => `${request.id} of ${id}: ${request.verdict.decision}, by ${request.verdict.by}`,

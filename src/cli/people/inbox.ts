@@ -2,7 +2,7 @@
 import type { InboxFilter, InboxRequest } from '../../client/listing/inbox.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
 import { wholeNumber } from '../numbers.ts';
-import { answer, remark, shorten, table } from '../terminal.ts';
+import { printResult, remark, shorten, table } from '../terminal.ts';
 
 export interface InboxFlags extends CommonFlags {
   readonly user?: string;
@@ -10,7 +10,7 @@ export interface InboxFlags extends CommonFlags {
   readonly limit?: string;
 }
 
-export async function inbox({ json, user, kind, limit }: InboxFlags): Promise<void> {
+export async function runInbox({ json, user, kind, limit }: InboxFlags): Promise<void> {
   const filter = {
     ...(user === undefined ? {} : { user }),
     // The client checks it, and names the kinds there are.
@@ -19,7 +19,7 @@ export async function inbox({ json, user, kind, limit }: InboxFlags): Promise<vo
   };
   await withClient(async (client) => {
     const found = await client.inbox(filter);
-    answer(json, found, () => (found.requests.length === 0 ? 'Nothing waits.' : inboxTable(found.requests)));
+    printResult(json, found, () => (found.requests.length === 0 ? 'Nothing waits.' : inboxTable(found.requests)));
     if (json) return;
     if (found.more > 0) remark(`${found.more} more wait; see them with --limit.`);
     for (const { sessionId, kind: waitsFor, problem } of found.unreadable)

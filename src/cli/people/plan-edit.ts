@@ -3,9 +3,9 @@ import type { PlanEdit, SessionHandle } from '../../client/session/session-handl
 import { CopilotError } from '../../contracts/errors.ts';
 import { withClient } from '../connected.ts';
 import { wholeNumber } from '../numbers.ts';
-import { planText } from '../session/read.ts';
+import { planText } from '../session/show.ts';
 import { versionOption, type VersionFlags } from '../session/json-file.ts';
-import { answer } from '../terminal.ts';
+import { printResult } from '../terminal.ts';
 
 export interface PlanEditFlags extends VersionFlags {
   readonly agent?: string;
@@ -22,7 +22,7 @@ const USES = {
 } as const;
 type Operation = keyof typeof USES;
 
-export async function planEdit(
+export async function runPlanEdit(
   id: string,
   operation: string,
   numbers: readonly string[],
@@ -40,7 +40,7 @@ export async function planEdit(
     const session = client.session(id);
     const edit = await editOf(session, op, steps, flags);
     const view = await session.editPlan([edit], versionOption(flags));
-    answer(flags.json, view, () => planText(view));
+    printResult(flags.json, view, () => planText(view));
   });
 }
 

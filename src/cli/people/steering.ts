@@ -2,11 +2,11 @@
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { type CommonFlags, messageText, withClient } from '../connected.ts';
 import { wholeNumber } from '../numbers.ts';
-import { answer } from '../terminal.ts';
-import { showTurn, turnForm } from '../talk/turns.ts';
+import { printResult } from '../terminal.ts';
+import { showTurn, turnForm } from '../conversation/turns.ts';
 import { userName } from './decisions.ts';
 
-export async function steer(
+export async function runSteer(
   id: string,
   message: string,
   flags: CommonFlags & { readonly wait?: boolean },
@@ -18,7 +18,7 @@ export async function steer(
     const { changed, status, turn } = await session.interrupt({ message: text });
     if (flags.wait && turn) return await showTurn(session, turn, from, flags);
     const view = turn === undefined ? {} : { turn: turnForm(turn) };
-    answer(flags.json, { sessionId: id, changed, status, ...view }, () =>
+    printResult(flags.json, { sessionId: id, changed, status, ...view }, () =>
       [
         changed ? 'The running turn was stopped.' : 'No turn was running.',
         ...(turn ? [`${turn.id} ${turn.status}`] : []),
@@ -28,11 +28,11 @@ export async function steer(
 }
 
 /** @param message id of the message, or of its turn */
-export async function unqueue(id: string, message: string, { json }: CommonFlags): Promise<void> {
+export async function runUnqueue(id: string, message: string, { json }: CommonFlags): Promise<void> {
   await withClient(async (client) => {
     const session = client.session(id);
     const { changed, status } = await session.unqueue(await messageIdOf(session, message));
-    answer(json, { sessionId: id, changed, status }, () =>
+    printResult(json, { sessionId: id, changed, status }, () =>
       changed ? `${message} is taken back` : `${message} does not wait: nothing changed`,
     );
   });
@@ -48,7 +48,7 @@ async function turnIdOf(session: SessionHandle, turn: string): Promise<string> {
   return (await session.turns()).find(({ number }) => String(number) === turn)?.id ?? turn;
 }
 
-export async function rate(
+export async function runRate(
   id: string,
   rating: string,
   flags: CommonFlags & { readonly turn?: string; readonly comment?: string; readonly by?: string },
@@ -58,7 +58,7 @@ export async function rate(
     const session = client.session(id);
     const turnId = turn === undefined ? undefined : await turnIdOf(session, turn);
     const analytics = await session.rate(wholeNumber('rating', rating), { turnId, comment, by });
-    answer(json, { sessionId: id, ...analytics }, () => {
+    printResult(json, { sessionId: id, ...analytics }, () => {
       const { ratings, rating: mean } = analytics;
       return `${id} is rated ${mean?.toFixed(1) ?? '-'} (${ratings.length} ${ratings.length === 1 ? 'rating' : 'ratings'})`;
     });

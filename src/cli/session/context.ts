@@ -6,7 +6,7 @@ import { CopilotError } from '../../contracts/errors.ts';
 import type { ChangeReport } from '../../contracts/messages.ts';
 import type { SavePayload } from '../../contracts/payloads.ts';
 import { type CommonFlags, parseValue, withClient } from '../connected.ts';
-import { answer, paint, shorten, table } from '../terminal.ts';
+import { printResult, paint, shorten, table } from '../terminal.ts';
 import { readJson, snapshotRef, versionOption, type VersionFlags } from './json-file.ts';
 
 export interface SetFlags extends VersionFlags {
@@ -19,10 +19,10 @@ export interface MergeFlags extends VersionFlags {
   readonly prefix?: string;
 }
 
-export async function get(id: string, key: string | undefined, { json }: CommonFlags): Promise<void> {
+export async function runContextGet(id: string, key: string | undefined, { json }: CommonFlags): Promise<void> {
   await withClient(async (client) => {
     const view = await client.session(id).context();
-    if (key === undefined) return answer(json, view, () => JSON.stringify(view.values, undefined, 2));
+    if (key === undefined) return printResult(json, view, () => JSON.stringify(view.values, undefined, 2));
     const value = view.values[key];
     if (!Object.hasOwn(view.values, key) || value === undefined) {
       const names = Object.keys(view.values).slice(0, 20).join(', ') || 'none';
@@ -32,24 +32,24 @@ export async function get(id: string, key: string | undefined, { json }: CommonF
       });
     }
     const isProtected = view.protectedKeys.includes(key);
-    answer(json, { key, value, version: view.version, protected: isProtected }, () =>
+    printResult(json, { key, value, version: view.version, protected: isProtected }, () =>
       typeof value === 'string' ? value : JSON.stringify(value, undefined, 2),
     );
   });
 }
 
-export async function set(id: string, key: string, text: string, flags: SetFlags): Promise<void> {
+export async function runContextSet(id: string, key: string, text: string, flags: SetFlags): Promise<void> {
   const { protect, ephemeral } = flags;
   await change(id, flags, (session, version) =>
     session.setContext(key, parseValue(text), { protect, ephemeral, ...version }),
   );
 }
 
-export async function remove(id: string, key: string, flags: VersionFlags): Promise<void> {
+export async function runContextDelete(id: string, key: string, flags: VersionFlags): Promise<void> {
   await change(id, flags, (session, version) => session.deleteContext(key, version));
 }
 
-export async function merge(id: string, path: string, flags: MergeFlags): Promise<void> {
+export async function runContextMerge(id: string, path: string, flags: MergeFlags): Promise<void> {
   const values = (await readJson(path)) as SavePayload['context']; // the client checks it
   const { strategy, prefix } = flags;
   // The client checks it, and names the strategies there are.
@@ -57,11 +57,11 @@ export async function merge(id: string, path: string, flags: MergeFlags): Promis
   await change(id, flags, (session, version) => session.mergeContext(values, { ...options, ...version }));
 }
 
-export async function snapshot(id: string, reason: string, flags: VersionFlags): Promise<void> {
+export async function runContextSnapshot(id: string, reason: string, flags: VersionFlags): Promise<void> {
   await change(id, flags, (session, version) => session.snapshot(reason, version));
 }
 
-export async function restore(id: string, ref: string, flags: VersionFlags): Promise<void> {
+export async function runRestore(id: string, ref: string, flags: VersionFlags): Promise<void> {
   await change(id, flags, (session, version) => session.restoreContext(snapshotRef(ref), version));
 }
 
@@ -73,7 +73,7 @@ async function change(
   const version = versionOption(flags);
   await withClient(async (client) => {
     const report = await work(client.session(id), version);
-    answer(flags.json, { sessionId: id, ...report }, () => changeText(id, report));
+    printResult(flags.json, { sessionId: id, ...report }, () => changeText(id, report));
   });
 }
 
@@ -83,10 +83,10 @@ export function changeText(id: string, { changed, version, contextVersion, skipp
   return `${id}: ${changed ? 'changed' : 'nothing changed'}, version ${version}, context version ${contextVersion}${kept}`;
 }
 
-export async function changes(id: string, { json }: CommonFlags): Promise<void> {
+export async function runContextChanges(id: string, { json }: CommonFlags): Promise<void> {
   await withClient(async (client) => {
     const list = await client.session(id).changes();
-    answer(json, { changes: list }, () => changesText(list));
+    printResult(json, { changes: list }, () => changesText(list));
   });
 }
 
@@ -102,10 +102,10 @@ function changesText(list: readonly Change[]): string {
   return table(['VERSION', 'AT', 'CHANGE', 'KEYS', 'FROM'], rows);
 }
 
-export async function size(id: string, { json }: CommonFlags): Promise<void> {
+export async function runContextSize(id: string, { json }: CommonFlags): Promise<void> {
   await withClient(async (client) => {
     const sizes = await client.session(id).contextSize();
-    answer(json, sizes, () => sizeText(sizes));
+    printResult(json, sizes, () => sizeText(sizes));
   });
 }
 
@@ -123,10 +123,10 @@ function sizeText({ bytes, limitBytes, keys, ephemeralBytes, snapshotsBytes }: C
   ].join('\n');
 }
 
-export async function snapshots(id: string, { json }: CommonFlags): Promise<void> {
+export async function runSnapshots(id: string, { json }: CommonFlags): Promise<void> {
   await withClient(async (client) => {
     const list = await client.session(id).snapshots();
-    answer(json, { snapshots: list }, () => snapshotsText(list));
+    printResult(json, { snapshots: list }, () => snapshotsText(list));
   });
 }
 
@@ -142,10 +142,10 @@ function snapshotsText(list: readonly SnapshotInfo[]): string {
   return table(['ID', 'VERSION', 'AT', 'REASON', 'TURN'], rows);
 }
 
-export async function diff(id: string, from: string, to: string | undefined, { json }: CommonFlags): Promise<void> {
+export async function runDiff(id: string, from: string, to: string | undefined, { json }: CommonFlags): Promise<void> {
   await withClient(async (client) => {
     const difference = await client.session(id).contextDiff(snapshotRef(from), snapshotRef(to ?? 'present'));
-    answer(json, difference, () => diffText(difference));
+    printResult(json, difference, () => diffText(difference));
   });
 }
 

@@ -1,9 +1,9 @@
 /** `copilot suspend`, `interrupt` and `complete`. */
 import type { SessionHandle, StatusReport } from '../../client/session/session-handle.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
-import { answer } from '../terminal.ts';
+import { printResult } from '../terminal.ts';
 
-export async function suspend(
+export async function runSuspend(
   id: string,
   flags: CommonFlags & { readonly reason?: string; readonly now?: boolean },
 ): Promise<void> {
@@ -12,11 +12,11 @@ export async function suspend(
   await change(id, flags, (session) => session.suspend(options), 'nothing changed');
 }
 
-export async function interrupt(id: string, flags: CommonFlags): Promise<void> {
+export async function runInterrupt(id: string, flags: CommonFlags): Promise<void> {
   await change(id, flags, (session) => session.interrupt(), 'no turn was running');
 }
 
-export async function complete(id: string, flags: CommonFlags): Promise<void> {
+export async function runComplete(id: string, flags: CommonFlags): Promise<void> {
   await change(id, flags, (session) => session.complete(), 'nothing changed');
 }
 
@@ -28,6 +28,6 @@ async function change(
 ): Promise<void> {
   await withClient(async (client) => {
     const { changed, status } = await work(client.session(id));
-    answer(json, { sessionId: id, changed, status }, () => `${id} is ${status}${changed ? '' : `: ${unchanged}`}`);
+    printResult(json, { sessionId: id, changed, status }, () => `${id} is ${status}${changed ? '' : `: ${unchanged}`}`);
   });
 }

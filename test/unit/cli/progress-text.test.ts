@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import type { FollowEvent } from '../../../src/client/follow/follower.ts';
-import { ProgressText } from '../../../src/cli/talk/progress-text.ts';
+import { ProgressText } from '../../../src/cli/conversation/progress-text.ts';
 
 /** What is written for these events on something that is no terminal. */
 function written(events: readonly FollowEvent[]): string {

@@ -13,8 +13,9 @@ import { userName } from '../people/decisions.ts';
 import { requestLine } from '../people/request-text.ts';
 import { parseDecision, promptFor } from '../people/typed-decision.ts';
 import { ProgressText } from './progress-text.ts';
-import { messageText } from '../session/read.ts';
-import { paint, remark, reportError, say, sayJson } from '../terminal.ts';
+import { messageText } from '../session/show.ts';
+import { paint, remark, say, sayJson } from '../terminal.ts';
+import { reportError } from '../error-report.ts';
 import { sessionLine } from './turns.ts';
 
 const EXIT_WORDS = ['exit', 'quit', 'bye'];
@@ -24,7 +25,7 @@ const LEAVE_MS = 2_000;
 const LAST_EVENTS_MS = 3_000;
 
 /** Ends with an exit word, the end of the input, or Ctrl-C twice while nothing runs; the session goes on. */
-export async function chat(id: string | undefined, flags: CreateFlags, connect: ConnectOptions = {}): Promise<void> {
+export async function runChat(id: string | undefined, flags: CreateFlags, connect: ConnectOptions = {}): Promise<void> {
   const client = await CopilotClient.connect(connect);
   try {
     const session = id === undefined ? await client.create(createOptions(flags)) : client.session(id);

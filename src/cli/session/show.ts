@@ -1,6 +1,4 @@
-/** `copilot list`, `show`, `transcript` and `plan`. */
-import type { CopilotClient } from '../../client/copilot-client.ts';
-import type { ListFilter, SessionRow } from '../../client/listing/session-list.ts';
+/** `copilot show`, `transcript` and `plan`. */
 import type { PendingCall } from '../../client/reading/pending-calls.ts';
 import type { SessionReport } from '../../client/reading/session-queries.ts';
 import { CopilotError } from '../../contracts/errors.ts';
@@ -10,78 +8,20 @@ import type { TurnView } from '../../contracts/turn.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
 import { wholeNumber } from '../numbers.ts';
 import { requestText } from '../people/request-text.ts';
-import { turnForm } from '../talk/turns.ts';
-import { answer, paint, shorten, table } from '../terminal.ts';
+import { turnForm } from '../conversation/turns.ts';
+import { paint, printResult, shorten } from '../terminal.ts';
 
 const SHOWN_TURNS = 5;
 
-export interface ListFlags extends CommonFlags {
-  readonly status?: string;
-  readonly user?: string;
-  readonly mode?: string;
-  readonly name?: string;
-  readonly namePrefix?: string;
-  readonly limit?: string;
-  readonly after?: string;
-  readonly count?: boolean;
-}
-
-export async function list({ json, status, limit, after, count, ...filter }: ListFlags): Promise<void> {
-  // The client checks it, and names the values there are.
-  const wanted = { ...filter, ...(status === undefined ? {} : { status: status as SessionRow['status'] }) };
-  await withClient(async (client) => {
-    if (count) return await countSessions(client, wanted, json);
-    const page = await client.list({
-      ...wanted,
-      ...(limit === undefined ? {} : { limit: wholeNumber('--limit', limit) }),
-      ...(after === undefined ? {} : { after }),
-    });
-    answer(json, page, () => listText(page.sessions, page.next));
-  });
-}
-
-async function countSessions(
-  client: CopilotClient,
-  { status, ...filter }: Omit<ListFilter, 'limit' | 'after'>,
-  json: boolean | undefined,
-): Promise<void> {
-  if (status !== undefined) {
-    const count = await client.count({ ...filter, status });
-    return answer(json, { count }, () => String(count));
-  }
-  const byStatus = await client.countByStatus(filter);
-  const count = Object.values(byStatus).reduce((sum, number) => sum + number, 0);
-  const rows = [...Object.entries(byStatus), ['all', count] as const];
-  answer(json, { count, byStatus }, () =>
-    table(
-      ['STATUS', 'COUNT'],
-      rows.map(([name, number]) => [name, String(number)]),
-    ),
-  );
-}
-
-function listText(sessions: readonly SessionRow[], next: string | null): string {
-  if (sessions.length === 0) return 'No sessions.';
-  const rows = sessions.map(({ id, name, user, mode, status, phase, updatedAt }) => [
-    id,
-    shorten(name, 40),
-    user ?? '',
-    mode,
-    status,
-    phase,
-    updatedAt,
-  ]);
-  const more = next === null ? [] : [`More: copilot list --after ${next}`];
-  return [table(['ID', 'NAME', 'USER', 'MODE', 'STATUS', 'PHASE', 'UPDATED'], rows), ...more].join('\n');
-}
-
-export async function show(id: string, { json }: CommonFlags): Promise<void> {
+export async function runShow(id: string, { json }: CommonFlags): Promise<void> {
   await withClient(async (client) => {
     const session = client.session(id);
     const info = await session.info();
     const turns = await recentTurns(() => session.turns(), info);
     const { webUrl = null } = session;
-    answer(json, { ...info, recentTurns: turns?.map(turnForm) ?? null, webUrl }, () => showText(info, turns, webUrl));
+    printResult(json, { ...info, recentTurns: turns?.map(turnForm) ?? null, webUrl }, () =>
+      showText(info, turns, webUrl),
+    );
   });
 }
 
@@ -152,13 +92,13 @@ function turnText(turn: TurnView): string {
   ].join('\n');
 }
 
-export async function transcript(
+export async function runTranscript(
   id: string,
   { json, from = '0', all = false }: CommonFlags & { readonly from?: string; readonly all?: boolean },
 ): Promise<void> {
   await withClient(async (client) => {
     const page = await client.session(id).transcript({ from: wholeNumber('--from', from), all });
-    answer(json, page, () => page.messages.map(messageText).join('\n\n') || 'No messages yet.');
+    printResult(json, page, () => page.messages.map(messageText).join('\n\n') || 'No messages yet.');
   });
 }
 
@@ -168,10 +108,10 @@ export function messageText(message: Message): string {
   return `${paint('bold', `${who}:`)} ${message.text}`;
 }
 
-export async function plan(id: string, { json }: CommonFlags): Promise<void> {
+export async function runPlan(id: string, { json }: CommonFlags): Promise<void> {
   await withClient(async (client) => {
     const view = await client.session(id).plan();
-    answer(json, view, () => (view === null ? 'This session has no plan.' : planText(view)));
+    printResult(json, view, () => (view === null ? 'This session has no plan.' : planText(view)));
   });
 }
 

@@ -13,7 +13,7 @@ const LAST_EVENTS_MS = 3_000;
 const REQUESTS_MS = 1_000;
 const LOOK_MS = 20;
 
-export async function followCommand(id: string, flags: CommonFlags & { readonly fromStart?: boolean }): Promise<void> {
+export async function runFollow(id: string, flags: CommonFlags & { readonly fromStart?: boolean }): Promise<void> {
   await withClient(async (client) => {
     const text = new ProgressText();
     const stop = new AbortController();

@@ -12,10 +12,10 @@ import type { RunningWorker } from '../../worker.ts';
 import { sameMachine, startDevCodec } from './codec.ts';
 import type { CommonFlags } from '../connected.ts';
 import { wholeNumber } from '../numbers.ts';
-import { watchTurn } from '../talk/follow.ts';
-import { ProgressText } from '../talk/progress-text.ts';
+import { watchTurn } from '../conversation/follow.ts';
+import { ProgressText } from '../conversation/progress-text.ts';
 import { paint, remark, say, sayJson } from '../terminal.ts';
-import { sessionLine } from '../talk/turns.ts';
+import { sessionLine } from '../conversation/turns.ts';
 
 export interface DevFlags extends CommonFlags {
   readonly port?: string;
@@ -39,7 +39,7 @@ interface Stack {
   stop(): Promise<void>;
 }
 
-export async function dev({ json, port, uiPort }: DevFlags): Promise<void> {
+export async function runDev({ json, port, uiPort }: DevFlags): Promise<void> {
   const config = loadConfig();
   const stack = await startStack(config, {
     ...(port === undefined ? {} : { port: wholeNumber('--port', port) }),
@@ -63,7 +63,7 @@ export async function dev({ json, port, uiPort }: DevFlags): Promise<void> {
   if (json) sayJson({ type: 'stopped' });
 }
 
-export async function worker(): Promise<void> {
+export async function runWorker(): Promise<void> {
   const config = loadConfig();
   const { running, address } = await untilServed(config);
   // Before anything is said: whoever reads that it is ready may ask for its end at once.
@@ -100,7 +100,7 @@ async function untilServed(config: Config): Promise<{ running: RunningWorker; ad
 }
 
 /** What `npm start` does: a chat in a terminal, one session on sample data without. */
-export async function demo(): Promise<void> {
+export async function runDemo(): Promise<void> {
   const given = loadConfig();
   const isChat = process.stdin.isTTY && process.stdout.isTTY;
   // The worker's log would stand in the middle of the conversation.
@@ -110,8 +110,8 @@ export async function demo(): Promise<void> {
   try {
     say(`Model: ${modelLine(stack.worker)}`);
     if (isChat) {
-      const { chat } = await import('../talk/chat.ts');
-      await chat(undefined, {}, { config, address: stack.server.address });
+      const { runChat } = await import('../conversation/chat.ts');
+      await runChat(undefined, {}, { config, address: stack.server.address });
     } else {
       await runSample(config, stack);
     }

@@ -10,7 +10,7 @@ const MARKS = {
 } as const satisfies Record<Check['status'], readonly [string, Style]>;
 
 /** Exit code 1 where anything is missing; warnings are none. */
-export async function doctor({ json }: CommonFlags): Promise<void> {
+export async function runDoctor({ json }: CommonFlags): Promise<void> {
   const { diagnose } = await import('../../doctor/diagnose.ts');
   const checks = await diagnose();
   if (json) sayJson(checks);

@@ -18,7 +18,7 @@ export interface CodecFlags extends CommonFlags {
 const DEFAULT_CODEC_PORT = 8234;
 
 /** Until a signal asks for the end. @throws CopilotError `InvalidConfig`, `InvalidInput` */
-export async function codec({ json, port, host, origin }: CodecFlags): Promise<void> {
+export async function runCodec({ json, port, host, origin }: CodecFlags): Promise<void> {
   const config = loadConfig();
   checkConfig(config, host);
   const origins = origin ?? (await uiOrigins(config));

@@ -6,8 +6,8 @@ import type { SavedSession } from '../../client/session/context-changes.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { LoadedSession } from '../../contracts/messages.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
-import { messageText } from './read.ts';
-import { answer, paint } from '../terminal.ts';
+import { messageText } from './show.ts';
+import { printResult, paint } from '../terminal.ts';
 import { changeText } from './context.ts';
 import { readJson, versionOption, type VersionFlags } from './json-file.ts';
 
@@ -17,7 +17,7 @@ const SAVED_FIELDS = ['conversation', 'context', 'phase', 'step', 'plan'];
 /** As much as the client needs to look at it; it checks the fields one by one. */
 const Saveable = z.looseObject({}, { error: 'use an object with conversation, context, phase and step' });
 
-export async function save(id: string, path: string, flags: VersionFlags): Promise<void> {
+export async function runSave(id: string, path: string, flags: VersionFlags): Promise<void> {
   const version = versionOption(flags);
   const given = checkInput(Saveable, await readJson(path), path === '-' ? 'stdin' : path);
   const loaded = Loaded.safeParse(given).data;
@@ -30,14 +30,14 @@ export async function save(id: string, path: string, flags: VersionFlags): Promi
   const options = loaded === undefined ? version : { expectedVersion: loaded.version, ...version };
   await withClient(async (client) => {
     const report = await client.session(id).save(session, options);
-    answer(flags.json, { sessionId: id, ...report }, () => changeText(id, report));
+    printResult(flags.json, { sessionId: id, ...report }, () => changeText(id, report));
   });
 }
 
-export async function load(id: string, { json }: CommonFlags): Promise<void> {
+export async function runLoad(id: string, { json }: CommonFlags): Promise<void> {
   await withClient(async (client) => {
     const session = await client.session(id).load();
-    answer(json, session, () => loadedText(session));
+    printResult(json, session, () => loadedText(session));
   });
 }
 
@@ -62,16 +62,16 @@ function loadedText({
   ].join('\n');
 }
 
-export async function remove(id: string, { json, yes }: CommonFlags & { readonly yes?: boolean }): Promise<void> {
+export async function runDelete(id: string, { json, yes }: CommonFlags & { readonly yes?: boolean }): Promise<void> {
   await withClient(async (client) => {
     const session = client.session(id);
     // An unknown one is told before anything is asked.
     await session.describe();
     if (!yes && !(await isConfirmed(id))) {
-      return answer(json, { sessionId: id, deleted: false }, () => `${id} stays`);
+      return printResult(json, { sessionId: id, deleted: false }, () => `${id} stays`);
     }
     await session.delete();
-    answer(json, { sessionId: id, deleted: true }, () => `${id} is deleted`);
+    printResult(json, { sessionId: id, deleted: true }, () => `${id} is deleted`);
   });
 }
 

@@ -4,7 +4,7 @@ import { loadConfig } from '../../config.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { CacheStats, type CacheEntry, type WorkerClosed, type WorkerStats } from '../../contracts/worker-report.ts';
 import type { CommonFlags } from '../connected.ts';
-import { answer, remark, table } from '../terminal.ts';
+import { printResult, remark, table } from '../terminal.ts';
 
 export interface CloseFlags extends CommonFlags {
   readonly all?: boolean;
@@ -15,10 +15,10 @@ export interface CloseFlags extends CommonFlags {
 const DIGEST_DIGITS = 12;
 const MIB = 1024 * 1024;
 
-export async function listAgents({ json }: CommonFlags): Promise<void> {
+export async function runAgentsList({ json }: CommonFlags): Promise<void> {
   const answers = await readAgents(loadConfig().homeDir);
   tellSilent(answers);
-  answer(json, answers, () => {
+  printResult(json, answers, () => {
     const rows = answers.workers.flatMap(({ identity, entries }) => entries.map((entry) => entryRow(identity, entry)));
     if (rows.length > 0) return table(['WORKER', 'KEY', 'INSTANCES', 'IN USE', 'IDLE', 'STATE'], rows);
     return answers.workers.length === 0 ? noWorkers() : 'No agents are open.';
@@ -34,7 +34,7 @@ function entryRow(identity: string, entry: CacheEntry): string[] {
 }
 
 /** @throws CopilotError `InvalidInput` where no worker has such an entry */
-export async function close(key: string | undefined, { json, all, force }: CloseFlags): Promise<void> {
+export async function runAgentsClose(key: string | undefined, { json, all, force }: CloseFlags): Promise<void> {
   if ((key === undefined) === (all === undefined)) {
     throw new CopilotError('InvalidInput', { what: 'agents close', problem: 'give a key, or --all' });
   }
@@ -48,7 +48,7 @@ export async function close(key: string | undefined, { json, all, force }: Close
       problem: `no worker of this machine has it open; \`copilot agents list\` shows what they have`,
     });
   }
-  answer(json, answers, () => (workers.length === 0 ? noWorkers() : workers.flatMap(closedLines).join('\n')));
+  printResult(json, answers, () => (workers.length === 0 ? noWorkers() : workers.flatMap(closedLines).join('\n')));
   if (workers.some(({ failures }) => failures > 0)) process.exitCode = 1;
 }
 
@@ -61,11 +61,11 @@ function closedLines({ identity, closed, waiting, failures }: WorkerClosed): str
   return (lines.length === 0 ? ['nothing was open'] : lines).map((line) => `${identity}: ${line}`);
 }
 
-export async function stats({ json }: CommonFlags): Promise<void> {
+export async function runStats({ json }: CommonFlags): Promise<void> {
   const answers = await readStats(loadConfig().homeDir);
   tellSilent(answers);
   const total = sum(answers.workers);
-  answer(json, { ...answers, total }, () =>
+  printResult(json, { ...answers, total }, () =>
     answers.workers.length === 0 ? noWorkers() : statsText(answers.workers, total),
   );
 }

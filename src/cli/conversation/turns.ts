@@ -7,13 +7,13 @@ import { type CommonFlags, type CreateFlags, createOptions, messageText, withCli
 import { watchTurn } from './follow.ts';
 import { requestText } from '../people/request-text.ts';
 import { ProgressText } from './progress-text.ts';
-import { answer, paint, remark, say, sayJson } from '../terminal.ts';
+import { printResult, paint, remark, say, sayJson } from '../terminal.ts';
 
 interface WaitFlags extends CommonFlags {
   readonly wait?: boolean;
 }
 
-export async function start(message: string | undefined, flags: CreateFlags & WaitFlags): Promise<void> {
+export async function runStart(message: string | undefined, flags: CreateFlags & WaitFlags): Promise<void> {
   const text = await messageText(message);
   if (flags.wait && text === undefined) {
     throw new CopilotError('InvalidInput', {
@@ -29,7 +29,9 @@ export async function start(message: string | undefined, flags: CreateFlags & Wa
     });
     if (!flags.wait) {
       const { id, webUrl = null } = session;
-      return answer(flags.json, { sessionId: id, webUrl }, () => [id, ...(webUrl === null ? [] : [webUrl])].join('\n'));
+      return printResult(flags.json, { sessionId: id, webUrl }, () =>
+        [id, ...(webUrl === null ? [] : [webUrl])].join('\n'),
+      );
     }
     if (!flags.json) remark(sessionLine(session));
     const turn = await session.send(text ?? '', { messageId, wait: false });
@@ -37,7 +39,7 @@ export async function start(message: string | undefined, flags: CreateFlags & Wa
   });
 }
 
-export async function send(
+export async function runSend(
   id: string,
   message: string,
   flags: WaitFlags & { readonly messageId?: string },
@@ -48,11 +50,11 @@ export async function send(
     const from = flags.wait && showsProgress(flags) ? await session.position() : 0;
     const turn = await session.send(text, { messageId: flags.messageId, wait: false });
     if (flags.wait) await showTurn(session, turn, from, flags);
-    else answer(flags.json, { sessionId: id, turn: turnForm(turn) }, () => `${turn.id} ${turn.status}`);
+    else printResult(flags.json, { sessionId: id, turn: turnForm(turn) }, () => `${turn.id} ${turn.status}`);
   });
 }
 
-export async function continueSession(id: string, message: string | undefined, flags: WaitFlags): Promise<void> {
+export async function runContinue(id: string, message: string | undefined, flags: WaitFlags): Promise<void> {
   const text = await messageText(message);
   await withClient(async (client) => {
     const session = client.session(id);
@@ -66,7 +68,7 @@ export async function continueSession(id: string, message: string | undefined, f
     });
     if (flags.wait && turn) return await showTurn(session, turn, from, flags);
     const view = turn === undefined ? {} : { turn: turnForm(turn) };
-    answer(flags.json, { sessionId: id, changed, status, ...view }, () =>
+    printResult(flags.json, { sessionId: id, changed, status, ...view }, () =>
       changed || text !== undefined ? `${id} is ${status}` : `${id} is ${status}: nothing changed`,
     );
   });

@@ -10,7 +10,7 @@ export interface ReplayFlags extends CommonFlags {
 }
 
 /** Exit code 1 where any session does not replay. */
-export async function replay(ids: readonly string[], flags: ReplayFlags): Promise<void> {
+export async function runReplay(ids: readonly string[], flags: ReplayFlags): Promise<void> {
   const since = sinceOf(flags);
   if (ids.length > 0 === (flags.all === true)) {
     const problem = 'name sessions, or pass --all for every one there is';

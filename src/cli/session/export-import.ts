@@ -2,7 +2,7 @@
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
 import { wholeNumber } from '../numbers.ts';
-import { answer, say, sayJson } from '../terminal.ts';
+import { printResult, say, sayJson } from '../terminal.ts';
 import { readJson, snapshotRef, writeJson } from './json-file.ts';
 
 export interface ImportFlags extends CommonFlags {
@@ -19,22 +19,22 @@ export interface ForkFlags extends CommonFlags {
   readonly name?: string;
 }
 
-export async function exportSession(id: string, path: string, { json }: CommonFlags): Promise<void> {
+export async function runExport(id: string, path: string, { json }: CommonFlags): Promise<void> {
   await withClient(async (client) => {
     const file = await client.session(id).export();
     if (path === '-') return json ? sayJson(file) : say(JSON.stringify(file, undefined, 2));
     await writeJson(path, file);
-    answer(json, { sessionId: id, file: path }, () => `${id} is written to ${path}`);
+    printResult(json, { sessionId: id, file: path }, () => `${id} is written to ${path}`);
   });
 }
 
-export async function importSession(path: string, flags: ImportFlags): Promise<void> {
+export async function runImport(path: string, flags: ImportFlags): Promise<void> {
   const file = await readJson(path);
   const { id, keepId, name, user, json } = flags;
   await withClient(async (client) => answerWith(json, await client.import(file, { id, keepId, name, user })));
 }
 
-export async function fork(id: string, flags: ForkFlags): Promise<void> {
+export async function runFork(id: string, flags: ForkFlags): Promise<void> {
   const { turn, snapshot, id: newId, name, json } = flags;
   const options = {
     ...(turn === undefined ? {} : { turn: wholeNumber('--turn', turn) }),
@@ -47,7 +47,7 @@ export async function fork(id: string, flags: ForkFlags): Promise<void> {
 
 /** A new session, as `start` shows it. */
 function answerWith(json: boolean | undefined, { id, webUrl }: SessionHandle): void {
-  answer(json, { sessionId: id, webUrl: webUrl ?? null }, () =>
+  printResult(json, { sessionId: id, webUrl: webUrl ?? null }, () =>
     [id, ...(webUrl === undefined ? [] : [webUrl])].join('\n'),
   );
 }

@@ -1,0 +1,66 @@
+/** Commands that run servers and workers, and look after them. */
+import type { Command } from 'commander';
+import { type Declare, declareGroup } from './declare.ts';
+
+export function declareServing(command: Declare): void {
+  command('dev', 'run server, worker and Web UI in one process until Ctrl-C')
+    .option('--port <port>', 'port of a server that this command starts; default 7233, or a free one')
+    .option('--ui-port <port>', 'port of its Web UI; default the port of the server plus 1000')
+    .action(async (flags) => (await import('../operations/serve.ts')).runDev(flags));
+
+  command('worker', 'run a worker; SIGTERM lets it finish its running activities').action(async () =>
+    (await import('../operations/serve.ts')).runWorker(),
+  );
+
+  command('demo', 'start server and worker, then chat; without a terminal, run a session on sample data').action(
+    async () => (await import('../operations/serve.ts')).runDemo(),
+  );
+}
+
+export function declareCare(program: Command, command: Declare): void {
+  command('doctor', 'check what sessions need, and say how to fix what is missing; changes nothing', [
+    'doctor',
+    'doctor --json',
+  ])
+    .addHelpText('after', '\nExits with 1 if something is missing. Warnings do not count.')
+    .action(async (flags) => (await import('../operations/doctor.ts')).runDoctor(flags));
+
+  command('replay [ids...]', 'check that sessions replay on the workflow code of this version; changes nothing', [
+    'replay ses_…',
+    'replay --all --since 2026-11-01',
+  ])
+    .option('--all', 'check every session')
+    .option('--since <time>', 'with --all: only sessions that changed since then')
+    .addHelpText('after', '\nExits with 1 if a session does not replay. Run it before you deploy a new version.')
+    .action(async (ids, flags) => (await import('../operations/replay.ts')).runReplay(ids, flags));
+
+  command('codec', 'decrypt payloads for the Web UI and the `temporal` command until Ctrl-C', [
+    'codec',
+    'codec --origin http://localhost:8080',
+  ])
+    .option('--port <port>', 'default 8234')
+    .option('--host <address>', 'address to listen on; any but loopback needs COPILOT_CODEC_TOKEN', '127.0.0.1')
+    .option('--origin <url...>', 'Web UIs that may use it; default the known one')
+    .action(async (flags) => (await import('../operations/codec.ts')).runCodec(flags));
+
+  declareAgents(declareGroup(program, 'agents', 'agents that the workers on this machine have open'));
+
+  command('stats', 'print statistics of the agent caches of the workers on this machine').action(async (flags) =>
+    (await import('../operations/workers.ts')).runStats(flags),
+  );
+}
+
+function declareAgents(command: Declare): void {
+  command('list', 'list teams and private agents of sessions', ['agents list --json']).action(async (flags) =>
+    (await import('../operations/workers.ts')).runAgentsList(flags),
+  );
+
+  command('close [key]', 'close one agent, or all; 8 digits of a digest are enough', [
+    'agents close default@1a2b3c4d',
+    'agents close writer#ses_…',
+    'agents close --all --force',
+  ])
+    .option('--all', 'close everything that is open')
+    .option('--force', 'close agents in use too; their calls fail and are retried')
+    .action(async (key, flags) => (await import('../operations/workers.ts')).runAgentsClose(key, flags));
+}
