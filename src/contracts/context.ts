@@ -1,5 +1,6 @@
 /** The session's key/value state: what it may hold, what it carries from run to run, and what it shows of itself. */
 import { z } from 'zod';
+import { Patch } from './context-patch.ts';
 import type { Json } from './json.ts';
 import { MAX_CONTEXT_BYTES } from './limits.ts';
 
@@ -127,53 +128,6 @@ export const Change = z.object({
 });
 export type Change = z.infer<typeof Change>;
 
-/** How to make an array out of another one: a run `[from, count]` of it, an edited item, or a new one. */
-export type ItemPatch =
-  | readonly [from: number, count: number]
-  | readonly [from: number, edit: Edit]
-  | { readonly is: Json };
-
-/**
- * How to make one value out of another that differs:
- * - `is`: it is this one
- * - `text`: so many units of the start and the end of the text stay, with this one between
- * - `items`: the items of an array, in order
- * - `keys`: patches of members that stay where they are; `without`: members that go; `put`: members at these
- *   positions, in ascending order, each a patch of the member of that name
- */
-export type Edit =
-  | { readonly is: Json }
-  | { readonly text: readonly [start: number, between: string, end: number] }
-  | { readonly items: readonly ItemPatch[] }
-  | {
-      readonly keys?: { readonly [key: string]: Patch };
-      readonly without?: readonly string[];
-      readonly put?: readonly (readonly [index: number, key: string, patch: Patch])[];
-    };
-
-/** How to make one value out of another; `0` where it is the same. */
-export type Patch = 0 | Edit;
-
-const Index = z.int().min(0).max(MAX_CONTEXT_BYTES);
-
-const EditSchema: z.ZodType<Edit, Edit> = z.lazy(() =>
-  z.union([
-    z.strictObject({ is: z.custom<Json>() }),
-    z.strictObject({ text: z.tuple([Index, z.string(), Index]) }),
-    z.strictObject({
-      items: z.array(
-        z.union([z.tuple([Index, Index]), z.tuple([Index, EditSchema]), z.strictObject({ is: z.custom<Json>() })]),
-      ),
-    }),
-    z.strictObject({
-      keys: z.record(z.string(), PatchSchema).exactOptional(),
-      without: z.array(z.string()).exactOptional(),
-      put: z.array(z.tuple([Index, z.string(), PatchSchema])).exactOptional(),
-    }),
-  ]),
-);
-const PatchSchema = z.union([z.literal(0), EditSchema]);
-
 /**
  * The whole context as plain JSON: what a session carries, and what is exported. The values stand as they are;
  * each snapshot is a patch of the next newer one, and the newest a patch of the values, since JSON has no
@@ -187,7 +141,7 @@ export const ContextState = z.object({
   protectedKeys: z.array(z.string()).default([]),
   /** Oldest first. */
   snapshots: z
-    .array(SnapshotInfo.extend({ patch: PatchSchema }))
+    .array(SnapshotInfo.extend({ patch: Patch }))
     .max(MAX_SNAPSHOTS)
     .default([]),
   /** Snapshots ever taken; names the next. */

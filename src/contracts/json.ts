@@ -3,8 +3,23 @@ import { z } from 'zod';
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
+export type JsonObject = { readonly [key: string]: Json };
+
 /** Any JSON value. Undefined, functions, dates, maps and NaN are not JSON. */
 export const Json: z.ZodType<Json> = z.json();
+
+export function isJsonArray(value: Json | undefined): value is readonly Json[] {
+  return Array.isArray(value);
+}
+
+export function isJsonObject(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !isJsonArray(value);
+}
+
+/** The member of that name, or undefined; never what an object has by nature. */
+export function memberOf(object: JsonObject, key: string): Json | undefined {
+  return Object.hasOwn(object, key) ? object[key] : undefined;
+}
 
 /** Tokens and calls, summed up. */
 export const Usage = z.object({

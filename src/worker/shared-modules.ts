@@ -21,7 +21,19 @@ const BUILT_INS = [
  * freezes their exports, and a zod schema completes itself when it is first used.
  */
 export const SHARED_CONTRACTS = [
-  ...['context', 'export', 'json', 'limits', 'payloads', 'request', 'session', 'team', 'transcript', 'turn'],
+  ...[
+    'context',
+    'context-patch',
+    'export',
+    'json',
+    'limits',
+    'payloads',
+    'request',
+    'session',
+    'team',
+    'transcript',
+    'turn',
+  ],
 ];
 
 type WebpackConfig = Parameters<NonNullable<BundleOptions['webpackConfigHook']>>[0];

@@ -24,7 +24,7 @@ describe('the workflow code', function () {
     const first = sandbox.load('importWorkflows');
     const second = sandbox.load('importWorkflows');
     assert.deepEqual(second, first);
-    assert.ok(first.includes('./src/workflows/session.ts'));
+    assert.ok(first.includes('./src/workflows/session/loop.ts'));
     const shared = SHARED_CONTRACTS.map((name) => `./src/contracts/${name}.ts`);
     for (const id of shared) {
       assert.ok(code.includes(`"${id}"`), `${id} is not in the bundle`);
@@ -47,7 +47,7 @@ describe('the workflow code', function () {
   it('has a source map that names our lines', () => {
     const [, base64 = ''] = /sourceMappingURL=data:application\/json;charset=utf-8;base64,(\S+)/.exec(code) ?? [];
     const map = new SourceMap(JSON.parse(Buffer.from(base64, 'base64').toString()));
-    const own = join(packageDir, 'src/workflows/session.ts');
+    const own = join(packageDir, 'src/workflows/session/loop.ts');
     const statement = 'async function copilotSession(';
     const lines = code.split('\n');
     const line = lines.findIndex((text) => text.includes(statement));

@@ -1,6 +1,5 @@
 /** Shortening of what the program itself keeps in the context, such as a plan: the whole is in the turn it belongs to. */
-import { type Json, utf8Bytes } from '../../contracts/json.ts';
-import { isArray, isObject } from './tree.ts';
+import { isJsonArray, isJsonObject, type Json, utf8Bytes } from '../../contracts/json.ts';
 
 /** What one of these values may take as JSON. All of them together stay below the size at which the context warns. */
 export const MAX_COMPACT_BYTES = 16 * 1024;
@@ -24,8 +23,8 @@ function fits(value: Json): boolean {
 
 function withTexts(value: Json, limit: number): Json {
   if (typeof value === 'string') return cut(value, limit);
-  if (isArray(value)) return value.map((item) => withTexts(item, limit));
-  if (!isObject(value)) return value;
+  if (isJsonArray(value)) return value.map((item) => withTexts(item, limit));
+  if (!isJsonObject(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withTexts(item, limit)]));
 }
 

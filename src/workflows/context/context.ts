@@ -24,7 +24,7 @@ import {
   WARN_CONTEXT_BYTES,
 } from '../../contracts/context.ts';
 import { toFailure } from '../../contracts/errors.ts';
-import type { Json } from '../../contracts/json.ts';
+import type { Json, JsonObject } from '../../contracts/json.ts';
 import { MAX_CONTEXT_BYTES } from '../../contracts/limits.ts';
 import { check } from '../input-check.ts';
 import { appendChange } from './changes.ts';
@@ -32,7 +32,7 @@ import { compacted } from './compact.ts';
 import { diffOf } from './diff.ts';
 import { type Isolation, type MergeOptions, type MergePlan, planJoin, planMerge, storable } from './merge.ts';
 import { Snapshots } from './snapshots.ts';
-import { bytesOf, copyOf, isEqual, type JsonObject } from './tree.ts';
+import { bytesOf, copyOf, isEqual } from './tree.ts';
 import { Values } from './values.ts';
 
 /** Keys that keep their first value in every session. */

@@ -1,7 +1,7 @@
 /** What differs between two states of a context. */
 import { type ContextDiff, type Excerpt, MAX_DIFF_PATHS, MAX_EXCERPT_TEXT } from '../../contracts/context.ts';
-import type { Json } from '../../contracts/json.ts';
-import { bytesOf, isArray, isEqual, isObject, type JsonObject, member } from './tree.ts';
+import { isJsonArray, isJsonObject, type Json, type JsonObject, memberOf } from '../../contracts/json.ts';
+import { bytesOf, isEqual } from './tree.ts';
 
 type Found = { [Part in 'added' | 'removed' | 'changed']: ContextDiff[Part][number][] } & { more: number };
 
@@ -14,13 +14,13 @@ export function diffOf(older: JsonObject, newer: JsonObject): Omit<ContextDiff, 
 
 function compare(older: Json | undefined, newer: Json | undefined, path: string, found: Found): void {
   if (isEqual(older, newer)) return;
-  if (isArray(older) && isArray(newer)) {
+  if (isJsonArray(older) && isJsonArray(newer)) {
     for (let index = 0; index < Math.max(older.length, newer.length); index++) {
       compare(older[index], newer[index], `${path}/${index}`, found);
     }
-  } else if (isObject(older) && isObject(newer)) {
+  } else if (isJsonObject(older) && isJsonObject(newer)) {
     for (const key of new Set([...Object.keys(older), ...Object.keys(newer)])) {
-      compare(member(older, key), member(newer, key), `${path}/${escaped(key)}`, found);
+      compare(memberOf(older, key), memberOf(newer, key), `${path}/${escaped(key)}`, found);
     }
   } else note(older, newer, path, found);
 }

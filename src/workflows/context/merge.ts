@@ -1,9 +1,9 @@
 /** Which keys a merge changes, which it leaves alone, and why. */
 import { ContextKey, type ContextValues, jsonProblem, MergeStrategy } from '../../contracts/context.ts';
 import { toFailure } from '../../contracts/errors.ts';
-import type { Json } from '../../contracts/json.ts';
+import { type Json, type JsonObject, memberOf } from '../../contracts/json.ts';
 import { check } from '../input-check.ts';
-import { copyReusing, isEqual, type JsonObject, member } from './tree.ts';
+import { copyReusing, isEqual } from './tree.ts';
 import type { Values } from './values.ts';
 
 export interface Isolation {
@@ -96,7 +96,7 @@ export function planJoin(
   const skipped: string[] = [];
   const conflicts: string[] = [];
   for (const key of new Set([...Object.keys(base), ...Object.keys(theirs)])) {
-    const [old, wanted, present] = [member(base, key), member(theirs, key), ours.get(key)];
+    const [old, wanted, present] = [memberOf(base, key), memberOf(theirs, key), ours.get(key)];
     if (!newlyProtected.includes(key) && (isEqual(wanted, old) || isEqual(wanted, present))) continue;
     if (present !== undefined && isProtected(key)) skipped.push(key);
     else {

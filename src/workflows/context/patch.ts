@@ -3,11 +3,9 @@
  * references. A patch depends on the content of the two values alone, not on what they share in memory, so that
  * a context that was carried as JSON goes on exactly as one that was not.
  */
-import type { Edit, ItemPatch, Patch } from '../../contracts/context.ts';
-import { toFailure } from '../../contracts/errors.ts';
-import type { Json } from '../../contracts/json.ts';
-import { MAX_CONTEXT_BYTES } from '../../contracts/limits.ts';
-import { bytesOf, isArray, isIdentical, isObject, type JsonObject, member } from './tree.ts';
+import type { Edit, ItemPatch, Patch } from '../../contracts/context-patch.ts';
+import { isJsonArray, isJsonObject, type Json, type JsonObject, memberOf } from '../../contracts/json.ts';
+import { bytesOf, isIdentical } from './tree.ts';
 
 /** Shorter texts are written out: a patch of them would hardly be smaller. */
 const MIN_PATCHED_TEXT = 40;
@@ -23,8 +21,8 @@ export function patchOf(target: Json, source: Json | undefined): Patch {
 
 function partsOf(target: Json, source: Json): Edit | undefined {
   if (typeof target === 'string' && typeof source === 'string') return textPatch(target, source);
-  if (isArray(target) && isArray(source)) return { items: itemPatches(target, source) };
-  return isObject(target) && isObject(source) ? objectPatch(target, source) : undefined;
+  if (isJsonArray(target) && isJsonArray(source)) return { items: itemPatches(target, source) };
+  return isJsonObject(target) && isJsonObject(source) ? objectPatch(target, source) : undefined;
 }
 
 /** One edit, wherever it is. Several far apart cost what lies between them. */
@@ -94,7 +92,7 @@ function objectPatch(target: JsonObject, source: JsonObject): Edit {
   const put: [number, string, Patch][] = [];
   let isPatched = false;
   for (const [index, [key, value]] of Object.entries(target).entries()) {
-    const patch = patchOf(value, member(source, key));
+    const patch = patchOf(value, memberOf(source, key));
     if (!inPlace.has(key)) put.push([index, key, patch]);
     else if (patch !== 0) {
       keys[key] = patch;
@@ -138,68 +136,4 @@ interface Link {
   readonly key: string;
   readonly position: number;
   readonly before: Link | undefined;
-}
-
-/**
- * The value that the patch makes out of `source`. What did not change is shared with it.
- * @throws InvalidInput where the patch does not fit the value
- */
-export function applyPatch(patch: Patch, source: Json | undefined): Json {
-  if (patch === 0) return source === undefined ? misfit('it repeats a value that is not there') : source;
-  if ('is' in patch) return patch.is;
-  if ('text' in patch) return appliedText(patch.text, source);
-  if ('items' in patch) return appliedItems(patch.items, source);
-  if (!isObject(source)) return misfit('it edits the keys of something that is not an object');
-  const { keys = {}, without = [], put = [] } = patch;
-  const copy: Record<string, Json> = { ...source };
-  for (const key of [...without, ...put.map(([, name]) => name)]) delete copy[key];
-  for (const [key, part] of Object.entries(keys)) {
-    if (!Object.hasOwn(copy, key)) misfit(`it edits the key "${key.slice(0, 60)}", which is not there`);
-    copy[key] = applyPatch(part, copy[key]);
-  }
-  if (put.length === 0) return copy;
-  const added = put.map(([index, key, part]) => ({
-    index,
-    entry: [key, applyPatch(part, member(source, key))] as const,
-  }));
-  return Object.fromEntries(inserted(Object.entries(copy), added));
-}
-
-/** In one pass: positions are those in the result. */
-function inserted<T>(items: readonly T[], added: readonly { index: number; entry: T }[]): T[] {
-  const result: T[] = [];
-  let taken = 0;
-  for (const { index, entry } of added) {
-    const run = items.slice(taken, taken + Math.max(0, index - result.length));
-    taken += run.length;
-    for (const item of run) result.push(item);
-    result.push(entry);
-  }
-  return result.concat(items.slice(taken));
-}
-
-function appliedText([start, between, end]: readonly [number, string, number], source: Json | undefined): string {
-  if (typeof source !== 'string' || start + end > source.length) return misfit('it edits a text that is not there');
-  return source.slice(0, start) + between + source.slice(source.length - end);
-}
-
-function appliedItems(patches: readonly ItemPatch[], source: Json | undefined): Json {
-  if (!isArray(source)) return misfit('it edits the items of something that is not an array');
-  const items: Json[] = [];
-  for (const patch of patches) {
-    if ('is' in patch) items.push(patch.is);
-    else {
-      const [from, what] = patch;
-      const count = typeof what === 'number' ? what : 1;
-      if (from + count > source.length) misfit(`it repeats items up to ${from + count} of ${source.length}`);
-      if (items.length + count > MAX_CONTEXT_BYTES) misfit('it makes an array that is larger than a context');
-      if (typeof what === 'number') for (const item of source.slice(from, from + count)) items.push(item);
-      else items.push(applyPatch(what, source[from]));
-    }
-  }
-  return items;
-}
-
-function misfit(problem: string): never {
-  throw toFailure('InvalidInput', { what: 'A snapshot of the context', problem });
 }

@@ -7,14 +7,15 @@ import {
   MAX_SNAPSHOT_REASON,
   MAX_SNAPSHOTS,
   MAX_SNAPSHOTS_BYTES,
-  type Patch,
   type SnapshotInfo,
   type SnapshotRef,
 } from '../../contracts/context.ts';
+import { applyPatch, type Patch } from '../../contracts/context-patch.ts';
 import { toFailure } from '../../contracts/errors.ts';
+import { isJsonObject, type JsonObject } from '../../contracts/json.ts';
 import { check } from '../input-check.ts';
-import { applyPatch, patchOf } from './patch.ts';
-import { bytesOf, copyOf, isObject, type JsonObject } from './tree.ts';
+import { patchOf } from './patch.ts';
+import { bytesOf, copyOf } from './tree.ts';
 
 /** Ids that an error message names. */
 const MAX_NAMED = 10;
@@ -148,10 +149,11 @@ export class Snapshots {
 
 /** @throws InvalidInput where the patch does not fit */
 function made({ info, patch }: Entry, newer: JsonObject): JsonObject {
-  const values = applyPatch(patch ?? 0, newer);
-  if (!isObject(values))
-    throw toFailure('InvalidInput', { what: `Snapshot ${info.id}`, problem: 'it is not an object' });
-  return values;
+  const refuse = (problem: string): never => {
+    throw toFailure('InvalidInput', { what: `Snapshot ${info.id} of the context`, problem });
+  };
+  const values = applyPatch(patch ?? 0, newer, refuse);
+  return isJsonObject(values) ? values : refuse('it is not an object');
 }
 
 function checkHead({ reason, metadata }: Omit<SnapshotInfo, 'id'>): void {

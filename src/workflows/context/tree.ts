@@ -2,32 +2,18 @@
  * Values as the context stores them: plain JSON that nobody changes, so that snapshots, working copies and
  * successive versions share what is equal.
  */
-import { type Json, utf8Bytes } from '../../contracts/json.ts';
+import { isJsonArray, isJsonObject, type Json, type JsonObject, memberOf, utf8Bytes } from '../../contracts/json.ts';
 
-export type JsonObject = { readonly [key: string]: Json };
 type Container = JsonObject | readonly Json[];
-
-export function isArray(value: Json | undefined): value is readonly Json[] {
-  return Array.isArray(value);
-}
-
-export function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !isArray(value);
-}
 
 function isContainer(value: Json | undefined): value is Container {
   return typeof value === 'object' && value !== null;
 }
 
-/** The member of that name, or undefined; never what an object has by nature. */
-export function member(object: JsonObject, key: string): Json | undefined {
-  return Object.hasOwn(object, key) ? object[key] : undefined;
-}
-
 export function copyOf<T extends Json>(value: T): T;
 export function copyOf(value: Json): Json {
-  if (isArray(value)) return value.map((item) => copyOf(item));
-  if (!isObject(value)) return value;
+  if (isJsonArray(value)) return value.map((item) => copyOf(item));
+  if (!isJsonObject(value)) return value;
   const copy: Record<string, Json> = {};
   for (const key of Object.keys(value)) copy[key] = copyOf(value[key] ?? null);
   return copy;
@@ -38,19 +24,19 @@ export function copyOf(value: Json): Json {
  * every part that is equal to the part it replaces is that very part.
  */
 export function copyReusing(value: Json, previous: Json | undefined): Json {
-  if (isArray(value)) {
-    const before = isArray(previous) ? previous : [];
+  if (isJsonArray(value)) {
+    const before = isJsonArray(previous) ? previous : [];
     const items = value.map((item, index) => copyReusing(item, before[index]));
     const isSame = items.length === before.length && items.every((item, index) => item === before[index]);
-    return isSame && isArray(previous) ? previous : reuseMoved(items, before);
+    return isSame && isJsonArray(previous) ? previous : reuseMoved(items, before);
   }
-  if (!isObject(value)) return value === 0 ? 0 : value; // JSON knows no -0
-  const before = isObject(previous) ? previous : {};
+  if (!isJsonObject(value)) return value === 0 ? 0 : value; // JSON knows no -0
+  const before = isJsonObject(previous) ? previous : {};
   const keys = Object.keys(value);
   const copy: Record<string, Json> = {};
-  let isSame = isObject(previous) && keys.length === Object.keys(before).length;
+  let isSame = isJsonObject(previous) && keys.length === Object.keys(before).length;
   for (const key of keys) {
-    const old = member(before, key);
+    const old = memberOf(before, key);
     const item = copyReusing(value[key] ?? null, old);
     isSame &&= item === old;
     copy[key] = item;
@@ -71,8 +57,9 @@ function reuseMoved(items: readonly Json[], before: readonly Json[]): readonly J
 /** Whether two values are equal; the order of an object's keys does not matter. */
 export function isEqual(a: Json | undefined, b: Json | undefined): boolean {
   if (a === b) return true;
-  if (isArray(a)) return isArray(b) && a.length === b.length && a.every((item, index) => isEqual(item, b[index]));
-  if (!isObject(a) || !isObject(b)) return false;
+  if (isJsonArray(a))
+    return isJsonArray(b) && a.length === b.length && a.every((item, index) => isEqual(item, b[index]));
+  if (!isJsonObject(a) || !isJsonObject(b)) return false;
   const keys = Object.keys(a);
   return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && isEqual(a[key], b[key]));
 }
@@ -81,8 +68,9 @@ export function isEqual(a: Json | undefined, b: Json | undefined): boolean {
 export function isIdentical(a: Json, b: Json): boolean {
   if (a === b) return true;
   if (!isContainer(a) || !isContainer(b) || bytesOf(a) !== bytesOf(b)) return false;
-  if (isArray(a)) return isArray(b) && a.length === b.length && a.every((item, at) => isIdentical(item, b[at] ?? null));
-  if (isArray(b)) return false;
+  if (isJsonArray(a))
+    return isJsonArray(b) && a.length === b.length && a.every((item, at) => isIdentical(item, b[at] ?? null));
+  if (isJsonArray(b)) return false;
   const keys = Object.keys(b);
   return Object.keys(a).every((key, at) => key === keys[at] && isIdentical(a[key] ?? null, b[key] ?? null));
 }
@@ -97,7 +85,7 @@ export function bytesOf(value: Json): number {
   const known = measured.get(value);
   if (known !== undefined) return known;
   let bytes = 0;
-  if (isArray(value)) for (const item of value) bytes += bytesOf(item) + 1;
+  if (isJsonArray(value)) for (const item of value) bytes += bytesOf(item) + 1;
   else for (const key of Object.keys(value)) bytes += entryBytes(key, value[key] ?? null);
   const total = bytes === 0 ? 2 : bytes + 1; // the brackets, less the comma after the last
   measured.set(value, total);

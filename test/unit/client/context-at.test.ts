@@ -1,15 +1,11 @@
 /** A context taken back to one of its snapshots: exactly what the workflow's own context held then. */
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
-import { applyPatch, contextAt } from '../../../src/client/creation/context-at.ts';
+import { contextAt } from '../../../src/client/creation/context-at.ts';
 import { snapshotNotFound } from '../../../src/client/reading/snapshots.ts';
 import { type ContextState, MAX_CHANGES } from '../../../src/contracts/context.ts';
-import type { Json } from '../../../src/contracts/json.ts';
 import { DurableContext } from '../../../src/workflows/context/context.ts';
-import { patchOf } from '../../../src/workflows/context/patch.ts';
 
 const NOW = '2026-01-02T03:04:05.000Z';
-const SEED = Date.now() % 1_000_000;
 
 /** As it is carried and exported. */
 const carried = (context: DurableContext): ContextState => JSON.parse(JSON.stringify(context.toJSON())) as ContextState;
@@ -44,31 +40,20 @@ describe('a context at one of its snapshots', () => {
     assert.deepEqual([back.protectedKeys, back.values, back.changes], [['early'], { early: 1, late: 1 }, []]);
   });
 
-  it(`makes of every patch what the workflow makes of it (seed ${SEED})`, () => {
-    const json = fc.jsonValue({ maxDepth: 4 }).map((value) => JSON.parse(JSON.stringify(value)) as Json);
-    const text = fc.tuple(fc.string(), fc.string(), fc.string({ minLength: 40 }));
-    const edited = text.map(([a, b, c]): [Json, Json] => [`${c}${a}${c}`, `${c}${b}${c}`]);
-    const listed = fc
-      .tuple(fc.array(json), fc.array(json), fc.array(json))
-      .map(([a, b, c]): [Json, Json] => [{ list: [...a, ...b, ...c], same: 1 }, { list: [...c, { x: b }, ...a] }]);
-    const pair = fc.oneof(fc.tuple(json, json), edited, listed);
-    fc.assert(
-      fc.property(pair, ([target, source]) => {
-        const patch = JSON.parse(JSON.stringify(patchOf(target, source))) as ReturnType<typeof patchOf>;
-        assert.equal(JSON.stringify(applyPatch(patch, source)), JSON.stringify(target));
-      }),
-      { seed: SEED, numRuns: 500 },
-    );
-  });
-
   it('says so where a patch does not fit', () => {
-    for (const [patch, source] of [
-      [0, undefined],
-      [{ text: [5, '', 5] }, 'short'],
-      [{ items: [[0, 3]] }, [1]],
-      [{ keys: {} }, 'text'],
+    const context = new DurableContext();
+    context.set('at', 1, NOW);
+    const { id } = context.checkpoint('first', {}, NOW);
+    const state = carried(context);
+    for (const [patch, at] of [
+      [{ keys: { missing: 0 } }, 'short'],
+      [{ keys: { at: { text: [5, '', 5] } } }, 'short'],
+      [{ keys: { at: { items: [[0, 3]] } } }, [1]],
+      [{ keys: { at: { keys: {} } } }, 'text'],
     ] as const) {
-      assert.throws(() => applyPatch(patch, source), { type: 'InvalidInput' });
+      const snapshots = state.snapshots.map((snapshot) => ({ ...snapshot, patch }));
+      const unfit: ContextState = JSON.parse(JSON.stringify({ ...state, snapshots, values: { at } })) as ContextState;
+      assert.throws(() => contextAt(unfit, id), { type: 'InvalidInput' });
     }
   });
 });
