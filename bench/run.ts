@@ -10,11 +10,12 @@ import { agents } from './agents.ts';
 import { cold } from './cold.ts';
 import { list } from './list.ts';
 import { mcp } from './mcp.ts';
+import { startup } from './startup.ts';
 import { turn } from './turn.ts';
 import { openBench } from './world.ts';
 
 // `list` stays last: what it leaves on the server would slow the others.
-const BENCHMARKS = { turn, cold, agents, mcp, list };
+const BENCHMARKS = { startup, turn, cold, agents, mcp, list };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

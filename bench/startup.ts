@@ -1,0 +1,41 @@
+/** U02: how long the CLI takes to start, over a bare `node -e 0`. Needs `npm run build`. */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageDir } from '../src/package-info.ts';
+import { programEnvironment } from '../test/helpers/worker.ts';
+import { type BenchWorld, median } from './world.ts';
+
+const ROUNDS = 7;
+const BUILT = join(packageDir, 'dist/src/cli/main.js');
+const SOURCE = join(packageDir, 'src/cli/main.ts');
+
+/** Most milliseconds over bare Node. */
+const CASES = [
+  { name: 'bare node', args: ['-e', '0'], limitMs: undefined },
+  { name: '--help, built', args: [BUILT, '--help'], limitMs: 150 },
+  { name: '--help, source', args: [SOURCE, '--help'], limitMs: 300 },
+  { name: 'list, built', args: [BUILT, 'list', '--json'], limitMs: 500 },
+] as const;
+
+export async function startup({ server }: Pick<BenchWorld, 'server'>): Promise<void> {
+  if (!existsSync(BUILT)) throw new Error('There is no build. Run `npm run build` first.');
+  const env = programEnvironment(server);
+  const samples = CASES.map((): number[] => []);
+  // The first round fills the compile cache. The cases take turns, so that a busy moment hits all of them.
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (const [index, { args }] of CASES.entries()) {
+      const startedAt = performance.now();
+      const { status, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8' });
+      if (status !== 0) throw new Error(`node ${args.join(' ')} failed: ${stderr}`);
+      if (round > 0) samples[index]?.push(performance.now() - startedAt);
+    }
+  }
+  const medians = samples.map((values) => median(values));
+  for (const [index, { name, limitMs }] of CASES.entries()) {
+    const ms = medians[index] ?? 0;
+    const over =
+      limitMs === undefined ? '' : `, ${(ms - (medians[0] ?? 0)).toFixed(0)} over bare node (limit ${limitMs})`;
+    console.log(`${name.padEnd(16)} ${ms.toFixed(0)} ms${over}`);
+  }
+}
