@@ -1,9 +1,9 @@
-/** Runs one function in a process of its own, where it can be stopped whatever it does. */
+/** Runs one function in a process of its own, which can be killed whatever the function does. */
 import { spawn } from 'node:child_process';
 
 export interface ProcessLimits {
   readonly timeoutMs: number;
-  /** For the heap. A thread with such a limit takes the whole program along where one value exceeds it. */
+  /** Limit of the heap. A thread with such a limit would take the whole program down if one value exceeded it. */
   readonly memoryMiB: number;
   readonly signal: AbortSignal;
 }
@@ -11,23 +11,23 @@ export interface ProcessLimits {
 export type ProcessOutcome<Output> =
   | { readonly value: Output }
   | { readonly error: string }
-  /** Why there is no result. */
+  /** The limit that ended it. */
   | { readonly stopped: 'time' | 'memory' };
 
-/** What V8 does where the heap is full, and the system where the processor time is used up. */
+/** Signals by which V8 ends on a full heap, and the system when the processor time is used up. */
 const STOPPED_BY: Readonly<Partial<Record<NodeJS.Signals, 'time' | 'memory'>>> = {
   SIGABRT: 'memory',
   SIGILL: 'memory',
   SIGTRAP: 'memory',
   SIGXCPU: 'time',
 };
-/** No core dumps; and an end by processor time, which no busy machine uses up early, should this program die first. */
+/** No core dumps. The limit of processor time ends the process if this program dies first; a busy machine does not use it up early. */
 const LIMITED = 'ulimit -c 0; ulimit -t "$0"; exec "$@"';
 
 /**
- * Runs `work(input)` in a process without environment variables. `work` travels as its source text: it must use
- * nothing but its input, globals and `require`. What goes in and comes out is cloned as by `structuredClone`.
- * @throws the signal's reason where it aborts
+ * Runs `work(input)` in a process without environment variables. `work` is sent as source text, so it may use only
+ * its input, globals and `require`. Input and output are cloned as by `structuredClone`.
+ * @throws the signal's reason if it aborts
  */
 export async function runSeparately<Input, Output>(
   work: (input: Input, require: NodeJS.Require) => Output,
@@ -35,7 +35,7 @@ export async function runSeparately<Input, Output>(
   { timeoutMs, memoryMiB, signal }: ProcessLimits,
 ): Promise<ProcessOutcome<Output>> {
   signal.throwIfAborted();
-  // Twice the time: Node has threads of its own.
+  // Twice the time, because Node's own threads use processor time too.
   const seconds = String(Math.ceil((2 * timeoutMs) / 1_000) + 1);
   const node = [process.execPath, `--max-old-space-size=${memoryMiB}`, '-e', sourceOf(work)];
   const child = spawn('/bin/sh', ['-c', LIMITED, seconds, ...node], {
@@ -50,16 +50,16 @@ export async function runSeparately<Input, Output>(
       timer = setTimeout(() => resolve({ stopped: 'time' }), timeoutMs);
       abort = () => reject(signal.reason);
       signal.addEventListener('abort', abort, { once: true });
-      // What sourceOf sends: an outcome of this very work.
+      // `sourceOf` sends nothing but outcomes of `work`.
       child.once('message', (outcome) => resolve(outcome as ProcessOutcome<Output>));
       child.once('error', reject);
-      // Not `exit`, which may come before the last message.
+      // `exit` may come before the last message; `close` does not.
       child.once('close', (code, by) => {
         const stopped = by === null ? undefined : STOPPED_BY[by];
         if (stopped) resolve({ stopped });
         else reject(new Error(`The process ended without an answer (${by ?? `code ${code}`}).`));
       });
-      // Where it has ended already, its exit says why.
+      // If the process has ended already, its exit says why.
       child.send({ input }, () => undefined);
     });
   } finally {

@@ -45,7 +45,7 @@ const CalculateInput = z.strictObject({
     ),
 });
 
-/** The value of an expression as text. It runs in a process of its own, since an expression may take any time and memory. */
+/** Evaluates an expression in a process of its own, because an expression may take any time and memory. */
 export const calculate: Tool<typeof CalculateInput> = {
   name: 'calculate',
   description:
@@ -81,7 +81,7 @@ export const calculate: Tool<typeof CalculateInput> = {
   },
 };
 
-/** The single-file build of mathjs: it loads in a tenth of the time of its thousand modules. */
+/** The single-file build of mathjs loads ten times as fast as its thousand modules. */
 function libraryPath(): string {
   return createRequire(import.meta.url).resolve('mathjs/lib/browser/math.js');
 }
@@ -92,9 +92,9 @@ interface EvaluateInput {
   readonly library: string;
 }
 
-/** Runs in that process: uses nothing of this module but types. */
+/** Runs in the other process, so it uses only types of this module. */
 function evaluate({ expression, disabled, library }: EvaluateInput, require: NodeJS.Require): string {
-  // `require` is untyped; the file is a build of this very package.
+  // `require` is untyped; the file is a build of mathjs.
   const mathjs = require(library) as { create: typeof create; all: NonNullable<typeof all> };
   const math = mathjs.create(mathjs.all, {});
   const evaluateText = math.evaluate.bind(math);
@@ -102,7 +102,7 @@ function evaluate({ expression, disabled, library }: EvaluateInput, require: Nod
     throw new Error(`Function ${name} is disabled`);
   };
   math.import(Object.fromEntries(disabled.map((name) => [name, refuse(name)])), { override: true });
-  // 14 digits hide the noise of binary fractions (0.1 + 0.2), whole numbers keep all of theirs.
+  // 14 digits hide the noise of binary fractions (0.1 + 0.2). Whole numbers keep all their digits.
   const show = (result: unknown): string =>
     math.format(result, (value: unknown) => {
       if (typeof value !== 'number') return String(value);

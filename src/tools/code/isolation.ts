@@ -1,25 +1,25 @@
 /**
- * How far code can be kept apart from this program on this machine.
+ * The strongest isolation of child processes that this machine allows.
  *
- * A clean environment alone hides no secret on Linux: a process of the same user can read this program's
- * environment in `/proc`. A user namespace of its own takes that right away; a process namespace also ends
- * everything in it together with its first process, whatever it did to get away.
+ * A clean environment is not enough on Linux: a process of the same user can read this program's environment in
+ * `/proc`. A user namespace removes that right. A process namespace also kills everything in it when its first
+ * process ends, even processes that detached themselves.
  */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 export interface Isolation {
-  /** `namespaces`: own process and user namespace; `capabilities`: root without its rights; `none`: a process group and limits only. */
+  /** `namespaces`: a process and user namespace; `capabilities`: root without its rights; `none`: only a process group and limits. */
   readonly level: 'namespaces' | 'capabilities' | 'none';
-  /** Program and arguments to put before the command. */
+  /** Program and arguments that go before the command. */
   readonly command: readonly string[];
 }
 
 const NAMESPACES = ['unshare', '--user', '--map-current-user', '--pid', '--fork', '--kill-child'];
 const CANDIDATES: readonly Isolation[] = [
   { level: 'namespaces', command: [...NAMESPACES, '--mount-proc'] },
-  // Inside a container a new /proc may not be mounted; the old one shows processes, but not their environment.
+  // Containers may forbid mounting a new /proc. The old one lists processes but does not show their environment.
   { level: 'namespaces', command: NAMESPACES },
   { level: 'capabilities', command: ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--no-new-privs'] },
 ];
@@ -28,7 +28,7 @@ const NONE: Isolation = { level: 'none', command: [] };
 const run = promisify(execFile);
 const found = new Map<string, Promise<Isolation>>();
 
-/** The strongest isolation that works here, tried out once for each search path and kept. */
+/** Tries the candidates once for each search path and keeps the strongest that works. */
 export function findIsolation(searchPath: string): Promise<Isolation> {
   const known = found.get(searchPath) ?? tryCandidates(searchPath);
   found.set(searchPath, known);
@@ -44,13 +44,13 @@ async function tryCandidates(searchPath: string): Promise<Isolation> {
       await run(program, [...rest, 'true'], { env: { PATH: searchPath }, timeout: 5_000 });
       return candidate;
     } catch {
-      // Not installed or not allowed here: the next one.
+      // Not installed or not allowed: try the next one.
     }
   }
   return NONE;
 }
 
-/** Whether this is root with rights to take away: what code has not, keeps it from `/proc` of those who have. */
+/** Whether this process is root with capabilities. A child without them cannot read the `/proc` entries of a process that has them. */
 async function hasRights(): Promise<boolean> {
   if (process.getuid?.() !== 0) return false;
   const status = await readFile('/proc/self/status', 'utf8').catch(() => '');

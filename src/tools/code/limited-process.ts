@@ -1,4 +1,4 @@
-/** One command with limits on time, memory, processes, files and output, ended together with all that it started. */
+/** Runs one command with limits on time, memory, processes, files and output, and kills every process it started. */
 import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { randomInt } from 'node:crypto';
@@ -10,13 +10,15 @@ import { ProcessTree } from './process-tree.ts';
 
 export interface ProcessLimits {
   readonly timeoutMs: number;
-  /** Of each process (its data), and of all together (resident). */
+  /** Resident memory of all processes together. It is measured, so a process can exceed it for a fraction of a second. */
   readonly memoryMiB: number;
+  /** Data of each process, `RLIMIT_DATA`: the kernel refuses more. */
+  readonly dataMiB: number;
   readonly processes: number;
   readonly openFiles: number;
-  /** Of one file written. */
+  /** Size of each file that is written. */
   readonly fileMiB: number;
-  /** Kept of each stream, so that much output hides no error; the rest is dropped. */
+  /** How much of each stream is kept. The streams are limited separately, so that long output does not hide an error. */
   readonly stdoutBytes: number;
   readonly stderrBytes: number;
 }
@@ -24,14 +26,14 @@ export interface ProcessLimits {
 export interface LimitedCommand {
   readonly command: readonly string[];
   readonly cwd: string;
-  /** The whole environment; `TMPDIR` must be a folder of this run alone, it also tells its processes from others. */
+  /** The whole environment. `TMPDIR` must be a folder of this run alone: it also identifies the run's processes. */
   readonly environment: Readonly<{ PATH: string; TMPDIR: string } & Record<string, string>>;
   readonly stdin: string;
   readonly limits: ProcessLimits;
   readonly signal: AbortSignal;
 }
 
-/** Which limit ended it, if one did. */
+/** The limit that ended a run. */
 export type LimitHit = 'time' | 'memory' | 'processes';
 
 export interface ProcessOutcome {
@@ -39,29 +41,29 @@ export interface ProcessOutcome {
   readonly limitHit: LimitHit | undefined;
   readonly stdout: string;
   readonly stderr: string;
-  /** Bytes of output that were not kept. */
+  /** Bytes of output that were dropped. */
   readonly droppedBytes: number;
   readonly durationMs: number;
 }
 
-/** Exit code of a process ended by SIGKILL, as shells show it. */
+/** Exit code that shells show for a process ended by SIGKILL. */
 const KILLED = 137;
-/** A program that does nothing but start itself makes ten processes in each millisecond. */
+/** A fork bomb starts ten processes a millisecond, so they are counted this often. */
 const COUNT_INTERVAL_MS = 50;
-/** Counts from one look at memory, and at those that left the run, to the next. */
+/** Memory, and processes that detached themselves, are looked at once in this many counts. */
 const COUNTS_PER_LOOK = 4;
 const CLOSE_GRACE_MS = 1_000;
-/** Of the number that marks the processes of a run: more than a limit on file locks is ever set to. */
+/** Range of the number that marks the processes of a run. It is above any real limit on file locks. */
 const [LEAST_MARK, MARK_RANGE] = [2 ** 40, 2 ** 47];
-/** How much later the shell ends the run if this program, which should have, is gone. */
+/** If this program dies, the shell kills the run this much after the time limit. */
 const ORPHAN_GRACE_SECONDS = 5;
 
 /**
- * Limits what the command may use, and ends it on time even if this program has died meanwhile. The shell's own
- * errors (a limit that it does not know) go nowhere, those of the command do not. Dash calls the
- * limit of processes -p, bash -u; counted per user, it makes sense in a namespace only. The limit of file locks, -w and
- * -x, limits nothing and marks the run's processes. The command is not the first process of its namespace, where signals
- * would not have their usual effect.
+ * Sets the limits, runs the command, and kills it on time even if this program has died. The shell's own errors, such
+ * as an unknown limit, are dropped; the command's are kept. The limit of processes is -p in dash and -u in bash. The
+ * kernel counts it per user, so it is set only in a namespace. The limit of file locks (-w, -x) has no effect in Linux
+ * and marks the run's processes. The command must not be the first process of its namespace, because signals do not
+ * have their usual effect there.
  */
 const SHELL_SCRIPT = `
 exec 3<&0 4>&2 2>/dev/null
@@ -75,15 +77,15 @@ wait $!
 `;
 
 /**
- * Runs the command to its end, or to a limit.
- * @throws the signal's reason where it aborts; everything started is gone then, too
+ * Runs the command until it ends or reaches a limit. Every process of the run is dead when this settles.
+ * @throws the signal's reason if it aborts
  */
 export async function runLimited(request: LimitedCommand): Promise<ProcessOutcome> {
   request.signal.throwIfAborted();
   const startedMs = performance.now();
   const { child, tree } = await start(request);
   const output = collectOutput(child, request.limits);
-  // A command may end without having read its input.
+  // A command may end without reading its input.
   child.stdin.on('error', () => undefined);
   child.stdin.end(request.stdin);
   const watch = new AbortController();
@@ -101,7 +103,7 @@ export async function runLimited(request: LimitedCommand): Promise<ProcessOutcom
     watch.abort();
     await tree.kill();
   }
-  await closed(child);
+  await drainOutput(child);
   return { ...end, ...output(), durationMs: performance.now() - startedMs };
 }
 
@@ -117,7 +119,7 @@ async function start(request: LimitedCommand): Promise<{ child: ChildProcessWith
     SHELL_SCRIPT,
     'sh',
     String(limits.openFiles),
-    String(limits.memoryMiB * 1024),
+    String(limits.dataMiB * 1024),
     String(limits.fileMiB * 2048),
     String(seconds + 1),
     String(isolation.level === 'namespaces' ? limits.processes : 0),
@@ -131,7 +133,7 @@ async function start(request: LimitedCommand): Promise<{ child: ChildProcessWith
   return { child, tree: new ProcessTree(child.pid, { text: environment.TMPDIR, lockLimit }) };
 }
 
-/** Resolves when a limit is reached that the operating system does not keep by itself; never after `signal` aborts. */
+/** Resolves when a limit is reached that the operating system does not enforce; never after `signal` aborts. */
 async function untilLimit(tree: ProcessTree, limits: ProcessLimits, signal: AbortSignal): Promise<LimitHit> {
   const deadlineMs = performance.now() + limits.timeoutMs;
   for (let count = 1; ; count++) {
@@ -147,7 +149,7 @@ async function untilLimit(tree: ProcessTree, limits: ProcessLimits, signal: Abor
   }
 }
 
-/** Keeps the first bytes of each stream, and reads on so that the command is not held up. */
+/** Keeps the first bytes of each stream and reads the rest, so that the command does not block on a full pipe. */
 function collectOutput(
   child: ChildProcessWithoutNullStreams,
   limits: ProcessLimits,
@@ -174,8 +176,8 @@ function collectOutput(
   });
 }
 
-/** Waits for the rest of the output, but not for a process that holds the pipes open. */
-async function closed(child: ChildProcessWithoutNullStreams): Promise<void> {
+/** Waits for the rest of the output, but only briefly: another process may hold the pipes open. */
+async function drainOutput(child: ChildProcessWithoutNullStreams): Promise<void> {
   const streams = [child.stdout, child.stderr];
   const grace = new AbortController();
   const all = Promise.all(streams.filter((stream) => !stream.closed).map((stream) => once(stream, 'close')));

@@ -1,11 +1,11 @@
-/** All processes that one process has started: found, measured and ended together. Detail beyond the process group is Linux only. */
+/** Finds, measures and kills all processes that one process has started. Outside Linux only its process group is known. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** How long processes are hunted that start others while they are ended. */
+/** How long to keep killing processes that start others meanwhile. */
 const KILL_LIMIT_MS = 5_000;
 const KILL_PAUSE_MS = 10;
-/** Of `/proc/<pid>/stat`, counted from the state. https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html */
+/** Index of the start time in `/proc/<pid>/stat`, counted from the state. https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html */
 const STARTED_FIELD = 19;
 
 interface ProcessFacts {
@@ -13,17 +13,17 @@ interface ProcessFacts {
   readonly parent: number;
   readonly session: number;
   readonly isZombie: boolean;
-  /** When it started, in ticks of the kernel. */
+  /** Start time in kernel ticks. */
   readonly started: number;
 }
 
-/** What all processes of a tree have, and no other process. */
+/** What every process of a tree has, and no other process. */
 export interface TreeMark {
-  /** Stands in their environment. A program can start others without it. */
+  /** Text in their environment. A program can start others without it. */
   readonly text: string;
   /**
-   * Their hard limit on file locks, which Linux ignores, hands on to every child, and lets nobody raise without rights.
-   * 0 where they have none of their own.
+   * Their hard limit on file locks, or 0 if they have none of their own. Linux ignores this limit, passes it on to
+   * every child, and lets nobody raise it without rights.
    */
   readonly lockLimit: number;
 }
@@ -36,21 +36,21 @@ export class ProcessTree {
 
   /**
    * @param leader process id
-   * @param mark of this very tree, or its text alone
+   * @param mark of this tree alone, or its text
    */
   constructor(leader: number, mark: TreeMark | string) {
     this.#leader = leader;
     this.#mark = typeof mark === 'string' ? { text: mark, lockLimit: 0 } : mark;
-    // Either of them empty would stand for every process there is.
+    // An empty mark, or a leader of 0 or 1, would match every process.
     if (!(leader > 1) || this.#mark.text === '') {
-      throw new Error(`No process tree: leader ${leader}, mark "${this.#mark.text}".`);
+      throw new Error(`Process ${leader} with the mark "${this.#mark.text}" cannot lead a process tree.`);
     }
     this.#since = readProcess(leader)?.started ?? 0;
   }
 
   /**
-   * The leader, what descends from it or belongs to its session, and what left both but has the mark. Empty where there
-   * is no `/proc`.
+   * The leader, its descendants, the processes of its session, and those that left both but have the mark. Empty
+   * without `/proc`.
    */
   members(): number[] {
     const all = readProcesses();
@@ -66,8 +66,8 @@ export class ProcessTree {
   }
 
   /**
-   * Whether there are more than `count`. It takes as long as `count` needs, also where there are many thousands which
-   * leave this program hardly any processor; those that left the run are not counted.
+   * Whether there are more than `count`. It stops at `count`, so it stays fast when thousands of processes take the
+   * processor. Processes that left the session and lost their parent are not counted.
    */
   hasMoreThan(count: number): boolean {
     const members = new Set<number>([this.#leader]);
@@ -81,16 +81,16 @@ export class ProcessTree {
     return false;
   }
 
-  /** Resident memory of `members`, in bytes; memory that they share counts for each. */
+  /** Resident memory of `members` in bytes. Shared memory counts for each of them. */
   residentBytes(members: readonly number[]): number {
     let kib = 0;
     for (const pid of members) kib += Number(/^VmRSS:\s+(\d+) kB/m.exec(readText(`/proc/${pid}/status`))?.[1] ?? 0);
     return kib * 1024;
   }
 
-  /** Sends SIGKILL to the group and, on Linux, to all that left it, until nothing is left. */
+  /** Sends SIGKILL to the group and, on Linux, to those that left it, until none is left. */
   async kill(): Promise<void> {
-    // At once, since looking for the others takes time: a process namespace ends with its first process.
+    // The group goes first, because finding the others takes time. A process namespace ends with its first process.
     killQuietly(-this.#leader);
     for (const endMs = performance.now() + KILL_LIMIT_MS; performance.now() < endMs;) {
       const left = this.members();
@@ -123,7 +123,7 @@ function processIds(): number[] {
 
 function readProcess(pid: number): ProcessFacts | undefined {
   const stat = readText(`/proc/${pid}/stat`);
-  // The command stands in brackets and may itself have brackets and spaces.
+  // The command is in brackets and may itself contain brackets and spaces.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [state, parent, , session] = fields;
   if (state === undefined || parent === undefined) return undefined;
@@ -141,7 +141,7 @@ function readText(path: string): string {
   try {
     return readFileSync(path, 'latin1');
   } catch {
-    // The process has ended meanwhile, or belongs to somebody else.
+    // The process has ended, or belongs to another user.
     return '';
   }
 }
@@ -150,6 +150,6 @@ function killQuietly(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It has ended by itself.
+    // It has ended.
   }
 }

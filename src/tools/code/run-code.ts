@@ -9,7 +9,7 @@ import { refusal, temporaryName, writeInside } from '../workspace/workspace.ts';
 const MAX_TIMEOUT_SECONDS = 120;
 const MAX_CODE_LENGTH = 1_000_000;
 const MAX_STDIN_LENGTH = 10_000_000;
-/** Of V8's heap; the limit of the whole process is above it, so that node ends with its own message. */
+/** Limit of V8's heap. It is below the limit of the whole process, so that Node stops with its own message. */
 const NODE_HEAP_MIB = 512;
 
 const RunCodeInput = z.strictObject({
@@ -20,13 +20,13 @@ const RunCodeInput = z.strictObject({
     .string()
     .min(1)
     .max(MAX_CODE_LENGTH)
-    .describe('The program. It runs with the workspace as its working directory; print what you want to see.'),
+    .describe('The program. Its working directory is the workspace. Print what you want to see.'),
   timeout_seconds: z
     .int()
     .min(1)
     .max(MAX_TIMEOUT_SECONDS)
     .default(30)
-    .describe('Longest run in seconds, at most 120. Default: 30.'),
+    .describe('Time limit in seconds, at most 120. Default: 30.'),
   stdin: z.string().max(MAX_STDIN_LENGTH).optional().describe('Text for standard input. Default: none.'),
 });
 type RunCodeInput = z.output<typeof RunCodeInput>;
@@ -35,14 +35,14 @@ type RunCodeInput = z.output<typeof RunCodeInput>;
 export const runCode = runCodeWith(SEARCH_PATH);
 
 /**
- * The tool that runs code in a child process. The code gets a minimal environment with none of this program's
- * variables; it and all that it started are ended at a limit, on abort, and when it exits.
+ * Makes the tool that runs a program in a child process. The child gets a minimal environment without this
+ * program's variables. It and every process it started are killed at a limit, on abort, and when it exits.
  */
 export function runCodeWith(searchPath: string): Tool<typeof RunCodeInput> {
   return {
     name: 'run_code',
     description:
-      'Runs a JavaScript (Node) or Python program in the workspace and returns its exit code, output, and which files it wrote. Time, memory, processes and output are limited. Use it for what the other tools cannot do.',
+      'Runs a JavaScript (Node) or Python program in the workspace and returns its exit code, its output and the files it wrote. Time, memory, processes and output are limited. Use it if no other tool does the job.',
     effects: 'external',
     category: 'code',
     timeoutMs: (MAX_TIMEOUT_SECONDS + 15) * 1_000,
@@ -50,7 +50,7 @@ export function runCodeWith(searchPath: string): Tool<typeof RunCodeInput> {
     async run(input, { workspace, signal }) {
       const scope = { tool: 'run_code', workspace };
       const command = await interpreter(scope, input, searchPath);
-      // In the workspace itself, so that the code finds modules beside it.
+      // The script lies in the workspace, so that the code finds modules beside it.
       const script = await writeInside(scope, temporaryName(extension(input)), input.code);
       try {
         const run = await runInWorkspace(scope, {
@@ -58,6 +58,7 @@ export function runCodeWith(searchPath: string): Tool<typeof RunCodeInput> {
           searchPath,
           stdin: input.stdin ?? '',
           timeoutSeconds: input.timeout_seconds,
+          runsNode: input.language === 'node',
           signal,
         });
         const memoryMiB = input.language === 'node' ? NODE_HEAP_MIB : RUN_LIMITS.memoryMiB;
@@ -78,14 +79,14 @@ async function interpreter(scope: Scope, { language }: RunCodeInput, searchPath:
   if (python === undefined) {
     throw refusal(
       scope,
-      `Python 3 is not installed on this worker (looked for python3 in ${searchPath}). Use language "node".`,
+      `Python 3 is not installed on this worker: python3 is not in ${searchPath}. Use language "node".`,
     );
   }
-  // -B: no compiled files in the workspace.
+  // -B keeps compiled files out of the workspace.
   return [python, '-B'];
 }
 
-/** What compiles as CommonJS is; everything else is an ES module, whose own error message is the better one. */
+/** Code that compiles as CommonJS is CommonJS. Anything else runs as an ES module, which has the better error messages. */
 function extension({ language, code }: RunCodeInput): string {
   if (language === 'python') return '.py';
   try {

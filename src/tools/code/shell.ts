@@ -11,23 +11,23 @@ const ShellInput = z.strictObject({
     .min(1)
     .max(MAX_COMMAND_LENGTH)
     .describe(
-      'Command line, or a script of several lines. It starts in the workspace each time: no variable and no "cd" of an earlier call remains. It has no input to read, so pass -y and the like.',
+      'Command line, or a script of several lines. Every call starts in the workspace; variables and "cd" of earlier calls are gone. Standard input is empty, so pass flags such as -y.',
     ),
   timeout_seconds: z
     .int()
     .min(1)
     .max(MAX_TIMEOUT_SECONDS)
     .default(60)
-    .describe('Longest run in seconds, at most 300. Default: 60.'),
+    .describe('Time limit in seconds, at most 300. Default: 60.'),
 });
 
 /** `shell` with {@link SEARCH_PATH}. */
 export const shell = shellWith(SEARCH_PATH);
 
 /**
- * The tool that runs a command line, by bash where there is one, else by sh. Limits and environment are those of
- * `run_code`. Like its code, a command may read what the worker's user may, and use the network; its category is
- * therefore one of its own that a person approves by default.
+ * Makes the tool that runs a command line with bash, or with sh if bash is missing. Limits and environment are those
+ * of `run_code`. A command can read what the worker's user can read and can use the network, so the tool has a
+ * category of its own, which a person approves by default.
  */
 export function shellWith(searchPath: string): Tool<typeof ShellInput> {
   return {
@@ -46,6 +46,7 @@ export function shellWith(searchPath: string): Tool<typeof ShellInput> {
         searchPath,
         stdin: '',
         timeoutSeconds,
+        runsNode: true,
         signal,
       });
       return {

@@ -1,7 +1,7 @@
-/** A command in the workspace: run with limits and a minimal environment, and told of in a form for the agent. */
+/** Runs a command in the workspace with limits and a minimal environment, and reports on it to the agent. */
 import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
-import { access, lstat, mkdir, mkdtemp, rm, unlink } from 'node:fs/promises';
+import { access, lstat, mkdir, mkdtemp, readFile, rm, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -11,8 +11,8 @@ import { resolveInside, walk } from '../workspace/workspace.ts';
 import type { ProcessLimits, ProcessOutcome } from './limited-process.ts';
 import { runLimited } from './limited-process.ts';
 
-/** Limits of every run but its time. */
-export const RUN_LIMITS: Omit<ProcessLimits, 'timeoutMs'> = {
+/** Limits of every run, except its time and the data of one process. */
+export const RUN_LIMITS: Omit<ProcessLimits, 'timeoutMs' | 'dataMiB'> = {
   memoryMiB: 1_024,
   processes: 64,
   openFiles: 256,
@@ -20,15 +20,15 @@ export const RUN_LIMITS: Omit<ProcessLimits, 'timeoutMs'> = {
   stdoutBytes: 80 * 1024,
   stderrBytes: 20 * 1024,
 };
-/** Files looked at, before and after, to tell which are new or changed. */
+/** How many files are compared before and after a run to find those that changed. */
 const MAX_FILES_COMPARED = 10_000;
-/** Of any kind: folders and links take time, too. */
+/** How many files, folders and links are visited to do so. */
 const MAX_ENTRIES_COMPARED = 20_000;
 const MAX_ARTIFACTS = 200;
 const REMOVAL_LIMIT_MS = 30_000;
 const UNREPORTED: ReadonlySet<string> = new Set(['.git', 'node_modules', '__pycache__', '.cache', '.npm']);
 
-/** Where programs and what they call are looked for; the folder of this very node comes first. */
+/** The `PATH` of every run. The folder of the Node that runs this program comes first. */
 export const SEARCH_PATH = [
   ...new Set([dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin', '/opt/homebrew/bin']),
 ].join(delimiter);
@@ -37,32 +37,35 @@ const run = promisify(execFile);
 
 export interface WorkspaceRun {
   readonly outcome: ProcessOutcome;
-  /** Files that are new or changed, the first {@link MAX_ARTIFACTS}, relative to the workspace. */
+  /** New or changed files relative to the workspace, at most {@link MAX_ARTIFACTS}. */
   readonly artifacts: readonly string[];
   readonly moreArtifacts: number;
 }
 
 export interface RunRequest {
   readonly command: readonly string[];
-  /** The `PATH` that it gets. */
+  /** The command's `PATH`. */
   readonly searchPath: string;
   readonly stdin: string;
   readonly timeoutSeconds: number;
+  /** Whether the command is Node or may start it. Then each process may have the address range of V8's code as well. */
+  readonly runsNode: boolean;
   readonly signal: AbortSignal;
 }
 
 /**
- * Runs a command with the workspace as its folder and its home. It gets none of this program's variables; it and all
- * that it started are ended at a limit, on abort, and when it exits.
- * @throws the signal's reason where it aborts
+ * Runs a command with the workspace as its working directory and home. It gets none of this program's variables. It
+ * and every process it started are killed at a limit, on abort, and when it exits.
+ * @throws the signal's reason if it aborts
  */
 export async function runInWorkspace(scope: Scope, request: RunRequest): Promise<WorkspaceRun> {
-  const { command, searchPath, stdin, timeoutSeconds, signal } = request;
+  const { command, searchPath, stdin, timeoutSeconds, runsNode, signal } = request;
   const { absolute: cwd } = await resolveInside(scope, '.');
   const before = await listing(scope, signal);
   const temporaryFolder = await mkdtemp(join(tmpdir(), 'copilot-run-'));
   try {
-    const limits = { ...RUN_LIMITS, timeoutMs: timeoutSeconds * 1_000 };
+    const dataMiB = RUN_LIMITS.memoryMiB + (runsNode ? await codeRangeMiB() : 0);
+    const limits = { ...RUN_LIMITS, dataMiB, timeoutMs: timeoutSeconds * 1_000 };
     const environment = { PATH: searchPath, HOME: cwd, LANG: 'C.UTF-8', TMPDIR: temporaryFolder };
     let outcome: ProcessOutcome;
     try {
@@ -70,7 +73,7 @@ export async function runInWorkspace(scope: Scope, request: RunRequest): Promise
     } finally {
       await restoreFolder(cwd);
     }
-    // Code can close its workspace to all, which is no reason to lose what it said.
+    // Code can make its workspace unreadable. Its output is still worth reporting.
     const after = await listing(scope, signal).catch(() => before);
     signal.throwIfAborted();
     const artifacts = changed(before, after);
@@ -84,7 +87,19 @@ export async function runInWorkspace(scope: Scope, request: RunRequest): Promise
   }
 }
 
-/** Absolute path of a program, or undefined where no folder of the search path has it. */
+/**
+ * How much of the data limit V8 uses up before it runs anything. Node 24 maps 512 MiB for compiled code as writable,
+ * and Linux counts that as data; Node 22 does not. This process runs the same program, so its own map tells.
+ */
+async function codeRangeMiB(): Promise<number> {
+  const maps = await readFile('/proc/self/maps', 'latin1').catch(() => '');
+  const bytes = [...maps.matchAll(/^([0-9a-f]+)-([0-9a-f]+) rwxp/gm)].map(
+    ([, from = '', to = '']) => Number.parseInt(to, 16) - Number.parseInt(from, 16),
+  );
+  return Math.ceil(bytes.reduce((sum, each) => sum + each, 0) / 2 ** 20);
+}
+
+/** Absolute path of a program, or undefined if no folder of the search path has it. */
 export async function findProgram(searchPath: string, name: string): Promise<string | undefined> {
   for (const folder of searchPath.split(delimiter)) {
     const program = join(folder, name);
@@ -98,8 +113,8 @@ export async function findProgram(searchPath: string, name: string): Promise<str
 }
 
 /**
- * First line: how it ended. Then the outputs and the files, each under its heading where there are any.
- * @param memoryMiB the limit that is named where memory was the reason
+ * The first line says how the run ended. Outputs and files follow under their headings, if there are any.
+ * @param limits what the text names if a limit ended the run
  */
 export function report(
   { outcome, artifacts, moreArtifacts }: WorkspaceRun,
@@ -126,12 +141,12 @@ function ending(
   { timeoutSeconds, memoryMiB }: { readonly timeoutSeconds: number; readonly memoryMiB: number },
 ): string {
   const outOfMemory =
-    /JavaScript heap out of memory|^MemoryError|Array buffer allocation failed|Cannot allocate memory|cannot allocate \d+ bytes|memory exhausted/m;
+    /JavaScript heap out of memory|^MemoryError|Array buffer allocation failed|[Ff]ailed to allocate memory|[Cc](?:annot|ould not) allocate (?:memory|\d+ bytes)|memory exhausted/m;
   if (limitHit === 'time') {
-    return `Stopped: not finished after ${timeoutSeconds} s, the time limit. It and everything it had started were ended.`;
+    return `Stopped: not finished after ${timeoutSeconds} s, the time limit. All its processes were ended.`;
   }
   if (limitHit === 'processes')
-    return `Stopped: more than ${RUN_LIMITS.processes} processes at once, which is the limit. All were ended.`;
+    return `Stopped: more than ${RUN_LIMITS.processes} processes at once, which is the limit. All of them were ended.`;
   if (limitHit === 'memory' || (exitCode !== 0 && outOfMemory.test(stderr))) {
     return `Stopped: out of memory (exit code ${exitCode}); the limit is ${memoryMiB} MiB. Work on the data in parts.`;
   }
@@ -154,7 +169,7 @@ function changed(before: ReadonlyMap<string, string>, after: ReadonlyMap<string,
   return [...after].flatMap(([path, state]) => (before.get(path) === state ? [] : [path]));
 }
 
-/** Code can take its own workspace away, or put a link in its place, which file tools would follow from then on. */
+/** Code can delete its own workspace or replace it by a link, which file tools would then follow. */
 async function restoreFolder(path: string): Promise<void> {
   const stats = await lstat(path).catch(() => undefined);
   if (stats?.isDirectory()) return;
@@ -162,13 +177,13 @@ async function restoreFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true });
 }
 
-/** Code can leave folders that Node does not remove: without rights, or deeper than a path may be long. */
+/** Code can leave folders that Node cannot remove: without permissions, or with paths that are too long. */
 async function removeFolder(folder: string): Promise<void> {
   const options = { env: { PATH: SEARCH_PATH }, timeout: REMOVAL_LIMIT_MS };
   try {
     await rm(folder, { recursive: true, force: true });
   } catch {
-    // What is still there then is litter, and takes nothing from the result.
+    // If this fails too, some litter stays; the result is right all the same.
     await run('find', [folder, '-type', 'd', '-exec', 'chmod', 'u+rwx', '{}', ';'], options).catch(() => undefined);
     await run('rm', ['-rf', folder], options).catch(() => undefined);
   }

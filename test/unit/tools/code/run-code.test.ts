@@ -130,7 +130,7 @@ open(os.path.join(os.environ['TMPDIR'], 'scratch'), 'w').write('x')`);
     const input = parseArguments(tool, '{"language":"python","code":"print(1)"}');
     assert.match(
       await problemOf('run_code', tool.run(input, world.context)),
-      /^Python 3 is not installed on this worker .*Use language "node"\.$/,
+      /^Python 3 is not installed on this worker: python3 is not in .*Use language "node"\.$/,
     );
   });
 
