@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ReportInput } from '../contracts/activities.ts';
-import { writeInside } from '../tools/workspace/workspace.ts';
+import { writeInside } from '../tools/workspace/content.ts';
 import { inScope } from './scope.ts';
 
 /** @returns paths of the files, relative to the workspace */

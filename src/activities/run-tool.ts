@@ -7,7 +7,7 @@ import { MAX_TOOL_TEXT } from '../contracts/limits.ts';
 import type { NetworkRules, ToolResult } from '../contracts/tool.ts';
 import { splitName } from '../tools/mcp/names.ts';
 import { findTool, runTool as callBuiltIn } from '../tools/registry.ts';
-import { writeInside } from '../tools/workspace/workspace.ts';
+import { writeInside } from '../tools/workspace/content.ts';
 import { withTeam, type WorkerParts } from './conversation.ts';
 import { type ActivityScope, inScope } from './scope.ts';
 

@@ -3,7 +3,7 @@ import type { all, create } from 'mathjs';
 import { z } from 'zod';
 import type { Tool } from '../../contracts/tool.ts';
 import { runSeparately } from '../separate-process.ts';
-import { refusal, shown } from '../workspace/workspace.ts';
+import { refusal, shown } from '../refusal.ts';
 
 const MAX_RESULT_LENGTH = 10_000;
 const TIME_LIMIT_MS = 5_000;

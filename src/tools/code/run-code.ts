@@ -3,8 +3,9 @@ import { compileFunction } from 'node:vm';
 import { z } from 'zod';
 import type { Tool } from '../../contracts/tool.ts';
 import { findProgram, report, RUN_LIMITS, runInWorkspace, SEARCH_PATH } from './workspace-run.ts';
-import type { Scope } from '../workspace/workspace.ts';
-import { refusal, temporaryName, writeInside } from '../workspace/workspace.ts';
+import { refusal } from '../refusal.ts';
+import { writeInside } from '../workspace/content.ts';
+import { type Scope, temporaryName } from '../workspace/paths.ts';
 
 const MAX_TIMEOUT_SECONDS = 120;
 const MAX_CODE_LENGTH = 1_000_000;

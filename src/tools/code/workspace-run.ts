@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { listed } from '../files/text.ts';
-import type { Scope } from '../workspace/workspace.ts';
-import { resolveInside, walk } from '../workspace/workspace.ts';
+import { resolveInside, type Scope } from '../workspace/paths.ts';
+import { walk } from '../workspace/walk.ts';
 import type { ProcessLimits, ProcessOutcome } from './limited-process.ts';
 import { runLimited } from './limited-process.ts';
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Tool } from '../../contracts/tool.ts';
 import { appendInside } from '../workspace/changes.ts';
-import { refusal, shown } from '../workspace/workspace.ts';
+import { refusal, shown } from '../refusal.ts';
 
 const MAX_CONTENT_BYTES = 10 * 1024 * 1024;
 /** Of the file before. */

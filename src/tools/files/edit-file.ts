@@ -4,8 +4,8 @@ import { updateInside } from '../workspace/changes.ts';
 import { nearestPlace } from './nearest-place.ts';
 import { linesAt, occurrences } from './occurrences.ts';
 import { decodeText } from './text.ts';
-import type { Scope } from '../workspace/workspace.ts';
-import { refusal, shown } from '../workspace/workspace.ts';
+import { refusal, shown } from '../refusal.ts';
+import type { Scope } from '../workspace/paths.ts';
 
 const MAX_FILE_BYTES = 10 * 1024 * 1024;
 const MAX_TEXT = 1_000_000;

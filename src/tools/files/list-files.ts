@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Tool } from '../../contracts/tool.ts';
 import { listed } from './text.ts';
-import { walk } from '../workspace/workspace.ts';
+import { walk } from '../workspace/walk.ts';
 
 const MAX_ENTRIES = 1_000;
 

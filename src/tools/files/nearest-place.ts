@@ -1,5 +1,5 @@
 /** For a text that a file does not have: what in the file was probably meant. */
-import { shown } from '../workspace/workspace.ts';
+import { shown } from '../refusal.ts';
 
 /** Lines of the file that are looked at, and lines compared from each place on. */
 const MAX_LINES = 50_000;

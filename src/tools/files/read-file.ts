@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { Tool } from '../../contracts/tool.ts';
 import { decodeText } from './text.ts';
-import { readInside, refusal, shown } from '../workspace/workspace.ts';
+import { refusal, shown } from '../refusal.ts';
+import { readInside } from '../workspace/content.ts';
 
 const MAX_FILE_BYTES = 20 * 1024 * 1024;
 /** Text of one answer, in UTF-16 units. */

@@ -3,8 +3,10 @@ import { CopilotError } from '../../contracts/errors.ts';
 import type { Tool } from '../../contracts/tool.ts';
 import { decodeText, listed } from './text.ts';
 import { runSeparately } from '../separate-process.ts';
-import type { Scope } from '../workspace/workspace.ts';
-import { readInside, refusal, resolveInside, shown, walk } from '../workspace/workspace.ts';
+import { refusal, shown } from '../refusal.ts';
+import { readInside } from '../workspace/content.ts';
+import { resolveInside, type Scope } from '../workspace/paths.ts';
+import { walk } from '../workspace/walk.ts';
 
 const MAX_FILES = 5_000;
 /** Of any kind: folders and links take time, too. */

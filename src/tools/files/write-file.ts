@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Tool } from '../../contracts/tool.ts';
-import { refusal, shown, writeInside } from '../workspace/workspace.ts';
+import { refusal, shown } from '../refusal.ts';
+import { writeInside } from '../workspace/content.ts';
 
 const MAX_CONTENT_BYTES = 10 * 1024 * 1024;
 

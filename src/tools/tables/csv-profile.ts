@@ -3,7 +3,7 @@ import type { Tool } from '../../contracts/tool.ts';
 import { profileColumns } from './csv/columns.ts';
 import { AGGREGATES, groupRows } from './csv/groups.ts';
 import { openTable, RaggedRows } from './csv/table.ts';
-import { refusal } from '../workspace/workspace.ts';
+import { refusal } from '../refusal.ts';
 
 const CsvProfileInput = z.strictObject({
   path: z.string().describe('CSV or TSV file with a header line, relative to the workspace.'),

@@ -8,8 +8,9 @@ import { histogramData, scatterData } from './chart/rows.ts';
 import { chartSpec, defaultTitle } from './chart/spec.ts';
 import { AGGREGATES } from './csv/groups.ts';
 import { openTable, RaggedRows } from './csv/table.ts';
-import type { Scope } from '../workspace/workspace.ts';
-import { refusal, resolveInside, shown, writeInside } from '../workspace/workspace.ts';
+import { refusal, shown } from '../refusal.ts';
+import { writeInside } from '../workspace/content.ts';
+import { resolveInside, type Scope } from '../workspace/paths.ts';
 
 /** Figures that the answer repeats, so that what a chart shows can be told without another call. */
 const MAX_FIGURES_TOLD = 60;

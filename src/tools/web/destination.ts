@@ -6,8 +6,8 @@ import type { LookupAddress } from 'node:dns';
 import { isIP } from 'node:net';
 import type { LookupFunction } from 'node:net';
 import type { NetworkRules } from '../../contracts/tool.ts';
-import type { Scope } from '../workspace/workspace.ts';
-import { refusal, shown } from '../workspace/workspace.ts';
+import { refusal, shown } from '../refusal.ts';
+import type { Scope } from '../workspace/paths.ts';
 
 /** Where names and addresses come from; tests put in their own. */
 export interface Internet {

@@ -10,8 +10,8 @@ import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { packageVersion } from '../../package-info.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { NetworkRules } from '../../contracts/tool.ts';
-import type { Scope } from '../workspace/workspace.ts';
-import { refusal, shown } from '../workspace/workspace.ts';
+import { refusal, shown } from '../refusal.ts';
+import type { Scope } from '../workspace/paths.ts';
 import { checkedAddresses, checkedUrl, hostOf, lookupOf } from './destination.ts';
 import type { Internet } from './destination.ts';
 

@@ -1,8 +1,8 @@
 /** What a fetched page says, as text. */
 import { createRequire } from 'node:module';
 import { runSeparately } from '../separate-process.ts';
-import type { Scope } from '../workspace/workspace.ts';
-import { refusal, shown } from '../workspace/workspace.ts';
+import { refusal, shown } from '../refusal.ts';
+import type { Scope } from '../workspace/paths.ts';
 import type { Fetched } from './get.ts';
 
 /** Some HTML takes far longer than its length lets one expect: 300,000 nested elements take a minute. */

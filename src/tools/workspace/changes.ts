@@ -1,8 +1,9 @@
 /** Changes of a file that keep the rest of it. Those of one file go one after another, so that none is lost. */
 import { lstatSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
-import type { Place, Scope } from './workspace.ts';
-import { contentOf, openInside, refusal, resolveInside, shown, writeInside } from './workspace.ts';
+import { refusal, shown } from '../refusal.ts';
+import { contentOf, openInside, writeInside } from './content.ts';
+import { type Place, resolveInside, type Scope } from './paths.ts';
 
 /** What is running, or waiting, for a file by its path. */
 const queues = new Map<string, Promise<unknown>>();

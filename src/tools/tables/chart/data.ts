@@ -3,7 +3,7 @@ import type { Aggregate } from '../csv/groups.ts';
 import type { Table } from '../csv/table.ts';
 import type { CalendarDate, DateOrder, DecimalSign } from '../csv/values.ts';
 import { parseDate, parseNumber } from '../csv/values.ts';
-import type { Scope } from '../../workspace/workspace.ts';
+import type { Scope } from '../../workspace/paths.ts';
 
 export const CHARTS = ['bar', 'line', 'scatter', 'histogram'] as const;
 export type ChartKind = (typeof CHARTS)[number];

@@ -5,7 +5,7 @@ import { betterOrder } from '../csv/columns.ts';
 import { columnIndex } from '../csv/table.ts';
 import type { DateOrder } from '../csv/values.ts';
 import { parseDate } from '../csv/values.ts';
-import { refusal, shown } from '../../workspace/workspace.ts';
+import { refusal, shown } from '../../refusal.ts';
 import type { ChartData, ChartRequest, Mark, Source } from './data.ts';
 import { label, MAX_BARS, MAX_POINTS, MAX_SERIES, numberIn, toTime } from './data.ts';
 

@@ -4,7 +4,7 @@ import { compareNames, groupKey } from '../csv/groups.ts';
 import { columnIndex } from '../csv/table.ts';
 import type { DateOrder } from '../csv/values.ts';
 import { isMissing, parseDate, parseNumber } from '../csv/values.ts';
-import { refusal, shown } from '../../workspace/workspace.ts';
+import { refusal, shown } from '../../refusal.ts';
 import type { ChartData, ChartRequest, Mark, Source } from './data.ts';
 import { label, MAX_BINS, MAX_POINTS, MAX_SERIES, numberIn, toTime } from './data.ts';
 

@@ -1,6 +1,6 @@
 /** One figure per group of rows. */
-import type { Scope } from '../../workspace/workspace.ts';
-import { refusal, shown } from '../../workspace/workspace.ts';
+import { refusal, shown } from '../../refusal.ts';
+import type { Scope } from '../../workspace/paths.ts';
 import { betterOrder } from './columns.ts';
 import { Numbers } from './numbers.ts';
 import type { RaggedRows, Table } from './table.ts';

@@ -1,8 +1,9 @@
 /** A file of separated values: how it is separated, its columns, and its rows one by one. */
 import { parse } from 'csv-parse';
 import { nearest } from '../../nearest.ts';
-import type { Scope } from '../../workspace/workspace.ts';
-import { openInside, refusal, shown } from '../../workspace/workspace.ts';
+import { refusal, shown } from '../../refusal.ts';
+import { openInside } from '../../workspace/content.ts';
+import type { Scope } from '../../workspace/paths.ts';
 import type { DecimalSign } from './values.ts';
 
 export const MAX_TABLE_BYTES = 50 * 1024 * 1024;

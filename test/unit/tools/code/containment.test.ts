@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { CopilotError } from '../../../../src/contracts/errors.ts';
 import { findIsolation } from '../../../../src/tools/code/isolation.ts';
 import { SEARCH_PATH } from '../../../../src/tools/code/workspace-run.ts';
-import { contentOf } from '../../../../src/tools/workspace/workspace.ts';
+import { contentOf } from '../../../../src/tools/workspace/content.ts';
 import { cpuTimer } from '../../../helpers/cpu-time.ts';
 import type { ToolWorld } from '../tool-world.ts';
 import { createToolWorld } from '../tool-world.ts';

@@ -5,7 +5,8 @@ import { chmod, mkdir, readFile, readdir, stat, symlink, writeFile } from 'node:
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { CopilotError } from '../../../../src/contracts/errors.ts';
-import { readInside, resolveInside, writeInside } from '../../../../src/tools/workspace/workspace.ts';
+import { readInside, writeInside } from '../../../../src/tools/workspace/content.ts';
+import { resolveInside } from '../../../../src/tools/workspace/paths.ts';
 import { startSwapper } from './swapper.ts';
 import type { ToolWorld } from '../tool-world.ts';
 import { createToolWorld } from '../tool-world.ts';
@@ -176,7 +177,7 @@ describe('the workspace', () => {
   it('leaves no half file and no listed remains when its process is killed while writing', async () => {
     await writeFile(join(world.workspace, 'report.md'), 'old');
     const script = `
-      import { writeInside } from ${JSON.stringify(join(process.cwd(), 'src/tools/workspace/workspace.ts'))};
+      import { writeInside } from ${JSON.stringify(join(process.cwd(), 'src/tools/workspace/content.ts'))};
       const content = 'n'.repeat(50_000_000);
       console.log('writing');
       for (;;) await writeInside({ tool: 't', workspace: ${JSON.stringify(world.workspace)} }, 'report.md', content);`;

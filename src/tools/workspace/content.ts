@@ -1,0 +1,160 @@
+/** Reads and writes regular files of the workspace. */
+import { constants, renameSync } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { lstat, open, unlink } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { refusal, shown } from '../refusal.ts';
+import { undefinedIfMissing } from './file-problems.ts';
+import {
+  childPath,
+  explained,
+  kindOf,
+  openFolder,
+  outside,
+  type Place,
+  resolveInside,
+  type Scope,
+  temporaryName,
+} from './paths.ts';
+
+/** Without O_NONBLOCK, opening a FIFO would wait for a writer. */
+const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const APPEND_FLAGS =
+  constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+export interface OpenFile {
+  /** To be closed by the caller. */
+  readonly handle: FileHandle;
+  readonly relative: string;
+  readonly bytes: number;
+}
+
+/**
+ * Opens a regular file for reading, or with `append` for writing at its end; then it and its folders are created
+ * where they are missing.
+ * @throws CopilotError `ToolFailed` for anything else, or where it is larger than `maxBytes`
+ */
+export async function openInside(
+  scope: Scope,
+  path: string,
+  maxBytes: number,
+  { append = false }: { readonly append?: boolean } = {},
+): Promise<OpenFile> {
+  const place = await resolveInside(scope, path, { mustExist: !append });
+  if (place.relative === '.')
+    throw refusal(scope, `${shown(path)} is a folder. Give a file; list_files shows what there is.`);
+  const folder = await openFolder(scope, place.root, dirname(place.relative), path, { create: append });
+  try {
+    return await explained(scope, path, async () => {
+      const target = childPath(folder, basename(place.relative));
+      const old = await lstat(target).catch(append ? undefinedIfMissing : rethrown);
+      if (old !== undefined) refuseUnlessFile(scope, path, old);
+      const handle = await open(target, append ? APPEND_FLAGS : READ_FLAGS, 0o666);
+      try {
+        const stats = await handle.stat();
+        refuseUnlessFile(scope, path, stats);
+        if (stats.size > maxBytes) {
+          throw refusal(
+            scope,
+            `${shown(path)} has ${stats.size} bytes, and the limit is ${maxBytes}. ${append ? 'Go on in a new file.' : 'Use search_files, or run_code where it is allowed, to take what you need from it.'}`,
+          );
+        }
+        // Another name of the same file may lie anywhere.
+        if (append && stats.nlink > 1) {
+          throw refusal(
+            scope,
+            `${shown(path)} is one of ${stats.nlink} names of the same file (hard links), which would all change. Go on in a new file.`,
+          );
+        }
+        return { handle, relative: place.relative, bytes: stats.size };
+      } catch (error) {
+        await handle.close();
+        throw error;
+      }
+    });
+  } finally {
+    await folder.handle.close();
+  }
+}
+
+/** The whole content of a regular file of at most `maxBytes`. @throws CopilotError `ToolFailed`, see {@link openInside} */
+export async function readInside(
+  scope: Scope,
+  path: string,
+  maxBytes: number,
+): Promise<{ readonly relative: string; readonly content: Buffer }> {
+  const file = await openInside(scope, path, maxBytes);
+  try {
+    return { relative: file.relative, content: await contentOf(file) };
+  } finally {
+    await file.handle.close();
+  }
+}
+
+/** The content as far as it went when the file was opened: one that grows all the time has no end of its own. */
+export async function contentOf({ handle, bytes }: Pick<OpenFile, 'handle' | 'bytes'>): Promise<Buffer> {
+  const content = Buffer.allocUnsafe(bytes);
+  let end = 0;
+  while (end < bytes) {
+    const { bytesRead } = await handle.read(content, end, bytes - end, end);
+    if (bytesRead === 0) break;
+    end += bytesRead;
+  }
+  return content.subarray(0, end);
+}
+
+/**
+ * Writes a file whole or not at all: into a passing file beside it, then renamed over it. Folders are created,
+ * a file that was there is replaced and its permissions are kept.
+ * @param check called with the path of the file right before it is replaced; where it throws, nothing is
+ * @throws CopilotError `ToolFailed` where something that is no regular file is in the way
+ */
+export async function writeInside(
+  scope: Scope,
+  path: string,
+  content: string | Buffer,
+  check: (target: string) => void = () => undefined,
+): Promise<Place> {
+  const place = await resolveInside(scope, path, { mustExist: false });
+  if (place.relative === '.') throw refusal(scope, `${shown(path)} is the workspace itself. Give the name of a file.`);
+  const folder = await openFolder(scope, place.root, dirname(place.relative), path, { create: true });
+  try {
+    await explained(scope, path, async () => {
+      const target = childPath(folder, basename(place.relative));
+      const old = await lstat(target).catch(undefinedIfMissing);
+      if (old !== undefined) refuseUnlessFile(scope, path, old);
+      const temporary = childPath(folder, temporaryName());
+      const handle = await open(temporary, CREATE_FLAGS, 0o666);
+      try {
+        if (old !== undefined) await handle.chmod(old.mode & 0o777);
+        await handle.writeFile(content);
+        await handle.sync();
+        // Both in one go, so that nothing of this program comes between them.
+        check(target);
+        renameSync(temporary, target);
+      } catch (error) {
+        await unlink(temporary).catch(() => undefined);
+        throw error;
+      } finally {
+        await handle.close();
+      }
+    });
+  } finally {
+    await folder.handle.close();
+  }
+  return { ...place, kind: 'file' };
+}
+
+function refuseUnlessFile(scope: Scope, path: string, stats: Stats): void {
+  const kind = kindOf(stats);
+  if (kind === 'folder')
+    throw refusal(scope, `${shown(path)} is a folder. Give a file; list_files shows what there is.`);
+  if (kind === 'link') throw outside(scope, path);
+  if (kind === 'special') throw refusal(scope, `${shown(path)} is a pipe, socket or device. Give a regular file.`);
+}
+
+function rethrown(error: unknown): never {
+  throw error;
+}

@@ -1,0 +1,169 @@
+/**
+ * Paths of one session's workspace.
+ *
+ * `resolveInside` resolves all links of a path and compares the result with the workspace. `openFolder` then opens it
+ * folder by folder from the workspace down and follows no link, so a link that is swapped in after the check is an
+ * error and not a way out. On Linux each step starts from the open parent folder (`/proc/self/fd`), so there is no
+ * race. Elsewhere the opened path is resolved once more.
+ *
+ * Every refusal is a CopilotError `ToolFailed` that names the path and says what to do.
+ */
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { lstat, mkdir, open, realpath } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import type { CopilotError } from '../../contracts/errors.ts';
+import { refusal, shown } from '../refusal.ts';
+import { codeOf, FILE_PROBLEMS, undefinedIfMissing, undefinedIfPresent } from './file-problems.ts';
+
+/** Names with this prefix are this program's own temporary files. Listings omit them. */
+export const TEMPORARY_PREFIX = '.copilot-';
+export const MAX_FOLDER_DEPTH = 64;
+
+const MAX_PATH_LENGTH = 4_096;
+const FOLDER_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+
+/** The tool that refusals name, and the folder that it stays in. */
+export interface Scope {
+  readonly tool: string;
+  /** Absolute path of an existing folder. */
+  readonly workspace: string;
+}
+
+/** A path that lies inside the workspace, links resolved. */
+export interface Place {
+  /** Real path of the workspace. */
+  readonly root: string;
+  /** Absolute real path. */
+  readonly absolute: string;
+  /** Relative to the workspace with `/` between folders; `.` is the workspace itself. */
+  readonly relative: string;
+  /** Undefined where nothing is there yet. */
+  readonly kind: EntryKind | undefined;
+}
+
+export type EntryKind = 'file' | 'folder' | 'link' | 'special';
+
+/**
+ * Where `path` lies. A relative path is taken from the workspace; an absolute one is fine where it lies inside.
+ * @throws CopilotError `ToolFailed` where it leaves the workspace, also by a link in any of its folders,
+ * or where `mustExist` (default true) is not met
+ */
+export async function resolveInside(
+  scope: Scope,
+  path: string,
+  options: { readonly mustExist?: boolean } = {},
+): Promise<Place> {
+  if (path === '' || path.includes('\0') || path.length > MAX_PATH_LENGTH) {
+    throw refusal(
+      scope,
+      `${shown(path)} is not a usable path. Give a path relative to the workspace, such as "notes/a.md".`,
+    );
+  }
+  const root = await realpath(scope.workspace);
+  let wanted = isAbsolute(path) ? resolve(path) : resolve(root, path);
+  if (!isInside(root, wanted) && isInside(resolve(scope.workspace), wanted)) {
+    wanted = join(root, relative(resolve(scope.workspace), wanted));
+  }
+  if (!isInside(root, wanted)) throw outside(scope, path);
+
+  const missing: string[] = [];
+  for (let existing = wanted; ; existing = dirname(existing)) {
+    const real = await explained(scope, path, () => realPathOf(existing));
+    if (real === undefined) {
+      missing.unshift(basename(existing));
+      continue;
+    }
+    if (!isInside(root, real)) throw outside(scope, path);
+    const absolute = join(real, ...missing);
+    const kind = missing.length === 0 ? kindOf(await explained(scope, path, () => lstat(real))) : undefined;
+    if (kind === undefined && options.mustExist !== false) {
+      throw refusal(scope, `${shown(path)} does not exist. list_files shows what there is.`);
+    }
+    return { root, absolute, kind, relative: relative(root, absolute).split(sep).join('/') || '.' };
+  }
+}
+
+export interface OpenFolder {
+  readonly handle: FileHandle;
+  readonly absolute: string;
+}
+
+/** Opens a folder step by step from the workspace, following no link. `at` is a resolved relative path. */
+export async function openFolder(
+  scope: Scope,
+  root: string,
+  at: string,
+  path: string,
+  options: { readonly create?: boolean } = {},
+): Promise<OpenFolder> {
+  const names = at === '.' ? [] : at.split('/');
+  if (names.length > MAX_FOLDER_DEPTH)
+    throw refusal(scope, `${shown(path)} is more than ${MAX_FOLDER_DEPTH} folders deep. Use fewer.`);
+  return explained(scope, path, async () => {
+    let folder: OpenFolder = { handle: await open(root, FOLDER_FLAGS), absolute: root };
+    try {
+      for (const name of names) {
+        const next = childPath(folder, name);
+        if (options.create) await mkdir(next).catch(undefinedIfPresent);
+        const handle = await open(next, FOLDER_FLAGS);
+        await folder.handle.close();
+        folder = { handle, absolute: join(folder.absolute, name) };
+      }
+      if (process.platform !== 'linux' && (await realpath(folder.absolute)) !== folder.absolute)
+        throw outside(scope, path);
+      return folder;
+    } catch (error) {
+      await folder.handle.close();
+      throw error;
+    }
+  });
+}
+
+export function childPath(folder: OpenFolder, name: string): string {
+  return process.platform === 'linux' ? `/proc/self/fd/${folder.handle.fd}/${name}` : join(folder.absolute, name);
+}
+
+export function kindOf(stats: Stats): EntryKind {
+  if (stats.isFile()) return 'file';
+  if (stats.isDirectory()) return 'folder';
+  return stats.isSymbolicLink() ? 'link' : 'special';
+}
+
+/** A name that listings leave out and that nobody else has. */
+export function temporaryName(extension = ''): string {
+  return `${TEMPORARY_PREFIX}${randomBytes(8).toString('hex')}${extension}`;
+}
+
+export function outside(scope: Scope, path: string): CopilotError {
+  return refusal(
+    scope,
+    `${shown(path)} leads out of the workspace. Use a path inside it, such as "notes/a.md", without links.`,
+  );
+}
+
+/** What the file system says, in words for the agent; errors it can do nothing about pass through and are retried. */
+export async function explained<T>(scope: Scope, path: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    const problem = FILE_PROBLEMS[codeOf(error) ?? ''];
+    throw problem === undefined ? error : refusal(scope, `${shown(path)} ${problem}`, { cause: error });
+  }
+}
+
+/** The real path, or undefined where nothing is there. A link to nowhere counts as something. */
+async function realPathOf(path: string): Promise<string | undefined> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' || (await lstat(path).catch(undefinedIfMissing)) !== undefined) throw error;
+    return undefined;
+  }
+}
+
+function isInside(root: string, path: string): boolean {
+  return path === root || path.startsWith(root.endsWith(sep) ? root : root + sep);
+}
