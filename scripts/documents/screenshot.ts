@@ -1,11 +1,11 @@
 /** `npm run screenshot`: makes docs/images/web-ui.png, a planned session in Temporal's Web UI that waits for a person. */
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { packageDir } from '../src/package-info.ts';
-import { findBrowser, openBrowser } from '../test/helpers/browser.ts';
-import { until } from '../test/helpers/history.ts';
-import { playTeam } from '../test/helpers/team-script.ts';
-import { startWorld, type World } from '../test/helpers/world.ts';
+import { packageDir } from '../../src/package-info.ts';
+import { findBrowser, openBrowser } from '../../test/helpers/browser.ts';
+import { until } from '../../test/helpers/history.ts';
+import { playTeam } from '../../test/helpers/team-script.ts';
+import { startWorld, type World } from '../../test/helpers/world.ts';
 
 const FILE = join(packageDir, 'docs/images/web-ui.png');
 const SIZE = { width: 1_280, height: 800 };

@@ -1,0 +1,129 @@
+/** What the documents say of commands, settings, files and code is what there is. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type Command, CommanderError } from 'commander';
+import { cliDocument } from '../../scripts/documents/cli-document.ts';
+import { clientDocument } from '../../scripts/documents/client-document.ts';
+import { declareProgram } from '../../src/cli/program.ts';
+import { packageDir } from '../../src/package-info.ts';
+
+const PAGES = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...markdownIn('docs')];
+const MAX_README_WORDS = 1_200;
+
+describe('documents', () => {
+  it('docs/cli.md and docs/client.md are as `npm run documents` makes them', () => {
+    assert.ok(source('docs/cli.md') === cliDocument(), 'docs/cli.md is old: run `npm run documents`');
+    assert.ok(source('docs/client.md') === clientDocument(), 'docs/client.md is old: run `npm run documents`');
+  });
+
+  it('README.md is short, and shows examples/start-session.ts as it is', () => {
+    const readme = source('README.md');
+    assert.ok(readme.split(/\s+/).length <= MAX_README_WORDS, 'README.md is too long');
+    const code = source('examples/start-session.ts').replace(/^\/\*\*[^]*?\*\/\n/, '');
+    assert.ok(readme.includes(`\`\`\`ts\n${code}\`\`\``), 'the snippet differs from the example');
+  });
+
+  it('docs/operations.md names every variable that the program reads, and no other of its own', () => {
+    const schema = /const Environment = z\.object\(\{([^]*?)\n\}\);/.exec(source('src/config.ts'))?.[1] ?? '';
+    const read = [...schema.matchAll(/^ {2}([A-Z_]+):/gm)].map(([, name]) => name);
+    const named = [...source('docs/operations.md').matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name);
+    assert.ok(read.length > 0);
+    assert.deepEqual(named.toSorted(), read.toSorted());
+  });
+
+  for (const page of PAGES) {
+    it(`${page} links to files and headings that there are`, () => {
+      for (const [, inline, reference] of withoutCode(source(page)).matchAll(/\]\(([^)\s]+)\)|^\[[^\]]+\]: (\S+)/gm)) {
+        const target = inline ?? reference ?? '';
+        if (/^https?:/.test(target)) continue;
+        const [path = '', anchor] = target.split('#');
+        const file = path === '' ? page : join(dirname(page), path);
+        assert.ok(existsSync(join(packageDir, file)), `${page} links to ${target}`);
+        if (anchor !== undefined) assert.ok(anchorsOf(source(file)).has(anchor), `${page} links to ${target}`);
+      }
+    });
+
+    it(`${page} shows commands that the program takes, and scripts that there are`, () => {
+      const { scripts } = JSON.parse(source('package.json')) as { scripts: Record<string, string> };
+      for (const [, name = ''] of source(page).matchAll(/npm run (?:-s )?([a-z:]+)/g)) {
+        assert.ok(name in scripts, `npm run ${name}`);
+      }
+      const blocks = [...source(page).matchAll(/```sh\n([^]*?)```/g)].map(([, text]) => text).join('\n');
+      for (const words of commandLines(blocks)) assertTaken(words, { isWhole: true });
+      for (const [, text = ''] of source(page).matchAll(/`(copilot [^`\n]+)`/g)) {
+        for (const words of commandLines(text)) assertTaken(words, { isWhole: false });
+      }
+    });
+  }
+});
+
+function source(path: string): string {
+  return readFileSync(join(packageDir, path), 'utf8');
+}
+
+function markdownIn(folder: string): string[] {
+  return readdirSync(join(packageDir, folder))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `${folder}/${name}`);
+}
+
+function withoutCode(text: string): string {
+  return text.replaceAll(/```[^]*?```/g, '').replaceAll(/`[^`\n]*`/g, '');
+}
+
+/** As GitHub names them. */
+function anchorsOf(text: string): Set<string> {
+  return new Set(
+    [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
+}
+
+/** The words of each call of `copilot` in a shell block, without its name. */
+function commandLines(block: string): string[][] {
+  const lines = block.replaceAll(/\\\n/g, ' ').split('\n');
+  return lines.flatMap((line) =>
+    shellParts(line)
+      .map((words) => words.filter((word) => !/^[A-Z_]+=/.test(word)))
+      .filter(([first]) => first === 'copilot')
+      .map((words) => words.slice(1)),
+  );
+}
+
+/** One list of words for each command of a line; quotes hold words together. */
+function shellParts(line: string): string[][] {
+  const parts: string[][] = [[]];
+  for (const [token, single, double] of line.matchAll(/'([^']*)'|"([^"]*)"|&&|[|;&]|#.*$|[^\s'"|;&#]\S*/g)) {
+    if (token.startsWith('#')) break;
+    if (/^(?:&&|[|;&])$/.test(token)) parts.push([]);
+    else parts.at(-1)?.push(single ?? double ?? token);
+  }
+  return parts;
+}
+
+/**
+ * Has the program's own parser read the words; nothing runs. Placeholders such as `<id>` and `…` are taken as values.
+ * A text may name a command without its arguments, a shell block may not.
+ */
+function assertTaken(words: readonly string[], { isWhole }: { readonly isWhole: boolean }): void {
+  const program = declareProgram();
+  for (const command of [program, ...leavesOf(program)]) {
+    command.configureOutput({ writeErr: () => undefined, writeOut: () => undefined }).action(() => undefined);
+  }
+  try {
+    program.parse(words, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    const isTaken = error.exitCode === 0 || (!isWhole && error.code === 'commander.missingArgument');
+    if (!isTaken) assert.fail(`copilot ${words.join(' ')}: ${error.message}`);
+  }
+}
+
+function leavesOf(command: Command): Command[] {
+  return command.commands.flatMap((child) => (child.commands.length === 0 ? [child] : leavesOf(child)));
+}
