@@ -36,8 +36,7 @@ import { buildName, isSameBuild, makeCurrentCommand, readBuilds } from './worker
 import { openModel } from './models/openai.ts';
 import { startAdmin } from './worker/admin.ts';
 import { createLogger } from './worker/logging.ts';
-import { createDataConverter } from './storage/data-converter.ts';
-import { tolerateBrokenReferences } from './storage/references.ts';
+import { createWorkerDataConverter } from './storage/data-converter.ts';
 import { failWhereUsed, type Unreadable } from './storage/unreadable.ts';
 import { type TeamTrust, teamTrust } from './tools/mcp/trust.ts';
 import { tools } from './tools/registry.ts';
@@ -94,7 +93,6 @@ export interface RunningWorker {
 export async function startWorker(config: Config, options: WorkerOptions = {}): Promise<RunningWorker> {
   const log = options.log ?? createLogger(config);
   installRuntime(log);
-  tolerateBrokenReferences();
   const opened: OpenPart[] = [];
   try {
     const { worker, model } = await openParts(config, options, log, opened);
@@ -166,7 +164,7 @@ async function openParts(
     identity,
     taskQueue: config.taskQueue,
     workflowBundle: await workflowBundle(config, temporalLogger(log)),
-    dataConverter: createDataConverter(config, loggedUnreadable(log)),
+    dataConverter: createWorkerDataConverter(config, loggedUnreadable(log)),
     activities: createActivities(config, { agents, transcripts, identity }, trust),
     shutdownGraceTime: SHUTDOWN_GRACE,
     shutdownForceTime: SHUTDOWN_FORCE,

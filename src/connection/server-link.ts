@@ -16,7 +16,7 @@ import { optionalTsToMs } from '@temporalio/common/lib/time.js';
 import { type Config, loadConfig } from '../config.ts';
 import { CopilotError, fromFailure } from '../contracts/errors.ts';
 import { createDataConverter } from '../storage/data-converter.ts';
-import { omit, unreadableByWorker } from '../storage/unreadable.ts';
+import { omit } from '../storage/unreadable.ts';
 import { endClosedCalls } from './closed-calls.ts';
 import { findServer, type ServerAddress } from './server-address.ts';
 
@@ -60,9 +60,6 @@ const TRANSIENT = [
 
 /** `temporal.api.enums.v1.TaskQueueType` */
 const WORKFLOW_QUEUE = 1;
-
-/** What the SDK's failure converter puts in place of a message that it encodes. */
-const ENCODED_FAILURE = 'Encoded failure';
 
 export interface ConnectOptions {
   /** Default: read from the environment. */
@@ -207,7 +204,7 @@ export class ServerLink {
    * does not answer, and to absent workers where it does.
    */
   async explain(error: unknown, sessionId = ''): Promise<Error> {
-    const known = fromFailure(error) ?? unreadableByWorker(error);
+    const known = fromFailure(error);
     if (known) return known;
     if (this.#isClosed) return closed();
     if (error instanceof WorkflowNotFoundError)
@@ -220,8 +217,8 @@ export class ServerLink {
         { cause: error },
       );
     }
-    if (error instanceof QueryNotRegisteredError && error.message === ENCODED_FAILURE) {
-      return await this.#explainEncoded(error, sessionId);
+    if (error instanceof QueryNotRegisteredError && this.config.encryptionKeys.length > 0) {
+      return await this.#explainRefused(error, sessionId);
     }
     const code = grpcCode(error);
     if (code === PERMISSION_DENIED || code === UNAUTHENTICATED) return unreachable(this.server.address, error);
@@ -237,10 +234,10 @@ export class ServerLink {
   }
 
   /**
-   * A refused query whose reason is encrypted, and which the SDK does not hand on. Queries are refused for one thing
+   * The SDK does not hand on why a worker refused a query. Queries are refused for one thing
    * only: the worker cannot read what is asked, so that its keys are not those of this client.
    */
-  async #explainEncoded(cause: Error, sessionId: string): Promise<Error> {
+  async #explainRefused(cause: Error, sessionId: string): Promise<Error> {
     try {
       // Fails with the key that is needed here, where one is.
       await this.call(() => this.client.workflow.getHandle(sessionId).describe());

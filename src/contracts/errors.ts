@@ -191,6 +191,18 @@ export const ERRORS = {
     exitCode: 5,
     message: (d) => `${d['problem']} Three ways out: ${d['waysOut']}`,
   },
+  StoreUnavailable: {
+    retryable: true,
+    exitCode: 5,
+    message: (d) =>
+      `The payload store ${d['place']} cannot be used (${d['problem']}). Check that it is reachable and has room, and its permissions and credentials; the call is retried.`,
+  },
+  SessionStuck: {
+    retryable: true,
+    exitCode: 1,
+    message: (d) =>
+      `Session ${d['sessionId']} cannot go on for now: attempt ${d['attempt']} at its next task is under way, since the one before failed (${d['problem']}). It is retried.`,
+  },
   NoWorker: {
     retryable: true,
     exitCode: 5,

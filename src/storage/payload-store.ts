@@ -40,7 +40,28 @@ export function openExternalStorage(address: PayloadStoreAddress | undefined, un
     address?.kind === kind ? new PayloadStore(address, unreadable) : missingStore(DRIVERS[kind], kind, unreadable),
   );
   const used = drivers.find((driver) => driver instanceof PayloadStore) ?? null;
-  return new ExternalStorage({ drivers, driverSelector: () => used, payloadSizeThreshold: STORED_FROM_BYTES });
+  return new SessionStorage(
+    { drivers, driverSelector: () => used, payloadSizeThreshold: STORED_FROM_BYTES },
+    unreadable,
+  );
+}
+
+/** Anyone may send a reference that names a store nobody has: it is unreadable, too. The SDK alone would fail the task. */
+class SessionStorage extends ExternalStorage {
+  readonly #unreadable: Unreadable;
+
+  constructor(options: ConstructorParameters<typeof ExternalStorage>[0], unreadable: Unreadable) {
+    super(options);
+    this.#unreadable = unreadable;
+  }
+
+  override getDriver(name: string): StorageDriver {
+    const problem = `a reference names the store "${name.slice(0, 100)}", which does not exist`;
+    return (
+      super.getDriver(name) ??
+      unreadableStore(name, new CopilotError('InvalidInput', { what: 'A payload', problem }), this.#unreadable)
+    );
+  }
 }
 
 /** Removes what a session has stored. Nothing else refers to it: keys begin with the session they are of. */
@@ -133,11 +154,12 @@ const SAFE_KEY = /^[A-Za-z0-9!_.*'()%/-]+$/;
 
 /** Stands in for a store that references name and this program does not have. */
 function missingStore(name: string, kind: 'folder' | 's3', unreadable: Unreadable): StorageDriver {
-  const problem = new CopilotError('InvalidConfig', {
-    name: 'COPILOT_PAYLOAD_STORE',
-    value: '',
-    problem: `what is to be read lies in ${kind === 'folder' ? 'a folder' : 'S3'}, which is not the store that is set here`,
-  });
+  const problem = `the payload is in ${kind === 'folder' ? 'a folder' : 'S3'}, which is not the store that is set here`;
+  const error = new CopilotError('InvalidConfig', { name: 'COPILOT_PAYLOAD_STORE', value: '', problem });
+  return unreadableStore(name, error, unreadable);
+}
+
+function unreadableStore(name: string, problem: CopilotError, unreadable: Unreadable): StorageDriver {
   return {
     name,
     type: name,

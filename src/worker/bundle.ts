@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, type Logger } from '@temporalio/worker';
 import type { Config } from '../config.ts';
 import { packageDir } from '../package-info.ts';
-import { encryptedFailuresPath } from '../storage/data-converter.ts';
+import { encryptedFailuresPath, payloadConverterPath } from '../storage/data-converter.ts';
 import { SHARED_CONTRACTS, shareModules } from './shared-modules.ts';
 
 const here = fileURLToPath(import.meta.url);
@@ -54,6 +54,7 @@ export async function buildBundle(logger: Logger, { encryptedFailures = false }:
     workflowsPath,
     workflowInterceptorModules: [interceptorsPath],
     logger,
+    payloadConverterPath,
     webpackConfigHook: shareModules,
     // zod holds no state of a workflow; without this every session would load it anew. The others before any session.
     preloadModules: ['zod', ...SHARED_CONTRACTS.map((name) => join(contractsDir, `${name}${extension}`))],

@@ -7,8 +7,7 @@ import { loadConfig } from '../config.ts';
 import { SESSION_WORKFLOW } from '../contracts/messages.ts';
 import { copilotUpdatedAt } from '../contracts/search-attributes.ts';
 import { SessionId } from '../contracts/session.ts';
-import { createDataConverter } from '../storage/data-converter.ts';
-import { failWhereUsed } from '../storage/unreadable.ts';
+import { createWorkerDataConverter } from '../storage/data-converter.ts';
 import { workflowBundle } from './bundle.ts';
 
 /** The newest run of one session. */
@@ -55,7 +54,7 @@ export async function* replaySessions({ ids, since }: ReplayOptions): AsyncGener
     const options = {
       workflowBundle: await workflowBundle(config, quiet),
       // As a worker has it, which goes on with a session although it could not read a signal.
-      dataConverter: createDataConverter(config, failWhereUsed),
+      dataConverter: createWorkerDataConverter(config),
     };
     for await (const { workflowId, runId, error } of Worker.runReplayHistories(options, histories)) {
       yield { sessionId: workflowId, runId, problem: error?.message ?? null };

@@ -112,7 +112,11 @@ describe('bad days under load', function () {
       const { raw } = await world.temporal.workflow.getHandle(moving.id).describe();
       return (raw.pendingWorkflowTask?.attempt ?? 1) > 1;
     });
-    const stuck = await fails(moving.info(), 'Internal', /^Session moving cannot go on for now: .*The payload store/);
+    const stuck = await fails(
+      moving.info(),
+      'SessionStuck',
+      /^Session moving cannot go on for now: .*The payload store/,
+    );
     assert.match(stuck.message, full);
     assert.equal(stuck.retryable, true);
 

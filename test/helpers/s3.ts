@@ -1,10 +1,6 @@
-/**
- * An S3 server of a test's own, `s3rver`, and another signer of requests, `aws4`, since that server does not check
- * signatures of version 4. Both are fetched from the npm registry once, into the cache folder: nothing else needs them.
- */
+/** An S3 server for a test, `s3rver`. It is fetched from the npm registry once, into the cache folder. */
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -13,7 +9,7 @@ import { loadConfig } from '../../src/config.ts';
 import { until } from './history.ts';
 import { killProcess, temporaryFolder } from './server.ts';
 
-const PACKAGES = ['s3rver@3.7.1', 'aws4@1.13.2'];
+const PACKAGE = 's3rver@3.7.1';
 
 export interface S3Server {
   /** Variables that make it the S3 of a program. */
@@ -72,26 +68,14 @@ function assertRuns(exitCode: number | null): void {
   if (exitCode !== null) throw new Error(`s3rver ended with exit code ${exitCode}.`);
 }
 
-/** What of `aws4` is used: https://github.com/mhart/aws4 */
-export interface Signer {
-  sign(
-    request: { method: string; path: string; service: 's3'; region: string; headers: Record<string, string> },
-    credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string },
-  ): { headers: Record<string, string> };
-}
-
-export async function loadSigner(): Promise<Signer> {
-  return createRequire(join(await install(), 'package.json'))('aws4') as Signer; // a package without types
-}
-
-/** Folder with the packages, fetched where they are not there yet. */
+/** Folder with the package. */
 async function install(): Promise<string> {
-  const folder = join(loadConfig().cacheDir, 's3', PACKAGES.join('+'));
+  const folder = join(loadConfig().cacheDir, 's3', PACKAGE);
   if (existsSync(folder)) return folder;
   const part = `${folder}.${process.pid}`;
   await mkdir(part, { recursive: true });
   await writeFile(join(part, 'package.json'), '{"private": true}\n');
-  const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...PACKAGES];
+  const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', PACKAGE];
   await promisify(execFile)('npm', args, { cwd: part, timeout: 170_000 });
   await rename(part, folder).catch(() => rm(part, { recursive: true }));
   return folder;

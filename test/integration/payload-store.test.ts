@@ -87,7 +87,7 @@ describe('a payload store in S3', function () {
       assert.equal((await session.context()).values['large'], LARGE);
       assert.ok(JSON.stringify(await session.transcript()).includes(message));
       const without = await connect({});
-      await fails(without.session(session.id).context(), 'InvalidConfig', /what is to be read lies in S3/);
+      await fails(without.session(session.id).context(), 'InvalidConfig', /the payload is in S3/);
       await without.close();
       await session.delete();
       assert.deepEqual(await storedFiles(s3.dir, session.id), []);
@@ -98,7 +98,7 @@ describe('a payload store in S3', function () {
       assert.equal((await session.send('one')).status, 'completed');
       await s3.kill();
       const away = /The payload store s3:\/\/payloads cannot be used \(.*ECONNREFUSED/;
-      const error = await fails(client.create({ context: { large: LARGE } }), 'ServerUnavailable', away);
+      const error = await fails(client.create({ context: { large: LARGE } }), 'StoreUnavailable', away);
       assert.equal(error.retryable, true);
       await world.workers[0]?.kill();
       const worker = await world.startWorker();

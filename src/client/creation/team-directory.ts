@@ -2,10 +2,10 @@
 import { ulid } from 'ulid';
 import { WorkflowFailedError } from '@temporalio/client';
 import { TimeoutFailure } from '@temporalio/common';
-import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import { fromFailure } from '../../contracts/errors.ts';
 import { RESOLVE_TEAM_WORKFLOW } from '../../contracts/messages.ts';
 import type { ResolvedTeam } from '../../contracts/team.ts';
-import { unreadableByWorker } from '../../storage/unreadable.ts';
+import { decodeFailure } from '../../storage/sdk-internals.ts';
 import { ABSENCE_MS, type ServerLink } from '../../connection/server-link.ts';
 
 /** Many sessions created at once share one look at the files; a file that was changed counts soon. */
@@ -79,7 +79,7 @@ async function refusal(link: ServerLink, workflowId: string): Promise<Error | un
     const failed = events?.findLast(({ workflowTaskFailedEventAttributes: task }) => task?.failure != null);
     const failure = failed?.workflowTaskFailedEventAttributes?.failure;
     const { loadedDataConverter } = link.client.options;
-    return unreadableByWorker(await decodeOptionalFailureToOptionalError(loadedDataConverter, failure));
+    return fromFailure(await decodeFailure(loadedDataConverter, failure));
   } catch (error) {
     return await link.explain(error);
   }

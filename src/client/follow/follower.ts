@@ -6,9 +6,9 @@
  * a turn waits for any call, now and then whether that failed and is tried again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { decodeFromPayloadsAtIndex } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { z } from 'zod';
 import { progress } from '../../contracts/messages.ts';
+import { decodePayloadAt } from '../../storage/sdk-internals.ts';
 import type { ProgressEvent, ProgressPage, StreamHeartbeat } from '../../contracts/progress.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import { pendingCalls } from '../reading/pending-calls.ts';
@@ -206,7 +206,7 @@ class Follower {
 
   async #decode(
     activityId: string,
-    payloads: Parameters<typeof decodeFromPayloadsAtIndex>[2],
+    payloads: Parameters<typeof decodePayloadAt>[2],
   ): Promise<StreamHeartbeat | undefined> {
     if (!payloads || payloads.length === 0) return undefined;
     const { loadedDataConverter } = this.#link.client.options;
@@ -217,8 +217,7 @@ class Follower {
       activityId,
       isLocal: false,
     } as const;
-    return Heartbeat.safeParse(await decodeFromPayloadsAtIndex<unknown>(loadedDataConverter, 0, payloads, context))
-      .data;
+    return Heartbeat.safeParse(await decodePayloadAt<unknown>(loadedDataConverter, 0, payloads, context)).data;
   }
 }
 

@@ -2,8 +2,8 @@
 import type { temporal } from '@temporalio/proto';
 import { TimeoutFailure } from '@temporalio/common';
 import { optionalTsToMs } from '@temporalio/common/lib/time.js';
-import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { CopilotError, fromFailure } from '../../contracts/errors.ts';
+import { decodeFailure } from '../../storage/sdk-internals.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 
 type PendingActivity = temporal.api.workflow.v1.IPendingActivityInfo;
@@ -52,17 +52,6 @@ export async function pendingCalls(
   );
 }
 
-/** Workers take the session up and fail at it, each time. It is tried again by itself. */
-class StuckSession extends CopilotError {
-  // The table's own entry is for what no retry mends.
-  override readonly retryable = true;
-
-  constructor(sessionId: string, attempt: number, reason: string) {
-    const problem = `Session ${sessionId} cannot go on for now: attempt ${attempt} at its next task is under way, since the one before failed (${reason}). It is tried again by itself.`;
-    super('Internal', { problem });
-  }
-}
-
 /**
  * Why a session does not answer although there are workers: they cannot store its state, say, or do not know how to
  * replay it. Undefined where that is not so.
@@ -81,9 +70,9 @@ export async function whyStuck(link: ServerLink, sessionId: string): Promise<Cop
     );
     const last = history?.events?.find(({ eventType }) => eventType === TASK_FAILED || eventType === TASK_TIMED_OUT);
     const failure = last?.workflowTaskFailedEventAttributes?.failure;
-    return failure
-      ? new StuckSession(sessionId, attempt, (await readFailure(link, sessionId, failure)).message)
-      : undefined;
+    if (!failure) return undefined;
+    const { message } = await readFailure(link, sessionId, failure);
+    return new CopilotError('SessionStuck', { sessionId, attempt, problem: message });
   } catch {
     // The server is away, too: that is said elsewhere.
     return undefined;
@@ -104,7 +93,7 @@ async function readFailure(
       ? ({ type: 'workflow', namespace, workflowId } as const)
       : ({ type: 'activity', namespace, workflowId, activityId, isLocal: false } as const);
   try {
-    const error = await decodeOptionalFailureToOptionalError(loadedDataConverter, failure, context);
+    const error = await decodeFailure(loadedDataConverter, failure, context);
     if (error instanceof TimeoutFailure && error.timeoutType === 'HEARTBEAT')
       return { type: 'Internal', message: NO_SIGN_OF_LIFE };
     const { type = 'Internal', message = '' } = fromFailure(error) ?? { message: error?.message };

@@ -99,7 +99,7 @@ export interface QuestionOptions {
 
 /**
  * Queries a session: nothing is written.
- * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`; `Internal`, retryable, where its workers
+ * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`; `SessionStuck` if its workers
  *   fail at it, as with a payload store that is full
  */
 export async function ask<Result, Args extends [unknown?, unknown?]>(

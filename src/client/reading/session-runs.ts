@@ -1,12 +1,7 @@
 /** The runs of a session's workflow: each continue-as-new has made one more. */
-import {
-  decodeFromPayloadsAtIndex,
-  extstoreInboundOptions,
-  visit,
-  walkGetWorkflowExecutionHistoryResponse,
-} from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { ServerLink } from '../../connection/server-link.ts';
+import { decodePayloadAt, storedPayloads, visitPayloads, walkHistory } from '../../storage/sdk-internals.ts';
 
 export interface SessionRun {
   readonly runId: string;
@@ -61,8 +56,8 @@ async function readStart(
           maximumPageSize: 1,
           skipArchival: true,
         });
-        const stored = extstoreInboundOptions(loadedDataConverter.externalStorage);
-        await visit(response, walkGetWorkflowExecutionHistoryResponse, stored);
+        const stored = storedPayloads(loadedDataConverter.externalStorage);
+        await visitPayloads(response, walkHistory, stored);
         return response;
       } catch (error) {
         throw isNotFound(error) ? new WorkflowNotFoundError(String(error), workflowId, runId) : error;
@@ -74,9 +69,7 @@ async function readStart(
   const payloads = started?.input?.payloads ?? [];
   const context = { type: 'workflow', namespace, workflowId } as const;
   const input =
-    payloads.length === 0
-      ? undefined
-      : await decodeFromPayloadsAtIndex<unknown>(loadedDataConverter, 0, payloads, context);
+    payloads.length === 0 ? undefined : await decodePayloadAt<unknown>(loadedDataConverter, 0, payloads, context);
   return { runId, before: started?.continuedExecutionRunId || undefined, input };
 }
 

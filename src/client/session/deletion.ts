@@ -30,7 +30,7 @@ export interface DeleteOptions {
  * Terminates the session if it is open, and removes its history, its payloads in the payload store, what it left in the
  * archive, and the workspace folder of its own, where these lie on this machine. A folder that was given as its workspace stays. When it returns, nothing finds or lists the session
  * any more; that may take a minute. Where it is broken off, it can be called again.
- * @throws CopilotError `SessionNotFound`, `ServerUnreachable`, `ServerUnavailable` where the payload store
+ * @throws CopilotError `SessionNotFound`, `ServerUnreachable`, `StoreUnavailable` if the payload store
  *   cannot be used, `Internal` where the server does not delete it within 2 minutes
  */
 export async function deleteSession(

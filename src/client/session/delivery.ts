@@ -4,7 +4,6 @@ import { WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/cl
 import { ApplicationFailure, type UpdateDefinition } from '@temporalio/common';
 import { ulid } from 'ulid';
 import { CopilotError, fromFailure } from '../../contracts/errors.ts';
-import { unreadableByWorker } from '../../storage/unreadable.ts';
 import { ABSENCE_MS, isTimeout, isTransient, type ServerLink } from '../../connection/server-link.ts';
 import { checkSize } from '../checked-input.ts';
 import { describeSession } from '../reading/session-queries.ts';
@@ -121,7 +120,7 @@ async function verdict(
   error: unknown,
   isOver: boolean,
 ): Promise<Error | undefined> {
-  const known = fromFailure(error) ?? unreadableByWorker(error);
+  const known = fromFailure(error);
   if (known) return known;
   if (error instanceof WorkflowNotFoundError || error instanceof WorkflowUpdateFailedError) {
     const closed = await closedError(link, sessionId, error);

@@ -1,4 +1,4 @@
-/** Where large payloads are kept: how operators write it down. */
+/** The address of a payload store, as operators write it. */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { S3Address } from './s3.ts';
@@ -8,17 +8,17 @@ export type PayloadStoreAddress =
   | { readonly kind: 'folder'; readonly path: string }
   | ({
       readonly kind: 's3';
-      /** What all keys begin with, without a slash at either end; may be empty. */
+      /** All keys begin with it. No slash at either end; may be empty. */
       readonly prefix: string;
     } & S3Address);
 
-/** Bucket and prefix; of prefixes only what needs no escapes. */
+/** Bucket and prefix. A prefix has only characters that need no escapes. */
 const S3 = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:\/+[A-Za-z0-9!_*'()-][A-Za-z0-9!_.*'()-]*)*\/*)$/;
 
 /**
  * @param value the path of a folder, or `s3://bucket/prefix`
- * @param environment the variables of AWS's own programs: keys, region, and the endpoint of another server
- * @returns the address, or what is wrong
+ * @param environment may hold the variables of AWS's own programs: keys, profile, region, endpoint
+ * @returns the address, or what is wrong with it
  */
 export function parseStoreAddress(
   value: string,
@@ -26,9 +26,9 @@ export function parseStoreAddress(
 ): PayloadStoreAddress | string {
   if (/^[a-z0-9+.-]+:\/\//i.test(value)) return parseS3(value, environment);
   const path = resolve(value);
-  // Never made: a share that is not mounted would look like an empty one.
+  // The program never creates it: a share that is not mounted would look like an empty one.
   const isThere = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
-  return isThere ? { kind: 'folder', path } : 'there is no such folder; make it, or mount it';
+  return isThere ? { kind: 'folder', path } : 'there is no such folder; create or mount it';
 }
 
 function parseS3(value: string, environment: Readonly<Record<string, string>>): PayloadStoreAddress | string {
@@ -38,22 +38,27 @@ function parseS3(value: string, environment: Readonly<Record<string, string>>): 
     AWS_ACCESS_KEY_ID: accessKeyId,
     AWS_SECRET_ACCESS_KEY: secretAccessKey,
     AWS_SESSION_TOKEN: sessionToken,
+    AWS_PROFILE: profile,
   } = environment;
-  if (accessKeyId === undefined || secretAccessKey === undefined) {
-    return 'S3 needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, too';
-  }
   const endpoint = (environment['AWS_ENDPOINT_URL_S3'] ?? environment['AWS_ENDPOINT_URL'])?.replace(/\/+$/, '');
   if (endpoint !== undefined && !/^https?:\/\/[^/?#@]+$/.test(endpoint)) {
-    return 'AWS_ENDPOINT_URL_S3 is to be scheme, host and port, such as http://localhost:9000';
+    return 'AWS_ENDPOINT_URL_S3 must be scheme, host and port, such as http://localhost:9000';
   }
   const region = environment['AWS_REGION'] ?? environment['AWS_DEFAULT_REGION'] ?? (endpoint && 'us-east-1');
-  if (region === undefined) return 'S3 needs AWS_REGION, too';
+  if ((accessKeyId === undefined) !== (secretAccessKey === undefined)) {
+    return 'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together; set both or neither';
+  }
+  const keys =
+    accessKeyId === undefined || secretAccessKey === undefined
+      ? undefined
+      : { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
   return {
     kind: 's3',
     bucket,
     prefix: prefix.replaceAll(/^\/+|\/+$/g, '').replaceAll(/\/+/g, '/'),
-    region,
+    ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
-    credentials: { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) },
+    ...(keys === undefined ? {} : { credentials: keys }),
+    ...(profile === undefined ? {} : { profile }),
   };
 }

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { access, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type ObjectStore, StoreUnavailable } from './object-store.ts';
+import { type ObjectStore, storeUnavailable } from './object-store.ts';
 
 /**
  * Files are for this user alone (0600, folders 0700), written beside their place and renamed into it.
@@ -14,7 +14,7 @@ export function openFolderStore(root: string): ObjectStore {
     try {
       return await work();
     } catch (cause) {
-      throw new StoreUnavailable(root, cause instanceof Error ? cause.message : String(cause), cause);
+      throw storeUnavailable(root, cause instanceof Error ? cause.message : String(cause), cause);
     }
   };
   return {

@@ -14,6 +14,7 @@ import {
 } from '@temporalio/workflow';
 import { toFailure } from '../../contracts/errors.ts';
 import { MAX_PAYLOAD_BYTES } from '../../contracts/limits.ts';
+import { payloadConverter, UnreadablePayload } from '../../contracts/payload-converter.ts';
 import { limitUpdates } from './update-limit.ts';
 
 type Activation = Parameters<
@@ -143,13 +144,11 @@ interface Problem {
 function firstProblem(payloads: readonly Payload[]): Problem | undefined {
   for (const payload of payloads) {
     try {
-      defaultPayloadConverter.fromPayload(payload);
+      payloadConverter.fromPayload(payload);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      // In place of an encoding, which is one word, a worker that cannot read a payload says why.
-      const said = /^Unknown encoding: (.* .*)$/s.exec(reason)?.[1];
-      const text = `it cannot be read: ${said ?? reason}`.slice(0, MAX_PROBLEM_TEXT).replace(/\.$/, '');
-      return { text, isLocal: said !== undefined };
+      const text = `it cannot be read: ${reason}`.slice(0, MAX_PROBLEM_TEXT).replace(/\.$/, '');
+      return { text, isLocal: error instanceof UnreadablePayload && error.isLocal };
     }
   }
   return undefined;

@@ -1,13 +1,14 @@
 /** The codec itself: what it writes, what it opens, and what it says of what it cannot open. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { ApplicationFailure, defaultPayloadConverter, type Payload } from '@temporalio/common';
+import { ApplicationFailure, defaultPayloadConverter, type Payload, TemporalFailure } from '@temporalio/common';
 import fc from 'fast-check';
-import { CopilotError } from '../../../src/contracts/errors.ts';
+import { CopilotError, fromFailure } from '../../../src/contracts/errors.ts';
+import { payloadConverter, UnreadablePayload } from '../../../src/contracts/payload-converter.ts';
 import { EncryptionCodec, isEncrypted } from '../../../src/storage/encryption.ts';
 import { failureConverter } from '../../../src/storage/failure-converter.ts';
 import { type EncryptionKey, parseKeys } from '../../../src/storage/keys.ts';
-import { failWhereUsed, omit, unreadableByWorker } from '../../../src/storage/unreadable.ts';
+import { failWhereUsed, omit } from '../../../src/storage/unreadable.ts';
 
 function keys(...ids: string[]): readonly EncryptionKey[] {
   const parsed = parseKeys(ids.map((id) => `${id}:${randomBytes(32).toString('base64')}`).join());
@@ -88,18 +89,15 @@ describe('encryption of payloads', () => {
     const lacking = new EncryptionCodec([oldKey], failWhereUsed);
     const decoded = await lacking.decode([...(await codec.encode([payloadOf('a')])), payloadOf('b')]);
     assert.equal(valueOf(decoded[1]), 'b');
-    let caught: unknown;
-    try {
-      valueOf(decoded[0]);
-    } catch (error) {
-      caught = error;
-    }
-    const heard = unreadableByWorker(new Error('Workflow Update failed', { cause: caught }));
-    assert.match(
-      heard?.message ?? '',
-      /the worker cannot read what was sent: key "new" is needed to read this, and only/,
-    );
-    assert.equal(unreadableByWorker(new Error('Unknown encoding: binary/zip')), undefined);
+    const read = (): unknown => payloadConverter.fromPayload(decoded[0] ?? {});
+    assert.throws(read, (error) => {
+      // No `TemporalFailure`, which would end the session; its cause is what a client is told.
+      assert.ok(error instanceof UnreadablePayload && error.isLocal && !(error instanceof TemporalFailure));
+      const { type, message } = fromFailure(error) ?? assert.fail();
+      assert.equal(type, 'InvalidConfig');
+      assert.match(message, /the worker cannot read what was sent: key "new" is needed to read this, and only "old"/);
+      return true;
+    });
     const forgiving = new EncryptionCodec([oldKey], omit);
     assert.equal(valueOf((await forgiving.decode(await codec.encode([payloadOf('a')])))[0]), undefined);
   });

@@ -82,7 +82,7 @@ describe('settings of encryption and payload store', () => {
     assert.deepEqual(config.temporal.environment, { PATH: '/bin' });
   });
 
-  it('a payload store is a folder that is there, or a bucket with its credentials', () => {
+  it('a payload store is a folder that is there, or a bucket', () => {
     assert.equal(loadConfig({}).payloadStore, undefined);
     assert.deepEqual(loadConfig({ COPILOT_PAYLOAD_STORE: dir }).payloadStore, { kind: 'folder', path: dir });
     const credentials = { accessKeyId: 'id', secretAccessKey: 'secret' };
@@ -99,11 +99,14 @@ describe('settings of encryption and payload store', () => {
       endpoint,
       credentials: { ...credentials, sessionToken: 'now' },
     });
-    const { AWS_REGION: _, ...noRegion } = aws;
+    // AWS's client finds the rest by itself.
+    assert.deepEqual(loadConfig({ COPILOT_PAYLOAD_STORE: 's3://bucket', AWS_PROFILE: 'team' }).payloadStore, {
+      ...{ kind: 's3', bucket: 'bucket', prefix: '', profile: 'team' },
+    });
+    const { AWS_SECRET_ACCESS_KEY: _, ...halfOfKeys } = aws;
     const cases: readonly (readonly [Record<string, string>, RegExp])[] = [
-      [{ COPILOT_PAYLOAD_STORE: join(dir, 'none') }, /there is no such folder; make it, or mount it/],
-      [{ COPILOT_PAYLOAD_STORE: 's3://bucket' }, /needs AWS_ACCESS_KEY_ID/],
-      [{ ...noRegion, COPILOT_PAYLOAD_STORE: 's3://bucket' }, /needs AWS_REGION/],
+      [{ COPILOT_PAYLOAD_STORE: join(dir, 'none') }, /there is no such folder; create or mount it/],
+      [{ ...halfOfKeys, COPILOT_PAYLOAD_STORE: 's3://bucket' }, /AWS_SECRET_ACCESS_KEY belong together/],
       [{ ...aws, COPILOT_PAYLOAD_STORE: 's3://B' }, /use the path of a folder, or s3:\/\/bucket\/prefix/],
       [{ ...aws, COPILOT_PAYLOAD_STORE: 's3://bucket/../x' }, /use the path/],
       [{ ...aws, COPILOT_PAYLOAD_STORE: 'gs://bucket' }, /use the path/],

@@ -62,7 +62,7 @@ describe('without a payload store', () => {
     const sent = await folder.store([payload]);
     await assert.rejects(without.retrieve(sent), (error) => {
       assert.ok(error instanceof CopilotError);
-      assert.match(error.message, /COPILOT_PAYLOAD_STORE= is not valid: what is to be read lies in a folder/);
+      assert.match(error.message, /COPILOT_PAYLOAD_STORE= is not valid: the payload is in a folder/);
       return true;
     });
     await rm(dir, { recursive: true });
