@@ -1,11 +1,12 @@
 /** The archive: what a closed session leaves behind, should the server forget it. `import` makes a session of it again. */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
 import { z } from 'zod';
 import type { SessionExport } from '../contracts/export.ts';
 import { exportSession } from '../contracts/messages.ts';
 import { Message, placeholder } from '../contracts/transcript.ts';
+import { writeAtomically } from '../storage/atomic-file.ts';
 import { inScope } from './scope.ts';
 
 /** Asks the session for its export, which adds nothing to its history, and writes it whole or not at all. */
@@ -15,9 +16,7 @@ export async function archive(archiveDir: string): Promise<void> {
     const earlier = await readSegments(join(archiveDir, 'segments', sessionId), file);
     const content = earlier.length === 0 ? file : { ...file, earlier };
     const path = join(archiveDir, `${sessionId}.json`);
-    await mkdir(archiveDir, { recursive: true });
-    await writeFile(`${path}.part`, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600 });
-    await rename(`${path}.part`, path);
+    await writeAtomically(path, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600 });
   });
 }
 

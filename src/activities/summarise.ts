@@ -1,12 +1,12 @@
 /** A summary in the place of older messages. Their originals are kept in the archive, named by their hash. */
 import { createHash } from 'node:crypto';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SummariseInput, SummariseResult } from '../contracts/activities.ts';
 import type { Segment } from '../contracts/session.ts';
 import type { Message } from '../contracts/transcript.ts';
 import { answered, readTranscript, withAgent, type WorkerParts } from './conversation.ts';
 import { systemPrompt } from '../agents/prompt.ts';
+import { writeAtomically } from '../storage/atomic-file.ts';
 import { inScope } from './scope.ts';
 
 /** Longest summary, in UTF-16 units. */
@@ -45,9 +45,7 @@ async function keep(folder: string, messages: readonly Message[]): Promise<Segme
   const content = `${JSON.stringify(messages)}\n`;
   const hash = createHash('sha256').update(content).digest('hex');
   const path = join(folder, `${hash}.json`);
-  await mkdir(folder, { recursive: true });
-  await writeFile(`${path}.part`, content, { mode: 0o600 });
-  await rename(`${path}.part`, path);
+  await writeAtomically(path, content, { mode: 0o600 });
   return { hash, messages: messages.length, bytes: Buffer.byteLength(content) };
 }
 

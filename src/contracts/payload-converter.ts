@@ -13,6 +13,7 @@ import {
   defaultPayloadConverter,
   JsonPayloadConverter,
   type Payload,
+  type PayloadConverterWithEncoding,
   UndefinedPayloadConverter,
   ValueError,
 } from '@temporalio/common';
@@ -45,17 +46,21 @@ export class UnreadablePayload extends ValueError {
   }
 }
 
-const standIns = {
-  encodingType: ENCODING,
-  toPayload: () => undefined,
-  fromPayload: <T>({ data }: Payload): T => {
+class StandInConverter implements PayloadConverterWithEncoding {
+  readonly encodingType = ENCODING;
+
+  toPayload(): undefined {
+    return undefined;
+  }
+
+  fromPayload({ data }: Payload): never {
     throw new UnreadablePayload(new JsonPayloadConverter().fromPayload({ ...(data ? { data } : {}) }));
-  },
-};
+  }
+}
 
 export const payloadConverter = new CompositePayloadConverter(
   new UndefinedPayloadConverter(),
   new BinaryPayloadConverter(),
   new JsonPayloadConverter(),
-  standIns,
+  new StandInConverter(),
 );

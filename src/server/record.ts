@@ -1,9 +1,10 @@
 /** `server.json` in the home folder: which server serves it, so that every process of that home uses the same one. */
 import { execFile } from 'node:child_process';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
+import { writeAtomically } from '../storage/atomic-file.ts';
 import { isAlive } from './lock.ts';
 
 export const ServerRecord = z.object({
@@ -34,9 +35,7 @@ export async function readRecord(homeDir: string): Promise<ServerRecord | undefi
 }
 
 export async function writeRecord(homeDir: string, record: ServerRecord): Promise<void> {
-  const draft = `${recordFile(homeDir)}.${process.pid}`;
-  await writeFile(draft, `${JSON.stringify(record, undefined, 2)}\n`);
-  await rename(draft, recordFile(homeDir));
+  await writeAtomically(recordFile(homeDir), `${JSON.stringify(record, undefined, 2)}\n`);
 }
 
 /** Removes the record of that process, and no other's. */

@@ -9,11 +9,11 @@
  *     curl --unix-socket .copilot/workers/<pid>-*.sock http://worker/stats
  */
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { chmod, lstat, mkdir, rename } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { dirname, join } from 'node:path';
+import { type Context, Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { removeStaleSockets, socketFolder } from '../connection/worker-sockets.ts';
@@ -29,7 +29,8 @@ import {
   type WorkerClosed,
   type WorkerStats,
 } from '../contracts/worker-report.ts';
-import { METRICS_CONTENT_TYPE, metricsText } from './metrics.ts';
+import { type HttpListener, listenHttp } from '../http-listener.ts';
+import { writeMetrics } from './metrics.ts';
 
 export interface AdminParts {
   readonly config: Pick<Config, 'homeDir' | 'taskQueue' | 'metricsPort'>;
@@ -50,23 +51,14 @@ export interface Admin {
   close(): Promise<void>;
 }
 
-/** An answer: a JSON value, or text of a content type. */
-interface Answer {
-  readonly status?: number;
-  readonly json?: unknown;
-  readonly text?: string;
-}
-
-type Routes = Readonly<Record<string, (request: IncomingMessage) => Answer | Promise<Answer>>>;
-
 const MAX_BODY_BYTES = 64 * 1024;
 
-/** @throws CopilotError `InvalidConfig` where the port for metrics cannot be had */
+/** @throws CopilotError `InvalidConfig` if the port for metrics is in use */
 export async function startAdmin(parts: AdminParts): Promise<Admin> {
   const { config, log } = parts;
-  const routes = makeRoutes(parts);
-  const metrics = config.metricsPort === undefined ? undefined : await listenOnPort(config.metricsPort, routes);
-  const socket = await listenOnSocket(config.homeDir, routes).catch((err: unknown) => {
+  const stats = statsOf(parts);
+  const metrics = config.metricsPort === undefined ? undefined : await listenOnPort(config.metricsPort, stats);
+  const socket = await listenOnSocket(config.homeDir, createApp(parts, stats)).catch((err: unknown) => {
     log.warn({ err }, 'no admin socket: `copilot agents` and `copilot stats` do not see this worker');
   });
   // A second signal ends the process at once.
@@ -77,86 +69,70 @@ export async function startAdmin(parts: AdminParts): Promise<Admin> {
     close: async () => {
       process.off('exit', remove);
       remove();
-      for (const server of [metrics, socket?.server]) if (server) await stop(server);
+      for (const listener of [metrics, socket]) await listener?.close();
     },
   };
 }
 
-function makeRoutes({ config, identity, agents, transcripts }: AdminParts): Routes {
-  const worker = { identity, pid: process.pid };
+function statsOf({ config, identity, agents, transcripts }: AdminParts): () => WorkerStats {
   const startedAt = new Date().toISOString();
-  const stats = (): WorkerStats => ({
-    ...worker,
+  return () => ({
+    identity,
+    pid: process.pid,
     taskQueue: config.taskQueue,
     startedAt,
     agents: agents.stats(),
     transcripts: transcripts.stats(),
   });
-  return {
-    'GET /stats': () => ({ json: stats() }),
-    'GET /agents': () => ({ json: { ...worker, entries: agents.entries() } satisfies WorkerAgents }),
-    'POST /agents/close': async (request) => {
-      const parsed = CloseRequest.safeParse(await readJson(request));
-      if (!parsed.success) return failed(400, z.prettifyError(parsed.error).replaceAll('\n', '; '));
-      return { json: { ...worker, ...(await agents.closeEntries(parsed.data)) } satisfies WorkerClosed };
-    },
-    'GET /metrics': () => ({ text: metricsText(stats()) }),
-  };
 }
 
-/** Undefined where it is no JSON, or too long. */
-async function readJson(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) return undefined;
-    chunks.push(chunk);
-  }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
-  } catch {
-    return undefined;
-  }
+function createApp({ identity, agents }: AdminParts, stats: () => WorkerStats): Hono {
+  const worker = { identity, pid: process.pid };
+  const limit = bodyLimit({
+    maxSize: MAX_BODY_BYTES,
+    onError: (context) => refuse(context, 413, `the body is over ${MAX_BODY_BYTES} bytes`),
+  });
+  return metricsApp(stats)
+    .get('/stats', (context) => context.json(stats()))
+    .get('/agents', (context) => context.json({ ...worker, entries: agents.entries() } satisfies WorkerAgents))
+    .post('/agents/close', limit, async (context) => {
+      const { data, error } = CloseRequest.safeParse(await context.req.json().catch(() => undefined));
+      if (!data) return refuse(context, 400, z.prettifyError(error).replaceAll('\n', '; '));
+      return context.json({ ...worker, ...(await agents.closeEntries(data)) } satisfies WorkerClosed);
+    });
 }
 
-const failed = (status: number, message: string): Answer => ({ status, json: { error: { message } } });
-
-function serve(routes: Routes): Server {
-  return createServer((request, response) => {
-    answer(routes, request).then(
-      (given) => send(response, given),
-      (error: unknown) => send(response, failed(500, error instanceof Error ? error.message : String(error))),
+function metricsApp(stats: () => WorkerStats): Hono {
+  const app = new Hono();
+  app.get('/metrics', async (context) => {
+    const { contentType, text } = await writeMetrics(stats());
+    return context.body(text, 200, { 'content-type': contentType });
+  });
+  app.notFound((context) => {
+    const paths = app.routes.map(({ method, path }) => `${method} ${path}`);
+    return refuse(
+      context,
+      404,
+      `There is no ${context.req.method} ${context.req.path}. There is ${[...new Set(paths)].join(', ')}.`,
     );
+  });
+  app.onError((error, context) => refuse(context, 500, error.message));
+  return app;
+}
+
+const refuse = (context: Context, status: 400 | 404 | 413 | 500, message: string): Response =>
+  context.json({ error: { message } }, status);
+
+/** On every address, for a Prometheus on another host: it only gives numbers. */
+async function listenOnPort(port: number, stats: () => WorkerStats): Promise<HttpListener> {
+  return await listenHttp(metricsApp(stats), { port }).catch((cause: unknown) => {
+    const problem = cause instanceof Error ? cause.message : '';
+    throw new CopilotError('InvalidConfig', { name: 'COPILOT_METRICS_PORT', value: port, problem }, { cause });
   });
 }
 
-async function answer(routes: Routes, request: IncomingMessage): Promise<Answer> {
-  const name = `${request.method} ${request.url?.split('?')[0]}`;
-  const route = Object.hasOwn(routes, name) ? routes[name] : undefined;
-  return route ? await route(request) : failed(404, `There is no ${name}. There is ${Object.keys(routes).join(', ')}.`);
-}
-
-function send(response: ServerResponse, { status = 200, json, text }: Answer): void {
-  const type = text === undefined ? 'application/json' : METRICS_CONTENT_TYPE;
-  response.writeHead(status, { 'content-type': type }).end(text ?? `${JSON.stringify(json)}\n`);
-}
-
-/** On every address, for Prometheus on another host: what it gives is numbers. */
-async function listenOnPort(port: number, routes: Routes): Promise<Server> {
-  const { 'GET /metrics': metrics } = routes;
-  const server = serve(metrics ? { 'GET /metrics': metrics } : {});
-  try {
-    await once(server.listen(port), 'listening');
-    return server;
-  } catch (cause) {
-    const problem = cause instanceof Error ? cause.message : '';
-    throw new CopilotError('InvalidConfig', { name: 'COPILOT_METRICS_PORT', value: port, problem }, { cause });
-  }
-}
-
 /** Named by process id; the digits behind it are for several workers of one process, or of containers with one home. */
-async function listenOnSocket(homeDir: string, routes: Routes): Promise<{ server: Server; path: string }> {
+async function listenOnSocket(homeDir: string, app: Hono): Promise<HttpListener & { readonly path: string }> {
   const folder = socketFolder(homeDir);
   await mkdir(dirname(folder), { recursive: true });
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -169,23 +145,14 @@ async function listenOnSocket(homeDir: string, routes: Routes): Promise<{ server
   const name = `${process.pid}-${randomBytes(3).toString('hex')}`;
   const path = join(folder, `${name}.sock`);
   const draft = join(folder, `${name}.new`);
-  const server = serve(routes);
+  const listener = await listenHttp(app, { path: draft });
   try {
-    await once(server.listen(draft), 'listening');
-    // Whoever finds it by its name finds it listening, and closed to others.
+    // Whoever finds the socket by its name finds it listening, and closed to other users.
     await chmod(draft, 0o600);
     await rename(draft, path);
-    return { server, path };
+    return { ...listener, path };
   } catch (error) {
-    await stop(server);
+    await listener.close();
     throw error;
   }
-}
-
-async function stop(server: Server): Promise<void> {
-  if (!server.listening) return;
-  const closed = once(server, 'close');
-  server.close();
-  server.closeAllConnections();
-  await closed;
 }

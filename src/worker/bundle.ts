@@ -1,12 +1,13 @@
 /** The workflow code as one script for the workers' sandbox: built ahead, or built once per state of the source and cached. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, type Logger } from '@temporalio/worker';
 import type { Config } from '../config.ts';
 import { packageDir } from '../package-info.ts';
+import { writeAtomically } from '../storage/atomic-file.ts';
 import { encryptedFailuresPath, payloadConverterPath } from '../storage/data-converter.ts';
 import { SHARED_CONTRACTS, shareModules } from './shared-modules.ts';
 
@@ -39,11 +40,8 @@ export async function workflowBundle(
   const suffix = options.encryptedFailures ? '-encrypted' : '';
   const codePath = join(cacheDir, 'bundles', `${await sourceDigest()}${suffix}.js`);
   if (!existsSync(codePath)) {
-    await mkdir(dirname(codePath), { recursive: true });
-    const unfinished = `${codePath}.${process.pid}`;
-    await writeFile(unfinished, await buildBundle(logger, options));
     // Several workers may build at once; the same source gives the same code.
-    await rename(unfinished, codePath);
+    await writeAtomically(codePath, await buildBundle(logger, options));
   }
   return { codePath };
 }

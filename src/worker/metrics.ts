@@ -1,17 +1,12 @@
-/**
- * Metrics of a worker in Prometheus' text format, version 0.0.4. Written by hand: a line for each statistic,
- * and the compiler sees to it that none is forgotten.
- * https://prometheus.io/docs/instrumenting/exposition_formats/
- */
+/** Metrics of a worker for Prometheus. The compiler sees to it that no statistic is forgotten. */
+import { Counter, Gauge, Registry } from 'prom-client';
 import type { CacheStats, TranscriptStats, WorkerStats } from '../contracts/worker-report.ts';
-
-export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 interface Metric {
   readonly name: string;
   readonly type: 'counter' | 'gauge';
   readonly help: string;
-  /** How many of the statistic's unit are one of the metric's. Default 1. */
+  /** How many of the statistic's unit make one of the metric's. Default 1. */
   readonly divisor?: number;
 }
 
@@ -44,31 +39,30 @@ const TRANSCRIPT_METRICS: Readonly<Record<keyof TranscriptStats, Metric>> = {
   bytes: gauge('copilot_transcript_bytes', 'Rough size of the copies.'),
 };
 
-export function metricsText({ identity, taskQueue, startedAt, agents, transcripts }: WorkerStats): string {
-  const labels = `worker="${escape(identity)}",task_queue="${escape(taskQueue)}"`;
-  return [
-    ...lines(gauge(`copilot_worker_info{${labels}}`, 'The worker of these metrics.'), 1),
-    ...lines(
-      gauge('process_start_time_seconds', 'When the worker started, in Unix time.'),
-      Date.parse(startedAt) / 1_000,
-    ),
-    ...all(AGENT_METRICS, agents),
-    ...all(TRANSCRIPT_METRICS, transcripts),
-    '',
-  ].join('\n');
+/** In Prometheus' text format. */
+export async function writeMetrics(stats: WorkerStats): Promise<{ contentType: string; text: string }> {
+  // The statistics count by themselves, so that each call has a registry of its own.
+  const registry = new Registry();
+  const registers = [registry];
+  const { identity, taskQueue, startedAt, agents, transcripts } = stats;
+  const worker = {
+    name: 'copilot_worker_info',
+    help: 'The worker of these metrics.',
+    labelNames: ['worker', 'task_queue'],
+  };
+  new Gauge({ ...worker, registers }).set({ worker: identity, task_queue: taskQueue }, 1);
+  const started = gauge('process_start_time_seconds', 'When the worker started, in Unix time.', 1_000);
+  add(started, Date.parse(startedAt));
+  for (const [name, metric] of entriesOf(AGENT_METRICS)) add(metric, agents[name]);
+  for (const [name, metric] of entriesOf(TRANSCRIPT_METRICS)) add(metric, transcripts[name]);
+  return { contentType: registry.contentType, text: await registry.metrics() };
+
+  function add({ name, type, help, divisor = 1 }: Metric, value: number): void {
+    if (type === 'counter') new Counter({ name, help, registers }).inc(value / divisor);
+    else new Gauge({ name, help, registers }).set(value / divisor);
+  }
 }
 
-function all<K extends string>(metrics: Readonly<Record<K, Metric>>, values: Readonly<Record<K, number>>): string[] {
-  return Object.entries<Metric>(metrics).flatMap(
-    ([key, metric]) => lines(metric, values[key as K]), // a key of `metrics`
-  );
-}
-
-function lines({ name, type, help, divisor = 1 }: Metric, value: number): string[] {
-  const family = name.replace(/\{.*$/, '');
-  return [`# HELP ${family} ${help}`, `# TYPE ${family} ${type}`, `${name} ${value / divisor}`];
-}
-
-function escape(label: string): string {
-  return label.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+function entriesOf<K extends string>(metrics: Readonly<Record<K, Metric>>): [K, Metric][] {
+  return Object.entries(metrics) as [K, Metric][]; // `Object.entries` widens the keys
 }

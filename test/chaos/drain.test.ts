@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -58,7 +58,11 @@ describe('draining', function () {
   let slow: Ledger;
 
   before(async () => {
-    world = await startWorldOf({ default: { agents: { writer: { tools: ['shell'] } } } }, { workers: 0 });
+    const short = { compaction: { atTokens: 500, keepTokens: 100 } };
+    world = await startWorldOf(
+      { default: { agents: { writer: { tools: ['shell'] } } }, short: { team: short } },
+      { workers: 0 },
+    );
     quick = await openLedger(join(world.server.homeDir, 'quick.txt'), QUICK_EFFECT_MS);
     slow = await openLedger(join(world.server.homeDir, 'slow.txt'), SLOW_MS);
     play();
@@ -76,7 +80,8 @@ describe('draining', function () {
   /** `say x` streams for two seconds, `ponder x` takes a minute the first time, `mail x` enters it in a ledger. */
   function play(): void {
     playTeam(world.model, {
-      instead: ({ last, lastRole, messages }) => {
+      instead: ({ last, lastRole, messages, phase }) => {
+        if (phase === 'summary') return { text: 'a summary' };
         if (lastRole === 'tool') return { text: `the agent was told: ${last}` };
         const [verb, name = ''] = (messages.at(-1)?.[1] ?? '').split(' ');
         if (verb === 'say') return { text: spoken(name), wordDelayMs: WORD_DELAY_MS };
@@ -198,12 +203,17 @@ describe('draining', function () {
 
   if (isFull) {
     it('agents are closed in time although an activity does not heed it', async () => {
-      const { session, end } = await begin('say three');
-      await end();
-      // A pipe that nobody reads: opening it for the archive waits for ever, and cannot be aborted.
-      const archive = join(world.server.homeDir, 'archive');
-      const pipe = join(archive, `${session.id}.json.part`);
-      await mkdir(archive, { recursive: true });
+      const session = await world.copilot.create({ mode: 'one-shot', team: 'short' });
+      const segments = join(world.server.homeDir, 'archive', 'segments', session.id);
+      const kept = async (): Promise<string | undefined> => (await readdir(segments).catch(() => []))[0];
+      for (let sent = 0; (await kept()) === undefined; sent++) {
+        assert.ok(sent < 20, 'the conversation is never summarised');
+        await session.send(`greet ${'x'.repeat(1_000)}`);
+      }
+      // A pipe that nobody writes to: the archive waits for ever when it opens this part of the conversation, and
+      // cannot be aborted.
+      const pipe = join(segments, (await kept()) ?? '');
+      await rm(pipe);
       await promisify(execFile)('mkfifo', [pipe]);
       const completing = session.complete();
       await until('the archive', async () => {

@@ -1,7 +1,7 @@
 /** A payload store in a folder, on one machine or on a share of several. */
-import { randomUUID } from 'node:crypto';
-import { access, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { access, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeAtomically } from '../atomic-file.ts';
 import { type ObjectStore, storeUnavailable } from './object-store.ts';
 
 /**
@@ -54,34 +54,7 @@ async function read(root: string, path: string, signal: AbortSignal | undefined)
 
 async function write(root: string, path: string, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
   await stat(root);
-  const folder = dirname(path);
-  const firstMade = await mkdir(folder, { recursive: true, mode: 0o700 });
-  const part = `${path}.${randomUUID()}.part`;
-  try {
-    const file = await open(part, 'wx', 0o600);
-    try {
-      await file.writeFile(bytes, { ...(signal ? { signal } : {}) });
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(part, path);
-  } catch (error) {
-    await rm(part, { force: true });
-    throw error;
-  }
-  // The history refers to the file from now on: its name, too, must outlive a crash of the machine.
-  const top = firstMade === undefined ? folder : dirname(firstMade);
-  for (let above = folder; above.length >= top.length; above = dirname(above)) await syncFolder(above);
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await writeAtomically(path, bytes, { mode: 0o600, folderMode: 0o700, signal });
 }
 
 function isMissing(error: unknown): boolean {

@@ -1,5 +1,5 @@
 /** A payload store in an S3 bucket, by AWS's own client: a peer dependency that only those need who name a bucket. */
-import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
+import type * as aws from '@aws-sdk/client-s3';
 import { CopilotError } from '../../contracts/errors.ts';
 import { type ObjectStore, storeUnavailable } from './object-store.ts';
 
@@ -28,45 +28,21 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const DELETES_AT_ONCE = 8;
 
-type Sdk = typeof import('@aws-sdk/client-s3');
+type Sdk = typeof aws;
+type Work<T> = (sdk: Sdk, client: aws.S3Client, options: { abortSignal?: AbortSignal }) => Promise<T>;
 
 /** Asks nothing of the bucket before it is used. @param load imports AWS's client */
 export function openS3Store(
-  { bucket, region, endpoint, credentials, profile }: S3Address,
+  address: S3Address,
   load: () => Promise<Sdk> = () => import('@aws-sdk/client-s3'),
 ): ObjectStore {
-  const place = `s3://${bucket}`;
-  const open = async (): Promise<{ sdk: Sdk; client: S3Client }> => {
-    const sdk = await load().catch((cause: unknown) => {
-      const problem = `a bucket needs the package ${PACKAGE}, which is not installed; run \`npm install ${PACKAGE}\``;
-      throw new CopilotError('InvalidConfig', { name: 'COPILOT_PAYLOAD_STORE', value: place, problem }, { cause });
-    });
-    const client = new sdk.S3Client({
-      ...(region === undefined ? {} : { region }),
-      ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
-      ...(credentials === undefined ? {} : { credentials }),
-      ...(profile === undefined ? {} : { profile }),
-      maxAttempts: ATTEMPTS,
-      requestHandler: {
-        connectionTimeout: CONNECT_TIMEOUT_MS,
-        requestTimeout: REQUEST_TIMEOUT_MS,
-        throwOnRequestTimeout: true,
-      },
-      // Many servers that are not AWS refuse the checksums that its client adds by default; ours are in the keys.
-      requestChecksumCalculation: 'WHEN_REQUIRED',
-      responseChecksumValidation: 'WHEN_REQUIRED',
-    });
-    return { sdk, client };
-  };
-  let opened: ReturnType<typeof open> | undefined;
+  const Bucket = address.bucket;
+  const place = `s3://${Bucket}`;
+  let opening: Promise<{ sdk: Sdk; client: aws.S3Client }> | undefined;
 
   /** @param what for people, such as `PUT` */
-  async function call<T>(
-    what: string,
-    signal: AbortSignal | undefined,
-    work: (sdk: Sdk, client: S3Client, options: { abortSignal?: AbortSignal }) => Promise<T>,
-  ): Promise<T> {
-    const { sdk, client } = await (opened ??= open());
+  async function call<T>(what: string, signal: AbortSignal | undefined, work: Work<T>): Promise<T> {
+    const { sdk, client } = await (opening ??= openClient(address, load));
     try {
       return await work(sdk, client, signal ? { abortSignal: signal } : {});
     } catch (error) {
@@ -75,43 +51,70 @@ export function openS3Store(
     }
   }
 
-  const remove = (key: string, signal: AbortSignal | undefined): Promise<unknown> =>
+  const remove = (Key: string, signal: AbortSignal | undefined): Promise<unknown> =>
     call('DELETE', signal, (sdk, client, options) =>
-      client.send(new sdk.DeleteObjectCommand({ Bucket: bucket, Key: key }), options),
+      client.send(new sdk.DeleteObjectCommand({ Bucket, Key }), options),
     );
   return {
     place,
-    has: (key, signal) =>
+    has: (Key, signal) =>
       call('HEAD', signal, async (sdk, client, options) => {
-        const found = client.send(new sdk.HeadObjectCommand({ Bucket: bucket, Key: key }), options);
+        const found = client.send(new sdk.HeadObjectCommand({ Bucket, Key }), options);
         return (await unlessMissing(found)) !== undefined;
       }),
-    put: (key, body, signal) =>
+    put: (Key, Body, signal) =>
       call('PUT', signal, async (sdk, client, options) => {
-        await client.send(new sdk.PutObjectCommand({ Bucket: bucket, Key: key, Body: body }), options);
+        await client.send(new sdk.PutObjectCommand({ Bucket, Key, Body }), options);
       }),
-    get: (key, signal) =>
+    get: (Key, signal) =>
       call('GET', signal, async (sdk, client, options) => {
-        const found: Promise<GetObjectCommandOutput> = client.send(
-          new sdk.GetObjectCommand({ Bucket: bucket, Key: key }),
-          options,
-        );
+        const found = client.send(new sdk.GetObjectCommand({ Bucket, Key }), options);
         return await (await unlessMissing(found))?.Body?.transformToByteArray();
       }),
-    removeAll: async (prefix, signal) => {
+    removeAll: async (Prefix, signal) => {
       for (;;) {
         const { Contents: objects = [] } = await call('LIST', signal, (sdk, client, options) =>
-          client.send(new sdk.ListObjectsV2Command({ Bucket: bucket, Prefix: prefix }), options),
+          client.send(new sdk.ListObjectsV2Command({ Bucket, Prefix }), options),
         );
         if (objects.length === 0) return;
         // Not all servers know S3's deletion of many objects at once.
         for (let start = 0; start < objects.length; start += DELETES_AT_ONCE) {
           const batch = objects.slice(start, start + DELETES_AT_ONCE);
-          await Promise.all(batch.map(({ Key: key = '' }) => remove(key, signal)));
+          await Promise.all(batch.map(({ Key = '' }) => remove(Key, signal)));
         }
       }
     },
   };
+}
+
+async function openClient(
+  { bucket, region, endpoint, credentials, profile }: S3Address,
+  load: () => Promise<Sdk>,
+): Promise<{ sdk: Sdk; client: aws.S3Client }> {
+  const sdk = await load().catch((cause: unknown) => {
+    const problem = `a bucket needs the package ${PACKAGE}, which is not installed; run \`npm install ${PACKAGE}\``;
+    throw new CopilotError(
+      'InvalidConfig',
+      { name: 'COPILOT_PAYLOAD_STORE', value: `s3://${bucket}`, problem },
+      { cause },
+    );
+  });
+  const client = new sdk.S3Client({
+    ...(region === undefined ? {} : { region }),
+    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
+    ...(credentials === undefined ? {} : { credentials }),
+    ...(profile === undefined ? {} : { profile }),
+    maxAttempts: ATTEMPTS,
+    requestHandler: {
+      connectionTimeout: CONNECT_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      throwOnRequestTimeout: true,
+    },
+    // Many servers that are not AWS refuse the checksums that its client adds by default; ours are in the keys.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+  });
+  return { sdk, client };
 }
 
 /** HEAD has no body that could tell a missing bucket from a missing key. */

@@ -1,0 +1,36 @@
+/** A Hono app behind `node:http`, on a port or a Unix socket. */
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo, ListenOptions } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import type { Hono } from 'hono';
+
+export interface HttpListener {
+  /** Such as `http://127.0.0.1:8234`; undefined on a Unix socket. */
+  readonly url: string | undefined;
+  /** Stops listening and cuts off whoever is connected. Any number of calls. */
+  readonly close: () => Promise<void>;
+}
+
+/** @throws the system's error, such as `EADDRINUSE` */
+export async function listenHttp(app: Hono, at: ListenOptions): Promise<HttpListener> {
+  // The adapter handles errors itself, and its promise never rejects.
+  const listener = getRequestListener(app.fetch) as RequestListener;
+  const server = createServer(listener);
+  await once(server.listen(at), 'listening');
+  const address = server.address();
+  return {
+    url: typeof address === 'object' && address !== null ? urlOf(address) : undefined,
+    close: async () => {
+      if (!server.listening) return;
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function urlOf({ address, family, port }: AddressInfo): string {
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+}

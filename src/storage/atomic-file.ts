@@ -1,0 +1,50 @@
+/** Files that are whole or absent, whatever happens while they are written. */
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+export interface AtomicFileOptions {
+  /** Permissions of the file, less the umask. Default 0666. */
+  readonly mode?: number;
+  /** Permissions of folders that have to be created, less the umask. Default 0777. */
+  readonly folderMode?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Writes beside the place and renames into it, creating missing folders. When it returns, content and name outlive a
+ * crash of the machine.
+ */
+export async function writeAtomically(
+  path: string,
+  content: string | Uint8Array,
+  { mode = 0o666, folderMode = 0o777, signal }: AtomicFileOptions = {},
+): Promise<void> {
+  const folder = dirname(path);
+  const firstMade = await mkdir(folder, { recursive: true, mode: folderMode });
+  const part = `${path}.${randomUUID()}.part`;
+  try {
+    const file = await open(part, 'wx', mode);
+    try {
+      await file.writeFile(content, { ...(signal ? { signal } : {}) });
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(part, path);
+  } catch (error) {
+    await rm(part, { force: true });
+    throw error;
+  }
+  const top = firstMade === undefined ? folder : dirname(firstMade);
+  for (let above = folder; above.length >= top.length; above = dirname(above)) await syncFolder(above);
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
