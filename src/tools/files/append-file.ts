@@ -4,21 +4,19 @@ import { appendInside } from '../workspace/changes.ts';
 import { refusal, shown } from '../refusal.ts';
 
 const MAX_CONTENT_BYTES = 10 * 1024 * 1024;
-/** Of the file before. */
+/** Largest file that is appended to. */
 const MAX_FILE_BYTES = 256 * 1024 * 1024;
 
 const AppendFileInput = z.strictObject({
-  path: z
-    .string()
-    .describe('File to go on with, relative to the workspace. It and its folders are created where they are missing.'),
-  content: z.string().min(1).describe('Text to put at the end, exactly as given: end it with a line break.'),
+  path: z.string().describe('File to append to, relative to the workspace. Missing files and folders are created.'),
+  content: z.string().min(1).describe('Text to append, exactly as given. End it with a line break.'),
 });
 
-/** Puts text at the end of a file. Done twice it stands there twice, so its effects are `external`. */
+/** Appends text to a file. A retry would append it twice, so its effects are `external`. */
 export const appendFile: Tool<typeof AppendFileInput> = {
   name: 'append_file',
   description:
-    'Adds text at the end of a file of the workspace and leaves what it has; creates the file if there is none. Use it for logs, and to write long texts in parts. To replace a file use write_file, to change a place in it edit_file.',
+    'Appends text to a file of the workspace and keeps its content; creates the file if it does not exist. Use it for logs and to write long texts in parts. To replace a whole file use write_file; to change a part of it use edit_file.',
   effects: 'external',
   category: 'write',
   timeoutMs: 30_000,

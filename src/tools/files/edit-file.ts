@@ -2,14 +2,14 @@ import { z } from 'zod';
 import type { Tool } from '../../contracts/tool.ts';
 import { updateInside } from '../workspace/changes.ts';
 import { nearestPlace } from './nearest-place.ts';
-import { linesAt, occurrences } from './occurrences.ts';
+import { linesAt, findOccurrences } from './occurrences.ts';
 import { decodeText } from './text.ts';
 import { refusal, shown } from '../refusal.ts';
 import type { Scope } from '../workspace/paths.ts';
 
 const MAX_FILE_BYTES = 10 * 1024 * 1024;
 const MAX_TEXT = 1_000_000;
-/** Lines named where a text occurs more than once. */
+/** How many line numbers a message names. */
 const MAX_LINES_NAMED = 10;
 const BYTE_ORDER_MARK = '\uFEFF';
 
@@ -20,9 +20,9 @@ const EditFileInput = z.strictObject({
     .min(1)
     .max(MAX_TEXT)
     .describe(
-      'Text to replace, exactly as read_file shows it, indentation included. It must occur once: add lines before or after it until it does.',
+      'Text to replace, exactly as read_file shows it, including indentation. It must occur once; add lines before or after it until it does.',
     ),
-  new_text: z.string().max(MAX_TEXT).describe('What stands there instead; empty to remove the text.'),
+  new_text: z.string().max(MAX_TEXT).describe('The replacement. Empty removes the text.'),
   replace_all: z.boolean().default(false).describe('Whether to replace every occurrence. Default: false.'),
 });
 type EditFileInput = z.output<typeof EditFileInput>;
@@ -30,14 +30,14 @@ type EditFileInput = z.output<typeof EditFileInput>;
 /**
  * Replaces one text of a file by another and leaves every other byte as it is.
  *
- * Its effects are `external`: a repeated edit is harmless only where the new text does not contain the old one. Where it
- * does ("a" to "a, b"), a retry would edit twice; and where it does not, it would report "not found" for an edit that
- * was made. So a call whose worker died is not repeated, and the agent is told to look.
+ * Its effects are `external`. If the new text contains the old one ("a" to "a, b"), a retry would edit twice. If it
+ * does not, a retry would report "not found" after a successful edit. So a call whose worker died is not retried; the
+ * agent is told to check.
  */
 export const editFile: Tool<typeof EditFileInput> = {
   name: 'edit_file',
   description:
-    'Replaces a text in a UTF-8 text file of the workspace and leaves the rest as it is. Read the file first: the old text must be exactly as it stands there, and occur only once unless replace_all is true. Use write_file for a new file.',
+    'Replaces a text in a UTF-8 text file of the workspace and leaves the rest as it is. Read the file first: old_text must match it exactly, and must occur only once unless replace_all is true. Use write_file for a new file.',
   effects: 'external',
   category: 'write',
   timeoutMs: 30_000,
@@ -55,14 +55,14 @@ export const editFile: Tool<typeof EditFileInput> = {
       bytes = Buffer.byteLength(edited.text);
       return edited.text;
     });
-    const what = lines.length === 1 ? `line ${lines[0]}` : `${lines.length} places, ${linesNamed(lines)}`;
+    const what = lines.length === 1 ? `line ${lines[0]}` : `${lines.length} places, ${nameLines(lines)}`;
     return { text: `Edited ${relative} at ${what} (${bytes} bytes now).`, artifacts: [relative] };
   },
 };
 
 interface Edited {
   readonly text: string;
-  /** Where the replaced texts began, each with its line. */
+  /** Line of each replaced text. */
   readonly lines: number[];
 }
 
@@ -72,7 +72,7 @@ function edit(scope: Scope, input: EditFileInput, content: Buffer): Edited {
   if (text === undefined) {
     throw refusal(
       scope,
-      `${shown(path)} is not UTF-8 text (${content.length} bytes, binary or in another encoding). Work with it by run_code where that is allowed.`,
+      `${shown(path)} is not UTF-8 text (${content.length} bytes, binary or in another encoding). Use run_code on it if you have that tool.`,
     );
   }
   const { oldText, newText, found } = find(text, input);
@@ -86,32 +86,32 @@ function edit(scope: Scope, input: EditFileInput, content: Buffer): Edited {
   if (found.length > 1 && !replaceAll) {
     throw refusal(
       scope,
-      `old_text occurs ${found.length} times in ${shown(path)}, ${linesNamed(linesAt(text, found))}. Add lines before or after it to old_text and new_text until only one place fits, or pass replace_all: true.`,
+      `old_text occurs ${found.length} times in ${shown(path)}, ${nameLines(linesAt(text, found))}. Add lines before or after it to old_text and new_text until only one place fits, or pass replace_all: true.`,
     );
   }
-  const places = replaceAll ? apart(found, oldText.length) : [first];
+  const places = replaceAll ? withoutOverlap(found, oldText.length) : [first];
   if (text.length + places.length * (newText.length - oldText.length) > MAX_FILE_BYTES) {
     throw refusal(
       scope,
-      `${shown(path)} would have more than ${MAX_FILE_BYTES} bytes then, which is the limit. Replace less, or write several files.`,
+      `${shown(path)} would become larger than ${MAX_FILE_BYTES} bytes, which is the limit. Replace less, or write several files.`,
     );
   }
   const mark = content.subarray(0, 3).toString() === BYTE_ORDER_MARK ? BYTE_ORDER_MARK : '';
-  return { text: mark + replaced(text, places, oldText.length, newText), lines: linesAt(text, places) };
+  return { text: mark + replaceAt(text, places, oldText.length, newText), lines: linesAt(text, places) };
 }
 
-/** Models write line breaks as \n; in a file where all are \r\n, these are meant. */
+/** Models write line breaks as \n. In a file that uses only \r\n they mean \r\n. */
 function find(
   text: string,
   { old_text: oldText, new_text: newText }: EditFileInput,
 ): { readonly oldText: string; readonly newText: string; readonly found: readonly number[] } {
   const hasReturns = text.includes('\r\n') && !/(?<!\r)\n/.test(text);
   const adapted = (value: string): string => (hasReturns ? value.replace(/\r?\n/g, '\r\n') : value);
-  return { oldText: adapted(oldText), newText: adapted(newText), found: occurrences(text, adapted(oldText)) };
+  return { oldText: adapted(oldText), newText: adapted(newText), found: findOccurrences(text, adapted(oldText)) };
 }
 
-/** Those positions that do not overlap with one before. */
-function apart(positions: readonly number[], length: number): number[] {
+/** The positions that do not overlap with an earlier one. */
+function withoutOverlap(positions: readonly number[], length: number): number[] {
   let end = 0;
   return positions.filter((position) => {
     if (position < end) return false;
@@ -120,7 +120,7 @@ function apart(positions: readonly number[], length: number): number[] {
   });
 }
 
-function replaced(text: string, places: readonly number[], length: number, newText: string): string {
+function replaceAt(text: string, places: readonly number[], length: number, newText: string): string {
   const parts: string[] = [];
   let from = 0;
   for (const place of places) {
@@ -130,7 +130,7 @@ function replaced(text: string, places: readonly number[], length: number, newTe
   return parts.join('') + text.slice(from);
 }
 
-function linesNamed(lines: readonly number[]): string {
+function nameLines(lines: readonly number[]): string {
   const named = [...new Set(lines)];
   const more = named.length > MAX_LINES_NAMED ? ' and more' : '';
   return `${named.length === 1 ? 'all in line' : 'in lines'} ${named.slice(0, MAX_LINES_NAMED).join(', ')}${more}`;

@@ -11,13 +11,13 @@ const ListFilesInput = z.strictObject({
 });
 
 /**
- * Names with sizes: one line per entry, `name (N bytes)`, folders as `name/`, links as `name (link, not followed)`. A
- * name with a line break or the like in it is quoted.
+ * Gives one line per entry: `name (N bytes)`, folders as `name/`, links as `name (link, not followed)`. A name with
+ * control characters is quoted.
  */
 export const listFiles: Tool<typeof ListFilesInput> = {
   name: 'list_files',
   description:
-    'Lists the files of the workspace with their sizes in bytes, subfolders included. Use it first to learn which files there are, and the exact path to give to the other tools.',
+    'Lists the files of the workspace and of its subfolders with their sizes in bytes. Use it first to learn which files exist and which exact paths to give to the other tools.',
   effects: 'none',
   category: 'read',
   timeoutMs: 30_000,

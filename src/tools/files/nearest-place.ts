@@ -1,40 +1,40 @@
-/** For a text that a file does not have: what in the file was probably meant. */
+/** Finds the place in a file that an agent probably meant when its text does not occur there. */
 import { shown } from '../refusal.ts';
 
-/** Lines of the file that are looked at, and lines compared from each place on. */
+/** How many lines of the file are searched, and how many lines are compared at each place. */
 const MAX_LINES = 50_000;
 const MAX_COMPARED = 50;
-/** Of a line, in UTF-16 units. */
+/** How much of a line is compared, in UTF-16 units. */
 const MAX_COMPARED_LENGTH = 400;
-/** Share of letter pairs in common from which two lines are near. */
+/** Two lines are similar if they share at least this part of their letter pairs. */
 const NEAR = 0.5;
 
 /**
- * A sentence that names the line of `text` where `wanted` comes closest and how it differs there, or that nothing is
- * near. `wanted` does not occur in `text` as it is.
+ * One sentence that names the line of `text` closest to `wanted` and how it differs, or says that no line is similar.
+ * `wanted` must not occur in `text`.
  */
 export function nearestPlace(text: string, wanted: string): string {
   const lines = text.split('\n', MAX_LINES).map((line) => line.slice(0, MAX_COMPARED_LENGTH));
-  // Empty lines before and after the text are not what tells places apart.
+  // Empty lines before and after the text do not help to find the place.
   const wantedLines = wanted.replace(/^\s*\n|\n\s*$/g, '').split('\n', MAX_COMPARED);
   const wantedFirst = wantedLines[0] ?? '';
   const place = longestMatch(lines, wantedLines);
   if (place !== undefined) {
     const { line, matched } = place;
     const here = `line ${line + 1} (${shown(lines[line] ?? '')})`;
-    if (matched === wantedLines.length) return `From ${here} on it differs only in white space.`;
+    if (matched === wantedLines.length) return `From ${here} on only the white space differs.`;
     const other = lines[line + matched];
     return `It begins as ${here}, but then ${
       other === undefined ? 'the file ends' : `line ${line + matched + 1} is ${shown(other)}`
-    } where old_text has ${shown(wantedLines[matched] ?? '')}.`;
+    }, and old_text has ${shown(wantedLines[matched] ?? '')}.`;
   }
   const near = nearestLine(lines, wantedFirst.slice(0, MAX_COMPARED_LENGTH));
   return near === undefined
-    ? 'No line of it is similar.'
+    ? 'No line of the file is similar.'
     : `The nearest line is line ${near + 1}: ${shown(lines[near] ?? '')}.`;
 }
 
-/** Where most lines in a row are as wanted but for white space; the first and the last may be parts of a line. */
+/** The longest run of lines that match apart from white space. The first and the last may match a part of a line. */
 function longestMatch(
   lines: readonly string[],
   wantedLines: readonly string[],
@@ -58,7 +58,7 @@ function longestMatch(
   return best;
 }
 
-/** Index of the line that shares most pairs of letters with `wanted` (Sørensen and Dice). */
+/** Index of the line that shares the most letter pairs with `wanted` (Sørensen-Dice coefficient). */
 function nearestLine(lines: readonly string[], wanted: string): number | undefined {
   const wantedPairs = new Set(pairsOf(wanted));
   let best: number | undefined;

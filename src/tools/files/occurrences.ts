@@ -1,12 +1,12 @@
-/** Where a text stands in another one. */
+/** Finds the occurrences of a text in another one. */
 
 /**
  * Positions of `wanted` in `text`, ascending; they may overlap. `wanted` is not empty.
  *
- * By Knuth, Morris and Pratt, whose time is linear whatever the texts are: V8's `indexOf` takes minutes for 100,000
- * characters in 10 MiB that repeat themselves, and nothing else runs on the worker meanwhile.
+ * The algorithm of Knuth, Morris and Pratt takes linear time. V8's `indexOf` takes minutes to find 100,000 repetitive
+ * characters in 10 MiB, and would block the worker.
  */
-export function occurrences(text: string, wanted: string): number[] {
+export function findOccurrences(text: string, wanted: string): number[] {
   const borders = bordersOf(wanted);
   const found: number[] = [];
   let matched = 0;
@@ -21,7 +21,7 @@ export function occurrences(text: string, wanted: string): number[] {
   return found;
 }
 
-/** For each start of `wanted` (by its last index): length of the longest shorter start that it also ends with. */
+/** For each prefix of `wanted`, by its last index: the length of the longest shorter prefix that is also its suffix. */
 function bordersOf(wanted: string): Int32Array {
   const borders = new Int32Array(wanted.length);
   for (let at = 1, length = 0; at < wanted.length; at++) {
@@ -33,7 +33,7 @@ function bordersOf(wanted: string): Int32Array {
   return borders;
 }
 
-/** Number of the line, from 1, in which each of the ascending positions lies. */
+/** The line, counted from 1, of each of the ascending positions. */
 export function linesAt(text: string, positions: readonly number[]): number[] {
   let line = 1;
   let from = 0;

@@ -5,20 +5,20 @@ import { refusal, shown } from '../refusal.ts';
 import { readInside } from '../workspace/content.ts';
 
 const MAX_FILE_BYTES = 20 * 1024 * 1024;
-/** Text of one answer, in UTF-16 units. */
+/** Longest text of one result, in UTF-16 units. */
 const MAX_TEXT = 200_000;
 
 const ReadFileInput = z.strictObject({
   path: z.string().describe('File to read, relative to the workspace.'),
   offset_line: z.int().min(1).default(1).describe('First line to read, counted from 1. Default: 1.'),
-  limit_lines: z.int().min(1).optional().describe('Most lines to read. Default: up to the end.'),
+  limit_lines: z.int().min(1).optional().describe('How many lines to read at most. Default: all.'),
 });
 
-/** A text file as it is; where only a part is given, a last line in brackets says which and how to go on. */
+/** Gives a text file as it is. If it gives only a part, a last line in brackets says which part and how to read on. */
 export const readFile: Tool<typeof ReadFileInput> = {
   name: 'read_file',
   description:
-    'Reads a UTF-8 text file of the workspace, or a range of its lines. For a table (CSV, TSV) csv_profile answers questions about columns and sums without reading it; to find something in many files use search_files.',
+    'Reads a UTF-8 text file of the workspace, or a range of its lines. For columns and sums of a table (CSV, TSV) use csv_profile, which does not need to read it into the conversation. To find something in many files use search_files.',
   effects: 'none',
   category: 'read',
   timeoutMs: 30_000,
@@ -30,7 +30,7 @@ export const readFile: Tool<typeof ReadFileInput> = {
     if (text === undefined) {
       throw refusal(
         scope,
-        `${shown(path)} is not UTF-8 text (${file.content.length} bytes, binary or in another encoding). Work with it by run_code where that is allowed, or choose a text file.`,
+        `${shown(path)} is not UTF-8 text (${file.content.length} bytes, binary or in another encoding). Use run_code on it if you have that tool, or choose a text file.`,
       );
     }
     if (text === '') return { text: `[${file.relative} is empty.]` };
@@ -55,10 +55,10 @@ function excerpt(lines: readonly string[], first: number, limit: number): string
     length += line.length;
   }
   if (kept.length === 0) {
-    return `${(wanted[0] ?? '').slice(0, MAX_TEXT)}\n[Line ${first} of ${lines.length}, only its first ${MAX_TEXT} characters; it is longer.]`;
+    return `${(wanted[0] ?? '').slice(0, MAX_TEXT)}\n[Line ${first} of ${lines.length}, cut after ${MAX_TEXT} characters.]`;
   }
   const last = first - 1 + kept.length;
   if (first === 1 && last === lines.length) return kept.join('');
-  const goOn = last < lines.length ? ` Go on with offset_line ${last + 1}.` : '';
-  return `${kept.join('').replace(/\n$/, '')}\n[Lines ${first} to ${last} of ${lines.length}.${goOn}]`;
+  const next = last < lines.length ? ` Continue with offset_line ${last + 1}.` : '';
+  return `${kept.join('').replace(/\n$/, '')}\n[Lines ${first} to ${last} of ${lines.length}.${next}]`;
 }

@@ -9,13 +9,13 @@ import { resolveInside, type Scope } from '../workspace/paths.ts';
 import { walk } from '../workspace/walk.ts';
 
 const MAX_FILES = 5_000;
-/** Of any kind: folders and links take time, too. */
+/** How many files, folders and links are visited. */
 const MAX_ENTRIES = 20_000;
 const MAX_FILE_BYTES = 10 * 1024 * 1024;
-/** Text searched in one go. */
+/** How much text is searched in one batch. */
 const BATCH_LENGTH = 8 * 1024 * 1024;
 const MAX_LINE_LENGTH = 400;
-/** For all regular expression matching of one call. */
+/** Time for all regular expression matching of one call. */
 const REGEX_LIMIT_MS = 5_000;
 const REGEX_MEMORY_MIB = 256;
 const SKIPPED_FOLDERS: ReadonlySet<string> = new Set(['.git', 'node_modules']);
@@ -25,39 +25,44 @@ const SearchFilesInput = z.strictObject({
     .string()
     .min(1)
     .max(1_000)
-    .describe('What to find in a line. Plain text unless regex is true; upper and lower case differ.'),
+    .describe('What to find in a line. Plain text unless regex is true. Case matters.'),
   regex: z.boolean().default(false).describe('Whether pattern is a JavaScript regular expression. Default: false.'),
   path: z
     .string()
     .default('.')
     .describe('File or folder to search, relative to the workspace. Default: the whole workspace.'),
-  max_results: z.int().min(1).max(1_000).default(100).describe('Most matching lines to return. Default: 100.'),
+  max_results: z
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(100)
+    .describe('How many matching lines to return at most. Default: 100.'),
 });
 
 interface NamedText {
-  /** As it is shown. */
+  /** Path as results show it. */
   readonly path: string;
   readonly text: string;
 }
 
-/** Matching lines as `file:line: text`, and a last line in brackets where the search was cut short or passed files over. */
+/** Gives matching lines as `file:line: text`, and last lines in brackets if the search stopped early or skipped files. */
 export const searchFiles: Tool<typeof SearchFilesInput> = {
   name: 'search_files',
   description:
-    'Finds lines that contain a text (or match a regular expression) in the text files of the workspace, and returns them as "file:line: text". Use it to locate something before reading a file.',
+    'Finds lines that contain a text (or match a regular expression) in the text files of the workspace, and returns them as "file:line: text". Use it to find the right file and line before you read.',
   effects: 'none',
   category: 'read',
   timeoutMs: 60_000,
   input: SearchFilesInput,
   async run({ pattern, regex, path, max_results: limit }, { workspace, signal }) {
     const scope = { tool: 'search_files', workspace };
-    if (regex) refuseBadPattern(scope, pattern);
-    const passedOver: string[] = [];
+    if (regex) checkPattern(scope, pattern);
+    const skipped: string[] = [];
     const lines: string[] = [];
     const deadline = { remainingMs: REGEX_LIMIT_MS };
-    for await (const batch of batches(scope, path, passedOver, signal)) {
+    for await (const batch of batches(scope, path, skipped, signal)) {
       signal.throwIfAborted();
-      // One more than asked for, to know whether there are more.
+      // One more than the limit tells whether there are more.
       const search = { pattern, regex, files: batch, limit: limit + 1 - lines.length, maxLineLength: MAX_LINE_LENGTH };
       lines.push(...(regex ? await matchSeparately(scope, search, deadline, signal) : matchLines(search)));
       if (lines.length > limit) break;
@@ -66,9 +71,9 @@ export const searchFiles: Tool<typeof SearchFilesInput> = {
       ...(lines.length > limit
         ? [`[The first ${limit} matching lines; there are more. Narrow the pattern or the path.]`]
         : []),
-      ...(passedOver.length > 0
+      ...(skipped.length > 0
         ? [
-            `[Not searched: ${passedOver.slice(0, 5).join('; ')}${passedOver.length > 5 ? `; and ${passedOver.length - 5} more` : ''}.]`,
+            `[Not searched: ${skipped.slice(0, 5).join('; ')}${skipped.length > 5 ? `; and ${skipped.length - 5} more` : ''}.]`,
           ]
         : []),
     ];
@@ -77,16 +82,16 @@ export const searchFiles: Tool<typeof SearchFilesInput> = {
   },
 };
 
-/** Readable text files in groups, so that neither memory nor the number of processes grows with the workspace. */
+/** Readable text files in batches, so that neither memory nor the number of processes grows with the workspace. */
 async function* batches(
   scope: Scope,
   path: string,
-  passedOver: string[],
+  skipped: string[],
   signal: AbortSignal,
 ): AsyncGenerator<NamedText[]> {
   let batch: NamedText[] = [];
   let length = 0;
-  for await (const file of textFiles(scope, path, passedOver, signal)) {
+  for await (const file of textFiles(scope, path, skipped, signal)) {
     batch.push(file);
     length += file.text.length;
     if (length < BATCH_LENGTH) continue;
@@ -100,29 +105,29 @@ async function* batches(
 async function* textFiles(
   scope: Scope,
   path: string,
-  passedOver: string[],
+  skipped: string[],
   signal: AbortSignal,
 ): AsyncGenerator<NamedText> {
   let files = 0;
-  for await (const file of filesAt(scope, path, passedOver)) {
+  for await (const file of filesAt(scope, path, skipped)) {
     signal.throwIfAborted();
     if (++files > MAX_FILES) {
-      passedOver.push(`all after the first ${MAX_FILES} files`);
+      skipped.push(`everything after the first ${MAX_FILES} files`);
       return;
     }
     try {
       const { relative, content } = await readInside(scope, file, MAX_FILE_BYTES);
       const text = decodeText(content);
-      if (text === undefined) passedOver.push(`${listed(relative)} (not UTF-8 text)`);
+      if (text === undefined) skipped.push(`${listed(relative)} (not UTF-8 text)`);
       else yield { path: listed(relative), text };
     } catch (error) {
       if (!(error instanceof CopilotError) || file === path) throw error;
-      passedOver.push(`${listed(file)} (not readable, or over ${MAX_FILE_BYTES} bytes)`);
+      skipped.push(`${listed(file)} (not readable, or over ${MAX_FILE_BYTES} bytes)`);
     }
   }
 }
 
-async function* filesAt(scope: Scope, path: string, passedOver: string[]): AsyncGenerator<string> {
+async function* filesAt(scope: Scope, path: string, skipped: string[]): AsyncGenerator<string> {
   const place = await resolveInside(scope, path);
   if (place.kind !== 'folder') {
     yield path;
@@ -131,7 +136,7 @@ async function* filesAt(scope: Scope, path: string, passedOver: string[]): Async
   let entries = 0;
   for await (const entry of walk(scope, place.relative, { recursive: true, skip: SKIPPED_FOLDERS })) {
     if (++entries > MAX_ENTRIES) {
-      passedOver.push(`all after the first ${MAX_ENTRIES} entries`);
+      skipped.push(`everything after the first ${MAX_ENTRIES} entries`);
       return;
     }
     if (entry.kind === 'file') yield entry.path;
@@ -146,7 +151,7 @@ interface Search {
   readonly maxLineLength: number;
 }
 
-/** Also runs in a process of its own: uses nothing of this module but types. */
+/** It also runs in another process, so it uses only types of this module. */
 function matchLines({ pattern, regex, files, limit, maxLineLength }: Search): string[] {
   const expression = regex ? new RegExp(pattern) : undefined;
   const found: string[] = [];
@@ -185,7 +190,7 @@ async function matchSeparately(
   );
 }
 
-function refuseBadPattern(scope: Scope, pattern: string): void {
+function checkPattern(scope: Scope, pattern: string): void {
   try {
     new RegExp(pattern);
   } catch (error) {
@@ -196,6 +201,6 @@ function refuseBadPattern(scope: Scope, pattern: string): void {
 function badPattern(scope: Scope, pattern: string, reason: string): CopilotError {
   return refusal(
     scope,
-    `${shown(pattern)} is no usable regular expression (${reason}). Correct it, or leave regex out to search for this very text.`,
+    `${shown(pattern)} is not a valid regular expression (${reason}). Correct it, or leave regex out to search for this text literally.`,
   );
 }

@@ -1,9 +1,9 @@
-/** Telling text from everything else, and showing names so that they cannot be taken for anything else. */
+/** Recognises text files, and shows names so that they cannot be mistaken for something else. */
 
-/** What ends a line, or steers a terminal. */
-const STEERING = /[\p{Cc}\p{Zl}\p{Zp}]/gu;
+/** Characters that end a line or control a terminal. */
+const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/gu;
 
-/** The text of a UTF-8 file without its byte order mark, or undefined where it is something else. */
+/** The text of a UTF-8 file without its byte order mark, or undefined if it is not UTF-8 text. */
 export function decodeText(content: Uint8Array): string | undefined {
   if (content.includes(0)) return undefined;
   try {
@@ -13,15 +13,15 @@ export function decodeText(content: Uint8Array): string | undefined {
   }
 }
 
-/** As a string of JSON, with no character that ends a line or steers a terminal. */
+/** The value as a JSON string without characters that end a line or control a terminal. */
 export function quoted(value: string): string {
   return JSON.stringify(value).replace(
-    STEERING,
+    CONTROL,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
 
-/** A path in a list of lines: as it is, or quoted where it could be taken for several lines or for a quoted one. */
+/** A path for a list of lines: quoted if it could be mistaken for several lines or for a quoted path. */
 export function listed(path: string): string {
-  return path.search(STEERING) >= 0 || path.startsWith('"') ? quoted(path) : path;
+  return path.search(CONTROL) >= 0 || path.startsWith('"') ? quoted(path) : path;
 }

@@ -8,17 +8,15 @@ const MAX_CONTENT_BYTES = 10 * 1024 * 1024;
 const WriteFileInput = z.strictObject({
   path: z
     .string()
-    .describe(
-      'File to write, relative to the workspace. Missing folders are created; a file that is there is replaced.',
-    ),
+    .describe('File to write, relative to the workspace. Missing folders are created; an existing file is replaced.'),
   content: z.string().describe('The whole content of the file, as text.'),
 });
 
-/** Writes a text file whole, as UTF-8. */
+/** Writes a whole text file as UTF-8. */
 export const writeFile: Tool<typeof WriteFileInput> = {
   name: 'write_file',
   description:
-    'Writes a text file into the workspace. The content replaces the whole file, so pass all of it. Use it for reports, notes, code and data that the user should get as a file.',
+    'Writes a text file into the workspace. The content replaces the whole file, so pass all of it. Use it for reports, notes, code and data that the user should get as files.',
   effects: 'none',
   category: 'write',
   timeoutMs: 30_000,

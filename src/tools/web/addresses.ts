@@ -1,4 +1,4 @@
-/** Which addresses belong to the public internet. */
+/** Tells public internet addresses from all others. */
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 
 /** https://www.iana.org/assignments/iana-ipv4-special-registry */
@@ -22,8 +22,9 @@ const SPECIAL_IPV4: readonly (readonly [net: string, prefix: number])[] = [
 ];
 
 /**
- * Within the one block of global unicast addresses, 2000::/3. All else is refused with it: loopback, link-local, unique
- * local, multicast, and the forms that carry an IPv4 address (::ffff:0:0/96, 64:ff9b::/96).
+ * Special ranges within 2000::/3, the one block of global unicast addresses. Everything outside that block is refused
+ * anyway: loopback, link-local, unique local, multicast, and the forms that carry an IPv4 address (::ffff:0:0/96,
+ * 64:ff9b::/96).
  * https://www.iana.org/assignments/iana-ipv6-special-registry
  */
 const SPECIAL_IPV6: readonly (readonly [net: string, prefix: number])[] = [
@@ -39,10 +40,10 @@ for (const [net, prefix] of SPECIAL_IPV6) special.addSubnet(net, prefix, 'ipv6')
 const globalUnicast = new BlockList();
 globalUnicast.addSubnet('2000::', 3, 'ipv6');
 
-/** Whether an IP address can only be reached over the public internet. False for what is no address. */
+/** Whether an IP address belongs to the public internet. False if the text is not an address. */
 export function isPublicAddress(address: string): boolean {
   if (isIPv4(address)) return !special.check(address, 'ipv4');
-  // With a zone, such as fe80::1%eth0, it is one of this machine's own links.
+  // An address with a zone, such as fe80::1%eth0, is on a local link.
   if (!isIPv6(address) || address.includes('%')) return false;
   return globalUnicast.check(address, 'ipv6') && !special.check(address, 'ipv6');
 }

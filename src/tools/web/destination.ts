@@ -1,6 +1,6 @@
 /**
- * Whether a URL may be fetched, and which addresses are connected to. A host is looked up once: the addresses that were
- * checked are the ones connected to, so that a name that changes its address in between gets nobody in.
+ * Decides whether a URL may be fetched and which addresses to connect to. A host is looked up once, and the connection
+ * uses the addresses that were checked, so DNS rebinding does not work.
  */
 import type { LookupAddress } from 'node:dns';
 import { isIP } from 'node:net';
@@ -9,7 +9,7 @@ import type { NetworkRules } from '../../contracts/tool.ts';
 import { refusal, shown } from '../refusal.ts';
 import type { Scope } from '../workspace/paths.ts';
 
-/** Where names and addresses come from; tests put in their own. */
+/** Looks up names and judges addresses. Tests use their own. */
 export interface Internet {
   /** All addresses of a host name. */
   resolve(host: string): Promise<readonly LookupAddress[]>;
@@ -17,10 +17,10 @@ export interface Internet {
 }
 
 /**
- * The URL of a request, without fragment.
- * @param base what a relative one is relative to
- * @throws CopilotError `ToolFailed` where it is none, has another scheme than http and https or a user name, or where
- * its host is not allowed or a private address
+ * Parses and checks the URL of a request and removes its fragment.
+ * @param base base of a relative URL
+ * @throws CopilotError `ToolFailed` if it is not a URL, its scheme is not http or https, it contains a user name, or its
+ * host is not allowed or is a private address
  */
 export function checkedUrl(
   scope: Pick<Scope, 'tool'>,
@@ -28,40 +28,40 @@ export function checkedUrl(
   { rules, internet, base }: { readonly rules: NetworkRules; readonly internet: Internet; readonly base?: URL },
 ): URL {
   if (!URL.canParse(text, base?.href)) {
-    throw refusal(scope, `${shown(text)} is no URL. Give a whole one, such as https://example.org/page.`);
+    throw refusal(scope, `${shown(text)} is not a URL. Give a whole one, such as https://example.org/page.`);
   }
   const url = new URL(text, base);
   url.hash = '';
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw refusal(scope, `${shown(text)} is not fetched: only http and https are. To read a file use read_file.`);
+    throw refusal(scope, `${shown(text)} has a scheme other than http and https. To read a file use read_file.`);
   }
   if (url.username !== '' || url.password !== '') {
     throw refusal(
       scope,
-      `the URL for ${shown(url.host)} has a user name or password in it, which is not sent. Give it without.`,
+      `the URL for ${shown(url.host)} contains a user name or password, which fetch_url does not send. Give it without.`,
     );
   }
   const host = hostOf(url);
-  if (rules.allow.length > 0 && !rules.allow.some((pattern) => fits(host, pattern))) {
+  if (rules.allow.length > 0 && !rules.allow.some((pattern) => isMatch(host, pattern))) {
     throw refusal(
       scope,
-      `${shown(host)} is not allowed. Allowed hosts: ${rules.allow.join(', ')}. Use one of these; the operator sets them in COPILOT_FETCH_ALLOW.`,
+      `${shown(host)} is not allowed. Allowed hosts: ${rules.allow.join(', ')}. Use one of these; the operator can add hosts in COPILOT_FETCH_ALLOW.`,
     );
   }
-  // A name has its addresses checked when it is looked up.
+  // The addresses of a name are checked when it is looked up.
   if (isIP(host) !== 0 && !mayReach(host, rules, internet)) throw notPublic(scope, host);
   return url;
 }
 
-/** The host as name or address: without brackets and without a point at its end. */
+/** The host as a name or address, without brackets and without a dot at its end. */
 export function hostOf({ hostname }: URL): string {
   return hostname.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '');
 }
 
 /**
- * The addresses to connect to. One that is not public refuses the host as a whole: a name with addresses of both kinds
- * is an attempt to get in.
- * @throws CopilotError `ToolFailed` where it has none or a forbidden one; what the look-up throws
+ * Looks up the addresses to connect to. One forbidden address rules out the host, because a name with public and private
+ * addresses is an attack.
+ * @throws CopilotError `ToolFailed` if it has no address or a forbidden one; what the lookup throws
  */
 export async function checkedAddresses(
   scope: Pick<Scope, 'tool'>,
@@ -76,8 +76,8 @@ export async function checkedAddresses(
   return addresses;
 }
 
-/** For a connection: gives the addresses that were checked, and asks nobody again. */
-export function lookupOf(addresses: readonly LookupAddress[]): LookupFunction {
+/** A lookup for a connection that gives the checked addresses and asks no name server again. */
+export function pinnedLookup(addresses: readonly LookupAddress[]): LookupFunction {
   return (_host, options, callback) => {
     const [first] = addresses;
     if (options.all || first === undefined) callback(null, [...addresses]);
@@ -85,7 +85,7 @@ export function lookupOf(addresses: readonly LookupAddress[]): LookupFunction {
   };
 }
 
-function fits(host: string, pattern: string): boolean {
+function isMatch(host: string, pattern: string): boolean {
   return pattern.startsWith('*.') ? host.endsWith(pattern.slice(1)) : host === pattern;
 }
 
@@ -97,6 +97,6 @@ function notPublic(scope: Pick<Scope, 'tool'>, host: string, address?: string): 
   const which = address === undefined || address === host ? 'is' : `has the address ${address}, which is`;
   return refusal(
     scope,
-    `${shown(host)} ${which} not a public address. Use a public site; the operator may allow others by COPILOT_FETCH_PRIVATE=1.`,
+    `${shown(host)} ${which} not a public address. Use a public site; the operator can allow others with COPILOT_FETCH_PRIVATE=1.`,
   );
 }

@@ -1,4 +1,7 @@
-/** One GET over HTTP or HTTPS, with redirects, that never takes more time or bytes than it may. No proxy, no cookies. */
+/**
+ * One GET over HTTP or HTTPS with redirects, within limits of time and bytes. No proxy, no cookies. It uses Node's own
+ * client: each request needs a connection of its own to addresses that were checked, and bounded decompression.
+ */
 import { once } from 'node:events';
 import { request as requestHttp, STATUS_CODES } from 'node:http';
 import type { IncomingMessage } from 'node:http';
@@ -12,7 +15,7 @@ import { CopilotError } from '../../contracts/errors.ts';
 import type { NetworkRules } from '../../contracts/tool.ts';
 import { refusal, shown } from '../refusal.ts';
 import type { Scope } from '../workspace/paths.ts';
-import { checkedAddresses, checkedUrl, hostOf, lookupOf } from './destination.ts';
+import { checkedAddresses, checkedUrl, hostOf, pinnedLookup } from './destination.ts';
 import type { Internet } from './destination.ts';
 
 const MAX_REDIRECTS = 5;
@@ -22,32 +25,32 @@ export interface GetOptions {
   readonly scope: Pick<Scope, 'tool'>;
   readonly rules: NetworkRules;
   readonly internet: Internet;
-  /** For everything: names, redirects, the whole body. */
+  /** For all of it: lookups, redirects, the whole body. */
   readonly timeoutMs: number;
-  /** Of the body, as it is sent and as it is unpacked. */
+  /** Limit of the body, both compressed and decompressed. */
   readonly maxBytes: number;
-  /** What the caller takes; `*` wildcards as in the header. */
+  /** Value of the `accept` header. */
   readonly accept: string;
-  /** Refuses, by throwing, a type of content before it is read. */
+  /** Throws for a content type that must not be read. */
   readonly checkType: (contentType: string) => void;
   readonly signal: AbortSignal;
 }
 
 export interface Fetched {
-  /** Where the last redirect led. */
+  /** URL after the last redirect. */
   readonly url: URL;
-  /** As the server gave it; empty where it did not. */
+  /** As the server gave it; empty if it gave none. */
   readonly contentType: string;
-  /** Unpacked. */
+  /** Decompressed. */
   readonly content: Buffer;
 }
 
 /**
- * Gets a URL. Every redirect is checked as the first URL is.
- * @throws CopilotError `ToolFailed` with what the agent can do: the URL is not allowed, the answer is no success, is too
- * large or takes too long; the signal's reason where it aborts
+ * Gets a URL. Every redirect is checked like the first URL.
+ * @throws CopilotError `ToolFailed` if the URL is not allowed, or the response is an error, too large or too slow; the
+ * signal's reason if it aborts
  */
-export async function get(text: string, options: GetOptions): Promise<Fetched> {
+export async function getUrl(text: string, options: GetOptions): Promise<Fetched> {
   const { scope, timeoutMs, signal } = options;
   signal.throwIfAborted();
   let url = checkedUrl(scope, text, options);
@@ -63,7 +66,7 @@ export async function get(text: string, options: GetOptions): Promise<Fetched> {
         throw refusal(scope, `${shown(text)} redirects more than ${MAX_REDIRECTS} times. Use another URL.`);
       }
       seen.add(url.href);
-      const response = await answer(url, options, stop.signal);
+      const response = await request(url, options, stop.signal);
       const { statusCode = 0, headers } = response;
       if (!REDIRECTS.has(statusCode) || headers.location === undefined) {
         return await read(url, response, options);
@@ -76,22 +79,22 @@ export async function get(text: string, options: GetOptions): Promise<Fetched> {
     if (stop.signal.aborted) {
       throw refusal(scope, `${shown(url.host)} did not answer in full within ${timeoutMs / 1000} s. Use another URL.`);
     }
-    throw error instanceof CopilotError ? error : refusal(scope, failure(url, error), { cause: error });
+    throw error instanceof CopilotError ? error : refusal(scope, describeFailure(url, error), { cause: error });
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', abort);
-    // Whatever is still open of the last request.
+    // Closes what is still open of the last request.
     stop.abort();
   }
 }
 
-async function answer(
+async function request(
   url: URL,
   { scope, rules, internet, accept }: GetOptions,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
   const addresses = await unlessAborted(checkedAddresses(scope, hostOf(url), rules, internet), signal);
-  const request = (url.protocol === 'https:' ? requestHttps : requestHttp)({
+  const sent = (url.protocol === 'https:' ? requestHttps : requestHttp)({
     host: hostOf(url),
     port: url.port,
     path: `${url.pathname}${url.search}`,
@@ -101,21 +104,21 @@ async function answer(
       'accept-encoding': 'gzip, deflate, br',
       'user-agent': `durable-copilot/${packageVersion}`,
     },
-    // A connection of its own, so that no checked request goes over one that was opened under other rules.
+    // Each request opens a connection of its own, so that none reuses one that was opened under other rules.
     agent: false,
-    lookup: lookupOf(addresses),
+    lookup: pinnedLookup(addresses),
     signal,
   });
-  // After the head of the answer, errors come by the response.
-  request.on('error', () => undefined);
-  const response = once(request, 'response');
-  request.end();
-  // The event has exactly this argument.
+  // After the headers, errors come from the response.
+  sent.on('error', () => undefined);
+  const response = once(sent, 'response');
+  sent.end();
+  // The event has this one argument.
   const [message] = (await response) as [IncomingMessage];
   return message;
 }
 
-/** A look-up cannot be stopped, only left behind. */
+/** A name lookup cannot be cancelled, so on abort its result is ignored. */
 async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return await new Promise<T>((resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
@@ -135,7 +138,7 @@ async function read(url: URL, response: IncomingMessage, options: GetOptions): P
   const tooLarge = (): Error =>
     refusal(
       scope,
-      `${shown(url.href)} has more than ${maxBytes} bytes, which is the limit. Ask for a part of it, where the site offers that, or for a smaller page.`,
+      `${shown(url.href)} has more than ${maxBytes} bytes, which is the limit. Fetch a part of it if the site offers that, or a smaller page.`,
     );
   if (Number(headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
   const atMost = async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -147,7 +150,7 @@ async function read(url: URL, response: IncomingMessage, options: GetOptions): P
     }
   };
   const chunks: Buffer[] = [];
-  // Both sides of the decoder are bounded: packed content may unpack to far more, and to nothing at all.
+  // Both sides of the decoder are limited: compressed content can grow a thousandfold, or shrink to nothing.
   await pipeline(response, atMost, decoder(scope, headers['content-encoding']), atMost, async (source) => {
     for await (const chunk of source) chunks.push(chunk);
   });
@@ -167,19 +170,22 @@ function decoder(scope: Pick<Scope, 'tool'>, encoding = 'identity'): Duplex {
     case 'br':
       return createBrotliDecompress();
     default:
-      throw refusal(scope, `the content is packed as ${shown(encoding)}, which is not known here. Use another URL.`);
+      throw refusal(
+        scope,
+        `the content has the encoding ${shown(encoding)}, which fetch_url does not know. Use another URL.`,
+      );
   }
 }
 
 function advice(status: number): string {
-  if (status === 401 || status === 403) return 'It is not open to everybody, or not to programs. Use another source.';
-  if (status === 404 || status === 410) return 'Check the URL, or look for it from a page above.';
+  if (status === 401 || status === 403) return 'The page is not public, or not open to programs. Use another source.';
+  if (status === 404 || status === 410) return 'Check the URL, or start from a page above it.';
   if (status === 429 || status >= 500) return 'Try again later, or use another source.';
   return 'Use another URL.';
 }
 
-/** What went wrong below HTTP, in words for the agent. */
-function failure(url: URL, error: unknown): string {
+/** Puts an error below HTTP into words for the agent. */
+function describeFailure(url: URL, error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const detail = code || (error instanceof Error ? error.message : String(error));
   if (code === 'ENOTFOUND') return `there is no host ${shown(hostOf(url))}. Check the name.`;
@@ -187,7 +193,7 @@ function failure(url: URL, error: unknown): string {
     return `the certificate of ${shown(url.host)} is not valid (${code}). Use another source.`;
   }
   if (/^Z_|^ERR__?ERROR_FORMAT|BROTLI/i.test(code)) {
-    return `the content of ${shown(url.href)} is packed in a wrong way (${code}). Use another URL.`;
+    return `the content of ${shown(url.href)} cannot be decompressed (${code}). Use another URL.`;
   }
   return `${shown(url.host)} cannot be read (${detail}). Check the URL, or try again later.`;
 }

@@ -1,49 +1,52 @@
-/** What a fetched page says, as text. */
+/** Turns a fetched page into text. */
 import { createRequire } from 'node:module';
 import { runSeparately } from '../separate-process.ts';
 import { refusal, shown } from '../refusal.ts';
 import type { Scope } from '../workspace/paths.ts';
 import type { Fetched } from './get.ts';
 
-/** Some HTML takes far longer than its length lets one expect: 300,000 nested elements take a minute. */
+/** The length of HTML does not limit the time it takes: 300,000 nested elements take a minute. */
 const TIME_LIMIT_MS = 10_000;
 const MEMORY_LIMIT_MIB = 256;
-/** Elements deeper than this in each other are left out. */
+/** Elements that are nested deeper are omitted. */
 const MAX_DEPTH = 500;
 const SNIFFED_BYTES = 1_024;
 
 const TEXT_TYPE =
   /^(text\/[\w.+-]+|[\w.-]+\/([\w.-]+\+)?(json|xml|yaml)|application\/(x-yaml|toml|javascript|ecmascript|ndjson|x-ndjson|jsonl|json-seq|sql|x-sh|graphql|x-www-form-urlencoded))$/;
 
-/** @throws CopilotError `ToolFailed` for what is not text; a server that names no type is taken at its content */
+/** @throws CopilotError `ToolFailed` if the type is not text. If the server gives no type, the content decides later. */
 export function refuseUnlessText(scope: Pick<Scope, 'tool'>, contentType: string): void {
   const type = typeOf(contentType);
   if (type === '' || TEXT_TYPE.test(type)) return;
   throw refusal(
     scope,
-    `the content is ${shown(type)}, and only text is fetched (HTML, plain text, JSON, XML, CSV and the like). Look for a page with the same content as text.`,
+    `the content is ${shown(type)}, and fetch_url reads only text (HTML, plain text, JSON, XML, CSV and the like). Look for a page with the same content as text.`,
   );
 }
 
 export interface Readable {
-  /** Of an HTML page that has one. */
+  /** Title of an HTML page. */
   readonly title?: string;
   readonly text: string;
 }
 
 /**
- * The text of a page: of HTML its visible text with links and tables, of everything else the content as it is.
- * @throws CopilotError `ToolFailed` where the content is no text, or HTML that takes too long
+ * The text of a page. HTML becomes its visible text with links and tables; anything else stays as it is.
+ * @throws CopilotError `ToolFailed` if the content is not text, or is HTML that takes too long
  */
-export async function readable(
+export async function readText(
   scope: Pick<Scope, 'tool'>,
   { url, contentType, content }: Fetched,
   signal: AbortSignal,
 ): Promise<Readable> {
   const isHtml = isHtmlType(contentType, content);
-  const source = decoded(content, contentType, isHtml);
+  const source = decode(content, contentType, isHtml);
   if (source.includes('\0')) {
-    throw refusal(scope, `the content of ${shown(url.href)} is binary, and only text is fetched. Use another URL.`);
+    throw refusal(
+      scope,
+      `the content of ${shown(url.href)} is binary, and fetch_url reads only text. Use another URL.`,
+    );
   }
   if (!isHtml) return { text: source };
   const outcome = await runSeparately(
@@ -66,8 +69,8 @@ function isHtmlType(contentType: string, content: Buffer): boolean {
   return type === 'text/html' || type === 'application/xhtml+xml';
 }
 
-/** By byte order mark, header, the page's own declaration; else UTF-8, or Windows-1252 where it is not that. */
-function decoded(content: Buffer, contentType: string, isHtml: boolean): string {
+/** Decodes by byte order mark, header, or the page's own declaration; otherwise as UTF-8, or else Windows-1252. */
+function decode(content: Buffer, contentType: string, isHtml: boolean): string {
   const head = content.toString('latin1', 0, SNIFFED_BYTES);
   const mark = /^(?:(\u00ef\u00bb\u00bf)|(\u00ff\u00fe)|(\u00fe\u00ff))/.exec(head);
   const declared =
@@ -99,7 +102,7 @@ interface HtmlInput {
   readonly library: string;
 }
 
-/** Runs in that process: uses nothing of this module but types. */
+/** Runs in the other process, so it uses only types of this module. */
 function textOfHtml({ html, base, maxDepth, library }: HtmlInput, require: NodeJS.Require): Readable {
   // `require` is untyped; the package has no types of its own. https://www.npmjs.com/package/html-to-text
   const { convert } = require(library) as { convert: (html: string, options: object) => string };
@@ -116,7 +119,7 @@ function textOfHtml({ html, base, maxDepth, library }: HtmlInput, require: NodeJ
         format: 'block',
         options: { leadingLineBreaks: 1, trailingLineBreaks: 1 },
       })),
-      // The library's own tables take time that grows with the square of their rows.
+      // The library's own format for tables takes quadratic time.
       ...['td', 'th'].map((selector) => ({ selector, format: 'inlineSurround', options: { suffix: ' | ' } })),
       {
         selector: 'a',

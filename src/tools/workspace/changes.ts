@@ -1,17 +1,17 @@
-/** Changes of a file that keep the rest of it. Those of one file go one after another, so that none is lost. */
+/** Edits and appends. Changes to the same file run one after another, so that none is lost. */
 import { lstatSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { refusal, shown } from '../refusal.ts';
 import { contentOf, openInside, writeInside } from './content.ts';
 import { type Place, resolveInside, type Scope } from './paths.ts';
 
-/** What is running, or waiting, for a file by its path. */
+/** The last queued change of each file, by path. */
 const queues = new Map<string, Promise<unknown>>();
 
 /**
- * Replaces a file by what `change` makes of its content, whole or not at all.
- * @throws CopilotError `ToolFailed` for anything but a regular file of at most `maxBytes`, and where somebody else has
- * changed the file meanwhile; what `change` throws
+ * Replaces a file atomically by what `change` makes of its content.
+ * @throws CopilotError `ToolFailed` if it is not a regular file of at most `maxBytes`, or if another program changed it
+ * meanwhile; what `change` throws
  */
 export async function updateInside(
   scope: Scope,
@@ -20,15 +20,15 @@ export async function updateInside(
   change: (content: Buffer) => string | Buffer,
 ): Promise<Place> {
   const { absolute } = await resolveInside(scope, path);
-  return await inTurn(absolute, async () => {
+  return await queued(absolute, async () => {
     const file = await openInside(scope, path, maxBytes);
     const changedMeanwhile = (): Error =>
-      refusal(scope, `${shown(path)} was changed by somebody else meanwhile. Read it again, then repeat.`);
+      refusal(scope, `${shown(path)} was changed by another program meanwhile. Read it again, then repeat the edit.`);
     try {
       const before = await file.handle.stat({ bigint: true });
       if (Number(before.size) !== file.bytes) throw changedMeanwhile();
       const content = change(await contentOf(file));
-      // The open handle keeps the old file's number from being given to a new one.
+      // While the handle is open, no new file can get the inode number of the old one.
       return await writeInside(scope, path, content, (target) => {
         if (!isSame(before, lstatSync(target, { bigint: true, throwIfNoEntry: false }))) throw changedMeanwhile();
       });
@@ -41,19 +41,19 @@ export async function updateInside(
 export interface Appended {
   /** Relative to the workspace. */
   readonly relative: string;
-  /** Of the whole file now. */
+  /** Size of the whole file now. */
   readonly bytes: number;
-  /** Whether the file had content, and that did not end with a line break. */
+  /** Whether the file had content that did not end with a line break. */
   readonly continuesLine: boolean;
 }
 
 /**
- * Puts text at the end of a file; the file and its folders are created where they are missing.
- * @throws CopilotError `ToolFailed` for anything but a regular file of at most `maxBytes`
+ * Appends text to a file. Missing files and folders are created.
+ * @throws CopilotError `ToolFailed` if it is not a regular file of at most `maxBytes`
  */
 export async function appendInside(scope: Scope, path: string, content: string, maxBytes: number): Promise<Appended> {
   const { absolute } = await resolveInside(scope, path, { mustExist: false });
-  return await inTurn(absolute, async () => {
+  return await queued(absolute, async () => {
     const { handle, relative, bytes } = await openInside(scope, path, maxBytes, { append: true });
     try {
       const continuesLine = bytes > 0 && (await lastByte(scope, path, maxBytes)) !== '\n'.charCodeAt(0);
@@ -86,7 +86,7 @@ function isSame(before: BigIntStats, now: BigIntStats | undefined): boolean {
   );
 }
 
-async function inTurn<T>(key: string, action: () => Promise<T>): Promise<T> {
+async function queued<T>(key: string, action: () => Promise<T>): Promise<T> {
   const before = queues.get(key) ?? Promise.resolve();
   const mine = before.then(action, action);
   queues.set(key, mine);

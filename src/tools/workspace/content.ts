@@ -25,16 +25,15 @@ const APPEND_FLAGS =
 const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 export interface OpenFile {
-  /** To be closed by the caller. */
+  /** The caller closes it. */
   readonly handle: FileHandle;
   readonly relative: string;
   readonly bytes: number;
 }
 
 /**
- * Opens a regular file for reading, or with `append` for writing at its end; then it and its folders are created
- * where they are missing.
- * @throws CopilotError `ToolFailed` for anything else, or where it is larger than `maxBytes`
+ * Opens a regular file for reading, or with `append` for writing at its end. `append` creates missing files and folders.
+ * @throws CopilotError `ToolFailed` if it is not a regular file or is larger than `maxBytes`
  */
 export async function openInside(
   scope: Scope,
@@ -44,7 +43,7 @@ export async function openInside(
 ): Promise<OpenFile> {
   const place = await resolveInside(scope, path, { mustExist: !append });
   if (place.relative === '.')
-    throw refusal(scope, `${shown(path)} is a folder. Give a file; list_files shows what there is.`);
+    throw refusal(scope, `${shown(path)} is a folder. Give a file; list_files shows what exists.`);
   const folder = await openFolder(scope, place.root, dirname(place.relative), path, { create: append });
   try {
     return await explained(scope, path, async () => {
@@ -58,14 +57,14 @@ export async function openInside(
         if (stats.size > maxBytes) {
           throw refusal(
             scope,
-            `${shown(path)} has ${stats.size} bytes, and the limit is ${maxBytes}. ${append ? 'Go on in a new file.' : 'Use search_files, or run_code where it is allowed, to take what you need from it.'}`,
+            `${shown(path)} has ${stats.size} bytes, and the limit is ${maxBytes}. ${append ? 'Continue in a new file.' : 'Use search_files, or run_code if you have it, to get the part you need.'}`,
           );
         }
-        // Another name of the same file may lie anywhere.
+        // Another name of the same file may lie outside the workspace.
         if (append && stats.nlink > 1) {
           throw refusal(
             scope,
-            `${shown(path)} is one of ${stats.nlink} names of the same file (hard links), which would all change. Go on in a new file.`,
+            `${shown(path)} is one of ${stats.nlink} hard links to the same file, and all of them would change. Continue in a new file.`,
           );
         }
         return { handle, relative: place.relative, bytes: stats.size };
@@ -93,7 +92,7 @@ export async function readInside(
   }
 }
 
-/** The content as far as it went when the file was opened: one that grows all the time has no end of its own. */
+/** Reads as many bytes as the file had when it was opened, because a growing file may never end. */
 export async function contentOf({ handle, bytes }: Pick<OpenFile, 'handle' | 'bytes'>): Promise<Buffer> {
   const content = Buffer.allocUnsafe(bytes);
   let end = 0;
@@ -106,10 +105,10 @@ export async function contentOf({ handle, bytes }: Pick<OpenFile, 'handle' | 'by
 }
 
 /**
- * Writes a file whole or not at all: into a passing file beside it, then renamed over it. Folders are created,
- * a file that was there is replaced and its permissions are kept.
- * @param check called with the path of the file right before it is replaced; where it throws, nothing is
- * @throws CopilotError `ToolFailed` where something that is no regular file is in the way
+ * Writes a file atomically: into a temporary file beside it, which is then renamed. Missing folders are created. An
+ * existing file is replaced and its permissions are kept.
+ * @param check called with the path of the file right before it is replaced; if it throws, nothing changes
+ * @throws CopilotError `ToolFailed` if something other than a regular file has this name
  */
 export async function writeInside(
   scope: Scope,
@@ -131,7 +130,7 @@ export async function writeInside(
         if (old !== undefined) await handle.chmod(old.mode & 0o777);
         await handle.writeFile(content);
         await handle.sync();
-        // Both in one go, so that nothing of this program comes between them.
+        // Both are synchronous, so that nothing in this program runs between them.
         check(target);
         renameSync(temporary, target);
       } catch (error) {
@@ -149,8 +148,7 @@ export async function writeInside(
 
 function refuseUnlessFile(scope: Scope, path: string, stats: Stats): void {
   const kind = kindOf(stats);
-  if (kind === 'folder')
-    throw refusal(scope, `${shown(path)} is a folder. Give a file; list_files shows what there is.`);
+  if (kind === 'folder') throw refusal(scope, `${shown(path)} is a folder. Give a file; list_files shows what exists.`);
   if (kind === 'link') throw outside(scope, path);
   if (kind === 'special') throw refusal(scope, `${shown(path)} is a pipe, socket or device. Give a regular file.`);
 }

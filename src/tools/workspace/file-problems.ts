@@ -1,16 +1,16 @@
-/** What the file system says, in words for an agent, and what of it is no problem. */
+/** Errors of the file system in words for an agent. */
 
-/** By code of the error; each goes on from the name of the path. */
+/** By error code. Each text continues a sentence that begins with the path. */
 export const FILE_PROBLEMS: Readonly<Record<string, string>> = {
-  ENOENT: 'does not exist, or is a link to nowhere. list_files shows what there is.',
-  ENOTDIR: 'uses a file or a link as a folder. list_files shows what there is.',
-  ELOOP: 'is a link, or goes through one that changed just now. Use a path without links.',
+  ENOENT: 'does not exist, or is a link to nowhere. list_files shows what exists.',
+  ENOTDIR: 'uses a file or a link as a folder. list_files shows what exists.',
+  ELOOP: 'is a link, or leads through one that has just changed. Use a path without links.',
   EISDIR: 'is a folder. Give a file.',
-  EACCES: 'may not be read or written by this program. Use another file.',
-  EPERM: 'may not be changed by this program. Use another file.',
-  EROFS: 'lies on a read-only file system. Use another folder.',
+  EACCES: 'cannot be read or written with the permissions of this program. Use another file.',
+  EPERM: 'cannot be changed with the permissions of this program. Use another file.',
+  EROFS: 'is on a read-only file system. Use another folder.',
   ENAMETOOLONG: 'is too long. Use shorter names.',
-  EILSEQ: 'has characters that the file system does not take. Use plain letters.',
+  EILSEQ: 'has characters that the file system does not accept. Use plain letters.',
   ENXIO: 'is a pipe, socket or device. Give a regular file.',
 };
 

@@ -40,16 +40,16 @@ export interface Place {
   readonly absolute: string;
   /** Relative to the workspace with `/` between folders; `.` is the workspace itself. */
   readonly relative: string;
-  /** Undefined where nothing is there yet. */
+  /** Undefined if it does not exist yet. */
   readonly kind: EntryKind | undefined;
 }
 
 export type EntryKind = 'file' | 'folder' | 'link' | 'special';
 
 /**
- * Where `path` lies. A relative path is taken from the workspace; an absolute one is fine where it lies inside.
- * @throws CopilotError `ToolFailed` where it leaves the workspace, also by a link in any of its folders,
- * or where `mustExist` (default true) is not met
+ * Resolves a path. A relative path starts at the workspace; an absolute one must lie inside it.
+ * @throws CopilotError `ToolFailed` if it leaves the workspace, also through a link, or if it does not exist and
+ * `mustExist` (default true) is set
  */
 export async function resolveInside(
   scope: Scope,
@@ -80,7 +80,7 @@ export async function resolveInside(
     const absolute = join(real, ...missing);
     const kind = missing.length === 0 ? kindOf(await explained(scope, path, () => lstat(real))) : undefined;
     if (kind === undefined && options.mustExist !== false) {
-      throw refusal(scope, `${shown(path)} does not exist. list_files shows what there is.`);
+      throw refusal(scope, `${shown(path)} does not exist. list_files shows what exists.`);
     }
     return { root, absolute, kind, relative: relative(root, absolute).split(sep).join('/') || '.' };
   }
@@ -91,7 +91,7 @@ export interface OpenFolder {
   readonly absolute: string;
 }
 
-/** Opens a folder step by step from the workspace, following no link. `at` is a resolved relative path. */
+/** Opens a folder step by step from the workspace and follows no link. `at` is a resolved relative path. */
 export async function openFolder(
   scope: Scope,
   root: string,
@@ -132,7 +132,7 @@ export function kindOf(stats: Stats): EntryKind {
   return stats.isSymbolicLink() ? 'link' : 'special';
 }
 
-/** A name that listings leave out and that nobody else has. */
+/** A unique file name that listings omit. */
 export function temporaryName(extension = ''): string {
   return `${TEMPORARY_PREFIX}${randomBytes(8).toString('hex')}${extension}`;
 }
@@ -144,7 +144,7 @@ export function outside(scope: Scope, path: string): CopilotError {
   );
 }
 
-/** What the file system says, in words for the agent; errors it can do nothing about pass through and are retried. */
+/** Puts errors of the file system into words for the agent. Errors that it cannot act on pass through and are retried. */
 export async function explained<T>(scope: Scope, path: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
@@ -154,7 +154,7 @@ export async function explained<T>(scope: Scope, path: string, action: () => Pro
   }
 }
 
-/** The real path, or undefined where nothing is there. A link to nowhere counts as something. */
+/** The real path, or undefined if nothing exists. A link to nowhere counts as existing. */
 async function realPathOf(path: string): Promise<string | undefined> {
   try {
     return await realpath(path);

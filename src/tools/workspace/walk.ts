@@ -23,16 +23,16 @@ export interface Entry {
   readonly path: string;
   readonly kind: EntryKind;
   readonly bytes: number;
-  /** Last change of content or attributes, milliseconds since 1970 with a fraction. */
+  /** Last change of content or attributes, in milliseconds since 1970 with a fraction. */
   readonly changedMs: number;
 }
 
 /**
- * What lies in a folder, folder by folder, each sorted by name. Links are named and never followed; this
- * program's own passing files and what `skip` names are left out. A folder that vanishes meanwhile is passed over,
- * and of one with more than 100,000 names as many are taken. It ends by itself at a depth of 64, but is as long as
- * the workspace is large: who walks sets an end.
- * @throws CopilotError `ToolFailed` where `path` is no folder inside the workspace
+ * Lists a folder and, with `recursive`, its subfolders to a depth of 64, each sorted by name. Links are listed and
+ * never followed. This program's temporary files and the names in `skip` are omitted. A folder that vanishes meanwhile
+ * is skipped, and of a folder with more than 100,000 names only that many are listed. The number of entries is not
+ * limited; the caller limits it.
+ * @throws CopilotError `ToolFailed` if `path` is not a folder inside the workspace
  */
 export async function* walk(
   scope: Scope,
@@ -41,7 +41,7 @@ export async function* walk(
 ): AsyncGenerator<Entry> {
   const place = await resolveInside(scope, path);
   if (place.kind !== 'folder')
-    throw refusal(scope, `${shown(path)} is no folder. Give a folder; read_file reads a file.`);
+    throw refusal(scope, `${shown(path)} is not a folder. Give a folder; read_file reads a file.`);
   const pending = [place.relative];
   for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
     const folders: string[] = [];

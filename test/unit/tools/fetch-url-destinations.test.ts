@@ -41,7 +41,7 @@ describe('the destinations of fetch_url', () => {
       ]) {
         assert.match(
           await world.refused(`http://${host}:${world.port}/`, PUBLIC),
-          /is not a public address\. Use a public site; the operator may allow others by COPILOT_FETCH_PRIVATE=1\.$/,
+          /is not a public address\. Use a public site; the operator can allow others with COPILOT_FETCH_PRIVATE=1\.$/,
           host,
         );
       }
@@ -93,7 +93,7 @@ describe('the destinations of fetch_url', () => {
       for (const host of ['a.example.org', 'example.com', 'notexample.com', 'example.org.evil.net', '127.0.0.2']) {
         assert.equal(
           await world.refused(`http://${host}:${world.port}/`, rules, parts),
-          `"${host}" is not allowed. Allowed hosts: example.org, *.example.com, 127.0.0.1. Use one of these; the operator sets them in COPILOT_FETCH_ALLOW.`,
+          `"${host}" is not allowed. Allowed hosts: example.org, *.example.com, 127.0.0.1. Use one of these; the operator can add hosts in COPILOT_FETCH_ALLOW.`,
         );
       }
       assert.equal(world.requests.length, 6);
@@ -108,13 +108,13 @@ describe('the destinations of fetch_url', () => {
         'javascript:1',
         'gopher://x',
       ]) {
-        assert.match(await world.refused(url), /is not fetched: only http and https are\./, url);
+        assert.match(await world.refused(url), /has a scheme other than http and https\./, url);
       }
       const secret = await world.refused(`http://user:hunter2@127.0.0.1:${world.port}/`);
-      assert.match(secret, /has a user name or password in it, which is not sent\./);
+      assert.match(secret, /contains a user name or password, which fetch_url does not send\./);
       assert.doesNotMatch(secret, /hunter2/);
       for (const url of ['example.org', '/page', 'http://', 'http://a b/', 'http://[::1', 'http://x:99999/']) {
-        assert.match(await world.refused(url), /is no URL\. Give a whole one/, url);
+        assert.match(await world.refused(url), /is not a URL\. Give a whole one/, url);
       }
       assert.deepEqual(world.requests, []);
     });
@@ -149,9 +149,9 @@ describe('the destinations of fetch_url', () => {
         [`//2130706433:${world.port}/secret`, /^"127\.0\.0\.1" is not a public address/],
         [`http://intranet.example:${world.port}/secret`, /^"intranet\.example" has the address 127\.0\.0\.1/],
         [`http://[::1]:${world.port}/secret`, /^"::1" is not a public address/],
-        ['file:///etc/passwd', /only http and https/],
-        [`http://user:pw@public.example:${world.port}/secret`, /has a user name or password/],
-        ['http://', /is no URL/],
+        ['file:///etc/passwd', /has a scheme other than http and https/],
+        [`http://user:pw@public.example:${world.port}/secret`, /contains a user name or password/],
+        ['http://', /is not a URL/],
       ] as const) {
         world.redirect({ '/a': target });
         assert.match(await world.refused(`${from}/a`, PUBLIC, { internet }), problem, target);

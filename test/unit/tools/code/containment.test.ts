@@ -241,7 +241,7 @@ print('LEAK' if 'sk-very-' 'secret' in str(os.environ) else 'clean')`;
     for (const name of ['added', 'edited', 'written']) await link(key, join(world.workspace, name));
     assert.equal(
       await world.refused('append_file', { path: 'added', content: 'x' }),
-      '"added" is one of 4 names of the same file (hard links), which would all change. Go on in a new file.',
+      '"added" is one of 4 hard links to the same file, and all of them would change. Continue in a new file.',
     );
     await world.call('edit_file', { path: 'edited', old_text: 'rain', new_text: 'snow', replace_all: true });
     await world.call('write_file', { path: 'written', content: 'x' });
@@ -293,7 +293,7 @@ print('LEAK' if 'sk-very-' 'secret' in str(os.environ) else 'clean')`;
       assert.deepEqual([lines.length, lines[0], lines[1]], [1_001, 'files/1 (0 bytes)', 'files/10 (0 bytes)']);
       assert.equal(
         (await world.call('search_files', { path: 'folders', pattern: 'Oslo' })).text,
-        'No line contains "Oslo".\n[Not searched: all after the first 20000 entries.]',
+        'No line contains "Oslo".\n[Not searched: everything after the first 20000 entries.]',
       );
       assert.match((await world.call('shell', { command: 'echo still here' })).text, /\nstill here$/);
       const tookMs = computedMs();

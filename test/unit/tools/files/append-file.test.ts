@@ -49,7 +49,7 @@ describe('append_file', () => {
     await truncate(join(world.workspace, 'big'), 256 * 1024 * 1024 + 1);
     assert.match(
       await world.refused('append_file', { path: 'big', content: 'x' }),
-      /^"big" has 268435457 bytes, and the limit is 268435456\. Go on in a new file\.$/,
+      /^"big" has 268435457 bytes, and the limit is 268435456\. Continue in a new file\.$/,
     );
   });
 

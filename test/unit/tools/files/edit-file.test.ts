@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { updateInside } from '../../../../src/tools/workspace/changes.ts';
 import { nearestPlace } from '../../../../src/tools/files/nearest-place.ts';
-import { linesAt, occurrences } from '../../../../src/tools/files/occurrences.ts';
+import { linesAt, findOccurrences } from '../../../../src/tools/files/occurrences.ts';
 import { cpuTimer } from '../../../helpers/cpu-time.ts';
 import type { ToolWorld } from '../tool-world.ts';
 import { createToolWorld } from '../tool-world.ts';
@@ -62,25 +62,25 @@ describe('edit_file', () => {
       await refused('function totals(item) {'),
       'old_text does not occur in "a.txt". The nearest line is line 1: "function total(items) {". Give it exactly as read_file shows it.',
     );
-    assert.match(await refused('zzz 123'), /^old_text does not occur in "a.txt". No line of it is similar\./);
+    assert.match(await refused('zzz 123'), /^old_text does not occur in "a.txt". No line of the file is similar\./);
   });
 
   it('says where a text only differs in white space, and where it begins to differ', async () => {
     await put('a\nif (x) {\n\treturn 1;\n}\n');
     assert.match(
       await refused('if (x) {\n    return 1;\n}'),
-      /From line 2 \("if \(x\) \{"\) on it differs only in white space\./,
+      /From line 2 \("if \(x\) \{"\) on only the white space differs\./,
     );
     assert.match(
       await refused('if (x) {\n\treturn 2;\n}'),
-      /It begins as line 2 \("if \(x\) \{"\), but then line 3 is "\\treturn 1;" where old_text has "\\treturn 2;"\./,
+      /It begins as line 2 \("if \(x\) \{"\), but then line 3 is "\\treturn 1;", and old_text has "\\treturn 2;"\./,
     );
     assert.match(
       await refused('}\n\nmore'),
-      /It begins as line 4 \("}"\), but then the file ends where old_text has "more"\./,
+      /It begins as line 4 \("}"\), but then the file ends, and old_text has "more"\./,
     );
     await put('last');
-    assert.match(await refused('last\nmore'), /It begins as line 1 \("last"\), but then the file ends where old_text/);
+    assert.match(await refused('last\nmore'), /It begins as line 1 \("last"\), but then the file ends, and old_text/);
   });
 
   it('says that nothing would change', async () => {
@@ -124,7 +124,7 @@ describe('edit_file', () => {
     await put('ab'.repeat(100));
     assert.match(
       await refused('a', 'x'.repeat(200_000), { replace_all: true }),
-      /^"a.txt" would have more than 10485760 bytes then, which is the limit\./,
+      /^"a.txt" would become larger than 10485760 bytes, which is the limit\./,
     );
     assert.equal(await now(), 'ab'.repeat(100));
     await truncate(join(world.workspace, 'a.txt'), 10 * 1024 * 1024 + 1);
@@ -185,7 +185,7 @@ describe('edit_file', () => {
       while (readFileSync(join(world.workspace, 'a.txt'), 'utf8') !== 'theirs' && Date.now() < endMs);
       return `${content.toString()} and mine`;
     });
-    await assert.rejects(update, { message: /"a.txt" was changed by somebody else meanwhile\. Read it again/ });
+    await assert.rejects(update, { message: /"a.txt" was changed by another program meanwhile\. Read it again/ });
     await done;
     assert.equal(await now(), 'theirs');
     assert.deepEqual(await readdir(world.workspace), ['a.txt']);
@@ -202,7 +202,7 @@ describe('the search for a text to edit', function () {
     fc.assert(
       fc.property(letters, wanted, (text, part) => {
         const expected = Array.from(text, (_, at) => at).filter((at) => text.startsWith(part, at));
-        assert.deepEqual(occurrences(text, part), expected);
+        assert.deepEqual(findOccurrences(text, part), expected);
       }),
       { seed, numRuns: 1_000 },
     );
@@ -210,7 +210,7 @@ describe('the search for a text to edit', function () {
 
   it('takes time in proportion, where V8 needs minutes', () => {
     const computedMs = cpuTimer();
-    assert.deepEqual(occurrences('a'.repeat(10_000_000), `${'a'.repeat(50_000)}b${'a'.repeat(50_000)}`), []);
+    assert.deepEqual(findOccurrences('a'.repeat(10_000_000), `${'a'.repeat(50_000)}b${'a'.repeat(50_000)}`), []);
     const tookMs = computedMs();
     assert.ok(tookMs < 15_000, `${tookMs} ms`);
   });
@@ -223,7 +223,10 @@ describe('the search for a text to edit', function () {
     const text = '}\n'.repeat(200_000);
     const computedMs = cpuTimer();
     assert.match(nearestPlace(text, `${'}\n'.repeat(1_000)}x`), /^From line 1 |^It begins as line 1 /);
-    assert.equal(nearestPlace('some words to compare with\n'.repeat(100_000), 'nothing'), 'No line of it is similar.');
+    assert.equal(
+      nearestPlace('some words to compare with\n'.repeat(100_000), 'nothing'),
+      'No line of the file is similar.',
+    );
     const tookMs = computedMs();
     assert.ok(tookMs < 15_000, `${tookMs} ms`);
   });

@@ -59,7 +59,7 @@ describe('file tools', () => {
       await put('a.txt', '1\n2\n3\n4\n5\n');
       assert.equal(
         (await world.call('read_file', { path: 'a.txt', offset_line: 2, limit_lines: 2 })).text,
-        '2\n3\n[Lines 2 to 3 of 5. Go on with offset_line 4.]',
+        '2\n3\n[Lines 2 to 3 of 5. Continue with offset_line 4.]',
       );
       assert.equal(
         (await world.call('read_file', { path: 'a.txt', offset_line: 4 })).text,
@@ -75,11 +75,11 @@ describe('file tools', () => {
       await put('lines.txt', `${'x'.repeat(99)}\n`.repeat(3_000));
       assert.match(
         (await world.call('read_file', { path: 'lines.txt' })).text,
-        /\n\[Lines 1 to 2000 of 3000. Go on with offset_line 2001.\]$/,
+        /\n\[Lines 1 to 2000 of 3000. Continue with offset_line 2001.\]$/,
       );
       await put('long.txt', 'y'.repeat(300_000));
       const { text } = await world.call('read_file', { path: 'long.txt' });
-      assert.match(text, /^y{200000}\n\[Line 1 of 1, only its first 200000 characters; it is longer.\]$/);
+      assert.match(text, /^y{200000}\n\[Line 1 of 1, cut after 200000 characters.\]$/);
     });
 
     it('says that a file is empty', async () => {
@@ -140,7 +140,7 @@ describe('file tools', () => {
       assert.equal((await world.call('search_files', { pattern: '^$', regex: true })).text, 'No line contains "^$".');
       assert.match(
         await world.refused('search_files', { pattern: '(', regex: true }),
-        /^"\(" is no usable regular expression \(.*Unterminated group\)/,
+        /^"\(" is not a valid regular expression \(.*Unterminated group\)/,
       );
     });
 

@@ -141,7 +141,7 @@ describe('the workspace', () => {
       /^"nope.txt" does not exist. list_files shows/,
     );
     assert.match(await world.refused('read_file', { path: '.' }), /^"." is a folder. Give a file/);
-    assert.match(await world.refused('list_files', { path: 'inside.txt' }), /^"inside.txt" is no folder/);
+    assert.match(await world.refused('list_files', { path: 'inside.txt' }), /^"inside.txt" is not a folder/);
     assert.match(
       await world.refused('write_file', { path: 'inside.txt/x', content: '' }),
       /^"inside.txt\/x" uses a file or a link as a folder/,
