@@ -87,7 +87,10 @@ describe('fetch_url', function () {
         assert.equal(body(await world.fetch(world.origin)), 'packed text', encoding);
       }
       world.serve('x', 'text/plain', { 'content-encoding': 'zstd' });
-      assert.match(await world.refused(world.origin), /^the content has the encoding "zstd", which fetch_url does not know\./);
+      assert.match(
+        await world.refused(world.origin),
+        /^the content has the encoding "zstd", which fetch_url does not know\./,
+      );
       world.serve('no gzip', 'text/plain', { 'content-encoding': 'gzip' });
       assert.match(await world.refused(world.origin), /cannot be decompressed \(Z_DATA_ERROR\)\./);
       world.serve(gzipSync('packed text').subarray(0, 15), 'text/plain', { 'content-encoding': 'gzip' });
