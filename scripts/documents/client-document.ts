@@ -1,6 +1,6 @@
 /** docs/client.md, from the doc comments of what `src/client.ts` exports. */
 import { join } from 'node:path';
-import type { Class, ClassElement, Declaration } from '@oxc-project/types';
+import type { Class, ClassElement, Declaration } from 'oxc-parser';
 import { type ErrorDetails, ERRORS } from '../../src/contracts/errors.ts';
 import { packageDir } from '../../src/package-info.ts';
 import { schemaType } from './schema-type.ts';

@@ -1,5 +1,5 @@
 /** The TypeScript type of a zod schema, as its source says it: `z.array(Step).optional()` is `Step[] | undefined`. */
-import type { CallExpression, Expression, ObjectExpression } from '@oxc-project/types';
+import type { CallExpression, Expression, ObjectExpression } from 'oxc-parser';
 import type { SourceFile } from './source-file.ts';
 
 const PRIMITIVES: Readonly<Record<string, string>> = {

@@ -1,8 +1,7 @@
 /** A TypeScript source file with its exported declarations and doc comments. TypeScript 7 itself has no API for this. */
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Comment, parseSync } from 'oxc-parser';
-import type { Declaration, Expression, Span, Statement } from '@oxc-project/types';
+import { type Comment, type Declaration, type Expression, parseSync, type Span, type Statement } from 'oxc-parser';
 
 export class SourceFile {
   readonly path: string;

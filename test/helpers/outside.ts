@@ -4,11 +4,18 @@ import { promisify } from 'node:util';
 import { cachedServerFile } from '../../src/server/program.ts';
 import { isolatedConfig, type TestServer } from './server.ts';
 
+/** The program `temporal` that a user has. */
+export function temporalCli(server: TestServer): string {
+  return process.env['TEMPORAL_CLI'] ?? cachedServerFile(isolatedConfig(server.homeDir));
+}
+
 /** As `temporal workflow signal` does. @throws Error with its output where the server refuses */
 export async function signalByTemporalCli(server: TestServer, id: string, name: string, input?: object): Promise<void> {
-  const binary = process.env['TEMPORAL_CLI'] ?? cachedServerFile(isolatedConfig(server.homeDir));
   const args = ['workflow', 'signal', '--address', server.address, '--workflow-id', id, '--name', name];
-  await promisify(execFile)(binary, [...args, ...(input === undefined ? [] : ['--input', JSON.stringify(input)])]);
+  await promisify(execFile)(temporalCli(server), [
+    ...args,
+    ...(input === undefined ? [] : ['--input', JSON.stringify(input)]),
+  ]);
 }
 
 /**

@@ -3,10 +3,8 @@ import assert from 'node:assert/strict';
 import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Command } from 'commander';
 import { z } from 'zod';
 import { loadTeam } from '../../src/agents/files/load-team.ts';
-import { declareProgram } from '../../src/cli/program.ts';
 import { packageDir } from '../../src/package-info.ts';
 import { CopilotError } from '../../src/contracts/errors.ts';
 import { AgentFile, TeamFile } from '../../src/contracts/team.ts';
@@ -84,31 +82,7 @@ describe('docs/teams.md', () => {
       await rm(folder, { recursive: true });
     }
   });
-
-  it('names only commands, options, files and headings that there are', () => {
-    const program = declareProgram();
-    const commands = new Set(program.commands.map((command) => command.name()));
-    const options = new Set(allOptions(program));
-    const shell = [...text.matchAll(/```sh\n([^]*?)```/g)].map(([, block]) => block).join('');
-    for (const [, name = ''] of `${shell}${text}`.matchAll(/(?:^|`)copilot ([a-z]+)/gm))
-      assert.ok(commands.has(name), `copilot ${name}`);
-    for (const [option] of text.matchAll(/(?<![\w-])--[a-z]+(?:-[a-z]+)*/g)) assert.ok(options.has(option), option);
-    const anchors = new Set(
-      [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
-        heading
-          .toLowerCase()
-          .replace(/[^\w\s-]/g, '')
-          .replaceAll(' ', '-'),
-      ),
-    );
-    for (const [, anchor = ''] of text.matchAll(/\]\(#([^)]+)\)/g)) assert.ok(anchors.has(anchor), `#${anchor}`);
-    for (const [, path = ''] of text.matchAll(/\]\((\.\.\/[^)#]+)/g)) readFileSync(join(packageDir, 'docs', path));
-  });
 });
-
-function allOptions(command: Command): string[] {
-  return [...command.options.flatMap(({ long }) => long ?? []), ...command.commands.flatMap(allOptions)];
-}
 
 /** Rows of the tables whose columns are key, meaning, values and default. */
 function documentedKeys(text: string): { key: string; values: string; default: string }[] {
