@@ -30,10 +30,15 @@ export interface ScriptedCall {
 
 /** Answers every call of `model` by the script. */
 export function playTeam(model: ModelServer, script: TeamScript = {}): void {
-  model.respond((request) => {
+  model.respond(teamResponder(script));
+}
+
+/** Answers calls by the script. */
+export function teamResponder(script: TeamScript): Responder {
+  return (request) => {
     const call = readCall(request);
     return script.instead?.(call) ?? reply(script, call);
-  });
+  };
 }
 
 export function readCall(request: Parameters<Responder>[0]): ScriptedCall {

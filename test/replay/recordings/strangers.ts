@@ -1,0 +1,69 @@
+/** What those do who have none of our code: signals and starts in any form, and the workflow that reads a team. */
+import assert from 'node:assert/strict';
+import { RESOLVE_TEAM_WORKFLOW, SESSION_WORKFLOW } from '../../../src/contracts/messages.ts';
+import type { ResolvedTeam } from '../../../src/contracts/team.ts';
+import { payloadOf } from '../../helpers/raw-messages.ts';
+import { decideNext } from '../../helpers/requests.ts';
+import { NEEDS_MORE } from '../../helpers/spoiled-payloads.ts';
+import { ended, exchange, record } from '../recorder.ts';
+
+record('signals-ignored', {}, async ({ create, stranger, name }) => {
+  const session = await create();
+  const signals = [
+    ['selfDestruct', []],
+    ['__temporal_anything', [payloadOf('1')]],
+    ['unusable signal', [payloadOf('"a"'), payloadOf('"b"')]],
+    ['suspend', [payloadOf('{"colour": "red"}')]],
+    ['suspend', [payloadOf('{"reason": ')]],
+    ['suspend', [payloadOf('hello', 'text/morse')]],
+    ['continue', [payloadOf('{"message": 5}')]],
+    ['move', [payloadOf('hello', 'text/morse')]],
+    ...Object.values(NEEDS_MORE).map((payloads) => ['suspend', payloads] as const),
+  ] as const;
+  for (const [signal, payloads] of signals) await stranger.signal(name, signal, payloads);
+  for (const update of ['selfDestruct', 'send', 'unusable update'])
+    await assert.rejects(async () => {
+      const outcome = await stranger.update(name, update, [payloadOf('{"colour": "red"}')]);
+      if (outcome !== 'done') throw new Error(JSON.stringify(outcome));
+    });
+  await exchange(session, 'still there?');
+});
+
+record('start-refused', {}, async ({ stranger, temporal, name }) => {
+  await stranger.start(name, [payloadOf('{"start": ')]);
+  await assert.rejects(temporal.workflow.getHandle(name).result());
+});
+
+record(
+  'started-by-a-stranger',
+  { team: { team: { budget: { toolCalls: 1 } } }, script: { files: ['a.txt', 'b.txt'] } },
+  async ({ temporal, copilot, name }) => {
+    const team = (await temporal.workflow.execute(RESOLVE_TEAM_WORKFLOW, {
+      workflowId: `${name}-team`,
+      taskQueue: 'copilot',
+      args: [name],
+    })) as ResolvedTeam; // that workflow's result
+    const message = { messageId: 'first', text: 'write' };
+    const config = { approvals: { plan: true }, historyLimit: 40 };
+    await temporal.workflow.start(SESSION_WORKFLOW, {
+      workflowId: name,
+      taskQueue: 'copilot',
+      args: [{ start: { mode: 'planning-control', name: 'mine', team, config, context: {}, message } }],
+    });
+    const session = copilot.session(name);
+    await decideNext(session, 'approve');
+    await session.awaitTurn('turn-1');
+    await decideNext(session, 'raise', { limit: 10 });
+    await ended(session);
+  },
+);
+
+record('team-resolved', {}, async ({ temporal, name }) => {
+  const options = { workflowId: name, taskQueue: 'copilot', args: [name] };
+  await temporal.workflow.execute(RESOLVE_TEAM_WORKFLOW, options);
+});
+
+record('team-not-found', {}, async ({ temporal, name }) => {
+  const options = { workflowId: name, taskQueue: 'copilot', args: ['nowhere'] };
+  await assert.rejects(temporal.workflow.execute(RESOLVE_TEAM_WORKFLOW, options));
+});
