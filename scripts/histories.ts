@@ -1,6 +1,6 @@
 /**
  * Records the histories of test/replay/histories anew: plays every recording of test/replay/recordings on a Temporal
- * server, several side by side, and stores each run of its workflow. Files of recordings that no longer exist go.
+ * server, several side by side, and stores the first and the last run of its workflow. Files of recordings that no longer exist go.
  *
  *   npm run histories                 all
  *   npm run histories -- NAME…        only these
@@ -9,7 +9,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { CopilotClient } from '../src/client.ts';
-import { packageDir } from '../src/config.ts';
+import { packageDir } from '../src/package-info.ts';
 import { type HistoryEvent, runHistories, until } from '../test/helpers/history.ts';
 import type { RecordedRequest } from '../test/helpers/model-server.ts';
 import { writeTeam } from '../test/helpers/own-team.ts';
@@ -17,18 +17,17 @@ import { Stranger } from '../test/helpers/raw-messages.ts';
 import { isolatedConfig, temporaryFolder } from '../test/helpers/server.ts';
 import { type TeamScript, teamResponder } from '../test/helpers/team-script.ts';
 import { startWorld, type World } from '../test/helpers/world.ts';
-import { fileNames, type Recording, recordingOf, recordings, type Stage } from '../test/replay/recorder.ts';
+import { fileNames, type Recording, recordingOf, type Stage } from '../test/replay/recorder.ts';
+import { recordings } from '../test/replay/recordings/all.ts';
 
 /** Recordings that play side by side. */
 const CONCURRENCY = 8;
 /** The longest one waits two minutes for an archive that fails. */
 const RECORDING_TIMEOUT_MS = 240_000;
 /** Fields of events that name the machine, or that only the server uses. A replay does without. */
-const LEFT_OUT = ['taskId', 'identity', 'stackTrace', 'meteringMetadata'];
+const LEFT_OUT = ['taskId', 'identity', 'requestId', 'workerVersion', 'stackTrace', 'meteringMetadata'];
 const FOLDER = join(packageDir, 'test/replay/histories');
-const MODULES = join(packageDir, 'test/replay/recordings');
 
-await Promise.all((await readdir(MODULES)).map((file) => import(join(MODULES, file))));
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !recordings.some((recording) => recording.name === name));
 if (unknown.length > 0) throw new Error(`There is no recording ${unknown.join(', ')}; see test/replay/recordings.`);
@@ -70,7 +69,7 @@ async function play(recording: Recording): Promise<string[]> {
   try {
     await Promise.race([recording.perform(stage), timeout()]);
     const files = await store(name);
-    console.log(`✓ ${name} (${files.length === 1 ? '' : `${files.length} runs, `}${Date.now() - startedAt} ms)`);
+    console.log(`✓ ${name} (${Date.now() - startedAt} ms)`);
     return files;
   } catch (error) {
     failed += 1;
@@ -116,7 +115,7 @@ async function timeout(): Promise<never> {
   throw new Error(`It has not ended after ${RECORDING_TIMEOUT_MS / 1_000} s.`);
 }
 
-/** Stores every run of the workflow with this id. @returns names of the files */
+/** Stores the first and the last run of the workflow with this id. @returns names of the files */
 async function store(name: string): Promise<string[]> {
   const handle = world.temporal.workflow.getHandle(name);
   await until('the end of its workflow task', async () => !(await handle.describe()).raw.pendingWorkflowTask);

@@ -47,20 +47,20 @@ export interface Recording extends Setting {
 /** In the order of their definition. */
 export const recordings: Recording[] = [];
 
-/** Adds a recording. Its name says what happens in it; the workflow with that id is stored, run by run. */
+/** Adds a recording. Its name says what happens in it; the workflow with that id is stored. */
 export function record(name: string, setting: Setting, perform: (stage: Stage) => Promise<void>): void {
   assert.ok(!recordings.some((other) => other.name === name), `two recordings are called ${name}`);
   recordings.push({ ...setting, name, perform });
 }
 
-/** Names of the files of a recording with so many runs. */
+/** Names of the files of a recording: of its only run, or of its first and its last one. */
 export function fileNames(name: string, runs: number): string[] {
-  return runs === 1 ? [`${name}.json`] : Array.from({ length: runs }, (_, index) => `${name}-run-${index + 1}.json`);
+  return runs === 1 ? [`${name}.json`] : [`${name}-first-run.json`, `${name}-last-run.json`];
 }
 
 /** Name of the recording that a file belongs to. */
 export function recordingOf(file: string): string {
-  return file.replace(/(-run-\d+)?\.json$/, '');
+  return file.replace(/(-first-run|-last-run)?\.json$/, '');
 }
 
 /** Waits for the end of a turn, and for its outcome to be this one. */
