@@ -1,6 +1,6 @@
 /**
  * Records the histories of test/replay/histories anew: plays every recording of test/replay/recordings on a Temporal
- * server, several side by side, and stores the first and the last run of its workflow. Files of recordings that no longer exist go.
+ * server, several side by side, and stores the first and the last run of each session. Other files are removed.
  *
  *   npm run histories                 all
  *   npm run histories -- NAME…        only these

@@ -1,7 +1,6 @@
 /** Messages that are answered directly. */
 import assert from 'node:assert/strict';
 import { until } from '../../helpers/history.ts';
-import { stdioServer } from '../../helpers/mcp.ts';
 import { calling } from '../../helpers/requests.ts';
 import { ended, exchange, record } from '../recorder.ts';
 
@@ -114,7 +113,14 @@ record(
 const MCP = {
   team: {
     answering: { agent: 'engineer' },
-    mcp: { everything: stdioServer('everything', { effects: 'none' }) },
+    // A stored history names no folder of the machine that recorded it.
+    mcp: {
+      everything: {
+        command: 'node',
+        args: ['node_modules/@modelcontextprotocol/server-everything/dist/index.js'],
+        effects: 'none' as const,
+      },
+    },
   },
   agents: { engineer: { tools: ['everything.*'] } },
 };
