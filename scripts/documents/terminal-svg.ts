@@ -13,7 +13,9 @@ const FOREGROUND = '#d6dae2';
 /** The eight colours of ANSI, as the palette numbers them. */
 const PALETTE = ['#5c6370', '#f2777a', '#8ccf7e', '#e5c76b', '#67b0e8', '#c47fd5', '#6cbfbf', '#f0f0f0'];
 /** Longer pauses are cut to this: nobody watches a program think. */
-const LONGEST_PAUSE_MS = 1_200;
+const LONGEST_PAUSE_MS = 900;
+/** The picture plays so much faster than the session. */
+const SPEED = 1.6;
 /** Cells that were written within this time appear together. */
 const FRAME_MS = 60;
 
@@ -42,7 +44,7 @@ export class TerminalRecorder {
 
   /** Takes what a program wrote at `nowMs`. */
   async write(text: string, nowMs: number): Promise<void> {
-    this.#clockMs += Math.min(nowMs - (this.#lastMs ?? nowMs), LONGEST_PAUSE_MS);
+    this.#clockMs += Math.min(nowMs - (this.#lastMs ?? nowMs), LONGEST_PAUSE_MS) / SPEED;
     this.#lastMs = nowMs;
     await new Promise<void>((resolve) => this.#terminal.write(text, resolve));
     this.#look();

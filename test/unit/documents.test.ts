@@ -32,6 +32,15 @@ describe('documents', () => {
     assert.deepEqual(named.toSorted(), read.toSorted());
   });
 
+  it('docs/architecture.md says why there is each package that the program depends on', () => {
+    const { dependencies, peerDependencies } = JSON.parse(source('package.json')) as Record<string, object>;
+    const [, table = ''] = /## Why each library\n([^]*?)\n## /.exec(source('docs/architecture.md')) ?? [];
+    const named = [...table.matchAll(/^\| (.*?) \|/gm)].flatMap(
+      ([, cell = '']) => cell.match(/(?<=`)[^`, ]+(?=`)/g) ?? [],
+    );
+    assert.deepEqual(named.toSorted(), Object.keys({ ...dependencies, ...peerDependencies }).toSorted());
+  });
+
   for (const page of PAGES) {
     it(`${page} links to files and headings that there are`, () => {
       for (const [, inline, reference] of withoutCode(source(page)).matchAll(/\]\(([^)\s]+)\)|^\[[^\]]+\]: (\S+)/gm)) {
