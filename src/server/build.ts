@@ -1,4 +1,4 @@
-/** Builds the server program from source, for machines that reach a Go module proxy and nothing else. */
+/** Builds the server program from source, for machines that only reach a Go module proxy. */
 import { spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,8 +6,8 @@ import { join } from 'node:path';
 const PROGRAM = 'github.com/temporalio/cli/cmd/temporal';
 
 /**
- * The SQLite driver of newer servers. With the CLI's own, 1.34.1, a request that is given up at the wrong moment makes
- * SQLite answer "interrupted (9)" to everything after it (https://github.com/temporalio/temporal/pull/9198).
+ * The SQLite driver of newer servers. With the CLI's own, 1.34.1, a request that is cancelled at the wrong moment makes
+ * every later one fail with "interrupted (9)" (https://github.com/temporalio/temporal/pull/9198).
  */
 const SQLITE = 'modernc.org/sqlite@v1.51.0';
 
@@ -18,7 +18,7 @@ const OUTPUT_CHARACTERS = 8_000;
 
 /**
  * @param go absolute path of the `go` command
- * @param folder an existing folder; the program is put there
+ * @param folder an existing folder for the program
  * @returns absolute path of the program, not verified
  * @throws Error with the last lines of Go's output
  */
@@ -32,7 +32,7 @@ export async function buildServer(
   log(`Building the Temporal server: ${PROGRAM}@${version} with ${SQLITE}. This takes about 3 to 6 minutes, once.`);
   const source = join(folder, 'source');
   await mkdir(source);
-  // A module of its own, since `go install` takes the versions that the program names and no other.
+  // In a module of its own we can choose the driver's version, which `go install` does not allow.
   await writeFile(join(source, 'go.mod'), 'module temporal\n');
   const file = join(folder, 'temporal');
   const startedAt = Date.now();

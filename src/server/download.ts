@@ -1,4 +1,4 @@
-/** The server program from https://temporal.download, by way of the code that `@temporalio/testing` has for it. */
+/** Gets the server program from https://temporal.download with the code that `@temporalio/testing` has for that. */
 import { spawn } from 'node:child_process';
 import { readdir, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -6,14 +6,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 
-/** A slow line may take minutes for the whole; what counts is that bytes keep coming. */
+/** A slow line may take minutes for the whole program, so we only watch that bytes keep coming. */
 const STALLED_MS = 20_000;
 const POLL_MS = 250;
 const OUTPUT_CHARACTERS = 4_000;
 
 /**
- * A process of its own, since the native code cannot be told to give up and reads the proxy from its
- * environment. It starts the downloaded server once and stops it again, which is all that the package offers.
+ * Runs in a process of its own: the native code cannot be cancelled, and reads the proxy from its environment. The
+ * package can only download by starting the server, so this stops it again.
  */
 const SCRIPT = `
   const [testing, downloadDir, version] = process.argv.slice(1);
@@ -24,9 +24,9 @@ const SCRIPT = `
 `;
 
 /**
- * @param folder an existing, empty folder; the program is put there
+ * @param folder an existing, empty folder for the program
  * @returns absolute path of the program, not verified
- * @throws Error with the reason in a sentence, at the latest 20 s after the last byte came
+ * @throws Error with the reason, at the latest 20 s after the last byte
  */
 export async function downloadServer(
   version: string,
@@ -36,7 +36,7 @@ export async function downloadServer(
 ): Promise<string> {
   log(`Downloading the Temporal server ${version} from temporal.download.`);
   const testing = pathToFileURL(createRequire(import.meta.url).resolve('@temporalio/testing')).href;
-  // A group of its own, so that giving up also ends the server that the download may have started.
+  // A process group of its own: killing that also ends the server that the download may have started.
   const child = spawn(process.execPath, ['--input-type=module', '-e', SCRIPT, testing, folder, version], {
     env: { ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -81,7 +81,7 @@ async function totalSize(folder: string): Promise<number> {
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-/** The native error is one long line that names every layer; its end says what happened. */
+/** The native error is one long line that names every layer. Its end says what happened. */
 function lastCause(output: string): string {
   const line =
     output.split('\n').find((text) => text.includes('ephemeral server')) ?? output.trim().split('\n').at(-1) ?? '';

@@ -8,6 +8,7 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
+import pRetry from 'p-retry';
 import { readProfile, type TemporalProfile } from '../connection/server-address.ts';
 import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
@@ -25,11 +26,11 @@ import {
 import { withLock } from './lock.ts';
 import { keepClosedSessions } from './namespace.ts';
 import { readRecord, removeRecord, type ServerRecord, writeRecord } from './record.ts';
-import { databaseInUse } from './unavailable.ts';
+import { databaseInUse, isPortLost } from './unavailable.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const POLL_MS = 100;
-/** A free port that was found can be taken by another process before the server listens on it. */
+/** Another process can take the free port that was found before the server listens on it. */
 const START_ATTEMPTS = 3;
 
 export interface RunningServer {
@@ -37,37 +38,37 @@ export interface RunningServer {
   readonly address: string;
   /** From TEMPORAL_NAMESPACE or the profile, else `default`. */
   readonly namespace: string;
-  /** Web UI, such as `http://127.0.0.1:8233`; of a server that the user named, only as COPILOT_UI_URL says. */
+  /** Web UI, such as `http://127.0.0.1:8233`. For a server that the user named, COPILOT_UI_URL. */
   readonly uiUrl: string | undefined;
-  /** False where the server was up before; then `stop` does nothing. */
+  /** False if the server was running already. Then `stop` does nothing. */
   readonly started: boolean;
   /** Process id of the server, undefined for one that the user named. */
   readonly pid: number | undefined;
-  /** SIGTERM, after 10 s SIGKILL; resolves when the process has ended. Any number of calls. */
+  /** Sends SIGTERM, and SIGKILL after 10 s. Resolves when the process has ended. Any number of calls. */
   stop(): Promise<void>;
 }
 
 export interface ServerOptions {
-  /** Port of a server that is started. Default 7233, another one where that is in use. */
+  /** Port of a new server. Default: 7233, or another one if that is in use. */
   port?: number;
-  /** Port of its Web UI. Default `port` + 1000, another one where that is in use. */
+  /** Port of its Web UI. Default: `port` + 1000, or another one if that is in use. */
   uiPort?: number;
   /** Its SQLite file. Default `<homeDir>/temporal.db`. */
   dbFile?: string;
-  /** Whether the server that serves this home already will do. Default true. */
+  /** Whether to use a server that serves this home already. Default true. */
   reuse?: boolean;
-  /** Whether a started server goes on when this process has ended without `stop`. Default false. */
+  /** Whether a new server goes on after this process has ended without `stop`. Default false. */
   detached?: boolean;
-  /** Codec server for the Web UI of a server that is started, such as `http://127.0.0.1:8234`. Default none. */
+  /** Codec server for the Web UI of a new server, such as `http://127.0.0.1:8234`. Default: none. */
   uiCodecEndpoint?: string;
-  /** Takes one line for a person at a time, without line end. Default: nothing is said. */
+  /** Takes one line for a person, without line end. Default: ignores it. */
   log?: Log;
 }
 
 /**
- * A server that answers. Processes that call this at the same time in one home get the same server.
- * @throws CopilotError `ServerUnreachable` where the server that the user named does not answer,
- *   `ServerUnavailable` with three ways out where none can be started, `InvalidConfig` for a profile that cannot be read
+ * Finds or starts a server that answers. Processes that call this at the same time in one home get the same server.
+ * @throws CopilotError `ServerUnreachable` if the server that the user named does not answer, `ServerUnavailable` with
+ *   three ways out if none can be started, `InvalidConfig` for a profile that cannot be read
  */
 export async function ensureServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
   const { address, namespace = 'default', credentials } = readProfile(config);
@@ -94,7 +95,7 @@ async function useNamed(
   try {
     await (await Connection.connect({ ...credentials, address, connectTimeout: CONNECT_TIMEOUT_MS })).close();
   } catch (error) {
-    // gRPC only says that its time was up.
+    // gRPC only says that the time is up.
     const problem = (await whyNotListening(address)) ?? (error instanceof Error ? error.message : String(error));
     throw new CopilotError('ServerUnreachable', { address, problem }, { cause: error });
   }
@@ -102,7 +103,7 @@ async function useNamed(
   return { address, namespace, uiUrl, started: false, pid: undefined, stop: async () => undefined };
 }
 
-/** The server of this home, waiting for one that is just starting. */
+/** The server of this home. Waits for one that is starting. */
 async function findRunning(
   config: Config,
   namespace: string,
@@ -147,19 +148,20 @@ async function startServer(
   options: ServerOptions,
   log: Log,
 ): Promise<RunningServer> {
-  // Servers of several homes start one after another: two that choose the same port would take each other for themselves.
+  // Servers of several homes start one after another. Otherwise two could choose the same port, and each process would
+  // take the other's server for its own.
   const portsLock = join(config.cacheDir, 'ports.lock');
   const start = async (): Promise<RunningServer> =>
     await startOnPorts(config, program, namespace, options, await choosePorts(options));
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await withLock(portsLock, start);
-    } catch (error) {
-      const raced = error instanceof CopilotError && error.message.includes('address already in use');
-      if (!raced || attempt === START_ATTEMPTS) throw error;
+  return await pRetry(() => withLock(portsLock, start), {
+    retries: START_ATTEMPTS - 1,
+    minTimeout: 0,
+    shouldRetry: ({ error }) => {
+      if (!isPortLost(error)) return false;
       log('Another process took the port in the meantime; trying again.');
-    }
-  }
+      return true;
+    },
+  });
 }
 
 async function startOnPorts(
@@ -198,9 +200,9 @@ async function startOnPorts(
   return { address, namespace, uiUrl: config.temporal.uiUrl ?? uiUrl, started: true, pid, stop };
 }
 
-/** Before the server is ready, so that a crash of this process right now leaves no server that nobody knows of. */
+/** Before the server is ready: if this process crashes now, the next one still finds the server. */
 async function recordUnlessPrivate(homeDir: string, record: ServerRecord): Promise<void> {
-  // Only with `reuse: false` and a database of its own can there be another one; the home keeps that.
+  // There is another record only with `reuse: false` and a database of its own. The home keeps that record.
   if ((await readRecord(homeDir)) === undefined) await writeRecord(homeDir, record);
 }
 

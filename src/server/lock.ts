@@ -1,24 +1,27 @@
-/** A lock between processes: a file that its owner touches, and that others break when the owner is gone. */
+/**
+ * A lock between processes: a file that its owner touches, and that others break if the owner is dead.
+ *
+ * We do not use `proper-lockfile`: it knows no process ids, so a killed owner keeps the lock until a timeout, and two
+ * processes that find it stale at the same moment can both get it. A second server would damage the database.
+ */
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
 
 const POLL_MS = 50;
 const TOUCH_MS = 2_000;
 /** Well over TOUCH_MS: an owner whose event loop is blocked for some seconds keeps its lock. */
 const STALE_MS = 30_000;
 
-interface Owner {
-  readonly pid: number;
-  readonly host: string;
-  readonly token: string;
-}
+const Owner = z.object({ pid: z.int(), host: z.string(), token: z.string() });
+type Owner = z.infer<typeof Owner>;
 
 /**
- * Runs `work` while holding the lock `file`; waits as long as another living process holds it.
- * @param onWait called once, with the owner's process id, when the lock is not free at once
+ * Runs `work` while it holds the lock `file`. Waits as long as another living process holds it.
+ * @param onWait called once, with the owner's process id, if the lock is not free
  */
 export async function withLock<T>(file: string, work: () => Promise<T>, onWait?: (pid: number) => void): Promise<T> {
   const me: Owner = { pid: process.pid, host: hostname(), token: randomUUID() };
@@ -36,7 +39,10 @@ export async function withLock<T>(file: string, work: () => Promise<T>, onWait?:
     }
     await sleep(POLL_MS);
   }
-  const touching = setInterval(() => void touch(file), TOUCH_MS);
+  const touching = setInterval(() => {
+    const now = new Date();
+    utimes(file, now, now).catch(() => undefined);
+  }, TOUCH_MS);
   try {
     return await work();
   } finally {
@@ -51,26 +57,23 @@ export function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return errorCode(error) === 'EPERM';
+    return isSystemError(error, 'EPERM');
   }
 }
 
-/** `ENOENT` and the like, undefined for anything that is not a system error. */
-export function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+function isSystemError(error: unknown, ...codes: string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }
 
-/** Written aside and linked into place, so that nobody reads a lock without its owner. */
+/** Writes the lock under another name and links it into place, so that nobody reads a lock without its owner. */
 async function tryToTake(file: string, me: Owner): Promise<boolean> {
   const draft = `${file}.${me.token}`;
-  const handle = await open(draft, 'wx');
   try {
-    await handle.writeFile(JSON.stringify(me));
-    await handle.close();
+    await writeFile(draft, JSON.stringify(me), { flag: 'wx' });
     await link(draft, file);
     return true;
   } catch (error) {
-    if (errorCode(error) === 'EEXIST') return false;
+    if (isSystemError(error, 'EEXIST')) return false;
     throw error;
   } finally {
     await rm(draft, { force: true });
@@ -78,7 +81,7 @@ async function tryToTake(file: string, me: Owner): Promise<boolean> {
 }
 
 async function isAbandoned(file: string, owner: Owner | undefined): Promise<boolean> {
-  // Another container may share the folder; its process ids mean nothing here, only its touches do.
+  // If another container shares the folder, its process ids mean nothing here, only its touches do.
   if (owner?.host === hostname() && !isAlive(owner.pid)) return true;
   try {
     return Date.now() - (await stat(file)).mtimeMs > STALE_MS;
@@ -87,14 +90,14 @@ async function isAbandoned(file: string, owner: Owner | undefined): Promise<bool
   }
 }
 
-/** Of several processes that find the same dead owner, only one may remove its lock, and no newer one. */
+/** If several processes find the same dead owner, only one removes its lock, and none removes a newer lock. */
 async function breakLock(file: string, dead: Owner | undefined): Promise<void> {
   const aside = `${file}.${randomUUID()}`;
   try {
     await rename(file, aside);
     if ((await readOwner(aside))?.token !== dead?.token) await link(aside, file);
   } catch (error) {
-    if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'EEXIST') throw error;
+    if (!isSystemError(error, 'ENOENT', 'EEXIST')) throw error;
   } finally {
     await rm(aside, { force: true });
   }
@@ -102,17 +105,8 @@ async function breakLock(file: string, dead: Owner | undefined): Promise<void> {
 
 async function readOwner(file: string): Promise<Owner | undefined> {
   try {
-    const owner: unknown = JSON.parse(await readFile(file, 'utf8'));
-    if (typeof owner !== 'object' || owner === null) return undefined;
-    const { pid, host, token } = owner as Partial<Owner>; // each field is checked on the next line
-    if (typeof pid !== 'number' || typeof host !== 'string' || typeof token !== 'string') return undefined;
-    return { pid, host, token };
+    return Owner.parse(JSON.parse(await readFile(file, 'utf8')));
   } catch {
     return undefined;
   }
-}
-
-async function touch(file: string): Promise<void> {
-  const now = new Date();
-  await utimes(file, now, now).catch(() => undefined);
 }

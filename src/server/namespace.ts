@@ -1,17 +1,17 @@
-/** What a namespace must have before sessions run in it: search attributes, and a retention that keeps closed sessions. */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** A namespace needs search attributes and a long retention of closed workflows before sessions run in it. */
 import { type Connection, isGrpcServiceError } from '@temporalio/client';
 import type { SearchAttributeType } from '@temporalio/common';
 import { msToTs, optionalTsToMs } from '@temporalio/common/lib/time.js';
+import pRetry from 'p-retry';
 import { reasonOf } from '../connection/server-link.ts';
 import { SEARCH_ATTRIBUTES } from '../contracts/search-attributes.ts';
 
 const HOUR_MS = 60 * 60 * 1_000;
 const DAY_MS = 24 * HOUR_MS;
 const OWN_RETENTION_MS = 3_653 * DAY_MS;
-/** Ten years without their leap days, since somebody may count so. */
+/** Ten years without leap days: an operator may have counted so. */
 const LEAST_RETENTION_MS = 3_650 * DAY_MS;
-/** A cluster re-reads its search attributes once a minute; the development server does so at once. */
+/** A cluster reads its search attributes once a minute, the development server at once. */
 const USABLE_TIMEOUT_MS = 90_000;
 const POLL_MS = 100;
 const REGISTER_ATTEMPTS = 3;
@@ -24,7 +24,7 @@ type KnownTypes = ReadonlyMap<string, SearchAttributeType | 'unknown type'>;
 export interface SearchAttributeState {
   readonly registered: readonly string[];
   readonly missing: readonly string[];
-  /** Registers what is missing; empty where nothing is. */
+  /** Registers the missing ones. Empty if there are none. */
   readonly command: string;
   readonly mistyped: readonly { readonly problem: string; readonly command: string }[];
 }
@@ -40,21 +40,21 @@ const WIRE_TYPES = {
   KEYWORD_LIST: 7,
 } as const satisfies Record<SearchAttributeType, number>;
 
-/** What the types are called in the `temporal` CLI. */
+/** The types' names in the `temporal` CLI. */
 const CLI_TYPES = { KEYWORD: 'Keyword', INT: 'Int', DATETIME: 'Datetime' } as const satisfies Partial<
   Record<SearchAttributeType, string>
 >;
 
-/** `Name=Type` of every search attribute, as `temporal server start-dev --search-attribute` takes them. */
+/** All search attributes, as options of `temporal server start-dev`. */
 export const SEARCH_ATTRIBUTE_FLAGS = SEARCHABLE.flatMap(({ name, type }) => [
   '--search-attribute',
   `${name}=${CLI_TYPES[type]}`,
 ]);
 
 /**
- * Registers the search attributes that the namespace lacks and waits until they can be used. Any number of
+ * Registers the search attributes that the namespace lacks and waits until the server knows them. Any number of
  * processes may do so at once, on any server.
- * @returns one warning for each thing that the server refuses or keeps too short, with the command to run
+ * @returns a warning, with the command to run, for each thing that the server refuses or keeps for too short a time
  */
 export async function prepareNamespace(connection: Connection, namespace: string): Promise<{ warnings: string[] }> {
   return {
@@ -65,7 +65,7 @@ export async function prepareNamespace(connection: Connection, namespace: string
   };
 }
 
-/** Makes the namespace of a server of ours, where it lacks one, and has it keep closed sessions for 10 years. */
+/** For our own servers: creates the namespace if it is missing, and makes it keep closed sessions for 10 years. */
 export async function keepClosedSessions(connection: Connection, namespace: string): Promise<void> {
   const workflowExecutionRetentionTtl = msToTs(OWN_RETENTION_MS);
   try {
@@ -104,9 +104,9 @@ async function registerSearchAttributes(connection: Connection, namespace: strin
 }
 
 /**
- * The search attributes that a namespace has, those that it lacks, with the command that registers them, and those
- * of another type, each with the command that removes it. Changes nothing.
- * @throws what the SDK throws
+ * Reads which search attributes a namespace has, which it lacks, and which have another type. Each of the last has a
+ * command that removes it.
+ * @throws the SDK's errors
  */
 export async function readSearchAttributes(connection: Connection, namespace: string): Promise<SearchAttributeState> {
   const known = await knownTypes(connection, namespace);
@@ -125,26 +125,22 @@ export async function readSearchAttributes(connection: Connection, namespace: st
 }
 
 async function addMissing(connection: Connection, namespace: string): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    const known = await knownTypes(connection, namespace);
-    const missing = SEARCHABLE.filter(({ name }) => !known.has(name));
-    if (missing.length === 0) {
-      if (attempt > 1) await untilUsable(connection, namespace);
-      return;
-    }
-    try {
+  const attempts = await pRetry(
+    async (attempt) => {
+      const known = await knownTypes(connection, namespace);
+      const missing = SEARCHABLE.filter(({ name }) => !known.has(name));
+      if (missing.length === 0) return attempt;
       const searchAttributes = Object.fromEntries(missing.map(({ name, type }) => [name, WIRE_TYPES[type]]));
+      // This fails if another process adds the same ones. Then the next attempt finds them.
       await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
-    } catch (error) {
-      // Another process may be adding the same ones; then the next look finds them.
-      if (attempt === REGISTER_ATTEMPTS) throw error;
-      await sleep(POLL_MS);
-    }
-    if (attempt > REGISTER_ATTEMPTS) throw new Error(`still missing: ${missing.map(({ name }) => name).join(', ')}`);
-  }
+      throw new Error(`still missing: ${missing.map(({ name }) => name).join(', ')}`);
+    },
+    { retries: REGISTER_ATTEMPTS, minTimeout: POLL_MS, factor: 1 },
+  );
+  if (attempts > 1) await untilUsable(connection, namespace);
 }
 
-/** Types by name, as the server has them now. */
+/** The types of the server's search attributes by name. */
 async function knownTypes(connection: Connection, namespace: string): Promise<KnownTypes> {
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
   const nameOf = (wireType: number): SearchAttributeType | undefined =>
@@ -152,24 +148,16 @@ async function knownTypes(connection: Connection, namespace: string): Promise<Kn
   return new Map(Object.entries(customAttributes ?? {}).map(([name, type]) => [name, nameOf(type) ?? 'unknown type']));
 }
 
-/** A query by each attribute fails until the server has taken all of them up. */
+/** A query by an attribute fails until the server knows it. */
 async function untilUsable(connection: Connection, namespace: string): Promise<void> {
   const query = SEARCHABLE.map(({ name }) => `${name} IS NULL`).join(' AND ');
   await untilAccepted(() => connection.workflowService.countWorkflowExecutions({ namespace, query }));
 }
 
-/** The parts of a server take up what is new one after the other; until then they refuse to know it. */
+/** The parts of a server learn of a change one after the other, and fail until then. */
 async function untilAccepted(ask: () => Promise<unknown>): Promise<void> {
-  const deadline = Date.now() + USABLE_TIMEOUT_MS;
-  for (;;) {
-    try {
-      await ask();
-      return;
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
-      await sleep(POLL_MS);
-    }
-  }
+  const retries = Number.POSITIVE_INFINITY;
+  await pRetry(ask, { retries, minTimeout: POLL_MS, factor: 1, maxRetryTime: USABLE_TIMEOUT_MS });
 }
 
 async function lacking(connection: Connection, namespace: string): Promise<readonly Searchable[]> {
@@ -181,7 +169,7 @@ async function lacking(connection: Connection, namespace: string): Promise<reado
   }
 }
 
-/** One command for each type, since the CLI takes one type at a time. */
+/** A command for each type, since the CLI takes one type at a time. */
 function commands(connection: Connection, namespace: string, attributes: readonly Searchable[]): string {
   return (['KEYWORD', 'INT', 'DATETIME'] as const)
     .flatMap((type) => {
@@ -207,9 +195,9 @@ async function checkRetention(connection: Connection, namespace: string): Promis
 }
 
 /**
- * How long a namespace keeps closed sessions, in whole days; undefined where the server sets no end. The command
- * makes it 10 years and is there where it is less.
- * @throws what the SDK throws
+ * How long a namespace keeps closed sessions, in whole days. Undefined if the server sets no end. If it is under 10
+ * years, the command makes it 10.
+ * @throws the SDK's errors
  */
 export async function readRetention(
   connection: Connection,
@@ -222,7 +210,7 @@ export async function readRetention(
   return { keptDays: Math.floor(kept / DAY_MS), command };
 }
 
-/** Makes a namespace, or changes it, so that it keeps closed sessions for 10 years. */
+/** The command that creates or changes a namespace so that it keeps closed sessions for 10 years. */
 export function namespaceCommand(verb: 'create' | 'update', address: string, namespace: string): string {
   const retention = `${OWN_RETENTION_MS / HOUR_MS}h`;
   return `temporal operator namespace ${verb} --address ${address} --namespace ${namespace} --retention ${retention}`;

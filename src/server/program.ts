@@ -1,4 +1,4 @@
-/** Finds the server program: `temporal` on PATH, the cached one, a download, or a build from source. */
+/** Finds the server program: `temporal` on PATH, the cached one, a download or a build from source. */
 import { execFile } from 'node:child_process';
 import { access, constants, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
@@ -9,25 +9,25 @@ import { downloadServer } from './download.ts';
 import { withLock } from './lock.ts';
 import { noServer } from './unavailable.ts';
 
-/** The newest version of the Temporal CLI that builds through Go's module proxy: later ones need a module that is not there. */
+/** The newest version of the Temporal CLI that Go's module proxy can build. Later ones need a module that it lacks. */
 export const SERVER_VERSION = 'v1.5.1';
 
-/** Counts how the program is made, so that one made otherwise before is not taken from the cache. */
-const MAKING = 2;
+/** Raised when the program is built in another way, so that the cached one is not used any more. */
+const BUILD_REVISION = 2;
 
-/** Generous, since a quarter of a gigabyte may have to come from a cold disk on a busy machine. */
+/** A quarter of a gigabyte may have to come from a cold disk on a busy machine. */
 const VERIFY_TIMEOUT_MS = 60_000;
 
 export type Log = (line: string) => void;
 export type Environment = Readonly<Record<string, string>>;
 
-/** Where the downloaded or built server program is kept. */
+/** Path of the downloaded or built server program. */
 export function cachedServerFile(config: Config): string {
-  return join(config.cacheDir, 'temporal', `${SERVER_VERSION}-${MAKING}`, 'temporal');
+  return join(config.cacheDir, 'temporal', `${SERVER_VERSION}-${BUILD_REVISION}`, 'temporal');
 }
 
 /**
- * A server program that runs. A broken one is named through `log` and replaced where that is possible.
+ * Finds a server program that runs. If one is broken, the log names it and another one takes its place.
  * @throws CopilotError `ServerUnavailable`
  */
 export async function findServerProgram(config: Config, log: Log): Promise<string> {
@@ -47,7 +47,7 @@ export async function findServerProgram(config: Config, log: Log): Promise<strin
 }
 
 /**
- * What is wrong with a program, undefined when it runs and tells its version.
+ * What is wrong with a program. Undefined if it runs and prints its version.
  * @param file absolute path
  */
 export async function whyBroken(file: string, env: Environment): Promise<string | undefined> {
@@ -69,7 +69,7 @@ export async function whyBroken(file: string, env: Environment): Promise<string 
   }
 }
 
-/** First executable file of that name on the PATH of `env`. */
+/** The first executable file of that name on the PATH in `env`. */
 export async function findOnPath(name: string, env: Environment): Promise<string | undefined> {
   for (const folder of (env['PATH'] ?? '').split(delimiter)) {
     if (folder === '') continue;
@@ -79,11 +79,11 @@ export async function findOnPath(name: string, env: Environment): Promise<string
   return undefined;
 }
 
-/** Runs under the lock. The program is made in a folder beside the cache and renamed into it when it is known to run. */
+/** Runs under the lock. Makes the program in a folder beside its place and renames it after it has run once. */
 async function fillCache(cached: string, env: Environment, log: Log, problems: string[]): Promise<string> {
   if (await exists(cached)) {
     const problem = await whyBroken(cached, env);
-    // Another process may have filled the cache while this one waited for the lock.
+    // Another process filled the cache while this one waited for the lock.
     if (problem === undefined) return cached;
     const aside = `${cached}.broken`;
     await rename(cached, aside);
@@ -123,7 +123,7 @@ async function makeProgram(folder: string, env: Environment, log: Log, problems:
   throw noServer(`No Temporal server can be started here. ${problems.join(' ')}`);
 }
 
-/** What a process that was killed in the middle left behind; this process holds the lock, so nobody is at it. */
+/** Removes what a killed process left behind. This process holds the lock, so nobody else works there. */
 async function removeLeftovers(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (name.startsWith('making-')) await rm(join(folder, name), { recursive: true, force: true });

@@ -1,4 +1,4 @@
-/** `server.json` in the home folder: which server serves it, so that every process of that home uses the same one. */
+/** `server.json` in the home folder names its server, so that every process of that home uses the same one. */
 import { execFile } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -22,39 +22,40 @@ export type ServerRecord = z.infer<typeof ServerRecord>;
 
 const recordFile = (homeDir: string): string => join(homeDir, 'server.json');
 
-/** The record of a server whose process lives; undefined where there is none, or what is there is stale or no record. */
+/** The record of a running server. Undefined if there is none, or if it is stale or not a record. */
 export async function readRecord(homeDir: string): Promise<ServerRecord | undefined> {
-  let content: unknown;
+  const record = await parseRecord(homeDir);
+  return record !== undefined && (await isServerProcess(record.pid)) ? record : undefined;
+}
+
+async function parseRecord(homeDir: string): Promise<ServerRecord | undefined> {
   try {
-    content = JSON.parse(await readFile(recordFile(homeDir), 'utf8'));
+    return ServerRecord.parse(JSON.parse(await readFile(recordFile(homeDir), 'utf8')));
   } catch {
     return undefined;
   }
-  const { data } = ServerRecord.safeParse(content);
-  return data !== undefined && (await isServerProcess(data.pid)) ? data : undefined;
 }
 
 export async function writeRecord(homeDir: string, record: ServerRecord): Promise<void> {
   await writeAtomically(recordFile(homeDir), `${JSON.stringify(record, undefined, 2)}\n`);
 }
 
-/** Removes the record of that process, and no other's. */
+/** Removes the record if it is of that process. */
 export async function removeRecord(homeDir: string, pid: number): Promise<void> {
-  const content = await readFile(recordFile(homeDir), 'utf8').catch(() => '');
-  if (content.includes(`"pid": ${pid},`)) await rm(recordFile(homeDir), { force: true });
+  if ((await parseRecord(homeDir))?.pid === pid) await rm(recordFile(homeDir), { force: true });
 }
 
-/** The system gives process ids away again, so the command line has to be a server's too. */
+/** The system reuses process ids, so we check the command line, too. */
 async function isServerProcess(pid: number): Promise<boolean> {
   return isAlive(pid) && (await commandLineOf(pid)).includes('start-dev');
 }
 
-/** Program and arguments of a process, with a blank or NUL between them; empty where they cannot be read. */
+/** Program and arguments of a process, with a blank or NUL between them. Empty if they cannot be read. */
 export async function commandLineOf(pid: number): Promise<string> {
   try {
     return await readFile(`/proc/${pid}/cmdline`, 'utf8');
   } catch {
-    // No /proc: not Linux.
+    // There is no /proc: this is not Linux.
   }
   try {
     return (await promisify(execFile)('ps', ['-p', String(pid), '-o', 'command='])).stdout;

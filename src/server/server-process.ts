@@ -1,4 +1,4 @@
-/** One server process: its ports, its start, its end. */
+/** A process of the Temporal server: its ports, its start and its end. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { readFile, rename } from 'node:fs/promises';
@@ -7,10 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import getPort from 'get-port';
 import { SEARCH_ATTRIBUTE_FLAGS } from './namespace.ts';
-import { noServer, portInUse } from './unavailable.ts';
+import { noServer, portInUse, portLost } from './unavailable.ts';
 
 export const HOST = '127.0.0.1';
-/** A big database on a busy machine takes its time; a server that dies is noticed at once. */
+/** A big database on a busy machine needs time. A server that dies is noticed at once. */
 export const START_TIMEOUT_MS = 60_000;
 
 const DEFAULT_PORT = 7233;
@@ -20,18 +20,21 @@ const POLL_MS = 25;
 const CONNECT_TIMEOUT_MS = 2_000;
 const STOP_GRACE_MS = 10_000;
 const LAST_LOG_LINES = 10;
+/** Go's text for EADDRINUSE. */
+const ADDRESS_IN_USE = 'address already in use';
 
 /**
- * Dynamic configuration of a server that is started here, as `--dynamic-config-value` takes it. For the first two see
- * BENCHMARKS.md and DESIGN.md; the version check would call out to the internet.
+ * Dynamic configuration of our servers, as `--dynamic-config-value` takes it. Eager activities keep a session's
+ * activities on the worker that holds it. The second value lets tasks follow each other without waiting for the server's
+ * next poll of its queue. The version check would call a server on the internet.
  */
 export const DYNAMIC_CONFIG = [
   'system.enableActivityEagerExecution=true',
   'history.transferProcessorMaxPollRPS=2000',
-  // How soon a closed session can be deleted; by default 30 to 60 s.
+  // A closed session can be deleted sooner: the default is 30 to 60 s.
   'history.visibilityProcessorUpdateAckInterval="5s"',
   'history.transferProcessorUpdateAckInterval="5s"',
-  // A session may continue as new as often as it needs to; by default a run waits until the one before is 1 s old.
+  // A session may continue as new at once: by default a run waits until the one before it is 1 s old.
   'history.workflowIdReuseMinimalInterval="0s"',
   'frontend.enableServerVersionCheck=false',
 ] as const;
@@ -49,24 +52,24 @@ export interface LaunchOptions extends Ports {
   /** Absolute paths. */
   readonly dbFile: string;
   readonly logFile: string;
-  /** Whether it goes on when this process has ended. */
+  /** Whether the server goes on after this process has ended. */
   readonly detached: boolean;
-  /** Where its Web UI has payloads decoded. */
+  /** Codec server for its Web UI. */
   readonly uiCodecEndpoint?: string;
 }
 
-/** A server process that was started and may not answer yet. */
+/** A server process that may not answer yet. */
 export interface Launched {
   readonly pid: number;
-  /** Resolves when it answers; rejects with `ServerUnavailable` when it ends or takes over a minute. */
+  /** Resolves when the server answers. Rejects with `ServerUnavailable` if it ends or takes over a minute. */
   ready(): Promise<void>;
-  /** SIGTERM; after 10 s SIGKILL. Any number of calls. */
+  /** Sends SIGTERM, and SIGKILL after 10 s. Any number of calls. */
   stop(): Promise<void>;
 }
 
 /**
- * Free ports: those asked for, else 7233 and 8233, else any.
- * @throws CopilotError `ServerUnavailable` where a port that was asked for is in use
+ * Free ports: the given ones, or 7233 and 8233, or any.
+ * @throws CopilotError `ServerUnavailable` if a given port is in use
  */
 export async function choosePorts(asked: { port?: number | undefined; uiPort?: number | undefined }): Promise<Ports> {
   if (asked.port !== undefined && !(await isFree(asked.port))) throw portInUse(asked.port, '--port');
@@ -75,11 +78,11 @@ export async function choosePorts(asked: { port?: number | undefined; uiPort?: n
   return { port, uiPort: asked.uiPort ?? (await freePort(port + UI_PORT_OFFSET, port)) };
 }
 
-/** Starts a server process. What it prints goes to the log file; the log of the start before is kept beside it. */
+/** Starts a server process. Its output goes to the log file, and the log of the start before stays beside that. */
 export async function launch(options: LaunchOptions): Promise<Launched> {
   await rename(options.logFile, `${options.logFile}.1`).catch(() => undefined);
   const log = openSync(options.logFile, 'a');
-  // A group of its own: Ctrl-C in a terminal must reach the worker first, which ends its tasks while the server is up.
+  // A process group of its own: on Ctrl-C the worker has to end its tasks while the server is still up.
   const child = spawn(options.program, startFlags(options), {
     env: serverEnvironment(options.environment),
     stdio: ['ignore', log, log],
@@ -105,7 +108,7 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
 
 /** Whether a Temporal server answers there. */
 export async function answers(address: string): Promise<boolean> {
-  // gRPC waits a second before its second try; a bare connection tells sooner that nobody listens.
+  // gRPC waits a second before it retries. A bare connection shows sooner that nobody listens.
   if ((await whyNotListening(address)) !== undefined) return false;
   try {
     await (await Connection.connect({ address, connectTimeout: CONNECT_TIMEOUT_MS })).close();
@@ -115,7 +118,7 @@ export async function answers(address: string): Promise<boolean> {
   }
 }
 
-/** What the system says against a connection to `host:port`, undefined where there is one. */
+/** Why there is no connection to `host:port`, in the system's words. Undefined if there is one. */
 export async function whyNotListening(address: string): Promise<string | undefined> {
   if (!URL.canParse(`tcp://${address}`)) return 'it is not host:port';
   const { hostname, port } = new URL(`tcp://${address}`);
@@ -140,7 +143,7 @@ function startFlags(options: LaunchOptions): string[] {
     'log-level': 'error',
     ...(options.uiCodecEndpoint === undefined ? {} : { 'ui-codec-endpoint': options.uiCodecEndpoint }),
   };
-  // Durability of a commit is synchronous=full; WAL makes it cheap.
+  // `synchronous=full` makes each commit durable, and WAL makes that cheap.
   const pragmas = ['journal_mode=wal', 'synchronous=full'];
   return [
     'server',
@@ -148,12 +151,12 @@ function startFlags(options: LaunchOptions): string[] {
     ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]),
     ...pragmas.flatMap((pragma) => ['--sqlite-pragma', pragma]),
     ...DYNAMIC_CONFIG.flatMap((value) => ['--dynamic-config-value', value]),
-    // Only a new database takes these up, and has them at once; for others there is `prepareNamespace`.
+    // A new database has these at once. An old one ignores them: `prepareNamespace` registers them there.
     ...SEARCH_ATTRIBUTE_FLAGS,
   ];
 }
 
-/** Nothing of the user's Temporal profile, which is for clients, and none of the program's secrets. */
+/** Without the user's Temporal profile, which is for clients, and without our secrets. */
 function serverEnvironment(environment: Readonly<Record<string, string>>): Record<string, string> {
   const kept = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'LANG'];
   return Object.fromEntries(
@@ -169,7 +172,9 @@ async function untilReady({ port, logFile }: LaunchOptions, exited: Promise<stri
     const ready = await answers(`${HOST}:${port}`);
     await Promise.race([exited, sleep(ready ? 0 : POLL_MS)]);
     if (end !== undefined) {
-      throw noServer(`The Temporal server ended while it was starting (${end}).${await lastLines(logFile)}`);
+      const lines = await lastLines(logFile);
+      const problem = `The Temporal server ended while it was starting (${end}).${lines}`;
+      throw lines.includes(ADDRESS_IN_USE) ? portLost(problem) : noServer(problem);
     }
     if (ready) return;
   }
@@ -180,15 +185,15 @@ async function untilReady({ port, logFile }: LaunchOptions, exited: Promise<stri
 
 async function lastLines(file: string): Promise<string> {
   const text = await readFile(file, 'utf8').catch(() => '');
-  // After a panic the reason stands above the stack of each goroutine.
+  // After a panic the reason is above the stacks of the goroutines.
   const [reason = ''] = text.split(/^goroutine /m);
   const lines = reason.split('\n').filter((line) => line.trim() !== '');
   return lines.length === 0 ? '' : ` Last lines of ${file}:\n${lines.slice(-LAST_LOG_LINES).join('\n')}\n`;
 }
 
 /**
- * Ends the server when this process ends, however it ends: a shell holds one end of a pipe whose other
- * end only this process has, and the system closes that one even after SIGKILL.
+ * Ends the server when this process ends, however it ends. A shell reads from a pipe whose other end only this process
+ * has, and the system closes that end even after SIGKILL.
  */
 function stopWithThisProcess(pid: number): ChildProcess {
   const script = `while read -r _; do :; done
@@ -200,11 +205,11 @@ function stopWithThisProcess(pid: number): ChildProcess {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   });
-  // Without a shell the server only outlives a crash, and the next start finds it by its record.
+  // Without a shell the server outlives a crash of this process, and the next start finds it by its record.
   watchdog.once('error', () => undefined);
   watchdog.stdin.once('error', () => undefined);
   watchdog.unref();
-  // A pipe of a child process is a socket, which the type does not say.
+  // A child process's pipe is a socket, which its type does not say.
   (watchdog.stdin as unknown as { unref(): void }).unref();
   return watchdog;
 }
@@ -227,7 +232,7 @@ async function freePort(preferred: number, taken: number | undefined): Promise<n
   return await getPort({ host: HOST, ...(taken === undefined ? {} : { exclude: [taken] }) });
 }
 
-/** Asked of the system, not of get-port, which holds back for some seconds a port that it has given out before. */
+/** Asks the system: get-port holds back a port for some seconds after it has given it out. */
 async function isFree(port: number): Promise<boolean> {
   return await new Promise((resolve) => {
     const probe = createServer();

@@ -1,14 +1,16 @@
-/** Worker deployments: the builds that workers are of, and the one that sessions begin on. */
+/** Worker deployments: the build of each worker, and the build that sessions begin on. */
 import type { WorkflowService } from '@temporalio/client';
-import type { Build } from '../config.ts';
+import type { NativeConnection, WorkerOptions } from '@temporalio/worker';
+import type { Logger } from 'pino';
+import type { Build, Config } from '../config.ts';
 
 /** `temporal.api.enums.v1.TaskQueueType` */
 const WORKFLOW_QUEUE = 1;
 
 export interface Builds {
-  /** What sessions begin on, or go on with when they leave their build. Absent: workers without a build. */
+  /** Sessions begin on it, and move to it when they leave their build. Absent: workers without a build. */
   readonly current?: Build;
-  /** Of workers that have one and ask for sessions, or did in the last minutes, by their identity. */
+  /** By the identity of each worker that has a build and polled for sessions within the last minutes. */
   readonly byWorker: ReadonlyMap<string, Build>;
 }
 
@@ -28,7 +30,7 @@ export async function readBuilds(service: WorkflowService, namespace: string, ta
   return { byWorker, ...(current ? { current } : {}) };
 }
 
-/** What the server says of it; names are empty where there is none. */
+/** A build as the server tells it. Names are empty if there is none. */
 type Told = { readonly deploymentName?: string | null; readonly buildId?: string | null };
 
 function buildOf(told: Told | null | undefined): Build | undefined {
@@ -45,10 +47,39 @@ export function buildName(build: Build | undefined): string {
   return build ? `build ${build.buildId} of ${build.deploymentName}` : 'workers without a build';
 }
 
-/** The command that has sessions begin on a build. */
+/** The command that makes a build the one that sessions begin on. */
 export function makeCurrentCommand({ deploymentName, buildId }: Build, address: string, namespace: string): string {
   return (
     `temporal worker deployment set-current-version --address ${address} --namespace ${namespace} ` +
     `--deployment-name ${deploymentName} --build-id ${buildId} --yes`
   );
+}
+
+/** Runs stay on the build that they began on, unless the workflow code says otherwise. */
+export function deploymentOptions({ build }: Pick<Config, 'build'>): Pick<WorkerOptions, 'workerDeploymentOptions'> {
+  return build
+    ? { workerDeploymentOptions: { version: build, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' } }
+    : {};
+}
+
+export interface Connected {
+  readonly connection: NativeConnection;
+  readonly address: string;
+  readonly namespace: string;
+}
+
+/** No session begins on a build that is not current, and nothing else would tell the operator. */
+export async function warnUnlessCurrent(
+  { build, taskQueue }: Pick<Config, 'build' | 'taskQueue'>,
+  { connection, address, namespace }: Connected,
+  log: Logger,
+): Promise<void> {
+  try {
+    const { current } = await readBuilds(connection.workflowService, namespace, taskQueue);
+    if (isSameBuild(build, current)) return;
+    const command = build && `; to change that: ${makeCurrentCommand(build, address, namespace)}`;
+    log.warn({ build, current }, `sessions begin on ${buildName(current)}, not on this worker${command ?? ''}`);
+  } catch (err) {
+    log.warn({ err, build }, 'the build that sessions begin on cannot be read');
+  }
 }

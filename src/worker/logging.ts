@@ -1,12 +1,13 @@
-/** Logs: JSON lines on stderr, or readable lines where stderr is a terminal. stdout belongs to the CLI's answers. */
+/** Logs: JSON lines on stderr, or readable lines if stderr is a terminal. stdout belongs to the CLI's answers. */
 import { pino, type DestinationStream, type Logger, stdSerializers, stdTimeFunctions } from 'pino';
 import { isatty } from 'node:tty';
 import pretty from 'pino-pretty';
 import type { Config } from '../config.ts';
+import { failWhereUsed, type Unreadable } from '../storage/unreadable.ts';
 
 const STDERR = 2;
 
-/** Errors of HTTP clients carry their requests with them. */
+/** Errors of HTTP clients contain their requests. */
 const SECRETS = [
   'apiKey',
   '*.apiKey',
@@ -17,7 +18,7 @@ const SECRETS = [
   '*.*.headers',
 ];
 
-/** @param destination gets the JSON lines; default stderr */
+/** @param destination takes the JSON lines. Default: stderr */
 export function createLogger(config: Config, destination?: DestinationStream): Logger {
   const options = {
     level: config.logLevel,
@@ -30,8 +31,29 @@ export function createLogger(config: Config, destination?: DestinationStream): L
   return pino(options, destination ?? openStderr());
 }
 
-/** Synchronous, so that the last lines before an exit are not lost. */
+/** Writes synchronously, so that the last lines before an exit are not lost. */
 function openStderr(): DestinationStream {
   if (!isatty(STDERR)) return pino.destination({ dest: STDERR, sync: true });
   return pretty({ destination: STDERR, sync: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' });
+}
+
+/** Whoever sends unreadable payloads must not fill the log. */
+const UNREADABLE_LOG_INTERVAL_MS = 60_000;
+
+/**
+ * A payload that this worker cannot read fails where it is used, and Temporal retries that, perhaps on a worker that has
+ * the key or the store. The log says so once a minute.
+ */
+export function logUnreadable(log: Logger): Unreadable {
+  let loggedAtMs = 0;
+  let unreadable = 0;
+  return (problem, context) => {
+    unreadable++;
+    if (Date.now() - loggedAtMs >= UNREADABLE_LOG_INTERVAL_MS) {
+      log.error({ sessionId: context?.workflowId, unreadable, ...problem.details }, `cannot read: ${problem.message}`);
+      loggedAtMs = Date.now();
+      unreadable = 0;
+    }
+    return failWhereUsed(problem);
+  };
 }

@@ -1,5 +1,5 @@
 /** Replays histories of sessions on the workflow code of this program: whether it would go on with them as they are. */
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, Worker } from '@temporalio/worker';
 import { ServerLink } from '../connection/server-link.ts';
 import { describeSession } from '../client/reading/session-queries.ts';
 import { checkInput } from '../client/checked-input.ts';
@@ -9,6 +9,7 @@ import { copilotUpdatedAt } from '../contracts/search-attributes.ts';
 import { SessionId } from '../contracts/session.ts';
 import { createWorkerDataConverter } from '../storage/data-converter.ts';
 import { workflowBundle } from './bundle.ts';
+import { installRuntime } from './runtime.ts';
 
 /** The newest run of one session. */
 export interface Replayed {
@@ -50,7 +51,7 @@ export async function* replaySessions({ ids, since }: ReplayOptions): AsyncGener
       .join(' AND ');
     // One session whose key is missing here must not keep the others from being replayed.
     const histories = link.lister.workflow.list({ query }).intoHistories({ concurrency: CONCURRENCY });
-    if (!Runtime._instance) Runtime.install({ logger: quiet, shutdownSignals: [] });
+    installRuntime(quiet);
     const options = {
       workflowBundle: await workflowBundle(config, quiet),
       // As a worker has it, which goes on with a session although it could not read a signal.

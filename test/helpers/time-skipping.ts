@@ -10,11 +10,12 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
+import { DefaultLogger } from '@temporalio/worker';
 import { CopilotClient } from '../../src/client.ts';
 import type { Config } from '../../src/config.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/contracts/search-attributes.ts';
 import { withLock } from '../../src/server/lock.ts';
+import { installRuntime } from '../../src/worker/runtime.ts';
 import { startWorker } from '../../src/worker.ts';
 import { type ModelServer, startModelServer } from './model-server.ts';
 import { isolatedConfig, temporaryFolder } from './server.ts';
@@ -69,7 +70,8 @@ export async function startSkippingWorld(): Promise<SkippingWorld> {
     COPILOT_LOG_LEVEL: 'error',
   });
   const path = await findTestServer(config);
-  installRuntime();
+  // The environment would install one that warns of everything that this server lacks.
+  installRuntime(new DefaultLogger('ERROR'));
   const environment = await TestWorkflowEnvironment.createTimeSkipping({
     server: { executable: { type: 'existing-path', path } },
   });
@@ -95,18 +97,6 @@ export async function startSkippingWorld(): Promise<SkippingWorld> {
       await rm(homeDir, { recursive: true, force: true });
     },
   };
-}
-
-/** The environment would install one that warns of everything that this server lacks. One is all that a process may have. */
-function installRuntime(): void {
-  if (Runtime._instance) return;
-  Runtime.install({
-    logger: new DefaultLogger('ERROR'),
-    shutdownSignals: [],
-    telemetryOptions: {
-      logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }), forward: {} },
-    },
-  });
 }
 
 /** Path of a program that takes the arguments of Temporal's test server; fetched where it is not in the cache. */

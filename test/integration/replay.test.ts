@@ -1,8 +1,9 @@
 /** `copilot replay`: sessions of a real server on the present workflow code, and one that does not fit it. */
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Worker } from '@temporalio/worker';
 import type { Replayed } from '../../src/worker/replay.ts';
+import { installRuntime } from '../../src/worker/runtime.ts';
 import { runCli } from '../helpers/cli.ts';
 import { until } from '../helpers/history.ts';
 import { playTeam } from '../helpers/team-script.ts';
@@ -59,7 +60,7 @@ describe('[R07] replay', function () {
 
 /** Runs the other workflow until its first timer stands in its history. */
 async function startForeign({ server, temporal }: World, workflowId: string): Promise<void> {
-  if (!Runtime._instance) Runtime.install({ logger: new DefaultLogger('ERROR', () => {}), shutdownSignals: [] });
+  installRuntime(new DefaultLogger('ERROR', () => {}));
   const connection = await NativeConnection.connect({ address: server.address });
   const worker = await Worker.create({
     connection,

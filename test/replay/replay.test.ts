@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, Worker } from '@temporalio/worker';
 import { packageDir } from '../../src/package-info.ts';
 import * as messages from '../../src/contracts/messages.ts';
 import * as payloads from '../../src/contracts/payloads.ts';
@@ -17,6 +17,7 @@ import { isSettled, TurnStatus } from '../../src/contracts/turn.ts';
 import { createDataConverter } from '../../src/storage/data-converter.ts';
 import { failWhereUsed } from '../../src/storage/unreadable.ts';
 import { buildBundle } from '../../src/worker/bundle.ts';
+import { installRuntime } from '../../src/worker/runtime.ts';
 import { activities } from '../../src/workflows/activities.ts';
 import * as workflows from '../../src/workflows/index.ts';
 import { recordingOf } from './recorder.ts';
@@ -134,7 +135,7 @@ describe('[R07] stored histories', function () {
   const problems = new Map<string, Error | undefined>();
 
   before(async () => {
-    if (!Runtime._instance) Runtime.install({ logger: quiet, shutdownSignals: [] });
+    installRuntime(quiet);
     options = {
       workflowBundle: { code: await buildBundle(quiet) },
       // As a worker without keys reads them.

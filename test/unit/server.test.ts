@@ -185,7 +185,7 @@ describe('the server program', () => {
     const config = bare(SYSTEM_PATH);
     await program(join(folder, 'bin', 'go'), fakeGo(1));
     const code = `
-      const { findServerProgram } = await import(${JSON.stringify(pathToFileURL(join(packageDir, 'src/server/binary.ts')).href)});
+      const { findServerProgram } = await import(${JSON.stringify(pathToFileURL(join(packageDir, 'src/server/program.ts')).href)});
       const { loadConfig } = await import(${JSON.stringify(pathToFileURL(join(packageDir, 'src/config.ts')).href)});
       console.log(await findServerProgram(loadConfig(${JSON.stringify(config.temporal.environment)}), () => undefined));`;
     const found = await Promise.all([runModule(code), runModule(code)]);
