@@ -1,6 +1,6 @@
 /** "Did you mean …?" for names of tools, fields, columns and agents. */
 
-/** The candidate that a slip of the keyboard turned into `name`, or undefined where none is near. */
+/** The candidate most similar to a mistyped `name`, or undefined if none is similar. */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   const wanted = name.toLowerCase();
   let best: string | undefined;
@@ -12,7 +12,7 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours that turn one text into the other. */
+/** How many insertions, deletions, replacements and swaps of neighbours turn one text into the other. */
 export function editDistance(left: string, right: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: right.length + 1 }, (_, index) => index);

@@ -1,6 +1,6 @@
 /**
- * A server as a child process that speaks over stdin and stdout. The SDK's own transport ends the child alone, which
- * leaves behind what it started (`npx` starts the real server), and may take four seconds for it.
+ * A server as a child process that speaks over stdin and stdout. The SDK's own transport kills only the child, which
+ * leaks what the child started (`npx` starts the real server), and may take four seconds for that.
  * https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#stdio
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
@@ -15,23 +15,23 @@ import { ProcessTree } from '../code/process-tree.ts';
 export interface ChildCommand {
   readonly command: string;
   readonly args: readonly string[];
-  /** The whole environment of the child, but for the mark by which its tree is known. */
+  /** The whole environment of the child, apart from the mark that identifies its process tree. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
 /** Longest message of a server, in bytes. */
 const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
-/** Kept of what it writes to stderr, in UTF-16 units. */
+/** How much of its stderr is kept, in UTF-16 units. */
 const MAX_STDERR_TEXT = 2_000;
-/** How long it may take to end by itself once its input has ended, and then after SIGTERM. */
+/** How long it may take to exit after its input is closed, and then after SIGTERM. */
 const END_GRACE_MS = 500;
 const TERM_GRACE_MS = 1_000;
-/** How long the last output may be on its way after the process has ended. */
+/** How long to wait for the last output after the process has exited. */
 const DRAIN_MS = 200;
-/** Stands in the environment of the whole tree, and in that of no other. */
+/** Variable in the environment of the whole process tree. Its value is unique to the tree. */
 const MARK = 'COPILOT_MCP_INSTANCE';
 
-/** Leaders of the trees that run. */
+/** Leaders of the running process trees. */
 const running = new Set<number>();
 let watchesExit = false;
 
@@ -51,7 +51,7 @@ export class ChildTransport implements Transport {
     this.#command = command;
   }
 
-  /** Process id, as long as it is known. */
+  /** Process id once it has started. */
   get pid(): number | undefined {
     return this.#child?.pid;
   }
@@ -64,7 +64,7 @@ export class ChildTransport implements Transport {
   /** @throws the error of `spawn`, such as ENOENT */
   async start(): Promise<void> {
     const { command, args, environment } = this.#command;
-    // A group and session of its own: all of it can be ended, and Ctrl-C in our terminal is not meant for it.
+    // With a group of its own the whole tree can be killed, and Ctrl-C in our terminal does not reach it.
     const child = spawn(command, args, {
       env: { ...environment, [MARK]: this.#mark },
       stdio: 'pipe',
@@ -96,7 +96,7 @@ export class ChildTransport implements Transport {
     });
   }
 
-  /** Resolves when nothing is left of the process and of what it started. May be called twice. */
+  /** Resolves when the process and everything it started are gone. May be called twice. */
   close(): Promise<void> {
     this.#closing ??= this.#end();
     return this.#closing;
@@ -113,9 +113,9 @@ export class ChildTransport implements Transport {
     await ended;
   }
 
-  /** After the end of the process, whatever its reason. */
+  /** Cleans up after the process has exited for any reason. */
   async #finish(child: ChildProcessWithoutNullStreams, pid: number): Promise<void> {
-    // What it started may hold its output open, so this has an end too.
+    // A process that it started may hold its output open, so this wait is limited.
     if (!child.stdout.closed) await endsWithin(emitted(child, 'close'), DRAIN_MS);
     await new ProcessTree(pid, this.#mark).kill();
     running.delete(pid);
@@ -137,14 +137,14 @@ export class ChildTransport implements Transport {
         if (message === null) return;
         this.onmessage?.(message);
       } catch (error) {
-        // A line that is no message, such as a greeting: the next one may be.
+        // This line is not a message; it may be a greeting. Read on.
         this.onerror?.(asError(error));
       }
     }
   }
 }
 
-/** Other than `once` of Node, it is not upset by an `error` in between. */
+/** Unlike Node's `once`, it does not reject on an `error` event. */
 function emitted(child: ChildProcessWithoutNullStreams, event: 'exit' | 'close'): Promise<void> {
   return new Promise((resolve) => child.once(event, () => resolve()));
 }
@@ -159,7 +159,7 @@ async function endsWithin(work: Promise<unknown>, ms: number): Promise<boolean> 
   }
 }
 
-/** For a program that ends without having closed its teams: a group of its own would outlive it. */
+/** Kills the server if this program exits without closing its teams; as a group of its own it would survive. */
 function killAtExit(pid: number): void {
   running.add(pid);
   if (watchesExit) return;
@@ -173,7 +173,7 @@ function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   try {
     if (pid !== undefined) process.kill(-pid, signal);
   } catch {
-    // It has ended by itself.
+    // It has exited.
   }
 }
 

@@ -1,4 +1,4 @@
-/** One server of one team: connected once, its tools listed once, connected again when it has died and is called again. */
+/** The connection to one server of one team. If the server has died, the next call reconnects. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
@@ -20,25 +20,25 @@ import type { Environment, ServerName } from './variables.ts';
 export interface ConnectionOptions {
   readonly name: ServerName;
   readonly server: McpServer;
-  /** Of the worker. */
+  /** The worker's environment. */
   readonly environment: Environment;
   readonly log: Logger;
-  /** Called when the list of tools has become another one. */
+  /** Called when the list of tools has changed. */
   readonly onTools: () => void;
 }
 
 export interface ToolCall {
   readonly tool: string;
   readonly arguments: Readonly<Record<string, unknown>>;
-  /** `none` is called again where the server died over it. */
+  /** If the server dies during a call, only a call with the effects `none` is retried. */
   readonly effects: ToolEffects;
-  /** Told to the server in `_meta`. */
+  /** Sent to the server in `_meta`. */
   readonly idempotencyKey: string;
-  /** Ends the wait; the server is told. */
+  /** Cancels the call; the server is notified. */
   readonly signal: AbortSignal;
 }
 
-/** Why a call came to nothing: it never reached the server, or the server went away over it and may have done it. */
+/** Why a call failed: `refused` never reached the server; `lost` did, and may have taken effect. */
 type Fate = 'refused' | 'lost';
 
 interface Live {
@@ -49,15 +49,15 @@ interface Live {
 }
 
 const DEFAULT_START_TIMEOUT_MS = 30_000;
-/** Time is kept by signals, of which a call has one for all that it does. The longest that a timer takes. */
+/** The SDK's own timeout is the longest possible, because our signals limit the time of a whole call. */
 const timeout = 2_147_483_647;
 const PROBE_TIMEOUT_MS = 3_000;
-/** The first time a server is started again at once, after that with pauses that double. */
+/** A server is restarted at once the first time, and then with exponential backoff. */
 const FIRST_PAUSE_MS = 250;
 const MAX_PAUSE_MS = 30_000;
-/** Pages of the list of tools: a server that always has another one must not keep a team from opening. */
+/** How many pages of the list of tools are read, so that a server with endless pages cannot block a team. */
 const MAX_PAGES = 50;
-/** What OpenAI's API takes. */
+/** Limit of OpenAI's API. */
 const MAX_DESCRIPTION = 1_024;
 
 export class McpConnection {
@@ -66,7 +66,7 @@ export class McpConnection {
   #tools: readonly ModelSchema[] = [];
   #live: Live | undefined;
   #opening: Promise<Live> | undefined;
-  /** Deaths and failed starts since the last answer. */
+  /** Crashes and failed starts since the last successful call. */
   #failures = 0;
   #closed: Promise<void> | undefined;
 
@@ -74,28 +74,28 @@ export class McpConnection {
     this.#options = options;
   }
 
-  /** Tools by the names that they have at the server, as last listed. */
+  /** Tools as last listed, with the server's own names. */
   get tools(): readonly ModelSchema[] {
     return this.#tools;
   }
 
-  /** Process id of the server, where it is a process and runs. */
+  /** Process id of the server if it is a running process. */
   get pid(): number | undefined {
     return this.#live?.link.pid();
   }
 
   /**
    * Connects and lists the tools.
-   * @throws CopilotError `McpNotConfigured` for a variable that is missing; `McpUnavailable` where the server does not
-   * start in time, which may be better the next time
+   * @throws CopilotError `McpNotConfigured` if a variable is missing; `McpUnavailable`, which is retryable, if the server
+   * does not start in time
    */
   async open(): Promise<void> {
     await this.#ready();
   }
 
   /**
-   * @throws CopilotError `ToolFailed` where the server does not start, refuses the call, or dies over it; the reason of
-   * the signal when it aborts
+   * @throws CopilotError `ToolFailed` if the server does not start, rejects the call, or dies during it; the signal's
+   * reason if it aborts
    */
   async call(call: ToolCall): Promise<CallToolResult> {
     for (let attempt = 1; ; attempt++) {
@@ -110,14 +110,15 @@ export class McpConnection {
         if (fate === undefined) throw this.#failed(call.tool, messageOf(error), error);
         await this.#drop(live);
         if (attempt === 1 && (fate === 'refused' || call.effects === 'none')) continue;
-        const outcome = 'whether the call took effect is unknown. Find out before you repeat it';
-        const problem = fate === 'refused' ? messageOf(error) : `the server went away during the call, and ${outcome}`;
+        const unknown =
+          'the server died during the call, so whether it took effect is unknown. Find out before you repeat it';
+        const problem = fate === 'refused' ? messageOf(error) : unknown;
         throw this.#failed(call.tool, problem, error);
       }
     }
   }
 
-  /** Ends the server and everything that it started; calls under way fail. May be called twice. */
+  /** Ends the server and everything it started. Calls in progress fail. May be called twice. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -132,11 +133,11 @@ export class McpConnection {
 
   #send({ client }: Live, { tool, arguments: args, idempotencyKey, signal }: ToolCall): Promise<CallToolResult> {
     const params = { name: tool, arguments: args, _meta: { 'durable-copilot/idempotency-key': idempotencyKey } };
-    // Not `callTool`: it refuses the result of a call that was done where the form is not as announced.
+    // `callTool` would reject the result of a completed call if it does not match the announced schema.
     return client.request({ method: 'tools/call', params }, CallToolResultSchema, { signal, timeout });
   }
 
-  /** The connection, for a call: what keeps it from opening is for the agent to know. */
+  /** The connection for a call. If it does not open, the agent is told why. */
   async #reach({ tool, signal }: ToolCall): Promise<Live> {
     signal.throwIfAborted();
     try {
@@ -199,17 +200,17 @@ export class McpConnection {
     Object.assign(client, {
       onclose: () => void this.#drop(live),
       onerror: (error: Error) => {
-        this.#options.log.debug({ ...this.#options.name, err: error }, 'MCP server: trouble');
+        this.#options.log.debug({ ...this.#options.name, err: error }, 'MCP server reported an error');
         if ('url' in this.#options.server) void this.#probe(live);
       },
     } satisfies Pick<Client, 'onclose' | 'onerror'>);
     client.setNotificationHandler(ToolListChangedNotificationSchema, async () => {
-      // A signal of its own: the SDK listens to it and never stops.
+      // A new signal each time, because the SDK never removes its listener.
       this.#keepTools(await listTools(client, AbortSignal.any([this.#closing.signal])));
     });
   }
 
-  /** Over HTTP a server that has gone is not noticed by those who wait for its answer. */
+  /** Over HTTP, callers that wait for a response do not notice that the server has died. A ping does. */
   async #probe(live: Live): Promise<void> {
     if (live.isProbed || live !== this.#live) return;
     live.isProbed = true;
@@ -228,7 +229,7 @@ export class McpConnection {
     if (!isSame) this.#options.onTools();
   }
 
-  /** Takes leave of a connection: the next call opens another. */
+  /** Gives up a connection. The next call opens a new one. */
   async #drop(live: Live): Promise<void> {
     if (!live.isOver) {
       live.isOver = true;
@@ -236,7 +237,7 @@ export class McpConnection {
         this.#live = undefined;
         this.#failures += 1;
         if (!this.#closing.signal.aborted) {
-          this.#options.log.warn({ ...this.#options.name, lastWords: live.link.lastWords() }, 'MCP server has gone');
+          this.#options.log.warn({ ...this.#options.name, lastWords: live.link.lastWords() }, 'MCP server died');
         }
       }
     }
@@ -248,28 +249,28 @@ export class McpConnection {
   }
 }
 
-/** All tools that a call can reach: those that only run as tasks (an experiment of the protocol) are left out. */
+/** All tools that can be called. Tools that only run as tasks, an experimental feature of the protocol, are omitted. */
 async function listTools(client: Client, signal: AbortSignal): Promise<ModelSchema[]> {
   const found: ModelSchema[] = [];
   let cursor: string | undefined;
   for (let page = 0; page < MAX_PAGES; page++) {
     const params = cursor === undefined ? {} : { cursor };
-    const answer = await client.request({ method: 'tools/list', params }, ListToolsResultSchema, { signal, timeout });
-    for (const tool of answer.tools) {
+    const result = await client.request({ method: 'tools/list', params }, ListToolsResultSchema, { signal, timeout });
+    for (const tool of result.tools) {
       if (tool.execution?.taskSupport === 'required') continue;
       const { $schema: _, ...parameters } = tool.inputSchema;
       const description = (tool.description ?? tool.title ?? '').slice(0, MAX_DESCRIPTION);
       found.push({ name: tool.name, description, parameters });
     }
-    cursor = answer.nextCursor;
+    cursor = result.nextCursor;
     if (cursor === undefined) break;
   }
   return found;
 }
 
-/** Undefined where the server answered, if only with an error. */
+/** Undefined if the server answered, even with an error. */
 function fateOf(error: unknown, live: Live): Fate | undefined {
-  // A server that was started anew does not know our session: 404 by the protocol, 400 by its reference servers.
+  // A restarted server does not know our session. The protocol says 404; its reference servers send 400.
   if (error instanceof StreamableHTTPError) return error.code === 404 || error.code === 400 ? 'refused' : undefined;
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (typeof code === 'string') return NOT_REACHED.has(code) ? 'refused' : 'lost';
@@ -278,11 +279,11 @@ function fateOf(error: unknown, live: Live): Fate | undefined {
 
 const NOT_REACHED = new Set(['ENOTCONN', 'ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
 
-/** Rejects with the signal's reason when it aborts; the work goes on for others. */
+/** Rejects with the signal's reason when it aborts. The work continues for other callers. */
 async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   let stop: () => void = () => undefined;
   const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason as Error); // whatever was given to `abort`
+    stop = () => reject(signal.reason as Error); // `abort` takes any value; ours are errors
     signal.addEventListener('abort', stop, { once: true });
   });
   try {

@@ -1,4 +1,4 @@
-/** The way to one server: a child process or streamable HTTP, with everything that it holds open. */
+/** The link to one server, by child process or streamable HTTP, with everything it holds open. */
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,20 +9,20 @@ import { type Environment, processEnvironment, requestHeaders, type ServerName }
 
 export interface Link {
   readonly transport: Transport;
-  /** What the server itself said about its trouble; may be empty. */
+  /** What the server last wrote about an error; may be empty. */
   readonly lastWords: () => string;
-  /** Process id, where there is a process. */
+  /** Process id, if the server is a process. */
   readonly pid: () => number | undefined;
-  /** Resolves when processes and sockets are gone. May be called twice, and before the start. */
+  /** Resolves when processes and sockets are closed. May be called twice, and before the start. */
   readonly end: () => Promise<void>;
 }
 
-/** How long a server is given to forget our session. */
+/** How long a server may take to end our session. */
 const FAREWELL_MS = 1_000;
 const NO_TIMEOUT = 0;
 const MAX_LAST_WORDS = 300;
 
-/** Starts nothing yet. @throws CopilotError `McpNotConfigured`, see {@link processEnvironment} */
+/** Makes the link without starting anything. @throws CopilotError `McpNotConfigured`, see {@link processEnvironment} */
 export function makeLink(server: McpServer, environment: Environment, name: ServerName): Link {
   return 'url' in server
     ? httpLink(server.url, requestHeaders(server.headers ?? {}, environment, name))
@@ -42,7 +42,7 @@ function childLink(
   };
 }
 
-/** Of what a server wrote to stderr, the line that most likely says what went wrong: a crash ends with other things. */
+/** The line of stderr that most likely names the error. After a crash it is rarely the last one. */
 function lastWords(stderr: string): string {
   const lines = stderr.split('\n').filter((line) => line.trim() !== '');
   const telling = lines.find((line) => /^\S*(?:error|exception)\b/i.test(line.trim())) ?? lines.at(-1) ?? '';
@@ -50,7 +50,7 @@ function lastWords(stderr: string): string {
 }
 
 function httpLink(url: string, headers: Record<string, string>): Link {
-  // No kept connections: a call on one that has just died would be sent again, and must not be.
+  // No keep-alive: a call on a connection that has just died would be sent again, and must not be.
   const sockets = openTransport(NO_TIMEOUT, { keepAlive: false });
   const transport = new StreamableHTTPClientTransport(new URL(url), {
     fetch: sockets.fetch,

@@ -1,18 +1,18 @@
-/** What a tool of a server gives, as text for an agent. https://modelcontextprotocol.io/specification/2025-11-25/server/tools */
+/** Turns the result of an MCP tool into text for an agent. https://modelcontextprotocol.io/specification/2025-11-25/server/tools */
 import { isDeepStrictEqual } from 'node:util';
 import type { CallToolResult, ContentBlock } from '@modelcontextprotocol/sdk/types.js';
 import { parseJson } from '../../contracts/json.ts';
 
-/** Text blocks as they are, structured content as JSON unless a text says the same, anything else by name, type and size. */
+/** Text stays as it is, structured content becomes JSON unless a text repeats it, anything else becomes name, type and size. */
 export function resultText({ content, structuredContent }: CallToolResult): string {
   const parts = content.map(blockText);
-  const isSaid = content.some((block) => block.type === 'text' && saysTheSame(block.text, structuredContent));
-  if (structuredContent !== undefined && !isSaid) parts.push(JSON.stringify(structuredContent, undefined, 2));
+  const isRepeated = content.some((block) => block.type === 'text' && repeats(block.text, structuredContent));
+  if (structuredContent !== undefined && !isRepeated) parts.push(JSON.stringify(structuredContent, undefined, 2));
   return parts.join('\n\n') || 'It gave no output.';
 }
 
-/** Servers give structured content as a text too: as JSON, or where it only wraps a text, that text. */
-function saysTheSame(text: string, structured: CallToolResult['structuredContent']): boolean {
+/** Servers repeat structured content as text: as JSON, or, if it only wraps a text, as that text. */
+function repeats(text: string, structured: CallToolResult['structuredContent']): boolean {
   const values = Object.values(structured ?? {});
   return (values.length === 1 && values[0] === text) || isDeepStrictEqual(parseJson(text), structured);
 }

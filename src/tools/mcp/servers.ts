@@ -1,9 +1,10 @@
-/** The MCP servers of one open team: connected when it opens, used by all its sessions, gone when it closes. */
+/** The MCP servers of one open team. They connect when it opens, serve all its sessions, and end when it closes. */
 import type { Logger } from 'pino';
 import { CopilotError } from '../../contracts/errors.ts';
 import { type TeamDefinition, toolFacts } from '../../contracts/team.ts';
 import type { ToolContext, ToolResult } from '../../contracts/tool.ts';
 import { McpConnection } from './connection.ts';
+import { parseObject } from '../arguments.ts';
 import { splitName } from './names.ts';
 import { resultText } from './result.ts';
 import type { Environment } from './variables.ts';
@@ -11,10 +12,10 @@ import { nearest } from '../nearest.ts';
 import type { ModelSchema } from '../registry.ts';
 
 export interface McpOptions {
-  /** Of the worker: `${NAME}` in a declaration is filled from here, and processes get a few harmless ones. */
+  /** The worker's environment. It fills `${NAME}` in declarations, and processes get a few harmless variables of it. */
   readonly environment: Environment;
   readonly log: Logger;
-  /** Called when a server lists other tools than before. */
+  /** Called when the tools that a server lists have changed. */
   readonly onTools?: () => void;
 }
 
@@ -22,7 +23,7 @@ export type McpCallContext = Pick<ToolContext, 'idempotencyKey' | 'signal'>;
 
 type Declaration = Pick<TeamDefinition, 'name' | 'mcp'>;
 
-/** Text of an error of a tool; beyond it nobody reads on. */
+/** Longest error text of a tool, in UTF-16 units. */
 const MAX_ERROR_TEXT = 4_000;
 
 export class McpServers {
@@ -36,8 +37,8 @@ export class McpServers {
   }
 
   /**
-   * Opens all of them at the same time, and none where one of them does not open.
-   * @throws CopilotError `McpNotConfigured` for a variable that is missing; `McpUnavailable` where a server does not start
+   * Opens all servers concurrently. If one fails, the others are closed again.
+   * @throws CopilotError `McpNotConfigured` if a variable is missing; `McpUnavailable` if a server does not start
    */
   static async open(
     team: Declaration,
@@ -59,15 +60,15 @@ export class McpServers {
     }
   }
 
-  /** Process ids of the servers that are processes and run, by server. */
+  /** Process ids of the running servers that are processes, by server. */
   get pids(): Readonly<Record<string, number>> {
     const known = [...this.#connections].flatMap(([server, { pid }]) => (pid === undefined ? [] : [[server, pid]]));
-    return Object.fromEntries(known) as Record<string, number>; // pairs of both
+    return Object.fromEntries(known) as Record<string, number>; // `known` holds pairs of a name and an id
   }
 
   /**
-   * What models see of the tools that an entry of an agent's list names, as `server.tool`: none where the server does
-   * not list it at the time.
+   * Schemas of the tools that an entry of an agent's list names, each called `server.tool`. Empty while the server does
+   * not list them.
    */
   schemas(entry: string): ModelSchema[] {
     const { server, tool } = splitName(entry) ?? {};
@@ -76,7 +77,7 @@ export class McpServers {
     return named.map((schema) => ({ ...schema, name: `${server}.${schema.name}` }));
   }
 
-  /** The listed tool that somebody may have meant, where the server has none of that name. */
+  /** The listed tool with the most similar name. */
   near(name: string): string | undefined {
     const { server, tool = '' } = splitName(name) ?? {};
     const near = nearest(tool, this.#connections.get(server ?? '')?.tools.map((listed) => listed.name) ?? []);
@@ -85,8 +86,8 @@ export class McpServers {
 
   /**
    * Calls `server.tool` with the arguments as the model wrote them.
-   * @throws CopilotError `ToolFailed` where there is no such tool, the arguments are no JSON object, the time is up, the
-   * tool reports an error, or the server is not there; the signal's reason when it aborts
+   * @throws CopilotError `ToolFailed` if there is no such tool, the arguments are not a JSON object, the call times out,
+   * the tool reports an error, or the server is unavailable; the signal's reason if it aborts
    */
   async call(name: string, argumentsText: string, context: McpCallContext): Promise<ToolResult> {
     const { server, tool } = splitName(name) ?? {};
@@ -98,7 +99,7 @@ export class McpServers {
     try {
       const result = await connection.call({
         tool,
-        arguments: parseArguments(name, argumentsText),
+        arguments: parseObject(name, argumentsText),
         effects: facts.effects,
         idempotencyKey: context.idempotencyKey,
         signal: AbortSignal.any([context.signal, late]),
@@ -109,11 +110,11 @@ export class McpServers {
     } catch (error) {
       context.signal.throwIfAborted();
       if (!late.aborted) throw error;
-      throw failed(name, `it did not answer in ${facts.timeoutMs} ms; whether it took effect is unknown`, error);
+      throw failed(name, `it did not answer in ${facts.timeoutMs} ms, so whether it took effect is unknown`, error);
     }
   }
 
-  /** Ends all of them, whatever becomes of the others. May be called twice. @throws AggregateError with what failed */
+  /** Closes every server, even if another one fails to close. May be called twice. @throws AggregateError with the failures */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -124,19 +125,6 @@ export class McpServers {
     const errors = closings.flatMap((closing) => (closing.status === 'rejected' ? [closing.reason as unknown] : []));
     if (errors.length > 0) throw new AggregateError(errors, `MCP servers of team ${this.#team.name} did not close`);
   }
-}
-
-/** No text at all counts as `{}`, since models send both. */
-function parseArguments(tool: string, text: string): Record<string, unknown> {
-  let reason = 'it is not an object';
-  try {
-    const value: unknown = JSON.parse(text.trim() || '{}');
-    // An object that came out of JSON has string keys only.
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  } catch (error) {
-    reason = error instanceof Error ? error.message : String(error);
-  }
-  throw failed(tool, `the arguments are not one JSON object (${reason}). Call it again with one.`);
 }
 
 function failed(tool: string, problem: string, cause?: unknown): CopilotError {

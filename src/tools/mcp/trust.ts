@@ -1,7 +1,7 @@
 /**
- * Which MCP servers a worker opens. A definition of a team can come from outside: with an imported session, a workflow
- * that somebody started by hand, a changed configuration. Its servers are programs to start and variables to read, so
- * a worker opens those only that a team of the same name in its own agents folder has, or had.
+ * Decides which MCP servers a worker opens. A team definition can come from outside: from an imported session, a
+ * workflow that was started by hand, or a changed configuration. Its servers are programs to run and variables to read,
+ * so a worker only opens servers that a team of the same name in its own agents folder has or had.
  */
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,22 +14,22 @@ type Declaration = Pick<TeamDefinition, 'name' | 'mcp'>;
 
 export interface TrustOptions {
   /**
-   * Absolute path of a folder, made when it is needed. One file for each server that was in the agents folder, named
-   * by the digest of team, server and entry: sessions that are pinned to it go on when the team's files have changed.
-   * Whoever may write here decides what runs on this worker.
+   * Absolute path of a folder, created on demand. It has one file for each server that was ever in the agents folder,
+   * named by the digest of team, server and entry, so that sessions pinned to it continue after the team's files change.
+   * Whoever can write here decides what runs on this worker.
    */
   readonly folder: string;
-  /** Whether all servers are opened, whoever declares them. */
+  /** Whether to open all servers, whoever declares them. */
   readonly trustsAll: boolean;
-  /** The team of this name from the worker's own agents folder. */
+  /** Loads the team of this name from the worker's own agents folder. */
   readonly load: (team: string) => Promise<ResolvedTeam>;
   readonly log: Logger;
 }
 
 export interface TeamTrust {
-  /** Keeps in mind the servers of a team that was loaded from the own agents folder. Never rejects: a failure is logged. */
+  /** Records the servers of a team from the worker's own agents folder. Never rejects; a failure is logged. */
   readonly remember: (team: Declaration) => Promise<void>;
-  /** @throws CopilotError `McpNotTrusted` that names the first server that this worker is not to open */
+  /** @throws CopilotError `McpNotTrusted` with the first server that this worker must not open */
   readonly check: (team: Declaration) => Promise<void>;
 }
 
@@ -40,7 +40,7 @@ export function teamTrust({ folder, trustsAll, load, log }: TrustOptions): TeamT
     } catch (err) {
       log.warn(
         { err, team: team.name },
-        'MCP servers of the team not recorded: sessions may fail when its files change',
+        'MCP servers of the team were not recorded; its sessions may fail after its files change',
       );
     }
   };
@@ -59,13 +59,13 @@ export function teamTrust({ folder, trustsAll, load, log }: TrustOptions): TeamT
   return { remember, check };
 }
 
-/** For a team that has MCP servers where nobody has said which of them may be opened. @throws CopilotError `McpNotTrusted` */
+/** The check of a worker that trusts no servers. @throws CopilotError `McpNotTrusted` if the team has any */
 export function trustNobody(team: Declaration): Promise<void> {
   const [server] = serversOf(team);
   return server ? Promise.reject(notTrusted(server, 'it opens none')) : Promise.resolve();
 }
 
-/** One entry of a team's `mcp`, which may be anything: nobody has checked it. */
+/** One entry of a team's `mcp`, unchecked. */
 interface Server {
   readonly team: string;
   readonly server: string;
@@ -76,7 +76,7 @@ function serversOf({ name, mcp = {} }: Declaration): Server[] {
   return Object.entries(mcp).map(([server, entry]) => ({ team: name, server, entry }));
 }
 
-/** @returns undefined where there is no such team, or its files are not right at the time */
+/** @returns undefined if there is no such team, or its files are invalid */
 async function ownTeam(load: TrustOptions['load'], team: string): Promise<TeamDefinition | undefined> {
   try {
     return (await load(team)).definition;
@@ -87,7 +87,7 @@ async function ownTeam(load: TrustOptions['load'], team: string): Promise<TeamDe
 }
 
 function whyNot(server: Server, own: TeamDefinition | undefined): string | undefined {
-  if (!own) return 'its agents folder has no such team that can be loaded';
+  if (!own) return 'its agents folder has no valid team of this name';
   const same = serversOf(own).find((other) => other.server === server.server);
   if (!same) return 'the team of this name in its agents folder has no such server';
   return digestOf(same) === digestOf(server)
@@ -110,13 +110,13 @@ async function isRecorded(folder: string, server: Server): Promise<boolean> {
   );
 }
 
-/** That the file is there is all that counts: its content is for people, who take trust back by removing it. */
+/** Only the existence of the file counts. Its content is for people, who revoke trust by deleting it. */
 async function record(folder: string, server: Server): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const about = { team: server.team, server: server.server, recordedAt: new Date().toISOString() };
   try {
     await writeFile(fileOf(folder, server), `${JSON.stringify(about)}\n`, { flag: 'wx', mode: 0o600 });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // errors of the file system have a code
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // file system errors have a code
   }
 }

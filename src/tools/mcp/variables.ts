@@ -1,23 +1,23 @@
-/** What a team's declaration of a server leaves to the worker: `${NAME}`, and the environment of its process. */
+/** Fills what a server's declaration leaves to the worker: `${NAME}` and the environment of its process. */
 import { CopilotError } from '../../contracts/errors.ts';
 
 export type Environment = Readonly<Record<string, string>>;
 
-/** Who asks, for messages. */
+/** Names the server in messages. */
 export interface ServerName {
   readonly team: string;
   readonly server: string;
 }
 
-/** What a program needs to run at all. Nothing else of the worker's environment reaches a server. */
+/** Variables that programs need to run. Nothing else of the worker's environment reaches a server. */
 const SAFE_VARIABLES = ['HOME', 'LANG', 'LC_ALL', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'TMPDIR', 'TZ', 'USER'];
 
-/** Characters that a header may have (RFC 9110). Checked here, since the errors of HTTP clients quote the value. */
+/** Characters that a header may contain (RFC 9110). We check them, because the errors of HTTP clients quote the value. */
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /**
  * The environment of a server's process.
- * @throws CopilotError `McpNotConfigured` that names the variable which this worker does not have
+ * @throws CopilotError `McpNotConfigured` with the variable that this worker does not have
  */
 export function processEnvironment(
   declared: Readonly<Record<string, string>>,
@@ -31,7 +31,7 @@ export function processEnvironment(
   return { ...Object.fromEntries(safe), ...fillIn(declared, 'env', environment, name) };
 }
 
-/** @throws CopilotError `McpNotConfigured` as {@link processEnvironment}, and for a value that no header can have */
+/** @throws CopilotError `McpNotConfigured` as {@link processEnvironment}, and for a value that is not valid in a header */
 export function requestHeaders(
   declared: Readonly<Record<string, string>>,
   environment: Environment,
@@ -42,7 +42,7 @@ export function requestHeaders(
     if (!HEADER_VALUE.test(value))
       throw unusable(
         name,
-        `headers.${header} has a line break or another character that no header can have; correct it, or the variable that it is filled from`,
+        `headers.${header} contains a line break or another character that is not valid in a header; correct it, or the variable that fills it`,
       );
   }
   return headers;
@@ -60,7 +60,7 @@ function fillIn(
       if (value !== undefined) return value;
       throw unusable(
         name,
-        `${part}.${key} needs the environment variable ${variable}, which it does not have; set it and start the worker again`,
+        `${part}.${key} needs the environment variable ${variable}, which is not set; set it and restart the worker`,
       );
     });
   return Object.fromEntries(Object.entries(declared).map(([key, text]) => [key, fill(key, text)]));

@@ -12,17 +12,17 @@ const CsvProfileInput = z.strictObject({
     .min(1)
     .optional()
     .describe(
-      'Column to group by, or month(column) for the calendar month 01-12 over all years, year(column), year_month(column), weekday(column) of a date column.',
+      'Column to group by; or, for a date column, month(column) for the calendar month 01-12 over all years, year(column), year_month(column) or weekday(column).',
     ),
   value: z.string().min(1).optional().describe('Numeric column to aggregate in each group.'),
   aggregate: z
     .enum(AGGREGATES)
     .optional()
-    .describe('Figure per group. Default: sum of value, or count of rows without value.'),
+    .describe('Figure per group. Default: sum of value; without value, count of rows.'),
 });
 
 /**
- * Compact JSON in one of two shapes.
+ * Gives compact JSON in one of two shapes.
  *
  * Without group_by, value and aggregate: `{file, rows, columns: [{name, type, non_empty, missing, distinct, …}]}`; a
  * number column adds `min, max, mean, sum, std`, a date column `first, last`, text and boolean `most_common`.
@@ -30,13 +30,13 @@ const CsvProfileInput = z.strictObject({
  * Otherwise: `{file, rows, group_by, value, aggregate, groups: [{group, rows, result}], highest, lowest}`, groups
  * sorted by name.
  *
- * Both add, where it applies: `delimiter` other than a comma, `decimal` other than a point, `encoding` other than
- * UTF-8, and `ragged_rows`.
+ * Both add, if they apply: a `delimiter` other than a comma, a `decimal` sign other than a point, an `encoding` other
+ * than UTF-8, and `ragged_rows`.
  */
 export const csvProfile: Tool<typeof CsvProfileInput> = {
   name: 'csv_profile',
   description:
-    'Computes facts about a table (CSV, TSV) without reading it into the conversation. With path alone: rows, columns, and for each column its type, counts, min, max, mean, sum, standard deviation, first and last date, most common values. With group_by, value and aggregate: one figure per group, such as the sum of precipitation per month(date), and which group is highest and lowest. Answers in JSON.',
+    'Computes facts about a table (CSV, TSV) without reading it into the conversation. With path alone: the number of rows and, for each column, its type, counts, min, max, mean, sum, standard deviation, first and last date, and most common values. With group_by, value and aggregate: one figure per group, such as the sum of precipitation per month(date), and the highest and lowest group. Returns JSON.',
   effects: 'none',
   category: 'read',
   timeoutMs: 120_000,

@@ -12,7 +12,7 @@ import { refusal, shown } from '../refusal.ts';
 import { writeInside } from '../workspace/content.ts';
 import { resolveInside, type Scope } from '../workspace/paths.ts';
 
-/** Figures that the answer repeats, so that what a chart shows can be told without another call. */
+/** How many figures the result repeats, so that the agent can describe the chart without another call. */
 const MAX_FIGURES_TOLD = 60;
 const MAX_COLUMNS_DRAWN = 6;
 
@@ -20,7 +20,9 @@ const text = () => z.string().min(1).max(300);
 
 const PlotChartInput = z.strictObject({
   path: z.string().describe('CSV or TSV file with a header line, relative to the workspace.'),
-  output: z.string().describe('SVG file to write, relative to the workspace, such as "rain.svg". Replaced if there.'),
+  output: z
+    .string()
+    .describe('SVG file to write, relative to the workspace, such as "rain.svg". An existing file is replaced.'),
   chart: z
     .enum(CHARTS)
     .describe(
@@ -30,40 +32,45 @@ const PlotChartInput = z.strictObject({
     .string()
     .min(1)
     .describe(
-      'Column of the horizontal axis. For bar and line also month(column) for the calendar month over all years, year(column), year_month(column), weekday(column) of a date column.',
+      'Column of the horizontal axis. Bar and line also take, for a date column, month(column) for the calendar month over all years, year(column), year_month(column) or weekday(column).',
     ),
   y: z
     .array(z.string().min(1))
     .min(1)
     .max(MAX_COLUMNS_DRAWN)
     .optional()
-    .describe('Numeric columns of the vertical axis; several give one line or bar each. Without: number of rows.'),
+    .describe('Numeric columns of the vertical axis; each gets its own line or bars. Default: number of rows.'),
   aggregate: z
     .enum(AGGREGATES)
     .optional()
-    .describe('Bar and line: figure of the rows with the same x. Default: sum of y, or count without y.'),
+    .describe('Bar and line: how to combine rows with the same x. Default: sum of y; without y, count.'),
   series: z
     .string()
     .min(1)
     .optional()
-    .describe('Column to split by, one colour for each value (20 at most); year(column) and its like work, too.'),
-  bins: z.int().min(1).max(MAX_BINS).optional().describe('Histogram: about how many bars. Default by number of rows.'),
-  title: text().optional().describe('Default: says what is drawn.'),
-  x_label: text().optional().describe('Title of the horizontal axis. Default: name of the column.'),
-  y_label: text().optional().describe('Title of the vertical axis, with the unit. Default: figure and column.'),
+    .describe('Column to split by: one colour for each value, at most 20. year(column) and the like work too.'),
+  bins: z
+    .int()
+    .min(1)
+    .max(MAX_BINS)
+    .optional()
+    .describe('Histogram: approximate number of bars. Default: depends on the number of rows.'),
+  title: text().optional().describe('Title of the chart. Default: describes what is drawn.'),
+  x_label: text().optional().describe('Title of the horizontal axis. Default: the column name.'),
+  y_label: text().optional().describe('Title of the vertical axis, with the unit. Default: aggregate and column.'),
 });
 type PlotChartInput = z.output<typeof PlotChartInput>;
 
 /**
- * Compact JSON: `{output, chart, title, file, rows, rows_left_out?, every_row?, aggregate?, series?, marks, figures?,
- * date_order?, ragged_rows?}`. `marks` counts the bars or points; `figures` lists them where there are 60 at most,
- * as `{x, y, series?}`, in a histogram `{from, to, y}`.
+ * Gives compact JSON: `{output, chart, title, file, rows, rows_left_out?, every_row?, aggregate?, series?, marks, figures?,
+ * date_order?, ragged_rows?}`. `marks` counts the bars or points; `figures` lists them if there are at most 60,
+ * as `{x, y, series?}`, or as `{from, to, y}` in a histogram.
  */
 export const plotChart: Tool<typeof PlotChartInput> = {
   name: 'plot_chart',
   description:
-    'Draws a chart of a table (CSV, TSV) into an SVG file of the workspace: bar, line, scatter or histogram. It groups and aggregates by itself: x month(date), y [temp_max], aggregate mean is one point per month. Answers in JSON with the figures that were drawn. In Markdown, show the file with ![what it shows](chart.svg).',
-  // Drawing again from the same table gives the same file, byte by byte.
+    'Draws a chart of a table (CSV, TSV) into an SVG file of the workspace: bar, line, scatter or histogram. It groups and aggregates by itself: x month(date), y [temp_max], aggregate mean is one point per month. Returns JSON with the figures drawn. To show the file in Markdown write ![what it shows](chart.svg).',
+  // Drawing the same table again gives the same file, byte for byte.
   effects: 'none',
   category: 'write',
   timeoutMs: 120_000,
@@ -71,7 +78,7 @@ export const plotChart: Tool<typeof PlotChartInput> = {
   async run(input, { workspace, signal }) {
     const scope = { tool: 'plot_chart', workspace };
     checkRequest(scope, input);
-    // Before the work rather than after it.
+    // A bad output path should fail before the work.
     await resolveInside(scope, input.output, { mustExist: false });
     const table = await openTable(scope, input.path, signal);
     const ragged = new RaggedRows();
@@ -102,24 +109,24 @@ function readData(source: Source, request: ChartRequest): Promise<ChartData> {
   return request.chart === 'scatter' ? scatterData(source, request) : groupedData(source, request);
 }
 
-/** What the schema cannot say: which fields go together. */
+/** Checks which fields go together; the schema cannot. */
 function checkRequest(scope: Scope, { chart, output, y, series, aggregate, bins }: PlotChartInput): void {
   if (!/[^/]\.svg$/i.test(output))
-    throw refusal(scope, `output ${shown(output)} is no name of an SVG file. Let it end with ".svg".`);
+    throw refusal(scope, `output ${shown(output)} is not the name of an SVG file. Use a name that ends with ".svg".`);
   const isGrouped = chart === 'bar' || chart === 'line';
-  if (bins !== undefined && chart !== 'histogram') throw refusal(scope, 'bins is for histograms only. Leave it out.');
+  if (bins !== undefined && chart !== 'histogram') throw refusal(scope, 'bins is only for histograms. Leave it out.');
   if (aggregate !== undefined && !isGrouped)
-    throw refusal(scope, `a ${chart} draws the rows themselves and takes no aggregate. Leave it out.`);
+    throw refusal(scope, `a ${chart} draws single rows and takes no aggregate. Leave it out.`);
   if (chart === 'histogram' && (y !== undefined || series !== undefined))
-    throw refusal(scope, 'a histogram shows x alone: the heights are numbers of rows. Leave y and series out.');
+    throw refusal(scope, 'a histogram shows only x; the heights are numbers of rows. Leave y and series out.');
   if (chart === 'scatter' && y?.length !== 1)
-    throw refusal(scope, `a scatter chart needs exactly one column as y, and got ${y?.length ?? 'none'}.`);
+    throw refusal(scope, `a scatter chart needs exactly one column as y, not ${y?.length ?? 'none'}.`);
   if (isGrouped && y === undefined && aggregate !== undefined && aggregate !== 'count')
     throw refusal(scope, `aggregate "${aggregate}" needs y, the numeric columns to aggregate. Add it, or use "count".`);
   if (series !== undefined && (y?.length ?? 0) > 1)
     throw refusal(
       scope,
-      'colours can tell either several columns of y or a series apart. Give one column, or no series.',
+      'colours show either several columns of y or the series, not both. Give one column of y, or no series.',
     );
 }
 

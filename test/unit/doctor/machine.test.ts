@@ -152,7 +152,7 @@ describe('the machine, as doctor sees it', () => {
         [
           'mcp notes/token',
           'missing',
-          'MCP server "token" of team notes cannot be opened by this worker: headers.authorization needs the environment variable NOTES_TOKEN, which it does not have; set it and start the worker again.',
+          'MCP server "token" of team notes cannot be opened by this worker: headers.authorization needs the environment variable NOTES_TOKEN, which is not set; set it and restart the worker.',
         ],
       ],
     );

@@ -165,7 +165,7 @@ describe('csv_profile', () => {
       );
       assert.match(
         await world.refused('csv_profile', { path: 'seattle-weather.csv', group_by: 'quarter(date)' }),
-        /knows no "quarter". Use a column, or month\(column\), year/,
+        /does not support "quarter". Use a column, or month\(column\), year/,
       );
       assert.match(
         await world.refused('csv_profile', { path: 'seattle-weather.csv', group_by: 'month(wind)' }),
@@ -354,7 +354,7 @@ describe('csv_profile', () => {
     assert.match(await refusedFor(Buffer.from('a,b\0c\n')), /^"t.csv" is binary/);
     assert.match(
       await refusedFor('a,b\n"open,2\n3,4\n'),
-      /^"t.csv" cannot be read as a table near line \d+: .*A quote may be open/,
+      /^"t.csv" cannot be read as a table near line \d+: .*A quote may be unclosed/,
     );
     assert.equal((await profile('a,b\n')).rows, 0);
   });

@@ -59,8 +59,8 @@ describe('tools: trust in MCP servers', () => {
 
   it('refuses whatever differs: the team, the server, or a character of its entry', async () => {
     const { trust } = await worker({ notes: NOTES, web: WEB });
-    await refused(trust, named('other', { notes: NOTES }), 'notes', /has no such team/);
-    await refused(trust, named('../small', { notes: NOTES }), 'notes', /has no such team/);
+    await refused(trust, named('other', { notes: NOTES }), 'notes', /has no valid team of this name/);
+    await refused(trust, named('../small', { notes: NOTES }), 'notes', /has no valid team of this name/);
     await refused(trust, named('small', { notes: NOTES, more: NOTES }), 'more', /has no such server/);
     await refused(trust, named('small', { constructor: NOTES }), 'constructor', /has no such server/);
     for (const changed of [
@@ -83,8 +83,8 @@ describe('tools: trust in MCP servers', () => {
     // Another start of the worker, and a team whose files are wrong at the time.
     const second = await worker('nonsense');
     await second.trust.check(named('small', { web: WEB }));
-    await refused(second.trust, named('small', { notes: { command: 'other-notes' } }), 'notes', /can be loaded/);
-    await refused(second.trust, named('other', { web: WEB }), 'web', /no such team/);
+    await refused(second.trust, named('small', { notes: { command: 'other-notes' } }), 'notes', /has no valid team of this name/);
+    await refused(second.trust, named('other', { web: WEB }), 'web', /no valid team/);
 
     assert.equal((await stat(folder())).mode & 0o777, 0o700);
     const files = await readdir(folder());
@@ -97,7 +97,7 @@ describe('tools: trust in MCP servers', () => {
       if (server === 'notes') await rm(join(folder(), file));
     }
     await second.trust.check(named('small', { web: WEB }));
-    await refused(second.trust, named('small', { notes: NOTES }), 'notes', /no such team that can be loaded/);
+    await refused(second.trust, named('small', { notes: NOTES }), 'notes', /has no valid team of this name/);
   });
 
   it('remembers also what it opened without having been asked for the team, and says each thing once', async () => {

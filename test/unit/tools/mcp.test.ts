@@ -142,14 +142,14 @@ describe('tools: MCP servers', function () {
     await assert.rejects(open({ everything: stdioServer('everything', { env }) }), {
       type: 'McpNotConfigured',
       message:
-        'MCP server "everything" of team small cannot be opened by this worker: env.KEY needs the environment variable MISSING_TOKEN, which it does not have; set it and start the worker again.',
+        'MCP server "everything" of team small cannot be opened by this worker: env.KEY needs the environment variable MISSING_TOKEN, which is not set; set it and restart the worker.',
     });
     await assert.rejects(open({ web: { url: 'http://127.0.0.1:9/mcp', headers: { authorization: '${toString}' } } }), {
       message: /headers\.authorization needs the environment variable toString/,
     });
     const twoLines = { url: 'http://127.0.0.1:9/mcp', headers: { authorization: 'a\nfor-${TOKEN}' } };
     await assert.rejects(open({ web: twoLines }), (error: Error) => {
-      assert.match(error.message, /headers\.authorization has a line break/);
+      assert.match(error.message, /headers\.authorization contains a line break/);
       assert.doesNotMatch(error.message, /for-you/);
       return true;
     });
@@ -191,14 +191,14 @@ describe('tools: MCP servers', function () {
     const { call } = await open({ odd });
     await assert.rejects(call('odd.die'), {
       type: 'ToolFailed',
-      message: /^odd\.die: the server went away during the call, and whether .+ is unknown/,
+      message: /^odd\.die: the server died during the call, so whether .+ is unknown/,
     });
     assert.deepEqual(await lines(log), ['die ses_1/turn-1/call']);
     assert.equal(await call('odd.odd name/1'), 'ok');
 
     const freely = join(folder, 'none.txt');
     const second = await open({ odd: { ...odd, args: [script, freely], effects: 'none' } });
-    await assert.rejects(second.call('odd.die'), /went away during the call/);
+    await assert.rejects(second.call('odd.die'), /died during the call/);
     assert.equal((await lines(freely)).length, 2);
   });
 
@@ -244,7 +244,7 @@ describe('tools: MCP servers', function () {
     const { call, openings } = await open({ everything: stdioServer('everything', { timeoutMs: 2_000 }) });
     await assert.rejects(call(slow, { duration: 30, steps: 300 }), {
       type: 'ToolFailed',
-      message: `${slow}: it did not answer in 2000 ms; whether it took effect is unknown`,
+      message: `${slow}: it did not answer in 2000 ms, so whether it took effect is unknown`,
     });
     const stop = new AbortController();
     const stopped = call(slow, { duration: 30, steps: 1 }, stop.signal);
@@ -264,7 +264,7 @@ describe('tools: MCP servers', function () {
     const calls = () => first.log().match(/MCP POST request/g)?.length ?? 0;
     const before = calls();
     const slow = call('web.trigger-long-running-operation', { duration: 30, steps: 1 });
-    const lost = assert.rejects(slow, { type: 'ToolFailed', message: /went away during the call/ });
+    const lost = assert.rejects(slow, { type: 'ToolFailed', message: /died during the call/ });
     await until('the call', async () => calls() > before);
     await first.kill();
     await lost;

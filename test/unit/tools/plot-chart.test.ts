@@ -264,7 +264,7 @@ describe('plot_chart', function () {
     assert.match(await tell({ chart: 'bar', x: 'weather', y: ['rian'] }), /no column "rian"\. Did you mean "rain"\?/);
     assert.match(
       await tell({ chart: 'line', x: 'months(date)', y: ['rain'] }),
-      /x knows no "months"\. .*month\(column\)/,
+      /x does not support "months"\. .*month\(column\)/,
     );
     assert.match(
       await tell({ chart: 'line', x: 'date', y: ['rain'], series: 'year(rain)' }),
@@ -279,8 +279,8 @@ describe('plot_chart', function () {
   it('refuses fields that do not go together', async () => {
     const tell = (options: object) => refusedFor('a,b,c\n1,2,3\n', { chart: 'bar', x: 'a', ...options });
     assert.match(await tell({ aggregate: 'mean' }), /aggregate "mean" needs y/);
-    assert.match(await tell({ y: ['b', 'c'], series: 'a' }), /either several columns of y or a series/);
-    assert.match(await tell({ bins: 3 }), /bins is for histograms only/);
+    assert.match(await tell({ y: ['b', 'c'], series: 'a' }), /either several columns of y or the series/);
+    assert.match(await tell({ bins: 3 }), /bins is only for histograms/);
     assert.match(await tell({ chart: 'scatter' }), /needs exactly one column as y, and got none/);
     assert.match(await tell({ chart: 'scatter', y: ['b'], aggregate: 'sum' }), /takes no aggregate/);
     assert.match(await tell({ chart: 'histogram', y: ['b'] }), /shows x alone/);

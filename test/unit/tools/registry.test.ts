@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { z } from 'zod';
 import type { Tool } from '../../../src/contracts/tool.ts';
 import { editDistance, nearest } from '../../../src/tools/nearest.ts';
-import { findTool, modelSchema, parseArguments, runTool, tools } from '../../../src/tools/registry.ts';
+import { parseArguments } from '../../../src/tools/arguments.ts';
+import { findTool, modelSchema, runTool, tools } from '../../../src/tools/registry.ts';
 import type { ToolWorld } from './tool-world.ts';
 import { createToolWorld, problemOf } from './tool-world.ts';
 
@@ -75,7 +76,7 @@ describe('the tool registry', () => {
   it('says when the arguments are not an object in JSON', async () => {
     assert.match(
       await refused('read_file', '{"path": "a"'),
-      /^the arguments are not one JSON object \(.+\). Call it again with, for example, {"path":"<string>"}\.$/,
+      /^the arguments are not one JSON object \(.+\). Call it again with an object, for example, {"path":"<string>"}\.$/,
     );
     assert.match(await refused('read_file', '["a"]'), /not one JSON object \(it is not an object\)/);
     assert.match(await refused('read_file', 'null'), /not one JSON object/);

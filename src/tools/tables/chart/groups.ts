@@ -1,4 +1,4 @@
-/** Bars and lines: one figure for each x, and for each series of it. */
+/** Data of bars and lines: one figure for each x and each of its series. */
 import type { Aggregate, DatePart, GroupKey, Totals } from '../csv/groups.ts';
 import { addCell, compareNames, groupKey, newTotals, resultOf } from '../csv/groups.ts';
 import { betterOrder } from '../csv/columns.ts';
@@ -9,7 +9,7 @@ import { refusal, shown } from '../../refusal.ts';
 import type { ChartData, ChartRequest, Mark, Source } from './data.ts';
 import { label, MAX_BARS, MAX_POINTS, MAX_SERIES, numberIn, toTime } from './data.ts';
 
-/** Figures held while reading. */
+/** How many figures are held while reading. */
 const MAX_FIGURES_READ = 50_000;
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 const AGGREGATE_WORDS: Readonly<Record<Aggregate, string>> = {
@@ -33,11 +33,11 @@ interface Figures {
   readonly series: readonly string[];
   readonly rows: number;
   readonly rowsLeftOut: number;
-  /** Whether every figure comes from a single row, so that it is the value itself. */
+  /** Whether every figure is the value of a single row. */
   readonly isPlain: boolean;
 }
 
-/** @throws CopilotError `ToolFailed` for columns that do not fit, and for more than a chart can show */
+/** @throws CopilotError `ToolFailed` if columns do not fit, or there is more than a chart can show */
 export async function groupedData(source: Source, request: ChartRequest): Promise<ChartData> {
   const { scope, table, signal } = source;
   const aggregate = request.aggregate ?? (request.y.length === 0 ? 'count' : 'sum');
@@ -86,7 +86,7 @@ async function readFigures(
     totals.set(x, bySeries);
     const total = bySeries.get(series) ?? newTotals();
     if (total.rows === 0 && ++figures > MAX_FIGURES_READ)
-      throw refusal(scope, `x and series give more than ${MAX_FIGURES_READ} figures. Use something coarser.`);
+      throw refusal(scope, `x and series give more than ${MAX_FIGURES_READ} figures. Use a coarser x or series.`);
     bySeries.set(series, total);
     if (series !== '') names.add(series);
     isPlain &&= total.rows === 0;
@@ -127,7 +127,7 @@ interface Axis {
   readonly dateOrder?: DateOrder;
 }
 
-/** Bars stand side by side, each with its label; a line runs over numbers or time where x has them. */
+/** Bars are categories, each with its label. A line runs over numbers or time if x has them. */
 function axisOf(groups: readonly string[], { part }: GroupKey, { chart }: ChartRequest, decimal: '.' | ','): Axis {
   const isContinuous = chart === 'line' && (part === undefined || part === 'year_month');
   if (isContinuous && groups.every((group) => numberIn(group, decimal) !== undefined))
@@ -151,7 +151,7 @@ function axisOf(groups: readonly string[], { part }: GroupKey, { chart }: ChartR
   return { kind: 'category', categories, of, compare: (left, right) => place(left) - place(right) };
 }
 
-/** The order under which all groups are dates, or undefined. */
+/** The order that makes all groups dates, or undefined. */
 function dateOrderOf(groups: readonly string[]): DateOrder | undefined {
   const fitting = (order: DateOrder): number => groups.filter((group) => parseDate(group, order) !== undefined).length;
   const [monthFirst, dayFirst] = [fitting('month-first'), fitting('day-first')];
@@ -170,7 +170,7 @@ function checkCounts(
       scope,
       `series ${shown(series ?? '')} has ${figures.series.length} different values, and a chart shows ${MAX_SERIES} at most. Choose a column with fewer, or leave series out.`,
     );
-  const coarser = 'Use something coarser, such as year_month(column) or year(column)';
+  const coarser = 'Use a coarser x, such as year_month(column) or year(column)';
   if (axis.kind === 'category' && axis.categories.length > MAX_BARS)
     throw refusal(
       scope,

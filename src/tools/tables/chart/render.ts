@@ -1,8 +1,8 @@
-/** From a Vega specification to the text of an SVG file: in this process, without a browser or network. */
+/** Renders a Vega specification as SVG in this process, without a browser or network. */
 import type { Spec } from 'vega';
 
 export async function renderSvg(spec: Spec): Promise<string> {
-  // Takes a quarter of a second and 15 MB: a worker that draws nothing does not need it.
+  // Loading takes a quarter of a second and 15 MB, which a worker without charts should not pay.
   const vega = await import('vega');
   setTextWidths(vega);
   const view = new vega.View(vega.parse(spec), { renderer: 'none', logLevel: vega.Error });
@@ -13,7 +13,7 @@ export async function renderSvg(spec: Spec): Promise<string> {
   }
 }
 
-/** What Vega asks of a text: its font and the width at which it is cut. */
+/** What Vega passes to measure a text: its font and the width at which it is cut. */
 interface TextItem {
   readonly fontSize?: number;
   readonly fontWeight?: string | number;
@@ -21,11 +21,11 @@ interface TextItem {
 }
 
 /**
- * Vega measures with the module `canvas` where somebody has installed it, else takes 0.8 em a character, which cuts
- * labels that have room. This is nearer, and the same on every machine.
+ * Vega measures text with the module `canvas` if it is installed. Otherwise it assumes 0.8 em a character, which cuts
+ * labels too early. This estimate is closer, and the same on every machine.
  */
 function setTextWidths(vega: object): void {
-  // Missing in Vega's types; its own code knows it as "user defined".
+  // `textMetrics` is missing in Vega's types; its code allows users to replace it.
   const { textMetrics } = vega as { textMetrics: { width: (item: TextItem, text: string | number | null) => number } };
   textMetrics.width = (item, text) => {
     const width = textWidth(String(text ?? ''), item.fontSize ?? 11) * (item.fontWeight === 'bold' ? 1.08 : 1);

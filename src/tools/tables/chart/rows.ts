@@ -1,4 +1,4 @@
-/** Scatter charts and histograms: the rows themselves, ungrouped. */
+/** Data of scatter charts and histograms, which show single rows. */
 import { betterOrder } from '../csv/columns.ts';
 import { compareNames, groupKey } from '../csv/groups.ts';
 import { columnIndex } from '../csv/table.ts';
@@ -8,7 +8,7 @@ import { refusal, shown } from '../../refusal.ts';
 import type { ChartData, ChartRequest, Mark, Source } from './data.ts';
 import { label, MAX_BINS, MAX_POINTS, MAX_SERIES, numberIn, toTime } from './data.ts';
 
-/** One point a row; of many rows every second, fourth, … so that the same file always gives the same chart. */
+/** One point a row. Of many rows it takes every 2nd, 4th, …, so that the same file always gives the same chart. */
 export async function scatterData(source: Source, request: ChartRequest): Promise<ChartData> {
   const { scope, table, signal, onRagged } = source;
   const [yName = ''] = request.y;
@@ -52,7 +52,7 @@ export async function scatterData(source: Source, request: ChartRequest): Promis
   };
 }
 
-/** How many rows fall into each of equally wide ranges, whose borders are round numbers. */
+/** Counts rows in ranges of equal width with round borders. */
 export async function histogramData(source: Source, request: ChartRequest): Promise<ChartData> {
   const { scope, table, signal, onRagged } = source;
   const index = columnIndex(scope, table, request.x);
@@ -66,7 +66,7 @@ export async function histogramData(source: Source, request: ChartRequest): Prom
     max = Math.max(max, value);
   }
   if (count === 0) throw refusal(scope, noNumbers(source, request.x, 'x'));
-  // The rule of Sturges, doubled: it was made for smooth data, and real columns have several peaks.
+  // Sturges' rule, doubled, because it assumes smooth data and real columns have several peaks.
   const wanted = request.bins ?? Math.min(40, 2 * (Math.ceil(Math.log2(count)) + 1));
   const bins = roundBins(min, max, wanted);
   const counts = Array.from({ length: bins.count }, () => 0);
@@ -90,7 +90,7 @@ export async function histogramData(source: Source, request: ChartRequest): Prom
   };
 }
 
-/** Ranges of a width of 1, 2, 2.5 or 5 times a power of ten: about as many as wanted, and not more than {@link MAX_BINS}. */
+/** About as many ranges as wanted, at most {@link MAX_BINS}, each 1, 2, 2.5 or 5 times a power of ten wide. */
 function roundBins(min: number, max: number, wanted: number): { first: number; count: number; width: number } {
   const span = max - min || Math.abs(max) || 1;
   const power = 10 ** Math.floor(Math.log10(span / wanted));
@@ -105,7 +105,7 @@ function roundBins(min: number, max: number, wanted: number): { first: number; c
 
 type XType = { readonly kind: 'number' } | { readonly kind: 'time'; readonly order: DateOrder };
 
-/** Numbers or dates, whichever the column has more of. @throws CopilotError `ToolFailed` where it has neither */
+/** Numbers or dates, whichever the column has more of. @throws CopilotError `ToolFailed` if it has neither */
 async function typeOf(source: Source, index: number): Promise<XType> {
   const { scope, table, signal } = source;
   let [numbers, monthFirst, dayFirst] = [0, 0, 0];

@@ -1,37 +1,37 @@
-/** A chart as a Vega specification: https://vega.github.io/vega/docs/specification/ */
+/** Describes a chart as a Vega specification. https://vega.github.io/vega/docs/specification/ */
 import type { Axis, Data, Legend, Mark, Scale, Spec } from 'vega';
 import type { ChartData, ChartKind } from './data.ts';
 import { label, readableX } from './data.ts';
 
 export interface ChartTexts {
-  /** Default: what is on the axes. */
+  /** Default: see {@link defaultTitle}. */
   readonly title?: string | undefined;
   readonly xLabel?: string | undefined;
   readonly yLabel?: string | undefined;
-  /** Small, below the title. */
+  /** In small print below the title. */
   readonly subtitle: string;
 }
 
-/** Of the plot itself, in pixels; titles, labels and legend come on top. */
+/** Size of the plot in pixels, without titles, labels and legend. */
 const WIDTH = 680;
 const HEIGHT = 380;
-/** Characters of a line that fits into the width at the title's size. */
+/** How many characters of a title fit into one line. */
 const TITLE_LINE = 76;
 const TITLE_LINES = 3;
-/** Lines with more points are drawn without a dot for each. */
+/** A line with more points has no dots. */
 const MAX_DOTS = 60;
-/** Characters of category labels that stand side by side without turning them. */
+/** How many characters of category labels fit side by side. Longer labels are turned. */
 const LEVEL_LABELS_TEXT = 100;
-/** Turned labels that stand side by side without leaving any out. */
+/** How many turned labels fit side by side. Of more labels, some are omitted. */
 const MAX_TURNED_LABELS = 45;
 const Y_TICKS = 7;
 const X_TICKS = 12;
 const COLOUR = '#4c78a8';
 const TEXT_COLOUR = '#333333';
 
-/** The whole chart. Column names and cells are values in it, never names or expressions. */
+/** The whole chart. Column names and cells appear in it as values only, never as names or expressions. */
 export function chartSpec(chart: ChartKind, data: ChartData, texts: ChartTexts): Spec {
-  // Parts of a whole, which different columns need not be.
+  // Values of a series are parts of a whole, so they are stacked. Different columns need not be.
   const isStacked =
     chart === 'bar' && data.seriesTitle !== '' && (data.aggregate === 'sum' || data.aggregate === 'count');
   return {
@@ -61,12 +61,12 @@ export function chartSpec(chart: ChartKind, data: ChartData, texts: ChartTexts):
   };
 }
 
-/** What is drawn, in words, where the caller has no better title. */
+/** Describes what is drawn, if the caller gives no title. */
 export function defaultTitle(chart: ChartKind, { xTitle, yTitle, series, seriesTitle }: ChartData): string {
   if (chart === 'histogram') return `Distribution of ${xTitle}`;
   const what = seriesTitle === '' && series.length > 0 ? `${yTitle} ${series.join(' and ')}`.trim() : yTitle;
   const text = `${what} ${chart === 'scatter' ? 'against' : 'by'} ${xTitle}`;
-  // A column keeps its name as it is written.
+  // A column name keeps its case.
   const begin = chart !== 'scatter' && what.includes(' ') ? text.charAt(0).toUpperCase() + text.slice(1) : text;
   return seriesTitle === '' ? begin : `${begin}${chart === 'scatter' ? ', by' : ' and'} ${seriesTitle}`;
 }
@@ -87,7 +87,7 @@ function marksData({ marks, xKind }: ChartData, isStacked: boolean): Data {
   return { name: 'marks', values, transform: [{ type: 'stack', groupby: ['x'], field: 'y', as: ['from', 'to'] }] };
 }
 
-/** What readers for the blind say of a mark; tests read it, too. */
+/** Text of a mark for screen readers. */
 function described({ x, y, xEnd, series }: ChartData['marks'][number], xKind: ChartData['xKind']): string {
   const range = xEnd === undefined ? String(readableX(x, xKind)) : `${x} to ${xEnd}`;
   return `${series === '' ? '' : `${series}, `}${range}: ${y}`;
@@ -106,7 +106,7 @@ function xScale(chart: ChartKind, { xKind, categories }: ChartData): Scale {
 
 function yScale(chart: ChartKind, { marks }: ChartData, isStacked: boolean): Scale {
   const isBar = chart === 'bar' || chart === 'histogram';
-  // One value alone has no range of its own.
+  // Equal values alone span no range.
   const isFlat = marks.every(({ y }) => y === marks[0]?.y);
   const domain = isStacked ? { data: 'marks', fields: ['from', 'to'] } : { data: 'marks', field: 'y' };
   return { name: 'y', type: 'linear', domain, range: 'height', nice: Y_TICKS, zero: isBar || isFlat };
@@ -162,7 +162,7 @@ function axes(chart: ChartKind, data: ChartData, { xLabel, yLabel }: ChartTexts)
 function xLabels({ xKind, categories, marks }: ChartData): Partial<Axis> {
   if (xKind === 'time') return { tickCount: 10 };
   if (xKind === 'number') {
-    // 2,012 is no year.
+    // Years are shown without a thousands separator.
     const isYears = marks.every(({ x }) => Number.isInteger(x) && Number(x) >= 1_000 && Number(x) < 3_000);
     return isYears ? { tickCount: 10, format: 'd' } : { tickCount: X_TICKS };
   }

@@ -4,14 +4,14 @@ import type { RaggedRows, Table } from './table.ts';
 import type { DateOrder, DecimalSign } from './values.ts';
 import { isBoolean, isMissing, parseDate, parseNumber, rounded } from './values.ts';
 
-/** Different values that are counted per column; beyond it the counts say "at least". */
+/** How many distinct values are counted per column. Above that, the counts are lower bounds. */
 const MAX_DISTINCT = 50_000;
 const MOST_COMMON = 5;
 const MAX_SHOWN_VALUE = 100;
 
 type ColumnType = 'number' | 'date' | 'boolean' | 'text' | 'empty';
 
-/** What the result says of one column; figures only where they make sense for its type. */
+/** What the result says about one column, with the figures that fit its type. */
 export interface ColumnProfile {
   readonly name: string;
   /** The type that every non-missing cell has. */
@@ -19,7 +19,7 @@ export interface ColumnProfile {
   readonly non_empty: number;
   readonly missing: number;
   readonly distinct: number;
-  /** Set where `distinct` and `most_common` stopped counting new values. */
+  /** Set if `distinct` and `most_common` stopped counting new values. */
   readonly distinct_is_at_least?: true;
   readonly min?: number | null;
   readonly max?: number | null;
@@ -29,15 +29,15 @@ export interface ColumnProfile {
   readonly std?: number | null;
   readonly first?: string;
   readonly last?: string;
-  /** How dates such as 3/4/2012 were read, where the column has such. */
+  /** How dates such as 3/4/2012 were read, if the column has any. */
   readonly date_order?: DateOrder;
   readonly most_common?: readonly { readonly value: string; readonly count: number }[];
-  /** In a text column: how many cells are numbers or dates all the same. */
+  /** In a text column: how many cells are numbers or dates nevertheless. */
   readonly numbers?: number;
   readonly dates?: number;
 }
 
-/** Reads the whole table. @throws CopilotError `ToolFailed` where it cannot be parsed */
+/** Reads the whole table. @throws CopilotError `ToolFailed` if it cannot be parsed */
 export async function profileColumns(
   table: Table,
   ragged: RaggedRows,
@@ -52,7 +52,7 @@ export async function profileColumns(
   return { rows, columns: cells.map((column) => column.profile()) };
 }
 
-/** What is known of a column's cells so far; its type is clear only at the end. */
+/** Collects facts about a column's cells. Its type is known only at the end. */
 class ColumnCells {
   readonly #name: string;
   readonly #decimal: DecimalSign;
@@ -156,7 +156,7 @@ class DateRange {
   }
 }
 
-/** The order under which more cells are dates; month first where both fit. */
+/** The order that makes more cells dates; month first if both make equally many. */
 export function betterOrder(monthFirst: number, dayFirst: number): DateOrder {
   return dayFirst > monthFirst ? 'day-first' : 'month-first';
 }

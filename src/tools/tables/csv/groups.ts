@@ -1,4 +1,4 @@
-/** One figure per group of rows. */
+/** Computes one figure per group of rows. */
 import { refusal, shown } from '../../refusal.ts';
 import type { Scope } from '../../workspace/paths.ts';
 import { betterOrder } from './columns.ts';
@@ -11,13 +11,13 @@ import { isMissing, parseDate, parseNumber, rounded } from './values.ts';
 export const AGGREGATES = ['sum', 'mean', 'min', 'max', 'count', 'median'] as const;
 export type Aggregate = (typeof AGGREGATES)[number];
 
-/** Groups in one result; the highest and lowest are found among all. */
+/** How many groups a result lists. The highest and lowest are found among all. */
 const MAX_GROUPS = 2_000;
-/** Groups held while reading; a column with more different values is no grouping. */
+/** How many groups are held while reading. A column with more distinct values is not useful for grouping. */
 const MAX_GROUPS_READ = 200_000;
 const WEEKDAYS = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'];
 
-/** A group's name and its place among the others. */
+/** Names of the group of a date. Names of one part sort as text, except weekdays. */
 const DATE_PARTS = {
   month: ({ month }: CalendarDate) => String(month).padStart(2, '0'),
   year: ({ year }: CalendarDate) => String(year).padStart(4, '0'),
@@ -28,7 +28,7 @@ const DATE_PARTS = {
 export type DatePart = keyof typeof DATE_PARTS;
 
 export interface GroupRequest {
-  /** A column, or `month(column)`, `year(column)`, `year_month(column)`, `weekday(column)`; without it all rows are one group. */
+  /** A column, or `month(column)`, `year(column)`, `year_month(column)`, `weekday(column)`. Default: all rows are one group. */
   readonly groupBy?: string | undefined;
   readonly value?: string | undefined;
   readonly aggregate: Aggregate;
@@ -37,26 +37,26 @@ export interface GroupRequest {
 export interface Group {
   readonly group: string;
   readonly rows: number;
-  /** Null where the group has no number to compute it from. */
+  /** Null if the group has no numbers. */
   readonly result: number | null;
 }
 
 export interface GroupTable {
   readonly rows: number;
   readonly groups: readonly Group[];
-  /** Set where `groups` shows only the first of so many. */
+  /** Number of all groups, if `groups` lists only the first of them. */
   readonly groups_in_all?: number;
   readonly highest: Group | null;
   readonly lowest: Group | null;
-  /** Rows in no group: their cell is missing or, where a date is needed, is none. */
+  /** Rows without a group, because their cell is missing or is not a date. */
   readonly rows_without_group?: number;
   /** Cells of the value column that are neither missing nor numbers. */
   readonly values_not_numbers?: number;
-  /** How dates such as 3/4/2012 were read, where that makes a difference. */
+  /** How dates such as 3/4/2012 were read, if that makes a difference. */
   readonly date_order?: DateOrder;
 }
 
-/** The cells of one group, as far as an aggregate needs them. */
+/** What an aggregate needs of the cells of one group. */
 export interface Totals {
   rows: number;
   present: number;
@@ -68,7 +68,7 @@ export function newTotals(): Totals {
   return { rows: 0, present: 0, numbers: new Numbers(), all: [] };
 }
 
-/** Counts a row by its cell in the value column; says what the cell is. */
+/** Adds a row by its cell in the value column, and returns what the cell is. */
 export function addCell(
   total: Totals,
   cell: string,
@@ -84,7 +84,7 @@ export function addCell(
   return 'number';
 }
 
-/** @throws CopilotError `ToolFailed` for a column that is not there, or of which nothing is a date or a number as asked */
+/** @throws CopilotError `ToolFailed` if a column does not exist or has none of the dates or numbers that the request needs */
 export async function groupRows(
   scope: Scope,
   table: Table,
@@ -144,9 +144,9 @@ export interface GroupKey {
 }
 
 /**
- * How rows are told apart by a column, or by a part of its dates; see {@link GroupRequest}. @throws CopilotError
- * `ToolFailed` for a column that is not there or has no dates
- * @param field the tool's name of what is asked here, for its refusals
+ * Finds the group of each row by a column or by a part of its dates; see {@link GroupRequest}.
+ * @param field the field's name in the tool's input, for error messages
+ * @throws CopilotError `ToolFailed` if the column does not exist or has no dates
  */
 export async function groupKey(
   scope: Scope,
@@ -166,7 +166,7 @@ export async function groupKey(
   if (!isDatePart(part)) {
     throw refusal(
       scope,
-      `${field} knows no ${shown(name)}. Use a column, or ${Object.keys(DATE_PARTS)
+      `${field} does not support ${shown(name)}. Use a column, or ${Object.keys(DATE_PARTS)
         .map((known) => `${known}(column)`)
         .join(', ')}.`,
     );
@@ -180,7 +180,7 @@ export async function groupKey(
   return matters ? { of, part, dateOrder: order } : { of, part };
 }
 
-/** Reads the column once to see which order its dates have. */
+/** Reads the column once to find the order of its dates. */
 async function dateOrder(
   scope: Scope,
   table: Table,
@@ -205,7 +205,7 @@ async function dateOrder(
   return { order: betterOrder(monthFirst, dayFirst), matters };
 }
 
-/** Null where there is no number to compute it from. */
+/** The figure of a group, or null if it has no numbers. */
 export function resultOf(
   total: Totals,
   { aggregate, value }: Pick<GroupRequest, 'aggregate' | 'value'>,
@@ -221,7 +221,7 @@ function median(values: number[]): number | undefined {
   return upper === undefined || lower === undefined ? undefined : (lower + upper) / 2;
 }
 
-/** Of equal groups the first one. */
+/** Of groups with equal results, the first one wins. */
 function extremes(groups: readonly Group[]): { highest: Group | null; lowest: Group | null } {
   let [highest, lowest]: [Group | null, Group | null] = [null, null];
   for (const group of groups) {
@@ -232,7 +232,7 @@ function extremes(groups: readonly Group[]): { highest: Group | null; lowest: Gr
   return { highest, lowest };
 }
 
-/** Numbers by value, weekdays from Monday, all else as text. */
+/** Sorts numbers by value, weekdays from Monday, and everything else as text. */
 export function compareNames(left: string, right: string): number {
   const [leftDay, rightDay] = [WEEKDAYS.indexOf(left), WEEKDAYS.indexOf(right)];
   if (leftDay >= 0 && rightDay >= 0) return leftDay - rightDay;

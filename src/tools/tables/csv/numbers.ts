@@ -1,12 +1,12 @@
-/** Running figures over numbers, in one pass. */
+/** Statistics of numbers in one pass. */
 
-/** Sum, extremes and spread of the numbers added so far; undefined where there are too few. */
+/** Sum, extremes and deviation of the numbers added so far; undefined if there are too few. */
 export class Numbers {
   #count = 0;
   #min = Number.POSITIVE_INFINITY;
   #max = Number.NEGATIVE_INFINITY;
   #sum = 0;
-  /** What the additions to `#sum` rounded off (Neumaier), so that a million tenths still add up. */
+  /** Rounding errors of the additions to `#sum` (Neumaier), so that a million tenths add up exactly. */
   #lost = 0;
   /** Mean and sum of squared deviations (Welford). */
   #runningMean = 0;
@@ -44,7 +44,7 @@ export class Numbers {
     return this.#count === 0 ? undefined : this.#max;
   }
 
-  /** Of the sample: divided by the count less one. */
+  /** Standard deviation of the sample: divided by the count minus one. */
   get standardDeviation(): number | undefined {
     return this.#count < 2 ? undefined : Math.sqrt(this.#squares / (this.#count - 1));
   }

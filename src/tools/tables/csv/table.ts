@@ -1,4 +1,4 @@
-/** A file of separated values: how it is separated, its columns, and its rows one by one. */
+/** Reads a file of separated values: its format, its columns, and its rows one by one. */
 import { parse } from 'csv-parse';
 import { nearest } from '../../nearest.ts';
 import { refusal, shown } from '../../refusal.ts';
@@ -9,7 +9,7 @@ import type { DecimalSign } from './values.ts';
 export const MAX_TABLE_BYTES = 50 * 1024 * 1024;
 const SAMPLE_BYTES = 64 * 1024;
 const SAMPLE_LINES = 50;
-/** A row larger than this is a quote that was never closed. */
+/** A larger row most likely has a quote that is never closed. */
 const MAX_ROW_BYTES = 1024 * 1024;
 const MAX_COLUMNS = 1_000;
 const DELIMITERS = [',', ';', '\t', '|'] as const;
@@ -21,7 +21,7 @@ export interface Format {
   readonly encoding: 'utf8' | 'latin1';
 }
 
-/** A row whose number of fields is not that of the header; `row` counts from 1 after the header. */
+/** A row with more or fewer fields than the header. `row` counts from 1 after the header. */
 export interface RaggedRow {
   readonly row: number;
   readonly fields: number;
@@ -33,15 +33,16 @@ export interface Table {
   readonly format: Format;
   readonly columns: readonly string[];
   /**
-   * Reads the file from its start. Cells are trimmed; what a short row lacks is '', what a long row has too much is left out.
-   * @throws CopilotError `ToolFailed` where the file cannot be parsed
+   * Reads the file from its start. Cells are trimmed. Missing cells of a short row are '', extra cells of a long row are
+   * dropped.
+   * @throws CopilotError `ToolFailed` if the file cannot be parsed
    */
   rows(signal: AbortSignal, onRagged?: (ragged: RaggedRow) => void): AsyncGenerator<readonly string[]>;
 }
 
 /**
- * Opens a table with a header line. Delimiter, decimal sign and encoding are found from its first 64 KiB.
- * @throws CopilotError `ToolFailed` where it is too large, binary or empty
+ * Opens a table with a header line. Its first 64 KiB tell delimiter, decimal sign and encoding.
+ * @throws CopilotError `ToolFailed` if it is too large, binary or empty
  */
 export async function openTable(scope: Scope, path: string, signal: AbortSignal): Promise<Table> {
   const { sample, relative } = await readSample(scope, path);
@@ -83,15 +84,15 @@ export class RaggedRows {
     if (this.#first.length < RAGGED_ROWS_NAMED) this.#first.push(ragged);
   };
 
-  /** What a result says of them; nothing where there are none. */
+  /** What a result says about them; empty if there are none. */
   report(): { ragged_rows?: { count: number; first: readonly RaggedRow[] } } {
     return this.#count === 0 ? {} : { ragged_rows: { count: this.#count, first: this.#first } };
   }
 }
 
 /**
- * Index of the column of this name; case is ignored where that leaves one column only.
- * @throws CopilotError `ToolFailed` with the columns there are, and the nearest
+ * Index of the column of this name. Case is ignored if that leaves a single column.
+ * @throws CopilotError `ToolFailed` with the existing columns and the most similar one
  */
 export function columnIndex(scope: Scope, table: Table, name: string): number {
   const exact = table.columns.indexOf(name);
@@ -114,7 +115,7 @@ async function readSample(scope: Scope, path: string): Promise<{ sample: Buffer;
     const { bytesRead } = await handle.read(buffer, 0, SAMPLE_BYTES, 0);
     const sample = buffer.subarray(0, bytesRead);
     if (sample.includes(0))
-      throw refusal(scope, `${shown(path)} is binary (or UTF-16), not a table in text. Export it as CSV in UTF-8.`);
+      throw refusal(scope, `${shown(path)} is binary or UTF-16, not a text table. Export it as CSV in UTF-8.`);
     return { sample, relative };
   } finally {
     await handle.close();
@@ -127,7 +128,7 @@ function detectFormat(sample: Buffer): Format {
     .toString(encoding)
     .split(/\r?\n/)
     .filter((line) => line !== '');
-  // The last line of a full sample is cut somewhere.
+  // The last line of a full sample is incomplete.
   const whole = (sample.length === SAMPLE_BYTES && lines.length > 1 ? lines.slice(0, -1) : lines).slice(
     0,
     SAMPLE_LINES,
@@ -138,7 +139,7 @@ function detectFormat(sample: Buffer): Format {
 
 function isUtf8(sample: Buffer): boolean {
   try {
-    // As a stream: a character cut off at the end of the sample is no error.
+    // `stream` allows an incomplete character at the end of the sample.
     new TextDecoder('utf-8', { fatal: true }).decode(sample, { stream: true });
     return true;
   } catch {
@@ -146,7 +147,7 @@ function isUtf8(sample: Buffer): boolean {
   }
 }
 
-/** The sign that stands equally often in most lines; among equals the more frequent one. */
+/** The delimiter that occurs equally often in most lines; among equals the more frequent one. */
 function detectDelimiter(lines: readonly string[]): string {
   const bare = lines.map((line) => line.replace(/"[^"]*"/g, ''));
   let best: { delimiter: string; agreeing: number; perLine: number } = { delimiter: ',', agreeing: 0, perLine: 0 };
@@ -160,7 +161,7 @@ function detectDelimiter(lines: readonly string[]): string {
   return best.delimiter;
 }
 
-/** A comma only where it does not separate fields, and no number is written with a point. */
+/** A comma only if it does not separate fields and no number has a point. */
 function detectDecimal(lines: readonly string[], delimiter: string): DecimalSign {
   if (delimiter === ',') return '.';
   const cells = lines
@@ -170,7 +171,7 @@ function detectDecimal(lines: readonly string[], delimiter: string): DecimalSign
   return hasComma && !cells.some((cell) => /^[+-]?\d*\.\d+$/.test(cell)) ? ',' : '.';
 }
 
-/** Names as in the header; an empty one becomes `column_3`, a second `a` becomes `a_2`. */
+/** Names from the header. An empty one becomes `column_3`; a second `a` becomes `a_2`. */
 function columnNames(header: readonly string[]): string[] {
   const names: string[] = [];
   for (const [index, cell] of header.entries()) {
@@ -184,7 +185,7 @@ function columnNames(header: readonly string[]): string[] {
 
 async function* readRecords(scope: Scope, path: string, format: Format, signal: AbortSignal): AsyncGenerator<string[]> {
   const { handle, bytes } = await openInside(scope, path, MAX_TABLE_BYTES);
-  // As far as it goes now: one that grows all the time has no end of its own.
+  // Reads only as many bytes as the file has now, because a growing file may never end.
   const source = handle.createReadStream({ signal, end: Math.max(0, bytes - 1) });
   const parser = parse({
     bom: true,
@@ -197,12 +198,12 @@ async function* readRecords(scope: Scope, path: string, format: Format, signal: 
   });
   source.on('error', (error) => parser.destroy(error));
   try {
-    // The parser has no `columns` option, so each record is a list of texts.
+    // Without the option `columns` each record is a list of texts.
     for await (const record of source.pipe(parser) as AsyncIterable<string[]>) yield record;
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof Error) || !('code' in error) || !String(error.code).startsWith('CSV_')) throw error;
-    const hint = 'A quote may be open. Correct the file, or read it with read_file.';
+    const hint = 'A quote may be unclosed. Correct the file, or read it with read_file.';
     throw refusal(
       scope,
       `${shown(path)} cannot be read as a table near line ${parser.info.lines}: ${error.message}. ${hint}`,

@@ -1,6 +1,6 @@
-/** What the text of one cell means. */
+/** Interprets the text of one cell. */
 
-/** Cells that count as missing, besides empty ones; in any case. */
+/** Cells that count as missing, in lower case. */
 const MISSING: ReadonlySet<string> = new Set(['', 'na', 'n/a', 'nan', 'null', 'none']);
 const BOOLEANS: ReadonlySet<string> = new Set(['true', 'false', 'yes', 'no']);
 
@@ -30,16 +30,16 @@ const MONTHS = [
 ];
 
 export type DecimalSign = '.' | ',';
-/** How `3/4/2012` is read. Dates with points (`3.4.2012`) are always day first. */
+/** How `3/4/2012` is read. Dates with points (`3.4.2012`) always have the day first. */
 export type DateOrder = 'month-first' | 'day-first';
 
-/** A calendar date as it is written, without regard to time zones. */
+/** A calendar date as written; time zones are ignored. */
 export interface CalendarDate {
   readonly year: number;
   /** 1 to 12. */
   readonly month: number;
   readonly day: number;
-  /** `YYYY-MM-DD`, with `THH:MM:SS` where the cell has a time; sorts by time. */
+  /** `YYYY-MM-DD`, followed by `THH:MM:SS` if the cell has a time. Sorts chronologically. */
   readonly iso: string;
 }
 
@@ -77,8 +77,8 @@ export function parseDate(cell: string, order: DateOrder): CalendarDate | undefi
 }
 
 /**
- * A number without the noise of binary fractions: at most 6 decimals, and 6 significant digits below 0.001.
- * Null where there is none, so that JSON shows it.
+ * Rounds away the noise of binary fractions: 6 decimals at most, or 6 significant digits below 0.001. Gives null for a
+ * missing number, so that JSON shows it.
  */
 export function rounded(value: number | undefined): number | null {
   if (value === undefined || !Number.isFinite(value)) return null;

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import type { ToolResult } from '../../../../src/contracts/tool.ts';
 import { findIsolation } from '../../../../src/tools/code/isolation.ts';
 import { SEARCH_PATH } from '../../../../src/tools/code/workspace-run.ts';
-import { parseArguments } from '../../../../src/tools/registry.ts';
+import { parseArguments } from '../../../../src/tools/arguments.ts';
 import { shellWith } from '../../../../src/tools/code/shell.ts';
 import { isFull } from '../../../helpers/spoiled-payloads.ts';
 import { portOf } from '../fetch-world.ts';

@@ -6,7 +6,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ToolResult } from '../../../../src/contracts/tool.ts';
-import { parseArguments } from '../../../../src/tools/registry.ts';
+import { parseArguments } from '../../../../src/tools/arguments.ts';
 import { runCodeWith } from '../../../../src/tools/code/run-code.ts';
 import { running, uniqueNap } from './processes.ts';
 import { LEVELS, searchPathOf } from './search-path.ts';

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ToolResult } from '../../../../src/contracts/tool.ts';
-import { parseArguments } from '../../../../src/tools/registry.ts';
+import { parseArguments } from '../../../../src/tools/arguments.ts';
 import { shellWith } from '../../../../src/tools/code/shell.ts';
 import { running, uniqueNap } from './processes.ts';
 import { LEVELS, searchPathOf } from './search-path.ts';

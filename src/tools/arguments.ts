@@ -1,0 +1,83 @@
+/** The arguments of a call, as a model writes them: JSON text becomes the validated input of a tool. */
+import { z } from 'zod';
+import type { Tool } from '../contracts/tool.ts';
+import { nearest } from './nearest.ts';
+import { refusal } from './refusal.ts';
+
+/**
+ * Validates the arguments of a call. Null counts as a missing field, because models send both.
+ * @throws CopilotError `ToolFailed` with every field that is wrong and what it should be
+ */
+export function parseArguments<Input extends z.ZodType>(tool: Tool<Input>, text: string): z.output<Input> {
+  const fields = fieldsOf(tool);
+  const required = fields.filter((field) => field.required).map(({ name, type }) => [name, `<${type}>`]);
+  const given = parseObject(tool.name, text, JSON.stringify(Object.fromEntries(required)));
+  const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
+  // Without `reportInput` an issue does not tell a missing field from one of the wrong type.
+  const parsed = tool.input.safeParse(present, { reportInput: true });
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => describeIssue(issue, fields));
+  const expected = fields.map(({ name, type, required: isRequired }) => {
+    return `${name} (${type}${isRequired ? '' : ', optional'})`;
+  });
+  throw refusal(
+    { tool: tool.name },
+    `the arguments do not fit: ${problems.join('; ')}. The fields are: ${expected.join(', ')}. Call it again with these corrected.`,
+  );
+}
+
+/**
+ * Parses the arguments of a call into an object. Empty text counts as `{}`, because models send both.
+ * @param example arguments that an error message suggests
+ * @throws CopilotError `ToolFailed`
+ */
+export function parseObject(tool: string, text: string, example?: string): Record<string, unknown> {
+  let reason = 'it is not an object';
+  try {
+    const value: unknown = JSON.parse(text.trim() || '{}');
+    // An object parsed from JSON has only string keys.
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  } catch (error) {
+    reason = error instanceof Error ? error.message : String(error);
+  }
+  const hint = example === undefined ? '' : `, for example, ${example}`;
+  throw refusal({ tool }, `the arguments are not one JSON object (${reason}). Call it again with an object${hint}.`);
+}
+
+interface Field {
+  readonly name: string;
+  readonly type: string;
+  readonly required: boolean;
+}
+
+function fieldsOf(tool: Tool): Field[] {
+  const { properties = {}, required = [] } = z.toJSONSchema(tool.input, { io: 'input' });
+  return Object.entries(properties).map(([name, schema]) => ({
+    name,
+    type:
+      typeof schema === 'boolean'
+        ? 'any'
+        : (schema.enum?.map((value) => JSON.stringify(value)).join(' | ') ?? String(schema.type ?? 'any')),
+    required: required.includes(name),
+  }));
+}
+
+function describeIssue(issue: z.core.$ZodIssue, fields: readonly Field[]): string {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys
+      .map((key) => {
+        const near = nearest(
+          key,
+          fields.map(({ name }) => name),
+        );
+        return `there is no field ${JSON.stringify(key)}${near === undefined ? '' : ` (did you mean "${near}"?)`}`;
+      })
+      .join('; ');
+  }
+  const name = issue.path.join('.');
+  if (issue.code === 'invalid_type' && issue.input === undefined) {
+    const field = fields.find((candidate) => candidate.name === name);
+    return `"${name}" is missing (${field?.type ?? issue.expected})`;
+  }
+  return `"${name}": ${issue.message}`;
+}
