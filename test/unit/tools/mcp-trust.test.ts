@@ -83,7 +83,12 @@ describe('tools: trust in MCP servers', () => {
     // Another start of the worker, and a team whose files are wrong at the time.
     const second = await worker('nonsense');
     await second.trust.check(named('small', { web: WEB }));
-    await refused(second.trust, named('small', { notes: { command: 'other-notes' } }), 'notes', /has no valid team of this name/);
+    await refused(
+      second.trust,
+      named('small', { notes: { command: 'other-notes' } }),
+      'notes',
+      /has no valid team of this name/,
+    );
     await refused(second.trust, named('other', { web: WEB }), 'web', /no valid team/);
 
     assert.equal((await stat(folder())).mode & 0o777, 0o700);
