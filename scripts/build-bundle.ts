@@ -3,13 +3,13 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DefaultLogger } from '@temporalio/worker';
 import { packageDir } from '../src/package-info.ts';
-import { buildBundle, builtBundle } from '../src/worker/bundle.ts';
+import { buildBundle, builtBundlePath } from '../src/worker/bundle.ts';
 
 const dist = join(packageDir, 'dist');
 
 for (const encryptedFailures of [false, true]) {
   await writeFile(
-    builtBundle({ encryptedFailures }),
+    builtBundlePath({ encryptedFailures }),
     await buildBundle(new DefaultLogger('WARN'), { encryptedFailures }),
   );
 }

@@ -30,10 +30,10 @@ import { createWorkerDataConverter } from './storage/data-converter.ts';
 import { type TeamTrust, teamTrust } from './tools/mcp/trust.ts';
 import { tools } from './tools/registry.ts';
 import { startAdmin } from './worker/admin.ts';
-import { workflowBundle } from './worker/bundle.ts';
+import { prepareBundle } from './worker/bundle.ts';
 import { type Connected, deploymentOptions, warnUnlessCurrent } from './worker/deployment.ts';
 import { createLogger, logUnreadable } from './worker/logging.ts';
-import { installRuntime, temporalLogger } from './worker/runtime.ts';
+import { installRuntime, toTemporalLogger } from './worker/runtime.ts';
 
 /** A stopping worker lets running activities go on for this long. Then it stops them, and another worker runs them. */
 const SHUTDOWN_GRACE = '10s';
@@ -85,7 +85,7 @@ export interface RunningWorker {
  */
 export async function startWorker(config: Config, options: WorkerOptions = {}): Promise<RunningWorker> {
   const log = options.log ?? createLogger(config);
-  installRuntime(temporalLogger(log));
+  installRuntime(toTemporalLogger(log));
   const opened: OpenPart[] = [];
   try {
     const { worker, model } = await openParts(config, options, log, opened);
@@ -156,7 +156,7 @@ async function openParts(
     namespace,
     identity,
     taskQueue: config.taskQueue,
-    workflowBundle: await workflowBundle(config, temporalLogger(log)),
+    workflowBundle: await prepareBundle(config, toTemporalLogger(log)),
     dataConverter: createWorkerDataConverter(config, logUnreadable(log)),
     activities: createActivities(config, { agents, transcripts, identity }, trust),
     shutdownGraceTime: SHUTDOWN_GRACE,

@@ -1,17 +1,14 @@
-/**
- * What a worker tells of itself, and what it can be told: the words between `worker/admin.ts`, which
- * answers, and `client/workers.ts`, which asks. A file of its own, since the client side knows nothing of agents.
- */
+/** What a worker tells of itself, and what it can be told to do. `worker/admin.ts` answers these requests. */
 import { z } from 'zod';
 import { AgentOverride } from './team.ts';
 
 const Count = z.int().min(0);
 
-/** Statistics of the agent cache, counted since the worker started unless the field says otherwise. */
+/** Statistics of the agent cache, counted since the worker started unless a field says otherwise. */
 export const CacheStats = z.object({
   /** Sessions that used a team here. */
   sessions: Count,
-  /** Leases given: each is one message for an agent to answer. */
+  /** Leases: each is one message for an agent to answer. */
   messages: Count,
   poolSize: Count,
   /** Sessions that have a private agent now. */
@@ -30,9 +27,9 @@ export const CacheStats = z.object({
   hits: Count,
   /** Leases that had to open it. */
   misses: Count,
-  /** Entries that were closed for want of room or use, or by hand. */
+  /** Entries closed since the cache was full, since they were idle, or by hand. */
   evictions: Count,
-  /** Instances that failed to close, or did not in time. */
+  /** Instances that failed to close, or not in time. */
   closeFailures: Count,
   /** Resident memory of the worker's process now. */
   memoryBytes: Count,
@@ -43,9 +40,9 @@ export type CacheStats = z.infer<typeof CacheStats>;
 export const TranscriptStats = z.object({
   /** Reads answered from the copy. */
   hits: Count,
-  /** Reads for which the session gave the messages that the copy lacked. */
+  /** Reads for which the session sent the messages that the copy lacked. */
   refills: Count,
-  /** Reads for which the session gave everything. */
+  /** Reads for which the session sent all messages. */
   misses: Count,
   /** Copies now. */
   entries: Count,
@@ -64,7 +61,7 @@ export const CacheEntry = z.discriminatedUnion('kind', [
     leases: Count,
     /** Ids of its team instances. */
     instances: z.array(z.string()),
-    /** Taken off the cache while in use: it is closed when the last of its leases ends. */
+    /** No longer in the cache but still in use. It closes when its last lease ends. */
     isClosing: z.boolean(),
     idleMs: Count,
   }),
@@ -112,14 +109,14 @@ const Text = z.string().min(1).max(1_000);
 /** Body of `POST /agents/close`: which entries of the agent cache, and how. */
 export const CloseRequest = z
   .strictObject({
-    /** As listed; of a digest, its first 8 characters or more are enough. */
+    /** As listed. 8 or more characters of a digest are enough. */
     key: Text.optional(),
-    /** The team of this digest with its private agents; its first 8 characters or more are enough. */
+    /** The team of this digest with its private agents. 8 or more characters are enough. */
     digest: Text.min(8).optional(),
     /** The private agents of this session. */
     session: Text.optional(),
     all: z.literal(true).optional(),
-    /** Closes at once what is in use; the calls that use it fail, and are made again. Default false. */
+    /** Also closes entries in use at once. The calls that use them fail and are retried. Default false. */
     force: z.boolean().optional(),
   })
   .refine(
@@ -128,12 +125,12 @@ export const CloseRequest = z
   );
 export type CloseRequest = z.infer<typeof CloseRequest>;
 
-/** What was done with the selected entries, by their keys. */
+/** What became of the selected entries, by their keys. */
 export const CloseReport = z.object({
   closed: z.array(z.string()),
-  /** In use: off the cache, and closed when their leases end. */
+  /** In use: no longer in the cache, and closed when their leases end. */
   waiting: z.array(z.string()),
-  /** Instances that failed to close; the worker's log has the reasons. */
+  /** Instances that failed to close. The worker's log has the reasons. */
   failures: Count,
 });
 export type CloseReport = z.infer<typeof CloseReport>;

@@ -14,7 +14,7 @@ import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { findServerProgram, type Log } from './program.ts';
 import {
-  answers,
+  isServerAnswering,
   choosePorts,
   HOST,
   launch,
@@ -127,7 +127,7 @@ async function findRunning(
 
 async function untilAnswers(config: Config, { address, pid, dbFile }: ServerRecord): Promise<boolean> {
   const deadline = Date.now() + START_TIMEOUT_MS;
-  while (!(await answers(address))) {
+  while (!(await isServerAnswering(address))) {
     if (Date.now() > deadline) {
       throw databaseInUse(
         `Process ${pid} has ${dbFile} open and is a Temporal server, but ${address} does not answer.`,

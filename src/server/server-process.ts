@@ -107,7 +107,7 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
 }
 
 /** Whether a Temporal server answers there. */
-export async function answers(address: string): Promise<boolean> {
+export async function isServerAnswering(address: string): Promise<boolean> {
   // gRPC waits a second before it retries. A bare connection shows sooner that nobody listens.
   if ((await whyNotListening(address)) !== undefined) return false;
   try {
@@ -169,7 +169,7 @@ async function untilReady({ port, logFile }: LaunchOptions, exited: Promise<stri
   let end: string | undefined;
   void exited.then((how) => (end = how));
   while (Date.now() < deadline) {
-    const ready = await answers(`${HOST}:${port}`);
+    const ready = await isServerAnswering(`${HOST}:${port}`);
     await Promise.race([exited, sleep(ready ? 0 : POLL_MS)]);
     if (end !== undefined) {
       const lines = await lastLines(logFile);

@@ -4,7 +4,7 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Payload } from '@temporalio/common';
-import { JSONToPayload, payloadToJSON } from '@temporalio/common/lib/proto-utils.js';
+import proto from '@temporalio/proto';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { cors } from 'hono/cors';
@@ -37,6 +37,8 @@ export interface CodecServer {
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 const PREFLIGHT_SECONDS = 600;
 const DEFAULT_HOST = '127.0.0.1';
+
+const PayloadMessage = proto.temporal.api.common.v1.Payload;
 
 const Base64 = z.string().nullish();
 const Body = z.object({
@@ -104,7 +106,7 @@ function createApp(
       const payloads = payloadsIn(await context.req.json().catch(() => undefined));
       if (payloads === undefined)
         return refuse(context, 400, 'the body is not {"payloads": […]} with metadata and data in base64');
-      return context.json({ payloads: (await work(payloads)).map(payloadToJSON) });
+      return context.json({ payloads: (await work(payloads)).map(toJson) });
     });
   }
   app.notFound((context) => refuse(context, 404, 'use POST /encode or POST /decode'));
@@ -117,11 +119,15 @@ function payloadsIn(body: unknown): Payload[] | undefined {
   const { data } = Body.safeParse(body);
   try {
     return data?.payloads.map((payload) =>
-      JSONToPayload({ metadata: payload.metadata ?? {}, data: payload.data ?? '' }),
+      PayloadMessage.fromObject({ metadata: payload.metadata ?? {}, data: payload.data ?? '' }),
     );
   } catch {
     return undefined;
   }
+}
+
+function toJson(payload: Payload): object {
+  return PayloadMessage.toObject(PayloadMessage.create(payload), { bytes: String });
 }
 
 /** Takes equally long for any two texts. Hono's own check refuses tokens with blanks. */

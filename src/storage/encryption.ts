@@ -1,8 +1,8 @@
 /**
- * Encryption of payloads: AES-256-GCM, a random nonce for each payload, the key's id beside it in plain text.
+ * Encryption of payloads: AES-256-GCM with a random nonce for each payload. The key's id stands beside it in plain text.
  *
- * The form is that of Temporal's own samples: the whole payload as protobuf, encrypted, is the `data` of another one
- * with the encoding `binary/encrypted`; `data` is nonce, ciphertext and tag.
+ * The form is that of Temporal's own samples. The whole payload as protobuf is encrypted and becomes the `data` (nonce,
+ * ciphertext, tag) of a payload with the encoding `binary/encrypted`.
  * https://github.com/temporalio/samples-typescript/tree/main/encryption
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
@@ -15,7 +15,7 @@ import { refuse, type Unreadable } from './unreadable.ts';
 const PayloadMessage = proto.temporal.api.common.v1.Payload;
 
 const CIPHER = 'aes-256-gcm';
-/** The nonce that GCM is made for; a random one of this size is safe for 2^32 payloads with one key. */
+/** GCM's own size. A random nonce of this size is safe for 2^32 payloads with one key. */
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
@@ -24,12 +24,12 @@ const KEY_ID_FIELD = 'encryption-key-id';
 
 const toText = (bytes: Uint8Array | null | undefined): string => Buffer.from(bytes ?? []).toString();
 
-/** Encrypts with the first key and decrypts with all; without keys it leaves payloads as they are. */
+/** Encrypts with the first key and decrypts with any. Without keys, payloads stay as they are. */
 export class EncryptionCodec implements PayloadCodec {
   readonly #keys: readonly EncryptionKey[];
   readonly #unreadable: Unreadable;
 
-  /** @param unreadable what becomes of payloads that these keys do not open; default: `InvalidConfig` is thrown */
+  /** @param unreadable what becomes of payloads that these keys do not open. Default: throws `InvalidConfig` */
   constructor(keys: readonly EncryptionKey[], unreadable: Unreadable = refuse) {
     this.#keys = keys;
     this.#unreadable = unreadable;
@@ -55,8 +55,8 @@ export class EncryptionCodec implements PayloadCodec {
     try {
       return decrypt(payload, key);
     } catch {
-      // Of the wrong key or of changed data: GCM cannot tell which.
-      const problem = `what key "${id}" is to open was encrypted with another key of that id, or was changed since`;
+      // GCM cannot tell a wrong key from changed data.
+      const problem = `a payload of key "${id}" was encrypted with another key of that id, or was changed since`;
       return wrongKeys(problem, this.#keys);
     }
   }
@@ -75,7 +75,7 @@ function encrypt(payload: Payload, { id, key }: EncryptionKey): Payload {
   return { metadata: { encoding: Buffer.from(ENCODING), [KEY_ID_FIELD]: Buffer.from(id) }, data };
 }
 
-/** @throws Error where the key does not fit or the data was changed */
+/** @throws Error if the key does not fit or the data was changed */
 function decrypt(payload: Payload, { key }: EncryptionKey): Payload {
   const data = payload.data ?? new Uint8Array();
   const nonce = data.subarray(0, NONCE_BYTES);
@@ -86,7 +86,7 @@ function decrypt(payload: Payload, { key }: EncryptionKey): Payload {
 }
 
 function missingKey(id: string, keys: readonly EncryptionKey[]): string {
-  // It may come from a stranger, and stands in an error message.
+  // The id may come from a stranger, and goes into an error message.
   const needed = `key "${id.slice(0, 64)}" is needed to read this`;
   return keys.length === 0
     ? `${needed}, and none is set`

@@ -1,6 +1,6 @@
 /**
- * Failures with their message and stack trace in a payload, so that they are encrypted as all payloads are. Named by
- * path, in the worker, in its sandbox and in clients, where there are keys.
+ * Puts message and stack trace of failures into a payload, which is encrypted like all payloads. If there are keys,
+ * worker, sandbox and clients load this module by its path.
  */
 import { DefaultFailureConverter } from '@temporalio/common';
 

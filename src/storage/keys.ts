@@ -1,7 +1,7 @@
-/** The keys that payloads are encrypted with: how operators write them down, and what is wrong where they cannot be used. */
+/** The keys of payloads, as operators write them. */
 import { createSecretKey, type KeyObject } from 'node:crypto';
 
-/** One key. A `KeyObject` shows nothing of itself where it is printed or put into JSON. */
+/** A `KeyObject` shows nothing of the key when it is printed or put into JSON. */
 export interface EncryptionKey {
   /** Stands beside each payload in plain text. */
   readonly id: string;
@@ -15,8 +15,8 @@ const KEY_ID = /^[A-Za-z0-9._-]{1,64}$/;
 const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/;
 
 /**
- * Reads `id:base64` entries, separated by commas or line ends; lines that begin with `#` are remarks.
- * @returns the keys in their order, or what is wrong, without anything of a key
+ * Reads `id:base64` entries, separated by commas or line ends. Lines that begin with `#` are comments.
+ * @returns the keys in their order, or what is wrong, without a part of any key
  */
 export function parseKeys(text: string): readonly EncryptionKey[] | string {
   const entries = text
@@ -30,7 +30,7 @@ export function parseKeys(text: string): readonly EncryptionKey[] | string {
   for (const [index, entry] of entries.entries()) {
     const key = parseKey(entry);
     if (typeof key === 'string') return `entry ${index + 1} ${key}`;
-    if (keys.some(({ id }) => id === key.id)) return `the key id "${key.id}" is there twice`;
+    if (keys.some(({ id }) => id === key.id)) return `the key id "${key.id}" occurs twice`;
     keys.push(key);
   }
   return keys;
@@ -38,7 +38,7 @@ export function parseKeys(text: string): readonly EncryptionKey[] | string {
 
 function parseKey(entry: string): EncryptionKey | string {
   const colon = entry.indexOf(':');
-  // Without a colon the whole may be a key: nothing of it is named.
+  // Without a colon the whole entry may be a key, so the message shows nothing of it.
   if (colon < 0) return 'has no id; write id:base64';
   const id = entry.slice(0, colon);
   if (!KEY_ID.test(id)) return 'has an id that is not of 1 to 64 letters, digits, dots, dashes and underscores';

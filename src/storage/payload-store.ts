@@ -1,7 +1,8 @@
 /**
- * Payloads too large for the server's history, kept in a folder or a bucket: the SDK replaces each by a reference.
+ * Keeps payloads that are too large for the server's history in a folder or a bucket. The SDK puts a reference in the
+ * place of each.
  *
- * Keys and claims are those of Temporal's own S3 drivers, so that those can read what lies there:
+ * Keys and claims have the form of Temporal's own S3 drivers, which can so read these objects:
  * https://github.com/temporalio/sdk-typescript/tree/main/contrib/external-storage-s3
  */
 import { createHash } from 'node:crypto';
@@ -28,11 +29,11 @@ export const STORED_FROM_BYTES = 128 * 1024;
 
 const PayloadMessage = proto.temporal.api.common.v1.Payload;
 
-/** Names that references bear in histories. */
+/** The stores' names in references. */
 const DRIVERS = { folder: 'copilot.folder', s3: 'aws.s3driver' } as const;
 
 /**
- * What the SDK needs to store and to resolve references. Without an address nothing is stored, and a reference is
+ * For the SDK: stores payloads and resolves references. Without an address it stores nothing, and each reference is
  * unreadable.
  */
 export function openExternalStorage(address: PayloadStoreAddress | undefined, unreadable: Unreadable): ExternalStorage {
@@ -46,7 +47,7 @@ export function openExternalStorage(address: PayloadStoreAddress | undefined, un
   );
 }
 
-/** Anyone may send a reference that names a store nobody has: it is unreadable, too. The SDK alone would fail the task. */
+/** Anyone may send a reference to an unknown store, and the SDK would fail the task. Here it is unreadable instead. */
 class SessionStorage extends ExternalStorage {
   readonly #unreadable: Unreadable;
 
@@ -64,7 +65,7 @@ class SessionStorage extends ExternalStorage {
   }
 }
 
-/** Removes what a session has stored. Nothing else refers to it: keys begin with the session they are of. */
+/** Removes the payloads of a session. Keys begin with the session, so nothing else refers to them. */
 export async function removeStored(
   address: PayloadStoreAddress | undefined,
   { namespace, sessionId }: { readonly namespace: string; readonly sessionId: string },
@@ -111,7 +112,7 @@ class PayloadStore implements StorageDriver {
     return await Promise.all(payloads.map((payload) => this.#storeOne(folder, payload, context.abortSignal)));
   }
 
-  /** @throws StoreUnavailable, which a retry can mend; what no retry mends is unreadable */
+  /** @throws StoreUnavailable, which a retry can mend. What no retry mends is unreadable. */
   async retrieve(context: StorageDriverRetrieveContext, claims: StorageDriverClaim[]): Promise<Payload[]> {
     return await Promise.all(claims.map(({ claimData }) => this.#retrieveOne(claimData, context.abortSignal)));
   }
@@ -127,7 +128,7 @@ class PayloadStore implements StorageDriver {
 
   async #retrieveOne(claim: Readonly<Record<string, string>>, signal: AbortSignal | undefined): Promise<Payload> {
     const { key = '', hashValue = '' } = claim;
-    // A reference is only data, and anyone may send one: it must not lead to other files.
+    // Anyone may send a reference: it must not lead to other files.
     if (!this.#isOwn(claim)) return this.#unreadable(unusable(key, this.#store.place, 'is not a key of this store'));
     const bytes = await this.#store.get(key, signal);
     if (bytes === undefined) return this.#unreadable(unusable(key, this.#store.place, 'is not there any more'));
@@ -149,10 +150,10 @@ class PayloadStore implements StorageDriver {
   }
 }
 
-/** Characters that {@link keySegment} leaves, and the slash. */
+/** The characters that {@link keySegment} keeps, and the slash. */
 const SAFE_KEY = /^[A-Za-z0-9!_.*'()%/-]+$/;
 
-/** Stands in for a store that references name and this program does not have. */
+/** Stands in for a known store that this program does not use. */
 function missingStore(name: string, kind: 'folder' | 's3', unreadable: Unreadable): StorageDriver {
   const problem = `the payload is in ${kind === 'folder' ? 'a folder' : 'S3'}, which is not the store that is set here`;
   const error = new CopilotError('InvalidConfig', { name: 'COPILOT_PAYLOAD_STORE', value: '', problem });
@@ -184,7 +185,7 @@ function workflowFolder({ namespace, type, id }: Omit<StorageDriverTargetInfo, '
   return `v0/ns/${keySegment(namespace)}/wt/${keySegment(type)}/wi/${keySegment(id)}`;
 }
 
-/** All but S3's safe characters percent-encoded, so that an id is one segment; dots alone would name a folder. */
+/** Encodes all but S3's safe characters, so that an id is one segment. Dots alone would name a folder. */
 function keySegment(text: string | undefined): string {
   const encoded = encodeURIComponent(text || 'null').replaceAll('~', '%7E');
   return /^\.{1,2}$/.test(encoded) ? encoded.replaceAll('.', '%2E') : encoded;

@@ -24,11 +24,6 @@ export {
   walkGetWorkflowExecutionHistoryResponse as walkHistory,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
 
-/** Puts references in the place of payloads that are large enough. */
-export async function storePayloads(storage: ExternalStorage, payloads: Payload[]): Promise<Payload[]> {
-  return await new ExternalStorageRunner(storage).store(payloads);
-}
-
 /** Resolves references to stored payloads; others stay as they are. */
 export async function retrievePayloads(storage: ExternalStorage, payloads: Payload[]): Promise<Payload[]> {
   return await new ExternalStorageRunner(storage).retrieve(payloads);

@@ -1,10 +1,10 @@
 /**
- * What a worker answers to whoever runs it, over HTTP on a Unix socket that only its user can open:
+ * HTTP for the operator of a worker, on a Unix socket that only its user can open:
  *
  *     GET  /stats           statistics of its caches
- *     GET  /agents          what its agent cache has open
- *     POST /agents/close    closes some or all of that, see `CloseRequest`
- *     GET  /metrics         the statistics for Prometheus; with a port, on TCP too
+ *     GET  /agents          open entries of its agent cache
+ *     POST /agents/close    closes some or all of them, see `CloseRequest`
+ *     GET  /metrics         the statistics for Prometheus, with COPILOT_METRICS_PORT on TCP, too
  *
  *     curl --unix-socket .copilot/workers/<pid>-*.sock http://worker/stats
  */
@@ -45,9 +45,9 @@ export interface AdminParts {
 }
 
 export interface Admin {
-  /** Undefined where the socket could not be made: the log says why, and the worker does without. */
+  /** Undefined if there is no socket. The log says why, and the worker goes on without it. */
   readonly socket: string | undefined;
-  /** Stops listening, cuts off who asks, and removes the socket. May be called twice. */
+  /** Stops listening, cuts off callers and removes the socket. Any number of calls. */
   close(): Promise<void>;
 }
 
@@ -131,15 +131,15 @@ async function listenOnPort(port: number, stats: () => WorkerStats): Promise<Htt
   });
 }
 
-/** Named by process id; the digits behind it are for several workers of one process, or of containers with one home. */
+/** The name has the process id, and random digits for several workers of one process or of containers with one home. */
 async function listenOnSocket(homeDir: string, app: Hono): Promise<HttpListener & { readonly path: string }> {
   const folder = socketFolder(homeDir);
   await mkdir(dirname(folder), { recursive: true });
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const { uid, mode } = await lstat(folder);
-  // The temporary folder is everybody's: somebody else may have made this one.
+  // In the temporary folder, somebody else may have created this folder.
   if (uid !== process.geteuid?.() || (mode & 0o077) !== 0) {
-    throw new Error(`${folder} is open to other users, or belongs to one`);
+    throw new Error(`${folder} is open to other users or belongs to one; remove it, or make it yours with mode 0700`);
   }
   await removeStaleSockets(homeDir);
   const name = `${process.pid}-${randomBytes(3).toString('hex')}`;

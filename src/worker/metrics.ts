@@ -26,7 +26,10 @@ const AGENT_METRICS: Readonly<Record<keyof CacheStats, Metric>> = {
   reusePerInstance: gauge('copilot_agent_reuse_per_instance', 'Messages for each opened instance.'),
   hits: counter('copilot_agent_hits_total', 'Messages that found their instance open.'),
   misses: counter('copilot_agent_misses_total', 'Messages that had to open it.'),
-  evictions: counter('copilot_agent_evictions_total', 'Entries closed for want of room or use, or by hand.'),
+  evictions: counter(
+    'copilot_agent_evictions_total',
+    'Entries closed since the cache was full, since they were idle, or by hand.',
+  ),
   closeFailures: counter('copilot_agent_close_failures_total', 'Team instances that failed to close.'),
   memoryBytes: gauge('process_resident_memory_bytes', 'Resident memory of the process.'),
 };

@@ -1,4 +1,4 @@
-/** Replays histories of sessions on the workflow code of this program: whether it would go on with them as they are. */
+/** Replays histories of sessions on this program's workflow code, to see whether it could go on with them. */
 import { DefaultLogger, Worker } from '@temporalio/worker';
 import { ServerLink } from '../connection/server-link.ts';
 import { describeSession } from '../client/reading/session-queries.ts';
@@ -8,21 +8,21 @@ import { SESSION_WORKFLOW } from '../contracts/messages.ts';
 import { copilotUpdatedAt } from '../contracts/search-attributes.ts';
 import { SessionId } from '../contracts/session.ts';
 import { createWorkerDataConverter } from '../storage/data-converter.ts';
-import { workflowBundle } from './bundle.ts';
+import { prepareBundle } from './bundle.ts';
 import { installRuntime } from './runtime.ts';
 
 /** The newest run of one session. */
 export interface Replayed {
   readonly sessionId: string;
   readonly runId: string;
-  /** Null where it replays; otherwise what the code would have done differently. */
+  /** What the code would have done differently. Null if the history replays. */
   readonly problem: string | null;
 }
 
 export interface ReplayOptions {
-  /** Sessions to replay; default all. */
+  /** Sessions to replay. Default: all. */
   readonly ids?: readonly string[];
-  /** Of all, only those that changed since then. */
+  /** Only sessions that changed since then. */
   readonly since?: Date;
 }
 
@@ -31,7 +31,7 @@ const CONCURRENCY = 4;
 const quiet = new DefaultLogger('ERROR', () => {});
 
 /**
- * Replays one session after another; nothing on the server changes, and no worker is needed.
+ * Replays one session after another. It changes nothing on the server and needs no worker.
  * @throws CopilotError `SessionNotFound`, `InvalidInput`, `ServerUnreachable`
  */
 export async function* replaySessions({ ids, since }: ReplayOptions): AsyncGenerator<Replayed, void, undefined> {
@@ -49,12 +49,11 @@ export async function* replaySessions({ ids, since }: ReplayOptions): AsyncGener
     ]
       .filter((part) => part !== undefined)
       .join(' AND ');
-    // One session whose key is missing here must not keep the others from being replayed.
+    // A session whose key is missing here must not prevent the replay of the others.
     const histories = link.lister.workflow.list({ query }).intoHistories({ concurrency: CONCURRENCY });
     installRuntime(quiet);
     const options = {
-      workflowBundle: await workflowBundle(config, quiet),
-      // As a worker has it, which goes on with a session although it could not read a signal.
+      workflowBundle: await prepareBundle(config, quiet),
       dataConverter: createWorkerDataConverter(config),
     };
     for await (const { workflowId, runId, error } of Worker.runReplayHistories(options, histories)) {

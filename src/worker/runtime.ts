@@ -14,7 +14,7 @@ export function installRuntime(logger: TemporalLogger): void {
 }
 
 /** The SDK's log lines in ours. Its routine lines appear with `COPILOT_LOG_LEVEL=debug` only. */
-export function temporalLogger(log: Logger): TemporalLogger {
+export function toTemporalLogger(log: Logger): TemporalLogger {
   const at = (level: 'trace' | 'debug' | 'warn' | 'error') => (message: string, meta?: object) =>
     log[level](meta ?? {}, message);
   const error = at('error');

@@ -5,8 +5,8 @@ import { writeAtomically } from '../atomic-file.ts';
 import { type ObjectStore, storeUnavailable } from './object-store.ts';
 
 /**
- * Files are for this user alone (0600, folders 0700), written beside their place and renamed into it.
- * @param root an existing folder; it is never made, since a share that is not mounted would look like an empty one
+ * Files are for this user alone (0600, folders 0700).
+ * @param root an existing folder. It is never created: a share that is not mounted would look like an empty one.
  */
 export function openFolderStore(root: string): ObjectStore {
   const pathOf = (key: string): string => join(root, ...key.split('/'));
@@ -46,7 +46,7 @@ async function read(root: string, path: string, signal: AbortSignal | undefined)
     return await readFile(path, { ...(signal ? { signal } : {}) });
   } catch (error) {
     if (!isMissing(error)) throw error;
-    // Where the whole store is away, nothing of it is gone.
+    // If the whole store is away, nothing of it is lost.
     await stat(root);
     return undefined;
   }

@@ -15,7 +15,7 @@ export interface S3Address {
   readonly profile?: string;
 }
 
-export interface S3Credentials {
+interface S3Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   /** For temporary credentials. */

@@ -55,7 +55,7 @@ describe('settings of encryption and payload store', () => {
       [{ COPILOT_ENCRYPTION_KEYS: `a:${short}` }, /entry 1 \("a"\) is not 32 bytes in base64/],
       [{ COPILOT_ENCRYPTION_KEYS: `a:${A}!` }, /is not 32 bytes in base64/],
       [{ COPILOT_ENCRYPTION_KEYS: `a b:${A}` }, /entry 1 has an id/],
-      [{ COPILOT_ENCRYPTION_KEYS: `a:${A},a:${B}` }, /"a" is there twice/],
+      [{ COPILOT_ENCRYPTION_KEYS: `a:${A},a:${B}` }, /"a" occurs twice/],
       [{ COPILOT_ENCRYPTION_KEYS: ' , ' }, /it holds no key/],
       [{ COPILOT_ENCRYPTION_KEYS: '' }, /it is empty; without encryption it must not be set at all/],
       [{ COPILOT_ENCRYPTION_KEY_FILE: join(dir, 'none') }, /it cannot be read \(ENOENT\)/],
