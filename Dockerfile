@@ -7,7 +7,8 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY dev dev
 COPY scripts scripts
 COPY src src
-RUN npm run build && npm prune --omit=dev
+# The S3 client is optional in the npm package. The image has it, for payload stores in S3.
+RUN npm run build && npm prune --omit=dev && npm install --save-prod --omit=dev @aws-sdk/client-s3
 
 FROM node:24-slim
 # Certificates for a server behind TLS; Python for sessions that may run code.
@@ -19,7 +20,7 @@ COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY agents agents
-# A new volume takes its owner from the folder that it covers.
+# A new volume gets the owner of the folder at its mount point.
 RUN mkdir /workspaces /home/node/.copilot && chown node:node /workspaces /home/node/.copilot
 USER node
 ENV NODE_ENV=production COPILOT_HOME=/home/node/.copilot \

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Creates the server's two databases, or brings their schema up to date. What is there stays.
+# Creates the server's two databases, or updates their schema. Existing data stays.
 set -eu
 
 for database in temporal temporal_visibility; do

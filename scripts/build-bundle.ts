@@ -1,4 +1,4 @@
-/** What `npm run build` does after the compiler: the workflow bundles, built ahead, and a CLI that can be executed. */
+/** `npm run build` runs this after the compiler: it builds the workflow bundles and makes the CLI executable. */
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DefaultLogger } from '@temporalio/worker';

@@ -1,21 +1,20 @@
 /**
- * Mocha's usual output, and its counts in the file that `--reporter-option counts=FILE` names. A run that
- * crashes leaves no file.
+ * Prints Mocha's usual output and writes the counts to the file that `--reporter-option counts=FILE` names. A run that
+ * crashes writes no file.
  */
 import { writeFileSync } from 'node:fs';
 import Mocha from 'mocha';
 
-/** What a run of mocha leaves. */
 export interface Counts {
   readonly passed: number;
   readonly failed: number;
-  /** Skipped tests; neither passed nor failed. */
+  /** Skipped tests, which neither passed nor failed. */
   readonly pending: number;
   /** Full titles, each with its reason. */
   readonly failures: readonly string[];
 }
 
-/** Enough to know why it failed where only the end of the output is kept. */
+/** Enough to see why a test failed if only the end of the output is kept. */
 const REASON_LINES = 15;
 const REASON_COLUMNS = 300;
 
@@ -39,7 +38,7 @@ export default class CountingReporter extends Mocha.reporters.Spec {
         pending,
         failures: reasons,
       };
-      // Synchronous: mocha ends the process right after.
+      // Synchronous, since mocha ends the process right after this.
       writeFileSync(file, JSON.stringify(counts));
     });
   }

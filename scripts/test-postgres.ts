@@ -1,7 +1,7 @@
 /**
- * `npm run test:postgres`: the integration tests on the server of docker-compose.yml, started natively: PostgreSQL of
- * this machine, and Temporal's server built from source through the Go module proxy, once. Arguments are test files;
- * without any, all but those about parts that only the program's own server has.
+ * `npm run test:postgres` runs the integration tests on the server of docker-compose.yml, but without Docker: with this
+ * machine's PostgreSQL, and with Temporal's server built once from source through the Go module proxy. Arguments are test
+ * files. Without any, it runs all tests but those of parts that only the program's own server has.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,13 +20,13 @@ import type { PostgresTests } from '../test/helpers/postgres-server.ts';
 const run = promisify(execFile);
 
 const USER = 'temporal';
-/** Where Debian and others have the programs that are not for everybody's PATH. */
+/** Debian and others keep the server's programs here, outside of PATH. */
 const POSTGRES_FOLDERS = ['/usr/lib/postgresql', '/usr/local/pgsql'];
 const READY_TIMEOUT_MS = 30_000;
 const BUILD_TIMEOUT_MS = 30 * 60_000;
 /** Test files at a time, as in `npm test`. */
 const AT_ONCE = 2;
-/** They start servers of their own, read its SQLite file, or look at the Web UI that it brings. */
+/** These start their own servers, read the SQLite file or use the development server's Web UI. */
 const OWN_SERVER = [
   'cli',
   'doctor',
@@ -54,7 +54,7 @@ try {
   const templates = await createTemplates(port, [tools, path].join(delimiter));
   const temporal = await findServerProgram(config, (line) => console.log(line));
   const tests: PostgresTests = { port, user: USER, templates, server: join(tools, 'server'), root, temporal, path };
-  // As in `npm test`: tests start the built programs.
+  // As in `npm test`, tests start the built program.
   await run('npm', ['run', 'build', '--silent'], { cwd: packageDir, env: environment });
   const failed = await runFiles(process.argv.length > 2 ? process.argv.slice(2) : await integrationTests(), tests);
   console.log(failed.length === 0 ? 'passed on PostgreSQL' : `failed on PostgreSQL: ${failed.join(', ')}`);
@@ -82,7 +82,7 @@ async function postgresPrograms(): Promise<string> {
   throw new Error('There is no PostgreSQL: apt install postgresql');
 }
 
-/** Builds server and schema tool of the version that docker-compose.yml has, where they are not there yet. */
+/** Builds server and schema tool of the version in docker-compose.yml, if they are not there yet. */
 async function temporalPrograms(): Promise<{ root: string; tools: string }> {
   const compose = readFileSync(join(packageDir, 'docker-compose.yml'), 'utf8');
   const version = /image: temporalio\/server:(\S+)/.exec(compose)?.[1];
@@ -98,7 +98,7 @@ async function temporalPrograms(): Promise<{ root: string; tools: string }> {
   const options = { env: { ...environment, GOBIN: tools }, timeout: BUILD_TIMEOUT_MS };
   await run(go, ['install', `${module}/cmd/server@v${version}`, `${module}/cmd/tools/sql@v${version}`], options);
   const { stdout } = await run(go, ['env', 'GOMODCACHE'], options);
-  // Last: it says that all is there.
+  // Last, since this file shows that everything is there.
   cpSync(join(stdout.trim(), `${module}@v${version}`, 'config/docker.yaml'), join(root, 'config/docker.yaml'));
   return { root, tools };
 }
@@ -115,7 +115,7 @@ async function startPostgres(bin: string): Promise<number> {
     ['--pgdata', data, '--username', USER, '--auth', 'trust', '--encoding', 'UTF8'],
     options,
   );
-  // Nothing of it outlives the tests, so that it need not wait for the disk.
+  // The data does not outlive the tests, so PostgreSQL need not wait for the disk.
   const settings = [
     'fsync=off',
     'max_connections=300',
@@ -143,7 +143,7 @@ async function postgresOwner(): Promise<{ uid: number; gid: number } | undefined
   return { uid: await id('-u'), gid: await id('-g') };
 }
 
-/** By the script of docker-compose.yml, and its tool under the name that the image has for it. */
+/** Runs the script of docker-compose.yml. It finds the schema tool under its name in the image. */
 async function createTemplates(port: number, path: string): Promise<[string, string]> {
   const names = join(folder, 'bin');
   mkdirSync(names);
@@ -171,7 +171,7 @@ async function integrationTests(): Promise<string[]> {
     .map((name) => join(path, name));
 }
 
-/** The output of each file comes whole, at its end. @returns what failed */
+/** Prints the output of each file at its end. @returns the files that failed */
 async function runFiles(files: readonly string[], tests: PostgresTests): Promise<string[]> {
   const failed: string[] = [];
   const left = [...files];

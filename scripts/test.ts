@@ -1,8 +1,8 @@
 /**
- * `npm test`: the gates, then every suite, whatever failed before; then what failed, and `N passed, N failed`.
- * `--full` adds the suites that take long.
+ * `npm test` runs the gates and then every suite, whatever failed before. At the end it prints what failed and
+ * `N passed, N failed`. `--full` adds the suites that take long.
  *
- * A gate counts as one, a file that crashes as one failed. Exit code 1 when anything failed.
+ * A gate counts as one test, and so does a file that crashes. The exit code is 1 if anything failed.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,11 +15,11 @@ import { packageDir } from '../src/package-info.ts';
 import { findServerProgram } from '../src/server/program.ts';
 import type { Counts } from './counting-reporter.ts';
 
-/** Run together in one process: they need no server. */
+/** They need no server, so they run together in one process. */
 const FAST_FOLDERS = ['unit', 'workflow', 'replay'];
-/** One process for each file: each has servers and workers of its own. Those with the longest full form come first. */
+/** Each file has servers and workers of its own, so it runs in a process of its own. The longest come first. */
 const SLOW_FOLDERS = ['chaos', 'integration'];
-/** Processes at a time, on as few as two cores: they often wait, and two of them leave up to a quarter of that unused. */
+/** Processes at a time. They often wait: on two cores, two processes leave up to a quarter of the time unused. */
 const AT_ONCE = 3;
 const OTHER_FOLDERS = ['helpers'];
 
@@ -37,9 +37,9 @@ const outcomes: Outcome[] = [];
 await gate('types', () => run('tsc', ['-p', '.']));
 await gate('lint', () => run('oxlint', ['--type-aware', '--deny-warnings']));
 await gate('format', () => run('oxfmt', ['--check']));
-// Programs that tests start are the built ones: they start in a quarter of the time.
+// Tests start the built program, which starts in a quarter of the time.
 await gate('build', () => run('npm', ['run', 'build', '--silent']));
-// Before the tests, since getting it may take minutes and a test may not.
+// Before the tests: getting the program may take minutes, and a test may not.
 await gate('Temporal server', hasServerProgram);
 const slow = [...SLOW_FOLDERS, ...(isFull ? fullFolders() : [])].flatMap(testFiles);
 const suites = [
@@ -49,12 +49,12 @@ const suites = [
 await Promise.all(Array.from({ length: AT_ONCE }, runSuites));
 report();
 
-/** Takes suites off the list until none is left. */
+/** Runs suites from the list until none is left. */
 async function runSuites(): Promise<void> {
   for (let next = suites.shift(); next !== undefined; next = suites.shift()) await suite(next.name, next.files);
 }
 
-/** Nothing of the caller's that would send tests to another server or to a model that costs money. */
+/** Without the caller's settings, which could lead tests to another server or to a model that costs money. */
 function testEnvironment(): NodeJS.ProcessEnv {
   const foreign = /^(COPILOT|TEMPORAL|OPENAI|AGENT)_/;
   const kept = Object.entries(process.env).filter(([name]) => name === 'COPILOT_CACHE_DIR' || !foreign.test(name));
@@ -74,7 +74,7 @@ async function gate(name: string, check: () => Promise<boolean>): Promise<void> 
   });
 }
 
-/** @param files absolute paths; none at all is a failure, since every suite has some */
+/** @param files absolute paths. Without any the suite fails, since every suite has some. */
 async function suite(name: string, files: readonly string[]): Promise<void> {
   const startedAt = Date.now();
   const folder = await mkdtemp(join(tmpdir(), 'copilot-counts-'));
@@ -87,7 +87,7 @@ async function suite(name: string, files: readonly string[]): Promise<void> {
       `counts=${file}`,
     ];
     const { succeeded, output } = files.length > 0 ? await collect([...reporting, ...files]) : NOTHING_RUN;
-    // Whole, since another suite may run at the same time.
+    // At once, since another suite may run at the same time.
     announce(name);
     process.stdout.write(output);
     record({ name, ...(await readCounts(file, succeeded, name)), seconds: since(startedAt) });
@@ -103,7 +103,7 @@ async function readCounts(file: string, succeeded: boolean, name: string): Promi
   return succeeded || counts.failed > 0 ? counts : { ...counts, failed: 1, failures: [`${name}: ended with an error`] };
 }
 
-/** Runs npm, or a tool of node_modules, with its output to ours; whether it succeeded. */
+/** Runs npm or a tool of node_modules, which prints to our output. Returns whether it succeeded. */
 async function run(tool: string, args: readonly string[]): Promise<boolean> {
   const child = spawn(tool === 'npm' ? tool : join(packageDir, 'node_modules/.bin', tool), args, {
     cwd: packageDir,
@@ -114,7 +114,7 @@ async function run(tool: string, args: readonly string[]): Promise<boolean> {
   return code === 0;
 }
 
-/** Runs mocha, with its output for later. */
+/** Runs mocha and collects its output. */
 async function collect(args: readonly string[]): Promise<{ succeeded: boolean; output: string }> {
   const child = spawn(join(packageDir, 'node_modules/.bin/mocha'), args, {
     cwd: packageDir,
@@ -149,7 +149,7 @@ function testFiles(folder: string): string[] {
     .map((name) => join(path, name));
 }
 
-/** Every folder with tests that the usual run leaves out. */
+/** Folders with tests that only run with `--full`. */
 function fullFolders(): string[] {
   const known = [...FAST_FOLDERS, ...SLOW_FOLDERS, ...OTHER_FOLDERS];
   const folders = readdirSync(join(packageDir, 'test'), { withFileTypes: true }).filter((entry) => entry.isDirectory());

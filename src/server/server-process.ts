@@ -25,8 +25,7 @@ const ADDRESS_IN_USE = 'address already in use';
 
 /**
  * Dynamic configuration of our servers, as `--dynamic-config-value` takes it. Eager activities keep a session's
- * activities on the worker that holds it. The second value lets tasks follow each other without waiting for the server's
- * next poll of its queue. The version check would call a server on the internet.
+ * activities on the worker that holds it. With the second one's default, 20 a second, a busy session waits 100 ms a turn. The version check would call a server on the internet.
  */
 export const DYNAMIC_CONFIG = [
   'system.enableActivityEagerExecution=true',
