@@ -101,7 +101,8 @@ describe('the worker image', () => {
         .split(/^FROM /m)
         .at(-1) ?? '';
     assert.match(stage, /^USER node$/m);
-    assert.match(stage, /^ENTRYPOINT \["node", "dist\/src\/cli\.js"\]$/m);
+    const { bin } = JSON.parse(source('package.json')) as { bin: { copilot: string } }; // our own file
+    assert.ok(stage.includes(`\nENTRYPOINT ["node", "${bin.copilot}"]\n`));
     assert.match(stage, /^CMD \["worker"\]$/m);
   });
 
