@@ -89,7 +89,7 @@ export async function startWorker(config: Config, options: WorkerOptions = {}): 
   const opened: OpenPart[] = [];
   try {
     const { worker, model } = await openParts(config, options, log, opened);
-    const stopped = run(worker, () => closeParts(opened, log));
+    const stopped = runUntilStopped(worker, () => closeParts(opened, log));
     return {
       identity: worker.options.identity,
       model,
@@ -108,7 +108,7 @@ export async function startWorker(config: Config, options: WorkerOptions = {}): 
   }
 }
 
-async function run(worker: Worker, close: () => Promise<void>): Promise<void> {
+async function runUntilStopped(worker: Worker, close: () => Promise<void>): Promise<void> {
   try {
     await worker.run();
   } finally {
@@ -161,7 +161,7 @@ async function openParts(
     activities: createActivities(config, { agents, transcripts, identity }, trust),
     shutdownGraceTime: SHUTDOWN_GRACE,
     shutdownForceTime: SHUTDOWN_FORCE,
-    maxCachedWorkflows: openSessions(),
+    maxCachedWorkflows: maxOpenSessions(),
     stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
     workflowTaskPollerBehavior: { type: 'autoscaling' },
@@ -178,7 +178,7 @@ async function openParts(
  * Sessions that this worker holds open at a time. It replays any other from its history when it needs it. The SDK's own
  * default holds some 2,000, which fills the heap and ends the process.
  */
-function openSessions(): number {
+function maxOpenSessions(): number {
   const heap = getHeapStatistics().heap_size_limit;
   return Math.max(MIN_OPEN_SESSIONS, Math.floor((heap - HEAP_OF_WORKER) / HEAP_OF_SESSION));
 }
