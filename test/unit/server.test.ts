@@ -150,6 +150,21 @@ describe('a server that cannot be had', () => {
     assertThreeWaysOut(error);
     await assert.rejects(access(join(folder, 'home', 'server.json')));
   });
+
+  it('with a port that another process takes in the meantime: tries other ports, three times in all', async () => {
+    const starts = join(folder, 'starts');
+    const loses = `#!/bin/sh
+      [ "$1" = --version ] && echo version && exit
+      echo "$@" >>${starts}
+      echo "listen tcp 127.0.0.1:7233: bind: address already in use" >&2
+      exit 1`;
+    await program(join(folder, 'bin', 'temporal'), loses);
+    const said: string[] = [];
+    const starting = ensureServer(bare(SYSTEM_PATH), { log: (line) => said.push(line) });
+    assertThreeWaysOut(await failure(starting, 'ServerUnavailable'));
+    assert.equal((await readFile(starts, 'utf8')).trim().split('\n').length, 3);
+    assert.equal(said.filter((line) => line.includes('took the port')).length, 2);
+  });
 });
 
 describe('the server program', () => {
