@@ -13,11 +13,10 @@ import { decide } from '../../src/contracts/messages.ts';
 import type { TurnView } from '../../src/contracts/turn.ts';
 import { fullHistory } from '../helpers/history.ts';
 import { type Ledger, openLedger } from '../helpers/ledger.ts';
+import { draw, isFull, seed } from '../helpers/random.ts';
 import { playTeam, readCall } from '../helpers/team-script.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
-const isFull = process.env['COPILOT_TEST_FULL'] !== undefined;
-const seed = Number(process.env['COPILOT_TEST_SEED'] ?? Date.now() % 100_000);
 /** Moments that the short form draws, for the worker and for the server. */
 const DRAWN = { worker: 3, server: 1 };
 /** A model call lasts so long: there is a middle to kill in. */
@@ -246,19 +245,4 @@ function nameOf({ phase, last, lastRole }: ReturnType<typeof readCall>): string 
   if (phase !== 'step') return phase;
   const step = /# Your step\n(.*)/.exec(last)?.[1];
   return lastRole === 'tool' ? `step after ${last.slice(0, 20)}` : `step ${step}`;
-}
-
-/** Some of them, the same ones for the same seed (mulberry32). */
-function draw<T>(all: readonly T[], count: number, from: number): T[] {
-  let state = from;
-  const random = (): number => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-  const left = [...all];
-  return Array.from({ length: Math.min(count, left.length) }, () =>
-    left.splice(Math.floor(random() * left.length), 1),
-  ).flat();
 }

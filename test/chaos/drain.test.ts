@@ -15,11 +15,11 @@ import type { SessionHandle } from '../../src/client.ts';
 import { until } from '../helpers/history.ts';
 import { type Ledger, openLedger } from '../helpers/ledger.ts';
 import { startWorldOf } from '../helpers/own-team.ts';
+import { isFull } from '../helpers/random.ts';
 import { playTeam, readCall } from '../helpers/team-script.ts';
 import type { WorkerProcess } from '../helpers/worker.ts';
 import type { World } from '../helpers/world.ts';
 
-const isFull = process.env['COPILOT_TEST_FULL'] !== undefined;
 /** As `src/worker.ts` has it: what takes longer is handed over. */
 const GRACE_MS = 10_000;
 /** The same, for what does not stop when it is told to. */

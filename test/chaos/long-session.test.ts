@@ -20,7 +20,7 @@ import type { TurnView } from '../../src/contracts/turn.ts';
 import { echo, type EchoModel, startEchoModel } from '../helpers/echo-model.ts';
 import { bytesOf, runHistories } from '../helpers/history.ts';
 import { startWorldOf, type TeamChanges } from '../helpers/own-team.ts';
-import { seededRandom } from '../helpers/random.ts';
+import { isFull, seed, seededRandom } from '../helpers/random.ts';
 import { isolatedConfig } from '../helpers/server.ts';
 import type { World } from '../helpers/world.ts';
 
@@ -47,12 +47,10 @@ const SHORT: Form = {
   killAfter: [50, 100],
   kills: 1,
 };
-const isFull = process.env['COPILOT_TEST_FULL'] !== undefined;
 const form: Form = {
   ...(isFull ? FULL : SHORT),
   ...(process.env['COPILOT_TEST_TURNS'] === undefined ? {} : { turns: Number(process.env['COPILOT_TEST_TURNS']) }),
 };
-const seed = Number(process.env['COPILOT_TEST_SEED'] ?? Date.now() % 100_000);
 
 const PEOPLE = ['ada', 'ben'];
 const ID = 'long-session';

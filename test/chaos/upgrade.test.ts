@@ -14,7 +14,7 @@ import { signalByTemporalCli } from '../helpers/outside.ts';
 import { startWorldOf } from '../helpers/own-team.ts';
 import { decideNext, nextRequest } from '../helpers/requests.ts';
 import { isolatedConfig } from '../helpers/server.ts';
-import { isFull } from '../helpers/spoiled-payloads.ts';
+import { isFull } from '../helpers/random.ts';
 import { playTeam, readCall } from '../helpers/team-script.ts';
 import type { WorkerProcess } from '../helpers/worker.ts';
 import type { World } from '../helpers/world.ts';

@@ -1,40 +1,29 @@
 /**
- * A model that answers a message by the name in it, such as `[a-17]`, and sums up when it is asked to. It notes when it
- * was asked about which message and keeps nothing else, so that a session may be as long as one likes.
+ * A script for sessions as long as one likes: a message is answered by the name in it, such as `[a-17]`. The model notes
+ * when it was asked about which message, and keeps nothing else.
  */
-import { startChatServer } from '../../dev/offline-model/chat-server.ts';
-import { type ChatRequest, sendReply, WireError } from '../../dev/offline-model/wire.ts';
+import { type ModelServer, startModelServer } from './model-server.ts';
 import { readCall } from './team-script.ts';
 
-export interface EchoModel {
-  readonly baseUrl: string;
+export interface EchoModel extends Pick<ModelServer, 'baseUrl' | 'close'> {
   /** By the name of the message: when its calls began, in ms since the epoch. */
   readonly calls: ReadonlyMap<string, readonly number[]>;
   /** Summaries that it was asked for. */
   readonly summaries: number;
-  close(): Promise<void>;
 }
 
 export async function startEchoModel(): Promise<EchoModel> {
   const calls = new Map<string, number[]>();
   let summaries = 0;
-  const server = await startChatServer({
-    model: 'echo',
-    onChat: async ({ body, response }) => {
-      const request = body as ChatRequest; // of our own client, which other tests check
-      const { phase, last } = readCall({
-        ...request,
-        messages: [...request.messages.slice(0, 1), ...request.messages.slice(-1)],
-      });
-      if (phase === 'summary') {
-        summaries += 1;
-        return sendReply(response, request, { model: 'echo', text: `summary ${summaries}`, toolCalls: [] });
-      }
-      const name = nameIn(last);
-      if (name === undefined) throw new WireError(400, `A message without a name: ${last.slice(0, 100)}`);
-      calls.set(name, [...(calls.get(name) ?? []), Date.now()]);
-      await sendReply(response, request, { model: 'echo', text: echo(last), toolCalls: [], withoutUsage: true });
-    },
+  const server = await startModelServer({ keepsRequests: false });
+  server.respond((request) => {
+    const [system, last] = [...request.messages.slice(0, 1), ...request.messages.slice(-1)];
+    const call = readCall({ ...request, messages: [system, last].flatMap((message) => message ?? []) });
+    if (call.phase === 'summary') return { text: `summary ${(summaries += 1)}` };
+    const name = nameIn(call.last);
+    if (name === undefined) return undefined;
+    calls.set(name, [...(calls.get(name) ?? []), Date.now()]);
+    return { text: echo(call.last), withoutUsage: true };
   });
   return {
     baseUrl: server.baseUrl,

@@ -1,14 +1,14 @@
 /**
- * A scripted model server: the embedded model's HTTP API with replies, delays and failures of the test's choice.
+ * The one model of the tests: an HTTP server with the API of OpenAI's chat completions, whose replies, delays and
+ * failures the test scripts. A call that nobody scripted and a step that nobody used fail the test.
  *
  *     const server = await startModelServer();
  *     server.script({ text: 'hello' }, { status: 429, headers: { 'retry-after': '2' } });
  *     …
- *     server.assertDone();
+ *     await server.close();
  */
 import assert from 'node:assert/strict';
 import type { IncomingHttpHeaders } from 'node:http';
-import { offlineReply } from '../../dev/offline-model/model.ts';
 import { startChatServer, type ChatExchange } from '../../dev/offline-model/chat-server.ts';
 import {
   parseChatRequest,
@@ -22,6 +22,8 @@ import {
 /** One reply of the script. All fields are optional: `{}` is an empty text. */
 export interface ScriptedReply {
   readonly text?: string;
+  /** Name of the model in the answer. Default `scripted`. */
+  readonly model?: string;
   /** `arguments` may be an object, which is sent as JSON; an id is made up where there is none. */
   readonly toolCalls?: readonly { readonly id?: string; readonly name: string; readonly arguments: unknown }[];
   /** Sent as the text, for structured output. */
@@ -57,52 +59,64 @@ export interface RecordedRequest {
   readonly ended: Promise<void>;
 }
 
+/** Gives undefined for a call that it has no answer to: nobody scripted that one. */
 export type Responder = (request: ChatRequest) => ScriptedReply | undefined;
+
+export interface ModelServerOptions {
+  /** Whether to keep the calls. Default true; sessions of thousands of turns would fill the memory with them. */
+  readonly keepsRequests?: boolean;
+}
 
 export interface ModelServer {
   readonly baseUrl: string;
-  /** Every chat request so far, also those that failed. */
+  /** Every call so far, failed ones as well. */
   readonly requests: readonly RecordedRequest[];
   /** Adds replies, used once each and in order. */
   script(...steps: ScriptedReply[]): void;
-  /** Answers what no script step is left for; where it gives undefined the embedded offline model answers. */
+  /** Answers the calls that are left when every step of the script is used. */
   respond(responder: Responder): void;
-  /** @throws AssertionError for scripted steps that were not used and for calls that nobody scripted */
+  /** @throws AssertionError once for steps that were not used, and for calls that nobody scripted */
   assertDone(): void;
+  /** @throws AssertionError as `assertDone` does */
   close(): Promise<void>;
 }
 
-export async function startModelServer(): Promise<ModelServer> {
+export async function startModelServer({ keepsRequests = true }: ModelServerOptions = {}): Promise<ModelServer> {
   const requests: RecordedRequest[] = [];
   const steps: ScriptedReply[] = [];
   const unscripted: string[] = [];
+  let calls = 0;
   let responder: Responder | undefined;
 
   const onChat = async (exchange: ChatExchange): Promise<void> => {
-    const recorded = record(exchange);
-    requests.push(recorded);
+    calls += 1;
+    if (keepsRequests) requests.push(record(exchange));
     const chat = parseChatRequest(exchange.body);
     const scripted = steps.shift() ?? responder?.(chat);
-    if (scripted) return answer(exchange, chat, scripted);
-    if (responder) return sendReply(exchange.response, chat, offlineReply(chat));
+    if (scripted) return sendScripted(exchange, chat, scripted);
     const last = JSON.stringify(chat.messages.at(-1)).slice(0, 300);
-    unscripted.push(`call ${requests.length}: ${last}`);
-    throw new WireError(500, `No reply is scripted for call ${requests.length}, whose last message is ${last}`, {
+    unscripted.push(`call ${calls}: ${last}`);
+    throw new WireError(500, `No reply is scripted for call ${calls}, whose last message is ${last}`, {
       type: 'server_error',
     });
   };
   const server = await startChatServer({ model: 'scripted', onChat });
 
+  const assertDone = (): void => {
+    const [surprises, unused] = [unscripted.splice(0), steps.splice(0)];
+    assert.deepEqual(surprises, [], 'the model was called without a scripted reply');
+    assert.deepEqual(unused, [], 'scripted replies were not used');
+  };
   return {
     baseUrl: server.baseUrl,
     requests,
     script: (...added) => void steps.push(...added),
     respond: (given) => void (responder = given),
-    assertDone() {
-      assert.deepEqual(unscripted, [], 'the model was called without a scripted reply');
-      assert.deepEqual(steps, [], 'scripted replies were not used');
+    assertDone,
+    close: async () => {
+      await server.close();
+      assertDone();
     },
-    close: () => server.close(),
   };
 }
 
@@ -127,7 +141,7 @@ function record({ body, request, response }: ChatExchange): RecordedRequest {
 /** Responses that the script cuts off by itself. */
 const hungUp = new WeakSet<object>();
 
-async function answer({ response }: ChatExchange, chat: ChatRequest, reply: ScriptedReply): Promise<void> {
+async function sendScripted({ response }: ChatExchange, chat: ChatRequest, reply: ScriptedReply): Promise<void> {
   await pause(response, reply.delayMs ?? 0);
   if (response.destroyed) return;
   const { status = 200, headers = {} } = reply;
@@ -146,7 +160,7 @@ async function answer({ response }: ChatExchange, chat: ChatRequest, reply: Scri
   const position = chat.messages.length;
   await sendReply(response, reply.plain ? { ...chat, stream: false } : chat, {
     ...reply,
-    model: 'scripted',
+    model: reply.model ?? 'scripted',
     text: text ?? (json === undefined ? '' : JSON.stringify(json)),
     toolCalls: toolCalls.map(({ id, name, arguments: given }, index) => ({
       id: id ?? `call_${position}_${index}`,

@@ -4,11 +4,6 @@ import fc from 'fast-check';
 import { z } from 'zod';
 import { payloadOf } from './raw-messages.ts';
 
-/** `COPILOT_TEST_SEED` draws the same ones again. */
-export const seed = Number(process.env['COPILOT_TEST_SEED'] ?? Date.now() % 1_000_000);
-/** `COPILOT_TEST_FULL` draws many. */
-export const isFull = process.env['COPILOT_TEST_FULL'] !== undefined;
-
 const DEPTH = 10_000;
 const json = (value: unknown): Payload => payloadOf(JSON.stringify(value));
 const deepArray = '['.repeat(DEPTH) + ']'.repeat(DEPTH);

@@ -76,8 +76,9 @@ export async function startWorld({ workers = 1, env = {} }: WorldOptions = {}): 
       await world.copilot.close();
       await world.temporal.connection.close();
       await Promise.all(world.workers.map((worker) => worker.kill()));
-      await model.close();
       await server.stop();
+      // The last, since it fails for calls that nobody scripted.
+      await model.close();
     },
   };
   await Promise.all(Array.from({ length: workers }, () => startWorker()));

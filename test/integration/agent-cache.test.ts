@@ -7,11 +7,11 @@ import type { CacheStats } from '../../src/contracts/worker-report.ts';
 import { runCli } from '../helpers/cli.ts';
 import { fullHistory } from '../helpers/history.ts';
 import type { RecordedRequest } from '../helpers/model-server.ts';
+import { isFull } from '../helpers/random.ts';
 import { playTeam, readCall } from '../helpers/team-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
-const isFull = process.env['COPILOT_TEST_FULL'] === '1';
 const SESSIONS = isFull ? 1_000 : 100;
 const SESSIONS_AT_ONCE = 8;
 

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { packageDir } from '../../src/package-info.ts';
 import type { SessionHandle } from '../../src/client.ts';
+import { offlineReply } from '../../dev/offline-model/model.ts';
 import { readChart } from '../helpers/svg.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
@@ -18,7 +19,7 @@ describe('team data-analysis', function () {
   before(async () => {
     world = await startWorld();
     // Whatever is asked is answered by the offline model.
-    world.model.respond(() => undefined);
+    world.model.respond((request) => offlineReply(request));
   });
   after(() => world.stop());
 

@@ -13,12 +13,12 @@ import type { CopilotClient, ListedStatus, ListFilter, SessionPage } from '../..
 import { runCli } from '../helpers/cli.ts';
 import { fails } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';
+import { isFull } from '../helpers/random.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 /** `npm run test:full` has as many as a list must cope with. */
-const isFull = process.env['COPILOT_TEST_FULL'] !== undefined;
 const SESSIONS = isFull ? 10_000 : 450;
 const PAGE_LIMIT = isFull ? 700 : 40;
 const NAMES = 9;

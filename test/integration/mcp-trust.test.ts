@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { McpServer } from '../../src/contracts/team.ts';
 import { digestOf } from '../../src/digest.ts';
 import type { SessionExport } from '../../src/client.ts';
+import { offlineReply } from '../../dev/offline-model/model.ts';
 import { stdioServer } from '../helpers/mcp.ts';
 import { writeTeam } from '../helpers/own-team.ts';
 import { temporaryFolder } from '../helpers/server.ts';
@@ -99,7 +100,7 @@ describe('MCP servers of a definition that a session brings along', function () 
   });
 
   it('are started where the worker had them: a pinned session goes on after the files were changed and the worker was restarted', async () => {
-    world.model.respond(() => undefined); // the offline model
+    world.model.respond((request) => offlineReply(request));
     const session = await world.copilot.create({ team: 'noted', mode: 'one-shot' });
     await writeNoted({ everything: { command: 'no-such-program-anywhere' } });
     await restartWorker();

@@ -4,6 +4,7 @@ import { mkdir, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { McpServer } from '../../src/contracts/team.ts';
 import type { SessionHandle } from '../../src/client.ts';
+import { offlineReply } from '../../dev/offline-model/model.ts';
 import { collect, isTurnEnd } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';
 import { textOf } from '../../dev/offline-model/wire.ts';
@@ -49,7 +50,7 @@ describe('MCP servers', function () {
       env: { COPILOT_AGENTS_DIR: join(folder, 'agents'), AGENT_CACHE_SIZE: '1', MCP_TEST_ANSWER: '42' },
     });
     // Whatever is asked is answered by the offline model.
-    world.model.respond(() => undefined);
+    world.model.respond((request) => offlineReply(request));
   });
   after(async () => {
     await world.stop();

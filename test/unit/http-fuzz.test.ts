@@ -10,7 +10,8 @@ import { startOfflineModel } from '../../dev/offline-model/server.ts';
 import { startAdmin } from '../../src/worker/admin.ts';
 import { startCodecServer } from '../../src/storage/codec-server.ts';
 import { temporaryFolder } from '../helpers/server.ts';
-import { CORPUS, isFull, seed } from '../helpers/spoiled-payloads.ts';
+import { isFull, seed } from '../helpers/random.ts';
+import { CORPUS } from '../helpers/spoiled-payloads.ts';
 import { recordingLog } from './agents/files/team-folder.ts';
 
 const SOON_MS = 30_000;

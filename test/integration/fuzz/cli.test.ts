@@ -4,7 +4,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { type CliResult, startCli } from '../../helpers/cli.ts';
-import { isFull, seed } from '../../helpers/spoiled-payloads.ts';
+import { isFull, seed } from '../../helpers/random.ts';
 import { playTeam } from '../../helpers/team-script.ts';
 import { programEnvironment } from '../../helpers/worker.ts';
 import { startWorld, type World } from '../../helpers/world.ts';

@@ -12,7 +12,8 @@ import * as messages from '../../../src/contracts/messages.ts';
 import * as payloads from '../../../src/contracts/payloads.ts';
 import { noTaskFailed } from '../../helpers/history.ts';
 import { type Outcome, payloadOf, Stranger } from '../../helpers/raw-messages.ts';
-import { CORPUS, isFull, seed, spoiled, spoiledFrom } from '../../helpers/spoiled-payloads.ts';
+import { isFull, seed } from '../../helpers/random.ts';
+import { CORPUS, spoiled, spoiledFrom } from '../../helpers/spoiled-payloads.ts';
 import { playTeam } from '../../helpers/team-script.ts';
 import { startWorld, type World } from '../../helpers/world.ts';
 

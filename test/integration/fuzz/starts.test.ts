@@ -5,7 +5,8 @@ import { type Payload, defaultPayloadConverter } from '@temporalio/common';
 import fc from 'fast-check';
 import { type HistoryEvent, until } from '../../helpers/history.ts';
 import { payloadOf, Stranger } from '../../helpers/raw-messages.ts';
-import { CORPUS, isFull, NEEDS_MORE, seed, spoiledFrom } from '../../helpers/spoiled-payloads.ts';
+import { isFull, seed } from '../../helpers/random.ts';
+import { CORPUS, NEEDS_MORE, spoiledFrom } from '../../helpers/spoiled-payloads.ts';
 import { playTeam } from '../../helpers/team-script.ts';
 import { startWorld, type World } from '../../helpers/world.ts';
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { newest, type Place, type UpdatedIndex } from '../../../src/client/listing/newest-first.ts';
+import { seededRandom } from '../../helpers/random.ts';
 
 const NOW = Date.now();
 const DAY_MS = 86_400_000;
@@ -29,17 +30,6 @@ function indexOf(rows: readonly Place[]): UpdatedIndex<Place> & { requests: numb
 
 const id = (number: number): string => `s${String(number).padStart(6, '0')}`;
 
-/** Deterministic numbers in [0, 1): mulberry32, public domain. */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 const sorted = (rows: readonly Place[]): Place[] =>
   rows.toSorted((a, b) => b.updatedMs - a.updatedMs || (a.id < b.id ? 1 : -1));
 
@@ -64,14 +54,14 @@ describe('the newest of 10,000 sessions', () => {
     const seed = 20_261_121;
 
     it(`are found in few requests and the right order: ${shape} (seed ${seed})`, async () => {
-      const rows = make(numbers(seed));
+      const rows = make(seededRandom(seed));
       const index = indexOf(rows);
       assert.deepEqual(await newest(index, { count: 101 }), sorted(rows).slice(0, 101));
       assert.ok(index.requests <= 20, `${index.requests} requests`);
     });
 
     it(`are given page by page, each once: ${shape} (seed ${seed})`, async () => {
-      const rows = make(numbers(seed)).slice(0, 2_000);
+      const rows = make(seededRandom(seed)).slice(0, 2_000);
       const index = indexOf(rows);
       const seen: Place[] = [];
       for (let after: Place | undefined; ; after = seen.at(-1)) {

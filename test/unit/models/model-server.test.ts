@@ -28,16 +28,24 @@ describe('scripted model server', () => {
     server.script({ text: 'used' }, { text: 'left over' });
     assert.equal((await ask('x')).text, 'used');
     assert.throws(() => server.assertDone(), /were not used/);
+    server.script({ text: 'used' });
     await ask('y');
     server.assertDone();
   });
 
-  it('answers by the script first, then by the responder, then like the offline model', async () => {
+  it('answers by the script first, then by the responder, and not at all if that has no answer', async () => {
     server.script({ text: 'scripted' });
     server.respond(({ messages }) => (JSON.stringify(messages).includes('mine') ? { text: 'responded' } : undefined));
     assert.equal((await ask('mine')).text, 'scripted');
     assert.equal((await ask('mine')).text, 'responded');
-    assert.equal((await ask('count to 3')).text, '1 2 3');
     server.assertDone();
+    await assert.rejects(ask('count to 3'), { message: /No reply is scripted for call 3/ });
+    assert.throws(() => server.assertDone(), /without a scripted reply/);
+  });
+
+  it('fails a test that forgets to ask whether all went by the script, when it is closed', async () => {
+    const other = await startModelServer();
+    other.script({ text: 'left over' });
+    await assert.rejects(other.close(), /were not used/);
   });
 });
