@@ -40,11 +40,18 @@ export async function writeAtomically(
   for (let above = folder; above.length >= top.length; above = dirname(above)) await syncFolder(above);
 }
 
+/** What file systems answer that cannot flush a folder. There a name is as durable as it gets. */
+const NOT_SUPPORTED = ['EINVAL', 'ENOTSUP', 'EPERM', 'EISDIR'];
+
 async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
   try {
-    await handle.sync();
-  } finally {
-    await handle.close();
+    const handle = await open(folder, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && NOT_SUPPORTED.includes(String(error.code)))) throw error;
   }
 }
