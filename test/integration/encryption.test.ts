@@ -266,6 +266,26 @@ describe('encryption', function () {
     await having.close();
   });
 
+  it('a worker without any key refuses what it cannot read, and says which key it needs', async () => {
+    play(world.model, secretsOfSession());
+    const queue = { COPILOT_TASK_QUEUE: 'keyless' };
+    const keyless = await world.startWorker(queue);
+    const plain = await connect(queue);
+    const sealing = await connect({ ...keyed, ...queue });
+    try {
+      const { id } = await plain.create({ mode: 'one-shot' });
+      const refused = /the worker cannot read what was sent: key "first" is needed to read this, and none is set/;
+      await fails(sealing.session(id).send('hello?'), 'InvalidConfig', refused);
+      await fails(sealing.create({}), 'InvalidConfig', refused);
+      await fails(sealing.session(id).transcript(), 'InvalidConfig', /it lacks the first of the keys here/);
+      assert.equal((await plain.session(id).send('hello')).status, 'completed');
+    } finally {
+      await plain.close();
+      await sealing.close();
+      await keyless.kill();
+    }
+  });
+
   it('followers see streamed text, and deleting takes the stored payloads along', async () => {
     const words = secretsOfSession();
     play(world.model, words);
