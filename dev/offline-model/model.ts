@@ -1,143 +1,253 @@
 /**
- * The offline model: replies to one request of the turn engine, by rules and from the request alone.
- *
- * Phrases to try things out without a key. Several in one message become a plan.
- * - `count to 20 slowly` counts, a number at a time; `slowly` anywhere in a message makes every text come at 150 ms a word
- * - `repeat after me: …` gives the text back
- * - `my favourite colour is teal`, later `what is my favourite colour?`: the conversation is remembered
- * - `what can you do?` tells what it is and what its rules cover
- * - `calculate 17 * (3 + 4)`, `what is 15% of 80?`
- * - `list the files`, `read notes.txt`, `search for "budget"`, `write "hello" to hello.txt`
- * - `replace "a" with "b" in notes.txt`, or `replace all "a" …`; `append "x" to log.txt`
- * - `profile sales.csv`, `which product sold the most?`, `average temp_max by weather`, `total precipitation per year`
- * - `fetch https://example.org/` reads a page of the web
- * - `run this code:` and a block between lines of three backticks; `run the command: ls -l`, to the end of the line
- * - `use everything.echo with {"message": "hi"}`: any tool on offer, by its name and a JSON object
- * - `ask me first which city: write the answer to city.txt`: the router asks back before any work
- * - `ask me which city, then write "Hello {answer}" to city.txt`: the agent asks in the middle of its work. `the answer`
- *   and `{answer}` stand for the last answer
- * - `remember that my unit is mm` writes `unit` to the session's context
- * - `hand over to the writer: …`: another agent does what follows
- * - `plan: a; b; c` is planned as these steps; a step that is to be done `at the same time` runs beside the one before it
- * - `fail this step twice`, `fail 3 times`: so many attempts of the step fail, `fail always`: all. After `continue` it
- *   counts anew. In a direct answer (mode `one-shot`) the model's server refuses the request with status 400
- * - `answer with broken JSON: …` at the beginning: the first answers of router, planner and reviewer have a wrong form, and
- *   are repaired; with `always`, the repairs are wrong, too. `let the planner answer with …` is about one of them.
- *   In place of `broken JSON`: `an unknown agent`, `nothing`
- *
- * For example: `Profile weather.csv, find the wettest month, and write a short report with a table to report.md`
+ * The offline model: a scripted model for trying the engine without a key. It answers one request of the engine from
+ * that request alone, by the phrases in `phrases.ts`. The form that is asked for and the tools on offer say which phase
+ * a request is in.
  */
-import { z } from 'zod';
 import { REPORT_STEP } from '../../src/contracts/activities.ts';
-import type { PlanProposal, PlanReview, RouteDecision } from '../../src/contracts/turn.ts';
+import type { PlannedStep, PlanProposal, PlanReview, RouteDecision } from '../../src/contracts/turn.ts';
+import { type ChatMessage, type ChatReply, type ChatRequest, messageText } from './chat.ts';
 import { fillForm } from './form.ts';
-import { finalAnswer } from './phases/answering.ts';
-import { plan, review } from './phases/planning.ts';
-import { route } from './phases/routing.ts';
-import { summary } from './phases/summary.ts';
-import { spoiled, type Flaw } from './phrases/flaws.ts';
-import { readPrompt, type Prompt } from './prompt.ts';
-import { toReply, toSummary } from './skills/markdown.ts';
-import { perform, type Outcome } from './skills/perform.ts';
-import { advance } from './skills/skill.ts';
-import type { ChatRequest, WireReply, WireToolCall } from './wire.ts';
+import { type ParsedPhrase, parseMessage } from './grammar.ts';
+import { asQuestion, type Outcome, perform, PHRASES } from './phrases.ts';
+import { advance, type Desk, markdown } from './work.ts';
 
-/** What it calls itself in `GET /v1/models` and in every reply. */
-export const OFFLINE_MODEL = 'offline';
-
-/** For messages that say "slowly", in milliseconds. */
 const SLOW_WORD_MS = 150;
-const CHARACTERS_PER_TOKEN = 4;
+const MAX_STEPS = 8;
+/** Of a conversation that is to be summed up. */
+const KEPT_CHARACTERS = 2_000;
+/** The sections of the engine's briefs. */
+const SECTIONS = ['Task', 'Plan', 'Done so far', 'Your step', 'The attempt before failed'];
+const OTHER_SECTIONS = ['What the person wants done differently', 'Steps', 'Files written', 'Conversation'];
+const SECTION = new RegExp(`^# (${[...SECTIONS, ...OTHER_SECTIONS].join('|')})[^\\S\\n]*$`, 'm');
+const TABLE_FILE = /[\p{L}\p{N}_./-]+\.(?:csv|tsv)\b/iu;
+/** `ask me first which city: write the answer to city.txt` */
+const ASK_FIRST = /^(?:please\s+)?ask me first ([^:\n]+):\s*(\S.*)$/i;
 
-/**
- * @param wordDelayMs pause before each word of a text, in milliseconds; JSON is never slowed down
- * @throws WireError where the request asks for that
- */
-export function offlineReply(chat: ChatRequest, wordDelayMs = 0): WireReply {
-  const prompt = readPrompt(chat);
-  switch (prompt.phase) {
-    case 'routing':
-      return json(prompt, 'router', route(prompt));
-    case 'planning':
-      return json(prompt, 'planner', plan(prompt));
-    case 'review':
-      return json(prompt, 'reviewer', review(prompt));
-    case 'summary':
-      return { model: OFFLINE_MODEL, text: summary(prompt), toolCalls: [] };
-    case 'answer':
-      return text(chat, prompt, finalAnswer(prompt), wordDelayMs);
-    case 'one-shot':
-    case 'step':
-      return work(chat, prompt, wordDelayMs);
+export function replyTo(chat: ChatRequest): ChatReply {
+  const last = lastUserText(chat.messages);
+  const form = chat.response_format?.json_schema?.name;
+  if (form === 'route') return jsonReply(route(last, agentsOf(chat)));
+  if (form === 'plan') return jsonReply(plan(chat));
+  if (form === 'review') return jsonReply({ approved: true, feedback: '' });
+  const tools = new Set(chat.tools?.map((tool) => tool.function.name));
+  if (tools.has(REPORT_STEP)) return doStep(chat, tools);
+  const sections = tools.size === 0 ? sectionsOf(last) : undefined;
+  const steps = sections?.get('Steps');
+  if (steps !== undefined) return textReply(chat, finalAnswer(steps));
+  const conversation = sections?.get('Conversation');
+  if (conversation !== undefined) {
+    return textReply(chat, `The conversation ended with:\n${conversation.slice(-KEPT_CHARACTERS)}`);
   }
+  return answerDirectly(chat, tools, last);
 }
 
-function work(chat: ChatRequest, prompt: Prompt, wordDelayMs: number): WireReply {
-  const progress = advance(perform(prompt), prompt);
-  if ('next' in progress) {
-    const { say, calls } = progress.next;
-    const toolCalls = calls.map(({ tool, arguments: args }, index) => toCall(chat, index, tool, args));
-    return { ...plainText(chat, prompt, say, wordDelayMs), toolCalls };
-  }
-  const { findings, problem } = progress.done;
-  if (prompt.phase === 'step' && prompt.tools.has(REPORT_STEP)) return report(chat, prompt, progress.done, wordDelayMs);
-  const parts = [
-    toReply(findings),
-    problem === undefined ? '' : `${findings.length > 0 ? 'The rest could not be done: ' : ''}${problem}`,
-  ];
-  return text(chat, prompt, parts.filter((part) => part !== '').join('\n\n'), wordDelayMs);
-}
-
-function report(chat: ChatRequest, prompt: Prompt, { findings, problem }: Outcome, wordDelayMs: number): WireReply {
-  const summary = [toSummary(findings), problem ?? ''].filter((part) => part !== '').join('\n\n');
-  const said = problem ?? findings.map(({ sentence }) => sentence).join(' ');
-  const form = problem === undefined ? resultForm(chat) : undefined;
-  const call = toCall(chat, 0, REPORT_STEP, {
-    status: problem === undefined ? 'done' : 'failed',
-    summary,
-    ...(form === undefined ? {} : { result: fillForm(form, said) }),
-  });
-  return { ...plainText(chat, prompt, said, wordDelayMs), toolCalls: [call] };
-}
-
-/** The same call has the same id whenever it is asked for again. */
-function toCall(chat: ChatRequest, index: number, name: string, args: Readonly<Record<string, unknown>>): WireToolCall {
-  return { id: `call_${chat.messages.length}_${index}`, name, arguments: JSON.stringify(args) };
-}
-
-/** Form of the result that a step reports, where its agent has one. */
-function resultForm(chat: ChatRequest): Readonly<Record<string, unknown>> | undefined {
-  const parameters = chat.tools?.find((tool) => tool.function.name === REPORT_STEP)?.function.parameters;
-  return ResultParameter.safeParse(parameters).data?.properties.result;
-}
-
-const ResultParameter = z.object({ properties: z.object({ result: z.record(z.string(), z.unknown()) }) });
-
-/** In the form that is asked for, where one is. */
-function text(chat: ChatRequest, prompt: Prompt, content: string, wordDelayMs: number): WireReply {
-  const format = chat.response_format;
-  const isFree = format?.type !== 'json_schema';
-  const formed = isFree ? content : JSON.stringify(fillForm(format.json_schema.schema, content));
-  return plainText(chat, prompt, formed, wordDelayMs);
-}
-
-function plainText(chat: ChatRequest, prompt: Prompt, content: string, wordDelayMs: number): WireReply {
-  const limit = (chat.max_completion_tokens ?? chat.max_tokens ?? Number.POSITIVE_INFINITY) * CHARACTERS_PER_TOKEN;
-  const isSlow = /\bslowly\b/i.test(`${prompt.request} ${prompt.task}`);
+function route(message: string, agents: readonly Agent[]): RouteDecision {
+  const { question, wish } = settle(message);
+  const steps = stepsOf(wish, agents);
+  const kind = question !== undefined ? 'clarify' : steps.length > 1 || isPlan(wish) ? 'planned' : 'one-shot';
+  const [primaryAgent = '', ...supportingAgents] = [...new Set(steps.map(({ agent }) => agent))];
   return {
-    model: OFFLINE_MODEL,
-    text: content.slice(0, limit),
-    toolCalls: [],
-    wordDelayMs: Math.max(wordDelayMs, isSlow ? SLOW_WORD_MS : 0),
-    ...(content.length > limit ? { finish: 'length' as const } : {}),
+    route: kind,
+    complexity: Math.min(100, steps.length * 10),
+    primaryAgent,
+    supportingAgents,
+    refinedTask: wish,
+    estimatedSteps: steps.length,
+    questions: question === undefined ? [] : [question],
+    confidence: 1,
+    reason: `${steps.length} of the offline model's phrases`,
   };
 }
 
-function json(
-  { flaw, isRepair }: Prompt,
-  who: NonNullable<Flaw['agent']>,
-  value: RouteDecision | PlanProposal | PlanReview,
-): WireReply {
-  const isSpoiled = flaw !== undefined && (flaw.agent ?? who) === who && (flaw.isAlways || !isRepair);
-  return { model: OFFLINE_MODEL, text: isSpoiled ? spoiled(flaw, value) : JSON.stringify(value), toolCalls: [] };
+/**
+ * A message that begins with `ask me first` is a question until there is an answer. The engine puts that below the
+ * message, so it is the last line.
+ */
+function settle(message: string): { readonly question?: string; readonly wish: string } {
+  const lines = message.split('\n').filter((line) => line.trim() !== '');
+  const [, words, rest = ''] = ASK_FIRST.exec(lines[0]?.trim() ?? '') ?? [];
+  if (words === undefined) return { wish: message };
+  const answer = lines.length > 1 ? (lines.at(-1)?.trim() ?? '') : undefined;
+  if (answer === undefined) return { question: asQuestion(words), wish: rest };
+  const quoted = `"${answer.replaceAll('"', "'")}"`;
+  return { wish: rest.replaceAll('{answer}', () => answer).replace(/\bthe answer\b/i, () => quoted) };
+}
+
+/** In `plan: …`, even a single phrase becomes a plan. */
+function isPlan(wish: string): boolean {
+  return /^\s*plan:/i.test(wish);
+}
+
+function withoutPlan(wish: string): string {
+  return wish.replace(/^\s*plan:/i, '');
+}
+
+function plan({ messages }: ChatRequest): PlanProposal {
+  const agents = agentsOf({ messages });
+  const before = messages.at(-2);
+  const steps = before?.role === 'assistant' ? plannedSteps(messageText(before)) : undefined;
+  const last = lastUserText(messages);
+  if (!steps) return { steps: stepsOf(settle(last).wish, agents) };
+  // A plan stands before the message, so the message says what to change in it.
+  const removed = [...last.matchAll(/\b(?:remove|skip) step (\d+)/gi)].map(([, number]) => Number(number));
+  const added = [...last.matchAll(/\badd:? ([^\n]+)/gi)].flatMap(([, text = '']) =>
+    parseMessage(text, PHRASES) ? stepsOf(text, agents) : [],
+  );
+  return { steps: [...steps.filter((_, index) => !removed.includes(index + 1)), ...added] };
+}
+
+function plannedSteps(text: string): PlannedStep[] | undefined {
+  try {
+    const { steps } = JSON.parse(text) as Partial<PlanProposal>; // the engine quotes the plan that it had
+    return Array.isArray(steps) ? steps : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** One step for each phrase; a text that has no phrases is one step, which says so. */
+function stepsOf(text: string, agents: readonly Agent[]): PlannedStep[] {
+  const wish = withoutPlan(text).trim();
+  const phrases = parseMessage(wish, PHRASES);
+  if (!phrases) return [{ agent: agents[0]?.id ?? '', task: wish, notes: '' }];
+  const steps: { parts: ParsedPhrase[] }[] = [];
+  for (const [index, part] of phrases.entries()) {
+    const joins = phrases[index - 1]?.phrase.joins === true || steps.length >= MAX_STEPS;
+    if (joins) steps.at(-1)?.parts.push(part);
+    else steps.push({ parts: [part] });
+  }
+  const table = TABLE_FILE.exec(wish)?.[0];
+  return steps.map(({ parts }) => ({
+    agent: agentFor(parts, agents),
+    task: capital(parts.map((part) => withTable(part, table)).join(', then ')),
+    notes: '',
+    alongside: parts[0]?.alongside ?? false,
+  }));
+}
+
+/** A step names its table, so that it can be understood alone. */
+function withTable({ phrase, places, text }: ParsedPhrase, table: string | undefined): string {
+  const misses = phrase.form.includes('{table}') && places['table'] === undefined;
+  if (!misses || table === undefined) return text;
+  const file = places['file'];
+  return file === undefined ? `${text} in ${table}` : text.replace(/ to (?=\S+$)/, ` from ${table} to `);
+}
+
+interface Agent {
+  readonly id: string;
+  readonly description: string;
+}
+
+/** The last list in the system message is that of the agents. */
+function agentsOf({ messages }: Pick<ChatRequest, 'messages'>): Agent[] {
+  const system = messages.filter(({ role }) => role === 'system').map(messageText);
+  const lists = system.join('\n').match(/(?:^- [a-z][a-z0-9-]*: .*(?:\n|$))+/gm) ?? [];
+  return [...(lists.at(-1) ?? '').matchAll(/^- ([a-z][a-z0-9-]*): (.*)$/gm)].map(([, id = '', description = '']) => ({
+    id,
+    description,
+  }));
+}
+
+function agentFor(parts: readonly ParsedPhrase[], agents: readonly Agent[]): string {
+  const { phrase, places } = parts.at(-1) ?? {};
+  // Nobody hands over to themselves.
+  const others = agents.filter(({ id }) => places?.['rest'] === undefined || id !== places['name']);
+  const fitting = others.find(({ description }) => phrase?.agent.test(description));
+  return fitting?.id ?? others[0]?.id ?? '';
+}
+
+function answerDirectly(chat: ChatRequest, tools: ReadonlySet<string>, message: string): ChatReply {
+  const { wish } = settle(message);
+  const asked = chat.messages.findLastIndex(({ role }) => role === 'user');
+  const desk = { tools, findings: [], table: TABLE_FILE.exec(wish)?.[0] };
+  const progress = advance(perform(withoutPlan(wish), desk), resultsIn(chat.messages.slice(asked)));
+  if ('next' in progress) return { ...plainReply(chat, progress.next.say), calls: [progress.next] };
+  return textReply(chat, outcomeText(progress.done));
+}
+
+function doStep(chat: ChatRequest, tools: ReadonlySet<string>): ChatReply {
+  const asked = chat.messages.findIndex(({ role }) => role === 'user');
+  const brief = chat.messages[asked];
+  const sections = sectionsOf(brief ? messageText(brief) : '');
+  const [task = ''] = (sections.get('Your step') ?? '').split('\n\nNotes: ');
+  const changed = sections.get('What the person wants done differently') ?? '';
+  const desk: Desk = {
+    tools,
+    findings: partsUnder(sections.get('Done so far') ?? '').map(({ text }) => {
+      const [sentence = '', ...body] = text.split('\n\n');
+      return { sentence, body: body.join('\n\n') };
+    }),
+    table: TABLE_FILE.exec(`${task} ${sections.get('Task') ?? ''}`)?.[0],
+  };
+  const text = parseMessage(changed, PHRASES) ? changed : task;
+  const progress = advance(perform(text, desk), resultsIn(chat.messages.slice(asked)));
+  if ('next' in progress) return { ...plainReply(chat, progress.next.say), calls: [progress.next] };
+  const { findings, problem } = progress.done;
+  const said = problem ?? findings.map(({ sentence }) => sentence).join(' ');
+  const result = problem === undefined ? resultForm(chat) : undefined;
+  const report = {
+    status: problem === undefined ? 'done' : 'failed',
+    summary: outcomeText(progress.done),
+    ...(result === undefined ? {} : { result: fillForm(result, said) }),
+  };
+  return { ...plainReply(chat, said), calls: [{ tool: REPORT_STEP, args: report }] };
+}
+
+/** The form of what a step reports, if its agent has one. */
+function resultForm({ tools = [] }: ChatRequest): unknown {
+  const report = tools.find((tool) => tool.function.name === REPORT_STEP)?.function.parameters;
+  return (report?.['properties'] as { result?: unknown } | undefined)?.result; // of a JSON schema
+}
+
+/** The first paragraph of what each step reported. */
+function finalAnswer(steps: string): string {
+  const said = partsUnder(steps).map(({ heading, text }) =>
+    heading.endsWith('[completed]') ? text.split('\n\n')[0] : `Not done: ${heading}`,
+  );
+  return said.join('\n\n') || 'Done.';
+}
+
+function outcomeText({ findings, problem }: Outcome): string {
+  return [...findings.map(markdown), ...(problem === undefined ? [] : [problem])].join('\n\n');
+}
+
+/** Results of the tools that were called so far, in order. */
+function resultsIn(messages: readonly ChatMessage[]): string[] {
+  return messages.filter(({ role }) => role === 'tool').map(messageText);
+}
+
+function sectionsOf(text: string): Map<string, string> {
+  const [, ...parts] = text.split(SECTION);
+  const found = new Map<string, string>();
+  for (let at = 0; at < parts.length; at += 2) found.set(parts[at] ?? '', (parts[at + 1] ?? '').trim());
+  return found;
+}
+
+/** Texts under headings such as `## Step 1 (engineer)` and `## 1. Read a.txt [completed]`. */
+function partsUnder(section: string): { readonly heading: string; readonly text: string }[] {
+  const [, ...parts] = section.split(/^## ((?:Step )?\d+.*)$/m);
+  return parts.flatMap((heading, at) => (at % 2 === 0 ? [{ heading, text: (parts[at + 1] ?? '').trim() }] : []));
+}
+
+function lastUserText(messages: readonly ChatMessage[]): string {
+  const last = messages.findLast(({ role }) => role === 'user');
+  return last ? messageText(last) : '';
+}
+
+function jsonReply(value: RouteDecision | PlanProposal | PlanReview): ChatReply {
+  return { text: JSON.stringify(value), calls: [], wordDelayMs: 0 };
+}
+
+/** In the form that is asked for, if one is. */
+function textReply(chat: ChatRequest, text: string): ChatReply {
+  const form = chat.response_format?.json_schema?.schema;
+  return plainReply(chat, form === undefined ? text : JSON.stringify(fillForm(form, text)));
+}
+
+function plainReply({ messages }: ChatRequest, text: string): ChatReply {
+  return { text, calls: [], wordDelayMs: /\bslowly\b/i.test(lastUserText(messages)) ? SLOW_WORD_MS : 0 };
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -9,7 +9,7 @@
  */
 import assert from 'node:assert/strict';
 import type { IncomingHttpHeaders } from 'node:http';
-import { startChatServer, type ChatExchange } from '../../dev/offline-model/chat-server.ts';
+import { startChatServer, type ChatExchange } from './chat-server.ts';
 import {
   parseChatRequest,
   pause,
@@ -17,7 +17,7 @@ import {
   sendReply,
   WireError,
   type ChatRequest,
-} from '../../dev/offline-model/wire.ts';
+} from './chat-wire.ts';
 
 /** One reply of the script. All fields are optional: `{}` is an empty text. */
 export interface ScriptedReply {

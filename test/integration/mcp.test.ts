@@ -7,7 +7,7 @@ import type { SessionHandle } from '../../src/client.ts';
 import { offlineReply } from '../../dev/offline-model/model.ts';
 import { collect, isTurnEnd } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';
-import { textOf } from '../../dev/offline-model/wire.ts';
+import { textOf } from '../helpers/chat-wire.ts';
 import { type HttpServer, isRunning, processesWith, startHttpServer, stdioServer } from '../helpers/mcp.ts';
 import { killProcess, temporaryFolder } from '../helpers/server.ts';
 import type { WorkerProcess } from '../helpers/worker.ts';

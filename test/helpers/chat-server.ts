@@ -1,7 +1,7 @@
 /** An HTTP server on loopback with the paths of the OpenAI API. What it answers is its user's affair. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { readJsonBody, sendJson, WireError } from './wire.ts';
+import { readJsonBody, sendJson, WireError } from './chat-wire.ts';
 
 /** One `POST /v1/chat/completions`. */
 export interface ChatExchange {
