@@ -139,7 +139,7 @@ export interface Config {
   /** Where `fetch_url` may go. `COPILOT_FETCH_ALLOW`, default every public host; `COPILOT_FETCH_PRIVATE`, default 0. */
   readonly network: NetworkRules;
   readonly model: {
-    /** `OPENAI_API_KEY`. With neither key nor base URL the embedded offline model answers. */
+    /** `OPENAI_API_KEY`. With neither key nor base URL the offline model answers. */
     readonly apiKey?: string;
     /** `OPENAI_BASE_URL`, any server that speaks the chat completions API. */
     readonly baseUrl?: string;

@@ -257,7 +257,7 @@ interface ChosenModel {
   close(): Promise<void>;
 }
 
-/** The model API that the environment names, or the offline model if it names none. */
+/** The model API that the environment names. Without a key and a base URL, the offline model of `dev/`. */
 async function chooseModel({ model }: Config): Promise<ChosenModel> {
   if (model.apiKey !== undefined || model.baseUrl !== undefined) {
     return { name: model.baseUrl ?? 'OpenAI', options: model, close: () => Promise.resolve() };

@@ -8,14 +8,11 @@ const MAX_DEPTH = 8;
 /** The text in every string, its first number in every number, and one item in every list. */
 export function fillForm(given: unknown, text: string, depth = 0): unknown {
   const schema = isRecord(given) ? given : {};
-  if ('const' in schema) return schema['const'];
   if (Array.isArray(schema['enum'])) return schema['enum'][0];
-  const [first] = [schema['anyOf'] ?? schema['oneOf']].flat();
-  if (first !== undefined && depth < MAX_DEPTH) return fillForm(first, text, depth + 1);
   const number = Number(/-?\d+(?:\.\d+)?/.exec(text)?.[0] ?? 0);
   switch (schema['type']) {
     case 'string':
-      return typeof schema['maxLength'] === 'number' ? text.slice(0, schema['maxLength']) : text;
+      return text;
     case 'number':
       return number;
     case 'integer':

@@ -4,8 +4,8 @@ import type { Desk, Finding, Work } from './work.ts';
 /** What the places in a form match. */
 const PLACES = {
   text: String.raw`"[^"]*"|“[^”]*”|'[^']*'|${'`[^`]*`'}`,
-  file: String.raw`["${'`'}]?[\p{L}\p{N}_./-]+\.[\p{L}\p{N}]+["${'`'}]?`,
-  table: String.raw`["${'`'}]?[\p{L}\p{N}_./-]+\.(?:csv|tsv)["${'`'}]?`,
+  file: String.raw`["${'`'}]?[\p{L}\p{N}_./-]{1,200}\.[\p{L}\p{N}]+["${'`'}]?`,
+  table: String.raw`["${'`'}]?[\p{L}\p{N}_./-]{1,200}\.(?:csv|tsv)["${'`'}]?`,
   column: String.raw`[\p{L}\p{N}_]+`,
   columns: String.raw`[\p{L}\p{N}_]+(?: and [\p{L}\p{N}_]+)*`,
   number: String.raw`\d{1,4}`,
@@ -32,9 +32,7 @@ export interface Phrase {
   readonly form: string;
   /** Finds the agent for it: the first whose description has such words. */
   readonly agent: RegExp;
-  /** It is done in one step with the phrases behind it. */
-  readonly joins?: true;
-  readonly run: (places: Places, desk: Desk) => Work<Finding>;
+  readonly run: (places: Places, desk: Desk) => Work<Finding> | Finding;
 }
 
 export interface ParsedPhrase {
@@ -57,10 +55,10 @@ const compiled = new WeakMap<Phrase, RegExp>();
 /** The phrases of a message; undefined if any part of it is none. */
 export function parseMessage(message: string, phrases: readonly Phrase[]): ParsedPhrase[] | undefined {
   // `slowly` is about the speed of texts, wherever it stands.
-  const text = message.replace(/\s+slowly\b/gi, '').trim();
-  if (text === '' || text.length > MAX_MESSAGE) return undefined;
+  const text = message.length > MAX_MESSAGE ? '' : message.replace(/ ?\bslowly\b/gi, '').trim();
+  if (text === '') return undefined;
   const found: ParsedPhrase[] = [];
-  for (let at = 0; !matchAt(END, text, at); ) {
+  for (let at = 0; !matchAt(END, text, at);) {
     const separator = matchAt(SEPARATOR, text, at)?.[0] ?? '';
     if (found.length > 0 && separator === '') return undefined;
     at += separator.length;
@@ -72,7 +70,11 @@ export function parseMessage(message: string, phrases: readonly Phrase[]): Parse
   return found;
 }
 
-function parsePhrase(text: string, at: number, phrases: readonly Phrase[]): Omit<ParsedPhrase, 'alongside'> | undefined {
+function parsePhrase(
+  text: string,
+  at: number,
+  phrases: readonly Phrase[],
+): Omit<ParsedPhrase, 'alongside'> | undefined {
   for (const phrase of phrases) {
     const match = matchAt(patternOf(phrase), text, at);
     if (match) {

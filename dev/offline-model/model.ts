@@ -19,7 +19,7 @@ const KEPT_CHARACTERS = 2_000;
 const SECTIONS = ['Task', 'Plan', 'Done so far', 'Your step', 'The attempt before failed'];
 const OTHER_SECTIONS = ['What the person wants done differently', 'Steps', 'Files written', 'Conversation'];
 const SECTION = new RegExp(`^# (${[...SECTIONS, ...OTHER_SECTIONS].join('|')})[^\\S\\n]*$`, 'm');
-const TABLE_FILE = /[\p{L}\p{N}_./-]+\.(?:csv|tsv)\b/iu;
+const TABLE_FILE = /[\p{L}\p{N}_./-]{1,200}\.(?:csv|tsv)\b/iu;
 /** `ask me first which city: write the answer to city.txt` */
 const ASK_FIRST = /^(?:please\s+)?ask me first ([^:\n]+):\s*(\S.*)$/i;
 
@@ -112,7 +112,8 @@ function stepsOf(text: string, agents: readonly Agent[]): PlannedStep[] {
   if (!phrases) return [{ agent: agents[0]?.id ?? '', task: wish, notes: '' }];
   const steps: { parts: ParsedPhrase[] }[] = [];
   for (const [index, part] of phrases.entries()) {
-    const joins = phrases[index - 1]?.phrase.joins === true || steps.length >= MAX_STEPS;
+    // The answer to a question is known in its own step alone.
+    const joins = phrases[index - 1]?.phrase.form.startsWith('ask me ') === true || steps.length >= MAX_STEPS;
     if (joins) steps.at(-1)?.parts.push(part);
     else steps.push({ parts: [part] });
   }
@@ -129,8 +130,7 @@ function stepsOf(text: string, agents: readonly Agent[]): PlannedStep[] {
 function withTable({ phrase, places, text }: ParsedPhrase, table: string | undefined): string {
   const misses = phrase.form.includes('{table}') && places['table'] === undefined;
   if (!misses || table === undefined) return text;
-  const file = places['file'];
-  return file === undefined ? `${text} in ${table}` : text.replace(/ to (?=\S+$)/, ` from ${table} to `);
+  return places['file'] === undefined ? `${text} in ${table}` : text.replace(/ to (?=\S+$)/, ` from ${table} to `);
 }
 
 interface Agent {
@@ -159,8 +159,8 @@ function agentFor(parts: readonly ParsedPhrase[], agents: readonly Agent[]): str
 function answerDirectly(chat: ChatRequest, tools: ReadonlySet<string>, message: string): ChatReply {
   const { wish } = settle(message);
   const asked = chat.messages.findLastIndex(({ role }) => role === 'user');
-  const desk = { tools, findings: [], table: TABLE_FILE.exec(wish)?.[0] };
-  const progress = advance(perform(withoutPlan(wish), desk), resultsIn(chat.messages.slice(asked)));
+  const desk = { findings: [], table: TABLE_FILE.exec(wish)?.[0] };
+  const progress = advance(perform(withoutPlan(wish), desk), resultsIn(chat.messages.slice(asked)), tools);
   if ('next' in progress) return { ...plainReply(chat, progress.next.say), calls: [progress.next] };
   return textReply(chat, outcomeText(progress.done));
 }
@@ -172,7 +172,6 @@ function doStep(chat: ChatRequest, tools: ReadonlySet<string>): ChatReply {
   const [task = ''] = (sections.get('Your step') ?? '').split('\n\nNotes: ');
   const changed = sections.get('What the person wants done differently') ?? '';
   const desk: Desk = {
-    tools,
     findings: partsUnder(sections.get('Done so far') ?? '').map(({ text }) => {
       const [sentence = '', ...body] = text.split('\n\n');
       return { sentence, body: body.join('\n\n') };
@@ -180,7 +179,7 @@ function doStep(chat: ChatRequest, tools: ReadonlySet<string>): ChatReply {
     table: TABLE_FILE.exec(`${task} ${sections.get('Task') ?? ''}`)?.[0],
   };
   const text = parseMessage(changed, PHRASES) ? changed : task;
-  const progress = advance(perform(text, desk), resultsIn(chat.messages.slice(asked)));
+  const progress = advance(perform(text, desk), resultsIn(chat.messages.slice(asked)), tools);
   if ('next' in progress) return { ...plainReply(chat, progress.next.say), calls: [progress.next] };
   const { findings, problem } = progress.done;
   const said = problem ?? findings.map(({ sentence }) => sentence).join(' ');

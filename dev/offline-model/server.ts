@@ -14,16 +14,8 @@ import { replyTo } from './model.ts';
 export interface OfflineModel {
   /** Ends with `/v1`. */
   readonly baseUrl: string;
-  readonly port: number;
   /** Stops listening and drops every connection. */
   close(): Promise<void>;
-}
-
-export interface OfflineModelOptions {
-  /** On 127.0.0.1. Default: a free one. */
-  readonly port?: number;
-  /** Pause before each word of a text, in milliseconds. Default 0. */
-  readonly wordDelayMs?: number;
 }
 
 const MODEL = 'offline';
@@ -31,19 +23,18 @@ const HOST = '127.0.0.1';
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 const CHARACTERS_PER_TOKEN = 4;
 
-/** @throws the error of `listen`, such as EADDRINUSE */
-export async function startOfflineModel({ port = 0, wordDelayMs = 0 }: OfflineModelOptions = {}): Promise<OfflineModel> {
-  const { fetch } = offlineApp(wordDelayMs);
+/** Listens on a free port of 127.0.0.1. */
+export async function startOfflineModel(): Promise<OfflineModel> {
+  const { fetch } = offlineApp();
   const server = createAdaptorServer({ fetch }) as Server; // HTTP/2 needs an option that is not given
   // A client may keep an idle connection: both ends are on this machine.
   server.keepAliveTimeout = 0;
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(port, HOST, resolve);
+    server.once('error', reject).listen(0, HOST, resolve);
   });
-  const { port: actualPort } = server.address() as AddressInfo; // the server listens on a port
+  const { port } = server.address() as AddressInfo; // the server listens on a port
   return {
-    baseUrl: `http://${HOST}:${actualPort}/v1`,
-    port: actualPort,
+    baseUrl: `http://${HOST}:${port}/v1`,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -52,7 +43,7 @@ export async function startOfflineModel({ port = 0, wordDelayMs = 0 }: OfflineMo
   };
 }
 
-function offlineApp(wordDelayMs: number): Hono {
+function offlineApp(): Hono {
   const app = new Hono();
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => c.json(errorBody('The body is too large.'), 413) }));
   app.get('/v1/models', (c) => c.json({ object: 'list', data: [{ id: MODEL, object: 'model', created: 0 }] }));
@@ -63,7 +54,7 @@ function offlineApp(wordDelayMs: number): Hono {
       const [issue] = error.issues;
       return c.json(errorBody(`Invalid value for '${issue?.path.join('.') || 'body'}': ${issue?.message}.`), 400);
     }
-    const completion = complete(chat, replyTo(chat), wordDelayMs);
+    const completion = complete(chat, replyTo(chat));
     if (!chat.stream) return c.json(await wholeCompletion(completion));
     return streamSSE(c, async (stream) => {
       for await (const chunk of completionChunks(completion)) {
@@ -91,7 +82,7 @@ interface Completion {
   readonly wordDelayMs: number;
 }
 
-function complete(chat: ChatRequest, reply: ChatReply, wordDelayMs: number): Completion {
+function complete(chat: ChatRequest, reply: ChatReply): Completion {
   const limit = (chat.max_completion_tokens ?? chat.max_tokens ?? Number.POSITIVE_INFINITY) * CHARACTERS_PER_TOKEN;
   const toolCalls = reply.calls.map(({ tool, args }, index) => ({
     // The same call has the same id if it is asked for again.
@@ -109,12 +100,18 @@ function complete(chat: ChatRequest, reply: ChatReply, wordDelayMs: number): Com
     toolCalls,
     finish: reply.text.length > limit ? 'length' : toolCalls.length > 0 ? 'tool_calls' : 'stop',
     usage: { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion },
-    wordDelayMs: Math.max(wordDelayMs, reply.wordDelayMs),
+    wordDelayMs: reply.wordDelayMs,
   };
 }
 
 function frame({ chat }: Completion, object: string, rest: object): object {
-  return { id: `chatcmpl-${chat.messages.length}`, object, created: Math.floor(Date.now() / 1000), model: MODEL, ...rest };
+  return {
+    id: `chatcmpl-${chat.messages.length}`,
+    object,
+    created: Math.floor(Date.now() / 1000),
+    model: MODEL,
+    ...rest,
+  };
 }
 
 async function wholeCompletion(completion: Completion): Promise<object> {

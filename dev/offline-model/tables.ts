@@ -27,15 +27,9 @@ const Chart = z.object({
 /** Parts of a date that a table can be grouped by, and the column that has the date. */
 const DATE_PARTS = ['month', 'year', 'weekday'];
 const DATE_COLUMN = 'date';
-const MONTHS = Array.from({ length: 12 }, (_, month) =>
-  new Date(Date.UTC(2000, month)).toLocaleString('en', { month: 'long', timeZone: 'UTC' }),
-);
 
-export const profileTable: Phrase['run'] = function* profileTable({ table = '' }, desk) {
-  const { file, rows, columns } = read(
-    Profile,
-    yield* callTool(desk, 'csv_profile', { path: table }, `I profile ${table}.`),
-  );
+export const profileTable: Phrase['run'] = function* profileTable({ table = '' }) {
+  const { file, rows, columns } = read(Profile, yield* callTool('csv_profile', { path: table }, `I profile ${table}.`));
   const dates = columns.find(({ first }) => typeof first === 'string');
   const period = dates ? `, from ${dates.first} to ${dates.last}` : '';
   const lines = columns.map(({ name, type, min, max, mean }) => [name, type, shown(min), shown(max), shown(mean)]);
@@ -47,44 +41,38 @@ export const profileTable: Phrase['run'] = function* profileTable({ table = '' }
 
 /** The sample task: over all years, and in a single one. */
 export const wettestMonth: Phrase['run'] = function* wettestMonth(places, desk) {
-  const rain = { ...places, column: 'precipitation', aggregate: 'sum' };
-  const months = yield* groupsOf({ ...rain, group: 'month' }, desk);
-  const single = (yield* groupsOf({ ...rain, group: 'year_month(date)' }, desk))[0];
+  const path = yield* tablePath(places, desk);
+  const months = yield* rainPer('month(date)', path);
+  const [single] = yield* rainPer('year_month(date)', path);
   const [first, second] = months;
   if (!first || !second || !single) throw new CannotDo('The table has no months to compare.');
   const [year = '', month = ''] = single.group.split('-');
+  const rows = months.map((each, index) =>
+    [monthName(each.group), shown(each.result), String(each.rows)].map((cell) => (index === 0 ? `**${cell}**` : cell)),
+  );
   return {
-    sentence: `The wettest month is ${nameOf(first)}: total precipitation ${shown(first.result)} over all years, followed by ${nameOf(second)} with ${shown(second.result)}. The wettest single month is ${MONTHS[Number(month) - 1]} ${year} with ${shown(single.result)}.`,
-    body: rankedTable(['month', 'total precipitation', 'rows'], months),
-    value: nameOf(first),
-  };
-};
-
-/** `find the weather with the highest mean of temp_max` */
-export const findGroup: Phrase['run'] = function* findGroup(places, desk) {
-  const { group = '', column = '', aggregate = '', end = '' } = places;
-  const groups = yield* groupsOf(places, desk);
-  const ranked = end.toLowerCase() === 'lowest' ? groups.toReversed() : groups;
-  const [first] = ranked;
-  if (!first) throw new CannotDo('The table has no groups to compare.');
-  return {
-    sentence: `The ${group} with the ${end} ${aggregate} of ${column} is ${nameOf(first)}: ${shown(first.result)}.`,
-    body: rankedTable([group, `${aggregate} of ${column}`, 'rows'], ranked),
-    value: nameOf(first),
+    sentence: `The wettest month is ${monthName(first.group)}: total precipitation ${shown(first.result)} over all years, followed by ${monthName(second.group)} with ${shown(second.result)}. The wettest single month is ${monthName(month)} ${year} with ${shown(single.result)}.`,
+    body: tableOf(['month', 'total precipitation', 'rows'], rows),
   };
 };
 
 /** `plot the mean temp_max and temp_min per month to temperature.svg` */
 export const plotChart: Phrase['run'] = function* plotChart(places, desk) {
-  const { columns = '', group = '', file = '', chart = group === 'month' ? 'line' : 'bar' } = places;
+  const { columns = '', column = '', file = '', chart = column === 'month' ? 'line' : 'bar' } = places;
   const path = yield* tablePath(places, desk);
   const names = columns.split(/\s+and\s+/i);
   const drawn = read(
     Chart,
     yield* callTool(
-      desk,
       'plot_chart',
-      { path, output: file, chart, x: grouping(group), y: names, aggregate: aggregateOf(places) },
+      {
+        path,
+        output: file,
+        chart,
+        x: grouping(column),
+        y: names,
+        aggregate: places['aggregate'] === 'total' ? 'sum' : 'mean',
+      },
       `I draw ${file}.`,
     ),
   );
@@ -96,19 +84,16 @@ export const plotChart: Phrase['run'] = function* plotChart(places, desk) {
   return {
     sentence: `\`${drawn.output}\` shows: ${drawn.title}.`,
     body: `![${drawn.title}](${drawn.output})\n\n${tableOf(
-      [group, ...names],
+      [column, ...names],
       [...figures].map(([name, values]) => [name, ...values]),
     )}`,
   };
 };
 
 /** The groups that have a figure, the highest first. */
-function* groupsOf(places: Places, desk: Desk): Work<Group[]> {
-  const { group = '', column = '' } = places;
-  const path = yield* tablePath(places, desk);
-  const args = { path, group_by: grouping(group), value: column, aggregate: aggregateOf(places) };
-  const text = yield* callTool(desk, 'csv_profile', args, `I compute the ${args.aggregate} of ${column} per ${group}.`);
-  const { groups } = read(Groups, text);
+function* rainPer(group: string, path: string): Work<Group[]> {
+  const args = { path, group_by: group, value: 'precipitation', aggregate: 'sum' };
+  const { groups } = read(Groups, yield* callTool('csv_profile', args, `I compute the rain per ${group}.`));
   return groups.filter(({ result }) => result !== null).toSorted((a, b) => (b.result ?? 0) - (a.result ?? 0));
 }
 
@@ -116,7 +101,7 @@ function* groupsOf(places: Places, desk: Desk): Work<Group[]> {
 function* tablePath({ table }: Places, desk: Desk): Work<string> {
   const named = table ?? desk.table;
   if (named !== undefined) return named;
-  const listed = yield* callTool(desk, 'list_files', {}, 'I look for the table.');
+  const listed = yield* callTool('list_files', {}, 'I look for the table.');
   const found = [...listed.matchAll(/^(\S+\.(?:csv|tsv)) \(/gm)].map(([, path = '']) => path);
   const [only] = found;
   if (only === undefined || found.length > 1) throw new CannotDo('Name the table, such as `in seattle-weather.csv`.');
@@ -127,22 +112,9 @@ function grouping(group: string): string {
   return DATE_PARTS.includes(group.toLowerCase()) ? `${group.toLowerCase()}(${DATE_COLUMN})` : group;
 }
 
-function aggregateOf({ aggregate = 'mean' }: Places): string {
-  const word = aggregate.toLowerCase();
-  return { total: 'sum', average: 'mean' }[word] ?? word;
-}
-
-/** `11` is November if the groups are months. */
-function nameOf({ group }: Group): string {
-  return (/^\d\d$/.test(group) ? MONTHS[Number(group) - 1] : undefined) ?? group;
-}
-
-/** The first row stands out. */
-function rankedTable(head: readonly string[], groups: readonly Group[]): string {
-  const rows = groups.map((group, index) =>
-    [nameOf(group), shown(group.result), String(group.rows)].map((cell) => (index === 0 ? `**${cell}**` : cell)),
-  );
-  return tableOf(head, rows);
+/** `11` is November. */
+function monthName(number: string): string {
+  return new Date(Date.UTC(2000, Number(number) - 1)).toLocaleString('en', { month: 'long', timeZone: 'UTC' });
 }
 
 function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -161,4 +133,3 @@ function read<T>(schema: z.ZodType<T>, text: string): T {
     throw new CannotDo(`The tool did not answer in the form that was expected: ${text.slice(0, 200)}`);
   }
 }
-

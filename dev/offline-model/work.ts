@@ -6,7 +6,6 @@
 import { wireName } from '../../src/models/tool-names.ts';
 
 export interface Call {
-  /** The name that the request offers the tool by. */
   readonly tool: string;
   readonly args: Readonly<Record<string, unknown>>;
   /** What the person reads meanwhile. */
@@ -27,8 +26,6 @@ export type Work<T> = Generator<Call, T, string>;
 
 /** What the work of a phrase may use. */
 export interface Desk {
-  /** Names of the tools on offer, as the request has them. */
-  readonly tools: ReadonlySet<string>;
   /** Of the steps and phrases before, oldest first. */
   readonly findings: readonly Finding[];
   /** The first table that the message names. */
@@ -39,25 +36,28 @@ export interface Desk {
 export class CannotDo extends Error {}
 
 /** Calls a tool. @throws CannotDo if it is not on offer, or refuses */
-export function* callTool(
-  { tools }: Desk,
-  name: string,
-  args: Readonly<Record<string, unknown>>,
-  say: string,
-): Work<string> {
-  const tool = [name, wireName(name)].find((known) => tools.has(known));
-  if (tool === undefined) throw new CannotDo(`This needs the tool ${name}, which is not offered to this agent.`);
+export function* callTool(tool: string, args: Call['args'], say: string): Work<string> {
   const result = yield { tool, args, say };
   // The result of a call that failed begins with the name of its tool.
-  if (result.startsWith(`${name}: `) || result.startsWith(`${name} failed`)) throw new CannotDo(result);
+  if (result.startsWith(`${tool}: `) || result.startsWith(`${tool} failed`)) throw new CannotDo(result);
   return result;
 }
 
-/** Runs work as far as the results so far carry it: to the next call, or to its end. */
-export function advance<T>(work: Work<T>, results: readonly string[]): { readonly next: Call } | { readonly done: T } {
+/** Runs work as far as the results so far carry it: to the next call of a tool on offer, or to its end. */
+export function advance<T>(
+  work: Work<T>,
+  results: readonly string[],
+  offered: ReadonlySet<string>,
+): { readonly next: Call } | { readonly done: T } {
   let step = work.next();
   for (const result of results) if (!step.done) step = work.next(result);
-  return step.done ? { done: step.value } : { next: step.value };
+  while (!step.done) {
+    const { tool, ...call } = step.value;
+    const name = [tool, wireName(tool)].find((known) => offered.has(known));
+    if (name !== undefined) return { next: { tool: name, ...call } };
+    step = work.throw(new CannotDo(`This needs the tool ${tool}, which is not offered to this agent.`));
+  }
+  return { done: step.value };
 }
 
 export function markdown({ sentence, body = '' }: Finding): string {

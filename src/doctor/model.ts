@@ -16,7 +16,7 @@ const ModelList = z.object({ data: z.array(z.object({ id: z.string() })) });
 export async function checkModel({ model }: Config, wanted: readonly string[]): Promise<Check[]> {
   const { apiKey, baseUrl, name } = model;
   if (apiKey === undefined && baseUrl === undefined) {
-    const offline = 'the embedded rule-based model answers; set OPENAI_API_KEY or OPENAI_BASE_URL for a real one';
+    const offline = 'a scripted model answers; set OPENAI_API_KEY or OPENAI_BASE_URL for a real one';
     return [
       ok('key', 'OPENAI_API_KEY is not set, and the offline model needs none'),
       ok('model', `offline: ${offline}`),

@@ -10,14 +10,7 @@
 import assert from 'node:assert/strict';
 import type { IncomingHttpHeaders } from 'node:http';
 import { startChatServer, type ChatExchange } from './chat-server.ts';
-import {
-  parseChatRequest,
-  pause,
-  sendJson,
-  sendReply,
-  WireError,
-  type ChatRequest,
-} from './chat-wire.ts';
+import { parseChatRequest, pause, sendJson, sendReply, WireError, type ChatRequest } from './chat-wire.ts';
 
 /** One reply of the script. All fields are optional: `{}` is an empty text. */
 export interface ScriptedReply {

@@ -4,22 +4,22 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { packageDir } from '../../src/package-info.ts';
 import type { SessionHandle } from '../../src/client.ts';
-import { offlineReply } from '../../dev/offline-model/model.ts';
 import { readChart } from '../helpers/svg.ts';
+import { startWorkerProcess } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 const SAMPLE = join(packageDir, 'examples/data/seattle-weather.csv');
 const TASK =
-  'Profile seattle-weather.csv, plot the mean temperature per month to temperature.svg, and write a short report with the chart to report.md';
+  'Profile seattle-weather.csv, plot the mean temp_max and temp_min per month to temperature.svg, and write a short report with the chart to report.md';
 
 describe('team data-analysis', function () {
   this.timeout(120_000);
   let world: World;
 
   before(async () => {
-    world = await startWorld();
-    // Whatever is asked is answered by the offline model.
-    world.model.respond((request) => offlineReply(request));
+    world = await startWorld({ workers: 0 });
+    // Without a key and a base URL, a worker has the offline model.
+    world.workers.push(await startWorkerProcess(world.server));
   });
   after(() => world.stop());
 

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import type { McpServer } from '../../src/contracts/team.ts';
 import { digestOf } from '../../src/digest.ts';
 import type { SessionExport } from '../../src/client.ts';
-import { offlineReply } from '../../dev/offline-model/model.ts';
 import { stdioServer } from '../helpers/mcp.ts';
 import { writeTeam } from '../helpers/own-team.ts';
 import { temporaryFolder } from '../helpers/server.ts';
 import { playTeam } from '../helpers/team-script.ts';
+import { playToolCalls } from '../helpers/tool-script.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 const ECHO = 'use everything.echo with {"message": "hi"}';
@@ -100,7 +100,7 @@ describe('MCP servers of a definition that a session brings along', function () 
   });
 
   it('are started where the worker had them: a pinned session goes on after the files were changed and the worker was restarted', async () => {
-    world.model.respond((request) => offlineReply(request));
+    playToolCalls(world.model);
     const session = await world.copilot.create({ team: 'noted', mode: 'one-shot' });
     await writeNoted({ everything: { command: 'no-such-program-anywhere' } });
     await restartWorker();

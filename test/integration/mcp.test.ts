@@ -1,16 +1,16 @@
-/** Teams with MCP servers. Real server, real worker processes, the official reference servers, the offline model. */
+/** Teams with MCP servers. Real server, real worker processes, the official reference servers, a scripted model. */
 import assert from 'node:assert/strict';
 import { mkdir, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { McpServer } from '../../src/contracts/team.ts';
 import type { SessionHandle } from '../../src/client.ts';
-import { offlineReply } from '../../dev/offline-model/model.ts';
 import { collect, isTurnEnd } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';
 import { textOf } from '../helpers/chat-wire.ts';
 import { type HttpServer, isRunning, processesWith, startHttpServer, stdioServer } from '../helpers/mcp.ts';
 import { killProcess, temporaryFolder } from '../helpers/server.ts';
 import type { WorkerProcess } from '../helpers/worker.ts';
+import { playToolCalls } from '../helpers/tool-script.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 const AGENTS = {
@@ -49,8 +49,7 @@ describe('MCP servers', function () {
       workers: 0,
       env: { COPILOT_AGENTS_DIR: join(folder, 'agents'), AGENT_CACHE_SIZE: '1', MCP_TEST_ANSWER: '42' },
     });
-    // Whatever is asked is answered by the offline model.
-    world.model.respond((request) => offlineReply(request));
+    playToolCalls(world.model);
   });
   after(async () => {
     await world.stop();

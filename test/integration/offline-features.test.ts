@@ -1,4 +1,4 @@
-/** Every phrase that README documents for the offline model, on a real server and worker, with the default team. */
+/** The phrases of docs/offline-model.md that need a person, another agent or the web. Real server, real worker. */
 import assert from 'node:assert/strict';
 import { appendFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
@@ -23,9 +23,6 @@ describe('the offline model, phrase by phrase', function () {
   before(async () => {
     folder = await temporaryFolder();
     await cp(join(packageDir, 'agents/default'), join(folder, 'default'), { recursive: true });
-    await cp(join(packageDir, 'agents/default'), join(folder, 'forgetful'), { recursive: true });
-    const teamFile = join(folder, 'forgetful/team.yaml');
-    await writeFile(teamFile, `${await readFile(teamFile, 'utf8')}\ncompaction: {atTokens: 500, keepTokens: 100}\n`);
     await cp(join(packageDir, 'agents/default'), join(folder, 'formal'), { recursive: true });
     for (const name of await readdir(join(folder, 'formal'))) {
       if (name !== 'team.yaml') await appendFile(join(folder, 'formal', name), `\noutput: ${JSON.stringify(FIGURE)}\n`);
@@ -84,10 +81,7 @@ describe('the offline model, phrase by phrase', function () {
     const session = await start();
     const asked = await session.send('ask me which city, then write "Hello {answer}" to city.txt');
     assert.equal(asked.status, 'awaiting-input');
-    assert.deepEqual(
-      asked.steps.map(({ status }) => status),
-      ['in-progress', 'pending'],
-    );
+    assert.equal(asked.route, 'one-shot');
     const turn = await session.send('Graz');
     assert.equal(turn.status, 'completed', turn.error?.message);
     assert.equal(await file(session, 'city.txt'), 'Hello Graz');
@@ -96,9 +90,8 @@ describe('the offline model, phrase by phrase', function () {
   it('remember that my unit is mm', async () => {
     const session = await start();
     const { reply } = await session.send('remember that my unit is mm');
-    assert.match(reply, /^Noted: my unit is mm/);
+    assert.equal(reply, "The session's context has unit: mm.");
     assert.equal((await session.context()).values['unit'], 'mm');
-    assert.equal((await session.send('what is my unit?')).reply, 'Your unit is mm.');
   });
 
   it('hand over to the writer: …', async () => {
@@ -120,15 +113,15 @@ describe('the offline model, phrase by phrase', function () {
     assert.equal(turn.status, 'completed', turn.error?.message);
     assert.deepEqual(turn.artifacts, ['notes.txt', 'log.txt']);
     assert.equal(await file(session, 'notes.txt'), 'one\n2, and more\n');
-    assert.equal(await file(session, 'log.txt'), 'x\n');
-    assert.deepEqual(called(await eventsOf(session)), ['edit_file', 'read_file', 'append_file']);
+    assert.equal(await file(session, 'log.txt'), 'x');
+    assert.deepEqual(called(await eventsOf(session)), ['edit_file', 'append_file']);
   });
 
   it('fetch http://…', async () => {
     const session = await start();
     const { port } = web.address() as AddressInfo; // it listens on a port
     const { reply } = await session.send(`fetch http://127.0.0.1:${port}/ports.html`);
-    assert.match(reply, /titled "Ports", has \d+ characters of text\. It begins: "Port 7233 is used\."/);
+    assert.match(reply, /Title: Ports[^]*Port 7233 is used\./);
   });
 
   it('run the command: …, which a person allows or not', async () => {
@@ -138,10 +131,14 @@ describe('the offline model, phrase by phrase', function () {
     const asked = await session.send(text);
     assert.deepEqual([asked.status, asked.requests?.[0]?.tool?.name], ['awaiting-approval', 'shell']);
     await decide(session, asked, 'once');
-    assert.equal((await session.awaitTurn(asked.id)).reply, 'The command ran and printed: HERE.TXT.');
+    assert.equal((await session.awaitTurn(asked.id)).status, 'completed');
+    assert.match((await session.awaitTurn(asked.id)).reply, /^shell gave[^]*HERE\.TXT/);
     const again = await session.send(text);
     await decide(session, again, 'deny');
-    assert.equal((await session.awaitTurn(again.id)).reply, 'Not done: ada does not allow this call.');
+    assert.equal(
+      (await session.awaitTurn(again.id)).reply,
+      'shell gave: ada does not allow this call. Do without it, or say what cannot be done.',
+    );
   });
 
   it('plan: a; b; c, with steps at the same time', async () => {
@@ -156,60 +153,29 @@ describe('the offline model, phrase by phrase', function () {
     );
     assert.deepEqual(order.slice(0, 2), ['step-started 1', 'step-started 2']);
     assert.deepEqual(order.slice(-2), ['step-started 3', 'step-ended 3']);
-    assert.match(turn.reply, /2 files in the workspace/);
+    assert.match(turn.reply, /list_files gave 2 lines/);
   });
 
-  it('fail this step twice, fail always', async () => {
+  it('read missing.txt fails its step, and `continue` takes it up once the file is there', async () => {
     const session = await start();
-    const twice = await session.send('plan: fail this step twice, then write "x" to x.txt; read x.txt');
-    assert.deepEqual(
-      twice.steps.map(({ status, attempts }) => [status, attempts]),
-      [
-        ['completed', 3],
-        ['completed', 1],
-      ],
-    );
-    const always = await session.send('calculate 2 + 3, then fail always');
-    assert.deepEqual([always.status, always.error?.type], ['failed', 'StepFailed']);
-    assert.match(always.error?.message ?? '', /Failed on purpose, time 3/);
-    const direct = await copilot.create({ mode: 'one-shot' });
-    const refused = await direct.send('fail always');
-    assert.deepEqual([refused.status, refused.error?.type], ['failed', 'ModelRejected']);
-    assert.equal((await direct.send('calculate 2 + 3')).reply, '2 + 3 = 5');
+    const failed = await session.send('What is 2 + 3?, then read missing.txt');
+    assert.deepEqual([failed.status, failed.error?.type], ['failed', 'StepFailed']);
+    assert.match(failed.error?.message ?? '', /read_file.*missing\.txt/);
+    await put(session, 'missing.txt', 'here it is');
+    await session.continue();
+    const turn = await session.awaitTurn(failed.id);
+    assert.equal(turn.reply, '2 + 3 = 5\n\nread_file gave: here it is');
   });
 
-  it('answer with broken JSON: …', async () => {
-    const session = await start();
-    const task = 'write "a" to a.txt, then write "b" to b.txt';
-    const once = await session.send(`answer with broken JSON: ${task}`);
-    assert.deepEqual([once.status, once.route, once.steps.length], ['completed', 'planned', 2]);
-    assert.match(once.routeReason ?? '', /\(repaired\)$/);
-    const nothing = await session.send('let the router answer with nothing always: calculate 2 + 3');
-    assert.deepEqual([nothing.status, nothing.route, nothing.reply], ['completed', 'one-shot', '2 + 3 = 5']);
-    assert.match(nothing.routeReason ?? '', /it is empty.*\(heuristic\)$/);
-    const unknown = await session.send(`let the planner answer with an unknown agent: ${task}`);
-    assert.equal(unknown.status, 'completed', unknown.error?.message);
-    const always = await session.send(`let the planner answer with broken JSON always: ${task}`);
-    assert.deepEqual([always.status, always.error?.type], ['failed', 'InvalidModelOutput']);
-    assert.equal((await session.send('calculate 2 + 3')).reply, '2 + 3 = 5');
-  });
-
-  it('older messages are summed up, and what they said is not lost', async () => {
-    const session = await copilot.create({ team: 'forgetful' });
-    await session.send('My favourite colour is teal.');
-    for (const letter of ['a', 'b', 'c']) await session.send(`repeat after me: ${`${letter} `.repeat(600)}`);
-    const { reply } = await session.send('what is my favourite colour?');
-    assert.equal(reply, 'Your favourite colour is teal.');
-    const { messages } = await session.transcript();
-    assert.match(
-      messages[0]?.text ?? '',
-      /^\[Summary of \d+ earlier messages of this conversation\]\nThe person said:/,
-    );
+  it('anything else gets the list of phrases', async () => {
+    const turn = await (await start()).send('Which product sold the most?');
+    assert.deepEqual([turn.status, turn.route], ['completed', 'one-shot']);
+    assert.match(turn.reply, /^I do not understand this message\.[^]*- read notes\.txt/);
   });
 
   it('answers and reports in the form that a team asks for: its words, and the first number in them', async () => {
     const session = await copilot.create({ team: 'formal' });
-    const direct = await session.send('calculate 19 * 23');
+    const direct = await session.send('What is 19 * 23?');
     assert.equal(direct.status, 'completed', JSON.stringify(direct.error));
     const { words, figure } = JSON.parse(direct.reply ?? '') as { words: string; figure: number };
     assert.match(words, /437/);

@@ -209,5 +209,5 @@ function signalled(): { promise: Promise<void>; resolve: () => void } {
 }
 
 function modelLine({ model }: RunningWorker): string {
-  return model === 'offline' ? 'offline (rule-based; set OPENAI_API_KEY or OPENAI_BASE_URL for a real one)' : model;
+  return model === 'offline' ? 'offline (scripted; set OPENAI_API_KEY or OPENAI_BASE_URL for a real one)' : model;
 }

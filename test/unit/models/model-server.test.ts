@@ -48,4 +48,58 @@ describe('scripted model server', () => {
     other.script({ text: 'left over' });
     await assert.rejects(other.close(), /were not used/);
   });
+
+  const user = { role: 'user', content: 'hello' };
+  const bad: [string, unknown, RegExp][] = [
+    ['no JSON', '{"model":', /could not parse the JSON/],
+    ['no model', { messages: [user] }, /'model'/],
+    ['no messages', { model: 'm', messages: [] }, /'messages'/],
+    ['an unknown role', { model: 'm', messages: [{ role: 'robot', content: 'x' }] }, /'messages.0.role'/],
+    [
+      'an unknown parameter',
+      { model: 'm', messages: [user], colour: 'red' },
+      /Unrecognized request argument supplied: colour/,
+    ],
+    ['a temperature of 3', { model: 'm', messages: [user], temperature: 3 }, /'temperature'/],
+    [
+      'a tool without a name',
+      { model: 'm', messages: [user], tools: [{ type: 'function', function: {} }] },
+      /'tools.0.function.name'/,
+    ],
+    ['an empty list of tools', { model: 'm', messages: [user], tools: [] }, /'tools'/],
+    [
+      'a tool result out of nowhere',
+      { model: 'm', messages: [user, { role: 'tool', tool_call_id: 'x', content: '' }] },
+      /must be a response to a preceding message/,
+    ],
+    [
+      'a tool call without its result',
+      {
+        model: 'm',
+        messages: [
+          user,
+          { role: 'assistant', tool_calls: [{ id: 'c', type: 'function', function: { name: 'f', arguments: '{}' } }] },
+          user,
+        ],
+      },
+      /must be followed by tool messages/,
+    ],
+    [
+      'json_object without the word',
+      { model: 'm', messages: [user], response_format: { type: 'json_object' } },
+      /must contain the word 'json'/,
+    ],
+  ];
+  for (const [title, body, message] of bad) {
+    it(`refuses ${title} as the real API does`, async () => {
+      const response = await fetch(`${server.baseUrl}/chat/completions`, {
+        method: 'POST',
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      });
+      const { error } = (await response.json()) as { error: { message: string; type: string } };
+      assert.equal(response.status, 400);
+      assert.equal(error.type, 'invalid_request_error');
+      assert.match(error.message, message);
+    });
+  }
 });
