@@ -17,6 +17,8 @@ function replyByName(call: ScriptedCall): ScriptedReply | undefined {
   if (phase === 'planning') {
     return { json: { steps: last.split(', then ').map((text) => ({ agent: 'engineer', task: text, notes: '' })) } };
   }
+  // The brief of the final answer has the summaries of the steps.
+  if (phase === 'answer') return { text: last };
   if (phase !== 'one-shot' && phase !== 'step') return undefined;
   const [, name = '', args = '{}'] = USE.exec(phase === 'step' ? task : lastUserText(call)) ?? [];
   if (name === '') return undefined;
