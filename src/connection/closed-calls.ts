@@ -1,9 +1,9 @@
-/** Calls on a connection that was closed end with an error of their own, and not with one that nobody can catch. */
+/** Calls on a closed connection end with an error that their caller can catch. */
 import { InterceptingCall, type Interceptor, Metadata, status } from '@grpc/grpc-js';
 
 /**
- * Stands behind the SDK's interceptor that makes calls again. That one does so from a timer, and gRPC throws where the
- * connection was closed meanwhile: in the timer, which ends the program.
+ * Goes behind the SDK's retry interceptor. That one retries from a timer, and gRPC throws there if the connection was
+ * closed meanwhile, which ends the program.
  */
 export const endClosedCalls: Interceptor = (options, nextCall) => {
   try {
@@ -13,13 +13,13 @@ export const endClosedCalls: Interceptor = (options, nextCall) => {
   }
 };
 
-/** Ends as soon as it starts: with `CANCELLED`, which is not tried again. */
+/** Ends as soon as it starts, with `CANCELLED`, which is not retried. */
 function endedCall(details: string): ConstructorParameters<typeof InterceptingCall>[0] {
   const ignore = (): void => undefined;
   return {
     start(_metadata, listener) {
       process.nextTick(() => {
-        // The SDK passes on a status only after a message, as gRPC gives them.
+        // The SDK forwards a status only after a message, which is the order in which gRPC gives them.
         listener?.onReceiveMessage?.(null);
         listener?.onReceiveStatus?.({ code: status.CANCELLED, details, metadata: new Metadata() });
       });

@@ -1,6 +1,7 @@
 /** The Temporal server, its namespace, and who works there. Asks, and changes nothing. */
 import { type Connection, isGrpcServiceError } from '@temporalio/client';
-import { findWorkers, openConnection, reasonOf } from '../connection/server-link.ts';
+import { innermostMessage } from '../connection/grpc-errors.ts';
+import { findWorkers, openConnection } from '../connection/open-connection.ts';
 import { findServer, type ServerAddress } from '../connection/server-address.ts';
 import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
@@ -51,7 +52,7 @@ export async function checkServer(config: Config, program: Check): Promise<Check
 
 /** Nothing is missing where the next `copilot dev` starts a server; one that somebody named is. */
 function unanswered(config: Config, { address, source }: ServerAddress, program: Check, error: unknown): Check {
-  const found = `no server answers at ${address}, ${SOURCES[source]} (${reasonOf(error)})`;
+  const found = `no server answers at ${address}, ${SOURCES[source]} (${innermostMessage(error)})`;
   if (source === 'TEMPORAL_ADDRESS') {
     return missing(
       'server',
@@ -86,7 +87,7 @@ async function unlessRefused(check: string, work: () => Promise<Check>): Promise
   try {
     return await work();
   } catch (error) {
-    return missing(check, `cannot be read (${reasonOf(error)})`, SIGN_IN);
+    return missing(check, `cannot be read (${innermostMessage(error)})`, SIGN_IN);
   }
 }
 
@@ -117,7 +118,7 @@ async function checkNamespace(connection: Connection, namespace: string): Promis
           `the server has no namespace "${namespace}"`,
           namespaceCommand('create', connection.options.address, namespace),
         )
-      : missing('namespace', `"${namespace}" cannot be read (${reasonOf(error)})`, SIGN_IN);
+      : missing('namespace', `"${namespace}" cannot be read (${innermostMessage(error)})`, SIGN_IN);
   }
 }
 
@@ -148,7 +149,11 @@ async function checkSearchAttributes(connection: Connection, namespace: string):
     return wrong === undefined ? ok(check, registered.join(', ')) : missing(check, wrong.problem, wrong.command);
   } catch (error) {
     const command = `temporal operator search-attribute list --address ${connection.options.address} --namespace ${namespace}`;
-    return warning(check, `cannot be read (${reasonOf(error)})`, `Ask with the rights of an operator: ${command}`);
+    return warning(
+      check,
+      `cannot be read (${innermostMessage(error)})`,
+      `Ask with the rights of an operator: ${command}`,
+    );
   }
 }
 

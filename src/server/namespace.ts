@@ -3,7 +3,7 @@ import { type Connection, isGrpcServiceError } from '@temporalio/client';
 import type { SearchAttributeType } from '@temporalio/common';
 import { msToTs, optionalTsToMs } from '@temporalio/common/lib/time.js';
 import pRetry from 'p-retry';
-import { reasonOf } from '../connection/server-link.ts';
+import { innermostMessage } from '../connection/grpc-errors.ts';
 import { SEARCH_ATTRIBUTES } from '../contracts/search-attributes.ts';
 
 const HOUR_MS = 60 * 60 * 1_000;
@@ -93,11 +93,11 @@ async function registerSearchAttributes(connection: Connection, namespace: strin
     const still = await lacking(connection, namespace);
     if (still.length === 0) {
       return [
-        `The search attributes of namespace "${namespace}" are registered, but not usable yet (${reasonOf(error)}).`,
+        `The search attributes of namespace "${namespace}" are registered, but not usable yet (${innermostMessage(error)}).`,
       ];
     }
     return [
-      `The server does not let this program register search attributes in namespace "${namespace}" (${reasonOf(error)}). ` +
+      `The server does not let this program register search attributes in namespace "${namespace}" (${innermostMessage(error)}). ` +
         `Sessions cannot start until somebody who may runs: ${commands(connection, namespace, still)}`,
     ];
   }
@@ -190,7 +190,7 @@ async function checkRetention(connection: Connection, namespace: string): Promis
         `archive is left. To keep them longer: ${command}`,
     ];
   } catch (error) {
-    return [`How long namespace "${namespace}" keeps closed sessions cannot be read (${reasonOf(error)}).`];
+    return [`How long namespace "${namespace}" keeps closed sessions cannot be read (${innermostMessage(error)}).`];
   }
 }
 

@@ -4,6 +4,7 @@
  *
  * - Decoding of failures and of single payloads: needed until the client gives decoded failures of pending activities
  *   and of workflow tasks, and decoded inputs of a run (`describe()` and `fetchHistory()` give raw ones).
+ * - Details of gRPC errors: needed until the client's errors carry them.
  * - `ExternalStorageRunner`: needed until the SDK offers it to codec servers, as it does for its own
  *   (`StorageDriver` is public, the reading of references is not), and until a reference that cannot be decoded fails
  *   where it is used instead of failing the whole workflow task.
@@ -16,6 +17,7 @@ import {
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { toStandIn } from '../contracts/payload-converter.ts';
 
+export { getGrpcStatusDetails, trimGrpcTypeUrl } from '@temporalio/client/lib/helpers.js';
 export {
   decodeFromPayloadsAtIndex as decodePayloadAt,
   decodeOptionalFailureToOptionalError as decodeFailure,

@@ -1,8 +1,8 @@
 /** `copilot dev`, `worker` and `demo`: server and worker, in this process for as long as they are wanted. */
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { CopilotClient } from '../../client/copilot-client.ts';
-import { openConnection } from '../../connection/server-link.ts';
+import { openConnection } from '../../connection/open-connection.ts';
+import { retry } from '../../connection/retry.ts';
 import { findServer, type ServerAddress } from '../../connection/server-address.ts';
 import { type Config, loadConfig } from '../../config.ts';
 import { packageDir } from '../../package-info.ts';
@@ -65,7 +65,7 @@ export async function runDev({ json, port, uiPort }: DevFlags): Promise<void> {
 
 export async function runWorker(): Promise<void> {
   const config = loadConfig();
-  const { running, address } = await untilServed(config);
+  const { running, address } = await startWhenServed(config);
   // Before anything is said: whoever reads that it is ready may ask for its end at once.
   const ended = untilStopped(running, () => running.stop());
   remark(
@@ -75,28 +75,26 @@ export async function runWorker(): Promise<void> {
 }
 
 /**
- * A worker may be there before its server, and whoever starts both need not see to the order: it waits for the server,
- * and says so. Where it runs, a server that is away is waited for by Temporal's own code.
+ * Starts a worker as soon as its server answers, so that both may be started in any order. Once the worker runs,
+ * Temporal's own code waits through outages of the server.
  */
-async function untilServed(config: Config): Promise<{ running: RunningWorker; address: string }> {
+async function startWhenServed(config: Config): Promise<{ running: RunningWorker; address: string }> {
   let lastSaidMs = Number.NEGATIVE_INFINITY;
-  for (;;) {
-    try {
-      // Anew each time: `copilot dev`, started meanwhile, leaves word of its server.
-      const server = await findServer(config);
-      await prepare(server);
-      const { startWorker } = await import('../../worker.ts');
-      const { address, namespace } = server;
-      return { running: await startWorker(config, { address, namespace }), address };
-    } catch (error) {
-      if (!(error instanceof CopilotError) || error.type !== 'ServerUnreachable') throw error;
-      if (Date.now() - lastSaidMs >= WAITING_LOG_INTERVAL_MS) {
-        remark(`${paint('yellow', 'waiting:', process.stderr)} ${error.message} It is tried again until one does.`);
-        lastSaidMs = Date.now();
-      }
-    }
-    await sleep(SERVER_RETRY_MS);
-  }
+  const start = async (): Promise<{ running: RunningWorker; address: string }> => {
+    // A `copilot dev` that was started meanwhile has recorded its server.
+    const server = await findServer(config);
+    await prepare(server);
+    const { startWorker } = await import('../../worker.ts');
+    const { address, namespace } = server;
+    return { running: await startWorker(config, { address, namespace }), address };
+  };
+  const onFailure = (error: unknown): void => {
+    if (!(error instanceof CopilotError) || error.type !== 'ServerUnreachable') throw error;
+    if (Date.now() - lastSaidMs < WAITING_LOG_INTERVAL_MS) return;
+    remark(`${paint('yellow', 'waiting:', process.stderr)} ${error.message} It is retried automatically.`);
+    lastSaidMs = Date.now();
+  };
+  return await retry(start, { firstPauseMs: SERVER_RETRY_MS, maxPauseMs: SERVER_RETRY_MS, onFailure });
 }
 
 /** What `npm start` does: a chat in a terminal, one session on sample data without. */

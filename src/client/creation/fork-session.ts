@@ -9,7 +9,7 @@ import { isSettled } from '../../contracts/turn.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import { newUlid } from './create-session.ts';
 import { checkInput } from '../checked-input.ts';
-import { ask, describeSession } from '../reading/session-queries.ts';
+import { querySession, describeSession } from '../reading/session-queries.ts';
 import { contextAt } from './context-at.ts';
 import { wholeExport } from '../reading/whole-conversation.ts';
 import { startFrom } from './import-session.ts';
@@ -73,7 +73,7 @@ async function findPoint(
   let best = latest;
   for await (const run of runsOf(link, latest.session.id, runId)) {
     if (run.runId === runId) continue;
-    const earlier = await ask(link, latest.session.id, exportSession, [], { runId: run.runId });
+    const earlier = await querySession(link, latest.session.id, exportSession, [], { runId: run.runId });
     if (earlier.session.turnCount < until) break;
     if (rank(earlier, until) >= rank(best, until)) best = earlier;
     if (isWhole(earlier, until)) break;

@@ -12,7 +12,7 @@ import { digestOf } from '../../digest.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import { newUlid, startWorkflow } from './create-session.ts';
 import { checkInput } from '../checked-input.ts';
-import { ask, describeSession } from '../reading/session-queries.ts';
+import { querySession, describeSession } from '../reading/session-queries.ts';
 import { deleteSession } from '../session/deletion.ts';
 
 export const ImportOptions = z
@@ -126,7 +126,7 @@ export async function startFrom(
 /** Only the session itself can tell whether its context is whole. One that cannot begin is taken away again. */
 async function untilBegun(link: ServerLink, id: string): Promise<void> {
   try {
-    await ask(link, id, info, []);
+    await querySession(link, id, info, []);
     return;
   } catch (error) {
     // Without a worker it begins later.

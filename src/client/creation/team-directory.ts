@@ -1,17 +1,18 @@
-/** Teams as the workers have them: a client needs no team files of its own. */
+/** Asks workers for teams, so that a client needs no team files. */
 import { ulid } from 'ulid';
 import { WorkflowFailedError } from '@temporalio/client';
 import { TimeoutFailure } from '@temporalio/common';
-import { fromFailure } from '../../contracts/errors.ts';
+import { retry } from '../../connection/retry.ts';
+import { decodeRawFailure } from '../../connection/raw-responses.ts';
+import { CopilotError, fromFailure } from '../../contracts/errors.ts';
 import { RESOLVE_TEAM_WORKFLOW } from '../../contracts/messages.ts';
 import type { ResolvedTeam } from '../../contracts/team.ts';
-import { decodeFailure } from '../../storage/sdk-internals.ts';
 import { ABSENCE_MS, type ServerLink } from '../../connection/server-link.ts';
 
-/** Many sessions created at once share one look at the files; a file that was changed counts soon. */
+/** Sessions created at about the same time share one question, and a changed file is noticed soon. */
 const MAX_AGE_MS = 5_000;
 
-/** Asks a worker for teams, once for callers at the same time, and keeps each answer for 5 s. */
+/** Shares the question for a team among concurrent callers and keeps the answer for 5 s. */
 export class TeamDirectory {
   readonly #link: ServerLink;
   readonly #answers = new Map<string, { readonly askedAt: number; readonly answer: Promise<ResolvedTeam> }>();
@@ -35,20 +36,22 @@ export class TeamDirectory {
   }
 }
 
-/** As a worker's files have it now. @throws as {@link TeamDirectory.find} */
+/** The team as the files of a worker have it now. @throws as {@link TeamDirectory.find} */
 export async function resolveTeam(link: ServerLink, team: string): Promise<ResolvedTeam> {
   const deadline = Date.now() + link.retryForMs;
-  for (;;) {
-    const resolved = await tryToResolve(link, team);
-    if (resolved) return resolved;
-    // A worker that polls is busy, not absent: with many sessions created at once its queue is long.
-    if (Date.now() < deadline && (await link.health()) === 'ok') continue;
-    throw link.noWorker();
-  }
+  return await retry(() => askWorker(link, team), {
+    firstPauseMs: 0,
+    maxPauseMs: 0,
+    onFailure: async (error) => {
+      // A worker that polls is busy, not absent: if many sessions are created at once its queue is long.
+      const isTooLate = error instanceof CopilotError && error.type === 'NoWorker';
+      if (!isTooLate || Date.now() >= deadline || (await link.health()) !== 'ok') throw error;
+    },
+  });
 }
 
-/** @returns undefined where no worker took it in time */
-async function tryToResolve(link: ServerLink, team: string): Promise<ResolvedTeam | undefined> {
+/** @throws CopilotError `NoWorker` if no worker took the question in time, else as {@link TeamDirectory.find} */
+async function askWorker(link: ServerLink, team: string): Promise<ResolvedTeam> {
   const { taskQueue } = link.config;
   const workflowId = `resolve-team-${ulid()}`;
   try {
@@ -56,7 +59,7 @@ async function tryToResolve(link: ServerLink, team: string): Promise<ResolvedTea
       workflowId,
       taskQueue,
       args: [team],
-      // Gone by itself where no worker takes it.
+      // The server removes the question if no worker takes it.
       workflowExecutionTimeout: ABSENCE_MS,
       staticSummary: `team ${team}`,
     };
@@ -66,20 +69,17 @@ async function tryToResolve(link: ServerLink, team: string): Promise<ResolvedTea
     );
   } catch (error) {
     const isTooLate = error instanceof WorkflowFailedError && error.cause instanceof TimeoutFailure;
-    const problem = isTooLate ? await refusal(link, workflowId) : await link.explain(error);
-    if (problem === undefined) return undefined;
-    throw problem;
+    throw isTooLate ? ((await readRefusal(link, workflowId)) ?? link.noWorker(error)) : await link.explain(error);
   }
 }
 
-/** Why the worker that had the question could not take it up: undefined where there was none, or it can be had again. */
-async function refusal(link: ServerLink, workflowId: string): Promise<Error | undefined> {
+/** Why a worker failed at the question, or undefined if none took it or a retry can help. */
+async function readRefusal(link: ServerLink, workflowId: string): Promise<Error | undefined> {
   try {
     const { events } = await link.call(() => link.client.workflow.getHandle(workflowId).fetchHistory());
     const failed = events?.findLast(({ workflowTaskFailedEventAttributes: task }) => task?.failure != null);
     const failure = failed?.workflowTaskFailedEventAttributes?.failure;
-    const { loadedDataConverter } = link.client.options;
-    return fromFailure(await decodeFailure(loadedDataConverter, failure));
+    return fromFailure(await decodeRawFailure(link.client, failure));
   } catch (error) {
     return await link.explain(error);
   }

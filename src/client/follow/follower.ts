@@ -8,13 +8,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { progress } from '../../contracts/messages.ts';
-import { decodePayloadAt } from '../../storage/sdk-internals.ts';
 import type { ProgressEvent, ProgressPage, StreamHeartbeat } from '../../contracts/progress.ts';
+import { decodeFirstPayload } from '../../connection/raw-responses.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
-import { pendingCalls } from '../reading/pending-calls.ts';
-import { HistoryWatch, type Movement, persist, runBefore } from './history-watch.ts';
+import { readPendingCalls } from '../reading/pending-calls.ts';
+import { HistoryWatch, type Movement, readPersistently, runBefore } from './history-watch.ts';
 import { Retries, type RetryEvent } from './call-retries.ts';
-import { ask, describeSession } from '../reading/session-queries.ts';
+import { querySession, describeSession } from '../reading/session-queries.ts';
 import { StreamedText, type TextEvent } from './streamed-text.ts';
 
 /** How often heartbeats are read while a model writes. Workers send them every 100 ms at most. */
@@ -82,7 +82,7 @@ class Follower {
 
   async *run(from: number | undefined): AsyncGenerator<FollowEvent, void, undefined> {
     const signal = this.#signal;
-    const { isClosed, runId } = await persist(this.#link, this.#sessionId, signal, () =>
+    const { isClosed, runId } = await readPersistently(this.#link, this.#sessionId, signal, () =>
       describeSession(this.#link, this.#sessionId, { signal }),
     );
     if (isClosed && from === undefined) return;
@@ -132,8 +132,8 @@ class Follower {
 
   async #page(runId: string, from: number): Promise<ProgressPage> {
     const signal = this.#signal;
-    return await persist(this.#link, this.#sessionId, signal, () =>
-      ask(this.#link, this.#sessionId, progress, [from], { runId, signal }),
+    return await readPersistently(this.#link, this.#sessionId, signal, () =>
+      querySession(this.#link, this.#sessionId, progress, [from], { runId, signal }),
     );
   }
 
@@ -181,7 +181,7 @@ class Follower {
   async #readCalls(): Promise<{ events: FollowEvent[]; isWriting: boolean; isPending: boolean }> {
     const { client, namespace } = this.#link;
     const signal = this.#signal;
-    const { pendingActivities } = await persist(this.#link, this.#sessionId, signal, () =>
+    const { pendingActivities } = await readPersistently(this.#link, this.#sessionId, signal, () =>
       this.#link.call(
         () =>
           client.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId: this.#sessionId } }),
@@ -200,24 +200,17 @@ class Follower {
     this.#retries.keep(calls.map(({ activityId }) => activityId ?? ''));
     // Only these: reading a failure may mean to decrypt it, or to fetch it, and calls that write are read all the time.
     const news = calls.filter(({ activityId, attempt }) => this.#retries.isNews(activityId ?? '', attempt ?? 1));
-    events.push(...this.#retries.tell(await pendingCalls(this.#link, this.#sessionId, news)));
+    events.push(...this.#retries.tell(await readPendingCalls(this.#link, this.#sessionId, news)));
     return { events, isPending: calls.length > 0, isWriting: writing.some(({ state }) => state === STARTED) };
   }
 
   async #decode(
     activityId: string,
-    payloads: Parameters<typeof decodePayloadAt>[2],
+    payloads: Parameters<typeof decodeFirstPayload>[1],
   ): Promise<StreamHeartbeat | undefined> {
-    if (!payloads || payloads.length === 0) return undefined;
-    const { loadedDataConverter } = this.#link.client.options;
-    const context = {
-      type: 'activity',
-      namespace: this.#link.namespace,
-      workflowId: this.#sessionId,
-      activityId,
-      isLocal: false,
-    } as const;
-    return Heartbeat.safeParse(await decodePayloadAt<unknown>(loadedDataConverter, 0, payloads, context)).data;
+    const { client, namespace } = this.#link;
+    const context = { type: 'activity', namespace, workflowId: this.#sessionId, activityId, isLocal: false } as const;
+    return Heartbeat.safeParse(await decodeFirstPayload(client, payloads, context)).data;
   }
 }
 

@@ -1,9 +1,9 @@
-/** Waiting for a session to move, at the cost of one long poll and nothing else. */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** Waits for events in a session's history, at the cost of one long poll. */
+import { retry } from '../../connection/retry.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 
-/** The server answers a long poll after 20 s at the latest, with nothing. */
+/** The server ends a long poll without events after 20 s. */
 const POLL_TIMEOUT_MS = 60_000;
 const FIRST_PAUSE_MS = 200;
 const MAX_PAUSE_MS = 5_000;
@@ -27,16 +27,16 @@ const CLOSING: readonly number[] = [
   EVENT.executionTerminated,
 ];
 
-/** What a stretch of history says to a follower. */
+/** What new events in the history mean for a follower. */
 export interface Movement {
-  /** Whether the session's code has run, so that there may be something new to ask for. */
+  /** Whether the workflow code has run, so that there may be new progress to query. */
   readonly hasRun: boolean;
   readonly isClosed: boolean;
-  /** Run that goes on where this one ended. */
+  /** The run that continues this one, if it ended with continue-as-new. */
   readonly nextRunId: string | undefined;
 }
 
-/** Reads the history of one run after another, each event once. */
+/** Reads the history of one run after the other, each event once. */
 export class HistoryWatch {
   readonly #link: ServerLink;
   readonly #sessionId: string;
@@ -61,12 +61,12 @@ export class HistoryWatch {
   }
 
   /**
-   * The next stretch of history, waiting for one where there is none yet and through the server's absence.
-   * @throws CopilotError `SessionNotFound` where the session was deleted
+   * Waits for the next events, also while the server is down.
+   * @throws CopilotError `SessionNotFound` if the session was deleted
    */
   async next(): Promise<Movement> {
     for (;;) {
-      const events = await persist(this.#link, this.#sessionId, this.#signal, () => this.#poll());
+      const events = await readPersistently(this.#link, this.#sessionId, this.#signal, () => this.#poll());
       if (events.length === 0) continue;
       const types = events.map(({ eventType }) => eventType ?? 0);
       return {
@@ -96,14 +96,14 @@ export class HistoryWatch {
   }
 }
 
-/** The run that this one continues, or undefined for the first. */
+/** The run that this one continues; undefined for the first. */
 export async function runBefore(
   link: ServerLink,
   sessionId: string,
   runId: string,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const { history } = await persist(link, sessionId, signal, () =>
+  const { history } = await readPersistently(link, sessionId, signal, () =>
     link.call(
       () =>
         link.client.workflowService.getWorkflowExecutionHistory({
@@ -118,21 +118,20 @@ export async function runBefore(
   return history?.events?.[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId || undefined;
 }
 
-/** Does a read again, for as long as only the server or the workers are missing. */
-export async function persist<T>(
+/** Repeats a read as long as only the server or the workers are missing. */
+export async function readPersistently<T>(
   link: ServerLink,
   sessionId: string,
   signal: AbortSignal,
   read: () => Promise<T>,
 ): Promise<T> {
-  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
-    try {
-      return await read();
-    } catch (error) {
-      signal.throwIfAborted();
+  return await retry(read, {
+    firstPauseMs: FIRST_PAUSE_MS,
+    maxPauseMs: MAX_PAUSE_MS,
+    signal,
+    onFailure: async (error) => {
       const known = await link.explain(error, sessionId);
       if (!(known instanceof CopilotError) || !known.retryable) throw known;
-    }
-    await sleep(pauseMs, undefined, { signal });
-  }
+    },
+  });
 }

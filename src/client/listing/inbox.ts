@@ -8,7 +8,7 @@ import { copilotAwaiting, copilotMode, copilotName, copilotUser } from '../../co
 import type { ServerLink } from '../../connection/server-link.ts';
 import { checkInput } from '../checked-input.ts';
 import { ListFilter, listQuestion } from './session-list.ts';
-import { ask } from '../reading/session-queries.ts';
+import { querySession } from '../reading/session-queries.ts';
 
 const LIST_TIMEOUT_MS = 30_000;
 const PAGE_SIZE = 1_000;
@@ -120,7 +120,7 @@ async function readAll(link: ServerLink, sessions: readonly WaitingSession[]): P
   const read = async (session: WaitingSession): Promise<void> => {
     try {
       if (absence !== undefined && !hasAnswer) throw absence;
-      const { pendingApprovals } = await ask(link, session.sessionId, messages.info, []);
+      const { pendingApprovals } = await querySession(link, session.sessionId, messages.info, []);
       hasAnswer = true;
       const { kind: _, ...of } = session;
       readings.requests.push(...pendingApprovals.map((request) => ({ ...request, ...of })));

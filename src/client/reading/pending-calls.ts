@@ -1,10 +1,10 @@
-/** What keeps a session waiting, as the server has it: no worker is asked. */
+/** What keeps a session waiting, as the server knows it. No worker is asked. */
 import type { temporal } from '@temporalio/proto';
 import { TimeoutFailure } from '@temporalio/common';
 import { optionalTsToMs } from '@temporalio/common/lib/time.js';
-import { CopilotError, fromFailure } from '../../contracts/errors.ts';
-import { decodeFailure } from '../../storage/sdk-internals.ts';
+import { decodeRawFailure } from '../../connection/raw-responses.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
+import { CopilotError, fromFailure } from '../../contracts/errors.ts';
 
 type PendingActivity = temporal.api.workflow.v1.IPendingActivityInfo;
 type Failure = temporal.api.failure.v1.IFailure;
@@ -14,26 +14,25 @@ const STARTED = 2;
 /** `temporal.api.enums.v1.EventType` */
 const TASK_TIMED_OUT = 8;
 const TASK_FAILED = 9;
-const NO_SIGN_OF_LIFE = 'The worker that had it gave no sign of life. It is tried again by itself.';
-/** A task that failed has its event within the last few. */
+const NO_HEARTBEAT = 'Its worker stopped sending heartbeats. It is retried automatically.';
+/** The event of a failed task is among the last few. */
 const LAST_EVENTS = 10;
 
-/** A call of a model or a tool that runs, or waits for its next attempt. */
+/** A call of a model or a tool that is running, or waits for its next attempt. */
 export interface PendingCall {
-  /** Such as `turn-4/step-2/1`. */
+  /** Id of the call, such as `turn-4/step-2/1`. */
   readonly id: string;
   /** `waiting`: for the time of its next attempt, or for a worker. */
   readonly state: 'running' | 'waiting';
-  /** The one that runs or comes next, from 1. */
+  /** Number of the running or next attempt, from 1. */
   readonly attempt: number;
-  /** What the attempt before ended with, `Internal` where it is no error of this program; null with the first. */
+  /** How the previous attempt ended; null for the first. `Internal` if the error is none of this program's. */
   readonly lastError: { readonly type: string; readonly message: string } | null;
-  /** ISO time; null where it runs, or may run as soon as a worker takes it. */
+  /** ISO time; null if the call is running, or waits only for a worker. */
   readonly nextAttemptAt: string | null;
 }
 
-/** In the form for readers. */
-export async function pendingCalls(
+export async function readPendingCalls(
   link: ServerLink,
   sessionId: string,
   pending: readonly PendingActivity[] | null | undefined,
@@ -53,10 +52,10 @@ export async function pendingCalls(
 }
 
 /**
- * Why a session does not answer although there are workers: they cannot store its state, say, or do not know how to
- * replay it. Undefined where that is not so.
+ * Why a session does not answer although there are workers. They may be unable to store its state, for example, or to
+ * replay it. Undefined if its last task did not fail.
  */
-export async function whyStuck(link: ServerLink, sessionId: string): Promise<CopilotError | undefined> {
+export async function findTaskFailure(link: ServerLink, sessionId: string): Promise<CopilotError | undefined> {
   try {
     const { raw } = await link.call(() => link.client.workflow.getHandle(sessionId).describe());
     const attempt = raw.pendingWorkflowTask?.attempt ?? 1;
@@ -74,28 +73,27 @@ export async function whyStuck(link: ServerLink, sessionId: string): Promise<Cop
     const { message } = await readFailure(link, sessionId, failure);
     return new CopilotError('SessionStuck', { sessionId, attempt, problem: message });
   } catch {
-    // The server is away, too: that is said elsewhere.
+    // The server is away too, and other code reports that.
     return undefined;
   }
 }
 
-/** What cannot be decrypted here is given as the server has it. */
+/** A failure that cannot be decrypted here is given as the server has it. */
 async function readFailure(
   link: ServerLink,
   workflowId: string,
   failure: Failure,
   activityId?: string,
 ): Promise<{ type: string; message: string }> {
-  const { loadedDataConverter } = link.client.options;
   const { namespace } = link;
   const context =
     activityId === undefined
       ? ({ type: 'workflow', namespace, workflowId } as const)
       : ({ type: 'activity', namespace, workflowId, activityId, isLocal: false } as const);
   try {
-    const error = await decodeFailure(loadedDataConverter, failure, context);
+    const error = await decodeRawFailure(link.client, failure, context);
     if (error instanceof TimeoutFailure && error.timeoutType === 'HEARTBEAT')
-      return { type: 'Internal', message: NO_SIGN_OF_LIFE };
+      return { type: 'Internal', message: NO_HEARTBEAT };
     const { type = 'Internal', message = '' } = fromFailure(error) ?? { message: error?.message };
     return { type, message };
   } catch {

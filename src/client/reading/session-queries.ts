@@ -1,41 +1,42 @@
-/** Reading a session: what the server itself knows of it, and what a worker answers from memory. */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** Reads a session: what the server knows about it, and what a worker answers from memory. */
 import type { WorkflowExecutionDescription, WorkflowExecutionStatusName } from '@temporalio/client';
 import type { QueryDefinition } from '@temporalio/common';
+import { isNotReady, isTimeout } from '../../connection/grpc-errors.ts';
+import { retry } from '../../connection/retry.ts';
+import { ABSENCE_MS, type CallOptions, type ServerLink } from '../../connection/server-link.ts';
 import { CopilotError } from '../../contracts/errors.ts';
-import type { SessionInfo, SessionResult, SessionStatus } from '../../contracts/session.ts';
 import { copilotStatus } from '../../contracts/search-attributes.ts';
-import { ABSENCE_MS, type CallOptions, isTimeout, reasonOf, type ServerLink } from '../../connection/server-link.ts';
-import { type PendingCall, pendingCalls, whyStuck } from './pending-calls.ts';
+import type { SessionInfo, SessionResult, SessionStatus } from '../../contracts/session.ts';
+import { findTaskFailure, type PendingCall, readPendingCalls } from './pending-calls.ts';
 
-/** Where its worker was killed, a query waits 4 s for that worker before another gets it, and then for a replay. */
+/** If the session's worker was killed, a query waits 4 s for it before another worker gets it, and then for a replay. */
 const QUERY_TIMEOUT_MS = 8_000;
-/** The same where the server knows of a worker, which may just have much to do. */
+/** How long to retry if the server knows of a worker, which may just be busy. */
 const BUSY_TIMEOUT_MS = 20_000;
-/**
- * How often a run is asked that has not begun: a server lets a second pass between the begins of two runs, so that one
- * that continues a short one may have to wait.
- */
-const NOT_BEGUN_PAUSE_MS = 50;
+/** The server waits up to a second between the starts of two runs, so a run after a short one may not be ready. */
+const NOT_READY_PAUSE_MS = 50;
 
-/** A session's own status, or how it was ended from outside. */
+/** The status of a session, or how it was ended from outside: `terminated` or `failed`. */
 export type ListedStatus = SessionStatus | 'terminated' | 'failed';
 
-/** `info` as readers get it. */
+/** Everything about a session except its conversation. */
 export interface SessionReport extends Omit<SessionInfo, 'status'> {
   readonly status: ListedStatus;
-  /** Calls of models and tools that run or are tried again, such as while a model API is away. */
+  /** Model and tool calls that are running or being retried, for example while a model API is down. */
   readonly pendingCalls: readonly PendingCall[];
 }
 
+/** What the server knows about a session without a worker. */
 export interface SessionDescription {
-  /** Whether the session takes nothing any more. */
+  /** Whether the session has ended. */
   readonly isClosed: boolean;
-  /** Undefined while it is open: then the session itself knows best. */
+  /** Undefined while the session is open; then only the session itself knows its status. */
   readonly status: ListedStatus | undefined;
-  /** Run of the workflow, and events in its history. */
+  /** Run of the workflow. */
   readonly runId: string;
+  /** Events in the history of this run. */
   readonly historyLength: number;
+  /** Model and tool calls that are running or being retried. */
   readonly pendingCalls: readonly PendingCall[];
 }
 
@@ -54,13 +55,13 @@ export async function describeSession(
   }
   const status = closedStatus(description.status.name, description.typedSearchAttributes.get(copilotStatus));
   const { runId, historyLength, raw } = description;
-  const calls = await pendingCalls(link, sessionId, raw.pendingActivities);
-  return { isClosed: status !== undefined, status, runId, historyLength, pendingCalls: calls };
+  const pendingCalls = await readPendingCalls(link, sessionId, raw.pendingActivities);
+  return { isClosed: status !== undefined, status, runId, historyLength, pendingCalls };
 }
 
 /**
- * The status of a session whose workflow has ended so, or undefined where it goes on.
- * @param listed what the session listed itself as
+ * The status of a session whose workflow has ended, or undefined if it is open.
+ * @param listed the session's own status in its search attribute
  */
 export function closedStatus(name: WorkflowExecutionStatusName, listed: string | undefined): ListedStatus | undefined {
   switch (name) {
@@ -77,7 +78,7 @@ export function closedStatus(name: WorkflowExecutionStatusName, listed: string |
   }
 }
 
-/** What a completed or expired session left behind. */
+/** The result of a completed or expired session. @throws CopilotError `SessionNotFound`, `ServerUnreachable` */
 export async function readResult(
   link: ServerLink,
   sessionId: string,
@@ -91,40 +92,42 @@ export async function readResult(
   }
 }
 
-export interface QuestionOptions {
+export interface QueryOptions {
   /** Default: the latest run. */
   readonly runId?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Queries a session: nothing is written.
- * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`; `SessionStuck` if its workers
- *   fail at it, as with a payload store that is full
+ * Queries a session. Nothing is written to its history.
+ * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`; `SessionStuck` if the workers fail at this
+ *   session, for example because the payload store is full
  */
-export async function ask<Result, Args extends [unknown?, unknown?]>(
+export async function querySession<Result, Args extends [unknown?, unknown?]>(
   link: ServerLink,
   sessionId: string,
   query: QueryDefinition<Result, Args>,
   args: Args,
-  { runId, signal }: QuestionOptions = {},
+  { runId, signal }: QueryOptions = {},
 ): Promise<Result> {
   const handle = link.client.workflow.getHandle(sessionId, runId);
   const startedAt = Date.now();
   const isWithin = (timeMs: number): boolean => Date.now() < startedAt + timeMs;
-  for (;;) {
-    try {
-      return await link.call(() => handle.query<Result, Args>(query, ...args), { timeoutMs: QUERY_TIMEOUT_MS, signal });
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (isTimeout(error) && isWithin(await patienceMs(link, sessionId))) continue;
-      if (!hasNotBegun(error) || !isWithin(QUERY_TIMEOUT_MS)) throw await whyUnanswered(link, sessionId, error);
-    }
-    await sleep(NOT_BEGUN_PAUSE_MS, undefined, { ...(signal ? { signal } : {}) });
-  }
+  return await retry(
+    () => link.call(() => handle.query<Result, Args>(query, ...args), { timeoutMs: QUERY_TIMEOUT_MS, signal }),
+    {
+      firstPauseMs: NOT_READY_PAUSE_MS,
+      maxPauseMs: NOT_READY_PAUSE_MS,
+      signal,
+      onFailure: async (error) => {
+        if (isTimeout(error) && isWithin(await patienceMs(link, sessionId))) return;
+        if (!isNotReady(error) || !isWithin(QUERY_TIMEOUT_MS)) throw await explainUnanswered(link, sessionId, error);
+      },
+    },
+  );
 }
 
-/** How long to ask on. Workers that fail at this session do so the next time, too. */
+/** How long to retry a query that timed out. Workers that failed at this session would fail again. */
 async function patienceMs(link: ServerLink, sessionId: string): Promise<number> {
   switch (await link.health()) {
     case 'no-server':
@@ -132,17 +135,12 @@ async function patienceMs(link: ServerLink, sessionId: string): Promise<number> 
     case 'no-worker':
       return ABSENCE_MS;
     case 'ok':
-      return (await whyStuck(link, sessionId)) === undefined ? BUSY_TIMEOUT_MS : 0;
+      return (await findTaskFailure(link, sessionId)) === undefined ? BUSY_TIMEOUT_MS : 0;
   }
 }
 
-async function whyUnanswered(link: ServerLink, sessionId: string, error: unknown): Promise<Error> {
+async function explainUnanswered(link: ServerLink, sessionId: string, error: unknown): Promise<Error> {
   const explained = await link.explain(error, sessionId);
   const isUnanswered = explained instanceof CopilotError && explained.type === 'NoWorker';
-  return (isUnanswered ? await whyStuck(link, sessionId) : undefined) ?? explained;
-}
-
-/** Whether the server has not yet given the run to any worker. */
-function hasNotBegun(error: unknown): boolean {
-  return reasonOf(error).startsWith('Workflow task is not scheduled yet');
+  return (isUnanswered ? await findTaskFailure(link, sessionId) : undefined) ?? explained;
 }

@@ -17,7 +17,7 @@ import type { TurnView } from '../../contracts/turn.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import { follow, type FollowEvent, type FollowOptions } from '../follow/follower.ts';
 import {
-  ask,
+  querySession,
   describeSession,
   type ListedStatus,
   readResult,
@@ -26,7 +26,7 @@ import {
 } from './session-queries.ts';
 import { contextPoint } from '../session/context-changes.ts';
 import { wholeExport, wholeTranscript } from './whole-conversation.ts';
-import { contextDiff } from './snapshots.ts';
+import { queryContextDiff } from './snapshots.ts';
 
 /** The reading half of a session's handle. */
 export class SessionReader {
@@ -52,7 +52,7 @@ export class SessionReader {
   async load({ signal }: { signal?: AbortSignal } = {}): Promise<LoadedSession> {
     const { status } = await describeSession(this.#link, this.id, { signal });
     if (status !== undefined) throw this.#notLoadable(status);
-    const loaded = await ask(this.#link, this.id, messages.load, [], { signal });
+    const loaded = await querySession(this.#link, this.id, messages.load, [], { signal });
     if (loaded.status === 'active' || loaded.status === 'suspended') return loaded;
     throw this.#notLoadable(loaded.status);
   }
@@ -76,7 +76,7 @@ export class SessionReader {
     if (status === 'completed' || status === 'expired') {
       return { ...(await readResult(this.#link, this.id, { signal })).info, pendingCalls };
     }
-    const info = await ask(this.#link, this.id, messages.info, [], { signal });
+    const info = await querySession(this.#link, this.id, messages.info, [], { signal });
     return { ...info, ...(status === undefined ? {} : { status }), pendingCalls };
   }
 
@@ -98,38 +98,38 @@ export class SessionReader {
     signal,
   }: { from?: number; all?: boolean; signal?: AbortSignal } = {}): Promise<TranscriptPage> {
     if (all) return await wholeTranscript(this.#link, this.id, { from, signal });
-    return await ask(this.#link, this.id, messages.transcript, [from], { signal });
+    return await querySession(this.#link, this.id, messages.transcript, [from], { signal });
   }
 
   /** The newest turns with a number of at least `from`, and those that wait. */
   async turns({ from = 0, signal }: { from?: number; signal?: AbortSignal | undefined } = {}): Promise<
     readonly TurnView[]
   > {
-    return await ask(this.#link, this.id, messages.turns, [from], { signal });
+    return await querySession(this.#link, this.id, messages.turns, [from], { signal });
   }
 
   /** The plan of the latest turn that has one. */
   async plan({ signal }: { signal?: AbortSignal } = {}): Promise<PlanView | null> {
-    return await ask(this.#link, this.id, messages.plan, [], { signal });
+    return await querySession(this.#link, this.id, messages.plan, [], { signal });
   }
 
   async context({ signal }: { signal?: AbortSignal } = {}): Promise<ContextView> {
-    return await ask(this.#link, this.id, messages.context, [], { signal });
+    return await querySession(this.#link, this.id, messages.context, [], { signal });
   }
 
   /** Snapshots of the context, oldest first, without their data. */
   async snapshots({ signal }: { signal?: AbortSignal } = {}): Promise<readonly SnapshotInfo[]> {
-    return await ask(this.#link, this.id, messages.snapshots, [], { signal });
+    return await querySession(this.#link, this.id, messages.snapshots, [], { signal });
   }
 
   /** The newest changes of the context, oldest first. */
   async changes({ signal }: { signal?: AbortSignal } = {}): Promise<readonly Change[]> {
-    return await ask(this.#link, this.id, messages.changes, [], { signal });
+    return await querySession(this.#link, this.id, messages.changes, [], { signal });
   }
 
   /** Sizes of the context in bytes, by key and in all. */
   async contextSize({ signal }: { signal?: AbortSignal } = {}): Promise<ContextSize> {
-    return await ask(this.#link, this.id, messages.contextSize, [], { signal });
+    return await querySession(this.#link, this.id, messages.contextSize, [], { signal });
   }
 
   /**
@@ -142,7 +142,7 @@ export class SessionReader {
     { signal }: { signal?: AbortSignal } = {},
   ): Promise<ContextDiff> {
     const points: [ContextPoint, ContextPoint] = [contextPoint(from, 'from'), contextPoint(to, 'to')];
-    return await contextDiff(this.#link, this.id, points, { ...(signal ? { signal } : {}) });
+    return await queryContextDiff(this.#link, this.id, points, { ...(signal ? { signal } : {}) });
   }
 
   /**
@@ -155,14 +155,14 @@ export class SessionReader {
 
   /** The 50 newest requests that were decided, expired or withdrawn, oldest first: who decided what, and when. */
   async decisions({ signal }: { signal?: AbortSignal } = {}): Promise<readonly DecidedRequest[]> {
-    return await ask(this.#link, this.id, messages.decisions, [], { signal });
+    return await querySession(this.#link, this.id, messages.decisions, [], { signal });
   }
 
   async usage({ signal }: { signal?: AbortSignal } = {}): Promise<{
     total: Usage;
     byAgent: Readonly<Record<string, Usage>>;
   }> {
-    return await ask(this.#link, this.id, messages.usage, [], { signal });
+    return await querySession(this.#link, this.id, messages.usage, [], { signal });
   }
 
   /**
@@ -171,7 +171,7 @@ export class SessionReader {
    */
   async position({ withTurn = false, signal }: { withTurn?: boolean; signal?: AbortSignal } = {}): Promise<number> {
     const from = withTurn ? 0 : Number.MAX_SAFE_INTEGER;
-    const { next, events } = await ask(this.#link, this.id, messages.progress, [from], { signal });
+    const { next, events } = await querySession(this.#link, this.id, messages.progress, [from], { signal });
     const latest = events.findLast(({ type }) => type === 'turn-started' || type === 'turn-ended');
     return latest?.type === 'turn-started' ? latest.seq : next;
   }

@@ -1,20 +1,22 @@
-/** The runs of a session's workflow: each continue-as-new has made one more. */
+/** The runs of a session's workflow. Each continue-as-new has added one. */
+import { status } from '@grpc/grpc-js';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { grpcStatus } from '../../connection/grpc-errors.ts';
+import { decodeFirstPayload, loadStoredPayloads } from '../../connection/raw-responses.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
-import { decodePayloadAt, storedPayloads, visitPayloads, walkHistory } from '../../storage/sdk-internals.ts';
 
 export interface SessionRun {
   readonly runId: string;
-  /** Run that this one continues, or undefined for the first. */
+  /** The run that this one continues; undefined for the first. */
   readonly before: string | undefined;
-  /** What the run was started with: a `SessionInput`, as far as one can tell. */
+  /** What the run was started with, usually a `SessionInput`. */
   readonly input: unknown;
 }
 
 /**
  * The newest run first, as far back as the server still has them.
- * @param reader what decodes inputs; the link's lister gives undefined for one that cannot be read here
- * @throws CopilotError `SessionNotFound` where there is not even the newest, `ServerUnreachable`
+ * @param reader client that decodes the inputs; the link's lister gives undefined for an input that cannot be read here
+ * @throws CopilotError `SessionNotFound` if even the newest is gone, `ServerUnreachable`
  */
 export async function* runsOf(
   link: ServerLink,
@@ -29,8 +31,8 @@ export async function* runsOf(
       run = await readStart(link, sessionId, runId, signal, reader);
     } catch (error) {
       signal?.throwIfAborted();
-      // The server has forgotten older runs, or somebody else deletes the session too.
-      if (error instanceof WorkflowNotFoundError && runId !== newestRunId) return;
+      // The server has forgotten older runs, or somebody else is deleting the session too.
+      if (isNotFound(error) && runId !== newestRunId) return;
       throw await link.explain(error, sessionId);
     }
     yield run;
@@ -46,7 +48,6 @@ async function readStart(
   client: Client,
 ): Promise<SessionRun> {
   const { namespace } = link;
-  const { loadedDataConverter } = client.options;
   const { history } = await link.call(
     async () => {
       try {
@@ -56,8 +57,7 @@ async function readStart(
           maximumPageSize: 1,
           skipArchival: true,
         });
-        const stored = storedPayloads(loadedDataConverter.externalStorage);
-        await visitPayloads(response, walkHistory, stored);
+        await loadStoredPayloads(client, response);
         return response;
       } catch (error) {
         throw isNotFound(error) ? new WorkflowNotFoundError(String(error), workflowId, runId) : error;
@@ -66,18 +66,12 @@ async function readStart(
     { signal },
   );
   const started = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
-  const payloads = started?.input?.payloads ?? [];
   const context = { type: 'workflow', namespace, workflowId } as const;
-  const input =
-    payloads.length === 0 ? undefined : await decodePayloadAt<unknown>(loadedDataConverter, 0, payloads, context);
+  const input = await decodeFirstPayload(client, started?.input?.payloads, context);
   return { runId, before: started?.continuedExecutionRunId || undefined, input };
 }
 
-/** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
-const NOT_FOUND = 5;
-
+/** Whether the server does not know the workflow or the run. */
 export function isNotFound(error: unknown): boolean {
-  return (
-    error instanceof WorkflowNotFoundError || (error instanceof Error && 'code' in error && error.code === NOT_FOUND)
-  );
+  return error instanceof WorkflowNotFoundError || grpcStatus(error) === status.NOT_FOUND;
 }

@@ -7,7 +7,7 @@ import { SessionExport } from '../../contracts/export.ts';
 import { exportSession, transcript, type TranscriptPage } from '../../contracts/messages.ts';
 import { Message, standsForOthers } from '../../contracts/transcript.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
-import { ask, describeSession } from './session-queries.ts';
+import { querySession, describeSession } from './session-queries.ts';
 import { runsOf } from './session-runs.ts';
 
 /** Not picked from the whole: that would refuse the fields that are not wanted here. */
@@ -35,7 +35,7 @@ export async function wholeTranscript(
   { from = 0, signal }: ReadOptions & { readonly from?: number } = {},
 ): Promise<TranscriptPage> {
   const { runId } = await describeSession(link, sessionId, { signal });
-  const { address, messages } = await ask(link, sessionId, transcript, [0], { runId, signal });
+  const { address, messages } = await querySession(link, sessionId, transcript, [0], { runId, signal });
   const earlier = await earlierMessages(link, sessionId, messages, { runId, signal });
   return { address, from, messages: joined(earlier, messages).slice(from) };
 }
@@ -50,7 +50,7 @@ export async function wholeExport(
   { signal, ...given }: ReadOptions & { readonly runId?: string } = {},
 ): Promise<SessionExport> {
   const runId = given.runId ?? (await describeSession(link, sessionId, { signal })).runId;
-  const file = await ask(link, sessionId, exportSession, [], { runId, signal });
+  const file = await querySession(link, sessionId, exportSession, [], { runId, signal });
   const earlier = await earlierMessages(link, sessionId, file.conversation, { runId, signal });
   return earlier.length === 0 ? file : { ...file, earlier: [...earlier] };
 }

@@ -5,7 +5,7 @@ import { ConfigurePayload } from '../../contracts/payloads.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import { resolveTeam } from '../creation/team-directory.ts';
 import { checkInput } from '../checked-input.ts';
-import { ask } from '../reading/session-queries.ts';
+import { querySession } from '../reading/session-queries.ts';
 
 /**
  * What is left out stays. `agents` names the agents to change, whose override is replaced; `approvals` and `budget`
@@ -29,6 +29,6 @@ export async function configurePayload(
     if (Object.values(changed).some((value) => value !== undefined)) return payload;
     throw new CopilotError('InvalidInput', { what: 'configure', problem: 'no setting is named' });
   }
-  const { definition } = await ask(link, sessionId, team, [], { signal });
+  const { definition } = await querySession(link, sessionId, team, [], { signal });
   return { ...payload, team: await resolveTeam(link, definition.name) };
 }

@@ -1,10 +1,11 @@
-/** Updates of a session that arrive exactly once, however often the way there breaks. */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** Sends updates to a session so that they arrive exactly once, however often the connection breaks. */
 import { WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure, type UpdateDefinition } from '@temporalio/common';
 import { ulid } from 'ulid';
 import { CopilotError, fromFailure } from '../../contracts/errors.ts';
-import { ABSENCE_MS, isTimeout, isTransient, type ServerLink } from '../../connection/server-link.ts';
+import { isTimeout, isTransient } from '../../connection/grpc-errors.ts';
+import { retry } from '../../connection/retry.ts';
+import { ABSENCE_MS, type ServerLink } from '../../connection/server-link.ts';
 import { checkSize } from '../checked-input.ts';
 import { describeSession } from '../reading/session-queries.ts';
 
@@ -19,16 +20,17 @@ export interface DeliveryOptions {
   readonly updateId?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   /**
-   * Gives up after so long without an answer of server or worker, in ms. Default: as the client was connected. Where
-   * the server knows of no worker at all, `NoWorker` comes after some 15 s.
+   * How long to retry while server or worker do not answer, in ms. Default: as set when the client connected. If the
+   * server knows of no worker at all, the call ends with `NoWorker` after about 15 s.
    */
   readonly retryForMs?: number | undefined;
 }
 
 /**
- * Sends an update and waits for its result. Where the connection is lost, the server is away or the
- * session moves to a new run, the same update is sent again.
- * @throws CopilotError as the session says; `InvalidInput` where it is too large, `SessionNotFound`, `SessionClosed`, `NoWorker`, `ServerUnreachable`
+ * Sends an update and waits for its result. The same update is sent again if the connection is lost, the server is
+ * down or the session moves to a new run.
+ * @throws CopilotError of the session; `InvalidInput` if the payload is too large, `SessionNotFound`, `SessionClosed`,
+ *   `NoWorker`, `ServerUnreachable`
  */
 export async function deliver<Result, Payload>(
   link: ServerLink,
@@ -39,10 +41,10 @@ export async function deliver<Result, Payload>(
 ): Promise<Result> {
   const { signal } = options;
   checkSize(payload, `Update "${update.name}"`);
-  return await persist(link, sessionId, options, async ({ updateId, timeoutMs, isFirst, accepted }) => {
+  return await sendPersistently(link, sessionId, options, async ({ updateId, timeoutMs, isFirst, accepted }) => {
     const handle = link.client.workflow.getHandle(sessionId);
     const request = { args: [payload] satisfies [Payload], updateId };
-    // One call for what is soon done; what takes longer is waited for once it is known to be accepted.
+    // Most updates are done within one call. A longer one is waited for once it is accepted.
     if (isFirst) return await link.call(() => handle.executeUpdate(update, request), { timeoutMs, signal });
     const begin = () => handle.startUpdate(update, { ...request, waitForStage: 'ACCEPTED' });
     const begun = await link.call(begin, { timeoutMs, signal });
@@ -51,7 +53,7 @@ export async function deliver<Result, Payload>(
   });
 }
 
-/** Sends an update until the session has accepted it, which makes it durable. */
+/** Sends an update until the session has accepted it, which makes it durable. @throws as {@link deliver} */
 export async function submit<Result, Payload>(
   link: ServerLink,
   sessionId: string,
@@ -61,7 +63,7 @@ export async function submit<Result, Payload>(
 ): Promise<void> {
   const { signal } = options;
   checkSize(payload, `Update "${update.name}"`);
-  await persist(link, sessionId, options, async ({ updateId, timeoutMs }) => {
+  await sendPersistently(link, sessionId, options, async ({ updateId, timeoutMs }) => {
     const handle = link.client.workflow.getHandle(sessionId);
     const request = { args: [payload] satisfies [Payload], updateId, waitForStage: 'ACCEPTED' as const };
     await link.call(() => handle.startUpdate(update, request), { timeoutMs, signal });
@@ -70,14 +72,14 @@ export async function submit<Result, Payload>(
 
 interface Attempt {
   readonly updateId: string;
-  /** For the update to be accepted. */
+  /** Time for the session to accept the update. */
   readonly timeoutMs: number;
   readonly isFirst: boolean;
-  /** To be called when the session has the update: from then on waiting is no failure. */
+  /** To be called when the session has the update. Waiting for its result is no failure. */
   readonly accepted: () => void;
 }
 
-async function persist<T>(
+async function sendPersistently<T>(
   link: ServerLink,
   sessionId: string,
   options: DeliveryOptions,
@@ -85,36 +87,35 @@ async function persist<T>(
 ): Promise<T> {
   const { updateId = ulid(), signal, retryForMs = link.retryForMs } = options;
   const timeoutMs = Math.min(ACCEPT_TIMEOUT_MS, Math.max(MIN_ACCEPT_TIMEOUT_MS, retryForMs));
+  let startedAt = 0;
+  let isAccepted = false;
   let failingSince: number | undefined;
-  /** No worker was there since. */
+  /** Since when the server has known of no worker. */
   let absentSince: number | undefined;
-  for (let number = 1; ; number++) {
-    const startedAt = Date.now();
-    let isAccepted = false;
-    const accepted = (): void => {
-      isAccepted = true;
-      failingSince = undefined;
-    };
-    try {
-      return await work({ updateId, timeoutMs, isFirst: number === 1, accepted });
-    } catch (error) {
-      signal?.throwIfAborted();
-      // The first attempt may just have taken long; the second finds out.
-      if (number > 1 || !isTimeout(error)) failingSince ??= isAccepted ? Date.now() : startedAt;
-      const isOver = failingSince !== undefined && Date.now() - failingSince >= retryForMs;
-      const final = await verdict(link, sessionId, error, isOver);
-      if (final) throw final;
-      const isAbsent = !isAccepted && isTimeout(error) && (await link.health()) === 'no-worker';
-      absentSince = isAbsent ? (absentSince ?? startedAt) : undefined;
-      if (absentSince !== undefined && Date.now() - absentSince >= ABSENCE_MS) throw link.noWorker(error);
-    }
-    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (number - 1), MAX_PAUSE_MS);
-    await sleep(pauseMs, undefined, { ...(signal ? { signal } : {}) });
-  }
+  const accepted = (): void => {
+    isAccepted = true;
+    failingSince = undefined;
+  };
+  const send = async (attempt: number): Promise<T> => {
+    startedAt = Date.now();
+    isAccepted = false;
+    return await work({ updateId, timeoutMs, isFirst: attempt === 1, accepted });
+  };
+  const onFailure = async (error: unknown, attempt: number): Promise<void> => {
+    // A timeout of the first attempt may only mean that the update takes long. The second attempt finds out.
+    if (attempt > 1 || !isTimeout(error)) failingSince ??= isAccepted ? Date.now() : startedAt;
+    const isOver = failingSince !== undefined && Date.now() - failingSince >= retryForMs;
+    const final = await findFinalError(link, sessionId, error, isOver);
+    if (final) throw final;
+    const isAbsent = !isAccepted && isTimeout(error) && (await link.health()) === 'no-worker';
+    absentSince = isAbsent ? (absentSince ?? startedAt) : undefined;
+    if (absentSince !== undefined && Date.now() - absentSince >= ABSENCE_MS) throw link.noWorker(error);
+  };
+  return await retry(send, { firstPauseMs: FIRST_PAUSE_MS, maxPauseMs: MAX_PAUSE_MS, signal, onFailure });
 }
 
-/** The error to end with, or undefined where the update is worth sending again. */
-async function verdict(
+/** The error to give up with, or undefined if the update can be sent again. */
+async function findFinalError(
   link: ServerLink,
   sessionId: string,
   error: unknown,
@@ -126,15 +127,15 @@ async function verdict(
     const closed = await closedError(link, sessionId, error);
     if (closed) return closed;
     if (error instanceof WorkflowUpdateFailedError && !isLost(error)) return error;
-    // Still open: it went from one run to the next, or the update was lost before it was accepted.
+    // The session is open: it moved to its next run, or the update was lost before it was accepted.
     return isOver ? await link.explain(error, sessionId) : undefined;
   }
   return isOver || !isTransient(error) ? await link.explain(error, sessionId) : undefined;
 }
 
 /**
- * What the server itself says of an update that has no outcome: its run ended while it was under way, or a worker ended
- * a task without having seen it, as may happen when both come back from an absence.
+ * How the server ends an update without outcome: its run ended meanwhile, or a worker completed a task without having
+ * seen the update, which can happen when both return from an outage.
  */
 const LOST = ['AcceptedUpdateCompletedWorkflow', 'UnprocessedUpdate'];
 

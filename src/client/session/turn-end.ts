@@ -7,7 +7,7 @@ import { isSettled, type TurnView } from '../../contracts/turn.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import { deliver, type DeliveryOptions } from './delivery.ts';
 import { checkInput } from '../checked-input.ts';
-import { ask } from '../reading/session-queries.ts';
+import { querySession } from '../reading/session-queries.ts';
 
 /** How often a turn is looked at where too many wait for turns of its session. */
 const LOOK_INTERVAL_MS = 500;
@@ -36,7 +36,7 @@ async function waitOnce(
 ): Promise<TurnView | undefined> {
   const { signal } = options;
   const settledTurn = async (): Promise<TurnView | undefined> =>
-    (await ask(link, sessionId, messages.turns, [0], { signal })).find(
+    (await querySession(link, sessionId, messages.turns, [0], { signal })).find(
       ({ id, status }) => id === payload.turnId && isSettled(status),
     );
   try {

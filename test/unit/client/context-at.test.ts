@@ -1,7 +1,7 @@
 /** A context taken back to one of its snapshots: exactly what the workflow's own context held then. */
 import assert from 'node:assert/strict';
 import { contextAt } from '../../../src/client/creation/context-at.ts';
-import { snapshotNotFound } from '../../../src/client/reading/snapshots.ts';
+import { findSnapshot } from '../../../src/client/reading/snapshots.ts';
 import { type ContextState, MAX_CHANGES } from '../../../src/contracts/context.ts';
 import { DurableContext } from '../../../src/workflows/context/context.ts';
 
@@ -58,24 +58,27 @@ describe('a context at one of its snapshots', () => {
   });
 });
 
-describe('a snapshot that a query did not find', () => {
-  it('is SnapshotNotFound with what was wanted and what there is', () => {
+describe('a snapshot that does not exist', () => {
+  it('is SnapshotNotFound in the words of the session, with the snapshots that there are', () => {
     const context = new DurableContext();
-    for (const reason of ['one', 'two']) context.checkpoint(reason, {}, NOW);
-    const failed = (wanted: string | number): unknown => {
+    for (let number = 1; number <= 12; number++) context.checkpoint(`reason ${number}`, {}, NOW);
+    const message = (find: () => unknown): string => {
       try {
-        return context.diff(wanted);
+        find();
       } catch (error) {
-        // All that the SDK keeps of it.
-        return snapshotNotFound(new Error((error as Error).message));
+        return (error as Error).message;
       }
+      return assert.fail('it was found');
     };
-    for (const wanted of ['snap-9', 'a. Snapshots that there are: b', 77]) {
-      const { type, exitCode, details, message } = failed(wanted) as NonNullable<ReturnType<typeof snapshotNotFound>>;
-      assert.deepEqual([type, exitCode], ['SnapshotNotFound', 3]);
-      assert.match(message, /Snapshots that there are: .*snap-1 \(version 0\), snap-2 \(version 0\)\.$/);
-      assert.match(String(details['wanted']), typeof wanted === 'number' ? /^of version 77$/ : /^"(snap-9"$|a)/);
+    for (const wanted of ['snap-99', 'a. Snapshots that there are: b', 77]) {
+      const found = message(() => findSnapshot(context.snapshots, wanted));
+      assert.equal(
+        found,
+        message(() => context.diff(wanted)),
+      );
+      assert.match(found, /Snapshots that there are: 2 older ones, snap-3 \(version 0\).*, snap-12 \(version 0\)\.$/);
     }
-    assert.equal(snapshotNotFound(new Error('There is no such thing.')), undefined);
+    assert.equal(findSnapshot(context.snapshots, 'latest').id, 'snap-12');
+    assert.equal(findSnapshot(context.snapshots, 0).id, 'snap-12');
   });
 });

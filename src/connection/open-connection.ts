@@ -1,0 +1,64 @@
+/** The gRPC connection to a Temporal server, and what it says about workers. */
+import { Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client';
+import { optionalTsToMs } from '@temporalio/common/lib/time.js';
+import { CopilotError } from '../contracts/errors.ts';
+import { endClosedCalls } from './closed-calls.ts';
+import { innermostMessage } from './grpc-errors.ts';
+import type { ServerAddress } from './server-address.ts';
+
+const CONNECT_TIMEOUT_MS = 3_000;
+/** A waiting worker polls at least once a minute. */
+const POLLER_AGE_MS = 75_000;
+/** gRPC's default is two minutes, far too long for a server that is being restarted. */
+const MAX_RECONNECT_MS = 1_000;
+/** gRPC's default is 4 MiB. A page of a history may be larger if somebody sent large signals. */
+const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
+
+/** `temporal.api.enums.v1.TaskQueueType` */
+const WORKFLOW_QUEUE = 1;
+
+/** @throws CopilotError `ServerUnreachable` after 3 s */
+export async function openConnection({ address, credentials }: ServerAddress): Promise<Connection> {
+  const connection = Connection.lazy({
+    ...credentials,
+    address,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    channelArgs: {
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': MAX_RECONNECT_MS,
+      'grpc.max_receive_message_length': MAX_RESPONSE_BYTES,
+    },
+    // Retries for about three seconds in all. A session accepts 10 updates at a time, so more senders wait a moment.
+    interceptors: [
+      makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts: 6, initialIntervalMs: () => 100 })),
+      endClosedCalls,
+    ],
+  });
+  try {
+    await connection.ensureConnected();
+    return connection;
+  } catch (cause) {
+    await connection.close();
+    throw serverUnreachable(address, cause);
+  }
+}
+
+export function serverUnreachable(address: string, cause: unknown): CopilotError {
+  return new CopilotError('ServerUnreachable', { address, problem: innermostMessage(cause) }, { cause });
+}
+
+/**
+ * Identities of the workers that poll for sessions, each once. A worker that has just died stays in the list for up
+ * to 75 s.
+ * @throws what the SDK throws
+ */
+export async function findWorkers(connection: Connection, namespace: string, taskQueue: string): Promise<string[]> {
+  const { pollers } = await connection.workflowService.describeTaskQueue({
+    namespace,
+    taskQueue: { name: taskQueue },
+    taskQueueType: WORKFLOW_QUEUE,
+  });
+  const since = Date.now() - POLLER_AGE_MS;
+  const alive = pollers.filter(({ lastAccessTime }) => (optionalTsToMs(lastAccessTime) ?? 0) > since);
+  return [...new Set(alive.map(({ identity }) => identity ?? ''))].sort();
+}
