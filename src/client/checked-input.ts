@@ -1,15 +1,15 @@
-/** Checks of what callers give, before anything is sent. */
+/** Checks the arguments of callers before anything is sent. */
 import type { z } from 'zod';
 import { CopilotError } from '../contracts/errors.ts';
 import { utf8Bytes } from '../contracts/json.ts';
 import { MAX_PAYLOAD_BYTES } from '../contracts/limits.ts';
 
 const MAX_SHOWN = 80;
-/** Names that the caller chose stand in it. */
+/** A problem may quote names that the caller chose. */
 const MAX_PROBLEM_TEXT = 300;
 
 /**
- * The value as the schema gives it back.
+ * The value as the schema parses it.
  * @throws CopilotError `InvalidInput` that names the field and the value
  */
 export function checkInput<Schema extends z.ZodType>(schema: Schema, value: unknown, what: string): z.output<Schema> {
@@ -17,7 +17,7 @@ export function checkInput<Schema extends z.ZodType>(schema: Schema, value: unkn
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const path = issue?.path ?? [];
-  // One field of options is named by itself; a field inside a value by its path in that.
+  // A field of options is named by itself, a field inside a value by its path.
   const name = [what, ...path.map(String)].filter((part) => part !== '').join('.');
   throw new CopilotError('InvalidInput', {
     what: `${name || 'options'} (${shown(valueAt(value, path))})`,
@@ -26,16 +26,16 @@ export function checkInput<Schema extends z.ZodType>(schema: Schema, value: unkn
 }
 
 /**
- * What has been checked may still be more than the server takes.
+ * Checks the size, which may be more than the server accepts.
  * @throws CopilotError `InvalidInput` with the size
  */
 export function checkSize(value: unknown, what: string): void {
   const json = JSON.stringify({ value });
-  // No UTF-16 unit takes more than three bytes.
+  // A UTF-16 unit is at most three bytes long in UTF-8.
   if (3 * json.length <= MAX_PAYLOAD_BYTES) return;
   const bytes = utf8Bytes(json);
   if (bytes <= MAX_PAYLOAD_BYTES) return;
-  const problem = `it is ${bytes} bytes long as JSON, and ${MAX_PAYLOAD_BYTES} are allowed; keep large data in files`;
+  const problem = `it is ${bytes} bytes long as JSON, more than the ${MAX_PAYLOAD_BYTES} allowed; keep large data in files`;
   throw new CopilotError('InvalidInput', { what, problem });
 }
 

@@ -1,9 +1,11 @@
 /** The client library: sessions as objects, over one connection to a Temporal server. */
 import { type ConnectOptions, ServerLink } from '../connection/server-link.ts';
-import { createSession, type CreateOptions } from './creation/create-session.ts';
-import type { ListedStatus } from './reading/session-queries.ts';
-import { type Inbox, type InboxFilter, readInbox } from './listing/inbox.ts';
+import { SessionId } from '../contracts/session.ts';
 import { checkInput } from './checked-input.ts';
+import { createSession, type CreateOptions } from './creation/create-session.ts';
+import { importSession, type ImportOptions } from './creation/import-session.ts';
+import { TeamDirectory } from './creation/team-directory.ts';
+import { type Inbox, type InboxFilter, readInbox } from './listing/inbox.ts';
 import {
   countByStatus,
   countSessions,
@@ -11,13 +13,11 @@ import {
   listSessions,
   type SessionPage,
 } from './listing/session-list.ts';
+import type { ListedStatus } from './reading/session-queries.ts';
 import { SessionHandle } from './session/session-handle.ts';
-import { TeamDirectory } from './creation/team-directory.ts';
-import { importSession, type ImportOptions } from './creation/import-session.ts';
-import { SessionId } from '../contracts/session.ts';
 
 /**
- * Owns a connection; close it when done.
+ * A connection to a Temporal server, and the sessions there. Close it when you are done.
  *
  *     const client = await CopilotClient.connect();
  *     const session = await client.create({ message: 'Hello' });
@@ -33,7 +33,10 @@ export class CopilotClient {
     this.#teams = new TeamDirectory(link);
   }
 
-  /** @throws CopilotError `ServerUnreachable` after 3 s, `InvalidConfig` */
+  /**
+   * Connects to a server. Workers need not run yet.
+   * @throws CopilotError `ServerUnreachable` after 3 s, `InvalidConfig`
+   */
   static async connect(options: ConnectOptions = {}): Promise<CopilotClient> {
     return new CopilotClient(await ServerLink.open(options));
   }
@@ -43,18 +46,21 @@ export class CopilotClient {
     return this.#link.server.address;
   }
 
+  /** Temporal namespace of the sessions. */
   get namespace(): string {
     return this.#link.namespace;
   }
 
-  /** The Web UI, where it is known: COPILOT_UI_URL, else that of a server which this program started in this home folder. */
+  /** Address of the Web UI: COPILOT_UI_URL, else that of a server which was started from this home folder. */
   get uiUrl(): string | undefined {
     return this.#link.server.uiUrl;
   }
 
   /**
-   * Starts a session, with its first message where there is one.
-   * @throws CopilotError `InvalidInput`, `UnknownMode`, `TeamNotFound`, `InvalidTeam`, `SessionExists`, `NoWorker`, `ServerUnreachable`
+   * Creates a session, optionally with its first message, and does not wait for a turn. If anything is wrong, nothing
+   * is left behind.
+   * @throws CopilotError `InvalidInput`, `UnknownMode`, `TeamNotFound`, `InvalidTeam`, `SessionExists`, `NoWorker`,
+   *   `ServerUnreachable`
    */
   async create(options: CreateOptions = {}): Promise<SessionHandle> {
     const { id, existed, messageId } = await createSession(this.#link, this.#teams, options);
@@ -64,7 +70,7 @@ export class CopilotClient {
   }
 
   /**
-   * Makes a session of an exported one: it goes on where that one was, also when that one is gone.
+   * Creates a session that continues where an exported one stopped. The old session need not exist any more.
    * @param file what `SessionHandle.export` gave
    * @throws CopilotError `InvalidInput` that names the field, `SessionExists`, `ServerUnreachable`
    */
@@ -73,27 +79,34 @@ export class CopilotClient {
   }
 
   /**
-   * The session of this id, whether there is one or not.
-   * @throws CopilotError `InvalidInput` for what cannot be an id
+   * A handle for the session with this id. It sends nothing; if there is no such session, the handle's first call says
+   * so.
+   * @throws CopilotError `InvalidInput` if the text cannot be an id
    */
   session(id: string): SessionHandle {
     return new SessionHandle(this.#link, checkInput(SessionId, id, 'session id'));
   }
 
   /**
-   * Sessions, newest updated first. A session that was just created or changed may take a moment to show so.
+   * One page of sessions, newest updated first. The server's lists follow a change after a moment.
    * @throws CopilotError `InvalidInput`, `ServerUnreachable`
    */
   async list(filter: ListFilter = {}): Promise<SessionPage> {
     return await listSessions(this.#link, filter);
   }
 
-  /** @throws CopilotError `InvalidInput`, `ServerUnreachable` */
+  /**
+   * The number of sessions that match the filter.
+   * @throws CopilotError `InvalidInput`, `ServerUnreachable`
+   */
   async count(filter: Omit<ListFilter, 'limit' | 'after'> = {}): Promise<number> {
     return await countSessions(this.#link, filter);
   }
 
-  /** @throws CopilotError `InvalidInput`, `ServerUnreachable` */
+  /**
+   * The number of sessions of each status.
+   * @throws CopilotError `InvalidInput`, `ServerUnreachable`
+   */
   async countByStatus(
     filter: Omit<ListFilter, 'limit' | 'after' | 'status'> = {},
   ): Promise<Record<ListedStatus, number>> {
@@ -101,15 +114,15 @@ export class CopilotClient {
   }
 
   /**
-   * What waits for people in all open sessions, oldest first. A request that was just made or decided may take a
-   * moment to show so. Sessions whose worker is away are named apart, and cost no error.
+   * The requests that wait for people in all open sessions, oldest first. The server's lists follow a change after a
+   * moment. Sessions whose worker is away are listed apart and cause no error.
    * @throws CopilotError `InvalidInput`, `ServerUnreachable`
    */
   async inbox(filter: InboxFilter = {}): Promise<Inbox> {
     return await readInbox(this.#link, filter);
   }
 
-  /** Calls that are under way end with CopilotError `InvalidInput`; what the server has taken goes on. */
+  /** Closes the connection. Running calls end with CopilotError `InvalidInput`; what the server has accepted goes on. */
   async close(): Promise<void> {
     await this.#link.close();
   }

@@ -336,7 +336,7 @@ describe('session files', function () {
     assert.ok(count > 0);
     const refused = async (given: unknown, message: RegExp) =>
       fails(world.copilot.import(given), 'InvalidInput', message);
-    await refused('hello', /file is not valid: it is no exported session/);
+    await refused('hello', /file is not valid: it is not an exported session/);
     await refused({ ...file, schemaVersion: 2 }, /file\.schemaVersion \(2\).*reads version 1/);
     await refused({ ...file, extra: 1 }, /extra/);
     await refused({ ...file, conversation: [{ role: 'robot', text: '' }] }, /file\.conversation\.0\.role/);

@@ -1,19 +1,19 @@
-/** Files that go into a session's workspace before it starts. */
+/** Copies files into a session's workspace before it starts. */
 import { constants, type Stats } from 'node:fs';
 import { copyFile, mkdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { CopilotError } from '../../contracts/errors.ts';
 
 export interface Attachments {
-  /** Takes the copies back, where the session was not started after all. */
+  /** Removes the copies, for a session that was not started after all. */
   undo(): Promise<void>;
 }
 
 /**
- * Copies files into the folder, each under its own name. A file that lies there already with the same content stays.
- * @throws CopilotError `InvalidInput` for a path that is no readable file, and where a name is taken; nothing is copied then
+ * Copies files into the folder, each under its own name. A file that is already there with the same content stays.
+ * @throws CopilotError `InvalidInput` if a path is no readable file or a name is taken; then nothing is copied
  */
-export async function attach(paths: readonly string[], folder: string): Promise<Attachments> {
+export async function copyAttachments(paths: readonly string[], folder: string): Promise<Attachments> {
   const files = await checkFiles(paths);
   const made: string[] = [];
   const undo = async (): Promise<void> => {
@@ -42,7 +42,7 @@ export async function attach(paths: readonly string[], folder: string): Promise<
   return { undo };
 }
 
-/** Absolute paths of files that can be read, no two of the same name. */
+/** Absolute paths of readable files, no two with the same name. */
 async function checkFiles(paths: readonly string[]): Promise<string[]> {
   const files = new Map<string, string>();
   for (const path of paths) {

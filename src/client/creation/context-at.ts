@@ -1,14 +1,13 @@
-/** A context as it was at one of its snapshots: what a fork begins with. */
+/** The context as it was at one of its snapshots, for forks. */
 import type { ContextState } from '../../contracts/context.ts';
 import { applyPatch } from '../../contracts/context-patch.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { isJsonObject, type Json, type JsonObject, memberOf } from '../../contracts/json.ts';
 
 /**
- * The context as if nothing had come after the snapshot: its values and version, the snapshots, changes and
- * protected keys of that time.
+ * The context with the values, version, snapshots, changes and protected keys that it had at the snapshot.
  * @param id of a snapshot of this context
- * @throws CopilotError `InvalidInput` where the snapshot does not fit its context
+ * @throws CopilotError `InvalidInput` if the snapshot does not fit the context
  */
 export function contextAt(context: ContextState, id: string): ContextState {
   const older = context.snapshots.slice(

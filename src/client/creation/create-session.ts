@@ -1,4 +1,4 @@
-/** Starting a session: everything is checked first, so that a bad one leaves nothing behind. */
+/** Creates sessions. Everything is checked first, so that a bad request leaves nothing behind. */
 import { join } from 'node:path';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { monotonicFactory } from 'ulid';
@@ -19,7 +19,7 @@ import {
 } from '../../contracts/search-attributes.ts';
 import { Label, MessageText, SessionConfig, SessionId, type SessionStart } from '../../contracts/session.ts';
 import { BUILT_IN_MODES, budgetProblem, Name, type ResolvedTeam } from '../../contracts/team.ts';
-import { attach } from './attachments.ts';
+import { copyAttachments } from './attachments.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import { describeSession } from '../reading/session-queries.ts';
 import { checkInput, checkSize } from '../checked-input.ts';
@@ -27,27 +27,31 @@ import type { TeamDirectory } from './team-directory.ts';
 
 const MAX_SUMMARY = 100;
 
+/** Settings of a new session; all are optional. */
 export const CreateOptions = z.strictObject({
-  /** Default `copilot`. */
+  /** Mode of the turns: a built-in one or one of the team. Default `copilot`. */
   mode: Name.optional(),
-  /** Default `default`. */
+  /** Name of the team in the workers' agents folder. Default `default`. */
   team: Name.optional(),
+  /** Owner of the session, for lists. Default none. */
   user: Label.optional(),
-  /** Default `<mode>_YYYYMMDD_HHMMSS`, in UTC. */
+  /** Title. Default `<mode>_YYYYMMDD_HHMMSS` in UTC. */
   name: Label.optional(),
-  /** Default `ses_` and a ULID: ids sort by their time. */
+  /** Default `ses_` and a ULID, so that ids sort by time. */
   id: SessionId.optional(),
+  /** Settings that differ from those of mode and team. */
   config: SessionConfig.optional(),
+  /** Values that the context starts with. */
   context: ContextValues.optional(),
   /** The first message. */
   message: MessageText.optional(),
-  /** Its id; default a new one. */
+  /** Id of the first message. A message id is delivered once. Default a new one. */
   messageId: z.string().min(1).max(200).optional(),
-  /** Paths of files that are copied into the workspace before the session starts. */
+  /** Paths of files on this machine that are copied into the workspace before the session starts. */
   attach: z.array(z.string().min(1)).max(1_000).optional(),
   /**
-   * `use` gives the session of this id where there is one. Its settings and files stay as they are, and the
-   * message is sent to it. Default `error`.
+   * With `use`, an existing session of this id is returned: its settings and files stay, and the message is sent to it.
+   * Default `error`.
    */
   ifExists: z.enum(['error', 'use']).optional(),
 });
@@ -55,7 +59,7 @@ export type CreateOptions = z.input<typeof CreateOptions>;
 
 export interface Created {
   readonly id: string;
-  /** Whether the session was there before; then its settings are what they were. */
+  /** Whether the session existed before; then its settings are unchanged. */
   readonly existed: boolean;
   readonly messageId: string | undefined;
   readonly name: string;
@@ -64,8 +68,9 @@ export interface Created {
 export const newUlid = monotonicFactory();
 
 /**
- * Starts the session, without sending anything to one that exists.
- * @throws CopilotError `InvalidInput`, `UnknownMode`, `TeamNotFound`, `InvalidTeam`, `SessionExists`, `NoWorker`, `ServerUnreachable`
+ * Starts the session. Sends nothing to a session that exists.
+ * @throws CopilotError `InvalidInput`, `UnknownMode`, `TeamNotFound`, `InvalidTeam`, `SessionExists`, `NoWorker`,
+ *   `ServerUnreachable`
  */
 export async function createSession(link: ServerLink, teams: TeamDirectory, given: CreateOptions): Promise<Created> {
   const options = checkInput(CreateOptions, given, '');
@@ -83,7 +88,9 @@ export async function createSession(link: ServerLink, teams: TeamDirectory, give
   const problem = budgetProblem(team.definition, config.budget);
   if (problem !== undefined) throw new CopilotError('InvalidInput', { what: 'config.budget.cost', problem });
   const copies =
-    files.length === 0 ? undefined : await attach(files, config.workspace ?? join(link.config.workspaceRoot, id));
+    files.length === 0
+      ? undefined
+      : await copyAttachments(files, config.workspace ?? join(link.config.workspaceRoot, id));
   const start: SessionStart = {
     mode,
     name: created.name,
@@ -132,7 +139,7 @@ function checkContext(context: Readonly<Record<string, Json>> = {}): void {
   if (size <= MAX_CONTEXT_BYTES) return;
   throw new CopilotError('InvalidInput', {
     what: 'context',
-    problem: `it is ${size} bytes long as JSON and ${MAX_CONTEXT_BYTES} are allowed; attach large data as files`,
+    problem: `it is ${size} bytes long as JSON, more than the ${MAX_CONTEXT_BYTES} allowed; attach large data as files`,
   });
 }
 
@@ -141,7 +148,7 @@ function checkMode({ definition }: ResolvedTeam, mode: string): void {
   if (!known.includes(mode)) throw new CopilotError('UnknownMode', { mode, known: known.join(', ') });
 }
 
-/** Starts the workflow of a session that was checked. @throws what the SDK throws */
+/** Starts the workflow of a session whose settings were checked. @throws what the SDK throws */
 export async function startWorkflow(link: ServerLink, id: string, start: SessionStart, now: Date): Promise<void> {
   await link.call(() =>
     link.client.workflow.start(SESSION_WORKFLOW, {

@@ -1,4 +1,4 @@
-/** A new session from any point of another, open or closed. */
+/** Creates a session from any point of another one, open or closed. */
 import { z } from 'zod';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { SessionExport } from '../../contracts/export.ts';
@@ -20,14 +20,15 @@ const MAX_NAME = 200;
 /** Turns that an error message names. */
 const MAX_NAMED = 20;
 
+/** Where a fork begins, and how it differs from the old session. */
 export const ForkOptions = z.strictObject({
-  /** Number of the last turn that the fork knows. Default: the latest, or the one of the snapshot. */
+  /** Number of the last turn that the fork knows. Default: that of the snapshot, else the latest. */
   turn: z.int().min(1).optional(),
-  /** Snapshot that the context goes back to: its id, its version, or `latest`. Default: the newest of the turn. */
+  /** Snapshot to restore the context from: its id, its version, or `latest`. Default: the newest of the turn. */
   snapshot: RestoreContextPayload.shape.snapshot.optional(),
-  /** Default a new one. */
+  /** Id of the new session. Default a new one. */
   id: SessionId.optional(),
-  /** Default: the old name and `(fork)`. */
+  /** Title. Default the old one and `(fork)`. */
   name: Label.optional(),
   /** Settings that differ from those of the old session. */
   config: SessionConfig.optional(),
@@ -37,10 +38,9 @@ export type ForkOptions = z.input<typeof ForkOptions>;
 type SnapshotInfo = SessionExport['context']['snapshots'][number];
 
 /**
- * The fork has the conversation, turns and context of that point, its own workspace without the old one's files,
- * and has used nothing yet.
+ * The fork has the conversation, turns and context of that point. Its workspace is new and empty, and its usage is zero.
  * @returns the id of the new session
- * @throws CopilotError `InvalidInput` where there is no such turn, `SnapshotNotFound`, `SessionNotFound`, `SessionExists`,
+ * @throws CopilotError `InvalidInput` if there is no such turn, `SnapshotNotFound`, `SessionNotFound`, `SessionExists`,
  *   `NoWorker`, `ServerUnreachable`
  */
 export async function forkSession(link: ServerLink, sessionId: string, given: ForkOptions): Promise<string> {
@@ -58,7 +58,7 @@ export async function forkSession(link: ServerLink, sessionId: string, given: Fo
   return id;
 }
 
-/** What the fork begins with. */
+/** The session as of the point where the fork begins. */
 async function findPoint(
   link: ServerLink,
   latest: SessionExport,
@@ -68,8 +68,8 @@ async function findPoint(
   const named = snapshot === undefined ? undefined : findSnapshot(latest.context.snapshots, snapshot);
   const until = turn ?? (named === undefined ? undefined : turnOf(latest, named));
   if (until === undefined) return { ...latest, context: contextOf(latest, named), usage: {} };
-  if (isWhole(latest, until)) return cut(latest, until, named);
-  // What was said then has left the live conversation, or its snapshots were dropped: the runs of that time know.
+  if (isWhole(latest, until)) return cutAtTurn(latest, until, named);
+  // The messages of that time have left the live conversation, or its snapshots were dropped. Older runs still have them.
   let best = latest;
   for await (const run of runsOf(link, latest.session.id, runId)) {
     if (run.runId === runId) continue;
@@ -78,13 +78,13 @@ async function findPoint(
     if (rank(earlier, until) >= rank(best, until)) best = earlier;
     if (isWhole(earlier, until)) break;
   }
-  // A snapshot that was asked for by its name is in the latest.
+  // A snapshot that was named by the caller is in the latest export.
   if (named !== undefined) best = { ...best, context: latest.context };
-  return cut(best, until, named);
+  return cutAtTurn(best, until, named);
 }
 
-/** The part of a session up to and with this turn. @throws CopilotError `InvalidInput` where there is no such turn */
-export function cut(from: SessionExport, until: number, named?: SnapshotInfo): SessionExport {
+/** The part of a session up to and including this turn. @throws CopilotError `InvalidInput` if there is no such turn */
+export function cutAtTurn(from: SessionExport, until: number, named?: SnapshotInfo): SessionExport {
   const { session, context } = from;
   const turns = from.turns.filter(({ number }) => number > 0 && number <= until);
   if (!knows(from, until)) throw noSuchTurn(from, until);
@@ -92,13 +92,13 @@ export function cut(from: SessionExport, until: number, named?: SnapshotInfo): S
   const isRewound = until < session.turnCount;
   const snapshot = named ?? (isRewound ? snapshotOf(from, until) : undefined);
   if (isRewound && snapshot === undefined && context.version > 0) {
-    const problem = 'no snapshot of the context of that time is left; name one, or a later turn';
+    const problem = 'no snapshot of the context at that time is left; name a snapshot, or a later turn';
     throw new CopilotError('InvalidInput', { what: `turn (${until})`, problem });
   }
   const { ratings = [], earlier = [] } = from;
   return {
     ...from,
-    // Files of the old session, which may be deleted with it.
+    // They are files of the old session, which deletes them with itself.
     segments: [],
     ratings: ratings.filter(({ turnId }) => !isRewound || turns.some(({ id }) => id === turnId)),
     earlier: earlier.filter((message) => (turnNumber(message) ?? 0) <= until),
@@ -114,7 +114,7 @@ function contextOf({ context }: SessionExport, snapshot: SnapshotInfo | undefine
   return snapshot === undefined ? context : contextAt(context, snapshot.id);
 }
 
-/** Whether this turn has ended, and what was said in it is still there. */
+/** Whether this turn has ended and its messages are still there. */
 function knows({ conversation, turns }: SessionExport, until: number): boolean {
   if (until === 0) return true;
   const view = turns.find(({ number }) => number === until);
@@ -122,7 +122,7 @@ function knows({ conversation, turns }: SessionExport, until: number): boolean {
   return conversation.some((message) => turnNumber(message) === until);
 }
 
-/** Whether nothing of the time up to this turn is missing. */
+/** Whether all messages up to this turn, and a context of its time, are there. */
 function isWhole(from: SessionExport, until: number): boolean {
   const first = from.conversation[0];
   const isComplete = until === 0 || (first !== undefined && turnNumber(first) === 1);

@@ -1,4 +1,4 @@
-/** Making a session of an exported one. */
+/** Creates a session from an exported one. */
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { z } from 'zod';
 import { ContextValues } from '../../contracts/context.ts';
@@ -15,35 +15,36 @@ import { checkInput } from '../checked-input.ts';
 import { querySession, describeSession } from '../reading/session-queries.ts';
 import { deleteSession } from '../session/deletion.ts';
 
+/** How an exported session is imported. */
 export const ImportOptions = z
   .strictObject({
-    /** Default a new one. */
+    /** Id of the new session. Default a new one. */
     id: SessionId.optional(),
-    /** Gives the session the id that it had. Default false. */
+    /** Use the id in the file. Default false. */
     keepId: z.boolean().optional(),
-    /** Default: as in the file. */
+    /** Title. Default the one in the file. */
     name: Label.optional(),
-    /** Default: as in the file. */
+    /** Owner. Default the one in the file. */
     user: Label.optional(),
   })
   .refine(({ id, keepId }) => id === undefined || keepId !== true, {
     path: ['keepId'],
-    error: 'give an id, or keep the old one',
+    error: 'it cannot be combined with id; use one of them',
   });
 export type ImportOptions = z.input<typeof ImportOptions>;
 
 const Head = z.object({ format: z.literal('durable-copilot session'), schemaVersion: z.int() });
 const SUPPORTED_VERSION = 1;
-/** Workers keep teams by their digest, for all sessions: another definition under it would become everybody's. */
+/** Workers cache teams by digest for all sessions, so a definition with a wrong digest would reach other sessions. */
 const PinnedTeam = z
   .looseObject({ digest: z.string(), definition: z.unknown() })
   .refine(({ digest, definition }) => digestOf(definition) === digest, {
     path: ['digest'],
-    error: 'it is not the digest of the definition beside it; import the file as `export` wrote it',
+    error: 'it does not match the definition beside it; import the file as `export` wrote it',
   });
 
 /**
- * Starts a session that goes on where the exported one was. Files of its workspace are not part of an export.
+ * Starts a session that continues where the exported one stopped. Files of its workspace are not part of an export.
  * @param file what `export` gave, as an object
  * @returns the id of the session
  * @throws CopilotError `InvalidInput` that names the field, `SessionExists`, `ServerUnreachable`
@@ -63,23 +64,23 @@ export async function importSession(link: ServerLink, file: unknown, given: Impo
 /** @throws CopilotError `InvalidInput` that names the field */
 export function checkExport(file: unknown): SessionExport {
   if (!Head.safeParse(file).success) {
-    const problem = 'it is no exported session; give what `export` wrote, as one JSON object';
+    const problem = 'it is not an exported session; pass what `export` wrote, as one JSON object';
     throw new CopilotError('InvalidInput', { what: 'file', problem });
   }
   const { schemaVersion } = Head.parse(file);
   if (schemaVersion !== SUPPORTED_VERSION) {
-    const problem = `this program reads version ${SUPPORTED_VERSION}; use the program that wrote it, or a newer one`;
+    const problem = `this program reads version ${SUPPORTED_VERSION}; use the program that wrote the file`;
     throw new CopilotError('InvalidInput', { what: `file.schemaVersion (${schemaVersion})`, problem });
   }
   const checked = checkInput(SessionExport, file, 'file');
   checkInput(ContextValues, checked.context.values, 'file.context.values');
-  // As it stands in the file: what this program adds to an older definition is not in its digest.
+  // Checked as it is in the file, because parsing adds defaults that the digest does not cover.
   checkInput(z.object({ team: PinnedTeam }), file, 'file');
   return checked;
 }
 
 /**
- * Starts a session from another, and sees that it has begun.
+ * Starts a session from another, and waits until it has begun.
  * @throws CopilotError `InvalidInput`, `SessionExists`, `ServerUnreachable`
  */
 export async function startFrom(
@@ -104,12 +105,12 @@ export async function startFrom(
   };
   const bytes = utf8Bytes(JSON.stringify({ start }));
   if (bytes > MAX_PAYLOAD_BYTES && from.earlier) {
-    // What a summary stands for anyhow: its place is in the file, where all of it does not fit into a start.
+    // A summary stands for these messages. They stay in the file if they do not fit into the start of a workflow.
     const { earlier: _, ...shorter } = from;
     return await startFrom(link, id, shorter, { name, user, config });
   }
   if (bytes > MAX_PAYLOAD_BYTES) {
-    const problem = `it is ${bytes} bytes long as JSON, and Temporal takes ${MAX_PAYLOAD_BYTES} at a start; shorten its conversation or context`;
+    const problem = `it is ${bytes} bytes long as JSON, more than the ${MAX_PAYLOAD_BYTES} that Temporal accepts; shorten its conversation or context`;
     throw new CopilotError('InvalidInput', { what: 'file', problem });
   }
   try {
@@ -123,13 +124,13 @@ export async function startFrom(
   await untilBegun(link, id);
 }
 
-/** Only the session itself can tell whether its context is whole. One that cannot begin is taken away again. */
+/** Only the session itself can check its context. A session that cannot begin is deleted again. */
 async function untilBegun(link: ServerLink, id: string): Promise<void> {
   try {
     await querySession(link, id, info, []);
     return;
   } catch (error) {
-    // Without a worker it begins later.
+    // There is no worker, so the session begins later.
     if (error instanceof CopilotError && error.retryable) return;
     if ((await describeSession(link, id)).status !== 'failed') throw error;
   }
@@ -144,5 +145,5 @@ async function failureOf(link: ServerLink, id: string): Promise<Error> {
   } catch (error) {
     return await link.explain(error, id);
   }
-  return new CopilotError('Internal', { problem: `Session ${id} could not begin` });
+  return new CopilotError('Internal', { problem: `Session ${id} could not begin.` });
 }

@@ -1,16 +1,18 @@
-/** What followers were told of calls that are tried again: each failed attempt once. */
+/** Which failed attempts of calls a follower was told of. */
 import type { PendingCall } from '../reading/pending-calls.ts';
 
-/** An attempt at a call of a model or a tool has failed; another one follows by itself. */
+/** An attempt of a model or tool call has failed. It is retried automatically. */
 export interface RetryEvent extends Omit<PendingCall, 'id' | 'state' | 'lastError'> {
   readonly type: 'retry';
   readonly turnId: string;
+  /** Id of the call. */
   readonly activityId: string;
+  /** How the failed attempt ended. */
   readonly error: NonNullable<PendingCall['lastError']>;
 }
 
-/** Keeps which attempts were told, of the calls that turns under way wait for. */
-export class Retries {
+/** Remembers the attempts that were reported, for the calls of running turns. */
+export class CallRetries {
   readonly #turns = new Set<string>();
   readonly #told = new Map<string, number>();
 
@@ -26,17 +28,17 @@ export class Retries {
     this.#turns.delete(turnId);
   }
 
-  /** Whether there is something to tell of it. */
+  /** Whether an attempt has failed that was not reported. */
   isNews(activityId: string, attempt: number): boolean {
     return attempt > (this.#told.get(activityId) ?? 1);
   }
 
-  /** Whether a turn under way waits for it. Ids of calls begin with that of their turn. */
+  /** Whether a running turn waits for the call. The id of a call begins with that of its turn. */
   has(activityId: string): boolean {
     return this.#turns.has(turnOf(activityId));
   }
 
-  tell(calls: readonly PendingCall[]): RetryEvent[] {
+  report(calls: readonly PendingCall[]): RetryEvent[] {
     return calls.flatMap(({ id: activityId, attempt, lastError: error, nextAttemptAt }) => {
       if (!error) return [];
       this.#told.set(activityId, attempt);
@@ -44,7 +46,7 @@ export class Retries {
     });
   }
 
-  /** Forgets all other calls: a step that is done again has calls of the same ids. */
+  /** Forgets all other calls, because a repeated step has calls with the same ids. */
   keep(activityIds: readonly string[]): void {
     for (const id of this.#told.keys()) if (!activityIds.includes(id)) this.#told.delete(id);
   }

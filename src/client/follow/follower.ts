@@ -1,9 +1,9 @@
 /**
- * A session as it happens: its progress, and the text of its models while they write it.
+ * Follows a session: its events, and the text of its models while they write it.
  *
- * The history is long-polled, which costs nothing while nothing happens; what happened is then asked of
- * the session itself. Only while a model call runs, its heartbeats are read, which is where its text is; and while
- * a turn waits for any call, now and then whether that failed and is tried again.
+ * The history is long-polled, which costs nothing while nothing happens. New events are then queried from the session.
+ * The text of a model call is in its heartbeats, which are read only while one runs. While a turn waits for a call,
+ * retries are looked for now and then.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
@@ -13,13 +13,13 @@ import { decodeFirstPayload } from '../../connection/raw-responses.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import { readPendingCalls } from '../reading/pending-calls.ts';
 import { HistoryWatch, type Movement, readPersistently, runBefore } from './history-watch.ts';
-import { Retries, type RetryEvent } from './call-retries.ts';
+import { CallRetries, type RetryEvent } from './call-retries.ts';
 import { querySession, describeSession } from '../reading/session-queries.ts';
 import { StreamedText, type TextEvent } from './streamed-text.ts';
 
-/** How often heartbeats are read while a model writes. Workers send them every 100 ms at most. */
+/** Interval of reading heartbeats while a model writes. Workers send at most one every 100 ms. */
 const READ_INTERVAL_MS = 70;
-/** The same for a call without text, or that waits for its next attempt or for a worker. */
+/** The same for a call without text, or one that waits for its next attempt or for a worker. */
 const IDLE_READ_INTERVAL_MS = 1_000;
 
 /** `temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_STARTED` */
@@ -27,24 +27,26 @@ const STARTED = 2;
 
 const Heartbeat: z.ZodType<StreamHeartbeat> = z.object({ attempt: z.number(), offset: z.number(), text: z.string() });
 
+/** An event of a session: its progress, text of a model, or a retry. */
 export type FollowEvent = ProgressEvent | TextEvent | RetryEvent;
 
+/** What a follower gets. */
 export interface FollowOptions {
   /**
-   * Number of the first event wanted: 0 for all. Default: what happens from now on. The text of a model call that
-   * runs already is given as far as it can still be had: its last 8 KiB.
+   * Number of the first event; 0 for all. Default: events from now on. Of a model call that is already running, the last
+   * 8 KiB of its text are given.
    */
   readonly from?: number | undefined;
-  /** Ends the following. */
+  /** Ends the iteration. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Ends when the session has ended and everything was given, or when the signal aborts. A server or worker
- * that is away is waited for.
+ * Ends when the session has ended and all events were given, or when the signal aborts. Waits while server or workers
+ * are down.
  * @throws CopilotError `SessionNotFound`
  */
-export async function* follow(
+export async function* followSession(
   link: ServerLink,
   sessionId: string,
   { from, signal }: FollowOptions = {},
@@ -63,14 +65,14 @@ export async function* follow(
   }
 }
 
-/** One follower's place in a session: which events it was given, and how much of each text. */
+/** The position of one follower: which events it has been given, and how much of each text. */
 class Follower {
   readonly #link: ServerLink;
   readonly #sessionId: string;
   readonly #signal: AbortSignal;
   readonly #text = new StreamedText();
-  readonly #retries = new Retries();
-  /** Calls that ran before this follower came. */
+  readonly #retries = new CallRetries();
+  /** Calls that were running before this follower joined. */
   #early: readonly string[] = [];
   #next = 0;
 
@@ -100,7 +102,7 @@ class Follower {
     }
   }
 
-  /** Takes the place of one who comes now, or has seen what is before `from`: with the calls that run there. */
+  /** Joins now, or at event `from`, with the calls that are running at that point. */
   async #join(runId: string, from: number | undefined): Promise<void> {
     const page = await this.#page(runId, 0);
     this.#next = from ?? page.next;
@@ -108,7 +110,7 @@ class Follower {
     this.#early = this.#text.activityIds;
   }
 
-  /** Events up to now, also those that runs before this one made. */
+  /** Events up to now, including those of earlier runs. */
   async *#catchUp(runId: string): AsyncGenerator<FollowEvent, void, undefined> {
     const page = await this.#page(runId, this.#next);
     const missed: ProgressPage[] = [];
@@ -137,7 +139,7 @@ class Follower {
     );
   }
 
-  /** What an event means for what is shown besides it. */
+  /** Updates texts and retries by an event. */
   #track(event: ProgressEvent): TextEvent[] {
     switch (event.type) {
       case 'turn-started':
@@ -146,7 +148,7 @@ class Follower {
         return [];
       case 'model-started': {
         const { turnId, activityId, step } = event;
-        // The run may have begun in the middle of the turn.
+        // The run may have started in the middle of the turn.
         this.#retries.begin(turnId);
         this.#early = this.#early.filter((early) => early !== activityId);
         return this.#text.begin({ turnId, activityId, ...(step === undefined ? {} : { step }) });
@@ -162,7 +164,7 @@ class Follower {
     }
   }
 
-  /** Gives the text of running model calls, and what is tried again, until the history moves. */
+  /** Gives texts and retries until the history has new events. */
   async *#textUntil(moved: Promise<Settled<Movement>>): AsyncGenerator<FollowEvent, Movement, undefined> {
     let intervalMs = this.#text.activityIds.length > 0 ? 0 : this.#retries.hasTurn ? IDLE_READ_INTERVAL_MS : undefined;
     for (;;) {
@@ -173,7 +175,7 @@ class Follower {
       }
       const { events, isWriting, isPending } = await this.#readCalls();
       yield* events;
-      // A call that is no longer pending has ended or was stopped: the history says which, and when.
+      // A call that is no longer pending has ended or was cancelled. The history will say which.
       intervalMs = isWriting ? READ_INTERVAL_MS : isPending ? IDLE_READ_INTERVAL_MS : undefined;
     }
   }
@@ -198,9 +200,9 @@ class Follower {
       if (heartbeat) events.push(...this.#text.heartbeat(id, heartbeat, this.#early.includes(id)));
     }
     this.#retries.keep(calls.map(({ activityId }) => activityId ?? ''));
-    // Only these: reading a failure may mean to decrypt it, or to fetch it, and calls that write are read all the time.
+    // Reading a failure may mean to decrypt or fetch it, so only new ones are read.
     const news = calls.filter(({ activityId, attempt }) => this.#retries.isNews(activityId ?? '', attempt ?? 1));
-    events.push(...this.#retries.tell(await readPendingCalls(this.#link, this.#sessionId, news)));
+    events.push(...this.#retries.report(await readPendingCalls(this.#link, this.#sessionId, news)));
     return { events, isPending: calls.length > 0, isWriting: writing.some(({ state }) => state === STARTED) };
   }
 
@@ -216,7 +218,7 @@ class Follower {
 
 type Settled<T> = { readonly value: T } | { readonly error: unknown };
 
-/** Never rejects, so that it may be left alone while something else is awaited. */
+/** Never rejects, so that it can be left unobserved while something else is awaited. */
 async function settled<T>(promise: Promise<T>): Promise<Settled<T>> {
   try {
     return { value: await promise };

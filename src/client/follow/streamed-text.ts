@@ -1,16 +1,18 @@
-/** What followers were shown of the model calls that run: no text twice, none missing. */
+/** Gives followers the text of running model calls: no part twice, and none missing. */
 import type { StreamHeartbeat } from '../../contracts/progress.ts';
 
-/** New text of a model call, to be appended to what came before. */
+/** New text of a model call. Append it to the text before. */
 export interface TokenEvent {
   readonly type: 'token';
   readonly turnId: string;
+  /** Id of the call. */
   readonly activityId: string;
+  /** Number of the step, if the call belongs to one. */
   readonly step?: number;
   readonly text: string;
 }
 
-/** What was shown of this call is void: its worker died or the model failed, and it begins anew. */
+/** The worker died or the model failed, and the call starts over. Discard its text. */
 export interface ResetEvent {
   readonly type: 'reset';
   readonly turnId: string;
@@ -28,12 +30,12 @@ export interface ModelCall {
 interface OpenCall {
   readonly call: ModelCall;
   attempt: number;
-  /** Where in the call's text the shown part begins; behind the start only for who came later. */
+  /** Offset of the shown text in the text of the call. It is above 0 only for a follower that joined later. */
   start: number;
   shown: string;
 }
 
-/** Keeps, for each running model call, the text that was handed out. */
+/** Keeps the text that was shown of each running model call. */
 export class StreamedText {
   readonly #open = new Map<string, OpenCall>();
 
@@ -41,14 +43,14 @@ export class StreamedText {
     return [...this.#open.keys()];
   }
 
-  /** A call has begun, maybe for the second time: suspended sessions do a stopped call again. */
+  /** A call has begun, perhaps for the second time: a suspended session repeats a cancelled call. */
   begin(call: ModelCall): TextEvent[] {
     const before = this.#open.get(call.activityId);
     this.#open.set(call.activityId, { call, attempt: 1, start: 0, shown: '' });
     return before && before.shown !== '' ? [reset(before.call)] : [];
   }
 
-  /** An attempt is under way; what lower ones said is void. */
+  /** An attempt is running. The text of earlier ones is void. */
   attempt(activityId: string, attempt: number): TextEvent[] {
     const open = this.#open.get(activityId);
     if (!open || attempt <= open.attempt) return [];
@@ -58,8 +60,8 @@ export class StreamedText {
   }
 
   /**
-   * The end of a call's text so far.
-   * @param joinsLate whether what lies before the heartbeat's window was never going to be shown
+   * A heartbeat brings the latest part of a call's text.
+   * @param joinsLate whether the follower joined during the call, so that text before this part is not missed
    */
   heartbeat(activityId: string, { attempt, offset, text }: StreamHeartbeat, joinsLate: boolean): TextEvent[] {
     const events = this.attempt(activityId, attempt);
@@ -67,7 +69,7 @@ export class StreamedText {
     if (!open || attempt < open.attempt) return events;
     if (open.shown === '' && offset > 0 && joinsLate) open.start = offset;
     const position = open.start + open.shown.length;
-    // A gap closes with the whole text, at the end of the call.
+    // The end of the call brings the whole text and fills the gap.
     if (offset > position) return events;
     const added = wholeCharacters(text.slice(position - offset));
     if (added === '') return events;
@@ -75,7 +77,7 @@ export class StreamedText {
     return [...events, token(open.call, added)];
   }
 
-  /** The call has ended with this text: gives what was not shown of it. */
+  /** The call has ended with this text. Gives the part that was not shown. */
   end({ activityId }: Pick<ModelCall, 'activityId'>, text: string): TextEvent[] {
     const open = this.#open.get(activityId);
     this.#open.delete(activityId);
@@ -83,11 +85,11 @@ export class StreamedText {
     const position = open.start + open.shown.length;
     if (text.slice(open.start, position) === open.shown)
       return position < text.length ? [token(open.call, text.slice(position))] : [];
-    // The text of an attempt that nobody saw fail.
+    // The shown text is that of an attempt whose failure was not seen.
     return [reset(open.call), ...(text === '' ? [] : [token(open.call, text)])];
   }
 
-  /** Forgets calls that no longer run, such as those of a turn that was ended. */
+  /** Forgets all calls, because their turn has ended. */
   clear(): void {
     this.#open.clear();
   }
@@ -97,7 +99,7 @@ const reset = ({ turnId, activityId }: ModelCall): ResetEvent => ({ type: 'reset
 
 const token = (call: ModelCall, text: string): TokenEvent => ({ type: 'token', ...call, text });
 
-/** Without the first half of a character whose second half has not come yet. */
+/** Without a trailing half of a surrogate pair. */
 function wholeCharacters(text: string): string {
   return /[\ud800-\udbff]$/.test(text) ? text.slice(0, -1) : text;
 }

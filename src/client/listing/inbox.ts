@@ -1,4 +1,4 @@
-/** What waits for people, over all sessions. */
+/** Lists the requests that wait for people in all sessions. */
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { z } from 'zod';
 import { CopilotError } from '../../contracts/errors.ts';
@@ -7,7 +7,7 @@ import { type PendingRequest, RequestKind } from '../../contracts/request.ts';
 import { copilotAwaiting, copilotMode, copilotName, copilotUser } from '../../contracts/search-attributes.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import { checkInput } from '../checked-input.ts';
-import { ListFilter, listQuestion } from './session-list.ts';
+import { ListFilter, buildListQuery } from './session-list.ts';
 import { querySession } from '../reading/session-queries.ts';
 
 const LIST_TIMEOUT_MS = 30_000;
@@ -15,46 +15,49 @@ const PAGE_SIZE = 1_000;
 /** Sessions that are read at the same time. */
 const READERS = 8;
 
+/** Which requests are listed. */
 export const InboxFilter = z.strictObject({
-  /** Whose sessions. Default: everybody's. */
+  /** Owner of the sessions. Default everybody. */
   user: ListFilter.shape.user,
+  /** Kind of the requests. Default all. */
   kind: RequestKind.optional(),
-  /** Most requests given. Default 100. */
+  /** Number of requests, 1 to 1,000. Default 100. */
   limit: z.int().min(1).max(1_000).optional(),
 });
 export type InboxFilter = z.input<typeof InboxFilter>;
 
-/** A request with the session that it waits in. */
+/** A request, with the session that it belongs to. */
 export type InboxRequest = PendingRequest & {
   readonly sessionId: string;
   readonly sessionName: string;
   readonly user: string | null;
 };
 
-/** A session that waits for somebody, and does not say for what. */
+/** A session that waits for a person but could not be read. */
 export interface UnreadableSession {
   readonly sessionId: string;
   readonly sessionName: string;
   readonly user: string | null;
-  /** Of the request that has waited longest. */
+  /** Kind of the request that has waited longest. */
   readonly kind: string;
+  /** Why the session could not be read. */
   readonly problem: string;
 }
 
+/** The requests that wait for people. */
 export interface Inbox {
   /** Oldest first. */
   readonly requests: readonly InboxRequest[];
-  /** How many more there are than `limit`. */
+  /** Number of further requests beyond `limit`. */
   readonly more: number;
-  /** Sessions that could not be read, most often since their worker is away. */
+  /** Sessions that could not be read, usually because their worker is away. */
   readonly unreadable: readonly UnreadableSession[];
 }
 
 type WaitingSession = Pick<UnreadableSession, 'sessionId' | 'sessionName' | 'user' | 'kind'>;
 
 /**
- * Which sessions wait comes from the server's lists, which follow a change after a moment; what they ask, from
- * each of them.
+ * The server's list says which sessions wait, and follows a change after a moment. The requests come from the sessions.
  * @throws CopilotError `InvalidInput`, `ServerUnreachable`
  */
 export async function readInbox(link: ServerLink, given: InboxFilter = {}): Promise<Inbox> {
@@ -74,7 +77,7 @@ export async function readInbox(link: ServerLink, given: InboxFilter = {}): Prom
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 async function waitingSessions(link: ServerLink, user: string | undefined): Promise<WaitingSession[]> {
-  const { query: sessions, matches = () => true } = listQuestion(user === undefined ? {} : { user });
+  const { query: sessions, matches = () => true } = buildListQuery(user === undefined ? {} : { user });
   const query = `${sessions} AND ExecutionStatus = 'Running' AND ${copilotAwaiting.name} IS NOT NULL`;
   const found: WaitingSession[] = [];
   try {
@@ -115,7 +118,7 @@ async function readAll(link: ServerLink, sessions: readonly WaitingSession[]): P
   const readings: Readings = { requests: [], unreadable: [] };
   const left = [...sessions];
   let hasAnswer = false;
-  /** Where one has not answered and none has: seconds for each of the others would change nothing. */
+  /** Set once a session did not answer. If none has answered, the others are not asked: each would cost seconds. */
   let absence: unknown;
   const read = async (session: WaitingSession): Promise<void> => {
     try {
@@ -127,7 +130,7 @@ async function readAll(link: ServerLink, sessions: readonly WaitingSession[]): P
     } catch (error) {
       const type = error instanceof CopilotError ? error.type : undefined;
       if (type === 'ServerUnreachable') throw error;
-      // Gone since it was listed.
+      // It was deleted since it was listed.
       if (type === 'SessionNotFound') return;
       if (type === 'NoWorker') absence = error;
       readings.unreadable.push({ ...session, problem: error instanceof Error ? error.message : String(error) });

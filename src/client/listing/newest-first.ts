@@ -1,8 +1,8 @@
 /**
- * The newest rows of an index that can count and fetch but not sort, in few requests.
+ * Finds the newest rows of an index that can count and fetch but not sort, in few requests.
  *
- * SQL visibility gives rows in the order of their start. Any `count` rows say how far back the newest
- * `count` reach at most; counting narrows that down until what lies in between is little enough to fetch and sort.
+ * SQL visibility gives rows in the order of their start. Any `count` rows show how far back the newest `count` can
+ * reach. Counting narrows this window until it is small enough to fetch and sort.
  */
 
 /** Place of a row in the order: newest first, equal times by id. */
@@ -11,26 +11,26 @@ export interface Place {
   readonly id: string;
 }
 
-/** Rows fetched beyond those needed cost less than one more request to avoid them. */
+/** So many extra rows cost less than another request. */
 const SLACK = 200;
 
 export interface UpdatedIndex<Row extends Place> {
   /** How many rows were updated from `fromMs` to `toMs`, both included. */
   count(fromMs: number, toMs: number): Promise<number>;
-  /** At most `max` of these rows, in any order. */
+  /** Up to `max` of these rows, in any order. */
   fetch(fromMs: number, toMs: number, max: number): Promise<Row[]>;
 }
 
 export interface Wanted {
   readonly count: number;
-  /** The last row that was given before. */
+  /** The last row of the previous page. */
   readonly after?: Place;
 }
 
 /** The first `count` rows after the place, newest first, equal times by id from Z to A. */
 export async function newest<Row extends Place>(index: UpdatedIndex<Row>, { count, after }: Wanted): Promise<Row[]> {
   const untilMs = after?.updatedMs ?? Number.POSITIVE_INFINITY;
-  // Rows of the same millisecond as the place, up to it, were given before.
+  // Rows of the same millisecond up to the place were on the previous page.
   for (let needed = count; ; needed *= 2) {
     const { rows, isAll } = await newestUntil(index, needed, untilMs);
     const wanted = newestOf(rows, { count, ...(after === undefined ? {} : { after }) });
@@ -38,7 +38,7 @@ export async function newest<Row extends Place>(index: UpdatedIndex<Row>, { coun
   }
 }
 
-/** The same of rows that are all here. */
+/** The same for rows that are all in memory. */
 export function newestOf<Row extends Place>(rows: readonly Row[], { count, after }: Wanted): Row[] {
   return (after ? rows.filter((row) => compare(row, after) > 0) : rows).toSorted(compare).slice(0, count);
 }
@@ -47,7 +47,7 @@ function compare(a: Place, b: Place): number {
   return b.updatedMs - a.updatedMs || (a.id < b.id ? 1 : a.id > b.id ? -1 : 0);
 }
 
-/** At least the newest `needed` rows until then, and all of their milliseconds. */
+/** At least the newest `needed` rows up to this time, with all rows of each millisecond. */
 async function newestUntil<Row extends Place>(
   index: UpdatedIndex<Row>,
   needed: number,
@@ -71,7 +71,7 @@ interface Window {
   readonly untilMs: number;
 }
 
-/** The start of a window that holds enough rows and few more, where there is one. */
+/** The start of a window with enough rows and few more, if there is one. */
 async function narrow<Row extends Place>(
   index: UpdatedIndex<Row>,
   { needed, fromMs, newestMs, untilMs }: Window,
@@ -80,8 +80,8 @@ async function narrow<Row extends Place>(
   let found = await index.count(enough, untilMs);
   let tooFew = Number.isFinite(untilMs) ? untilMs + 1 : Math.max(newestMs, Date.now()) + 1;
   for (let round = 0; found > needed + SLACK && tooFew - enough > 1; round++) {
-    // The rows that are known may be the newest there are. From then on by turns as if the rows were spread
-    // evenly, and by halves, which always gets there.
+    // First assume that the known rows are the newest. Then alternate between interpolation, which is fast if rows are
+    // spread evenly, and bisection, which always terminates.
     const share = round % 2 === 0 ? 0.5 : Math.min(0.9, (needed + SLACK / 2) / found);
     const guess = round === 0 ? newestMs + 1 : Math.round(tooFew - (tooFew - enough) * share);
     const middle = Math.min(tooFew - 1, Math.max(enough + 1, guess));

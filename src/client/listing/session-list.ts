@@ -1,4 +1,4 @@
-/** Sessions by visibility: filters, newest updated first, pages. */
+/** Lists and counts sessions by Temporal's visibility queries. */
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { z } from 'zod';
 import { CopilotError } from '../../contracts/errors.ts';
@@ -33,23 +33,25 @@ const LISTED_STATUSES = [
 ] as const satisfies readonly ListedStatus[];
 const FilterText = z.string().min(1, 'it is empty').max(200);
 
+/** Which sessions are listed. All conditions must hold. */
 export const ListFilter = z.strictObject({
+  /** Owner. */
   user: FilterText.optional(),
   status: z.enum(LISTED_STATUSES).optional(),
   mode: FilterText.optional(),
-  /** The whole name. */
+  /** The whole title. */
   name: FilterText.optional(),
-  /** What the name begins with. On SQLite, as with `copilot dev`, upper and lower case of A to Z are the same there. */
+  /** Beginning of the title. On SQLite, which `copilot dev` uses, case does not matter. */
   namePrefix: FilterText.optional(),
-  /** Rows of a page. Default 100. */
+  /** Rows on a page, 1 to 1,000. Default 100. */
   limit: z.int().min(1).max(MAX_LIMIT).optional(),
-  /** `next` of the page before. */
+  /** `next` of the previous page. */
   after: z.string().optional(),
 });
 export type ListFilter = z.input<typeof ListFilter>;
 type Filter = Omit<z.output<typeof ListFilter>, 'limit' | 'after'>;
 
-/** A session as lists show it; times in ISO 8601. */
+/** A session in a list. Times are ISO 8601 in UTC. */
 export interface SessionRow {
   readonly id: string;
   readonly name: string;
@@ -57,17 +59,17 @@ export interface SessionRow {
   readonly mode: string;
   readonly status: ListedStatus;
   readonly phase: string;
-  /** Only the session itself knows: `info`. */
   readonly step: number | null;
   readonly createdAt: string;
-  /** As of the last change that lists hear of. */
+  /** As of the last change that was written to the list. */
   readonly lastActiveAt: string;
   readonly updatedAt: string;
 }
 
+/** One page of a list. */
 export interface SessionPage {
   readonly sessions: readonly SessionRow[];
-  /** For `after`; null with the last page. */
+  /** Cursor for `after`; null on the last page. */
   readonly next: string | null;
 }
 
@@ -78,10 +80,10 @@ export async function listSessions(link: ServerLink, given: ListFilter = {}): Pr
   const { limit = 100, after, ...filter } = checkInput(ListFilter, given, '');
   const place = after === undefined ? undefined : readCursor(after);
   const wanted = { count: limit + 1, ...(place === undefined ? {} : { after: place }) };
-  const question = listQuestion(filter);
-  const rows = question.matches
-    ? newestOf((await fetchRows(link, question.query)).filter(question.matches), wanted)
-    : await newest(visibilityIndex(link, question.query), wanted);
+  const listQuery = buildListQuery(filter);
+  const rows = listQuery.matches
+    ? newestOf((await fetchRows(link, listQuery.query)).filter(listQuery.matches), wanted)
+    : await newest(visibilityIndex(link, listQuery.query), wanted);
   const page = rows.slice(0, limit);
   const last = page.at(-1);
   return {
@@ -95,11 +97,11 @@ export async function countSessions(
   link: ServerLink,
   given: Omit<ListFilter, 'limit' | 'after'> = {},
 ): Promise<number> {
-  const { query, matches } = listQuestion(checkInput(ListFilter.omit({ limit: true, after: true }), given, ''));
+  const { query, matches } = buildListQuery(checkInput(ListFilter.omit({ limit: true, after: true }), given, ''));
   return matches ? (await fetchRows(link, query)).filter(matches).length : await count(link, query);
 }
 
-/** How many there are of each status. @throws CopilotError `InvalidInput`, `ServerUnreachable` */
+/** The number of sessions of each status. @throws CopilotError `InvalidInput`, `ServerUnreachable` */
 export async function countByStatus(
   link: ServerLink,
   given: Omit<ListFilter, 'limit' | 'after' | 'status'> = {},
@@ -112,15 +114,15 @@ export async function countByStatus(
   >; // has them all
 }
 
-/** What is asked of the server, and what is left to check here. */
-export interface ListQuestion {
+/** The visibility query, and what it cannot express. */
+export interface ListQuery {
   readonly query: string;
-  /** Only where the query gives more than the filter wants. */
+  /** Set if the query gives more sessions than the filter wants. */
   readonly matches?: (row: Pick<SessionRow, 'user' | 'mode' | 'name'>) => boolean;
 }
 
 /** https://docs.temporal.io/list-filter */
-export function listQuestion(filter: Filter): ListQuestion {
+export function buildListQuery(filter: Filter): ListQuery {
   const { status, user, mode, name, namePrefix } = filter;
   const texts = [
     ...(user === undefined ? [] : [textCondition(copilotUser.name, user)]),
@@ -130,7 +132,7 @@ export function listQuestion(filter: Filter): ListQuestion {
   ];
   const query = [
     `WorkflowType = ${quote(SESSION_WORKFLOW)}`,
-    // Earlier runs of a session are not sessions.
+    // A session has one run that did not continue as new.
     "ExecutionStatus != 'ContinuedAsNew'",
     ...(status === undefined ? [] : [statusQuery(status)]),
     ...texts.flatMap(({ condition }) => condition ?? []),
@@ -147,8 +149,8 @@ export function listQuestion(filter: Filter): ListQuestion {
 }
 
 /**
- * SQL visibility looks for `\"` where the value has `"`, doubles its backslashes, and drops quotes at its ends
- * (server 1.29). Such a value is asked for by its beginning, and the rest is left to the caller.
+ * SQL visibility of server 1.29 searches for `\"` if the value has `"`, doubles backslashes, and drops quotes at the ends.
+ * So such a value is queried by its beginning, and the caller checks the rest.
  */
 function textCondition(attribute: string, value: string, operator = '='): { condition?: string; isExact: boolean } {
   if (!/["\\]|^'|'$/.test(value)) return { condition: `${attribute} ${operator} ${quote(value)}`, isExact: true };
@@ -172,7 +174,7 @@ function statusQuery(status: ListedStatus): string {
   }
 }
 
-/** A literal of the query language: backslash escapes, and a quote is doubled. */
+/** A literal of the query language. */
 function quote(text: string): string {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
 }
@@ -182,7 +184,7 @@ function visibilityIndex(link: ServerLink, base: string): UpdatedIndex<PlacedRow
     [
       base,
       ...(fromMs > 0 ? [`${copilotUpdatedAt.name} >= ${quote(new Date(fromMs).toISOString())}`] : []),
-      // Not `<=`: SQLite compares times as text, in which a literal loses the zeros at its end and a row does not.
+      // Not `<=`, because SQLite compares times as text, and only literals lose their trailing zeros.
       ...(Number.isFinite(toMs) ? [`${copilotUpdatedAt.name} < ${quote(new Date(toMs + 1).toISOString())}`] : []),
     ].join(' AND ');
   return {
@@ -199,7 +201,7 @@ async function count(link: ServerLink, query: string): Promise<number> {
   }
 }
 
-/** The first `max` rows that the server gives, in no order that means anything here. */
+/** The first `max` rows of the server, in no useful order. */
 async function fetchRows(link: ServerLink, query: string, max = Number.MAX_SAFE_INTEGER): Promise<PlacedRow[]> {
   const rows: PlacedRow[] = [];
   try {
@@ -253,7 +255,7 @@ function readCursor(cursor: string): Place {
   } catch (cause) {
     throw new CopilotError(
       'InvalidInput',
-      { what: `after ("${cursor.slice(0, 80)}")`, problem: 'use `next` of the page before, unchanged' },
+      { what: `after ("${cursor.slice(0, 80)}")`, problem: 'use `next` of the previous page, unchanged' },
       { cause },
     );
   }

@@ -1,4 +1,4 @@
-/** What a session tells: reading it changes nothing. */
+/** The calls that read a session. None of them changes it. */
 import type {
   Change,
   ContextDiff,
@@ -15,7 +15,7 @@ import type { LoadedSession, PlanView, TranscriptPage } from '../../contracts/me
 import type { DecidedRequest, PendingRequest } from '../../contracts/request.ts';
 import type { TurnView } from '../../contracts/turn.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
-import { follow, type FollowEvent, type FollowOptions } from '../follow/follower.ts';
+import { followSession, type FollowEvent, type FollowOptions } from '../follow/follower.ts';
 import {
   querySession,
   describeSession,
@@ -28,10 +28,11 @@ import { contextPoint } from '../session/context-changes.ts';
 import { wholeExport, wholeTranscript } from './whole-conversation.ts';
 import { queryContextDiff } from './snapshots.ts';
 
-/** The reading half of a session's handle. */
+/** The reading half of a {@link SessionHandle}. Unless noted, its calls need a worker. */
 export class SessionReader {
+  /** Id of the session. */
   readonly id: string;
-  /** Address of the session in the Web UI, where that is known. */
+  /** Address of the session in the Web UI, if the Web UI is known. */
   readonly webUrl: string | undefined;
   readonly #link: ServerLink;
 
@@ -46,8 +47,8 @@ export class SessionReader {
   }
 
   /**
-   * What `save` replaces, with the version that it has.
-   * @throws CopilotError `WrongState` where the session is closed, `SessionNotFound`, `NoWorker`, `ServerUnreachable`
+   * What `save` replaces, with the current version.
+   * @throws CopilotError `WrongState` if the session is closed, `SessionNotFound`, `NoWorker`, `ServerUnreachable`
    */
   async load({ signal }: { signal?: AbortSignal } = {}): Promise<LoadedSession> {
     const { status } = await describeSession(this.#link, this.id, { signal });
@@ -58,9 +59,9 @@ export class SessionReader {
   }
 
   /**
-   * The whole session as one JSON value, open or closed, for `CopilotClient.import`. What runs or waits, ephemeral
-   * values and files of the workspace are not in it. Messages that a summary stands for are, as far back as the
-   * server still has them.
+   * The whole session, open or closed, as one JSON value for `CopilotClient.import`. It includes messages that a summary
+   * has replaced, as far back as the server still has them. It does not include running and queued turns, ephemeral
+   * values and files of the workspace.
    * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`
    */
   async export({ signal }: { signal?: AbortSignal } = {}): Promise<SessionExport> {
@@ -68,7 +69,7 @@ export class SessionReader {
   }
 
   /**
-   * Everything about the session but its conversation. Of a completed or expired one it needs no worker.
+   * Everything about the session except its conversation. For a completed or expired session no worker is needed.
    * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`
    */
   async info({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<SessionReport> {
@@ -81,7 +82,7 @@ export class SessionReader {
   }
 
   /**
-   * What the server knows of the session, without a worker.
+   * What the server knows about the session. No worker is needed.
    * @throws CopilotError `SessionNotFound`, `ServerUnreachable`
    */
   async describe({ signal }: { signal?: AbortSignal } = {}): Promise<SessionDescription> {
@@ -89,8 +90,9 @@ export class SessionReader {
   }
 
   /**
-   * Messages of the live conversation from index `from` on. With `all`, of the whole one: with the messages
-   * themselves that a summary stands for, as far back as the server still has them.
+   * Messages of the conversation from index `from` on. With `all`, the messages that a summary has replaced are
+   * included, as far back as the server still has them, and `from` counts from the first of them.
+   * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`
    */
   async transcript({
     from = 0,
@@ -101,40 +103,44 @@ export class SessionReader {
     return await querySession(this.#link, this.id, messages.transcript, [from], { signal });
   }
 
-  /** The newest turns with a number of at least `from`, and those that wait. */
+  /**
+   * The newest turns with a number of at least `from`, and the queued ones.
+   * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`
+   */
   async turns({ from = 0, signal }: { from?: number; signal?: AbortSignal | undefined } = {}): Promise<
     readonly TurnView[]
   > {
     return await querySession(this.#link, this.id, messages.turns, [from], { signal });
   }
 
-  /** The plan of the latest turn that has one. */
+  /** The plan of the latest turn that has one, or null. @throws as `turns` */
   async plan({ signal }: { signal?: AbortSignal } = {}): Promise<PlanView | null> {
     return await querySession(this.#link, this.id, messages.plan, [], { signal });
   }
 
+  /** The context: its values, version and protected keys. @throws as `turns` */
   async context({ signal }: { signal?: AbortSignal } = {}): Promise<ContextView> {
     return await querySession(this.#link, this.id, messages.context, [], { signal });
   }
 
-  /** Snapshots of the context, oldest first, without their data. */
+  /** Snapshots of the context, oldest first, without their data. @throws as `turns` */
   async snapshots({ signal }: { signal?: AbortSignal } = {}): Promise<readonly SnapshotInfo[]> {
     return await querySession(this.#link, this.id, messages.snapshots, [], { signal });
   }
 
-  /** The newest changes of the context, oldest first. */
+  /** The newest changes of the context, at most 200, oldest first. @throws as `turns` */
   async changes({ signal }: { signal?: AbortSignal } = {}): Promise<readonly Change[]> {
     return await querySession(this.#link, this.id, messages.changes, [], { signal });
   }
 
-  /** Sizes of the context in bytes, by key and in all. */
+  /** Size of the context in bytes, by key and in total. @throws as `turns` */
   async contextSize({ signal }: { signal?: AbortSignal } = {}): Promise<ContextSize> {
     return await querySession(this.#link, this.id, messages.contextSize, [], { signal });
   }
 
   /**
-   * What differs between two snapshots, or a snapshot and the present context.
-   * @throws CopilotError `SnapshotNotFound`
+   * The difference between two snapshots, or between a snapshot and the present context.
+   * @throws CopilotError `SnapshotNotFound`; also as `turns`
    */
   async contextDiff(
     from: ContextPoint,
@@ -146,18 +152,23 @@ export class SessionReader {
   }
 
   /**
-   * What waits for a person, oldest first.
+   * The requests that wait for a person, oldest first.
    * @throws as `info`
    */
   async requests({ signal }: { signal?: AbortSignal } = {}): Promise<readonly PendingRequest[]> {
     return (await this.info({ signal })).pendingApprovals;
   }
 
-  /** The 50 newest requests that were decided, expired or withdrawn, oldest first: who decided what, and when. */
+  /**
+   * The 50 newest requests that were decided, expired or withdrawn, oldest first, each with its decision, person and
+   * time.
+   * @throws as `turns`
+   */
   async decisions({ signal }: { signal?: AbortSignal } = {}): Promise<readonly DecidedRequest[]> {
     return await querySession(this.#link, this.id, messages.decisions, [], { signal });
   }
 
+  /** Tokens, calls and cost of the session, in total and by agent. @throws as `turns` */
   async usage({ signal }: { signal?: AbortSignal } = {}): Promise<{
     total: Usage;
     byAgent: Readonly<Record<string, Usage>>;
@@ -166,8 +177,9 @@ export class SessionReader {
   }
 
   /**
-   * Number of the next event: `follow({ from })` with it gives what happens from now on, whenever it begins.
-   * With `withTurn`, number of the first event of the turn that has begun and not ended, where there is one.
+   * Number of the next event. `follow({ from })` with it gives everything from now on, even if it starts later. With
+   * `withTurn` it is the number of the first event of the running turn, if one is running.
+   * @throws as `turns`
    */
   async position({ withTurn = false, signal }: { withTurn?: boolean; signal?: AbortSignal } = {}): Promise<number> {
     const from = withTurn ? 0 : Number.MAX_SAFE_INTEGER;
@@ -176,13 +188,17 @@ export class SessionReader {
     return latest?.type === 'turn-started' ? latest.seq : next;
   }
 
-  /** What happens in the session, with the text of its models as it comes: see {@link follow}. */
+  /**
+   * Follows the session: its events, and the text of its models while they write it. Ends when the session has ended or
+   * the signal aborts. Waits while server or workers are down.
+   * @throws CopilotError `SessionNotFound`
+   */
   follow(options: FollowOptions = {}): AsyncGenerator<FollowEvent, void, undefined> {
-    return follow(this.#link, this.id, options);
+    return followSession(this.#link, this.id, options);
   }
 
   #notLoadable(status: ListedStatus): CopilotError {
-    const wayOut = `What still works: info, export and fork (copilot show, export or fork ${this.id}).`;
+    const wayOut = `Info, export and fork still work: copilot show, export or fork ${this.id}.`;
     return new CopilotError('WrongState', { needs: 'active or suspended', status, wayOut });
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Messages that have left a session's live conversation: a summary stands for them, or a remark that they were left
- * out. A session continues as new before it lets messages go, so that the input of some run of it still has them.
+ * Recovers messages that a summary has replaced in a session's conversation. A session continues as new before it drops
+ * messages, so the input of some earlier run still has them.
  */
 import { z } from 'zod';
 import { SessionExport } from '../../contracts/export.ts';
@@ -10,12 +10,12 @@ import type { ServerLink } from '../../connection/server-link.ts';
 import { querySession, describeSession } from './session-queries.ts';
 import { runsOf } from './session-runs.ts';
 
-/** Not picked from the whole: that would refuse the fields that are not wanted here. */
+/** Not `pick`ed from the strict schema, which would refuse the other fields. */
 const Exported = z.object({
   conversation: SessionExport.shape.conversation,
   earlier: SessionExport.shape.earlier,
 });
-/** Of what a run is started with, only its conversation. */
+/** The conversation in a run's input. */
 const RunInput = z.union([
   z.object({ carried: z.object({ transcript: z.object({ messages: z.array(Message) }) }) }),
   z.object({ start: z.object({ from: Exported.optional() }) }),
@@ -26,7 +26,7 @@ interface ReadOptions {
 }
 
 /**
- * The whole conversation, from index `from` of it on.
+ * The whole conversation from index `from` on.
  * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`
  */
 export async function wholeTranscript(
@@ -41,7 +41,7 @@ export async function wholeTranscript(
 }
 
 /**
- * The session with all that was said, of the run `runId` or of the newest.
+ * The export of the run `runId`, or of the newest, with the whole conversation.
  * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`
  */
 export async function wholeExport(
@@ -56,9 +56,9 @@ export async function wholeExport(
 }
 
 /**
- * What was said before `live`, the conversation as the run `runId` has it, oldest first: as far back as the server
- * still has the runs. Where it has not, the first one is the summary of what was before. Empty where nothing is
- * missing. Needs no worker.
+ * The messages before `live`, the conversation of the run `runId`, oldest first, as far back as the server still has
+ * runs. If it has forgotten the oldest, the first message is the summary of what they had. Empty if nothing is missing.
+ * Needs no worker.
  */
 async function earlierMessages(
   link: ServerLink,
@@ -69,15 +69,15 @@ async function earlierMessages(
   let whole = live;
   if (!isCut(whole)) return [];
   for await (const { input } of runsOf(link, sessionId, runId, signal)) {
-    whole = filledUp(whole, messagesOf(input));
+    whole = prependMissing(whole, messagesOf(input));
     if (!isCut(whole)) break;
   }
-  // All but those of `live` that are no summary; none at all where it is still the summary of `live` that comes first.
+  // Without the messages of `live`. If only the summary of `live` is left, nothing was recovered.
   const count = whole.length - (live.length - 1);
   return count === 1 && isCut(whole) ? [] : whole.slice(0, count);
 }
 
-/** The first of `live` is the summary of what was said earlier, where there is such a thing. */
+/** If there are earlier messages, the first of `live` is their summary. */
 function joined(earlier: readonly Message[], live: readonly Message[]): readonly Message[] {
   return earlier.length === 0 ? live : [...earlier, ...live.slice(1)];
 }
@@ -95,10 +95,10 @@ function messagesOf(input: unknown): readonly Message[] {
 }
 
 /**
- * `whole` with what `before`, the conversation of an earlier time, has more at its begin. The two overlap, where
- * they do, in the end of the one and the begin of the other.
+ * Adds the messages of `before`, an earlier state of the conversation, that `whole` lacks at its beginning. The end of
+ * `before` may overlap with the beginning of `whole`.
  */
-export function filledUp(whole: readonly Message[], before: readonly Message[]): readonly Message[] {
+export function prependMissing(whole: readonly Message[], before: readonly Message[]): readonly Message[] {
   const said = whole.slice(1);
   const texts = before.map(textOf);
   const saidTexts = said.slice(0, before.length).map(textOf);

@@ -1,4 +1,4 @@
-/** Settings of a session as a caller changes them, in the form that the session takes. */
+/** Changes of a session's settings. */
 import { CopilotError } from '../../contracts/errors.ts';
 import { team } from '../../contracts/messages.ts';
 import { ConfigurePayload } from '../../contracts/payloads.ts';
@@ -8,11 +8,11 @@ import { checkInput } from '../checked-input.ts';
 import { querySession } from '../reading/session-queries.ts';
 
 /**
- * What is left out stays. `agents` names the agents to change, whose override is replaced; `approvals` and `budget`
- * are replaced as wholes. Null takes a setting, or an agent, back to its default; `idleTimeoutMs: null` is never.
+ * Settings to change; others stay. `approvals`, `budget` and each agent in `agents` are replaced as a whole. Null resets a
+ * setting or an agent to its default, except `idleTimeoutMs: null`, which means never.
  */
 export interface ConfigureOptions extends Omit<ConfigurePayload, 'team'> {
-  /** Takes over the team's definition as the workers' files have it now, from the next turn on. */
+  /** Adopt the team definition from the workers' files, from the next turn on. Default false. */
   readonly refreshTeam?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -27,7 +27,7 @@ export async function configurePayload(
   if (!refreshTeam) {
     const { expectedVersion: _, ...changed } = payload;
     if (Object.values(changed).some((value) => value !== undefined)) return payload;
-    throw new CopilotError('InvalidInput', { what: 'configure', problem: 'no setting is named' });
+    throw new CopilotError('InvalidInput', { what: 'configure', problem: 'it names no setting; pass at least one' });
   }
   const { definition } = await querySession(link, sessionId, team, [], { signal });
   return { ...payload, team: await resolveTeam(link, definition.name) };

@@ -1,4 +1,4 @@
-/** What callers may say about a change of the context, and how it is sent. */
+/** Checks changes of the context and puts them into the form in which they are sent. */
 import { z } from 'zod';
 import {
   ContextKey,
@@ -13,36 +13,39 @@ import type { Json } from '../../contracts/json.ts';
 import { type EditContextPayload, RestoreContextPayload, SavePayload } from '../../contracts/payloads.ts';
 import { checkInput } from '../checked-input.ts';
 
+/** Options of all changes. */
 export interface ChangeOptions {
   /**
-   * Version of the session that the caller has seen. Where it is another by now, nothing changes and the call ends
-   * with `VersionConflict`. Default: whatever it is.
+   * Version of the session that the caller has seen. If the session has another version by now, nothing changes and the
+   * call throws `VersionConflict`. Default: any version.
    */
   readonly expectedVersion?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How a value of the context is set. */
 export interface SetContextOptions extends ChangeOptions {
-  /** Makes the key keep this value for good. Default false. */
+  /** Never let the value of this key change again. Default false. */
   readonly protect?: boolean | undefined;
-  /** Keeps the value for this run of the workflow only, and out of snapshots and exports. Default false. */
+  /** Keep the value in this run of the workflow only, out of snapshots and exports. Default false. */
   readonly ephemeral?: boolean | undefined;
 }
 
+/** How values are merged into the context. */
 export interface MergeContextOptions extends ChangeOptions {
-  /** Default `safe`: only new keys. */
+  /** `safe` sets only new keys. Default `safe`. */
   readonly strategy?: MergeStrategy | undefined;
-  /** What `prefixed` puts before each key. */
+  /** Prefix of each key. `prefixed` needs it, and no other strategy takes it. */
   readonly prefix?: string | undefined;
 }
 
-/** What `save` replaces. A message needs its role and text; what else it holds, as `load` gives it, is left out. */
+/** What `save` replaces. Of a message, only role and text are used. */
 export interface SavedSession {
   readonly conversation: readonly { readonly role: string; readonly text: string }[];
   readonly context: ContextValues;
   readonly phase: string | null;
   readonly step: number | string | null;
-  /** Where it is not given, the plan stays. */
+  /** If it is not given, the plan stays. */
   readonly plan?: Json | undefined;
 }
 

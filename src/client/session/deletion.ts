@@ -1,4 +1,4 @@
-/** Deleting a session with everything that belongs to it. */
+/** Deletes a session with everything that belongs to it. */
 import { lstat, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,28 +10,28 @@ import type { ServerLink } from '../../connection/server-link.ts';
 import { isNotFound, runsOf } from '../reading/session-runs.ts';
 
 /**
- * The server deletes in the background, when its queues have noted that the session is closed: they do so every 30 to
- * 60 s by default (`history.visibilityProcessorUpdateAckInterval`, `history.transferProcessorUpdateAckInterval`).
+ * The server deletes in the background, once its queues have processed the end of the session. They do so every 30 to 60 s
+ * by default (`history.visibilityProcessorUpdateAckInterval`, `history.transferProcessorUpdateAckInterval`).
  */
 const GONE_TIMEOUT_MS = 120_000;
 const LOOK_INTERVAL_MS = 100;
 
 const GivenWorkspace = z.object({ config: z.object({ workspace: z.string().optional() }) });
-/** Of what a run is started with, only what says where its files are. */
+/** The part of a run's input that says where its files are. */
 const RunInput = z.union([z.object({ start: GivenWorkspace }), z.object({ carried: GivenWorkspace })]);
 
 export interface DeleteOptions {
-  /** Whether to wait until nothing finds it any more, or only until the server has been told. Default true. */
+  /** Wait until the session can no longer be found; if false, only until the server has the request. Default true. */
   readonly wait?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Terminates the session if it is open, and removes its history, its payloads in the payload store, what it left in the
- * archive, and the workspace folder of its own, where these lie on this machine. A folder that was given as its workspace stays. When it returns, nothing finds or lists the session
- * any more; that may take a minute. Where it is broken off, it can be called again.
- * @throws CopilotError `SessionNotFound`, `ServerUnreachable`, `StoreUnavailable` if the payload store
- *   cannot be used, `Internal` where the server does not delete it within 2 minutes
+ * Terminates the session if it is open, and deletes its history, its stored payloads, its archive and its workspace;
+ * files only if they are on this machine. A folder that was passed as workspace stays. When this returns, the session can
+ * no longer be found or listed, which may take a minute. An interrupted deletion can be repeated.
+ * @throws CopilotError `SessionNotFound`, `ServerUnreachable`; `StoreUnavailable` if the payload store fails;
+ *   `Internal` if the server does not delete the session within 2 minutes
  */
 export async function deleteSession(
   link: ServerLink,
@@ -41,7 +41,7 @@ export async function deleteSession(
   const { runId, isOpen } = await findSession(link, sessionId, signal);
   const runIds: string[] = [];
   let isFolderGiven = false;
-  // An input that is gone from the payload store must not keep the rest: an earlier try may have removed it.
+  // An earlier attempt may have removed an input from the payload store; the lister does not fail at that.
   for await (const run of runsOf(link, sessionId, runId, signal, link.lister)) {
     runIds.push(run.runId);
     isFolderGiven ||= hasGivenWorkspace(run.input);
@@ -55,11 +55,11 @@ export async function deleteSession(
     await removeStored(link.config.payloadStore, { namespace: link.namespace, sessionId }, signal);
   };
   await removeFiles();
-  // The newest last: while it is there, a deletion that was broken off can be taken up again.
+  // The newest run goes last: while it exists, an interrupted deletion can be repeated.
   for (const id of runIds.toReversed()) await deleteRun(link, sessionId, id, signal);
   if (!wait) return;
   await untilGone(link, sessionId, signal);
-  // A tool call or the archiving that ran to its end may have written once more.
+  // A tool call or the archiving may have written once more before it ended.
   await removeFiles();
 }
 
@@ -72,7 +72,7 @@ async function findSession(
     const { type, runId, status } = await link.call(() => link.client.workflow.getHandle(sessionId).describe(), {
       signal,
     });
-    // Nobody else's workflow is deleted, whatever its id.
+    // A workflow of another type is none of our sessions.
     if (type !== SESSION_WORKFLOW) throw new CopilotError('SessionNotFound', { sessionId });
     return { runId, isOpen: status.name === 'RUNNING' };
   } catch (error) {
@@ -83,7 +83,7 @@ async function findSession(
 
 function hasGivenWorkspace(input: unknown): boolean {
   const parsed = RunInput.safeParse(input);
-  // Files of which nothing is known stay.
+  // Files stay if the input does not say whose they are.
   if (!parsed.success) return true;
   const { config } = 'start' in parsed.data ? parsed.data.start : parsed.data.carried;
   return config.workspace !== undefined;
@@ -94,7 +94,7 @@ async function terminate(link: ServerLink, sessionId: string, signal: AbortSigna
     await link.call(() => link.client.workflow.getHandle(sessionId).terminate('deleted'), { signal });
   } catch (error) {
     signal?.throwIfAborted();
-    // It has ended by itself meanwhile.
+    // It has ended meanwhile.
     if (!isNotFound(error)) throw await link.explain(error, sessionId);
   }
 }
@@ -121,7 +121,7 @@ async function untilGone(link: ServerLink, sessionId: string, signal: AbortSigna
   for (;;) {
     if (!(await isFound(link, sessionId, signal)) && !(await isListed(link, sessionId, signal))) return;
     if (Date.now() > deadline) {
-      const problem = `The server has not yet deleted session ${sessionId}, as it was told. Delete it again in a minute.`;
+      const problem = `The server has not deleted session ${sessionId} yet. Delete it again in a minute.`;
       throw new CopilotError('Internal', { problem });
     }
     await sleep(LOOK_INTERVAL_MS, undefined, { ...(signal ? { signal } : {}) });
@@ -140,7 +140,7 @@ async function isFound(link: ServerLink, sessionId: string, signal: AbortSignal 
 
 async function isListed(link: ServerLink, sessionId: string, signal: AbortSignal | undefined): Promise<boolean> {
   try {
-    // An id has no characters that the query language would take for its own.
+    // Ids contain no characters that need escaping in the query language.
     const query = `WorkflowId = '${sessionId}'`;
     return (await link.call(() => link.client.workflow.count(query), { signal })).count > 0;
   } catch (error) {
@@ -152,6 +152,6 @@ async function isListed(link: ServerLink, sessionId: string, signal: AbortSignal
 async function remove(path: string | undefined): Promise<void> {
   if (path === undefined) return;
   const stats = await lstat(path).catch(() => undefined);
-  // A link goes, and what it leads to stays.
+  // Only a symbolic link itself is removed, not its target.
   await rm(path, { recursive: stats?.isDirectory() ?? false, force: true });
 }

@@ -19,64 +19,73 @@ import * as changes from './context-changes.ts';
 import type { ChangeOptions, MergeContextOptions, SavedSession, SetContextOptions } from './context-changes.ts';
 import { deleteSession } from './deletion.ts';
 import { forkSession, type ForkOptions } from '../creation/fork-session.ts';
-import { turnEnd } from './turn-end.ts';
+import { awaitSettledTurn } from './turn-end.ts';
 
-/** How long `complete` waits for the session to close. */
+/** How long `complete` waits until the session has closed. */
 const CLOSE_TIMEOUT_MS = 10_000;
 
+/** How a message is sent. */
 export interface SendOptions {
-  /** The same id is the same message, however often and by whomever it is sent. Default: a new one. */
+  /** Id of the message. A message id is delivered once, however often it is sent. Default a new one. */
   readonly messageId?: string | undefined;
-  /** Ends the waiting, not the turn. */
+  /** Aborts the wait, not the turn. */
   readonly signal?: AbortSignal | undefined;
-  /** Whether to wait for the turn's outcome, or only until the session has the message for good. Default true. */
+  /** Wait for the turn to settle; if false, only until the session has stored the message. Default true. */
   readonly wait?: boolean | undefined;
   /**
-   * Gives up after so long without an answer of server or worker, in ms. Default: as the client was connected. Where
-   * the server knows of no worker at all, `NoWorker` comes after some 15 s; sending the same `messageId` again is safe.
+   * How long to retry while server or worker do not answer, in ms. Default: as set when the client connected. If the
+   * server knows of no worker at all, the call ends with `NoWorker` after about 15 s. It is safe to send the same
+   * `messageId` again.
    */
   readonly retryForMs?: number | undefined;
 }
 
-/** A change of a plan; step numbers are those before it. */
+/** A change of a plan. Step numbers are those before the change. */
 export type PlanEdit = payloads.EditPlanPayload['edits'][number];
 
+/** What a change of status did. */
 export interface StatusReport {
   /** Whether this call changed anything. */
   readonly changed: boolean;
+  /** Status after the call. */
   readonly status: ListedStatus;
 }
 
+/** What goes with a decision. */
 export interface DecideOptions {
-  /** Who decides, for the record. Default `unknown`. */
+  /** Name of the person who decides, for the record. Default `unknown`. */
   readonly by?: string | undefined;
-  /** Feedback with `modify` and `redo`, the answer with `answer`: there it is needed. A reason with the others. */
+  /** The feedback for `modify` and `redo`, and the answer for `answer`; these need it. For others, a reason. */
   readonly text?: string | undefined;
-  /** New limit of the budget with `raise`, in the unit of the old one. Default: twice the old one. */
+  /** With `raise`: the new limit of the budget, in the unit of the old one. Default twice the old one. */
   readonly limit?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What goes with a rating. */
 export interface RateOptions {
-  /** Default: the whole session. */
+  /** Turn that is rated. Default the whole session. */
   readonly turnId?: string | undefined;
   readonly comment?: string | undefined;
+  /** Name of the person who rates, for the record. */
   readonly by?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How a turn is interrupted. */
 export interface InterruptOptions {
+  /** Shown with the interrupted turn. */
   readonly reason?: string | undefined;
-  /** Goes on with this at once, before whatever waits. */
+  /** A message that is run next, before the queued ones. */
   readonly message?: string | undefined;
-  /** The same id is the same message. Default: a new one. */
+  /** Id of that message. Default a new one. */
   readonly messageId?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * One session by its id. Making one sends nothing: a session that does not exist shows itself as
- * `SessionNotFound` with the first call.
+ * One session, by its id. Creating a handle sends nothing; if the session does not exist, the first call throws
+ * `SessionNotFound`.
  */
 export class SessionHandle extends SessionReader {
   readonly #link: ServerLink;
@@ -87,8 +96,8 @@ export class SessionHandle extends SessionReader {
   }
 
   /**
-   * Sends a message, exactly once, and gives its turn. The turn is settled unless `wait` is false:
-   * completed, failed, interrupted, suspended, or waiting for a person.
+   * Sends a message exactly once and returns its turn. Unless `wait` is false the turn is settled: completed, failed,
+   * interrupted, suspended, or waiting for a person.
    * @throws CopilotError `InvalidInput`, `SessionNotFound`, `SessionClosed`, `WrongState` (suspended), `QueueFull`,
    *   `NoWorker`, `ServerUnreachable`
    */
@@ -101,7 +110,7 @@ export class SessionHandle extends SessionReader {
       return isSettled(view.status) ? view : await this.awaitTurn(view.id, options);
     }
     await submit(this.#link, this.id, messages.send, message, delivery);
-    // Ended long ago and forgotten by the session: the message had been sent before.
+    // The message was sent before, and its turn ended so long ago that the session has forgotten it.
     return (
       (await this.#turnOf(message, signal)) ?? (await deliver(this.#link, this.id, messages.send, message, delivery))
     );
@@ -109,13 +118,18 @@ export class SessionHandle extends SessionReader {
 
   /**
    * Waits until the turn is settled.
-   * @throws CopilotError `InvalidInput` where there is no such turn, `SessionNotFound`, `SessionClosed`, `NoWorker`, `ServerUnreachable`
+   * @throws CopilotError `InvalidInput` if there is no such turn, `SessionNotFound`, `SessionClosed`, `NoWorker`,
+   *   `ServerUnreachable`
    */
   async awaitTurn(turnId: string, options: Pick<SendOptions, 'signal' | 'retryForMs'> = {}): Promise<TurnView> {
-    return await turnEnd(this.#link, this.id, turnId, options);
+    return await awaitSettledTurn(this.#link, this.id, turnId, options);
   }
 
-  /** Lets the running activity end, unless `now`, and starts nothing new. */
+  /**
+   * Suspends the session. The running activity is finished and its result kept; with `now` it is cancelled and repeated
+   * later. Nothing new starts.
+   * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`
+   */
   async suspend({
     reason,
     now = false,
@@ -126,7 +140,8 @@ export class SessionHandle extends SessionReader {
   }
 
   /**
-   * Takes up a suspended session where it stopped, or the failed step of its last turn, and then sends the message.
+   * Resumes a suspended session where it stopped, or retries the failed step of its last turn. Then sends the message,
+   * if there is one; its turn is returned and not waited for.
    * @throws as `send`
    */
   async continue({
@@ -142,9 +157,9 @@ export class SessionHandle extends SessionReader {
   }
 
   /**
-   * Ends the running turn with the text that it has; the session goes on. With a message, it goes on with that: its
-   * turn is given, to be followed or awaited.
-   * @throws CopilotError with a message as `send`, `QueueFull` apart: it goes before what waits
+   * Stops the running turn and keeps its text. A message, if given, is run next; its turn is returned and not waited
+   * for.
+   * @throws as `send`, but never `QueueFull`, because the message goes before the queued ones
    */
   async interrupt({ reason, message: text, messageId = newUlid(), signal }: InterruptOptions = {}): Promise<
     StatusReport & { readonly turn?: TurnView }
@@ -160,16 +175,19 @@ export class SessionHandle extends SessionReader {
     return { ...report, ...(turn === undefined ? {} : { turn }) };
   }
 
-  /** Takes back a message that waits. `changed` is false where none of this id does. */
+  /**
+   * Removes a queued message. `changed` is false if no message of this id is queued.
+   * @throws CopilotError `InvalidInput`, `SessionNotFound`, `NoWorker`, `ServerUnreachable`
+   */
   async unqueue(messageId: string, { signal }: { signal?: AbortSignal } = {}): Promise<StatusReport> {
     const payload = checkInput(payloads.UnqueuePayload, { messageId }, '');
     return await this.#unlessClosed(deliver(this.#link, this.id, messages.unqueue, payload, { signal }));
   }
 
   /**
-   * Decides a request that waits; `requests` gives them with the decisions that they take.
-   * @throws CopilotError `AlreadyDecided`, which names the first decision; `RequestNotFound`; `InvalidInput` for a
-   *   decision that this request does not take, or that needs a text; `SessionNotFound`, `SessionClosed`, `NoWorker`,
+   * Decides a request. `requests` lists those that wait, with their options.
+   * @throws CopilotError `AlreadyDecided`, which names the first decision; `RequestNotFound`; `InvalidInput` if the
+   *   request does not have this option, or a text is missing; `SessionNotFound`, `SessionClosed`, `NoWorker`,
    *   `ServerUnreachable`
    */
   async decide(requestId: string, decision: Decision, options: DecideOptions = {}): Promise<DecidedRequest> {
@@ -187,7 +205,7 @@ export class SessionHandle extends SessionReader {
   }
 
   /**
-   * Changes settings of the session from its next call on; null takes one back to its default.
+   * Changes settings of the session from its next call on. Null resets a setting to its default.
    * @throws CopilotError `InvalidInput`, `UnknownMode`, `VersionConflict`, `SessionNotFound`, `SessionClosed`,
    *   `NoWorker`, `ServerUnreachable`; with `refreshTeam` also `TeamNotFound` and `InvalidTeam`
    */
@@ -198,8 +216,9 @@ export class SessionHandle extends SessionReader {
   }
 
   /**
-   * Changes steps of the plan that have not run, in the order given, all or none; or runs it again from a step on.
-   * @throws CopilotError `InvalidInput` for a change that cannot be made, `WrongState` where there is no such plan,
+   * Changes steps of the plan that have not run, or restarts the plan at a step. The edits apply in this order, all or
+   * none.
+   * @throws CopilotError `InvalidInput` for an impossible edit, `WrongState` if there is no plan to edit,
    *   `VersionConflict`, `SessionNotFound`, `SessionClosed`, `NoWorker`, `ServerUnreachable`
    */
   async editPlan(edits: readonly PlanEdit[], options: ChangeOptions = {}): Promise<PlanView> {
@@ -211,7 +230,7 @@ export class SessionHandle extends SessionReader {
   }
 
   /**
-   * Notes what a person thinks of the session, or of one turn.
+   * Records a person's rating of the session, or of one turn.
    * @param rating 1 to 5
    * @throws CopilotError `InvalidInput`, `SessionNotFound`, `SessionClosed`, `NoWorker`, `ServerUnreachable`
    */
@@ -225,10 +244,13 @@ export class SessionHandle extends SessionReader {
     return await deliver(this.#link, this.id, messages.rate, checkInput(payloads.RatePayload, given, ''), { signal });
   }
 
-  /** Ends the session, and waits until it has left its export in the archive. Reading it still works. */
+  /**
+   * Completes the session and waits up to 10 s until it has archived its export and closed. It stays readable.
+   * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`
+   */
   async complete({ signal }: { signal?: AbortSignal } = {}): Promise<StatusReport> {
     const report = await this.#changeStatus({ status: 'completed' }, signal);
-    // What is decided is durable; where no worker is there to archive it, it closes when one comes.
+    // The decision is durable. Without a worker, the session archives itself and closes when one comes.
     await readResult(this.#link, this.id, { signal, timeoutMs: CLOSE_TIMEOUT_MS }).catch(() =>
       signal?.throwIfAborted(),
     );
@@ -236,8 +258,8 @@ export class SessionHandle extends SessionReader {
   }
 
   /**
-   * Replaces conversation, context, phase and step, and the plan where there is one. Not while a turn runs or waits.
-   * @throws CopilotError `WrongState` where the session is not active, `VersionConflict`, `InvalidInput`,
+   * Replaces conversation, context, phase and step, and the plan if given. Not while a turn runs or is queued.
+   * @throws CopilotError `WrongState` if the session is not active, `VersionConflict`, `InvalidInput`,
    *   `SessionNotFound`, `SessionClosed`, `NoWorker`, `ServerUnreachable`
    */
   async save(session: SavedSession, options: ChangeOptions = {}): Promise<ChangeReport> {
@@ -247,23 +269,26 @@ export class SessionHandle extends SessionReader {
 
   /**
    * Sets one value of the context.
-   * @throws CopilotError `ProtectedKey` where a protected key has another value; also as `save`
+   * @throws CopilotError `ProtectedKey` if a protected key has another value; also as `save`
    */
   async setContext(key: string, value: Json, options: SetContextOptions = {}): Promise<ChangeReport> {
     return await this.#edit(changes.setEdit(key, value, options), options);
   }
 
-  /** @throws CopilotError `ProtectedKey`; also as `save` */
+  /**
+   * Deletes one value of the context. Deleting a key that is not set changes nothing.
+   * @throws CopilotError `ProtectedKey`; also as `save`
+   */
   async deleteContext(key: string, options: ChangeOptions = {}): Promise<ChangeReport> {
     return await this.#edit(changes.deleteEdit(key), options);
   }
 
-  /** Sets several values as one change. Protected keys keep theirs and are named as skipped. @throws as `save` */
+  /** Sets several values as one change. Protected keys keep their values and are reported as skipped. @throws as `save` */
   async updateContext(values: ContextValues, options: ChangeOptions = {}): Promise<ChangeReport> {
     return await this.#edit(changes.updateEdit(values), options);
   }
 
-  /** Merges values in as one change; keys that keep theirs are named as skipped. @throws as `save` */
+  /** Merges values as one change. Keys that keep their values are reported as skipped. @throws as `save` */
   async mergeContext(values: ContextValues, options: MergeContextOptions = {}): Promise<ChangeReport> {
     return await this.#edit(changes.mergeEdit(values, options), options);
   }
@@ -274,7 +299,7 @@ export class SessionHandle extends SessionReader {
   }
 
   /**
-   * Goes back to a snapshot of the context, as a new version. Protected keys keep their value.
+   * Restores the context from a snapshot, as a new version. Protected keys keep their values.
    * @throws CopilotError `SnapshotNotFound`; also as `save`
    */
   async restoreContext(snapshot: SnapshotRef, options: ChangeOptions = {}): Promise<ChangeReport> {
@@ -283,9 +308,9 @@ export class SessionHandle extends SessionReader {
   }
 
   /**
-   * A new session that knows what this one knew after a turn or at a snapshot, or all that it knows now. This one may
-   * be closed. The fork has a workspace of its own, without the files of this one.
-   * @throws CopilotError `InvalidInput` for a turn that is not there, `SnapshotNotFound`, `SessionExists`,
+   * Creates a session with the conversation and context of this one: as of a turn, a snapshot, or now. This session may
+   * be closed. The fork gets a new workspace without the files of this one.
+   * @throws CopilotError `InvalidInput` if there is no such turn, `SnapshotNotFound`, `SessionExists`,
    *   `SessionNotFound`, `NoWorker`, `ServerUnreachable`
    */
   async fork(options: ForkOptions = {}): Promise<SessionHandle> {
@@ -293,16 +318,17 @@ export class SessionHandle extends SessionReader {
   }
 
   /**
-   * Ends the session if it is open, and removes it with its history, and the workspace folder of its own where that
-   * lies on this machine. A folder that was given as workspace stays. Afterwards there is no such session any more;
-   * until the server has seen to that, a minute may pass.
-   * @throws CopilotError `SessionNotFound`, `ServerUnreachable`
+   * Terminates the session if it is open, and deletes its history, its stored payloads, its archive and its workspace;
+   * files only if they are on this machine. A folder that was passed as workspace stays. Returns when the session can no
+   * longer be found or listed, which may take a minute.
+   * @throws CopilotError `SessionNotFound`, `ServerUnreachable`; `StoreUnavailable` if the payload store fails;
+   *   `Internal` if the server does not delete the session within 2 minutes
    */
   async delete({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
     await deleteSession(this.#link, this.id, { signal });
   }
 
-  /** The turn that a message became, or whose question it answered. */
+  /** The turn that the message started, or whose question it answered. */
   async #turnOf({ messageId, text }: QueuedMessage, signal: AbortSignal | undefined): Promise<TurnView | undefined> {
     const turns = await this.turns({ signal });
     const turn = turns.find((candidate) => candidate.messageId === messageId);
@@ -323,7 +349,7 @@ export class SessionHandle extends SessionReader {
     return await this.#unlessClosed(deliver(this.#link, this.id, messages.changeStatus, payload, { signal }));
   }
 
-  /** A closed session changes no more, and says so. */
+  /** A closed session does not change any more; the report says so instead of an error. */
   async #unlessClosed(change: Promise<StatusReport>): Promise<StatusReport> {
     try {
       return await change;

@@ -1,4 +1,4 @@
-/** Waiting for the end of a turn, however many others wait, and over the end of its run or session. */
+/** Waits for a turn to settle, across runs of the workflow and however many others wait. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CopilotError } from '../../contracts/errors.ts';
 import * as messages from '../../contracts/messages.ts';
@@ -9,11 +9,11 @@ import { deliver, type DeliveryOptions } from './delivery.ts';
 import { checkInput } from '../checked-input.ts';
 import { querySession } from '../reading/session-queries.ts';
 
-/** How often a turn is looked at where too many wait for turns of its session. */
+/** Interval of polling if too many callers wait for turns of the session. */
 const LOOK_INTERVAL_MS = 500;
 
 /** The turn once it is settled. @throws as `SessionHandle.awaitTurn` */
-export async function turnEnd(
+export async function awaitSettledTurn(
   link: ServerLink,
   sessionId: string,
   turnId: string,
@@ -27,7 +27,7 @@ export async function turnEnd(
   }
 }
 
-/** The turn when it changed hands or ended; undefined where it has to be looked at again. */
+/** The turn when its wait ended; undefined if the turn has to be polled. */
 async function waitOnce(
   link: ServerLink,
   sessionId: string,
@@ -44,7 +44,7 @@ async function waitOnce(
   } catch (error) {
     if (!(error instanceof CopilotError)) throw error;
     if (error.type === 'TooManyWaiting') return await settledTurn();
-    // The session ended while its turn ran: the turn was ended with it.
+    // The session ended while the turn ran, and the turn with it.
     const turn = error.type === 'SessionClosed' ? await settledTurn() : undefined;
     if (turn) return turn;
     throw error;

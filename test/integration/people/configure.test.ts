@@ -112,7 +112,7 @@ describe('configuring a session', function () {
       );
       await fails(session.configure({ mode: 'nothing' }), 'UnknownMode', /no mode "nothing".*one-shot/);
       await fails(session.configure({ agents: { writer: { temperature: 3 } } }), 'InvalidInput', /temperature \(3\)/);
-      await fails(session.configure({}), 'InvalidInput', /no setting is named/);
+      await fails(session.configure({}), 'InvalidInput', /it names no setting/);
       await fails(session.configure({ allowCode: true, expectedVersion: 0 }), 'VersionConflict', /not 0/);
       assert.deepEqual(await session.info().then((info) => [info.version, info.config]), [version, config]);
     });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { attach } from '../../../src/client/creation/attachments.ts';
+import { copyAttachments } from '../../../src/client/creation/attachments.ts';
 import { temporaryFolder } from '../../helpers/server.ts';
 
 describe('attachments', () => {
@@ -22,34 +22,34 @@ describe('attachments', () => {
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
   it('are copied into a workspace that is made for them', async () => {
-    await attach([await file('a.csv', 'x,y'), await file('sub/b.txt', 'bee')], workspace);
+    await copyAttachments([await file('a.csv', 'x,y'), await file('sub/b.txt', 'bee')], workspace);
     assert.deepEqual((await readdir(workspace)).sort(), ['a.csv', 'b.txt']);
     assert.equal(await readFile(join(workspace, 'b.txt'), 'utf8'), 'bee');
   });
 
   it('leave nothing behind when they are undone', async () => {
-    const copies = await attach([await file('a.csv', 'x')], workspace);
+    const copies = await copyAttachments([await file('a.csv', 'x')], workspace);
     await copies.undo();
     assert.equal(existsSync(workspace), false);
   });
 
   it('do not touch what was in the workspace when they are undone', async () => {
     await file('workspaces/ses_1/mine.txt', 'mine');
-    const copies = await attach([await file('a.csv', 'x')], workspace);
+    const copies = await copyAttachments([await file('a.csv', 'x')], workspace);
     await copies.undo();
     assert.deepEqual(await readdir(workspace), ['mine.txt']);
   });
 
   it('that lie in the workspace already are left as they are', async () => {
     const mine = await file('workspaces/ses_1/a.csv', 'same');
-    const copies = await attach([mine, await file('a.csv', 'same')].slice(0, 1), workspace);
-    await attach([await file('a.csv', 'same')], workspace);
+    const copies = await copyAttachments([mine, await file('a.csv', 'same')].slice(0, 1), workspace);
+    await copyAttachments([await file('a.csv', 'same')], workspace);
     await copies.undo();
     assert.equal(await readFile(mine, 'utf8'), 'same');
   });
 
   const refused = async (paths: readonly string[], problem: RegExp): Promise<void> => {
-    await assert.rejects(attach(paths, workspace), (error: Error & { type?: string }) => {
+    await assert.rejects(copyAttachments(paths, workspace), (error: Error & { type?: string }) => {
       assert.equal(error.type, 'InvalidInput');
       assert.match(error.message, problem);
       return true;

@@ -1,13 +1,13 @@
 /** Where a fork begins: what of a session belongs to a turn, and what came later. */
 import assert from 'node:assert/strict';
-import { cut } from '../../../src/client/creation/fork-session.ts';
+import { cutAtTurn } from '../../../src/client/creation/fork-session.ts';
 import { checkExport } from '../../../src/client/creation/import-session.ts';
 import { digestOf } from '../../../src/digest.ts';
 import type { SessionExport } from '../../../src/client.ts';
 import { exportedSession, snapshotAt } from './exported-session.ts';
 
 const rewound = (turns: number, until: number, changes: Partial<SessionExport> = {}) =>
-  cut({ ...exportedSession(turns), ...changes }, until);
+  cutAtTurn({ ...exportedSession(turns), ...changes }, until);
 
 const snapshotsOf = ({ context }: SessionExport) => context.snapshots.map(({ id }) => id);
 
@@ -80,8 +80,8 @@ describe('import', () => {
   it('names what is wrong with a file', () => {
     const file = exportedSession(2);
     const refused = (given: unknown, message: RegExp) => assert.throws(() => checkExport(given), message);
-    refused(null, /file is not valid: it is no exported session/);
-    refused({ ...file, format: 'other' }, /it is no exported session/);
+    refused(null, /file is not valid: it is not an exported session/);
+    refused({ ...file, format: 'other' }, /it is not an exported session/);
     refused({ ...file, schemaVersion: 2 }, /file\.schemaVersion \(2\).*this program reads version 1/);
     refused({ ...file, usage: { a: 1 } }, /file\.usage\.a \(1\)/);
     refused(

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
-import { listQuestion } from '../../../src/client/listing/session-list.ts';
+import { buildListQuery } from '../../../src/client/listing/session-list.ts';
 
 const SESSIONS = "WorkflowType = 'copilotSession' AND ExecutionStatus != 'ContinuedAsNew'";
 
 describe('visibility query of a list', () => {
   it('asks for sessions that are no earlier run', () => {
-    assert.deepEqual(listQuestion({}), { query: SESSIONS });
+    assert.deepEqual(buildListQuery({}), { query: SESSIONS });
   });
 
   it('joins all filters', () => {
-    assert.deepEqual(listQuestion({ user: 'ada', status: 'suspended', mode: 'one-shot', namePrefix: 'report' }), {
+    assert.deepEqual(buildListQuery({ user: 'ada', status: 'suspended', mode: 'one-shot', namePrefix: 'report' }), {
       query:
         `${SESSIONS} AND ExecutionStatus = 'Running' AND CopilotStatus = 'suspended' AND CopilotUser = 'ada' AND ` +
         "CopilotMode = 'one-shot' AND CopilotName STARTS_WITH 'report'",
@@ -17,23 +17,26 @@ describe('visibility query of a list', () => {
   });
 
   it('takes the status of a session that was ended from outside from how it ended', () => {
-    assert.equal(listQuestion({ status: 'terminated' }).query, `${SESSIONS} AND ExecutionStatus = 'Terminated'`);
-    assert.equal(listQuestion({ status: 'failed' }).query, `${SESSIONS} AND ExecutionStatus IN ('Failed', 'TimedOut')`);
+    assert.equal(buildListQuery({ status: 'terminated' }).query, `${SESSIONS} AND ExecutionStatus = 'Terminated'`);
+    assert.equal(
+      buildListQuery({ status: 'failed' }).query,
+      `${SESSIONS} AND ExecutionStatus IN ('Failed', 'TimedOut')`,
+    );
   });
 
   it('keeps quotes of a value inside the value', () => {
-    assert.deepEqual(listQuestion({ user: "it's' OR 1=1" }), {
+    assert.deepEqual(buildListQuery({ user: "it's' OR 1=1" }), {
       query: `${SESSIONS} AND CopilotUser = 'it''s'' OR 1=1'`,
     });
   });
 
   it('asks for what the server cannot look for by its beginning, and checks the rest itself', () => {
-    const { query, matches } = listQuestion({ name: 'say "hi"', user: "'quoted'", mode: 'copilot' });
+    const { query, matches } = buildListQuery({ name: 'say "hi"', user: "'quoted'", mode: 'copilot' });
     assert.equal(query, `${SESSIONS} AND CopilotMode = 'copilot' AND CopilotName STARTS_WITH 'say '`);
     const row = { name: 'say "hi"', user: "'quoted'", mode: 'copilot' };
     assert.equal(matches?.(row), true);
     assert.equal(matches?.({ ...row, name: 'say "ho"' }), false);
     assert.equal(matches?.({ ...row, user: 'quoted' }), false);
-    assert.equal(listQuestion({ namePrefix: 'a\\b' }).matches?.({ ...row, name: 'a\\bc' }), true);
+    assert.equal(buildListQuery({ namePrefix: 'a\\b' }).matches?.({ ...row, name: 'a\\bc' }), true);
   });
 });
