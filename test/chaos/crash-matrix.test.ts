@@ -14,6 +14,7 @@ import type { TurnView } from '../../src/contracts/turn.ts';
 import { fullHistory } from '../helpers/history.ts';
 import { type Ledger, openLedger } from '../helpers/ledger.ts';
 import { draw, isFull, seed } from '../helpers/random.ts';
+import { DIRECT_ROUTE } from '../helpers/replies.ts';
 import { playTeam, readCall } from '../helpers/team-script.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
@@ -205,7 +206,11 @@ function play({ model }: World, ledger: Ledger, effect: string): void {
     answer: 'The mail is sent and the file is written.',
     instead: (call) => {
       const { phase, last, lastRole } = call;
-      if (phase === 'routing') return { json: { ...ROUTE, refinedTask: last }, delayMs: CALL_MS };
+      if (phase === 'routing')
+        return {
+          json: { ...DIRECT_ROUTE, route: 'planned', primaryAgent: 'engineer', refinedTask: last },
+          delayMs: CALL_MS,
+        };
       if (phase === 'planning') return { json: { steps: STEPS }, delayMs: CALL_MS };
       if (phase === 'review') return { json: { approved: true, feedback: '' }, delayMs: CALL_MS };
       if (phase !== 'step') return undefined;
@@ -226,16 +231,6 @@ function play({ model }: World, ledger: Ledger, effect: string): void {
   });
 }
 
-const ROUTE = {
-  route: 'planned',
-  complexity: 50,
-  primaryAgent: 'engineer',
-  supportingAgents: [],
-  estimatedSteps: 2,
-  questions: [],
-  confidence: 1,
-  reason: 'scripted',
-};
 const STEPS = [
   { agent: 'engineer', task: 'send the mail', notes: '' },
   { agent: 'engineer', task: 'write a.txt', notes: '' },

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import type { DecidedRequest, DecideOptions, Decision, PendingRequest, SessionHandle } from '../../src/client.ts';
 import { until } from './history.ts';
-import type { ScriptedReply } from './model-server.ts';
 
 /** The request that waits, as soon as one does. */
 export async function nextRequest(session: SessionHandle, timeoutMs?: number): Promise<PendingRequest> {
@@ -28,11 +27,3 @@ export async function decideNext(
 ): Promise<DecidedRequest> {
   return await session.decide((await nextRequest(session)).id, decision, { by: 'ada', ...options });
 }
-
-/** A round of the model that calls tools. */
-export const calling = (...toolCalls: (readonly [name: string, args: object])[]): ScriptedReply => ({
-  toolCalls: toolCalls.map(([name, args]) => ({ name, arguments: args })),
-});
-
-/** The end of a step. */
-export const done = (summary = 'done'): ScriptedReply => calling(['report_step', { status: 'done', summary }]);

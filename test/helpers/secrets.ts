@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import type { ModelServer } from './model-server.ts';
+import { DIRECT_ROUTE } from './replies.ts';
 import { playTeam } from './team-script.ts';
 
 /** A word that stands nowhere else. */
@@ -63,7 +64,7 @@ export function play(model: ModelServer, words: Secrets): void {
         return { status: 400, error: { message: `no ${words.error}` } };
       }
       if (call.phase === 'routing' && !call.last.includes(words.message)) {
-        return { json: { ...ROUTE, refinedTask: call.last } };
+        return { json: { ...DIRECT_ROUTE, refinedTask: call.last } };
       }
       if (call.phase === 'planning') return { json: { steps: [{ agent: 'engineer', task: words.step, notes: '' }] } };
       if (call.phase !== 'step') return undefined;
@@ -79,14 +80,3 @@ export function play(model: ModelServer, words: Secrets): void {
     },
   });
 }
-
-const ROUTE = {
-  route: 'one-shot',
-  complexity: 10,
-  primaryAgent: 'writer',
-  supportingAgents: [],
-  estimatedSteps: 0,
-  questions: [],
-  confidence: 1,
-  reason: 'scripted',
-};

@@ -8,6 +8,7 @@ import { runCli } from '../helpers/cli.ts';
 import { fullHistory } from '../helpers/history.ts';
 import type { RecordedRequest } from '../helpers/model-server.ts';
 import { isFull } from '../helpers/random.ts';
+import { DIRECT_ROUTE } from '../helpers/replies.ts';
 import { playTeam, readCall } from '../helpers/team-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
@@ -58,7 +59,7 @@ describe('the agent cache', function () {
     world.model.respond((request) => {
       const call = readCall(request);
       if (call.phase !== 'routing') return { text: `heard: ${call.last}` };
-      return { json: { ...ROUTE, refinedTask: call.last } };
+      return { json: { ...DIRECT_ROUTE, refinedTask: call.last } };
     });
     const before = world.model.requests.length;
     const overrides = {
@@ -155,17 +156,6 @@ describe('the agent cache', function () {
 });
 
 const TURNS = 50;
-
-const ROUTE = {
-  route: 'one-shot',
-  complexity: 10,
-  primaryAgent: 'writer',
-  supportingAgents: [],
-  estimatedSteps: 1,
-  questions: [],
-  confidence: 1,
-  reason: 'scripted',
-};
 
 interface AgentCall {
   readonly activity: string;

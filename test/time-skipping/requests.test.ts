@@ -4,24 +4,13 @@ import { decide } from '../../src/contracts/messages.ts';
 import type { PendingRequest } from '../../src/contracts/request.ts';
 import type { SessionHandle } from '../../src/client.ts';
 import { until } from '../helpers/history.ts';
+import { DIRECT_ROUTE } from '../helpers/replies.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import { type SkippingWorld, startSkippingWorld } from '../helpers/time-skipping.ts';
 
 const MINUTE_MS = 60_000;
 /** More than what passes by itself while a test runs. */
 const TOLERANCE_MS = MINUTE_MS / 2;
-
-/** To the agent that may run code. */
-const ROUTE = {
-  route: 'one-shot',
-  complexity: 1,
-  primaryAgent: 'engineer',
-  supportingAgents: [],
-  estimatedSteps: 1,
-  questions: [],
-  confidence: 1,
-  reason: 'scripted',
-};
 
 describe('requests to people', function () {
   this.timeout(60_000);
@@ -75,7 +64,7 @@ describe('requests to people', function () {
   it('about a tool deny it after 30 minutes, without the time that the session was suspended', async () => {
     playTeam(world.model, {
       instead: ({ phase, lastRole, last }) => {
-        if (phase === 'routing') return { json: { ...ROUTE, refinedTask: last } };
+        if (phase === 'routing') return { json: { ...DIRECT_ROUTE, primaryAgent: 'engineer', refinedTask: last } };
         if (lastRole === 'tool') return { text: last };
         return { toolCalls: [{ name: 'run_code', arguments: { language: 'javascript', code: 'console.log(1)' } }] };
       },

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { SessionHandle } from '../../../src/client.ts';
 import { until } from '../../helpers/history.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
+import { DIRECT_ROUTE } from '../../helpers/replies.ts';
 import { callsOf, playTeam } from '../../helpers/team-script.ts';
 import type { World } from '../../helpers/world.ts';
 
@@ -67,7 +68,10 @@ describe('modes', function () {
       }),
       ['routing', ...PLANNED],
     );
-    playTeam(world.model, { instead: ({ phase }) => (phase === 'routing' ? { json: CLARIFY } : undefined) });
+    playTeam(world.model, {
+      instead: ({ phase }) =>
+        phase === 'routing' ? { json: { ...DIRECT_ROUTE, route: 'clarify', questions: ['Which one?'] } } : undefined,
+    });
     assert.deepEqual(
       await calls(async () => {
         const turn = await session.send('do it');
@@ -156,15 +160,3 @@ describe('modes', function () {
     });
   });
 });
-
-const CLARIFY = {
-  route: 'clarify',
-  complexity: 10,
-  primaryAgent: 'writer',
-  supportingAgents: [],
-  refinedTask: '',
-  estimatedSteps: 0,
-  questions: ['Which one?'],
-  confidence: 1,
-  reason: 'unclear',
-};

@@ -4,6 +4,7 @@ import type { SessionHandle } from '../../../src/client.ts';
 import { fullHistory, toolCallsIn, until } from '../../helpers/history.ts';
 import type { ScriptedReply } from '../../helpers/model-server.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
+import { calling, reporting } from '../../helpers/replies.ts';
 import { playTeam, readCall, type ScriptedCall } from '../../helpers/team-script.ts';
 import type { World } from '../../helpers/world.ts';
 
@@ -12,9 +13,6 @@ const PATIENT = {
   agents: { engineer: { tools: ['read_file', 'write_file'] } },
 };
 const ROUNDS = 20;
-
-const call = (name: string, args: object): ScriptedReply => ({ toolCalls: [{ name, arguments: args }] });
-const report = (status: 'done' | 'failed', summary: string): ScriptedReply => call('report_step', { status, summary });
 
 describe('work that moves to the next run', function () {
   this.timeout(180_000);
@@ -103,8 +101,8 @@ describe('work that moves to the next run', function () {
       instead: ({ phase, messages }) => {
         if (phase !== 'step') return undefined;
         const round = messages.filter(([role]) => role === 'assistant').length;
-        if (round === 0) return call('write_file', { path: 'big.txt', content: 'b'.repeat(size) });
-        if (round > 20) return report('done', 'all read');
+        if (round === 0) return calling(['write_file', { path: 'big.txt', content: 'b'.repeat(size) }]);
+        if (round > 20) return reporting('done', 'all read');
         return { toolCalls: Array.from({ length: 5 }, () => ({ name: 'read_file', arguments: { path: 'big.txt' } })) };
       },
     });
@@ -136,7 +134,7 @@ describe('work that moves to the next run', function () {
     playTeam(world.model, {
       instead: ({ lastRole, messages }) =>
         lastRole === 'user'
-          ? call('write_file', { path: 'big.txt', content: 'b'.repeat(24_000) })
+          ? calling(['write_file', { path: 'big.txt', content: 'b'.repeat(24_000) }])
           : messages.length === 3
             ? { toolCalls: Array.from({ length: 100 }, () => ({ name: 'read_file', arguments: { path: 'big.txt' } })) }
             : undefined,
@@ -178,7 +176,7 @@ describe('work that moves to the next run', function () {
     playTeam(world.model, {
       instead: ({ lastRole }) =>
         lastRole === 'user'
-          ? call('write_file', { path: isRefused ? 'first.txt' : 'second.txt', content: 'x' })
+          ? calling(['write_file', { path: isRefused ? 'first.txt' : 'second.txt', content: 'x' }])
           : isRefused
             ? { status: 401, error: { message: 'no such key' } }
             : undefined,
@@ -201,9 +199,9 @@ describe('work that moves to the next run', function () {
       instead: ({ phase, messages }) => {
         if (phase !== 'step') return undefined;
         const results = messages.filter(([role]) => role === 'tool').map(([, text]) => text);
-        if (results.length === 0) return call('write_file', { path: 'a.txt', content: 'c'.repeat(200) });
-        if (results.length < 4) return call('read_file', { path: 'a.txt' });
-        if (results.slice(1, 3).every((text) => text.startsWith('[Left out'))) return report('done', 'it fits');
+        if (results.length === 0) return calling(['write_file', { path: 'a.txt', content: 'c'.repeat(200) }]);
+        if (results.length < 4) return calling(['read_file', { path: 'a.txt' }]);
+        if (results.slice(1, 3).every((text) => text.startsWith('[Left out'))) return reporting('done', 'it fits');
         refused += 1;
         return { status: 400, error: { code: 'context_length_exceeded', message: 'too long' } };
       },
@@ -223,9 +221,9 @@ describe('work that moves to the next run', function () {
         if (phase === 'planning') return planned;
         if (phase !== 'step' && phase !== 'one-shot') return undefined;
         const round = messages.filter(([role]) => role === 'tool').length + 1;
-        if (round > rounds) return phase === 'step' ? report('done', `${rounds} rounds`) : undefined;
+        if (round > rounds) return phase === 'step' ? reporting('done', `${rounds} rounds`) : undefined;
         const path = `${task.replaceAll(/\W/g, '-')}${round}.txt`;
-        return { delayMs, ...call('write_file', { path, content: `round ${round}` }) };
+        return { delayMs, ...calling(['write_file', { path, content: `round ${round}` }]) };
       },
     });
   }

@@ -1,7 +1,7 @@
 /** Agents whose answers have a form. Real server, real worker process. */
 import assert from 'node:assert/strict';
-import type { ScriptedReply } from '../../helpers/model-server.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
+import { reporting } from '../../helpers/replies.ts';
 import { playTeam, readCall, type ScriptedCall } from '../../helpers/team-script.ts';
 import type { World } from '../../helpers/world.ts';
 
@@ -22,8 +22,6 @@ const BAD: readonly (readonly [answer: string, told: RegExp])[] = [
   ['{"city": "Ulm", "population": 1, "mayor": "?"}', /mayor/],
   ['[]', /expected object/],
 ];
-
-const report = (args: object): ScriptedReply => ({ toolCalls: [{ name: 'report_step', arguments: args }] });
 
 describe('agents whose answers have a form', function () {
   this.timeout(120_000);
@@ -95,9 +93,9 @@ describe('agents whose answers have a form', function () {
       instead: ({ phase }) => {
         if (phase !== 'step') return undefined;
         reports += 1;
-        if (reports === 1) return report({ status: 'done', summary: 'Looked it up.' });
-        if (reports === 2) return report({ status: 'done', summary: 'Looked it up.', result: { city: 'Ulm' } });
-        return report({ status: 'done', summary: 'Looked it up.', result: GOOD });
+        if (reports === 1) return reporting('done', 'Looked it up.');
+        if (reports === 2) return reporting('done', 'Looked it up.', { city: 'Ulm' });
+        return reporting('done', 'Looked it up.', GOOD);
       },
     });
     const session = await world.copilot.create({ mode: 'planning-control' });
@@ -117,8 +115,7 @@ describe('agents whose answers have a form', function () {
     playTeam(world.model, {
       files: ['a.txt'],
       answer: GOOD_TEXT,
-      instead: ({ phase }) =>
-        phase === 'step' ? report({ status: 'done', summary: 's'.repeat(5_000), result: results.shift() }) : undefined,
+      instead: ({ phase }) => (phase === 'step' ? reporting('done', 's'.repeat(5_000), results.shift()) : undefined),
     });
     const session = await world.copilot.create({ mode: 'planning-control' });
     const turn = await session.send('how large is Ulm?');
@@ -136,7 +133,7 @@ describe('agents whose answers have a form', function () {
   it('report that a step failed without one', async () => {
     playTeam(world.model, {
       files: ['a.txt'],
-      instead: ({ phase }) => (phase === 'step' ? report({ status: 'failed', summary: 'No such city.' }) : undefined),
+      instead: ({ phase }) => (phase === 'step' ? reporting('failed', 'No such city.') : undefined),
     });
     const session = await world.copilot.create({ mode: 'planning-control' });
     const turn = await session.send('how large is Ulm?');

@@ -7,6 +7,7 @@ import { collect, isTurnEnd } from '../../helpers/client.ts';
 import { until } from '../../helpers/history.ts';
 import type { ScriptedReply } from '../../helpers/model-server.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
+import { DIRECT_ROUTE, reporting } from '../../helpers/replies.ts';
 import { callsOf, playTeam, readCall, type ScriptedCall } from '../../helpers/team-script.ts';
 import type { World } from '../../helpers/world.ts';
 
@@ -14,9 +15,6 @@ const PRICES = { scripted: { input: 2, output: 10 } };
 
 const step = (agent: string, task: string, notes = '') => ({ agent, task, notes });
 const plan = (...steps: object[]): ScriptedReply => ({ json: { steps } });
-const report = (status: 'done' | 'failed', summary: string): ScriptedReply => ({
-  toolCalls: [{ name: 'report_step', arguments: { status, summary } }],
-});
 
 describe('plans', function () {
   this.timeout(120_000);
@@ -124,7 +122,7 @@ describe('plans', function () {
   }
 
   it('a model that returns invalid JSON, then wrong agent names, then nothing: repaired or failed clearly each time, and the session answers the next message', async () => {
-    const wizard = { ...ROUTE, primaryAgent: 'wizard' };
+    const wizard = { ...PLANNED, primaryAgent: 'wizard' };
     const session = await world.copilot.create();
 
     // The router: the heuristic decides. The planner: nothing at all is no plan.
@@ -150,7 +148,7 @@ describe('plans', function () {
     );
 
     // Nothing, again and again: told so once, then a clear failure, of a direct answer and of a step.
-    script({ routing: [{ json: { ...ROUTE, route: 'one-shot' } }] }, '');
+    script({ routing: [{ json: { ...PLANNED, route: 'one-shot' } }] }, '');
     const from = world.model.requests.length;
     const empty = await session.send('hello');
     assert.deepEqual([empty.status, empty.error?.type], ['failed', 'InvalidModelOutput']);
@@ -161,7 +159,7 @@ describe('plans', function () {
     assert.deepEqual([stuck.status, stuck.error?.type], ['failed', 'StepFailed']);
     assert.match(stuck.error?.message ?? '', /Step 1 failed 3 times: .*it is empty/);
 
-    script({ routing: [{ json: { ...ROUTE, route: 'one-shot' } }] }, 'here I am');
+    script({ routing: [{ json: { ...PLANNED, route: 'one-shot' } }] }, 'here I am');
     const next = await session.send('still there?');
     assert.deepEqual([next.status, next.number, next.reply], ['completed', 5, 'here I am']);
   });
@@ -174,7 +172,7 @@ describe('plans', function () {
       answer: 'all written',
       instead: (call: ScriptedCall) => {
         if (call.phase === 'step' && call.lastRole === 'user') seen.push(planLines(call));
-        return isBroken && call.task === 'write two.txt' ? report('failed', 'the disk is on holiday') : undefined;
+        return isBroken && call.task === 'write two.txt' ? reporting('failed', 'the disk is on holiday') : undefined;
       },
     });
     const from = world.model.requests.length;
@@ -355,17 +353,7 @@ interface Timing {
   readonly steps: readonly { readonly number: number; readonly agent: string; readonly ms: number }[];
 }
 
-const ROUTE = {
-  route: 'planned',
-  complexity: 50,
-  primaryAgent: 'engineer',
-  supportingAgents: [],
-  refinedTask: 'write a file',
-  estimatedSteps: 1,
-  questions: [],
-  confidence: 1,
-  reason: 'scripted',
-};
+const PLANNED = { ...DIRECT_ROUTE, route: 'planned', primaryAgent: 'engineer', refinedTask: 'write a file' } as const;
 
 /** Statuses of the steps as the brief of a step shows them. */
 function planLines({ last }: ScriptedCall): string {

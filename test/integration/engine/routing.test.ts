@@ -5,18 +5,14 @@ import { collect, isTurnEnd } from '../../helpers/client.ts';
 import { until } from '../../helpers/history.ts';
 import type { ScriptedReply } from '../../helpers/model-server.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
+import { DIRECT_ROUTE } from '../../helpers/replies.ts';
 import { callsOf, playTeam, readCall } from '../../helpers/team-script.ts';
 import type { World } from '../../helpers/world.ts';
 
 const DECISION = {
-  route: 'one-shot',
-  complexity: 10,
+  ...DIRECT_ROUTE,
   primaryAgent: 'engineer',
-  supportingAgents: [],
   refinedTask: 'the task',
-  estimatedSteps: 0,
-  questions: [],
-  confidence: 1,
   reason: 'it is one thing',
 };
 const ask = (...questions: string[]): ScriptedReply => ({

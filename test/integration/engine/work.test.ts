@@ -7,6 +7,7 @@ import { collect, isTurnEnd } from '../../helpers/client.ts';
 import { fullHistory, toolCallsIn } from '../../helpers/history.ts';
 import type { ScriptedReply } from '../../helpers/model-server.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
+import { calling, reporting } from '../../helpers/replies.ts';
 import { callsOf, playTeam, readCall, type ScriptedCall } from '../../helpers/team-script.ts';
 import type { World } from '../../helpers/world.ts';
 
@@ -18,9 +19,6 @@ const PATIENT = {
   team: { limits: { rounds: 100, stepAttempts: 3 }, answering: { agent: 'engineer' } },
   agents: { engineer: { tools: ['read_file', 'write_file', 'fetch_url'] } },
 };
-
-const call = (name: string, args: object = {}): ScriptedReply => ({ toolCalls: [{ name, arguments: args }] });
-const report = (status: 'done' | 'failed', summary: string): ScriptedReply => call('report_step', { status, summary });
 
 describe('agents at work', function () {
   this.timeout(180_000);
@@ -46,9 +44,9 @@ describe('agents at work', function () {
     playTeam(world.model, {
       instead: (request) =>
         agentOf(request) === 'writer'
-          ? call('transfer_to_engineer', { reason: 'it needs a file' })
+          ? calling(['transfer_to_engineer', { reason: 'it needs a file' }])
           : request.last.startsWith('Handed over')
-            ? call('write_file', { path: 'a.txt', content: 'a' })
+            ? calling(['write_file', { path: 'a.txt', content: 'a' }])
             : undefined,
     });
     const from = world.model.requests.length;
@@ -81,10 +79,13 @@ describe('agents at work', function () {
         instead: (request) => {
           if (request.phase !== 'one-shot' && request.phase !== 'step') return undefined;
           if (!request.last.includes('no more are allowed'))
-            return call(agentOf(request) === 'writer' ? 'transfer_to_engineer' : 'transfer_to_writer', {
-              reason: 'you',
-            });
-          return request.phase === 'step' ? report('done', 'I did it myself') : { text: 'I did it myself' };
+            return calling([
+              agentOf(request) === 'writer' ? 'transfer_to_engineer' : 'transfer_to_writer',
+              {
+                reason: 'you',
+              },
+            ]);
+          return request.phase === 'step' ? reporting('done', 'I did it myself') : { text: 'I did it myself' };
         },
       });
       const from = world.model.requests.length;
@@ -108,7 +109,8 @@ describe('agents at work', function () {
 
   it('[T07] an agent is not offered hand-offs that it does not have, and cannot make one up', async () => {
     playTeam(world.model, {
-      instead: ({ lastRole }) => (lastRole === 'user' ? call('transfer_to_planner', { reason: 'plan it' }) : undefined),
+      instead: ({ lastRole }) =>
+        lastRole === 'user' ? calling(['transfer_to_planner', { reason: 'plan it' }]) : undefined,
     });
     const from = world.model.requests.length;
     const session = await world.copilot.create({ team: 'relay', mode: 'one-shot' });
@@ -229,10 +231,10 @@ describe('agents at work', function () {
       delayMs: 100,
       instead: ({ phase, task, lastRole }) => {
         if (phase === 'planning') return SIDE_BY_SIDE;
-        if (isBroken && task === 'write b.txt') return report('failed', 'no ink');
+        if (isBroken && task === 'write b.txt') return reporting('failed', 'no ink');
         // Longer than all attempts of the one that fails.
         return task === 'write a.txt' && lastRole === 'tool'
-          ? { ...report('done', 'a is written'), delayMs: 1_500 }
+          ? { ...reporting('done', 'a is written'), delayMs: 1_500 }
           : undefined;
       },
     });
@@ -270,7 +272,7 @@ describe('agents at work', function () {
       `${task}: ${'what was found, and where it lies; '.repeat(30)}end of ${task}`;
     playTeam(world.model, {
       files,
-      instead: ({ phase, task }) => (phase === 'step' ? report('done', summaryOf(task)) : undefined),
+      instead: ({ phase, task }) => (phase === 'step' ? reporting('done', summaryOf(task)) : undefined),
     });
     const from = world.model.requests.length;
     const session = await world.copilot.create({ mode: 'planning-control' });

@@ -6,7 +6,8 @@ import type { PendingRequest, SessionConfig, SessionHandle, TurnView } from '../
 import { fails } from '../../helpers/client.ts';
 import { until } from '../../helpers/history.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
-import { calling, decideNext, done, nextRequest } from '../../helpers/requests.ts';
+import { calling, done } from '../../helpers/replies.ts';
+import { decideNext, nextRequest } from '../../helpers/requests.ts';
 import { callsOf, playTeam, readCall, type ScriptedCall } from '../../helpers/team-script.ts';
 import type { World } from '../../helpers/world.ts';
 

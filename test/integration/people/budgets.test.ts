@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Budget, PendingRequest, SessionHandle, TurnView } from '../../../src/client.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
-import { calling, decideNext, nextRequest } from '../../helpers/requests.ts';
+import { calling } from '../../helpers/replies.ts';
+import { decideNext, nextRequest } from '../../helpers/requests.ts';
 import { playTeam } from '../../helpers/team-script.ts';
 import type { World } from '../../helpers/world.ts';
 

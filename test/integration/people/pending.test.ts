@@ -13,7 +13,8 @@ import {
 } from '../../../src/client.ts';
 import { until } from '../../helpers/history.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
-import { calling, done, nextRequest } from '../../helpers/requests.ts';
+import { DIRECT_ROUTE, calling, done } from '../../helpers/replies.ts';
+import { nextRequest } from '../../helpers/requests.ts';
 import { isolatedConfig } from '../../helpers/server.ts';
 import { callsOf, playTeam } from '../../helpers/team-script.ts';
 import type { World } from '../../helpers/world.ts';
@@ -35,7 +36,8 @@ describe('what waits for a person', function () {
     playTeam(world.model, {
       files: ['a.txt'],
       instead: ({ phase, last, lastRole }) => {
-        if (phase === 'routing' && questions-- > 0) return { json: CLARIFY };
+        if (phase === 'routing' && questions-- > 0)
+          return { json: { ...DIRECT_ROUTE, route: 'clarify', questions: ['Which one?'] } };
         if (phase !== 'step') return undefined;
         return lastRole === 'tool' ? done(/ran/.test(last) ? 'it ran' : 'it did not run') : CODE;
       },
@@ -241,15 +243,3 @@ describe('what waits for a person', function () {
     });
   });
 });
-
-const CLARIFY = {
-  route: 'clarify',
-  complexity: 10,
-  primaryAgent: 'writer',
-  supportingAgents: [],
-  refinedTask: 'do it',
-  estimatedSteps: 0,
-  questions: ['Which one?'],
-  confidence: 1,
-  reason: 'unclear',
-};

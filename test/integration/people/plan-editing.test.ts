@@ -6,7 +6,8 @@ import type { PlanEdit, SessionConfig, SessionHandle, TurnView } from '../../../
 import { fails } from '../../helpers/client.ts';
 import { until } from '../../helpers/history.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
-import { calling, nextRequest } from '../../helpers/requests.ts';
+import { calling } from '../../helpers/replies.ts';
+import { nextRequest } from '../../helpers/requests.ts';
 import { playTeam, readCall } from '../../helpers/team-script.ts';
 import type { World } from '../../helpers/world.ts';
 

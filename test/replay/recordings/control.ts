@@ -1,7 +1,7 @@
 /** Sessions that people stop, steer, suspend and continue. */
 import assert from 'node:assert/strict';
 import { until } from '../../helpers/history.ts';
-import { calling } from '../../helpers/requests.ts';
+import { calling } from '../../helpers/replies.ts';
 import type { ScriptedCall } from '../../helpers/team-script.ts';
 import { ended, exchange, LONG_TALK, modelCall, record, untilStepRuns, untilTalking } from '../recorder.ts';
 

@@ -1,20 +1,10 @@
 /** Messages that are answered directly. */
 import assert from 'node:assert/strict';
 import { until } from '../../helpers/history.ts';
-import { calling } from '../../helpers/requests.ts';
+import { DIRECT_ROUTE, calling } from '../../helpers/replies.ts';
 import { ended, exchange, record } from '../recorder.ts';
 
-const ROUTED = {
-  route: 'one-shot',
-  complexity: 10,
-  primaryAgent: 'engineer',
-  supportingAgents: [],
-  refinedTask: 'the task',
-  estimatedSteps: 0,
-  questions: [] as string[],
-  confidence: 1,
-  reason: 'it is one thing',
-};
+const ROUTED = { ...DIRECT_ROUTE, primaryAgent: 'engineer' };
 const CITY = {
   type: 'object',
   properties: { city: { type: 'string' } },

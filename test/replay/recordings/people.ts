@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import type { Decision, SessionHandle } from '../../../src/client.ts';
 import { until } from '../../helpers/history.ts';
-import { calling, decideNext, done, nextRequest } from '../../helpers/requests.ts';
+import { calling, done } from '../../helpers/replies.ts';
+import { decideNext, nextRequest } from '../../helpers/requests.ts';
 import { ended, exchange, record } from '../recorder.ts';
 
 const mode = 'planning-control';

@@ -1,7 +1,7 @@
 /** Messages that become plans. */
 import assert from 'node:assert/strict';
 import type { SessionHandle } from '../../../src/client.ts';
-import { calling, done } from '../../helpers/requests.ts';
+import { calling, done } from '../../helpers/replies.ts';
 import type { ScriptedCall, TeamScript } from '../../helpers/team-script.ts';
 import { ended, exchange, LONG_TALK, record, type Stage, untilStepRuns } from '../recorder.ts';
 

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { until } from '../../helpers/history.ts';
 import type { ScriptedReply } from '../../helpers/model-server.ts';
-import { calling, decideNext, done } from '../../helpers/requests.ts';
+import { calling, done } from '../../helpers/replies.ts';
+import { decideNext } from '../../helpers/requests.ts';
 import type { ScriptedCall } from '../../helpers/team-script.ts';
 import { ended, exchange, record, untilRun, untilStepRuns } from '../recorder.ts';
 

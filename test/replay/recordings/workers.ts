@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { until } from '../../helpers/history.ts';
 import { openLedger } from '../../helpers/ledger.ts';
-import { calling, decideNext, nextRequest } from '../../helpers/requests.ts';
+import { calling } from '../../helpers/replies.ts';
+import { decideNext, nextRequest } from '../../helpers/requests.ts';
 import { ended, exchange, LONG_TALK, record, type Stage, untilTalking } from '../recorder.ts';
 
 const SHELL = {
