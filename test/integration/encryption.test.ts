@@ -217,7 +217,7 @@ describe('encryption', function () {
         /the worker cannot read what was sent: key "second" is needed to read this, and only "first" is set/;
       await fails(stranger.session(session.id).send('hello?'), 'InvalidConfig', refused);
       await fails(stranger.create({}), 'InvalidConfig', refused);
-      await fails(stranger.session(session.id).transcript(), 'InvalidConfig', /it lacks the first of the keys here/);
+      await fails(stranger.session(session.id).transcript(), 'InvalidConfig', /does not have the first of these keys/);
     } finally {
       await stranger.close();
     }
@@ -277,7 +277,7 @@ describe('encryption', function () {
       const refused = /the worker cannot read what was sent: key "first" is needed to read this, and none is set/;
       await fails(sealing.session(id).send('hello?'), 'InvalidConfig', refused);
       await fails(sealing.create({}), 'InvalidConfig', refused);
-      await fails(sealing.session(id).transcript(), 'InvalidConfig', /it lacks the first of the keys here/);
+      await fails(sealing.session(id).transcript(), 'InvalidConfig', /does not have the first of these keys/);
       assert.equal((await plain.session(id).send('hello')).status, 'completed');
     } finally {
       await plain.close();

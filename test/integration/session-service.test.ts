@@ -150,7 +150,7 @@ describe('session service', function () {
     await session.suspend();
     assert.equal((await session.load()).status, 'suspended');
     await session.complete();
-    await fails(session.load(), 'WrongState', /this one is completed\. What still works: info, export and fork/);
+    await fails(session.load(), 'WrongState', /this one is completed\. Info, export and fork still work/);
     assert.deepEqual((await failing('load', session.id)).slice(0, 2), [4, 'WrongState']);
   });
 

@@ -92,7 +92,7 @@ describe('import', () => {
     const other = { ...file.team.definition, description: 'another team' };
     refused(
       { ...file, team: { ...file.team, definition: other } },
-      /file\.team\.digest \("[0-9a-f]{64}"\) is not valid: it is not the digest of the definition beside it/,
+      /file\.team\.digest \("[0-9a-f]{64}"\) is not valid: it does not match the definition beside it/,
     );
     refused({ ...file, team: { ...file.team, digest: 'abc' } }, /file\.team\.digest \("abc"\)/);
   });
