@@ -109,7 +109,7 @@ function plannedSteps(text: string): PlannedStep[] | undefined {
 function stepsOf(text: string, agents: readonly Agent[]): PlannedStep[] {
   const wish = withoutPlan(text).trim();
   const phrases = parseMessage(wish, PHRASES);
-  if (!phrases) return [{ agent: agents[0]?.id ?? '', task: wish, notes: '' }];
+  if (!phrases) return [{ agent: agents[0]?.id ?? '', task: wish, notes: '', alongside: false }];
   const steps: { parts: ParsedPhrase[] }[] = [];
   for (const [index, part] of phrases.entries()) {
     // The answer to a question is known in its own step alone.

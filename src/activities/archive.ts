@@ -5,7 +5,7 @@ import { Context } from '@temporalio/activity';
 import { z } from 'zod';
 import type { SessionExport } from '../contracts/export.ts';
 import { exportSession } from '../contracts/messages.ts';
-import { Message, placeholder } from '../contracts/transcript.ts';
+import { Message } from '../contracts/transcript.ts';
 import { writeAtomically } from '../storage/atomic-file.ts';
 import { inScope } from './scope.ts';
 
@@ -21,15 +21,12 @@ export async function archive(archiveDir: string): Promise<void> {
 }
 
 /** The messages that the first one of the conversation sums up, as far back as their files are there. */
-async function readSegments(
-  folder: string,
-  { conversation, segments = [] }: SessionExport,
-): Promise<readonly Message[]> {
+async function readSegments(folder: string, { conversation, segments }: SessionExport): Promise<readonly Message[]> {
   let earlier: readonly Message[] = [];
   for (const { hash, messages: count } of segments.toReversed()) {
     const summary = earlier[0] ?? conversation[0];
     // Others were left out without a file, or somebody has put another conversation in the place of this one.
-    if (!summary?.text.startsWith(placeholder(count, '').text)) break;
+    if (summary?.role !== 'user' || summary.kind !== 'summary' || summary.replaces !== count) break;
     const messages = await readSegment(join(folder, `${hash}.json`));
     if (!messages) break;
     earlier = [...messages, ...earlier.slice(1)];

@@ -60,7 +60,7 @@ export interface ReviewInput extends AgentCall {
 export interface ReviewResult extends Answered {
   readonly approved: boolean;
   readonly feedback: string;
-  /** What is wrong with the review, where none could be had. */
+  /** Why there is no usable review, if there is none. */
   readonly problem?: string;
 }
 
@@ -80,7 +80,7 @@ export interface RunAgentResult extends Answered {
   readonly toolCalls: readonly ToolCall[];
   /** `interrupted`: the call was stopped, and `text` is what had come until then. */
   readonly finish: 'stop' | 'tool_calls' | 'length' | 'interrupted';
-  /** Where the agent's answer, or the result that it reports, must have a form: what is wrong with it. */
+  /** What is wrong with the agent's answer or reported result, if that must have a schema. */
   readonly problem?: string;
 }
 
@@ -92,7 +92,7 @@ export interface RunToolInput {
   readonly key: string;
   /** Of the team, for tools of its MCP servers. */
   readonly digest?: string;
-  /** Folder to work in, where the session names one. */
+  /** Folder to work in, if the session names one. */
   readonly workspace?: string;
 }
 

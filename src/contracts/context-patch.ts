@@ -14,8 +14,8 @@ export type ItemPatch =
 
 /**
  * How to make one value out of another that differs:
- * - `is`: it is this one
- * - `text`: so many units of the start and the end of the text stay, with this one between
+ * - `is`: this value
+ * - `text`: this many units of the start and the end of the text stay, with this text between
  * - `items`: the items of an array, in order
  * - `keys`: patches of members that stay where they are; `without`: members that go; `put`: members at these
  *   positions, in ascending order, each a patch of the member of that name

@@ -134,24 +134,19 @@ export type Change = z.infer<typeof Change>;
  * references by which they could share what did not change.
  */
 export const ContextState = z.object({
-  schemaVersion: z.literal(1).default(1),
-  version: z.int().min(0).default(0),
-  values: ContextValues.default({}),
+  schemaVersion: z.literal(1),
+  version: z.int().min(0),
+  values: ContextValues,
   /** Keys protected in this session, beyond the ones that always are. */
-  protectedKeys: z.array(z.string()).default([]),
+  protectedKeys: z.array(z.string()),
   /** Oldest first. */
-  snapshots: z
-    .array(SnapshotInfo.extend({ patch: Patch }))
-    .max(MAX_SNAPSHOTS)
-    .default([]),
+  snapshots: z.array(SnapshotInfo.extend({ patch: Patch })).max(MAX_SNAPSHOTS),
   /** Snapshots ever taken; names the next. */
-  snapshotCount: z.int().min(0).default(0),
+  snapshotCount: z.int().min(0),
   /** Oldest first. */
-  changes: z.array(Change).max(MAX_CHANGES).default([]),
+  changes: z.array(Change).max(MAX_CHANGES),
 });
 export type ContextState = z.infer<typeof ContextState>;
-/** The same as it may come in. */
-export type ContextInput = z.input<typeof ContextState>;
 
 /** The context as readers see it. */
 export interface ContextView {

@@ -239,7 +239,7 @@ export class CopilotError extends Error {
 export interface FailureOptions {
   /** Milliseconds until the next attempt. Default: as the retry policy says. */
   readonly nextRetryDelayMs?: number | undefined;
-  /** Whether there is to be no further attempt, although one could help. Default false. */
+  /** Stops retries even if another attempt could help. Default false. */
   readonly isFinal?: boolean;
 }
 
@@ -259,7 +259,7 @@ export function toFailure(
   });
 }
 
-/** The typed error inside a failure or any of its causes, or undefined where there is none of ours. */
+/** The typed error inside a failure or any of its causes; undefined if there is none of ours. */
 export function fromFailure(error: unknown): CopilotError | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof CopilotError) return cause;

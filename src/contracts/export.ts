@@ -36,10 +36,9 @@ export const SessionExport = z.strictObject({
   turns: z.array(TurnView),
   context: ContextState,
   usage: z.record(z.string(), Usage),
-  // Absent in files of before there were these.
   /** Originals of summarised messages, in the archive. */
-  segments: z.array(Segment).optional(),
-  ratings: z.array(Rating).optional(),
+  segments: z.array(Segment),
+  ratings: z.array(Rating),
   /** Messages that a summary stands for in `conversation`, oldest first, as far as the server still has them. */
   earlier: z.array(Message).optional(),
 });

@@ -30,7 +30,7 @@ export const Usage = z.object({
 });
 export type Usage = z.infer<typeof Usage>;
 
-/** The value, which nobody can change any more: constants of these modules belong to all sessions of a worker. */
+/** Freezes a value deeply: constants of these modules are shared by all sessions of a worker. */
 export function frozen<const T>(value: T): T {
   if (typeof value === 'object' && value !== null) Object.values(value).forEach(frozen);
   return Object.freeze(value);
@@ -47,7 +47,7 @@ export function addUsage(a: Usage, b: Partial<Usage>): Usage {
   };
 }
 
-/** What a text says as JSON; undefined where it is none. */
+/** What a text says as JSON; undefined if it is no JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

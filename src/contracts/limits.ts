@@ -17,25 +17,25 @@ export const MAX_RECENT_TURNS_TEXT = 128 * 1024;
 /** Text of one tool result in the conversation; the whole is kept as a file in the workspace. */
 export const MAX_TOOL_TEXT = 25_000;
 /**
- * Messages of the steps and direct answers that run: 384 KiB. They go along when the session continues as new, beside
- * all else that it carries, and Temporal takes 2 MiB. Where it is more, the oldest tool results are left out.
+ * Messages of the steps and direct answers that run: 384 KiB. The session carries them when it continues as new, beside
+ * everything else, and Temporal takes 2 MiB. If there is more, the oldest tool results are left out.
  */
 export const MAX_WORK_BYTES = 384 * 1024;
 /**
- * What one update, or the start of a session, may bring, as JSON. Temporal takes 2 MiB in an event, and ends a session
- * of which an update is larger: some of it is for what Temporal adds.
+ * An update, or the start of a session, as JSON. Temporal takes 2 MiB in an event, including what it adds, and ends a
+ * session that accepts a larger update.
  */
 export const MAX_PAYLOAD_BYTES = 2 * 1024 * 1024 - 16 * 1024;
 /**
- * State that a session may continue as new with: 1.5 MiB. Temporal takes 2 MiB; messages may come while it waits for
- * its handlers. With more it goes on in its run until a turn or a message that waits has ended.
+ * State with which a session may continue as new: 1.5 MiB. Temporal takes 2 MiB, and more messages may come while the
+ * session waits for its handlers. With more it stays in its run until a turn or a message has ended.
  */
 export const MAX_CARRIED_BYTES = 1536 * 1024;
 /** Plan of a caller's own, as JSON. */
 export const MAX_SAVED_PLAN_BYTES = 256 * 1024;
 /** What a step says of itself. */
 export const MAX_SUMMARY = 4_000;
-/** The result of a step as JSON, where it has a form: the rest of the summary stands before it. */
+/** The result of a step as JSON, if it has a schema. The rest of the summary stands before it. */
 export const MAX_RESULT = 3_000;
 /** Text of one model reply. */
 export const MAX_REPLY_TEXT = 100_000;
@@ -73,7 +73,7 @@ export const MAX_DECISIONS = 50;
 export const MAX_PLAN_CHANGES = 3;
 /** Times that a person may have a step done again. */
 export const MAX_STEP_REDOS = 2;
-/** Hand-offs in one step or direct answer, where the team says nothing else. */
+/** Hand-offs in one step or direct answer, unless the team says something else. */
 export const DEFAULT_HANDOFFS = 5;
 /** Text of the arguments that a request shows. */
 export const MAX_SHOWN_ARGUMENTS = 4_000;

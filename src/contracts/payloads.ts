@@ -99,7 +99,7 @@ export const EditPlanPayload = z.strictObject({
           task: z.string().min(1).max(10_000).optional(),
           notes: z.string().max(10_000).optional(),
         }),
-        /** Runs this step and all after it again, also where they had ended. */
+        /** Runs this step and all after it again, even if they had ended. */
         z.strictObject({ op: z.literal('restart'), step: StepNumber }),
       ]),
     )
@@ -118,7 +118,7 @@ export const RatePayload = z.strictObject({
 });
 export type RatePayload = z.infer<typeof RatePayload>;
 
-/** Replaces what a session knows; `plan` stays where it is not given. Not while a turn runs or messages wait. */
+/** Replaces what a session knows; without `plan` the old one stays. Not while a turn runs or messages wait. */
 export const SavePayload = SavedPosition.extend({
   conversation: z.array(
     z.strictObject({ role: z.enum(['user', 'assistant']), text: z.string().max(MAX_MESSAGE_BYTES) }),

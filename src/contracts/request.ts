@@ -1,4 +1,4 @@
-/** What a session asks of people: each request waits, is decided once, and expires with an outcome that is told before. */
+/** What a session asks of people. A request is decided once, or expires with an outcome that it announces. */
 import { z } from 'zod';
 import type { ToolCategory } from './team.ts';
 
@@ -25,7 +25,7 @@ export const Decision = z.enum([
 ]);
 export type Decision = z.infer<typeof Decision>;
 
-/** What happens where nobody decides in time. */
+/** What happens if nobody decides in time. */
 export interface Expiry {
   /** The decision that is taken then, or `fail`: the turn fails, and `continue` asks again. */
   readonly outcome: Decision | 'fail';
@@ -56,7 +56,7 @@ export interface PendingRequest {
 export interface Verdict {
   /** `withdrawn`: its turn ended before anyone decided. */
   readonly decision: Decision | 'expired' | 'withdrawn';
-  /** Who decided; `the clock` where it expired. */
+  /** Who decided; `the clock` if it expired. */
   readonly by: string;
   readonly at: string;
   /** Feedback, reason or answer. */
@@ -69,7 +69,7 @@ export type DecidedRequest = PendingRequest & { readonly verdict: Verdict };
 
 /** A request in the session's state: `verdict` is there between the decision and the moment the turn takes it up. */
 export interface OpenRequest extends PendingRequest {
-  /** What it is about: the same question of the same turn has the same key, also in the next run. */
+  /** The same question of the same turn has the same key, even in the next run. */
   readonly key: string;
   expiresAt: string;
   verdict?: Verdict;

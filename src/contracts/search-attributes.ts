@@ -21,7 +21,7 @@ export const copilotUpdatedAt = defineSearchAttributeKey('CopilotUpdatedAt', 'DA
 /** When a turn last began or ended, or a person last took the session up again. */
 export const copilotLastActiveAt = defineSearchAttributeKey('CopilotLastActiveAt', 'DATETIME');
 
-/** All of them, for whoever registers them with a server. */
+/** All of them, to register them with a server. */
 export const SEARCH_ATTRIBUTES = [
   copilotStatus,
   copilotMode,

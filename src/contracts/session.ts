@@ -1,12 +1,11 @@
-/** A session: how it starts, what it shows of itself, what it carries from run to run. */
+/** A session: how it starts and what it shows of itself. `session-state.ts` has what it carries from run to run. */
 import { z } from 'zod';
-import { type ContextInput, ContextValues, jsonProblem } from './context.ts';
+import { ContextValues, jsonProblem } from './context.ts';
 import { type Json, type Usage, utf8Bytes } from './json.ts';
 import { MAX_MESSAGE_BYTES, MAX_SAVED_PLAN_BYTES, MAX_WAIT_MS } from './limits.ts';
-import type { DecidedRequest, Grant, OpenRequest, PendingRequest } from './request.ts';
+import type { PendingRequest } from './request.ts';
 import { AgentOverride, Approvals, Budget, Name, ResolvedTeam } from './team.ts';
-import type { Message, ToolCall, TranscriptAddress } from './transcript.ts';
-import type { NextStep, Phase, Route, Step, TurnError, TurnStatus } from './turn.ts';
+import type { Phase } from './turn.ts';
 
 /** Ids that a caller may choose: they become workflow ids, folder names and parts of keys. */
 export const SessionId = z
@@ -70,91 +69,9 @@ export const QueuedMessage = z.strictObject({
 });
 export type QueuedMessage = z.infer<typeof QueuedMessage>;
 
-/** A remark on something that was ignored, such as a signal with a payload that made no sense. */
+/** A remark on something that was ignored, such as a signal with an invalid payload. */
 export const Note = z.object({ at: z.string(), text: z.string() });
 export type Note = z.infer<typeof Note>;
-
-/** What an agent is in the middle of: one step, direct answer or final answer. Gone with its end. */
-export interface Work {
-  /** Names its calls: `one-shot`, `step-2`, `step-2.3` for its third attempt, `answer`. */
-  readonly part: string;
-  readonly phase: 'one-shot' | 'step' | 'answer';
-  readonly step?: number;
-  /** Changes with a hand-off. */
-  agent: string;
-  handoffs: number;
-  /** Rounds of the model that have ended. */
-  rounds: number;
-  /** The messages so far, without `tail`. */
-  readonly thread: Thread;
-  /** Messages since the last round. */
-  tail: Message[];
-  /** Calls of the last round that are not answered yet. */
-  calls: ToolCall[];
-  /** What is wrong with the result that is reported by one of `calls`. */
-  problem?: string;
-  /** What its agents want remembered, for the context to take when it has ended well. */
-  remembered: Record<string, Json>;
-}
-
-/** Messages of a {@link Work}, addressed like the conversation. */
-export interface Thread {
-  readonly id: string;
-  address: TranscriptAddress;
-  readonly messages: Message[];
-}
-
-/** A turn inside the workflow. */
-export interface Turn {
-  readonly id: string;
-  readonly messageId: string;
-  readonly text: string;
-  number: number;
-  status: TurnStatus;
-  phase: Phase;
-  next: NextStep;
-  route?: Route;
-  routeReason?: string;
-  /** The agent that answers, or leads the plan. */
-  agent?: string;
-  /** The task in full words, as the router or the planner's input has it. */
-  task: string;
-  steps: Step[];
-  /** What runs now: one, or one for each of the steps that run side by side. */
-  works: Work[];
-  /** Questions of the turn and the person's answers. */
-  answers?: { readonly questions: readonly string[]; readonly answer: string }[];
-  /** Times that the person had the plan changed. */
-  planChanges?: number;
-  /** By `agent/model`. */
-  spent?: Record<string, Usage>;
-  /** Limits as people raised them. */
-  raised?: Budget;
-  /** Milliseconds spent waiting for people, and since when it waits now. */
-  waitedMs?: number;
-  waitingSince?: string;
-  /** Whether the conversation was already shortened for this turn, since it was too long for a model. */
-  isCompacted?: boolean;
-  /** Where `editPlan` wants it to begin again, as soon as what runs has stopped. */
-  restartAt?: number;
-  reply: string;
-  questions: string[];
-  artifacts: string[];
-  usage: Usage;
-  error?: z.infer<typeof TurnError>;
-  /** Times that it was taken up again after it had ended. */
-  takenUp?: number;
-  /** Where `continue` takes up a failed turn. */
-  resumeAt?: NextStep;
-  /** Whether its message stands in the transcript already, since it failed and was taken up again. */
-  isInTranscript?: boolean;
-  /** Number of `answers` that stand there, too. */
-  answersInTranscript?: number;
-  /** Whether somebody asked for it to end. */
-  isInterrupted?: boolean;
-  startedAt?: string;
-  endedAt?: string;
-}
 
 const PlanOfCaller = z.custom<Json>().superRefine((plan: unknown, check) => {
   const problem = jsonProblem(plan, { maxSize: MAX_SAVED_PLAN_BYTES });
@@ -170,79 +87,22 @@ export const SavedPosition = z.strictObject({
 });
 export type SavedPosition = z.infer<typeof SavedPosition>;
 
-/** What a session is started with. */
+/** What a session is started with. Everything but the team may be left out. */
 export const SessionStart = z.object({
-  mode: Name,
-  name: Label,
+  mode: Name.default('copilot'),
+  /** Empty: the session's id. */
+  name: Label.default(''),
   user: Label.optional(),
   team: ResolvedTeam,
-  config: SessionConfig,
-  context: ContextValues,
+  config: SessionConfig.default({}),
+  context: ContextValues.default({}),
   message: QueuedMessage.optional(),
   /** A `SessionExport` to begin with, as `import` and `fork` give it; `context` then updates its context. */
   from: z.unknown().optional(),
 });
 export type SessionStart = z.infer<typeof SessionStart>;
 
-/**
- * Everything a session carries through continue-as-new; plain JSON.
- */
-export interface SessionState {
-  readonly schemaVersion: 1;
-  readonly name: string;
-  readonly user?: string;
-  mode: string;
-  team: ResolvedTeam;
-  config: SessionConfig;
-  /** What `configure` brought in the middle of a turn, for the next. */
-  nextTeam?: ResolvedTeam;
-  readonly createdAt: string;
-  status: SessionStatus;
-  suspendReason?: string;
-  suspendedAt?: string;
-  /** As the last `save` left it; gone with the next turn. */
-  saved?: SavedPosition;
-  /** Goes up with every change that a reader can see. */
-  version: number;
-  updatedAt: string;
-  lastActiveAt: string;
-  /** Number of the latest started turn. */
-  turnCount: number;
-  /** Number of messages ever accepted; names the next turn. */
-  messageCount: number;
-  queue: Turn[];
-  /** The turn that runs, or that may be taken up again after it failed. */
-  current?: Turn;
-  recent: Turn[];
-  /** Pairs of message id and turn id, oldest first. */
-  remembered: [string, string][];
-  /** The live conversation; `bytes` is the size of its text. */
-  transcript: { address: TranscriptAddress; messages: Message[]; bytes: number };
-  context: ContextInput;
-  usage: Record<string, Usage>;
-  notes: Note[];
-  /** Requests that wait, or whose verdict is not taken up yet. */
-  requests: OpenRequest[];
-  /** Requests ever made; names the next. */
-  requestCount: number;
-  /** The newest decided requests, oldest first. */
-  decisions: DecidedRequest[];
-  grants: Grant[];
-  /** Originals of messages that were summarised, oldest first. */
-  segments: Segment[];
-  /** Whether a model could not take the conversation: it is shortened before anything else. */
-  isTooLong?: boolean;
-  ratings: Rating[];
-  /** Ended turns and the time that they took, without waiting for people. */
-  responses: { count: number; totalMs: number };
-  /** Number of the next progress event. */
-  progressSeq: number;
-  /** Who did the last activity. */
-  lastWorker?: { identity: string; instance: string };
-  runs: number;
-}
-
-/** Messages that a summary stands for, in the archive. */
+/** A file of the archive with messages that a summary replaced. */
 export const Segment = z.object({
   /** sha-256 of the file's content, in hex. */
   hash: z.string().regex(/^[0-9a-f]{64}$/),
@@ -275,9 +135,6 @@ export interface Analytics {
   readonly ratings: readonly Rating[];
 }
 
-/** Input of the workflow: a new session, or the state of the run before. */
-export type SessionInput = { readonly start: SessionStart } | { readonly carried: SessionState };
-
 /** A session as `info`, `show` and the workflow's result give it. */
 export interface SessionInfo {
   readonly id: string;
@@ -303,7 +160,7 @@ export interface SessionInfo {
   readonly usage: Usage;
   /** By `agent/model`. */
   readonly usageByAgent: Readonly<Record<string, Usage>>;
-  /** US dollars, where the team has prices for its models. */
+  /** US dollars, if the team has prices for its models. */
   readonly cost: number | null;
   /** What waits for a person. */
   readonly pendingApprovals: readonly PendingRequest[];

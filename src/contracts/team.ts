@@ -78,7 +78,7 @@ export type Price = z.infer<typeof Price>;
 const McpTools = {
   /** Category of all tools of this server. Default `network`. */
   category: ToolCategory.optional(),
-  /** `none` where calls may be repeated freely. Default `external`. */
+  /** `none` if calls may be repeated freely. Default `external`. */
   effects: z.enum(['none', 'external']).optional(),
   /** Longest call. Default 60 s. */
   timeoutMs: z.int().min(100).max(3_600_000).optional(),
@@ -144,7 +144,7 @@ export const TeamFile = z.strictObject({
     /** Most steps of a plan. */
     maxSteps: z.int().min(1).max(50).default(20),
   }),
-  /** Who answers where no route names an agent, and who writes the final answer of a plan. */
+  /** Who answers if no route names an agent, and who writes the final answer of a plan. */
   answering: z.strictObject({ agent: Name }),
   limits: z
     .strictObject({
@@ -230,7 +230,7 @@ export function budgetProblem(
   return `team ${definition.name} has no prices for its models; add \`prices\` to its team.yaml, or limit tokens`;
 }
 
-/** What the engine needs to know of a tool of this team, or undefined where it has no such tool. */
+/** What the engine needs to know of a tool of this team, or undefined if it has no such tool. */
 export function toolFacts(
   { tools, mcp = {} }: Pick<TeamDefinition, 'tools' | 'mcp'>,
   name: string,

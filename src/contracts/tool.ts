@@ -26,7 +26,7 @@ export function isOffered(tools: readonly string[], name: string): boolean {
 export interface NetworkRules {
   /** Host names, or `*.example.org` for every name below example.org; lower case. Empty: every public host. */
   readonly allow: readonly string[];
-  /** Whether addresses that are not public (loopback, intranet, …) may be reached, too. */
+  /** Whether addresses that are not public (loopback, intranet, …) may be reached. */
   readonly private: boolean;
 }
 

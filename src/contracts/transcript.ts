@@ -6,13 +6,25 @@ import { frozen } from './json.ts';
 export const ToolCall = z.object({ id: z.string(), name: z.string(), arguments: z.string() });
 export type ToolCall = z.infer<typeof ToolCall>;
 
+/**
+ * What a message is that the session itself wrote in the person's place. `summary` and `omission` stand for older
+ * messages. `unusable-answer` and `empty-answer` tell an agent once what is wrong with its answer.
+ */
+const NoticeKind = z.enum(['summary', 'omission', 'unusable-answer', 'empty-answer']);
+
 export const UserMessage = z.object({
   role: z.literal('user'),
   text: z.string(),
+  /** Absent from what a person wrote and from the task of a step. */
+  kind: NoticeKind.optional(),
+  /** Number of older messages that this one stands for, with `summary` and `omission`. */
+  replaces: z.int().optional(),
   turnId: z.string().optional(),
   /** Number of the turn. */
   turn: z.int().optional(),
 });
+export type UserMessage = z.infer<typeof UserMessage>;
+
 export const AssistantMessage = z.object({
   role: z.literal('assistant'),
   text: z.string(),
@@ -21,35 +33,40 @@ export const AssistantMessage = z.object({
   /** Id of the agent that wrote it. */
   agent: z.string().optional(),
   toolCalls: z.array(ToolCall).optional(),
-  /** Set where the text is only a part, since the turn was interrupted. */
+  /** Whether the text is only a part of the answer because the turn was interrupted. */
   partial: z.boolean().optional(),
 });
 export const ToolMessage = z.object({ role: z.literal('tool'), toolCallId: z.string(), text: z.string() });
 
-/** One message of a conversation. System messages are not stored: they are made anew from the team's templates. */
+/** One message of a conversation. System messages are not stored: they are made from the team's templates for each call. */
 export const Message = z.discriminatedUnion('role', [UserMessage, AssistantMessage, ToolMessage]);
 export type Message = z.infer<typeof Message>;
 
-/** What stands in the place of so many older messages: their summary, or the remark that they are left out. */
-export function placeholder(count: number, summary?: string): Message {
-  const text =
-    summary === undefined
-      ? `[${count} earlier messages of this conversation are not shown here.]`
-      : `[Summary of ${count} earlier messages of this conversation]\n${summary}`;
-  return { role: 'user', text };
+/** The message that stands for `replaces` older ones: their summary, or a remark that they are left out. */
+export function placeholder(replaces: number, summary?: string): UserMessage {
+  return summary === undefined
+    ? {
+        role: 'user',
+        kind: 'omission',
+        replaces,
+        text: `[${replaces} earlier messages of this conversation are not shown here.]`,
+      }
+    : {
+        role: 'user',
+        kind: 'summary',
+        replaces,
+        text: `[Summary of ${replaces} earlier messages of this conversation]\n${summary}`,
+      };
 }
 
-const PLACEHOLDER =
-  /^\[(Summary of \d+ earlier messages of this conversation\]\n|\d+ earlier messages of this conversation are not shown here\.\]$)/;
-
-/** Whether a message is a {@link placeholder}: what people wrote belongs to a turn. */
+/** Whether a message is a {@link placeholder}. */
 export function standsForOthers(message: Message): boolean {
-  return message.role === 'user' && message.turnId === undefined && PLACEHOLDER.test(message.text);
+  return message.role === 'user' && (message.kind === 'summary' || message.kind === 'omission');
 }
 
 /**
- * Where a list of messages stands. A worker that holds the same `length` messages of the same `epoch`
- * with the same `check` holds the very same text; otherwise it asks the session for what it lacks.
+ * Names the state of a list of messages. A worker that holds `length` messages of this `epoch` with this `check` holds
+ * the same text; otherwise it asks the session for what it lacks.
  */
 export const TranscriptAddress = z.object({
   /** Goes up when older messages are replaced by a summary. */

@@ -4,8 +4,9 @@ import { Usage } from './json.ts';
 import type { PendingRequest } from './request.ts';
 
 /**
- * `suspended`: the session was suspended in the middle of it; it goes on with `continue`.
- * `awaiting-input`: it asks something; the next message is the answer.
+ * The status that callers see; `TurnState` in `session-state.ts` says what is stored. Three are computed for a turn that is open:
+ * `suspended`: its session is suspended; `continue` goes on with it. `awaiting-approval`: it waits for a decision.
+ * `awaiting-input`: it asks something, and the next message is the answer.
  */
 export const TurnStatus = z.enum([
   'queued',
@@ -63,11 +64,10 @@ export const PlannedStep = z.object({
     .default(false)
     .describe('true: needs nothing of the step before it, and may run at the same time'),
 });
-/** As it is written: `alongside` may be left out. */
-export type PlannedStep = z.input<typeof PlannedStep>;
+export type PlannedStep = z.output<typeof PlannedStep>;
 
 export const PlanProposal = z.object({ steps: z.array(PlannedStep) });
-export type PlanProposal = z.input<typeof PlanProposal>;
+export type PlanProposal = z.output<typeof PlanProposal>;
 
 export const PlanReview = z.object({
   approved: z.boolean(),
@@ -86,9 +86,9 @@ export const Step = z.object({
   attempts: z.int(),
   summary: z.string(),
   artifacts: z.array(z.string()),
-  /** Names the step whatever its number becomes: its calls and requests carry it. */
+  /** Names the step in its calls and requests; unlike `number` it never changes. */
   key: z.int(),
-  /** Attempts in all, also those before `continue` or a restart. */
+  /** All attempts, including those before `continue` or a restart. */
   tries: z.int(),
   /** Whether it may run at the same time as the step before it. */
   alongside: z.boolean(),
@@ -102,6 +102,7 @@ export const Step = z.object({
 export type Step = z.infer<typeof Step>;
 
 export const TurnError = z.object({ type: z.string(), message: z.string() });
+export type TurnError = z.infer<typeof TurnError>;
 
 /** A turn as callers see it. */
 export const TurnView = z.object({
@@ -120,7 +121,7 @@ export const TurnView = z.object({
   /** Files written in this turn, relative to the workspace. */
   artifacts: z.array(z.string()),
   usage: Usage,
-  /** US dollars, where the team has prices for its models. */
+  /** US dollars, if the team has prices for its models. */
   cost: z.number().optional(),
   /** What waits for a person, with `awaiting-approval` and `awaiting-input`. */
   requests: z.array(z.custom<PendingRequest>()).optional(),
@@ -129,21 +130,3 @@ export const TurnView = z.object({
   endedAt: z.string().optional(),
 });
 export type TurnView = z.infer<typeof TurnView>;
-
-/** What the turn does next. Only `workflows/session.ts` switches on it. */
-export type NextStep =
-  | { readonly kind: 'route' }
-  | { readonly kind: 'one-shot'; readonly agent: string }
-  | { readonly kind: 'clarify' }
-  | { readonly kind: 'plan' }
-  | { readonly kind: 'approve-plan' }
-  | { readonly kind: 'step'; readonly number: number }
-  | { readonly kind: 'review-step'; readonly number: number }
-  | { readonly kind: 'answer' }
-  | { readonly kind: 'end'; readonly outcome: TurnOutcome };
-
-/** How a turn ends. */
-export type TurnOutcome =
-  | { readonly status: 'completed'; readonly reply: string }
-  | { readonly status: 'failed'; readonly error: z.infer<typeof TurnError>; readonly reply?: string }
-  | { readonly status: 'interrupted'; readonly reply: string };

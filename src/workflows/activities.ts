@@ -1,4 +1,4 @@
-/** The activities as the workflow calls them: every time-out and retry policy of the program is here. */
+/** The activities as the workflow calls them. Every timeout and retry policy of the program is here. */
 import {
   ActivityCancellationType,
   type ActivityOptions,
@@ -9,21 +9,21 @@ import type { Activities } from '../contracts/activities.ts';
 import type { ToolFacts } from '../contracts/tool.ts';
 
 /**
- * Without a bound on attempts: a provider that is down for an hour is waited for, and `interrupt` ends
- * the wait. Errors that no retry mends say so themselves; after five attempts unexpected ones do, too, and those of
- * MCP servers that do not start.
+ * No bound on attempts: the session waits for a provider that is down for an hour, and `interrupt` ends the wait. Errors
+ * that no retry can mend are non-retryable. Activities make unexpected errors, and those of MCP servers that do not
+ * start, non-retryable after five attempts.
  */
 const PATIENT: RetryPolicy = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' };
 
-/** How soon a dead worker is noticed. Running activities report every second. */
+/** A dead worker is noticed after this time. Running activities send a heartbeat every second. */
 const HEARTBEAT_TIMEOUT = '5s';
 
-/** A call of a model, streamed; its text so far is in its heartbeats. */
+/** A streamed call of a model. Its heartbeats carry the text so far. */
 const MODEL_CALL: ActivityOptions = {
   startToCloseTimeout: '20m',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   retry: PATIENT,
-  // So that a stopped call can still hand over the text that it has.
+  // A stopped call can still return the text that it has.
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 };
 
@@ -31,7 +31,7 @@ const model = proxyActivities<Pick<Activities, 'route' | 'plan' | 'review' | 'ru
 
 const tool = proxyActivities<Pick<Activities, 'runTool'>>({ startToCloseTimeout: '10m' });
 
-/** Reports are for people to read later: a turn does not wait long for a disk that is full. */
+/** People read reports later, so a turn does not wait long for a disk that is full. */
 const REPORTS: ActivityOptions = { startToCloseTimeout: '30s', retry: { maximumAttempts: 3 } };
 
 const reports = proxyActivities<Pick<Activities, 'writeReports'>>(REPORTS);
@@ -41,14 +41,14 @@ const files = proxyActivities<Pick<Activities, 'resolveTeam'>>({
   retry: { initialInterval: '200ms', maximumAttempts: 5 },
 });
 
-/** Long enough for a worker that restarts; a session that cannot be archived closes all the same. */
+/** Long enough for a worker to restart. A session that cannot be archived closes all the same. */
 const store = proxyActivities<Pick<Activities, 'archive'>>({
   startToCloseTimeout: '30s',
   scheduleToCloseTimeout: '2m',
   summary: 'archive',
 });
 
-/** What makes a call recognisable in the Web UI and to followers. */
+/** How the Web UI and followers recognise a call. */
 export interface CallLabel {
   /** Unique in the run, such as `turn-4/step-2/1`. */
   readonly activityId: string;
@@ -80,10 +80,10 @@ export const activities = {
 
 function toolOptions({ effects, timeoutMs }: Pick<ToolFacts, 'effects' | 'timeoutMs'>): ActivityOptions {
   return {
-    // The tool keeps its own time; this is the net below it.
+    // The tool has a timeout of its own; this one is the net below it.
     startToCloseTimeout: timeoutMs + 30_000,
     heartbeatTimeout: HEARTBEAT_TIMEOUT,
-    // An external effect is never repeated blindly: the agent hears that the outcome is unknown.
+    // An external effect is never repeated blindly: the agent is told that the outcome is unknown.
     retry: effects === 'external' ? { maximumAttempts: 1 } : { ...PATIENT, maximumAttempts: 10 },
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   };

@@ -2,35 +2,35 @@
 import type { z } from 'zod';
 import { toFailure } from '../contracts/errors.ts';
 
-/** Levels of a message. Values of the context have 64; a snapshot's patch takes up to three for each of them. */
+/** Levels of a message. Values of the context have at most 64, and a snapshot's patch up to three for each of them. */
 const MAX_DEPTH = 256;
 /**
- * Values of a message: a schema may find something wrong with each, and the sandbox stops what takes 5 s. A context of
- * 256 KiB with its snapshots has 262,144 at most.
+ * Values of a message. A schema may find a problem in each, and the sandbox stops code that runs for 5 s. A context of
+ * 256 KiB with its snapshots has at most 262,144.
  */
 const MAX_VALUES = 300_000;
-/** Text of a problem: whoever sent a message chose the names in it, and it stands in notes and in histories. */
+/** Text of a problem. It contains names that the sender chose, and stands in notes and histories. */
 const MAX_PROBLEM_TEXT = 300;
 
 /** @throws InvalidInput that names `what` and the first thing that is wrong with it */
 export function check<Schema extends z.ZodType>(schema: Schema, value: unknown, what: string): z.output<Schema> {
   const parsed = schema.safeParse(value);
-  if (!parsed.success) throw toFailure('InvalidInput', { what, problem: problemOf(parsed.error) });
+  if (!parsed.success) throw toFailure('InvalidInput', { what, problem: describeIssue(parsed.error) });
   return parsed.data;
 }
 
 /** What became of a message that anyone may have sent. */
 type Received<T> = { readonly data: T; readonly problem?: never } | { readonly problem: string };
 
-/** Checks what anyone may have sent: its shape first, which could be too much for a schema. */
+/** Checks what anybody may have sent. Its size and depth come first, since they could be too much for a schema. */
 export function receive<Schema extends z.ZodType>(schema: Schema, value: unknown): Received<z.output<Schema>> {
   const problem = shapeProblem(value);
   if (problem !== undefined) return { problem };
   const parsed = schema.safeParse(value);
-  return parsed.success ? { data: parsed.data } : { problem: problemOf(parsed.error) };
+  return parsed.success ? { data: parsed.data } : { problem: describeIssue(parsed.error) };
 }
 
-/** The same where the sender hears of it. @throws InvalidInput, as {@link check} */
+/** Like {@link receive}, for a sender that hears of the problem. @throws InvalidInput, as {@link check} */
 export function accept<Schema extends z.ZodType>(schema: Schema, value: unknown, what: string): z.output<Schema> {
   const received = receive(schema, value);
   if (received.problem !== undefined) throw toFailure('InvalidInput', { what, problem: received.problem });
@@ -38,14 +38,14 @@ export function accept<Schema extends z.ZodType>(schema: Schema, value: unknown,
 }
 
 /** The first problem, with the path of the field. */
-export function problemOf(error: z.ZodError): string {
+export function describeIssue(error: z.ZodError): string {
   const issue = error.issues[0];
   if (!issue) return 'not valid';
   const text = `${issue.path.length > 0 ? `${issue.path.join('.')}: ` : ''}${issue.message}`;
   return text.length <= MAX_PROBLEM_TEXT ? text : `${text.slice(0, MAX_PROBLEM_TEXT - 1)}…`;
 }
 
-/** Level by level, since a value that is nested too deeply is too deep for a function that calls itself, too. */
+/** Looks level by level: a recursive function would run out of stack on the values that this refuses. */
 function shapeProblem(value: unknown): string | undefined {
   let level = [value];
   let values = 0;

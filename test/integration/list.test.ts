@@ -205,7 +205,6 @@ describe('list', function () {
       assert.deepEqual([row.status, row.updatedAt], ['active', (await suspended.info()).updatedAt]);
     });
 
-    // Today only status, phase and number of turns make a change listed: see `publish` in workflows/live-session.ts.
     it('[S11] so does one whose context was changed', async () => {
       const active = client.session(real[0]?.id ?? '');
       const { updatedAt } = await active.setContext('a', Date.now());

@@ -37,6 +37,25 @@ describe('the sandbox', function () {
   });
 });
 
+describe('the state of a session', () => {
+  it('is seen in its mutable types by its owners alone', () => {
+    const dir = join(packageDir, 'src', 'workflows');
+    const files = readdirSync(dir, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+    const owners = files.filter((name) => {
+      const source = readFileSync(join(dir, name), 'utf8');
+      const imported = /import type \{([^}]+)\} from '[^']*session-state\.ts'/.exec(source)?.[1] ?? '';
+      return /\b(SessionState|Turn|Work|Thread)\b/.test(imported);
+    });
+    assert.ok(owners.length > 5, owners.join(', '));
+    // The live session hands the state to its owners; the next run carries it.
+    const allowed = /^session\/(state|turn)\/|^session\/(live-session|next-run)\.ts$/;
+    assert.deepEqual(
+      owners.map((name) => name.replaceAll('\\', '/')).filter((name) => !allowed.test(name)),
+      [],
+    );
+  });
+});
+
 describe('contracts', () => {
   it('take only define* from the workflow package, so that a client never loads workflow code by them', () => {
     const dir = join(packageDir, 'src', 'contracts');

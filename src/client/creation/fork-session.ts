@@ -95,7 +95,7 @@ export function cutAtTurn(from: SessionExport, until: number, named?: SnapshotIn
     const problem = 'no snapshot of the context at that time is left; name a snapshot, or a later turn';
     throw new CopilotError('InvalidInput', { what: `turn (${until})`, problem });
   }
-  const { ratings = [], earlier = [] } = from;
+  const { ratings, earlier = [] } = from;
   return {
     ...from,
     // They are files of the old session, which deletes them with itself.

@@ -6,7 +6,7 @@ export const MAX_COMPACT_BYTES = 16 * 1024;
 /** Lengths at which texts are cut, in UTF-16 units: the first with which the value fits. */
 const TEXT_LIMITS = [16_000, 8_000, 4_000, 2_000, 1_000, 500, 250, 120, 60];
 
-/** The value itself where it is small; otherwise the same with its longest texts cut, which then end in `…`. */
+/** The value itself if it is small; otherwise with its longest texts cut, which then end in `…`. */
 export function compacted(value: Json): Json {
   if (fits(value)) return value;
   return cutToFit(value) ?? cutToFit(JSON.stringify(value)) ?? '…';

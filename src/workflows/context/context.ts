@@ -1,13 +1,12 @@
 /**
  * The session's durable context: key/value state with versions, protected keys, snapshots and a change log.
- * Deterministic and free of any clock: whoever changes it says what time it is, as an ISO text.
+ * Deterministic and without a clock: each change is given the present time as an ISO text.
  */
 import {
   type Change,
   type ContextDiff,
   type ContextPoint,
   type ContextSize,
-  type ContextInput,
   ContextState,
   ContextValues,
   type ContextView,
@@ -47,7 +46,7 @@ interface SetOptions extends Isolation {
   readonly protect?: boolean;
   /** Keeps it apart, for this run only: see {@link DurableContext}. Default false. */
   readonly ephemeral?: boolean;
-  /** Cuts long texts in it where it is larger than 16 KiB: for what the program itself keeps. Default false. */
+  /** Cuts long texts in a value of over 16 KiB, for values that the program itself keeps. Default false. */
   readonly compact?: boolean;
 }
 
@@ -71,8 +70,8 @@ export class DurableContext {
   /** In a working copy: what it was made from. */
   #base: { values: JsonObject; ephemeral: JsonObject; protected: ReadonlySet<string> } | undefined;
 
-  /** @param state of a context before, which may lack what early sessions did not carry; default empty */
-  constructor(state: ContextInput = {}, { warnAtBytes = WARN_CONTEXT_BYTES }: { warnAtBytes?: number } = {}) {
+  /** @param state as {@link toJSON} gave it, or a part of it; default empty */
+  constructor(state: Partial<ContextState> = {}, { warnAtBytes = WARN_CONTEXT_BYTES }: { warnAtBytes?: number } = {}) {
     const { version = 0, values = {}, protectedKeys = [], snapshots = [], snapshotCount = 0, changes = [] } = state;
     this.#warnAtBytes = warnAtBytes;
     this.#version = version;
@@ -128,7 +127,7 @@ export class DurableContext {
     return Object.entries(this.pick(this.keys(), options));
   }
 
-  /** The values of these keys, as far as they are set. */
+  /** The values of those of these keys that are set. */
   pick(keys: readonly string[], options: Isolation = {}): Record<string, Json> {
     return Object.fromEntries(
       keys.flatMap((key) => {
@@ -145,8 +144,8 @@ export class DurableContext {
   /**
    * Sets a value.
    * @returns whether anything changed
-   * @throws ProtectedKey where a protected key holds another value, or an ephemeral value is given for one
-   * @throws InvalidInput where the key or value may not be, or all values together would pass 256 KiB
+   * @throws ProtectedKey if a protected key holds another value, or would get an ephemeral one
+   * @throws InvalidInput if the key or value is not allowed, or all values together would pass 256 KiB
    */
   set(key: string, value: Json, now: string, options: SetOptions = {}): boolean {
     const { protect = false, ephemeral = false, compact = false, isolate = true } = options;
@@ -205,7 +204,7 @@ export class DurableContext {
 
   /**
    * A working copy: what is done to it is done to nothing else until {@link join} brings its values back.
-   * Simply forget it to drop them. It shares all values with this context, and starts with its snapshots.
+   * To drop them, forget the copy. It shares all values with this context, and starts with its snapshots.
    */
   branch(): DurableContext {
     const branch = new DurableContext({ version: this.#version }, { warnAtBytes: this.#warnAtBytes });
@@ -221,7 +220,7 @@ export class DurableContext {
   /**
    * Brings back what has changed in a working copy since it was made, or since it was joined last, as one change.
    * Its version, snapshots and log stay behind. Keys that are protected here keep their value.
-   * @throws InvalidInput where all values together would pass 256 KiB
+   * @throws InvalidInput if all values together would pass 256 KiB
    */
   join(branch: DurableContext, now: string): JoinReport {
     const base = branch.#base;
@@ -266,7 +265,7 @@ export class DurableContext {
 
   /**
    * Takes a snapshot in every round whose number `everyN` divides; 0 is never. Only the newest 10 of these are kept.
-   * @throws InvalidInput where `everyN` is no whole number from 0; also as {@link checkpoint} does
+   * @throws InvalidInput if `everyN` is no whole number from 0; also as {@link checkpoint} does
    */
   maybeCheckpoint(round: number, everyN: number, now: string, metadata: ContextValues = {}): SnapshotInfo | undefined {
     if (!Number.isInteger(everyN) || everyN < 0) {
@@ -282,7 +281,7 @@ export class DurableContext {
   /**
    * Goes back to the values of a snapshot, as a new version. Protected keys keep the value they have.
    * @throws SnapshotNotFound
-   * @throws InvalidInput where these values and the protected ones together would pass 256 KiB
+   * @throws InvalidInput if these values and the protected ones together would pass 256 KiB
    */
   restore(wanted: SnapshotRef, now: string): RestoreReport {
     const { info, values } = this.#snapshots.find(wanted);
@@ -300,7 +299,7 @@ export class DurableContext {
     return this.#changes.map((change) => copyOf(change));
   }
 
-  /** @throws SnapshotNotFound where a version is neither the present one nor that of a snapshot */
+  /** @throws SnapshotNotFound if a version is neither the present one nor that of a snapshot */
   diff(from: ContextPoint, to: ContextPoint = 'present'): ContextDiff {
     const [older, newer] = [this.#at(from), this.#at(to)];
     return { from: older.point, to: newer.point, ...diffOf(older.values, newer.values) };

@@ -22,14 +22,14 @@ export interface MergeOptions extends Isolation {
 }
 
 export interface MergePlan {
-  /** Undefined where the key goes. */
+  /** Undefined for a key that is removed. */
   readonly changes: ReadonlyMap<string, Json | undefined>;
   readonly skipped: readonly string[];
 }
 
 /**
- * The value to store under a key: `previous` where it is equal.
- * @throws InvalidInput where the key or the value may not be
+ * The value to store under a key: `previous` if it is equal.
+ * @throws InvalidInput if the key or the value is not allowed
  */
 export function storable(key: string, value: Json, previous: Json | undefined, isolate: boolean): Json {
   const name = typeof key === 'string' ? `"${key.slice(0, 60)}"` : String(key);
@@ -82,8 +82,8 @@ function checkStrategy(strategy: string, prefix: string | undefined): void {
 }
 
 /**
- * What has changed from `base` to `theirs`, to be done to `ours`. Conflicts are among the changes, and so are
- * keys that are to be protected: that is a change even where the value is the same.
+ * The changes from `base` to `theirs`, for `ours`. They include the conflicts, and also keys that become protected with
+ * the same value.
  */
 export function planJoin(
   base: JsonObject,

@@ -1,7 +1,7 @@
 /**
- * What is needed to make one value out of another: how snapshots share what did not change in JSON, which has no
- * references. A patch depends on the content of the two values alone, not on what they share in memory, so that
- * a context that was carried as JSON goes on exactly as one that was not.
+ * Makes patches in the form of `contracts/context-patch.ts`. With them snapshots share in JSON what did not change. A
+ * patch depends only on the content of the two values, not on what they share in memory, so that a context that was
+ * carried as JSON goes on exactly like one that was not.
  */
 import type { Edit, ItemPatch, Patch } from '../../contracts/context-patch.ts';
 import { isJsonArray, isJsonObject, type Json, type JsonObject, memberOf } from '../../contracts/json.ts';
@@ -47,7 +47,7 @@ function isHighSurrogate(unit: number): boolean {
   return unit >= 0xd800 && unit <= 0xdbff;
 }
 
-/** Runs of equal items wherever they moved to; what stands where an item is missing is taken for that item, edited. */
+/** Runs of equal items, even if they moved. An item in the place of a missing one counts as that item, edited. */
 function itemPatches(target: readonly Json[], source: readonly Json[]): ItemPatch[] {
   const patches: ItemPatch[] = [];
   const shorter = Math.min(target.length, source.length);
@@ -107,7 +107,7 @@ function objectPatch(target: JsonObject, source: JsonObject): Edit {
   };
 }
 
-/** Keys of the longest list that stands in both in the same order. Taking a key out and setting it anew moves it alone. */
+/** Keys of the longest list that is in the same order in both. All others are set again. */
 function keysInPlace(target: JsonObject, source: JsonObject): Set<string> {
   const [wanted, given] = [Object.keys(target), Object.keys(source)];
   if (wanted.length === given.length && wanted.every((key, index) => key === given[index])) return new Set(wanted);

@@ -26,7 +26,7 @@ interface Entry {
   readonly info: SnapshotInfo;
   /** How to make it out of the next newer one; the newest has none, since the values it refers to still change. */
   readonly patch: Patch | undefined;
-  /** Made when they are first wanted: a cold worker should not make 50 snapshots that nobody asks for. */
+  /** Made when they are first used: a cold worker should not make 50 snapshots that nobody asks for. */
   values: JsonObject | undefined;
 }
 
@@ -35,7 +35,7 @@ export class Snapshots {
   #entries: Entry[] = [];
   #count = 0;
 
-  /** @throws InvalidInput where the newest does not fit the values; the others throw when they are first wanted */
+  /** @throws InvalidInput if the newest does not fit the values; the others throw when they are first wanted */
   static read(
     { snapshots, snapshotCount }: Pick<ContextState, 'snapshots' | 'snapshotCount'>,
     present: JsonObject,
@@ -57,7 +57,7 @@ export class Snapshots {
     return this.#entries.map(({ info }) => info);
   }
 
-  /** Oldest first. @throws InvalidInput where a patch does not fit */
+  /** Oldest first. @throws InvalidInput if a patch does not fit */
   get all(): Found[] {
     return this.#entries.map(({ info }, index) => ({ info, values: this.#valuesAt(index) }));
   }
@@ -87,7 +87,7 @@ export class Snapshots {
   }
 
   /**
-   * Adds the newest, and drops the oldest where there are too many.
+   * Adds the newest, and drops the oldest if there are too many.
    * @returns what was added, and the ids of those that were dropped for their size
    * @throws InvalidInput for a reason of over 200 units or metadata of over 4 KiB
    */
@@ -121,7 +121,7 @@ export class Snapshots {
     this.#link(index - 1);
   }
 
-  /** Makes the patch of an entry anew, since the next newer one is another. */
+  /** Makes a new patch for an entry that has another next newer one now. */
   #link(index: number): void {
     const entry = this.#entries[index];
     if (!entry) return;
@@ -134,7 +134,7 @@ export class Snapshots {
     };
   }
 
-  /** Makes those from the newest down to this one, as far as they are not there yet. */
+  /** The values at this place. Makes those from the newest down to it that are not there yet. */
   #valuesAt(index: number): JsonObject {
     const entry = this.#entries[index];
     if (!entry) throw new RangeError(`no snapshot at ${index}`); // the newest always has its values
@@ -147,7 +147,7 @@ export class Snapshots {
   }
 }
 
-/** @throws InvalidInput where the patch does not fit */
+/** @throws InvalidInput if the patch does not fit */
 function made({ info, patch }: Entry, newer: JsonObject): JsonObject {
   const refuse = (problem: string): never => {
     throw toFailure('InvalidInput', { what: `Snapshot ${info.id} of the context`, problem });

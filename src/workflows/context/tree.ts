@@ -20,7 +20,7 @@ export function copyOf(value: Json): Json {
 }
 
 /**
- * The value to store in place of `previous`: `previous` itself where they are equal, otherwise a copy in which
+ * The value to store in place of `previous`: `previous` itself if they are equal, otherwise a copy in which
  * every part that is equal to the part it replaces is that very part.
  */
 export function copyReusing(value: Json, previous: Json | undefined): Json {

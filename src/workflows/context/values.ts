@@ -54,7 +54,7 @@ export class Values {
     return sizes.sort((a, b) => b.bytes - a.bytes);
   }
 
-  /** @throws InvalidInput where {@link apply} would */
+  /** @throws InvalidInput if {@link apply} would */
   check(changes: ReadonlyMap<string, Json | undefined>): void {
     const bytes = jsonBytes(this.#entryBytesAfter(changes));
     if (bytes <= MAX_CONTEXT_BYTES || bytes <= this.bytes) return;
@@ -66,7 +66,7 @@ export class Values {
 
   /**
    * Sets these values, and deletes the keys of those that are undefined: all of them or, on an error, none.
-   * @throws InvalidInput where all values together would pass 256 KiB
+   * @throws InvalidInput if all values together would pass 256 KiB
    */
   apply(changes: ReadonlyMap<string, Json | undefined>): void {
     this.check(changes);

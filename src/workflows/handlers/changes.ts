@@ -6,10 +6,9 @@ import * as payloads from '../../contracts/payloads.ts';
 import type { ChangeReport } from '../../contracts/messages.ts';
 import { accept } from '../input-check.ts';
 import type { LiveSession } from '../session/live-session.ts';
-import { replaceMessages } from '../session/state/initial-state.ts';
 
 export function acceptChanges(session: LiveSession): void {
-  const { context, state } = session;
+  const { context } = session;
 
   // An update, since the caller must know whether its change is in before it makes the next.
   setHandler(
@@ -17,17 +16,16 @@ export function acceptChanges(session: LiveSession): void {
     ({ conversation, context: values, phase, step, plan }): ChangeReport => {
       const now = new Date().toISOString();
       const { skipped } = context.merge(values, now, { strategy: 'replace' });
-      replaceMessages(state, conversation);
-      const kept = plan ?? state.saved?.plan;
-      state.saved = { phase, step, ...(kept === undefined ? {} : { plan: kept }) };
-      return report(session, true, skipped);
+      session.conversation.replace(conversation);
+      session.settings.savePosition({ phase, step, plan });
+      return reportChange(session, true, skipped);
     },
     {
       validator: (payload) => {
         const { expectedVersion, context: values } = accept(payloads.SavePayload, payload, 'save');
         requireVersion(session, expectedVersion);
         requireIdle(session);
-        // Tried on a working copy, so that what does not fit is refused before it is in history.
+        // Tried on a working copy, so that values that do not fit are refused before they are in history.
         context.branch().merge(values, new Date().toISOString(), { strategy: 'replace' });
       },
     },
@@ -37,15 +35,15 @@ export function acceptChanges(session: LiveSession): void {
     messages.editContext,
     (payload): ChangeReport => {
       const before = context.version;
-      const skipped = edit(session, payload.edit, context);
-      return report(session, context.version !== before, skipped);
+      const skipped = applyEdit(session, payload.edit, context);
+      return reportChange(session, context.version !== before, skipped);
     },
     {
       validator: (payload) => {
         const { expectedVersion, edit: wanted } = accept(payloads.EditContextPayload, payload, 'context change');
         requireVersion(session, expectedVersion);
         requireOpen(session);
-        edit(session, wanted, context.branch());
+        applyEdit(session, wanted, context.branch());
       },
     },
   );
@@ -55,7 +53,7 @@ export function acceptChanges(session: LiveSession): void {
     ({ snapshot }): ChangeReport => {
       const before = context.version;
       const { skipped } = context.restore(snapshot, new Date().toISOString());
-      return report(session, context.version !== before, skipped);
+      return reportChange(session, context.version !== before, skipped);
     },
     {
       validator: (payload) => {
@@ -69,7 +67,7 @@ export function acceptChanges(session: LiveSession): void {
 }
 
 /** @returns keys that kept another value than the one given */
-function edit(
+function applyEdit(
   session: LiveSession,
   wanted: payloads.EditContextPayload['edit'],
   context: LiveSession['context'],
@@ -98,10 +96,10 @@ function edit(
   }
 }
 
-export function report(session: LiveSession, changed: boolean, skipped: readonly string[] = []): ChangeReport {
+export function reportChange(session: LiveSession, changed: boolean, skipped: readonly string[] = []): ChangeReport {
   if (changed) {
-    session.touch();
-    session.publish();
+    session.view.touch();
+    session.view.publish();
   }
   session.phaseContext.noteWarnings();
   const { version, updatedAt } = session.state;

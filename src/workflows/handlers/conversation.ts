@@ -4,46 +4,48 @@ import { toFailure } from '../../contracts/errors.ts';
 import { NO_USAGE } from '../../contracts/json.ts';
 import * as messages from '../../contracts/messages.ts';
 import * as payloads from '../../contracts/payloads.ts';
-import type { OpenRequest } from '../../contracts/request.ts';
-import type { Turn } from '../../contracts/session.ts';
+import type { RunningTurn } from '../../contracts/session-state.ts';
 import type { TurnView } from '../../contracts/turn.ts';
 import { accept } from '../input-check.ts';
 import type { LiveSession } from '../session/live-session.ts';
-import { refuseUnusable } from './message-filter.ts';
+import type { RequestView } from '../session/state/requests.ts';
+import { refuseUndecodableUpdates } from './message-filter.ts';
+import { TurnWaiters } from '../session/turn-waiters.ts';
 
-export function acceptUpdates(session: LiveSession): void {
-  refuseUnusable();
+export function acceptMessages(session: LiveSession): void {
+  refuseUndecodableUpdates();
+  const waiters = new TurnWaiters(session);
 
   // An update, since the sender wants to know that the message is in, and then the outcome.
   setHandler(
     messages.send,
     (message): TurnView | Promise<TurnView> => {
-      const messageId = idOf(message);
-      const knownId = session.rememberedTurnId(messageId);
-      const turn = knownId === undefined ? take(session, messageId, message) : session.findTurn(knownId);
+      const messageId = messageIdOf(message);
+      const knownId = session.queue.turnIdOf(messageId);
+      const turn = knownId === undefined ? takeMessage(session, messageId, message) : session.turns.find(knownId);
       if (!turn) return forgottenTurn(session, knownId ?? '', messageId);
-      session.touch();
-      return session.follow(turn);
+      session.view.touch();
+      return waiters.outcomeOf(turn);
     },
     { validator: (message) => checkSend(session, message) },
   );
 
-  // An update, since it waits; refused, at no cost in history, where too many wait already.
+  // An update, since it waits. It is refused, at no cost in history, if too many wait already.
   setHandler(
     messages.awaitTurn,
     ({ turnId }) => {
-      const turn = session.findTurn(turnId);
-      return turn ? session.follow(turn) : forgottenTurn(session, turnId, '');
+      const turn = session.turns.find(turnId);
+      return turn ? waiters.outcomeOf(turn) : forgottenTurn(session, turnId, '');
     },
     {
       validator: (payload) => {
         const { turnId } = accept(payloads.AwaitTurnPayload, payload, 'awaitTurn');
-        const turn = session.findTurn(turnId);
+        const turn = session.turns.find(turnId);
         const number = Number(/^turn-(\d+)$/.exec(turnId)?.[1] ?? Number.NaN);
         if (!turn && !(number <= session.state.messageCount)) {
           throw toFailure('InvalidInput', { what: `turnId "${turnId}"`, problem: 'this session has no such turn' });
         }
-        if (!session.canWait) throw toFailure('TooManyWaiting', {});
+        if (waiters.isFull) throw toFailure('TooManyWaiting', {});
       },
     },
   );
@@ -51,11 +53,11 @@ export function acceptUpdates(session: LiveSession): void {
 
 function checkSend(session: LiveSession, payload: unknown): void {
   const message = accept(payloads.SendPayload, payload, 'message');
-  // A message that came before is answered, whatever holds now.
-  if (session.rememberedTurnId(idOf(message)) !== undefined) return;
+  // A message that came before is answered in every state of the session.
+  if (session.queue.turnIdOf(messageIdOf(message)) !== undefined) return;
   requireActive(session);
   const { queue } = session.state;
-  if (!openQuestion(session) && session.isQueueFull) throw toFailure('QueueFull', { waiting: queue.length });
+  if (!openQuestion(session) && session.queue.isFull) throw toFailure('QueueFull', { waiting: queue.length });
 }
 
 /** @throws SessionClosed, WrongState */
@@ -68,26 +70,26 @@ export function requireActive(session: LiveSession): void {
   }
 }
 
-/** The question that the running turn asks, where it asks one. */
-function openQuestion({ requests }: LiveSession): OpenRequest | undefined {
+/** The question that the running turn asks, if it asks one. */
+function openQuestion({ requests }: LiveSession): RequestView | undefined {
   return requests.waiting.find(({ kind }) => kind === 'input');
 }
 
 /** A new message: the answer to what the running turn asks, or a turn of its own. */
-function take(session: LiveSession, messageId: string, { text }: payloads.SendPayload): Turn | undefined {
+function takeMessage(session: LiveSession, messageId: string, { text }: payloads.SendPayload): RunningTurn | undefined {
   const question = openQuestion(session);
-  if (!question) return session.enqueue({ messageId, text });
-  session.rememberMessage(messageId, question.turnId);
+  if (!question) return session.queue.add({ messageId, text });
+  session.queue.remember(messageId, question.turnId);
   session.requests.decide({ requestId: question.id, decision: 'answer', text, by: session.state.user ?? 'the sender' });
-  return session.findTurn(question.turnId);
+  return session.turns.find(question.turnId);
 }
 
 /** The id that the sender chose; without one, the update's own. */
-export function idOf({ messageId }: payloads.SendPayload): string {
+export function messageIdOf({ messageId }: payloads.SendPayload): string {
   return messageId ?? currentUpdateInfo()?.id ?? uuid4();
 }
 
-/** A turn that ended so long ago that only its reply is left, in the live transcript, if that. */
+/** A turn that ended so long ago that at most its reply is left, in the live transcript. */
 function forgottenTurn(session: LiveSession, id: string, messageId: string): TurnView {
   const said = session.state.transcript.messages.find(
     (message) => message.role === 'assistant' && message.turnId === id,

@@ -1,7 +1,7 @@
 /**
- * What a session has to get out of the way before the SDK sees it: signals and starts of which that cannot make
- * arguments, or that it refuses by their name, since it would fail the whole task for them, again and again; and
- * updates that are too large, since the server ends a workflow that accepts one, and takes no answer to several.
+ * Keeps signals, updates and starts from the SDK that would hold the session up. The SDK fails the whole workflow task,
+ * again and again, if it cannot decode the arguments of a signal or a start, or if a signal has a reserved name. The
+ * server ends a workflow that accepts an update that is too large.
  */
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import {
@@ -15,6 +15,7 @@ import {
 import { toFailure } from '../../contracts/errors.ts';
 import { MAX_PAYLOAD_BYTES } from '../../contracts/limits.ts';
 import { payloadConverter, UnreadablePayload } from '../../contracts/payload-converter.ts';
+import { detailsInterceptor } from '../views/current-details.ts';
 import { limitUpdates } from './update-limit.ts';
 
 type Activation = Parameters<
@@ -25,14 +26,14 @@ type Signal = NonNullable<Job['signalWorkflow']>;
 type Update = NonNullable<Job['doUpdate']>;
 type Start = NonNullable<Job['initializeWorkflow']>;
 
-/** Stands in for a signal that cannot be handed on, with what it was called and what is wrong with it. */
-export const unusableSignal = defineSignal<[name: string, problem: string]>('unusable signal');
+/** Stands for a signal that the SDK must not see, with its name and what is wrong with it. */
+export const undecodableSignal = defineSignal<[name: string, problem: string]>('undecodable signal');
 
-const unusableUpdate = defineUpdate<void, [name: string, problem: string]>('unusable update');
+const refusedUpdate = defineUpdate<void, [name: string, problem: string]>('refused update');
 
-/** Has updates refused that stand in for ones that cannot be handed on. */
-export function refuseUnusable(): void {
-  setHandler(unusableUpdate, () => undefined, {
+/** Refuses updates that stand for ones that the SDK must not see. */
+export function refuseUndecodableUpdates(): void {
+  setHandler(refusedUpdate, () => undefined, {
     validator: (name, problem) => {
       throw toFailure('InvalidInput', { what: `Update "${name}"`, problem });
     },
@@ -42,22 +43,23 @@ export function refuseUnusable(): void {
 /** The SDK takes no signals of others with this prefix. */
 const RESERVED = '__temporal_';
 const NO_SUCH_SIGNAL = 'there is no such signal';
-/** Of updates that one task answers, where there are several. */
+/** All updates together that one task answers, if there are several. */
 const MAX_TOGETHER_BYTES = 1024 * 1024;
 const MAX_PROBLEM_TEXT = 300;
 const MAX_NAME = 100;
 
-/** For the bundle. */
+/** The worker puts these into the bundle. */
 export const interceptors = (): WorkflowInterceptors => ({
   inbound: [limitUpdates()],
   internals: [
+    detailsInterceptor,
     {
       activate: ({ activation, ...input }, next) => {
         const jobs = withoutTooManyBytes(activation.jobs ?? []);
         for (const { signalWorkflow, doUpdate, initializeWorkflow } of jobs) {
-          if (signalWorkflow) replaceUnusable(signalWorkflow);
-          if (doUpdate && isNew(doUpdate)) replaceUnusableUpdate(doUpdate);
-          if (initializeWorkflow) dropUnusable(initializeWorkflow);
+          if (signalWorkflow) replaceSignal(signalWorkflow);
+          if (doUpdate && isNew(doUpdate)) replaceUpdate(doUpdate);
+          if (initializeWorkflow) dropArguments(initializeWorkflow);
         }
         next({ ...input, activation: { ...activation, jobs } });
       },
@@ -65,14 +67,14 @@ export const interceptors = (): WorkflowInterceptors => ({
   ],
 });
 
-/** Whether it is not accepted yet: what is stays as it is. */
+/** Whether the update is not accepted yet. An accepted one must not change. */
 function isNew({ runValidator }: Update): boolean {
   return runValidator === true;
 }
 
 /**
- * The answer to an update, also where that is refused, holds the whole of it, and gRPC takes 4 MiB for all answers of a
- * task. Those that are too much together get none: the server has them sent again.
+ * The answer to an update contains the whole update, even if it refuses it, and gRPC takes 4 MiB for all answers of a
+ * task. Updates that are too large together get no answer, and the server has them sent again.
  */
 function withoutTooManyBytes(jobs: readonly Job[]): Job[] {
   let total = 0;
@@ -89,38 +91,38 @@ function bytesOf(payloads: readonly Payload[]): number {
   return payloads.reduce((sum, { data }) => sum + (data?.length ?? 0), 0);
 }
 
-function replaceUnusable(signal: Signal): void {
+function replaceSignal(signal: Signal): void {
   const { signalName = '' } = signal;
   const problem = signalProblem(signal);
   if (problem === undefined) return;
-  signal.signalName = unusableSignal.name;
+  signal.signalName = undecodableSignal.name;
   signal.input = payloadsOf(signalName ?? '', problem);
 }
 
 function signalProblem({ signalName, input, originatingEventId }: Signal): string | undefined {
-  if (signalName?.startsWith(RESERVED) || signalName === unusableSignal.name) return NO_SUCH_SIGNAL;
+  if (signalName?.startsWith(RESERVED) || signalName === undecodableSignal.name) return NO_SUCH_SIGNAL;
   const problem = firstProblem(input ?? []);
-  // Another worker may have the key: what was done here holds for it, too, and the marker in the history says so.
+  // Another worker may have the key. A marker in the history makes it ignore the signal as well.
   const mark = `unreadable-signal-${String(originatingEventId)}`;
   if (problem?.isLocal) return patched(mark) ? problem.text : undefined;
   if (!problem && workflowInfo().unsafe.isReplaying && patched(mark)) return 'another worker could not read it';
   return problem?.text;
 }
 
-function replaceUnusableUpdate(update: Update): void {
+function replaceUpdate(update: Update): void {
   const name = (update.name ?? '').slice(0, MAX_NAME);
   const problem = updateProblem(update);
   if (problem === undefined) return;
-  update.name = unusableUpdate.name;
+  update.name = refusedUpdate.name;
   update.input = payloadsOf(name, problem);
 }
 
 function updateProblem({ name, input }: Update): string | undefined {
-  if (name === unusableUpdate.name) return 'there is no such update';
+  if (name === refusedUpdate.name) return 'there is no such update';
   const bytes = bytesOf(input ?? []);
   if (bytes > MAX_PAYLOAD_BYTES) return `it is ${bytes} bytes long, and ${MAX_PAYLOAD_BYTES} are allowed`;
   const problem = firstProblem(input ?? []);
-  // Whoever sent what this worker alone cannot read is told so in the worker's words.
+  // If only this worker cannot read the update, its sender is told so by the worker.
   return problem?.isLocal ? undefined : problem?.text;
 }
 
@@ -128,8 +130,8 @@ function payloadsOf(...texts: string[]): Payload[] {
   return texts.map((text) => defaultPayloadConverter.toPayload(text));
 }
 
-/** Then it fails for want of an input. What this worker alone cannot read stays: another one may. */
-function dropUnusable(start: Start): void {
+/** The start then fails because it has no input. What only this worker cannot read stays, since another may. */
+function dropArguments(start: Start): void {
   if (start.continuedFromExecutionRunId) return;
   const problem = firstProblem(start.arguments ?? []);
   if (problem && !problem.isLocal) start.arguments = [];
@@ -137,7 +139,7 @@ function dropUnusable(start: Start): void {
 
 interface Problem {
   readonly text: string;
-  /** Whether it lies with this worker, which lacks the key or the store. */
+  /** Whether the cause is this worker, which lacks the key or the store. */
   readonly isLocal: boolean;
 }
 

@@ -29,7 +29,7 @@ export function answerQueries(session: LiveSession): void {
   setHandler(messages.team, () => state.team);
   setHandler(messages.decisions, () => state.decisions);
   setHandler(messages.segments, () => state.segments);
-  setHandler(messages.progress, (from) => session.progress(from));
+  setHandler(messages.progress, (from) => session.view.progressFrom(from));
   const { context } = session;
   setHandler(messages.snapshots, () => context.snapshots);
   setHandler(messages.changes, () => context.changes);

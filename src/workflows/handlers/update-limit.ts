@@ -1,18 +1,18 @@
 /**
- * Keeps the last updates that a run takes for those that end what holds it up: a session goes on in a new run long
- * before, but not in the middle of a call of a model or a tool, and that may wait for hours.
+ * Reserves the last updates that Temporal takes in a run for those that end what holds the run up. A session goes on in a
+ * new run long before, but not in the middle of a call of a model or a tool, which may take hours.
  */
 import type { WorkflowInterceptors } from '@temporalio/workflow';
 import { toFailure } from '../../contracts/errors.ts';
 import { changeStatus, decide, interrupt, unqueue, awaitTurn } from '../../contracts/messages.ts';
 
-/** Of the 2,000 that Temporal takes in a run. As many are about 4,000 events, which a cold worker replays in seconds. */
+/** Temporal takes 2,000 in a run. 1,000 updates make about 4,000 events, which a cold worker replays in seconds. */
 const MAX_UPDATES = 1_000;
 const ALWAYS = new Set([interrupt, changeStatus, decide, unqueue].map(({ name }) => name));
 
 type Inbound = NonNullable<WorkflowInterceptors['inbound']>[number];
 
-/** Refusing an update costs nothing in the history, and is not done again in replays. */
+/** A refused update adds nothing to the history, and replays do not see it. */
 export function limitUpdates(): Inbound {
   let accepted = 0;
   return {
@@ -28,7 +28,7 @@ export function limitUpdates(): Inbound {
 }
 
 function refusal(name: string, accepted: number): Error {
-  // Whoever waits for a turn looks at it now and then instead.
+  // The client then polls the turn.
   if (name === awaitTurn.name) return toFailure('TooManyWaiting', {});
   return toFailure('WrongState', {
     needs: 'between two turns',

@@ -1,16 +1,17 @@
 /** The person's word on a plan: approve it, have it changed, or refuse it. */
 import { toFailure } from '../../contracts/errors.ts';
 import { MAX_PLAN_CHANGES } from '../../contracts/limits.ts';
-import type { Turn } from '../../contracts/session.ts';
-import type { NextStep } from '../../contracts/turn.ts';
+import type { NextStep, RunningTurn } from '../../contracts/session-state.ts';
 import { activities } from '../activities.ts';
 import type { LiveSession } from '../session/live-session.ts';
-import { agentCall, ask, label } from './agent/call.ts';
+import { agentCall, askAgent, label } from './agent/call.ts';
 import { recordPlan } from './planning.ts';
 
-/** @throws Rejected; RequestExpired */
-export async function approvePlan(session: LiveSession, turn: Turn): Promise<NextStep> {
-  const changes = turn.planChanges ?? 0;
+/**
+ * @param changes how often the person has had the plan changed
+ * @throws Rejected; RequestExpired
+ */
+export async function approvePlan(session: LiveSession, turn: RunningTurn, changes: number): Promise<NextStep> {
   const { decision, by, text } = await session.requests.ask(turn, {
     key: `plan/${changes + 1}`,
     kind: 'plan',
@@ -20,14 +21,14 @@ export async function approvePlan(session: LiveSession, turn: Turn): Promise<Nex
   });
   if (decision === 'reject') throw toFailure('Rejected', { by, what: 'the plan', reason: text });
   if (decision === 'approve') return { kind: 'step', number: 1 };
-  await change(session, turn, text ?? '', changes + 1);
-  return { kind: 'approve-plan' };
+  await changePlan(session, turn, text ?? '', changes + 1);
+  return { kind: 'approve-plan', changes: changes + 1 };
 }
 
-async function change(session: LiveSession, turn: Turn, feedback: string, round: number): Promise<void> {
+async function changePlan(session: LiveSession, turn: RunningTurn, feedback: string, round: number): Promise<void> {
   const planner = session.state.team.definition.planning.agent;
-  session.setPhase(turn, 'planning');
-  const { steps } = await ask(session, turn, planner, () =>
+  session.turns.setPhase('planning');
+  const { steps } = await askAgent(session, turn, planner, () =>
     activities.plan(label(turn, `plan/changed-${round}`, 'plan change'), {
       ...agentCall(session, turn, planner),
       task: turn.task,
@@ -38,6 +39,5 @@ async function change(session: LiveSession, turn: Turn, feedback: string, round:
       },
     }),
   );
-  recordPlan(session, turn, steps);
-  turn.planChanges = round;
+  recordPlan(session, steps);
 }

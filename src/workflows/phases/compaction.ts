@@ -2,20 +2,18 @@
 import { ActivityFailure, isCancellation } from '@temporalio/workflow';
 import { utf8Bytes } from '../../contracts/json.ts';
 import { KEPT_TRANSCRIPT_BYTES, MAX_TRANSCRIPT_BYTES } from '../../contracts/limits.ts';
-import type { SessionState } from '../../contracts/session.ts';
+import type { SessionView } from '../../contracts/session-state.ts';
 import { activities } from '../activities.ts';
 import type { LiveSession } from '../session/live-session.ts';
-import { dropMessages, summariseMessages } from '../session/state/initial-state.ts';
-import { spend } from '../session/state/spending.ts';
 import { agentCall } from './agent/call.ts';
 
 /** A token of English text has about four bytes. */
 const BYTES_OF_A_TOKEN = 4;
-/** Fewer messages are not worth a call, and may be a summary themselves. */
+/** A single message is not worth a call: it may be a summary itself. */
 const WORTH_A_SUMMARY = 2;
 
 /** Bytes at which the conversation is shortened, and bytes that stay as they are. */
-export function compactionOf({ team }: Pick<SessionState, 'team'>): { atBytes: number; keepBytes: number } {
+export function compactionOf({ team }: Pick<SessionView, 'team'>): { atBytes: number; keepBytes: number } {
   const { atTokens, keepTokens } = team.definition.compaction ?? {};
   const atBytes = atTokens === undefined ? MAX_TRANSCRIPT_BYTES : atTokens * BYTES_OF_A_TOKEN;
   const keepBytes = keepTokens === undefined ? KEPT_TRANSCRIPT_BYTES : keepTokens * BYTES_OF_A_TOKEN;
@@ -23,46 +21,45 @@ export function compactionOf({ team }: Pick<SessionState, 'team'>): { atBytes: n
 }
 
 /** Whether the conversation has grown past its limit, or past what a model takes. */
-export function isTooLong({ state }: Pick<LiveSession, 'state'>): boolean {
-  if (state.isTooLong) return true;
-  return !state.current && state.transcript.bytes > compactionOf(state).atBytes && mayShorten({ state });
+export function isTooLong({ state, turns }: LiveSession): boolean {
+  if (state.current) return turns.next?.kind === 'shorten';
+  return state.transcript.bytes > compactionOf(state).atBytes && canShorten(state);
 }
 
-/** Whether there are messages that a summary could take the place of. */
-export function mayShorten({ state }: Pick<LiveSession, 'state'>): boolean {
+/** Whether there are messages that a summary could replace. */
+export function canShorten(state: SessionView): boolean {
   return olderThan(state, compactionOf(state).keepBytes) >= WORTH_A_SUMMARY;
 }
 
 /** Summarises all but the newest messages. */
 export async function shorten(session: LiveSession): Promise<void> {
   const { state } = session;
-  delete state.isTooLong;
   const upTo = olderThan(state, compactionOf(state).keepBytes);
-  if (upTo < WORTH_A_SUMMARY) return;
+  if (upTo < WORTH_A_SUMMARY) return session.turns.goOnShortened();
   const { agent } = state.team.definition.answering;
   const { epoch } = state.transcript.address;
   try {
-    const result = await session.call(() =>
+    const result = await session.calls.run(() =>
       activities.summarise(
         { activityId: `summary-${epoch + 1}`, summary: `summary of ${upTo} older messages` },
         { ...agentCall(session, { id: `summary-${epoch + 1}` }, agent), upTo },
       ),
     );
-    spend(state, undefined, `${agent}/${result.model}`, result.usage);
-    state.segments.push(result.segment);
-    summariseMessages(state, upTo, result.summary);
+    session.spending.countSummary(agent, result);
+    session.conversation.summarise(upTo, result.summary, result.segment);
   } catch (error) {
     if (isCancellation(error) && session.isStopped) return;
     if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error;
-    // Without a summary the models lose more than they have to, and the session goes on.
-    dropMessages(state, upTo);
+    // The models lose more without a summary, but the session goes on.
+    session.conversation.omit(upTo);
   }
-  session.record({ type: 'compacted', messages: upTo });
-  session.touch();
+  session.turns.goOnShortened();
+  session.view.record({ type: 'compacted', messages: upTo });
+  session.view.touch();
 }
 
 /** Number of messages before the newest that together have at most `keepBytes`; the last always stays. */
-function olderThan({ transcript: { messages } }: SessionState, keepBytes: number): number {
+function olderThan({ transcript: { messages } }: SessionView, keepBytes: number): number {
   let from = messages.length - 1;
   let bytes = utf8Bytes(messages[from]?.text ?? '');
   while (from > 0) {

@@ -1,11 +1,10 @@
 /** The final answer of a plan, written from the summaries of its steps. */
-import type { Turn } from '../../contracts/session.ts';
-import type { NextStep } from '../../contracts/turn.ts';
+import type { NextStep, RunningTurn } from '../../contracts/session-state.ts';
 import type { LiveSession } from '../session/live-session.ts';
 import { writeReports } from './reports.ts';
 import { runRounds } from './agent/rounds.ts';
 
-export async function answer(session: LiveSession, turn: Turn): Promise<NextStep> {
+export async function writeFinalAnswer(session: LiveSession, turn: RunningTurn): Promise<NextStep> {
   const { agent } = session.state.team.definition.answering;
   const steps = turn.steps.map(({ number, task, status, summary }) => `## ${number}. ${task} [${status}]\n${summary}`);
   const files = turn.artifacts.map((path) => `- ${path}`);

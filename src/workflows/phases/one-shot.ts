@@ -1,18 +1,17 @@
 /** A direct answer of one agent, with its tools. */
-import type { Turn } from '../../contracts/session.ts';
-import type { NextStep } from '../../contracts/turn.ts';
+import type { NextStep, RunningTurn } from '../../contracts/session-state.ts';
 import type { LiveSession } from '../session/live-session.ts';
 import { wordsOf } from './agent/call.ts';
 import { runRounds } from './agent/rounds.ts';
 
-export async function oneShot(session: LiveSession, turn: Turn, agent: string): Promise<NextStep> {
-  turn.agent = agent;
-  session.setPhase(turn, 'one-shot');
-  const { takenUp = 0 } = turn;
+export async function answerDirectly(session: LiveSession, turn: RunningTurn, agent: string): Promise<NextStep> {
+  session.turns.setAgent(agent);
+  session.turns.setPhase('one-shot');
+  const { takenUp } = turn;
   const { summary } = await runRounds(session, turn, {
     phase: 'one-shot',
     agent,
-    // Begun anew after a failure, its calls are others, and so are their keys.
+    // Begun again after a failure it makes other calls, which need other idempotency keys.
     part: takenUp === 0 ? 'one-shot' : `one-shot.${takenUp + 1}`,
     first: { role: 'user', text: wordsOf(turn), turnId: turn.id },
   });

@@ -1,30 +1,36 @@
-/** What a planned turn leaves in the workspace for people: its plan, what it cost, and where the time went. */
+/** What a planned turn leaves in the workspace for people: its plan, its cost and its times. */
 import { ActivityFailure, isCancellation } from '@temporalio/workflow';
 import type { Json } from '../../contracts/json.ts';
-import type { Turn } from '../../contracts/session.ts';
+import type { RunningTurn } from '../../contracts/session-state.ts';
 import { activities } from '../activities.ts';
 import type { LiveSession } from '../session/live-session.ts';
 import { costOf } from '../views/cost.ts';
 import { label } from './agent/call.ts';
 
-export async function writeReports(session: LiveSession, turn: Turn): Promise<void> {
+export async function writeReports(session: LiveSession, turn: RunningTurn): Promise<void> {
   const { state } = session;
   const { workspace } = state.config;
   try {
-    await session.call(() =>
+    await session.calls.run(() =>
       activities.writeReports(label(turn, 'reports'), {
         folder: `reports/turn-${turn.number}`,
         ...(workspace === undefined ? {} : { workspace }),
-        files: { 'plan.json': planOf(turn), 'cost.json': costs(session, turn), 'timing.json': timing(turn) },
+        files: {
+          'plan.json': planReport(turn),
+          'cost.json': costReport(session, turn),
+          'timing.json': timeReport(turn),
+        },
       }),
     );
   } catch (error) {
     if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error;
-    session.note(`The reports of turn ${turn.number} could not be written: ${error.cause?.message ?? error.message}`);
+    session.view.note(
+      `The reports of turn ${turn.number} could not be written: ${error.cause?.message ?? error.message}`,
+    );
   }
 }
 
-function planOf({ id, number, task, steps }: Turn): Json {
+function planReport({ id, number, task, steps }: RunningTurn): Json {
   return {
     turn: number,
     turnId: id,
@@ -42,8 +48,8 @@ function planOf({ id, number, task, steps }: Turn): Json {
   };
 }
 
-/** By agent and model, in tokens, calls and US dollars; null where there is no price. */
-function costs({ state }: LiveSession, { number, id, spent = {} }: Turn): Json {
+/** By agent and model, in tokens, calls and US dollars; null without a price. */
+function costReport({ state }: LiveSession, { number, id, spent }: RunningTurn): Json {
   const { definition } = state.team;
   const total = costOf(spent, definition);
   return {
@@ -60,14 +66,14 @@ function costs({ state }: LiveSession, { number, id, spent = {} }: Turn): Json {
   };
 }
 
-function timing({ number, id, startedAt = '', waitedMs = 0, steps }: Turn): Json {
+function timeReport({ number, id, startedAt, waitedMs, steps }: RunningTurn): Json {
   const now = new Date().toISOString();
   return {
     turn: number,
     turnId: id,
     startedAt,
     endedAt: now,
-    totalMs: Date.parse(now) - Date.parse(startedAt),
+    totalMs: Date.parse(now) - Date.parse(startedAt ?? now),
     /** Spent waiting for people. */
     waitedMs,
     steps: steps.map((step) => ({

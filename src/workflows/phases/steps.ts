@@ -3,20 +3,19 @@ import { ActivityFailure, isCancellation, workflowInfo } from '@temporalio/workf
 import type { StepReport } from '../../contracts/activities.ts';
 import { type ErrorType, fromFailure, toFailure } from '../../contracts/errors.ts';
 import { MAX_STEP_REDOS, MAX_SUMMARY } from '../../contracts/limits.ts';
-import type { Turn } from '../../contracts/session.ts';
-import type { NextStep, Step } from '../../contracts/turn.ts';
+import type { NextStep, RunningTurn } from '../../contracts/session-state.ts';
 import type { LiveSession } from '../session/live-session.ts';
 import { approvalsOf } from '../session/policies.ts';
 import { MoveOn } from '../session/state/requests.ts';
+import type { StepView } from '../session/turn/plan-steps.ts';
 import { oneLine } from '../views/details.ts';
 import { runRounds } from './agent/rounds.ts';
-import { closeWork } from './agent/work.ts';
 
 /** Summaries that go into a later step whole; older ones are shortened. */
 const WHOLE_SUMMARIES = 3;
 const MAX_OLD_SUMMARY = 400;
 
-/** Errors that another attempt with the same words will not mend. */
+/** Errors that another attempt at the step cannot mend. */
 const FINAL: readonly ErrorType[] = [
   'ModelRejected',
   'ContextOverflow',
@@ -29,20 +28,20 @@ const FINAL: readonly ErrorType[] = [
 ];
 
 /** The step with this number, and those after it that may run at the same time. */
-export async function runSteps(session: LiveSession, turn: Turn, number: number): Promise<NextStep> {
+export async function runSteps(session: LiveSession, turn: RunningTurn, number: number): Promise<NextStep> {
   const first = turn.steps[number - 1];
   if (!first) return { kind: 'answer' };
-  const { beforeStep, afterStep } = asked(session);
+  const { beforeStep = false, afterStep = false } = approvalsOf(session.state);
   const group = [first];
-  // Whoever wants to be asked about each step gets them one after another.
+  // A person who is asked about each step gets them one after another.
   for (let next = turn.steps[number]; next?.alongside && !beforeStep && !afterStep;) {
     group.push(next);
     next = turn.steps[next.number];
   }
-  session.setPhase(turn, 'executing');
+  session.turns.setPhase('executing');
   const ends = await Promise.allSettled(group.map((step) => runStep(session, turn, step)));
   const failures = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
-  // A step that failed counts more than one that would go on in the next run.
+  // The failure of one step ends the turn, even if another step could go on in the next run.
   const failure = failures.find((reason) => !(reason instanceof MoveOn)) ?? failures[0];
   if (failure !== undefined) throw failure;
   return afterStep && first.status === 'completed'
@@ -50,28 +49,24 @@ export async function runSteps(session: LiveSession, turn: Turn, number: number)
     : { kind: 'step', number: number + group.length };
 }
 
-function asked({ state }: LiveSession): { beforeStep: boolean; afterStep: boolean } {
-  const { beforeStep = false, afterStep = false } = approvalsOf(state);
-  return { beforeStep, afterStep };
-}
-
-async function runStep(session: LiveSession, turn: Turn, step: Step): Promise<void> {
+async function runStep(session: LiveSession, turn: RunningTurn, step: StepView): Promise<void> {
   if (step.status === 'completed' || step.status === 'skipped') return;
-  if (step.status === 'pending' && asked(session).beforeStep && (await isSkipped(session, turn, step))) {
-    endStep(session, turn, step, 'skipped', 'Skipped.');
+  const { beforeStep = false } = approvalsOf(session.state);
+  if (step.status === 'pending' && beforeStep && (await isSkipped(session, turn, step))) {
+    session.steps.end(step, 'skipped', 'Skipped.');
     return;
   }
   const limit = session.state.team.definition.limits.stepAttempts;
   let problem = '';
   for (;;) {
-    // Where it is in progress already, it began in the run before.
+    // A step that is in progress already began in the run before.
     if (step.status !== 'in-progress') {
       if (step.attempts >= limit) break;
-      beginStep(session, turn, step);
+      session.steps.begin(step);
     }
     const report = await attemptStep(session, turn, step, problem);
     const summary = report.summary.slice(0, MAX_SUMMARY);
-    endStep(session, turn, step, report.status === 'done' ? 'completed' : 'failed', summary);
+    session.steps.end(step, report.status === 'done' ? 'completed' : 'failed', summary);
     if (report.status === 'done') {
       rememberResults(session, turn);
       return;
@@ -86,7 +81,7 @@ async function runStep(session: LiveSession, turn: Turn, step: Step): Promise<vo
   });
 }
 
-async function isSkipped(session: LiveSession, turn: Turn, step: Step): Promise<boolean> {
+async function isSkipped(session: LiveSession, turn: RunningTurn, step: StepView): Promise<boolean> {
   const { decision } = await session.requests.ask(turn, {
     key: `before/${step.key}/${step.tries}`,
     kind: 'before-step',
@@ -100,7 +95,7 @@ async function isSkipped(session: LiveSession, turn: Turn, step: Step): Promise<
 }
 
 /** The person's word on a step's result: go on, or have it done again. */
-export async function reviewStep(session: LiveSession, turn: Turn, number: number): Promise<NextStep> {
+export async function reviewStep(session: LiveSession, turn: RunningTurn, number: number): Promise<NextStep> {
   const step = turn.steps[number - 1];
   if (!step) return { kind: 'answer' };
   const { redos } = step;
@@ -114,31 +109,16 @@ export async function reviewStep(session: LiveSession, turn: Turn, number: numbe
     agent: step.agent,
   });
   if (decision === 'continue') return { kind: 'step', number: number + 1 };
-  Object.assign(step, { status: 'in-progress', redos: redos + 1, attempts: 0, feedback: text ?? '' });
-  beginStep(session, turn, step);
+  session.steps.redo(step, text ?? '');
   return { kind: 'step', number };
 }
 
-function beginStep(session: LiveSession, turn: Turn, step: Step): void {
-  step.attempts += 1;
-  step.tries += 1;
-  step.status = 'in-progress';
-  step.startedAt ??= new Date().toISOString();
-  const { number, agent, task, attempts } = step;
-  session.record({ type: 'step-started', turnId: turn.id, step: number, agent, task, attempt: attempts });
-  session.touch();
-  session.publish();
-}
-
-function endStep(session: LiveSession, turn: Turn, step: Step, status: Step['status'], summary: string): void {
-  step.status = status;
-  step.summary = summary;
-  step.endedAt = new Date().toISOString();
-  session.touch();
-  session.record({ type: 'step-ended', turnId: turn.id, step: step.number, status, summary });
-}
-
-async function attemptStep(session: LiveSession, turn: Turn, step: Step, problem: string): Promise<StepReport> {
+async function attemptStep(
+  session: LiveSession,
+  turn: RunningTurn,
+  step: StepView,
+  problem: string,
+): Promise<StepReport> {
   const { key, tries } = step;
   const part = tries === 1 ? `step-${key}` : `step-${key}.${tries}`;
   try {
@@ -153,28 +133,28 @@ async function attemptStep(session: LiveSession, turn: Turn, step: Step, problem
     if (error instanceof MoveOn) throw error;
     const known = fromFailure(error);
     if (isCancellation(error) || (known && FINAL.includes(known.type))) {
-      step.status = isCancellation(error) ? 'pending' : 'failed';
+      session.steps.leave(step, isCancellation(error) ? 'pending' : 'failed');
       throw error;
     }
     if (!known && !(error instanceof ActivityFailure)) throw error;
-    // The next attempt begins anew, and need not carry what this one has read.
-    closeWork(turn, { part });
+    // The next attempt begins from the start and does not need what this one has read.
+    session.works.close(part);
     return { status: 'failed', summary: known?.message ?? (error as ActivityFailure).cause?.message ?? '' };
   }
 }
 
-function rememberResults(session: LiveSession, turn: Turn): void {
+function rememberResults(session: LiveSession, turn: RunningTurn): void {
   const done = turn.steps.filter(({ status }) => status === 'completed');
   session.phaseContext.remember(
     'results',
     done.map(({ summary, number }) => ({ step: number, summary: oneLine(summary, MAX_OLD_SUMMARY) })),
   );
-  // Kept now: whatever a step beside this one does, this one has ended.
+  // Kept now, whatever becomes of the steps beside this one.
   session.phaseContext.commit();
 }
 
 /** Everything the agent of a step is told: the task, the plan, what is done, and its own part. */
-function brief(turn: Turn, step: Step, problem: string): string {
+function brief(turn: RunningTurn, step: StepView, problem: string): string {
   const done = turn.steps.filter(({ status }) => status === 'completed');
   const wholeFrom = done.length - WHOLE_SUMMARIES;
   const summaries = done.map(

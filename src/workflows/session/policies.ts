@@ -1,6 +1,6 @@
-/** What a session may do without asking: its own settings first, then its mode's, its team's, and the defaults. */
+/** What a session may do without asking: its own settings, then those of its mode and its team, then the defaults. */
 import { DEFAULT_APPROVAL_TIMEOUT_MS, DEFAULT_INPUT_TIMEOUT_MS } from '../../contracts/limits.ts';
-import type { SessionState } from '../../contracts/session.ts';
+import type { SessionView } from '../../contracts/session-state.ts';
 import {
   type Approvals,
   type Budget,
@@ -12,15 +12,20 @@ import {
 
 const DEFAULT_TOOLS: Partial<Record<ToolCategory, ToolPolicy>> = { code: 'ask', shell: 'ask' };
 
-/** Key by key, the nearest one that says something. */
-export function approvalsOf({ team, mode, config }: SessionState): Approvals {
+/** For each key the value of the nearest one that has it. */
+export function approvalsOf({ team, mode, config }: SessionView): Approvals {
   const layers = [team.definition.approvals, findMode(team.definition, mode)?.approvals, config.approvals];
   const tools = Object.assign({}, DEFAULT_TOOLS, ...layers.map((layer) => layer?.tools ?? {}));
   return { ...Object.assign({}, ...layers), tools };
 }
 
-export function budgetOf({ team, mode, config }: SessionState): Budget {
+export function budgetOf({ team, mode, config }: SessionView): Budget {
   return { ...team.definition.budget, ...findMode(team.definition, mode)?.budget, ...config.budget };
+}
+
+/** Whether the usage of a turn is counted against a limit. */
+export function hasBudget(state: SessionView): boolean {
+  return Object.keys(budgetOf(state)).length > 0;
 }
 
 export function timeoutMsOf({ timeoutMs, inputTimeoutMs }: Approvals): { timeoutMs: number; inputTimeoutMs: number } {
@@ -30,8 +35,8 @@ export function timeoutMsOf({ timeoutMs, inputTimeoutMs }: Approvals): { timeout
   };
 }
 
-/** What holds for calls of this tool; `deny` also for one that the team does not have. */
-export function toolPolicy(state: SessionState, name: string): ToolPolicy {
+/** The policy for calls of this tool; `deny` if the team has no such tool. */
+export function toolPolicy(state: SessionView, name: string): ToolPolicy {
   const facts = toolFacts(state.team.definition, name);
   if (!facts) return 'deny';
   const { category } = facts;

@@ -4,7 +4,7 @@ import type { TeamDefinition } from '../../contracts/team.ts';
 
 const TOKENS_OF_A_PRICE = 1_000_000;
 
-/** US dollars for usage by `agent/model`; undefined where none of the models has a price. */
+/** US dollars for usage by `agent/model`; undefined if none of the models has a price. */
 export function costOf(
   usage: Readonly<Record<string, Usage>>,
   { prices = {} }: Pick<TeamDefinition, 'prices'>,

@@ -1,10 +1,13 @@
 /**
- * The session as Markdown, live in the Web UI (`User Metadata`, `Current Details`) without opening an event. It is
- * written anew at each change. The Web UI knows tables and lists, but no task lists, so the boxes are characters.
+ * The session as Markdown, live in the Web UI (`User Metadata`, `Current Details`) without opening an event. The Web UI
+ * knows tables and lists but no task lists, so the boxes are characters.
  */
 import type { PendingRequest } from '../../contracts/request.ts';
-import type { SessionInfo, Turn } from '../../contracts/session.ts';
+import type { SessionInfo } from '../../contracts/session.ts';
+import type { RunningTurn } from '../../contracts/session-state.ts';
 import type { Step } from '../../contracts/turn.ts';
+import type { StepView } from '../session/turn/plan-steps.ts';
+import { routerQuestions } from './views.ts';
 
 const MARK: Record<Step['status'], string> = {
   pending: '☐',
@@ -25,7 +28,7 @@ const BREAK = '\\';
 const BLANK_LAST_LINE = '\u00a0';
 
 /** What a person wants to know first comes first: state, then what waits for them, then the turn with its plan. */
-export function detailsMarkdown(info: SessionInfo, turn: Turn | undefined): string {
+export function detailsMarkdown(info: SessionInfo, turn: RunningTurn | undefined): string {
   const paragraphs = [
     `**${escape(info.name)}**`,
     stateLine(info, turn),
@@ -40,14 +43,17 @@ export function detailsMarkdown(info: SessionInfo, turn: Turn | undefined): stri
 
 /** First line of a text, shortened to what fits in a list. */
 export function oneLine(text: string, max = MAX_LINE): string {
-  // Single blanks stay as they are: to replace them, too, takes five times as long.
+  // Single blanks are not replaced: that would take five times as long.
   const line = text.replace(/\s{2,}|[^\S ]/g, ' ').trim();
   return line.length <= max ? line : `${line.slice(0, max - 1)}…`;
 }
 
-function stateLine({ status, suspendReason, phase, step, mode, user }: SessionInfo, turn: Turn | undefined): string {
+function stateLine(
+  { status, suspendReason, phase, step, mode, user }: SessionInfo,
+  turn: RunningTurn | undefined,
+): string {
   const reason = suspendReason === null ? '' : ` (${shown(suspendReason)})`;
-  const steps = turn?.status === 'running' ? turn.steps.length : 0;
+  const steps = turn?.state.status === 'running' ? turn.steps.length : 0;
   return [
     `**${status}**${reason}`,
     ...(phase === null ? [] : [escape(phase)]),
@@ -74,7 +80,7 @@ function requestParagraphs({ id, pendingApprovals }: SessionInfo): string[] {
   return ['### Waiting for a person', ...pendingApprovals.map((request) => requestParagraph(id, request))];
 }
 
-/** Ends with the command that decides it, since the Web UI itself can only send the update by hand. */
+/** Ends with the command that decides the request, since in the Web UI one has to write the update by hand. */
 function requestParagraph(
   sessionId: string,
   { id, kind, step, agent, question, tool, options, expiresAt, onExpiry }: PendingRequest,
@@ -96,23 +102,23 @@ function requestParagraph(
   ].join(`${BREAK}\n`);
 }
 
-function turnParagraphs(turn: Turn, { phase }: SessionInfo): string[] {
-  const { number, status, text, steps, questions, reply, artifacts, error } = turn;
-  // A turn that waits for a person is told from one that works by the session's phase.
-  const doing = status === 'running' ? (phase ?? status) : status;
-  const isOver = status === 'completed' || status === 'interrupted' || status === 'failed';
+function turnParagraphs(turn: RunningTurn, { phase }: SessionInfo): string[] {
+  const { number, state, text, steps, reply, artifacts } = turn;
+  // The session's phase says whether a running turn works or waits for a person.
+  const doing = state.status === 'running' ? (phase ?? state.status) : state.status;
+  const isOver = state.status !== 'queued' && state.status !== 'running';
   return [
     `### Turn ${number} · ${escape(doing)}`,
     `> ${shown(text)}`,
     ...(steps.length === 0 ? [] : [steps.map(stepLine).join('\n')]),
     ...(artifacts.length === 0 ? [] : [`Files: ${artifacts.map(escape).join(', ')}`]),
-    ...questions.map((question) => `**?** ${shown(question)}`),
-    ...(error ? [`**${error.type}**: ${shown(error.message, MAX_REPLY)}`] : []),
+    ...routerQuestions(turn).map((question) => `**?** ${shown(question)}`),
+    ...(state.status === 'failed' ? [`**${state.error.type}**: ${shown(state.error.message, MAX_REPLY)}`] : []),
     ...(isOver && reply !== '' ? [`**Answer:** ${shown(reply, MAX_REPLY)}`] : []),
   ];
 }
 
-function stepLine({ number, agent, task, status, attempts, summary }: Step): string {
+function stepLine({ number, agent, task, status, attempts, summary }: StepView): string {
   const again = attempts > 1 ? `, attempt ${attempts}` : '';
   const result = summary === '' ? '' : ` → ${shown(summary, MAX_STEP_SUMMARY)}`;
   return `${number}. ${MARK[status]} ${shown(task)} _(${escape(agent)}${again})_${result}`;
@@ -129,7 +135,7 @@ function noteParagraphs({ notes }: SessionInfo): string[] {
   ];
 }
 
-/** One line of what people or models wrote. Long texts are cut first, since this runs at each change. */
+/** One line of what people or models wrote. */
 function shown(text: string, max = MAX_LINE): string {
   return escape(oneLine(text.slice(0, 4 * max), max));
 }
@@ -139,14 +145,14 @@ function count(number: number, noun: string): string {
 }
 
 /**
- * What people and models write must not become markup in the Web UI: neither within a line nor, as a list, at its
- * start. Two hyphens would be shown as a dash.
+ * What people and models write must not become markup in the Web UI, neither within a line nor as a list at its start.
+ * Two hyphens would become a dash.
  */
 function escape(text: string): string {
   return text.replace(/[\\`*_{}[\]<>#|~$]|-(?=-)/g, '\\$&').replace(/^(\d*)([-+:.)])/, '$1\\$2');
 }
 
-/** To the letter, as what is to be allowed or typed has to be. */
+/** A call or a command, shown exactly as it is. */
 function code(text: string): string {
   const longest = Math.max(0, ...(text.match(/`+/g) ?? []).map(({ length }) => length));
   const ticks = '`'.repeat(longest + 1);

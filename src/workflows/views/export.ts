@@ -32,7 +32,7 @@ export function exportOf({ state, context }: LiveSession): SessionExport {
     session: {
       id: workflowInfo().workflowId,
       name: state.name,
-      user: state.user ?? null,
+      user: state.user,
       mode: state.mode,
       status: state.status,
       config: state.config,
@@ -40,14 +40,14 @@ export function exportOf({ state, context }: LiveSession): SessionExport {
       updatedAt: state.updatedAt,
       version: state.version,
       turnCount: state.turnCount,
-      saved: state.saved ?? null,
+      saved: state.saved,
     },
     team: state.team,
-    conversation: state.transcript.messages,
+    conversation: [...state.transcript.messages],
     turns: state.recent.map((turn) => turnView(turn, state)),
     context: context.toJSON(),
     usage: state.usage,
-    segments: state.segments,
-    ratings: state.ratings,
+    segments: [...state.segments],
+    ratings: [...state.ratings],
   };
 }

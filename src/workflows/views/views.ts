@@ -2,52 +2,54 @@
 import { workflowInfo } from '@temporalio/workflow';
 import { addUsage, NO_USAGE, type Usage } from '../../contracts/json.ts';
 import type { PlanView } from '../../contracts/messages.ts';
-import type { OpenRequest, PendingRequest } from '../../contracts/request.ts';
-import type { Analytics, SessionInfo, SessionState, Turn } from '../../contracts/session.ts';
+import type { PendingRequest } from '../../contracts/request.ts';
+import type { Analytics, SessionInfo } from '../../contracts/session.ts';
+import type { RunningTurn, SessionView } from '../../contracts/session-state.ts';
 import type { TurnStatus, TurnView } from '../../contracts/turn.ts';
+import type { RequestView } from '../session/state/requests.ts';
 import { costOf } from './cost.ts';
 
 /**
- * A turn that asks people something waits for them; one that waits or runs in a suspended session is suspended
- * too. Whoever follows such a turn need not wait.
+ * An open turn that asks people something waits for them. Otherwise it is suspended if its session is. Callers that
+ * follow a turn need not wait for it any longer in both cases.
  */
-export function statusOf(turn: Turn, state: SessionState): TurnStatus {
-  const isOpen = turn.status === 'queued' || turn.status === 'running';
-  if (!isOpen) return turn.status;
-  return awaitingOf(turn, state) ?? (state.status === 'suspended' ? 'suspended' : turn.status);
+export function statusOf(turn: RunningTurn, state: SessionView): TurnStatus {
+  const { status } = turn.state;
+  if (status !== 'queued' && status !== 'running') return status;
+  return awaitingOf(turn, state) ?? (state.status === 'suspended' ? 'suspended' : status);
 }
 
-/** What kind of word of a person the turn waits for, if any. */
-function awaitingOf(turn: Turn, state: SessionState): 'awaiting-input' | 'awaiting-approval' | undefined {
+/** What the turn waits for, if it waits for a person. */
+function awaitingOf(turn: RunningTurn, state: SessionView): 'awaiting-input' | 'awaiting-approval' | undefined {
   const requests = requestsOf(turn, state);
   if (requests.length === 0) return undefined;
   return requests.some(({ kind }) => kind === 'input') ? 'awaiting-input' : 'awaiting-approval';
 }
 
-function requestsOf({ id }: Turn, { requests }: SessionState): PendingRequest[] {
+function requestsOf({ id }: RunningTurn, { requests }: SessionView): PendingRequest[] {
   return waitingOf(requests).filter(({ turnId }) => turnId === id);
 }
 
-/** Those that nobody has decided, as people see them. */
-export function waitingOf(requests: readonly OpenRequest[]): PendingRequest[] {
+/** The requests that nobody has decided, as people see them. */
+export function waitingOf(requests: readonly RequestView[]): PendingRequest[] {
   return requests.flatMap(({ key: _, verdict, ...request }) => (verdict === undefined ? [request] : []));
 }
 
-export function turnView(turn: Turn, state: SessionState): TurnView {
+export function turnView(turn: RunningTurn, state: SessionView): TurnView {
   const requests = requestsOf(turn, state);
-  const cost = costOf(turn.spent ?? {}, state.team.definition);
+  const cost = costOf(turn.spent, state.team.definition);
+  const asked = routerQuestions(turn);
   return {
     id: turn.id,
     number: turn.number,
     messageId: turn.messageId,
     status: statusOf(turn, state),
-    ...(turn.route === undefined ? {} : { route: turn.route }),
-    ...(turn.routeReason === undefined ? {} : { routeReason: turn.routeReason }),
+    ...(turn.route === null ? {} : { route: turn.route.kind, routeReason: turn.route.reason }),
     reply: turn.reply,
     questions: [
-      ...turn.questions,
-      // What an agent asks in the middle of its work stands beside what the router asks.
-      ...requests.flatMap(({ kind, question }) => (kind === 'input' && turn.questions.length === 0 ? [question] : [])),
+      ...asked,
+      // The router's questions are a request, too; an agent's question is only that.
+      ...requests.flatMap(({ kind, question }) => (kind === 'input' && asked.length === 0 ? [question] : [])),
     ],
     steps: turn.steps.map(({ number, agent, task, status, attempts, summary }) => ({
       number,
@@ -57,27 +59,35 @@ export function turnView(turn: Turn, state: SessionState): TurnView {
       attempts,
       summary,
     })),
-    artifacts: turn.artifacts,
+    artifacts: [...turn.artifacts],
     usage: turn.usage,
     ...(cost === undefined ? {} : { cost }),
     ...(requests.length === 0 ? {} : { requests }),
-    ...(turn.error === undefined ? {} : { error: turn.error }),
-    ...(turn.startedAt === undefined ? {} : { startedAt: turn.startedAt }),
-    ...(turn.endedAt === undefined ? {} : { endedAt: turn.endedAt }),
+    ...(turn.state.status === 'failed' ? { error: turn.state.error } : {}),
+    ...(turn.startedAt === null ? {} : { startedAt: turn.startedAt }),
+    ...(turn.endedAt === null ? {} : { endedAt: turn.endedAt }),
   };
 }
 
+/** What the router asks, as long as it is not answered. */
+export function routerQuestions({ state }: RunningTurn): readonly string[] {
+  const step = state.status === 'running' ? state.next : state.status === 'failed' ? state.resumeAt : null;
+  return step?.kind === 'clarify' ? step.questions : [];
+}
+
 /** Recent, running and waiting turns, oldest first. */
-export function allTurns(state: SessionState): Turn[] {
+export function allTurns(state: SessionView): RunningTurn[] {
   return [...state.recent, ...(state.current ? [state.current] : []), ...state.queue];
 }
 
-export function planView(state: SessionState): PlanView | null {
+export function planView(state: SessionView): PlanView | null {
   const turn = allTurns(state).findLast(({ steps }) => steps.length > 0);
-  return turn ? { turnId: turn.id, number: turn.number, steps: turn.steps, version: state.version } : null;
+  if (!turn) return null;
+  const steps = turn.steps.map((step) => ({ ...step, artifacts: [...step.artifacts] }));
+  return { turnId: turn.id, number: turn.number, steps, version: state.version };
 }
 
-export function totalUsage(state: SessionState): Usage {
+export function totalUsage(state: SessionView): Usage {
   return Object.values(state.usage).reduce(addUsage, NO_USAGE);
 }
 
@@ -88,7 +98,7 @@ export function analyticsOf({
   status,
   responses,
   ratings,
-}: SessionState): Analytics {
+}: SessionView): Analytics {
   const isClosed = status === 'completed' || status === 'expired';
   const end = isClosed ? Date.parse(updatedAt) : Date.now();
   const mean = (sum: number, count: number) => (count === 0 ? null : sum / count);
@@ -104,17 +114,17 @@ export function analyticsOf({
   };
 }
 
-export function sessionInfo(state: SessionState, contextVersion: number): SessionInfo {
+export function sessionInfo(state: SessionView, contextVersion: number): SessionInfo {
   const { current, saved } = state;
   return {
     id: workflowInfo().workflowId,
     name: state.name,
-    user: state.user ?? null,
+    user: state.user,
     mode: state.mode,
     team: state.team.definition.name,
     digest: state.team.digest,
     status: state.status,
-    suspendReason: state.suspendReason ?? null,
+    suspendReason: state.status === 'suspended' ? (state.suspension?.reason ?? null) : null,
     phase: current
       ? (awaitingOf(current, state) ?? current.phase)
       : saved
@@ -138,7 +148,7 @@ export function sessionInfo(state: SessionState, contextVersion: number): Sessio
     cost: costOf(state.usage, state.team.definition) ?? null,
     pendingApprovals: waitingOf(state.requests),
     analytics: analyticsOf(state),
-    lastWorker: state.lastWorker ?? null,
+    lastWorker: state.lastWorker,
     notes: state.notes,
     runs: state.runs,
     historyLength: workflowInfo().historyLength,

@@ -36,8 +36,7 @@ describe('a whole conversation', () => {
   it('knows a summary from what a person wrote', () => {
     assert.equal(standsForOthers(placeholder(12, 'sum')), true);
     assert.equal(standsForOthers(placeholder(12)), true);
-    assert.equal(standsForOthers({ role: 'user', text: '[Summary of 3 things]\nI read' }), false);
-    const copied: Message = { ...placeholder(12, 'sum'), turnId: 'turn-1' } as Message; // a person may write anything
-    assert.equal(standsForOthers(copied), false);
+    // A person may write the very words of a summary.
+    assert.equal(standsForOthers({ role: 'user', text: placeholder(12, 'sum').text }), false);
   });
 });

@@ -71,5 +71,7 @@ export function exportedSession(turns: number): SessionExport {
       changes: [],
     },
     usage: { 'writer/test': { ...NO_USAGE, modelCalls: turns } },
+    segments: [],
+    ratings: [],
   };
 }

@@ -1,14 +1,15 @@
 /** What every call of an agent carries, and the names under which people see it. */
 import type { AgentCall, Answered } from '../../../contracts/activities.ts';
 import { toFailure } from '../../../contracts/errors.ts';
-import type { Turn } from '../../../contracts/session.ts';
+import type { RunningTurn } from '../../../contracts/session-state.ts';
 import type { AgentDefinition } from '../../../contracts/team.ts';
 import type { CallLabel } from '../../activities.ts';
 import type { LiveSession } from '../../session/live-session.ts';
-import { keepBudget } from '../../session/state/spending.ts';
+import { hasBudget } from '../../session/policies.ts';
+import { keepBudget } from './budget.ts';
 import { oneLine } from '../../views/details.ts';
 
-/** The agent's definition. @throws InvalidModelOutput where the team has no such agent */
+/** The agent's definition. @throws InvalidModelOutput if the team has no such agent */
 export function findAgent(session: LiveSession, id: string): AgentDefinition {
   const { agents } = session.state.team.definition;
   const agent = Object.hasOwn(agents, id) ? agents[id] : undefined;
@@ -21,11 +22,11 @@ export function findAgent(session: LiveSession, id: string): AgentDefinition {
   return agent;
 }
 
-export function agentCall(session: LiveSession, turn: Pick<Turn, 'id'>, agentId: string): AgentCall {
+export function agentCall(session: LiveSession, turn: Pick<RunningTurn, 'id'>, agentId: string): AgentCall {
   const { state, phaseContext } = session;
   const override = state.config.agents?.[agentId];
   const { variables } = findAgent(session, agentId);
-  // Which of its words an override's template uses is known on the worker; here it is enough which it may use.
+  // The worker knows which keys an override's template uses. Here it is enough to know which it may use.
   const named = phaseContext.keys().filter((key) => override?.instructions?.includes(key));
   return {
     digest: state.team.digest,
@@ -38,25 +39,25 @@ export function agentCall(session: LiveSession, turn: Pick<Turn, 'id'>, agentId:
 }
 
 /** `turn-4/plan`, and `turn 4 · plan` for people. */
-export function label(turn: Turn, part: string, words = part): CallLabel {
+export function label(turn: RunningTurn, part: string, words = part): CallLabel {
   return { activityId: `${turn.id}/${part}`, summary: oneLine(`turn ${turn.number} · ${words}`) };
 }
 
 /** Runs a structured call of an agent and counts what it used. */
-export async function ask<T extends Answered>(
+export async function askAgent<T extends Answered>(
   session: LiveSession,
-  turn: Turn,
+  turn: RunningTurn,
   agentId: string,
   work: () => Promise<T>,
 ): Promise<T> {
-  if (session.hasBudget) await keepBudget(session, turn);
-  const result = await session.call(work);
-  session.countUsage(turn, agentId, result);
+  if (hasBudget(session.state)) await keepBudget(session, turn);
+  const result = await session.calls.run(work);
+  session.spending.countAnswer(agentId, result);
   return result;
 }
 
 /** The person's words with what was asked back and answered. */
-export function wordsOf({ text, answers = [] }: Turn): string {
+export function wordsOf({ text, answers }: RunningTurn): string {
   return [
     text,
     ...answers.map(({ questions, answer }) => `You asked:\n${questions.join('\n')}\n\nThe answer:\n${answer}`),

@@ -1,13 +1,16 @@
-/** The tools that the engine answers itself, as far as they take arguments. */
+/** The tools that the engine answers itself. */
 import { z } from 'zod';
-import { REMEMBER, REPORT_STEP, type StepReport } from '../../../contracts/activities.ts';
+import { ASK_USER, HANDOFF_PREFIX, REMEMBER, REPORT_STEP, type StepReport } from '../../../contracts/activities.ts';
 import { ContextKey } from '../../../contracts/context.ts';
 import { Json, parseJson } from '../../../contracts/json.ts';
 import { MAX_SUMMARY } from '../../../contracts/limits.ts';
-import type { Work } from '../../../contracts/session.ts';
+import type { RunningWork } from '../../../contracts/session-state.ts';
 import type { ToolCall } from '../../../contracts/transcript.ts';
-import { problemOf } from '../../input-check.ts';
+import { describeIssue } from '../../input-check.ts';
 import type { LiveSession } from '../../session/live-session.ts';
+import { toolPolicy } from '../../session/policies.ts';
+import type { AgentWork } from '../../session/turn/agent-work.ts';
+import { findAgent } from './call.ts';
 
 const Report = z.object({ status: z.enum(['done', 'failed']), summary: z.string(), result: Json.optional() });
 const Question = z.object({ question: z.string().trim().min(1).max(4_000) });
@@ -16,7 +19,7 @@ const Remembered = z.object({ key: ContextKey, value: Json });
 /** Written by the phases of a turn. */
 const ENGINE_KEYS = ['route', 'plan', 'results', 'initial_task', 'current_task'];
 
-/** @param hasResult whether the agent's results have a form: then they are part of the summary */
+/** @param hasResult whether the agent's results have a schema: then they are part of the summary */
 export function parseReport(call: ToolCall, hasResult: boolean): { report?: StepReport; problem?: string } {
   const parsed = Report.safeParse(parseJson(call.arguments));
   if (!parsed.success) return { problem: `${REPORT_STEP} takes {"status": "done" or "failed", "summary": text}` };
@@ -26,21 +29,37 @@ export function parseReport(call: ToolCall, hasResult: boolean): { report?: Step
   return { report: { status, summary: `${summary.slice(0, MAX_SUMMARY - text.length - 2)}\n\n${text}` } };
 }
 
-/** What the agent asks the person, or undefined where it asks nothing. */
+/** What the agent asks the person; undefined if the call has no question. */
 export function parseQuestion(call: ToolCall): string | undefined {
   return Question.safeParse(parseJson(call.arguments)).data?.question;
 }
 
-/** Keeps a value for the context, which takes it when the work has ended well. @returns what the agent is told */
-export function rememberValue(session: LiveSession, work: Work, call: ToolCall): string {
+/** Keeps a value for the context until the work has ended well. @returns what the agent is told */
+export function rememberValue(session: LiveSession, work: AgentWork, call: ToolCall): string {
   const parsed = Remembered.safeParse(parseJson(call.arguments));
   if (!parsed.success) {
-    return `${REMEMBER} takes {"key": text, "value": any JSON}; ${problemOf(parsed.error)}. Call it again.`;
+    return `${REMEMBER} takes {"key": text, "value": any JSON}; ${describeIssue(parsed.error)}. Call it again.`;
   }
   const { key, value } = parsed.data;
   if (ENGINE_KEYS.includes(key)) return `Not remembered: "${key}" is written by the session itself. Use another key.`;
   const problem = session.phaseContext.problem(key, value);
   if (problem !== undefined) return `Not remembered: ${problem}`;
-  work.remembered[key] = value;
+  work.remember(key, value);
   return `Remembered as "${key}".`;
+}
+
+/** Names of the tools on offer: the agent's own ones that policies allow, and its hand-offs. */
+export function offeredTools(session: LiveSession, { phase, agent }: Pick<RunningWork, 'phase' | 'agent'>): string[] {
+  // The final answer is written from what the steps report.
+  if (phase === 'answer') return [];
+  const { tools, handoffs } = findAgent(session, agent);
+  return [
+    ...tools.filter((name) => toolPolicy(session.state, name) !== 'deny'),
+    ...handoffs.map((id) => HANDOFF_PREFIX + id),
+  ];
+}
+
+/** Whether the engine itself answers calls of this tool. */
+export function isEngineTool(name: string): boolean {
+  return name === ASK_USER || name === REMEMBER || name.startsWith(HANDOFF_PREFIX);
 }

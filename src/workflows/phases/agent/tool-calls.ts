@@ -1,49 +1,58 @@
-/** The calls of one round: people are asked where policies say so, then all that may run do so side by side. */
+/** The calls of one round: people are asked if policies say so, then all that may run do so side by side. */
 import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
 import { ASK_USER, HANDOFF_PREFIX, REPORT_STEP, type StepReport } from '../../../contracts/activities.ts';
 import { fromFailure } from '../../../contracts/errors.ts';
 import { DEFAULT_HANDOFFS, MAX_SHOWN_ARGUMENTS } from '../../../contracts/limits.ts';
-import type { Turn, Work } from '../../../contracts/session.ts';
+import type { RunningTurn, RunningWork } from '../../../contracts/session-state.ts';
 import { toolFacts } from '../../../contracts/team.ts';
 import { isOffered } from '../../../contracts/tool.ts';
 import type { Message, ToolCall } from '../../../contracts/transcript.ts';
 import { activities } from '../../activities.ts';
 import type { LiveSession } from '../../session/live-session.ts';
-import { toolPolicy } from '../../session/policies.ts';
+import { hasBudget, toolPolicy } from '../../session/policies.ts';
 import { type Answer, MoveOn } from '../../session/state/requests.ts';
-import { keepBudget, spend } from '../../session/state/spending.ts';
+import type { AgentWork } from '../../session/turn/agent-work.ts';
 import { oneLine } from '../../views/details.ts';
+import { keepBudget } from './budget.ts';
 import { findAgent, label } from './call.ts';
-import { parseQuestion, parseReport, rememberValue } from './engine-tools.ts';
-import { isEngineTool, toolsOf } from './work.ts';
+import { isEngineTool, offeredTools, parseQuestion, parseReport, rememberValue } from './engine-tools.ts';
 
 type Ask = () => Promise<Answer>;
 
 /**
- * Answers the calls of `work`, whose answers become its `tail`.
- * @returns the agent's report, where it ended its step
+ * Answers the calls of the last round of `work`.
+ * @returns the agent's report, if it ended its step
  * @throws MoveOn while people are asked
  */
-export async function answerCalls(session: LiveSession, turn: Turn, work: Work): Promise<StepReport | undefined> {
-  const report = work.calls.find(({ name }) => name === REPORT_STEP);
-  const calls = work.calls.filter(({ name }) => name !== REPORT_STEP);
-  if (session.hasBudget && calls.length > 0) await keepBudget(session, turn, work.step);
-  const tools = toolsOf(session, work);
-  const needed = calls.map((call, index) => questionOf(session, turn, work, call, index, tools));
+export async function answerCalls(
+  session: LiveSession,
+  turn: RunningTurn,
+  work: AgentWork,
+): Promise<StepReport | undefined> {
+  const { state } = work;
+  const report = state.calls.find(({ name }) => name === REPORT_STEP);
+  const calls = state.calls.filter(({ name }) => name !== REPORT_STEP);
+  if (hasBudget(session.state) && calls.length > 0) await keepBudget(session, turn, state.step);
+  const tools = offeredTools(session, state);
+  const needed = calls.map((call, index) => questionAbout(session, turn, state, call, index, tools));
   // All are asked before anything runs: while people think, the session can move to its next run.
   const verdicts = needed.some((ask) => ask !== undefined) ? await everyAnswer(needed) : [];
-  work.tail = await Promise.all(
-    calls.map((call, index) => act(session, turn, { work, call, tools, index, verdict: verdicts[index] })),
+  const answers = await Promise.all(
+    calls.map((call, index) => runCall(session, turn, { work, call, tools, index, verdict: verdicts[index] })),
   );
-  if (!report) return undefined;
-  const parsed = parseReport(report, findAgent(session, work.agent).output !== undefined);
-  if (parsed.report && work.problem === undefined) return parsed.report;
-  const problem = work.problem ?? parsed.problem ?? '';
-  work.tail.push({ role: 'tool', toolCallId: report.id, text: `${problem}. Call ${REPORT_STEP} again.` });
+  if (!report) {
+    work.answerCalls(answers);
+    return undefined;
+  }
+  const parsed = parseReport(report, findAgent(session, state.agent).output !== undefined);
+  const problem = state.problem ?? parsed.problem;
+  if (problem === undefined) return parsed.report;
+  const text = `${problem}. Call ${REPORT_STEP} again.`;
+  work.answerCalls([...answers, { role: 'tool', toolCallId: report.id, text }]);
   return undefined;
 }
 
-/** Asks, and waits for all, so that none is left behind by the failure of another. */
+/** Asks everything and waits for all answers, so that the failure of one leaves no other behind. */
 async function everyAnswer(questions: readonly (Ask | undefined)[]): Promise<(Answer | undefined)[]> {
   const ends = await Promise.allSettled(questions.map(async (ask) => await ask?.()));
   const reasons = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
@@ -52,11 +61,11 @@ async function everyAnswer(questions: readonly (Ask | undefined)[]): Promise<(An
   return ends.map((end) => (end.status === 'fulfilled' ? end.value : undefined));
 }
 
-/** Asks the person about a call, where it needs that. */
-function questionOf(
+/** How to ask the person about a call; undefined if it needs no decision. */
+function questionAbout(
   session: LiveSession,
-  turn: Turn,
-  work: Work,
+  turn: RunningTurn,
+  work: RunningWork,
   call: ToolCall,
   index: number,
   tools: readonly string[],
@@ -92,17 +101,18 @@ function questionOf(
     });
 }
 
-interface Act {
-  readonly work: Work;
+interface PlannedCall {
+  readonly work: AgentWork;
   readonly call: ToolCall;
   readonly tools: readonly string[];
   readonly index: number;
   readonly verdict: Answer | undefined;
 }
 
-/** One tool call. What goes wrong is told to the agent, which can do something about it. */
-async function act(session: LiveSession, turn: Turn, action: Act): Promise<Message> {
-  const { work, call, tools, verdict } = action;
+/** One tool call. The agent is told what goes wrong, since it can do something about it. */
+async function runCall(session: LiveSession, turn: RunningTurn, action: PlannedCall): Promise<Message> {
+  const { call, tools, verdict } = action;
+  const work = action.work.state;
   const answer = (text: string): Message => ({ role: 'tool', toolCallId: call.id, text });
   if (!isOffered(tools, call.name)) {
     return answer(`There is no tool "${call.name}" here. Tools: ${tools.join(', ') || 'none'}.`);
@@ -119,13 +129,13 @@ async function act(session: LiveSession, turn: Turn, action: Act): Promise<Messa
   const name = label(turn, part, work.step === undefined ? what : `step ${work.step} · ${what}`);
   const { activityId } = name;
   const { config, team } = session.state;
-  spend(session.state, turn, `${work.agent}/tools`, { toolCalls: 1 });
+  session.spending.countToolCall(work.agent);
   let status: 'ok' | 'failed' | 'unknown' = 'failed';
   try {
     if (!facts) throw new TypeError(`${call.name} is offered and not known`); // offered tools are the team's
-    const result = await session.call(
+    const result = await session.calls.run(
       () => {
-        session.record({ type: 'tool-started', ...at, activityId, tool: call.name, summary: what });
+        session.view.record({ type: 'tool-started', ...at, activityId, tool: call.name, summary: what });
         return activities.runTool(name, facts, {
           tool: call.name,
           arguments: call.arguments,
@@ -137,7 +147,7 @@ async function act(session: LiveSession, turn: Turn, action: Act): Promise<Messa
       { isStoppable: facts.effects === 'none' },
     );
     ({ status } = result);
-    addArtifacts(turn, work, result.artifacts);
+    session.turns.addArtifacts(result.artifacts, work.step);
     return answer(result.text);
   } catch (error) {
     if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error;
@@ -149,20 +159,20 @@ async function act(session: LiveSession, turn: Turn, action: Act): Promise<Messa
     }
     return answer(`${call.name} failed: ${fromFailure(error)?.message ?? error.cause?.message ?? error.message}`);
   } finally {
-    session.record({ type: 'tool-ended', ...at, activityId, status });
+    session.view.record({ type: 'tool-ended', ...at, activityId, status });
   }
 }
 
 /** Type of the failure that Temporal's workers report for an activity that they cut off because they stop. */
 const WORKER_SHUTDOWN = 'WorkerShutdown';
 
-/** Whether nobody knows how far it came: its worker died, or stopped before it had ended. */
+/** Whether nobody knows how far the call came: its worker died or stopped while it ran. */
 function wasCutOff({ cause }: ActivityFailure): boolean {
   return cause instanceof TimeoutFailure || (cause instanceof ApplicationFailure && cause.type === WORKER_SHUTDOWN);
 }
 
 /** Tools that need nothing from outside. */
-function answerItself(session: LiveSession, turn: Turn, { work, call, verdict }: Act): string {
+function answerItself(session: LiveSession, turn: RunningTurn, { work, call, verdict }: PlannedCall): string {
   if (call.name.startsWith(HANDOFF_PREFIX)) return handOff(session, turn, work, call);
   if (call.name !== ASK_USER) return rememberValue(session, work, call);
   if (!verdict) return `${ASK_USER} takes {"question": text}. Call it again.`;
@@ -171,34 +181,27 @@ function answerItself(session: LiveSession, turn: Turn, { work, call, verdict }:
   return `${verdict.by} answers: ${verdict.text ?? ''}`;
 }
 
-/** Gives the work to another agent, which goes on in the same conversation. */
-function handOff(session: LiveSession, turn: Turn, work: Work, { name }: ToolCall): string {
+/** Gives the work to another agent, which goes on in the same thread. */
+function handOff(session: LiveSession, turn: RunningTurn, work: AgentWork, { name }: ToolCall): string {
   const to = name.slice(HANDOFF_PREFIX.length);
   const limit = session.state.team.definition.limits.handoffs ?? DEFAULT_HANDOFFS;
-  if (work.handoffs >= limit) {
+  const { handoffs, agent: from, phase, step } = work.state;
+  if (handoffs >= limit) {
     return `This work was handed over ${limit} times already, and no more are allowed. Finish it yourself, or say what cannot be done.`;
   }
-  work.handoffs += 1;
-  const from = work.agent;
-  work.agent = to;
-  if (work.phase === 'one-shot') turn.agent = to;
-  session.record({
+  work.handOver(to);
+  if (phase === 'one-shot') session.turns.setAgent(to);
+  session.view.record({
     type: 'handed-off',
     turnId: turn.id,
     from,
     to,
-    ...(work.step === undefined ? {} : { step: work.step }),
+    ...(step === undefined ? {} : { step }),
   });
   return `Handed over: ${to} goes on from here.`;
 }
 
-function addArtifacts(turn: Turn, work: Work, paths: readonly string[]): void {
-  turn.artifacts = [...new Set([...turn.artifacts, ...paths])];
-  const step = turn.steps.find(({ number }) => number === work.step);
-  if (step) step.artifacts = [...new Set([...step.artifacts, ...paths])];
-}
-
-/** The values of a call's arguments, as far as they fit in a line. */
+/** The values of a call's arguments, shortened to one line. */
 function describe(argumentsText: string): string {
   try {
     const values: unknown = JSON.parse(argumentsText);

@@ -1,22 +1,23 @@
-/** The first state of a session, and the bounds that keep the carried state small. */
-import { MAX_RECENT_TURNS, MAX_RECENT_TURNS_TEXT } from '../../../contracts/limits.ts';
-import { utf8Bytes } from '../../../contracts/json.ts';
+/** The state that a run begins with. */
+import { workflowInfo } from '@temporalio/workflow';
 import { SessionExport } from '../../../contracts/export.ts';
-import { type SessionInput, SessionStart, type SessionState, type Turn } from '../../../contracts/session.ts';
-import { advance, EMPTY_TRANSCRIPT, type Message, placeholder } from '../../../contracts/transcript.ts';
+import { SessionStart } from '../../../contracts/session.ts';
+import type { SessionInput, SessionState, Turn, TurnState } from '../../../contracts/session-state.ts';
+import { EMPTY_TRANSCRIPT, type Message } from '../../../contracts/transcript.ts';
 import { isSettled, type TurnView } from '../../../contracts/turn.ts';
-import { accept, check } from '../../input-check.ts';
 import { DurableContext } from '../../context/context.ts';
+import { accept, check } from '../../input-check.ts';
+import { appendMessages } from './conversation.ts';
+import { queuedTurn } from './message-queue.ts';
 
 /**
- * The state that a run begins with.
- * @param isContinued whether an earlier run gave this input: what that carries is taken as it is, and from nobody else
- * @throws InvalidInput where the input is of no known form
+ * @param isContinued whether this session's run before gave the input. Only then carried state is taken, unchecked.
+ * @throws InvalidInput if the input has no known form
  */
-export function restore(input: SessionInput, now: string, isContinued: boolean): SessionState {
+export function initialState(input: SessionInput, now: string, isContinued: boolean): SessionState {
   if (isContinued && 'carried' in input) return { ...input.carried, runs: input.carried.runs + 1 };
-  // Others than our clients may start a session, with whatever they like.
-  const { start } = Object(input) as { readonly start?: unknown }; // an empty object where there is none
+  // Anybody may start a session, with any input.
+  const { start } = Object(input) as { readonly start?: unknown }; // an empty object if the input is none
   return freshState(accept(SessionStart, start, 'Input of the workflow'), now);
 }
 
@@ -26,19 +27,23 @@ function freshState({ from, ...start }: SessionStart, now: string): SessionState
   context.update(start.context, now);
   const state: SessionState = {
     schemaVersion: 1,
-    name: start.name,
-    ...(start.user === undefined ? {} : { user: start.user }),
+    name: start.name || workflowInfo().workflowId,
+    user: start.user ?? null,
     mode: start.mode,
     team: start.team,
     config: start.config,
+    nextTeam: null,
     createdAt: now,
     status: 'active',
+    suspension: null,
+    saved: null,
     version: 1,
     updatedAt: now,
     lastActiveAt: now,
     turnCount: 0,
     messageCount: 0,
     queue: [],
+    current: null,
     recent: [],
     remembered: [],
     transcript: { address: EMPTY_TRANSCRIPT, messages: [], bytes: 0 },
@@ -53,6 +58,7 @@ function freshState({ from, ...start }: SessionStart, now: string): SessionState
     ratings: [],
     responses: { count: 0, totalMs: 0 },
     progressSeq: 0,
+    lastWorker: null,
     runs: 1,
   };
   return file ? continued(state, file) : state;
@@ -66,13 +72,13 @@ function continued(state: SessionState, { session, conversation, turns, usage, r
     ...state,
     version: session.version,
     turnCount: session.turnCount,
-    // The next turn must not take an id that is taken.
+    // The next turn must have an id of its own.
     messageCount: Math.max(0, ...numbers),
     recent,
     remembered: recent.map(({ messageId, id }) => [messageId, id]),
     usage,
-    ratings: [...(ratings ?? [])],
-    ...(session.saved ? { saved: session.saved } : {}),
+    ratings: [...ratings],
+    saved: session.saved,
   };
   appendMessages(known, conversation);
   return known;
@@ -82,13 +88,12 @@ const idOf = (item: TurnView | Message): string | undefined =>
   'id' in item ? item.id : 'turnId' in item ? item.turnId : undefined;
 
 function turnOf(view: TurnView, conversation: readonly Message[]): Turn {
-  const text = conversation.find((message) => message.role === 'user' && message.turnId === view.id)?.text ?? '';
+  const said = conversation.find((message) => message.role === 'user' && message.turnId === view.id);
   return {
-    ...view,
-    text,
-    task: text,
-    phase: 'idle',
-    next: { kind: 'end', outcome: { status: 'interrupted', reply: view.reply } },
+    ...queuedTurn(view.id, view.messageId, said?.text ?? ''),
+    number: view.number,
+    state: stateOf(view),
+    route: view.route === undefined ? null : { kind: view.route, reason: view.routeReason ?? '' },
     steps: view.steps.map((step) => ({
       ...step,
       notes: '',
@@ -98,58 +103,18 @@ function turnOf(view: TurnView, conversation: readonly Message[]): Turn {
       alongside: false,
       redos: 0,
     })),
-    works: [],
-    isInTranscript: true,
-  } as Turn; // zod types an absent key as one that may be undefined
-}
-
-/** Puts another conversation in the place of the live one. */
-export function replaceMessages(state: SessionState, messages: readonly Message[]): void {
-  const address = { ...EMPTY_TRANSCRIPT, epoch: state.transcript.address.epoch + 1 };
-  state.transcript = { address, messages: [], bytes: 0 };
-  appendMessages(state, messages);
-}
-
-/** Appends to the live transcript. */
-export function appendMessages(state: SessionState, messages: readonly Message[]): void {
-  const { transcript } = state;
-  transcript.address = advance(transcript.address, messages);
-  transcript.messages.push(...messages);
-  transcript.bytes += bytesOf(messages);
-}
-
-/** Takes the oldest messages out of the live transcript. */
-export function dropMessages(state: SessionState, count: number): void {
-  putInPlace(state, count, placeholder(count));
-}
-
-/** Puts a summary in the place of the oldest messages. */
-export function summariseMessages(state: SessionState, count: number, summary: string): void {
-  putInPlace(state, count, placeholder(count, summary));
-}
-
-function putInPlace(state: SessionState, count: number, first: Message): void {
-  const { address, messages } = state.transcript;
-  const live: Message[] = [first, ...messages.slice(count)];
-  state.transcript = {
-    address: advance({ epoch: address.epoch + 1, length: 0, check: 0 }, live),
-    messages: live,
-    bytes: bytesOf(live),
+    usage: view.usage,
+    reply: view.reply,
+    artifacts: view.artifacts,
+    transcribed: 1,
+    startedAt: view.startedAt ?? null,
+    endedAt: view.endedAt ?? null,
   };
 }
 
-/** Keeps an ended turn for readers, and forgets the oldest. */
-export function rememberTurn(state: SessionState, turn: Turn): void {
-  turn.works = [];
-  state.recent.push(turn);
-  while (state.recent.length > MAX_RECENT_TURNS || (state.recent.length > 1 && isTooLarge(state.recent)))
-    state.recent.shift();
-}
-
-function isTooLarge(turns: readonly Turn[]): boolean {
-  return JSON.stringify(turns).length > MAX_RECENT_TURNS_TEXT;
-}
-
-function bytesOf(messages: readonly Message[]): number {
-  return messages.reduce((sum, { text }) => sum + utf8Bytes(text), 0);
+/** A turn that was open in the other session does not go on in this one. */
+function stateOf({ status, error }: TurnView): TurnState {
+  if (status === 'completed') return { status };
+  if (status !== 'failed') return { status: 'interrupted' };
+  return { status, error: error ?? { type: 'Internal', message: 'the turn failed' }, resumeAt: null };
 }

@@ -1,4 +1,4 @@
-/** What the session asks of people: opened once for each question, decided once, expired on time. */
+/** What the session asks of people. Each question is asked once, decided once, and expires on time. */
 import { CancelledFailure, condition, workflowInfo } from '@temporalio/workflow';
 import { toFailure } from '../../../contracts/errors.ts';
 import { MAX_DECISIONS } from '../../../contracts/limits.ts';
@@ -11,13 +11,15 @@ import type {
   RequestKind,
   Verdict,
 } from '../../../contracts/request.ts';
-import type { Turn } from '../../../contracts/session.ts';
+import type { DeepReadonly, RunningTurn, SessionState } from '../../../contracts/session-state.ts';
 import type { ToolCategory } from '../../../contracts/team.ts';
 import type { LiveSession } from '../live-session.ts';
 import { approvalsOf, timeoutMsOf } from '../policies.ts';
 
+export type RequestView = DeepReadonly<OpenRequest>;
+
 export interface Question {
-  /** The same question of the same turn has the same key, also when it is asked again in the next run. */
+  /** The same question of the same turn has the same key, even when it is asked again in the next run. */
   readonly key: string;
   readonly kind: RequestKind;
   readonly question: string;
@@ -28,10 +30,10 @@ export interface Question {
   readonly tool?: { readonly name: string; readonly category: ToolCategory; readonly arguments: string };
 }
 
-/** A verdict in which the clock has chosen what was said before that it would. */
+/** A verdict. If nobody decided in time, it is the decision that the request announced for that case. */
 export type Answer = Omit<Verdict, 'decision'> & { readonly decision: Decision };
 
-/** Thrown where a turn waits, or could wait, and its run has grown long: it goes on from there in the next one. */
+/** Thrown when a turn waits, or could wait, and its run has grown long: the turn goes on from there in the next run. */
 export class MoveOn extends Error {
   override readonly name = 'MoveOn';
 }
@@ -42,25 +44,26 @@ const WORDY: readonly Decision[] = ['modify', 'redo', 'answer'];
 /** Guards that each request is decided exactly once. */
 export class Requests {
   readonly #session: LiveSession;
+  readonly #state: SessionState;
 
-  constructor(session: LiveSession) {
+  constructor(session: LiveSession, state: SessionState) {
     this.#session = session;
+    this.#state = state;
   }
 
-  /** Those that nobody has decided, oldest first. */
-  get waiting(): readonly OpenRequest[] {
-    return this.#session.state.requests.filter(({ verdict }) => verdict === undefined);
+  /** The requests that nobody has decided, oldest first. */
+  get waiting(): readonly RequestView[] {
+    return this.#waiting;
   }
 
   /**
-   * Asks, and waits until somebody decides or the time is up. A verdict stays until {@link settle}, so that a
-   * phase that begins again gets the same one.
-   * @throws MoveOn; CancelledFailure where the turn is interrupted; RequestExpired where expiry means failure
+   * Asks, and waits until somebody decides or the time is up. The verdict stays until {@link settle}, so that a phase
+   * that begins again gets the same one.
+   * @throws MoveOn; CancelledFailure if the turn has to stop; RequestExpired if expiry means failure
    */
-  async ask(turn: Turn, question: Question): Promise<Answer> {
-    const { state } = this.#session;
+  async ask(turn: RunningTurn, question: Question): Promise<Answer> {
     const key = `${turn.id}/${question.key}`;
-    const request = state.requests.find((known) => known.key === key) ?? this.#open(turn, key, question);
+    const request = this.#state.requests.find((known) => known.key === key) ?? this.#open(turn, key, question);
     await this.#untilDecided(request);
     if (this.#session.isStopped) throw new CancelledFailure('interrupted');
     const { verdict } = request;
@@ -72,40 +75,21 @@ export class Requests {
     throw toFailure('RequestExpired', { question: request.question, sessionId: workflowInfo().workflowId });
   }
 
-  /**
-   * The request that a decision is for.
-   * @throws RequestNotFound; AlreadyDecided, which names the first decision; InvalidInput
-   */
-  find({ requestId, decision, text }: DecidePayload): OpenRequest {
-    const { state } = this.#session;
-    const decided = state.decisions.find(({ id }) => id === requestId);
-    if (decided) throw toFailure('AlreadyDecided', { requestId, ...firstOf(decided) });
-    const request = this.waiting.find(({ id }) => id === requestId);
-    if (!request) {
-      const waiting = this.waiting.map(({ id }) => id).join(', ') || 'none';
-      throw toFailure('RequestNotFound', { requestId, waiting });
-    }
-    const what = `decision "${decision}"`;
-    if (!request.options.includes(decision)) {
-      const problem = `${request.id} asks: ${request.question} Choose ${request.options.join(' or ')}`;
-      throw toFailure('InvalidInput', { what, problem });
-    }
-    if (WORDY.includes(decision) && text === undefined) {
-      throw toFailure('InvalidInput', { what, problem: 'it needs a text: what to change, or the answer' });
-    }
-    return request;
+  /** @throws RequestNotFound; AlreadyDecided, which names the first decision; InvalidInput */
+  requireDecidable(payload: DecidePayload): void {
+    this.#find(payload);
   }
 
-  /** @throws see {@link find} */
+  /** @throws as {@link requireDecidable} */
   decide(payload: DecidePayload): DecidedRequest {
-    const request = this.find(payload);
+    const request = this.#find(payload);
     const { decision, by = 'unknown', text, limit } = payload;
     const at = new Date().toISOString();
     if (decision === 'session' && request.tool) {
       const { category } = request.tool;
-      this.#session.state.grants.push({ category, by, at });
-      // Calls of the same round, and of steps side by side, were asked about before.
-      const others = this.waiting.filter((other) => other !== request && other.tool?.category === category);
+      this.#state.grants.push({ category, by, at });
+      // The person was asked about other calls of this round, and of steps side by side, before.
+      const others = this.#waiting.filter((other) => other !== request && other.tool?.category === category);
       for (const other of others) this.#close(other, { decision, by, at });
     }
     return this.#close(request, {
@@ -119,32 +103,54 @@ export class Requests {
 
   /** Forgets the verdicts that a phase has taken up. */
   settle(): void {
-    const { state } = this.#session;
-    state.requests = state.requests.filter(({ verdict }) => verdict === undefined);
+    this.#state.requests = this.#state.requests.filter(({ verdict }) => verdict === undefined);
   }
 
   /** Takes back what a turn asks when it ends. */
-  withdraw(turn: Turn): void {
+  withdraw(turn: RunningTurn): void {
     const at = new Date().toISOString();
-    for (const request of this.waiting) {
+    for (const request of this.#waiting) {
       if (request.turnId === turn.id) this.#close(request, { decision: 'withdrawn', by: 'the end of the turn', at });
     }
   }
 
-  /** Gives people and turn the time back that the session was suspended. */
+  /** Gives people and the running turn back the time that the session was suspended. */
   postpone(ms: number): void {
     const now = Date.now();
-    for (const request of this.waiting) {
+    for (const request of this.#waiting) {
       const lostMs = Math.min(ms, now - Date.parse(request.createdAt));
       request.expiresAt = new Date(Date.parse(request.expiresAt) + lostMs).toISOString();
     }
-    const { current } = this.#session.state;
-    if (current?.startedAt === undefined || current.waitingSince !== undefined) return;
-    current.waitedMs = (current.waitedMs ?? 0) + Math.min(ms, now - Date.parse(current.startedAt));
+    const { current } = this.#state;
+    if (!current || current.startedAt === null || current.waitingSince !== null) return;
+    current.waitedMs += Math.min(ms, now - Date.parse(current.startedAt));
   }
 
-  #open(turn: Turn, key: string, { onExpiry, ...question }: Question): OpenRequest {
-    const { state } = this.#session;
+  get #waiting(): OpenRequest[] {
+    return this.#state.requests.filter(({ verdict }) => verdict === undefined);
+  }
+
+  #find({ requestId, decision, text }: DecidePayload): OpenRequest {
+    const decided = this.#state.decisions.find(({ id }) => id === requestId);
+    if (decided) throw toFailure('AlreadyDecided', { requestId, ...firstOf(decided) });
+    const request = this.#waiting.find(({ id }) => id === requestId);
+    if (!request) {
+      const waiting = this.#waiting.map(({ id }) => id).join(', ') || 'none';
+      throw toFailure('RequestNotFound', { requestId, waiting });
+    }
+    const what = `decision "${decision}"`;
+    if (!request.options.includes(decision)) {
+      const problem = `${request.id} asks: ${request.question} Choose ${request.options.join(' or ')}`;
+      throw toFailure('InvalidInput', { what, problem });
+    }
+    if (WORDY.includes(decision) && text === undefined) {
+      throw toFailure('InvalidInput', { what, problem: 'it needs a text: what to change, or the answer' });
+    }
+    return request;
+  }
+
+  #open(turn: RunningTurn, key: string, { onExpiry, ...question }: Question): OpenRequest {
+    const state = this.#state;
     const now = Date.now();
     const { timeoutMs, inputTimeoutMs } = timeoutMsOf(approvalsOf(state));
     const expiresAt = new Date(now + (question.kind === 'input' ? inputTimeoutMs : timeoutMs)).toISOString();
@@ -164,20 +170,21 @@ export class Requests {
       onExpiry,
       key,
     };
-    if (this.waiting.length === 0) turn.waitingSince = createdAt;
+    if (state.current && this.#waiting.length === 0) state.current.waitingSince = createdAt;
     state.requests.push(request);
-    // A copy: what followers were told does not change when it is decided.
+    // A copy, so that what followers were told does not change with the decision.
     const { key: _, ...shown } = request;
-    this.#session.record({ type: 'request', turnId: turn.id, request: shown });
-    this.#session.touch();
-    this.#session.publish();
+    const { view } = this.#session;
+    view.record({ type: 'request', turnId: turn.id, request: shown });
+    view.touch();
+    view.publish();
     return request;
   }
 
-  /** Until there is a verdict, or the turn has to end or move. The clock stands while the session is suspended. */
+  /** Waits for a verdict, or until the turn has to stop or move. The clock stops while the session is suspended. */
   async #untilDecided(request: OpenRequest): Promise<void> {
     const session = this.#session;
-    const isOver = () => request.verdict !== undefined || session.isStopped || session.mustMove;
+    const isOver = () => request.verdict !== undefined || session.isStopped || session.nextRun.isOverdue;
     const isSuspended = () => session.state.status === 'suspended';
     while (!isOver()) {
       const leftMs = Date.parse(request.expiresAt) - Date.now();
@@ -192,23 +199,22 @@ export class Requests {
   }
 
   #close(request: OpenRequest, verdict: Verdict): DecidedRequest {
-    const session = this.#session;
-    const { state } = session;
+    const { current, decisions, suspension } = this.#state;
     request.verdict = verdict;
     const { key: _, ...decided } = { ...request, verdict };
-    state.decisions.push(decided);
-    if (state.decisions.length > MAX_DECISIONS) state.decisions.shift();
-    const turn = session.findTurn(request.turnId);
-    if (turn?.waitingSince !== undefined && this.waiting.length === 0) {
-      // From a suspension on its own time counts: see postpone.
-      const endMs = Date.parse(state.suspendedAt ?? verdict.at);
-      turn.waitedMs = (turn.waitedMs ?? 0) + Math.max(0, endMs - Date.parse(turn.waitingSince));
-      delete turn.waitingSince;
+    decisions.push(decided);
+    if (decisions.length > MAX_DECISIONS) decisions.shift();
+    if (current && current.waitingSince !== null && this.#waiting.length === 0) {
+      // The time of a suspension is counted by `postpone`.
+      const endMs = Date.parse(suspension?.at ?? verdict.at);
+      current.waitedMs += Math.max(0, endMs - Date.parse(current.waitingSince));
+      current.waitingSince = null;
     }
+    const { view } = this.#session;
     const { decision, by } = verdict;
-    session.record({ type: 'decided', turnId: request.turnId, requestId: request.id, decision, by });
-    session.touch();
-    session.publish();
+    view.record({ type: 'decided', turnId: request.turnId, requestId: request.id, decision, by });
+    view.touch();
+    view.publish();
     return decided;
   }
 }

@@ -1,21 +1,11 @@
-/** What a turn has used, and where it has to pause. */
+/** Pauses a turn that has used up a part of its budget. */
 import { workflowInfo } from '@temporalio/workflow';
 import { toFailure } from '../../../contracts/errors.ts';
-import { addUsage, NO_USAGE, type Usage } from '../../../contracts/json.ts';
-import type { SessionState, Turn } from '../../../contracts/session.ts';
+import type { RunningTurn, SessionView } from '../../../contracts/session-state.ts';
 import type { Budget } from '../../../contracts/team.ts';
+import type { LiveSession } from '../../session/live-session.ts';
+import { budgetOf } from '../../session/policies.ts';
 import { costOf } from '../../views/cost.ts';
-import type { LiveSession } from '../live-session.ts';
-import { budgetOf } from '../policies.ts';
-
-/** Adds to what the turn and the session used. `who` is `agent/model`, or `agent/tools`. */
-export function spend(state: SessionState, turn: Turn | undefined, who: string, usage: Partial<Usage>): void {
-  if (turn) {
-    turn.usage = addUsage(turn.usage, usage);
-    turn.spent = { ...turn.spent, [who]: addUsage(turn.spent?.[who] ?? NO_USAGE, usage) };
-  }
-  state.usage[who] = addUsage(state.usage[who] ?? NO_USAGE, usage);
-}
 
 const WORDS: Record<keyof Budget, string> = {
   tokens: 'tokens',
@@ -26,10 +16,10 @@ const WORDS: Record<keyof Budget, string> = {
 };
 
 /**
- * Pauses the turn where it has used up a part of its budget, until somebody raises it.
- * @throws BudgetReached where nobody does; see {@link Requests.ask}
+ * Waits until somebody raises the limit that the turn has reached, if it has.
+ * @throws BudgetReached if somebody stops it; also what `Requests.ask` throws
  */
-export async function keepBudget(session: LiveSession, turn: Turn, step?: number): Promise<void> {
+export async function keepBudget(session: LiveSession, turn: RunningTurn, step?: number): Promise<void> {
   for (;;) {
     const reached = firstReached(session.state, turn);
     if (!reached) return;
@@ -46,14 +36,14 @@ export async function keepBudget(session: LiveSession, turn: Turn, step?: number
     if (decision === 'stop') {
       throw toFailure('BudgetReached', { limit, what, sessionId: workflowInfo().workflowId });
     }
-    // Twice the limit where nobody names one, and in any case more than is used already.
-    turn.raised = { ...turn.raised, [part]: Math.max(raised ?? 2 * limit, used + 1) };
+    // Twice the limit if nobody names one, and in any case more than is used already.
+    session.spending.raise(part, Math.max(raised ?? 2 * limit, used + 1));
   }
 }
 
 function firstReached(
-  state: SessionState,
-  turn: Turn,
+  state: SessionView,
+  turn: RunningTurn,
 ): { part: keyof Budget; limit: number; used: number } | undefined {
   const budget: Budget = { ...budgetOf(state), ...turn.raised };
   const parts = Object.keys(budget) as (keyof Budget)[]; // zod knows no other keys
@@ -66,18 +56,18 @@ function firstReached(
   return undefined;
 }
 
-function usedOf(part: keyof Budget, state: SessionState, turn: Turn): number {
+function usedOf(part: keyof Budget, state: SessionView, turn: RunningTurn): number {
   const { inputTokens, outputTokens, modelCalls, toolCalls } = turn.usage;
   switch (part) {
     case 'tokens':
       return inputTokens + outputTokens;
     case 'cost':
-      return costOf(turn.spent ?? {}, state.team.definition) ?? 0;
+      return costOf(turn.spent, state.team.definition) ?? 0;
     case 'toolCalls':
       return toolCalls;
     case 'rounds':
       return modelCalls;
     case 'wallTimeMs':
-      return Date.now() - Date.parse(turn.startedAt ?? state.updatedAt) - (turn.waitedMs ?? 0);
+      return Date.now() - Date.parse(turn.startedAt ?? state.updatedAt) - turn.waitedMs;
   }
 }

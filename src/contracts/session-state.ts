@@ -1,0 +1,190 @@
+/** Everything that a session carries from run to run, as plain JSON. Only `workflows/session/` changes it. */
+import type { ContextState } from './context.ts';
+import type { Json, Usage } from './json.ts';
+import type { DecidedRequest, Grant, OpenRequest } from './request.ts';
+import type { Note, Rating, SavedPosition, Segment, SessionConfig, SessionStart, SessionStatus } from './session.ts';
+import type { Budget, ResolvedTeam } from './team.ts';
+import type { Message, ToolCall, TranscriptAddress } from './transcript.ts';
+import type { Phase, Route, Step, TurnError } from './turn.ts';
+
+/** Input of the workflow: a new session, or the state of the run before. */
+export type SessionInput = { readonly start: SessionStart } | { readonly carried: SessionState };
+
+/** What the running turn does next. Only `workflows/session/loop.ts` switches on it. */
+export type NextStep =
+  | { readonly kind: 'route' }
+  | { readonly kind: 'one-shot'; readonly agent: string }
+  | { readonly kind: 'clarify'; readonly questions: readonly string[] }
+  | { readonly kind: 'plan' }
+  /** `changes`: how often the person has had the plan changed. */
+  | { readonly kind: 'approve-plan'; readonly changes: number }
+  | { readonly kind: 'step'; readonly number: number }
+  | { readonly kind: 'review-step'; readonly number: number }
+  | { readonly kind: 'answer' }
+  /** `editPlan` wants this step and all after it to run again. */
+  | { readonly kind: 'restart'; readonly number: number }
+  /** A model could not take the conversation: it is shortened before the turn goes on. */
+  | { readonly kind: 'shorten'; readonly before: NextStep }
+  | { readonly kind: 'end'; readonly outcome: TurnOutcome };
+
+/** How a turn ends. */
+export type TurnOutcome =
+  | { readonly status: 'completed'; readonly reply: string }
+  | FailedTurn
+  /** Its reply is what it had written by then. */
+  | { readonly status: 'interrupted' };
+
+export interface FailedTurn {
+  readonly status: 'failed';
+  readonly error: TurnError;
+  /** Where `continue` takes it up; null if a person refused it. */
+  readonly resumeAt: NextStep | null;
+}
+
+/** Where a turn stands. What callers see as its status is computed from this, the session's status and its requests. */
+export type TurnState =
+  | { readonly status: 'queued' }
+  | { readonly status: 'running'; readonly next: NextStep }
+  | { readonly status: 'completed' }
+  | FailedTurn
+  | { readonly status: 'interrupted' };
+
+/** One message of a person, and what the session does about it. */
+export interface Turn {
+  readonly id: string;
+  readonly messageId: string;
+  readonly text: string;
+  /** Position in the conversation, from 1; 0 while it is queued. */
+  number: number;
+  state: TurnState;
+  phase: Phase;
+  /** What was decided about the message, and why. */
+  route: { readonly kind: Route; readonly reason: string } | null;
+  /** The agent that answers, or leads the plan. */
+  agent: string | null;
+  /** The task in full words, as the router or the planner's input has it. */
+  task: string;
+  steps: Step[];
+  /** What its agents are doing: one, or one for each of the steps that run side by side. */
+  works: Work[];
+  /** Questions of the turn and the person's answers. */
+  answers: { readonly questions: readonly string[]; readonly answer: string }[];
+  usage: Usage;
+  /** By `agent/model`. */
+  spent: Record<string, Usage>;
+  /** Limits as people raised them. */
+  raised: Budget;
+  /** Milliseconds spent waiting for people, and since when it waits now. */
+  waitedMs: number;
+  waitingSince: string | null;
+  /** Whether the conversation was shortened for this turn. That happens once. */
+  isShortened: boolean;
+  reply: string;
+  artifacts: string[];
+  /** How often it was taken up again after it had ended. */
+  takenUp: number;
+  /** How many of its message and `answers` stand in the transcript, from an earlier end. */
+  transcribed: number;
+  startedAt: string | null;
+  endedAt: string | null;
+}
+
+/** What an agent is doing: one step, direct answer or final answer. It is removed when that ends. */
+export interface Work {
+  /** Names its calls: `one-shot`, `step-2`, `step-2.3` for its third attempt, `answer`. */
+  readonly part: string;
+  readonly phase: 'one-shot' | 'step' | 'answer';
+  readonly step?: number;
+  /** Changes with a hand-off. */
+  agent: string;
+  handoffs: number;
+  /** Rounds of the model that have ended. */
+  rounds: number;
+  /** The messages so far, without `tail`. */
+  readonly thread: Thread;
+  /** Messages since the last round. */
+  tail: Message[];
+  /** Calls of the last round that are not answered yet. */
+  calls: ToolCall[];
+  /** What is wrong with the result that one of `calls` reports. */
+  problem?: string;
+  /** What its agents want remembered. The context takes it when the work has ended well. */
+  remembered: Record<string, Json>;
+}
+
+/** Messages of a {@link Work}, addressed like the conversation. */
+export interface Thread {
+  readonly id: string;
+  address: TranscriptAddress;
+  readonly messages: Message[];
+}
+
+export interface SessionState {
+  readonly schemaVersion: 1;
+  readonly name: string;
+  readonly user: string | null;
+  mode: string;
+  team: ResolvedTeam;
+  config: SessionConfig;
+  /** What `configure` brought in the middle of a turn, for the next. */
+  nextTeam: ResolvedTeam | null;
+  readonly createdAt: string;
+  status: SessionStatus;
+  /** The last suspension, until the session is continued. */
+  suspension: { readonly at: string; readonly reason: string | null } | null;
+  /** As the last `save` left it; the next turn removes it. */
+  saved: SavedPosition | null;
+  /** Goes up with every change that a reader can see. */
+  version: number;
+  updatedAt: string;
+  lastActiveAt: string;
+  /** Number of the latest started turn. */
+  turnCount: number;
+  /** Number of messages ever accepted; names the next turn. */
+  messageCount: number;
+  queue: Turn[];
+  /** The turn that runs. */
+  current: Turn | null;
+  /** The newest ended turns, oldest first. */
+  recent: Turn[];
+  /** Pairs of message id and turn id, oldest first. */
+  remembered: [string, string][];
+  /** The live conversation; `bytes` is the size of its text. */
+  transcript: { address: TranscriptAddress; messages: Message[]; bytes: number };
+  context: ContextState;
+  usage: Record<string, Usage>;
+  notes: Note[];
+  /** Requests that wait, or whose verdict the turn has not taken up yet. */
+  requests: OpenRequest[];
+  /** Requests ever made; names the next. */
+  requestCount: number;
+  /** The newest decided requests, oldest first. */
+  decisions: DecidedRequest[];
+  grants: Grant[];
+  /** Originals of messages that were summarised, oldest first. */
+  segments: Segment[];
+  ratings: Rating[];
+  /** Ended turns and the time that they took, without waiting for people. */
+  responses: { count: number; totalMs: number };
+  /** Number of the next progress event. */
+  progressSeq: number;
+  /** Who did the last activity. */
+  lastWorker: { readonly identity: string; readonly instance: string } | null;
+  runs: number;
+}
+
+/** Values that nobody changes in place: another one takes their place as a whole. */
+type Whole = Message | NextStep | TurnState | ResolvedTeam;
+
+/** The same value for readers: the compiler refuses to change anything in it. */
+export type DeepReadonly<T> = [Json] extends [T]
+  ? T
+  : T extends Whole
+    ? T
+    : { readonly [Key in keyof T]: DeepReadonly<T[Key]> };
+
+// What everybody but the owners in `workflows/session/` sees.
+
+export type SessionView = DeepReadonly<SessionState>;
+export type RunningTurn = DeepReadonly<Turn>;
+export type RunningWork = DeepReadonly<Work>;

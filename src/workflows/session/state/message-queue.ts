@@ -1,0 +1,101 @@
+/** The messages that wait for their turn, and the ids of those that came before. */
+import { NO_USAGE, utf8Bytes } from '../../../contracts/json.ts';
+import { MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, MAX_REMEMBERED_MESSAGES } from '../../../contracts/limits.ts';
+import type { QueuedMessage } from '../../../contracts/session.ts';
+import type { RunningTurn, SessionState, Turn } from '../../../contracts/session-state.ts';
+import type { LiveSession } from '../live-session.ts';
+import { keepEndedTurn } from './ended-turns.ts';
+
+export class MessageQueue {
+  readonly #session: LiveSession;
+  readonly #state: SessionState;
+
+  constructor(session: LiveSession, state: SessionState) {
+    this.#session = session;
+    this.#state = state;
+  }
+
+  get isFull(): boolean {
+    const { queue } = this.#state;
+    return (
+      queue.length >= MAX_QUEUED_MESSAGES ||
+      queue.reduce((sum, { text }) => sum + utf8Bytes(text), 0) > MAX_QUEUED_BYTES
+    );
+  }
+
+  /** The id of the turn that this message became, even if that turn itself is no longer kept. */
+  turnIdOf(messageId: string): string | undefined {
+    return this.#state.remembered.find(([known]) => known === messageId)?.[1];
+  }
+
+  /** Makes {@link turnIdOf} find the message, so that sending it again changes nothing. */
+  remember(messageId: string, turnId: string): void {
+    const { remembered } = this.#state;
+    remembered.push([messageId, turnId]);
+    if (remembered.length > MAX_REMEMBERED_MESSAGES) remembered.shift();
+  }
+
+  /** @param isFirst puts it before all others */
+  add({ messageId, text }: QueuedMessage, isFirst = false): RunningTurn {
+    const turn = queuedTurn(`turn-${(this.#state.messageCount += 1)}`, messageId, text);
+    if (isFirst) this.#state.queue.unshift(turn);
+    else this.#state.queue.push(turn);
+    this.remember(messageId, turn.id);
+    this.#session.view.record({ type: 'queued', turnId: turn.id, messageId });
+    return turn;
+  }
+
+  /** Takes a waiting message back. @returns whether it was waiting */
+  takeBack(messageId: string): boolean {
+    const { queue } = this.#state;
+    const index = queue.findIndex((turn) => turn.messageId === messageId);
+    const [turn] = index < 0 ? [] : queue.splice(index, 1);
+    if (!turn) return false;
+    this.#interrupt(turn);
+    const { view } = this.#session;
+    view.record({ type: 'turn-ended', turnId: turn.id, number: turn.number, status: 'interrupted' });
+    view.touch();
+    view.publish();
+    return true;
+  }
+
+  /** Takes all messages back when the session closes. */
+  clear(): void {
+    for (const turn of this.#state.queue.splice(0)) this.#interrupt(turn);
+  }
+
+  #interrupt(turn: Turn): void {
+    turn.state = { status: 'interrupted' };
+    keepEndedTurn(this.#state, turn);
+  }
+}
+
+/** A turn that waits for its place. */
+export function queuedTurn(id: string, messageId: string, text: string): Turn {
+  return {
+    id,
+    messageId,
+    text,
+    number: 0,
+    state: { status: 'queued' },
+    phase: 'idle',
+    route: null,
+    agent: null,
+    task: text,
+    steps: [],
+    works: [],
+    answers: [],
+    usage: NO_USAGE,
+    spent: {},
+    raised: {},
+    waitedMs: 0,
+    waitingSince: null,
+    isShortened: false,
+    reply: '',
+    artifacts: [],
+    takenUp: 0,
+    transcribed: 0,
+    startedAt: null,
+    endedAt: null,
+  };
+}

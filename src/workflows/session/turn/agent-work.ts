@@ -1,0 +1,179 @@
+/** What an agent is doing: opened once, found again by the next run, removed when it ends. */
+import type { RunAgentResult } from '../../../contracts/activities.ts';
+import { type Json, utf8Bytes } from '../../../contracts/json.ts';
+import { MAX_WORK_BYTES } from '../../../contracts/limits.ts';
+import type { RunningTurn, RunningWork, SessionState, Work } from '../../../contracts/session-state.ts';
+import {
+  advance,
+  EMPTY_TRANSCRIPT,
+  type Message,
+  type ToolCall,
+  type UserMessage,
+} from '../../../contracts/transcript.ts';
+
+/** What a work begins with. */
+export interface Task extends Pick<Work, 'phase' | 'agent' | 'part' | 'step'> {
+  readonly first: Message;
+}
+
+/** The works of the running turn. */
+export class Works {
+  readonly #state: SessionState;
+
+  constructor(state: SessionState) {
+    this.#state = state;
+  }
+
+  /** The work of this name: as the run before left it, or new. */
+  open(turn: RunningTurn, { phase, agent, part, step, first }: Task): AgentWork {
+    const works = this.#works;
+    const found = works.find((work) => work.part === part);
+    if (found) return new AgentWork(found);
+    const work: Work = {
+      part,
+      phase,
+      ...(step === undefined ? {} : { step }),
+      agent,
+      handoffs: 0,
+      rounds: 0,
+      thread: { id: `${turn.id}/${part}`, address: EMPTY_TRANSCRIPT, messages: [] },
+      tail: [first],
+      calls: [],
+      remembered: {},
+    };
+    works.push(work);
+    return new AgentWork(work);
+  }
+
+  close(part: string): void {
+    const { current } = this.#state;
+    if (current) current.works = current.works.filter((work) => work.part !== part);
+  }
+
+  closeAll(): void {
+    if (this.#state.current) this.#state.current.works = [];
+  }
+
+  get #works(): Work[] {
+    const { current } = this.#state;
+    if (!current) throw new TypeError('no turn runs'); // agents work within one
+    return current.works;
+  }
+}
+
+const LEFT_OUT = '[Left out, since there was too much to read. Call the tool again if you need its result.]';
+
+/** One work: its thread of messages grows round by round. */
+export class AgentWork {
+  readonly #work: Work;
+
+  constructor(work: Work) {
+    this.#work = work;
+  }
+
+  get state(): RunningWork {
+    return this.#work;
+  }
+
+  /** The next round has a name of its own, even if this one came to nothing. */
+  skipRound(): void {
+    this.#work.rounds += 1;
+  }
+
+  /** Appends what the model said in a round. */
+  takeReply({ text, toolCalls, problem }: RunAgentResult): void {
+    const work = this.#work;
+    const said: Message = { role: 'assistant', text, ...(toolCalls.length === 0 ? {} : { toolCalls: [...toolCalls] }) };
+    const { thread, tail } = work;
+    thread.address = advance(thread.address, [...tail, said]);
+    thread.messages.push(...tail, said);
+    work.rounds += 1;
+    work.tail = [];
+    work.calls = [...toolCalls];
+    if (problem === undefined) delete work.problem;
+    else work.problem = problem;
+  }
+
+  /** Answers the calls of the last round. */
+  answerCalls(answers: readonly Message[]): void {
+    this.#work.tail = [...answers];
+    this.#work.calls = [];
+  }
+
+  /** Tells the agent something before its next round. */
+  tell(message: UserMessage): void {
+    this.#work.tail.push(message);
+  }
+
+  remember(key: string, value: Json): void {
+    this.#work.remembered[key] = value;
+  }
+
+  /** Another agent goes on in the same conversation. */
+  handOver(agent: string): void {
+    this.#work.handoffs += 1;
+    this.#work.agent = agent;
+  }
+
+  /**
+   * Keeps the work within its share of the carried state: the oldest tool results are left out first.
+   * @param count of works that run side by side
+   */
+  bound(count: number): void {
+    const work = this.#work;
+    const share = MAX_WORK_BYTES / count;
+    const { messages } = work.thread;
+    // No UTF-16 unit takes more than three bytes. Counting the exact bytes would take time in each replay.
+    if (3 * [...messages, ...work.tail].reduce((sum, message) => sum + unitsOf(message), 0) <= share) return;
+    work.tail = shortened(work.tail, share / 2);
+    const bytes = [...messages, ...work.tail].map(messageBytes);
+    let total = bytes.reduce((sum, size) => sum + size, 0);
+    if (total <= share) return;
+    // More than is necessary, so that this does not happen again in each round.
+    const forgotten = messages.findIndex((_, index) => (total -= bytes[index] ?? 0) <= share / 2);
+    this.#leaveOut(forgotten < 0 ? messages.length : forgotten + 1);
+  }
+
+  /** Leaves out all tool results but the newest. @returns whether there were any */
+  forgetResults(): boolean {
+    return this.#leaveOut(this.#work.thread.messages.length);
+  }
+
+  /** The changed thread has an epoch of its own. */
+  #leaveOut(count: number): boolean {
+    const { thread } = this.#work;
+    const { messages, address } = thread;
+    let hasChanged = false;
+    messages.slice(0, count).forEach((message, index) => {
+      if (message.role !== 'tool' || message.text.length <= LEFT_OUT.length) return;
+      messages[index] = { ...message, text: LEFT_OUT };
+      hasChanged = true;
+    });
+    if (hasChanged) thread.address = advance({ ...EMPTY_TRANSCRIPT, epoch: address.epoch + 1 }, messages);
+    return hasChanged;
+  }
+}
+
+/** Cuts tool results to equal parts if they are too long together: a round may have any number of calls. */
+function shortened(tail: readonly Message[], maxBytes: number): Message[] {
+  if (tail.reduce((sum, message) => sum + messageBytes(message), 0) <= maxBytes) return [...tail];
+  // No character takes more than three bytes for each UTF-16 unit.
+  const max = Math.floor(maxBytes / tail.length / 3);
+  return tail.map((message) =>
+    message.role !== 'tool' || message.text.length <= max
+      ? message
+      : { ...message, text: `${message.text.slice(0, max)}\n\n[Cut after ${max} characters.]` },
+  );
+}
+
+function messageBytes(message: Message): number {
+  return utf8Bytes(message.text) + callsOf(message).reduce((sum, call) => sum + utf8Bytes(call.arguments), 0);
+}
+
+function unitsOf(message: Message): number {
+  return message.text.length + callsOf(message).reduce((sum, call) => sum + call.arguments.length, 0);
+}
+
+function callsOf(message: Message): readonly ToolCall[] {
+  return message.role === 'assistant' ? (message.toolCalls ?? []) : [];
+}
