@@ -23,7 +23,7 @@ const PLACES = {
 export type Places = Readonly<Partial<Record<string, string>>>;
 
 export interface Phrase {
-  /** As the README shows it. */
+  /** As docs/offline-model.md shows it. */
   readonly example: string;
   /**
    * A regular expression in which a space is any white space and `{place}` captures one of {@link PLACES}; `{other:place}`
@@ -46,17 +46,16 @@ export interface ParsedPhrase {
 
 /** Longer messages are no phrases. */
 const MAX_MESSAGE = 20_000;
-/** Between two phrases. */
-const SEPARATOR = /(?:\s|[,.;]|(?:and|then|finally|at the same time)\b)*/iuy;
-const END = /[\s.!?]*$/uy;
+/** Between two phrases. `slowly` is about the speed of texts, and says nothing of what to do. */
+const SEPARATOR = /(?:\s|[,.;]|(?:and|then|finally|slowly|at the same time)\b)*/iuy;
+const END = /(?:[\s.!?]|slowly\b)*$/iuy;
 
 const compiled = new WeakMap<Phrase, RegExp>();
 
 /** The phrases of a message; undefined if any part of it is none. */
 export function parseMessage(message: string, phrases: readonly Phrase[]): ParsedPhrase[] | undefined {
-  // `slowly` is about the speed of texts, wherever it stands.
-  const text = message.length > MAX_MESSAGE ? '' : message.replace(/ ?\bslowly\b/gi, '').trim();
-  if (text === '') return undefined;
+  const text = message.trim();
+  if (text === '' || text.length > MAX_MESSAGE) return undefined;
   const found: ParsedPhrase[] = [];
   for (let at = 0; !matchAt(END, text, at);) {
     const separator = matchAt(SEPARATOR, text, at)?.[0] ?? '';

@@ -61,14 +61,14 @@ function route(message: string, agents: readonly Agent[]): RouteDecision {
 
 /**
  * A message that begins with `ask me first` is a question until there is an answer. The engine puts that below the
- * message, so it is the last line.
+ * message, so it is the last line. If nobody routes, the agent asks.
  */
 function settle(message: string): { readonly question?: string; readonly wish: string } {
   const lines = message.split('\n').filter((line) => line.trim() !== '');
   const [, words, rest = ''] = ASK_FIRST.exec(lines[0]?.trim() ?? '') ?? [];
   if (words === undefined) return { wish: message };
   const answer = lines.length > 1 ? (lines.at(-1)?.trim() ?? '') : undefined;
-  if (answer === undefined) return { question: asQuestion(words), wish: rest };
+  if (answer === undefined) return { question: asQuestion(words), wish: `ask me ${words}, then ${rest}` };
   const quoted = `"${answer.replaceAll('"', "'")}"`;
   return { wish: rest.replaceAll('{answer}', () => answer).replace(/\bthe answer\b/i, () => quoted) };
 }

@@ -29,6 +29,18 @@ describe('offline model: routes', () => {
 });
 
 describe('offline model: plans', () => {
+  it('ask by an agent if nobody routed the message', () => {
+    assert.deepEqual(
+      planOf('ask me first which city: write the answer to city.txt').map(({ task }) => task),
+      ['Ask me which city, then write the answer to city.txt'],
+    );
+  });
+
+  it('keep what stands between quotes as it is', () => {
+    const [step, ...others] = planOf('write "go slowly, then read a.txt" to b.txt slowly.');
+    assert.deepEqual([step?.task, others], ['Write "go slowly, then read a.txt" to b.txt', []]);
+  });
+
   it('have a step for each phrase, with the table in each and steps side by side', () => {
     const steps = planOf(
       'Profile rain.csv, plot wind per month to wind.svg, and at the same time find the wettest month; write the results to r.md.',
