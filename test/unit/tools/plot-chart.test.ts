@@ -281,11 +281,11 @@ describe('plot_chart', function () {
     assert.match(await tell({ aggregate: 'mean' }), /aggregate "mean" needs y/);
     assert.match(await tell({ y: ['b', 'c'], series: 'a' }), /either several columns of y or the series/);
     assert.match(await tell({ bins: 3 }), /bins is only for histograms/);
-    assert.match(await tell({ chart: 'scatter' }), /needs exactly one column as y, and got none/);
+    assert.match(await tell({ chart: 'scatter' }), /needs exactly one column as y, not none/);
     assert.match(await tell({ chart: 'scatter', y: ['b'], aggregate: 'sum' }), /takes no aggregate/);
-    assert.match(await tell({ chart: 'histogram', y: ['b'] }), /shows x alone/);
+    assert.match(await tell({ chart: 'histogram', y: ['b'] }), /shows only x/);
     assert.match(await tell({ chart: 'pie' }), /"chart"/);
-    assert.match(await tell({ output: 'out.png' }), /Let it end with "\.svg"/);
+    assert.match(await tell({ output: 'out.png' }), /Use a name that ends with "\.svg"/);
   });
 
   it('stays in the workspace, and writes nothing where it refuses', async () => {
