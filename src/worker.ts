@@ -13,7 +13,7 @@ import { loadTeam } from './agents/files/load-team.ts';
 import { openTeam } from './agents/team.ts';
 import { TranscriptCache } from './agents/transcripts.ts';
 import { archive } from './activities/archive.ts';
-import type { WorkerParts } from './activities/conversation.ts';
+import type { WorkerParts } from './activities/agent-call.ts';
 import { plan, review } from './activities/plan.ts';
 import { writeReports } from './activities/reports.ts';
 import { route } from './activities/route.ts';

@@ -1,70 +1,70 @@
-/** The planner's steps, and the reviewer's judgement of them. */
+/** Asks the planner for steps, and the reviewer to review them. */
 import type { PlanInput, PlanResult, ReviewInput, ReviewResult } from '../contracts/activities.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import type { TeamDefinition } from '../contracts/team.ts';
 import type { Message } from '../contracts/transcript.ts';
 import { type PlannedStep, PlanProposal, PlanReview } from '../contracts/turn.ts';
-import { answered, readTranscript, withAgent, type WorkerParts } from './conversation.ts';
+import { describeCall, readTranscript, withAgent, type WorkerParts } from './agent-call.ts';
 import { systemPrompt } from '../agents/prompt.ts';
 import { inScope } from './scope.ts';
-import { askFor } from '../agents/structured.ts';
+import { askForObject } from '../agents/structured-call.ts';
 
-/** @throws CopilotError `InvalidModelOutput` where the repaired plan is not usable either */
+/** @throws CopilotError `InvalidModelOutput` if the second plan is invalid too */
 export async function plan(parts: WorkerParts, input: PlanInput): Promise<PlanResult> {
   return await inScope((scope) =>
     withAgent(parts, scope, input, async (open) => {
       const { definition } = open.team;
       const before = await readTranscript(parts, scope, input.transcript);
-      const { value, problem, replies } = await askFor(open, {
+      const { value, problem, replies } = await askForObject(open, {
         name: 'plan',
         schema: PlanProposal,
         system: systemPrompt(open.instructions, 'planning', definition),
-        messages: [...before, { role: 'user', text: input.task }, ...revision(input)],
+        messages: [...before, { role: 'user', text: input.task }, ...revisionRequest(input)],
         signal: scope.signal,
-        problem: ({ steps }) => problemOf(steps, definition),
+        check: ({ steps }) => checkSteps(steps, definition),
       });
       if (!value) throw new CopilotError('InvalidModelOutput', { what: 'plan', problem });
-      return { steps: value.steps, ...answered(parts, open.team, replies) };
+      return { steps: value.steps, ...describeCall(parts, open.team, replies) };
     }),
   );
 }
 
-/** A review that is not usable approves, and says so: it must not keep a person from an answer. */
+/** An invalid review approves and says so, because it must not keep a person from an answer. */
 export async function review(parts: WorkerParts, input: ReviewInput): Promise<ReviewResult> {
   return await inScope((scope) =>
     withAgent(parts, scope, input, async (open) => {
-      const { value, problem, replies } = await askFor(open, {
+      const { value, problem, replies } = await askForObject(open, {
         name: 'review',
         schema: PlanReview,
         system: systemPrompt(open.instructions, 'review', open.team.definition),
-        messages: [{ role: 'user', text: `# Task\n${input.task}\n\n# Plan\n${list(input.steps)}` }],
+        messages: [{ role: 'user', text: `# Task\n${input.task}\n\n# Plan\n${listSteps(input.steps)}` }],
         signal: scope.signal,
       });
       const judged = value ?? { approved: true, feedback: '', problem };
-      return { ...judged, ...answered(parts, open.team, replies) };
+      return { ...judged, ...describeCall(parts, open.team, replies) };
     }),
   );
 }
 
-function revision({ revise }: PlanInput): Message[] {
+function revisionRequest({ revise }: PlanInput): Message[] {
   if (!revise) return [];
   return [
     { role: 'assistant', text: JSON.stringify({ steps: revise.steps }) },
     {
       role: 'user',
-      text: `${revise.by === 'person' ? 'The person wants changes in this plan' : 'The reviewer did not approve this plan'}: ${revise.feedback}\n\nWrite the whole plan again, revised.`,
+      text: `${revise.by === 'person' ? 'The person wants changes to this plan' : 'The reviewer did not approve this plan'}: ${revise.feedback}\n\nWrite the whole revised plan.`,
     },
   ];
 }
 
-function problemOf(steps: readonly PlannedStep[], { agents, planning }: TeamDefinition): string | undefined {
+function checkSteps(steps: readonly PlannedStep[], { agents, planning }: TeamDefinition): string | undefined {
   if (steps.length === 0) return 'a plan needs at least one step';
   if (steps.length > planning.maxSteps) return `it has ${steps.length} steps, and ${planning.maxSteps} are allowed`;
   const unknown = steps.find(({ agent }) => !Object.hasOwn(agents, agent));
   return unknown && `there is no agent "${unknown.agent}"; choose among ${Object.keys(agents).join(', ')}`;
 }
 
-function list(steps: readonly PlannedStep[]): string {
+function listSteps(steps: readonly PlannedStep[]): string {
   return steps
     .map(({ agent, task, notes }, index) => `${index + 1}. (${agent}) ${task}${notes && ` [${notes}]`}`)
     .join('\n');

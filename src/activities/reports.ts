@@ -1,11 +1,11 @@
-/** What the engine leaves in the workspace when a planned turn has ended. */
+/** Writes the engine's reports into the workspace after a planned turn. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ReportInput } from '../contracts/activities.ts';
 import { writeInside } from '../tools/workspace/content.ts';
 import { inScope } from './scope.ts';
 
-/** @returns paths of the files, relative to the workspace */
+/** @returns paths of the files relative to the workspace */
 export async function writeReports(workspaceRoot: string, input: ReportInput): Promise<readonly string[]> {
   return await inScope(async ({ sessionId }) => {
     const workspace = input.workspace ?? join(workspaceRoot, sessionId);

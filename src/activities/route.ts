@@ -1,35 +1,35 @@
-/** How a message is handled: the router's decision, or a heuristic where its answers are not usable. */
+/** Decides how a message is handled: by the router, or by a heuristic if the router's answers are invalid. */
 import type { RouteInput, RouteResult } from '../contracts/activities.ts';
 import { RouteDecision } from '../contracts/turn.ts';
-import { answered, readTranscript, withAgent, type WorkerParts } from './conversation.ts';
+import { describeCall, readTranscript, withAgent, type WorkerParts } from './agent-call.ts';
 import { systemPrompt } from '../agents/prompt.ts';
 import { inScope } from './scope.ts';
-import { askFor } from '../agents/structured.ts';
+import { askForObject } from '../agents/structured-call.ts';
 
 export async function route(parts: WorkerParts, input: RouteInput): Promise<RouteResult> {
   return await inScope((scope) =>
     withAgent(parts, scope, input, async (open) => {
       const { definition } = open.team;
       const before = await readTranscript(parts, scope, input.transcript);
-      const { value, problem, replies } = await askFor(open, {
+      const { value, problem, replies } = await askForObject(open, {
         name: 'route',
         schema: RouteDecision,
         system: systemPrompt(open.instructions, 'routing', definition),
         messages: [...before, { role: 'user', text: input.message }],
         signal: scope.signal,
-        problem: (decision) => {
+        check: (decision) => {
           if (!Object.hasOwn(definition.agents, decision.primaryAgent)) {
-            return `primaryAgent "${decision.primaryAgent}" is not in the team: ${Object.keys(definition.agents).join(', ')}`;
+            return `primaryAgent "${decision.primaryAgent}" is not in the team, which has ${Object.keys(definition.agents).join(', ')}`;
           }
           return decision.route === 'clarify' && decision.questions.length === 0
-            ? 'clarify needs questions'
+            ? 'the route clarify needs questions'
             : undefined;
         },
       });
       return {
-        decision: value ?? decideByForm(input.message, definition.answering.agent, problem),
+        decision: value ?? guessRoute(input.message, definition.answering.agent, problem),
         source: value ? (replies.length === 1 ? 'model' : 'repaired') : 'heuristic',
-        ...answered(parts, open.team, replies),
+        ...describeCall(parts, open.team, replies),
       };
     }),
   );
@@ -40,8 +40,8 @@ const MANY_SENTENCES = 3;
 const PLANNING_WORDS =
   /\b(plan|steps?|first|then|after that|finally|and then|report|build|implement|refactor|migrate|analy[sz]e|compare)\b/i;
 
-/** Decides by the form of the message alone. */
-export function decideByForm(message: string, agent: string, problem: string): RouteDecision {
+/** Decides by the length and the words of the message. */
+export function guessRoute(message: string, agent: string, problem: string): RouteDecision {
   const words = message.trim().split(/\s+/).length;
   const sentences = message.split(/[.!?]+(?:\s|$)/).filter((part) => part.trim() !== '').length;
   const isPlanned = words > MANY_WORDS || sentences > MANY_SENTENCES || PLANNING_WORDS.test(message);
@@ -54,6 +54,6 @@ export function decideByForm(message: string, agent: string, problem: string): R
     estimatedSteps: isPlanned ? 3 : 1,
     questions: [],
     confidence: 0.3,
-    reason: `the router's answers were not usable (${problem}), so the form of the message decided`,
+    reason: `the router's answers were invalid (${problem}), so a heuristic over the message decided`,
   };
 }

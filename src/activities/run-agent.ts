@@ -1,49 +1,42 @@
-/** One round of an agent: the model's text, streamed to whoever follows, and the tools that it asks for. */
+/** Runs one round of an agent: the model's text, streamed to followers, and the tool calls that it asks for. */
 import { z } from 'zod';
-import { type OutputForm, textProblem } from '../agents/files/output-form.ts';
+import { checkText, type OutputForm } from '../agents/files/output-form.ts';
 import { REPORT_STEP, type RunAgentInput, type RunAgentResult } from '../contracts/activities.ts';
 import { parseJson } from '../contracts/json.ts';
 import { MAX_HEARTBEAT_TEXT, MAX_REPLY_TEXT, MAX_RESULT } from '../contracts/limits.ts';
 import type { StreamHeartbeat } from '../contracts/progress.ts';
 import { isOffered } from '../contracts/tool.ts';
 import type { Message } from '../contracts/transcript.ts';
+import type { OpenAgent } from '../agents/team.ts';
 import type { ModelReply } from '../models/openai.ts';
-import {
-  answered,
-  readThread,
-  readTranscript,
-  threadKey,
-  withAgent,
-  type OpenAgent,
-  type WorkerParts,
-} from './conversation.ts';
+import { describeCall, readThread, readTranscript, threadKey, withAgent, type WorkerParts } from './agent-call.ts';
 import { handoffSchemas, reportSchema, systemPrompt } from '../agents/prompt.ts';
 import { inScope, type ActivityScope } from './scope.ts';
 
 export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promise<RunAgentResult> {
   return await inScope((scope) =>
     withAgent(parts, scope, input, async (open) => {
-      // A step stands on its brief alone; a direct answer and the final one stand in the conversation.
+      // A step sees only its brief. A direct answer and the final answer see the conversation.
       const before = input.phase === 'step' ? [] : await readTranscript(parts, scope, input.transcript);
       const thread = [...(await readThread(parts, scope, input.thread)), ...input.tail];
-      const { reply, isWhole } = await stream(open, scope, input, [...before, ...thread]);
+      const { reply, isWhole } = await callModel(open, scope, input, [...before, ...thread]);
       const text = reply.text.slice(0, MAX_REPLY_TEXT);
-      const problem = isWhole ? formProblem(open.agent.output, input.phase, { ...reply, text }) : undefined;
-      const goesOn = reply.toolCalls.length > 0 || problem !== undefined;
-      if (isWhole) keep(parts, scope, input, thread, { ...reply, text, goesOn });
+      const problem = isWhole ? checkAnswer(open.agent.output, input.phase, { ...reply, text }) : undefined;
+      const continues = reply.toolCalls.length > 0 || problem !== undefined;
+      if (isWhole) keep(parts, scope, input, thread, { ...reply, text, continues });
       return {
         text,
         toolCalls: isWhole ? reply.toolCalls : [],
         ...(problem === undefined ? {} : { problem }),
         finish: isWhole ? (reply.finish === 'content_filter' ? 'stop' : reply.finish) : 'interrupted',
-        ...answered(parts, open.team, [reply]),
+        ...describeCall(parts, open.team, [reply]),
       };
     }),
   );
 }
 
-/** Calls the model. A call that somebody stopped gives the text that it has; one cut off by other means throws. */
-async function stream(
+/** Calls the model. A call that a person stopped gives the partial text; one that was cut off otherwise throws. */
+async function callModel(
   { agent, team, instructions }: OpenAgent,
   scope: ActivityScope,
   input: RunAgentInput,
@@ -87,50 +80,48 @@ async function stream(
   }
 }
 
-/** Checks what ends the work: a text, or the report of a step. Other calls come before it. */
-function formProblem(
+/** Checks what ends the work: a text, or the report of a step. Other tool calls come before the end. */
+function checkAnswer(
   form: OutputForm | undefined,
   phase: RunAgentInput['phase'],
   { text, toolCalls }: ModelReply,
 ): string | undefined {
   const report = toolCalls.find(({ name }) => name === REPORT_STEP);
   if (!form || (!report && toolCalls.length > 0)) return undefined;
-  if (report) return resultProblem(form, report.arguments);
+  if (report) return checkReport(form, report.arguments);
   if (text.trim() === '') return undefined;
-  return textProblem(form, text) ?? (phase === 'step' ? lengthProblem(text) : undefined);
+  return checkText(form, text) ?? (phase === 'step' ? checkLength(text) : undefined);
 }
 
-/** It becomes the end of the step's summary, and cut it would be no JSON. */
-function lengthProblem(json: string): string | undefined {
+/** The JSON goes into the step's summary, where it must not be cut. */
+function checkLength(json: string): string | undefined {
   return json.length > MAX_RESULT
-    ? `it is ${json.length} characters long as JSON, and ${MAX_RESULT} at most; write what is long to a file, and name that`
+    ? `it has ${json.length} characters as JSON, and the limit is ${MAX_RESULT}; write long parts to a file and name the file`
     : undefined;
 }
 
-/** Only what is done has a result. Arguments that are no report at all are the engine's to refuse. */
-function resultProblem(form: OutputForm, argumentsText: string): string | undefined {
+/** Checks the result in a report; only a step that is done has one. The engine rejects arguments that are not a report. */
+function checkReport(form: OutputForm, argumentsText: string): string | undefined {
   const { data } = Report.safeParse(parseJson(argumentsText));
   if (data?.status !== 'done') return undefined;
   const problem =
-    data.result === undefined
-      ? 'it is missing'
-      : (form.problemOf(data.result) ?? lengthProblem(JSON.stringify(data.result)));
-  return problem && `the result cannot be used: ${problem}`;
+    data.result === undefined ? 'it is missing' : (form.check(data.result) ?? checkLength(JSON.stringify(data.result)));
+  return problem && `the result is invalid: ${problem}`;
 }
 
 const Report = z.object({ status: z.string(), result: z.unknown().optional() });
 
-/** Keeps what the session is about to append, so that the next call needs to ask for nothing. */
+/** Keeps what the session is about to append, so that the next call hits the cache. */
 function keep(
   { transcripts }: WorkerParts,
   scope: ActivityScope,
   input: RunAgentInput,
   thread: readonly Message[],
-  { text, toolCalls, goesOn }: Pick<ModelReply, 'text' | 'toolCalls'> & { readonly goesOn: boolean },
+  { text, toolCalls, continues }: Pick<ModelReply, 'text' | 'toolCalls'> & { readonly continues: boolean },
 ): void {
   const said: Message = { role: 'assistant', text, ...(toolCalls.length === 0 ? {} : { toolCalls }) };
   const key = threadKey(scope, input.thread.id);
-  if (goesOn) {
+  if (continues) {
     transcripts.append(key, input.thread.address, [...input.tail, said]);
     return;
   }

@@ -1,39 +1,39 @@
-/** What every activity does alike: it reports that it lives, translates errors, and knows whose session it works for. */
+/** What every activity does: it sends heartbeats, translates errors, and knows its session. */
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import { CopilotError, type ErrorType, toFailure } from '../contracts/errors.ts';
 
-/** Well below the heartbeat time-out in `workflows/activities.ts`. */
+/** Well below the heartbeat timeout in `workflows/activities.ts`. */
 const HEARTBEAT_INTERVAL_MS = 1_000;
 
-/** A heartbeat is a write on the server: what ends sooner than this after its first report needs none. */
+/** A heartbeat is a write on the server, so a call that ends this soon after its first report sends none. */
 const FIRST_REPORT_DELAY_MS = 25;
 
-/** Attempts after which an unexpected error is taken for a defect, and the turn fails instead of waiting. */
+/** After this many attempts an unexpected error counts as a defect, and the turn fails instead of waiting. */
 const MAX_ATTEMPTS = 5;
 
 /**
- * What may mend itself, but is no service that all sessions wait for: a program that is not installed would keep a
- * turn waiting for ever, and nobody would be told.
+ * Errors that are retried only this often. They may go away, but a program that is not installed would block a turn
+ * forever without telling anybody.
  */
 const BOUNDED: readonly ErrorType[] = ['McpUnavailable'];
 
 export interface ActivityScope {
   readonly sessionId: string;
   readonly runId: string;
-  /** From 1. */
+  /** Counted from 1. */
   readonly attempt: number;
-  /** Aborts on interrupt, suspend at once, time-out and worker shutdown. */
+  /** Aborts on interrupt, immediate suspend, timeout and worker shutdown. */
   readonly signal: AbortSignal;
-  /** Whether somebody asked for the call to be stopped, as against a worker that shuts down. */
+  /** Whether a person stopped the call. False if the worker shuts down. */
   readonly wasStopped: () => boolean;
-  /** Says that the activity lives, with details from now on. */
+  /** Sends these details with every heartbeat from now on. */
   readonly report: (details: unknown) => void;
 }
 
 /**
  * Runs the body of an activity.
- * @throws ApplicationFailure for a {@link CopilotError}, retryable as its table says and honouring
- * `retryAfterMs`; an unexpected error as it is. From the fifth attempt on that one, and `McpUnavailable`, are final
+ * @throws ApplicationFailure for a {@link CopilotError}, retryable as the error table says and after its `retryAfterMs`;
+ * an unexpected error as it is. From the fifth attempt on, unexpected errors and `McpUnavailable` are final
  */
 export async function inScope<T>(work: (scope: ActivityScope) => Promise<T>): Promise<T> {
   const activity = Context.current();

@@ -1,20 +1,20 @@
-/** A summary in the place of older messages. Their originals are kept in the archive, named by their hash. */
+/** Summarises older messages. The archive keeps the originals, named by their hash. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { SummariseInput, SummariseResult } from '../contracts/activities.ts';
 import type { Segment } from '../contracts/session.ts';
 import type { Message } from '../contracts/transcript.ts';
-import { answered, readTranscript, withAgent, type WorkerParts } from './conversation.ts';
+import { describeCall, readTranscript, withAgent, type WorkerParts } from './agent-call.ts';
 import { systemPrompt } from '../agents/prompt.ts';
 import { writeAtomically } from '../storage/atomic-file.ts';
 import { inScope } from './scope.ts';
 
 /** Longest summary, in UTF-16 units. */
 const MAX_SUMMARY_TEXT = 16_000;
-/** What one message may take of the request: its begin and end say what it was about. */
+/** How much of one message is quoted. Its beginning and end say what it is about. */
 const MAX_QUOTED_TEXT = 8_000;
 
-/** The originals are in the archive before the summary takes their place. */
+/** Archives the originals before the summary replaces them. */
 export async function summarise(
   parts: WorkerParts,
   archiveDir: string,
@@ -23,25 +23,25 @@ export async function summarise(
   return await inScope((scope) =>
     withAgent(parts, scope, input, async ({ agent, team, instructions }) => {
       const messages = (await readTranscript(parts, scope, input.transcript)).slice(0, input.upTo);
-      const segment = await keep(join(archiveDir, 'segments', scope.sessionId), messages);
+      const segment = await archiveMessages(join(archiveDir, 'segments', scope.sessionId), messages);
       const reply = await team.model.reply({
         model: agent.modelName,
         system: systemPrompt(instructions, 'summary', team.definition),
-        messages: [{ role: 'user', text: `# Conversation\n${messages.map(quote).join('\n\n')}` }],
+        messages: [{ role: 'user', text: `# Conversation\n${messages.map(quoteMessage).join('\n\n')}` }],
         ...(agent.temperature === undefined ? {} : { temperature: agent.temperature }),
         signal: scope.signal,
       });
       return {
         summary: reply.text.slice(0, MAX_SUMMARY_TEXT),
         segment,
-        ...answered(parts, team, [reply]),
+        ...describeCall(parts, team, [reply]),
       };
     }),
   );
 }
 
-/** Writes the messages whole or not at all; the same ones give the same file. */
-async function keep(folder: string, messages: readonly Message[]): Promise<Segment> {
+/** Writes the messages atomically. The same messages give the same file. */
+async function archiveMessages(folder: string, messages: readonly Message[]): Promise<Segment> {
   const content = `${JSON.stringify(messages)}\n`;
   const hash = createHash('sha256').update(content).digest('hex');
   const path = join(folder, `${hash}.json`);
@@ -49,7 +49,7 @@ async function keep(folder: string, messages: readonly Message[]): Promise<Segme
   return { hash, messages: messages.length, bytes: Buffer.byteLength(content) };
 }
 
-function quote({ role, text }: Message): string {
+function quoteMessage({ role, text }: Message): string {
   const half = MAX_QUOTED_TEXT / 2;
   const shown = text.length <= MAX_QUOTED_TEXT ? text : `${text.slice(0, half)}\n[…]\n${text.slice(-half)}`;
   return `${role}: ${shown}`;

@@ -1,4 +1,4 @@
-/** What the engine adds to an agent's own instructions. */
+/** What the engine adds to an agent's instructions: the system message of each phase, and the engine's tools. */
 import { HANDOFF_PREFIX, REPORT_STEP } from '../contracts/activities.ts';
 import type { TeamDefinition } from '../contracts/team.ts';
 import type { ToolSchema } from '../models/openai.ts';
@@ -6,24 +6,23 @@ import type { ToolSchema } from '../models/openai.ts';
 export type PromptPhase = 'routing' | 'planning' | 'review' | 'one-shot' | 'step' | 'answer' | 'summary';
 
 const TASKS: Record<PromptPhase, string> = {
-  routing: 'Decide how the last message is handled. Answer with the JSON object that is asked for, and nothing else.',
+  routing: 'Decide how to handle the last message. Answer with the requested JSON object and nothing else.',
   planning:
-    'Write the plan as the JSON object that is asked for: the fewest steps that do the task, each for one agent, in the order in which they run. A step sees the task, the plan and the summaries of the steps before it, not the conversation.',
+    'Write the plan as the requested JSON object: the fewest steps that do the task, each for one agent, in the order in which they run. A step sees the task, the plan and the summaries of earlier steps, but not the conversation.',
   review:
-    'Judge the plan: does it do the whole task, in an order that works, with the right agents? Answer with the JSON object that is asked for.',
-  'one-shot':
-    'Answer the last message. Use tools where they make the answer exact. Your last text is what the person reads.',
-  step: `Do your step, and no other. Use tools; compute, do not guess. When the step is done, or cannot be done, call ${REPORT_STEP} once: its summary is all that later steps and the final answer know of your work, so it names results, numbers and files.`,
+    'Review the plan: does it do the whole task, in an order that works, with the right agents? Answer with the requested JSON object.',
+  'one-shot': 'Answer the last message. Use tools if they make the answer exact. The person reads your last text.',
+  step: `Do only your step. Use tools; compute instead of guessing. When the step is done or cannot be done, call ${REPORT_STEP} once. Later steps and the final answer see only its summary, so name results, numbers and files in it.`,
   answer:
-    'Write the final answer for the person from the summaries of the steps: what was found, with the figures that matter, and which files were written. Do not invent anything that the summaries do not say.',
+    'Write the final answer for the person from the summaries of the steps: what was found, with the figures that matter, and which files were written. Add nothing that the summaries do not say.',
   summary:
-    'Sum up the conversation for yourself, in at most 600 words, so that you can go on with it without its text: what the person wants, what was decided, results with their figures, names of files, open questions. Leave out how the work was done.',
+    'Summarise the conversation in at most 600 words so that you can continue without its text: what the person wants, what was decided, results with their figures, names of files, open questions. Leave out how the work was done.',
 };
 
-/** Phases that choose among the agents and so must know them. */
+/** Phases that choose among the agents and need the list of them. */
 const CHOOSING: readonly PromptPhase[] = ['routing', 'planning', 'review'];
 
-/** The whole system message: the agent's instructions, who is in the team, and what this call is for. */
+/** The system message: the agent's instructions, the agents of the team if the phase needs them, and the phase's task. */
 export function systemPrompt(instructions: string, phase: PromptPhase, definition: TeamDefinition): string {
   const { routing, planning } = definition;
   const organisers = [routing.agent, planning.agent, planning.reviewer];
@@ -39,13 +38,13 @@ export function systemPrompt(instructions: string, phase: PromptPhase, definitio
 }
 
 /**
- * The tool by which an agent ends its step; answered by the engine.
- * @param result form of what it reports, where its agent has one
+ * The tool that ends an agent's step. The engine handles it.
+ * @param result schema of the reported result, if the agent has one
  */
 export function reportSchema(result?: Readonly<Record<string, unknown>>): ToolSchema {
   return {
     name: REPORT_STEP,
-    description: 'Ends your step: say whether it is done, and sum up what you found or made.',
+    description: 'Ends your step. Say whether it is done, and summarise what you found or made.',
     parameters: {
       type: 'object',
       properties: {
@@ -53,20 +52,20 @@ export function reportSchema(result?: Readonly<Record<string, unknown>>): ToolSc
         summary: { type: 'string', description: 'Results, numbers and file names; or why it cannot be done.' },
         ...(result === undefined ? {} : { result }),
       },
-      // A step that failed has no result.
+      // A failed step has no result.
       required: ['status', 'summary'],
       additionalProperties: false,
     },
   };
 }
 
-/** The tools by which an agent hands its work over; answered by the engine. */
+/** The tools that hand an agent's work over. The engine handles them. */
 export function handoffSchemas(names: readonly string[], { agents }: TeamDefinition): ToolSchema[] {
   return names
     .filter((name) => name.startsWith(HANDOFF_PREFIX))
     .map((name) => ({
       name,
-      description: `Hands this work over to another agent, who goes on in this conversation in your place: ${
+      description: `Hands this work over to another agent, who continues this conversation in your place: ${
         agents[name.slice(HANDOFF_PREFIX.length)]?.description.trim() ?? ''
       }`,
       parameters: {

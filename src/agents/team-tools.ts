@@ -1,4 +1,4 @@
-/** The tools of an open team: what models see of them, agent by agent, and the MCP servers behind some. */
+/** The tools of an open team: their schemas for each agent, and the MCP servers behind some of them. */
 import type { Logger } from 'pino';
 import { CopilotError } from '../contracts/errors.ts';
 import type { TeamDefinition } from '../contracts/team.ts';
@@ -16,11 +16,11 @@ export interface ToolOptions {
 export class TeamTools {
   readonly #definition: TeamDefinition;
   readonly #builtIn: ReadonlyMap<string, ToolSchema>;
-  /** By agent. Filled in place, since private agents share the list of the agent that they change. */
+  /** By agent. Arrays change in place, because private agents share the array of the agent that they override. */
   readonly #schemas: ReadonlyMap<string, ToolSchema[]>;
   #mcp: McpServers | undefined;
 
-  /** Opens nothing yet. @throws CopilotError `Internal` where this worker lacks a built-in tool of the team */
+  /** Opens nothing yet. @throws CopilotError `Internal` if this worker lacks a built-in tool of the team */
   constructor(definition: TeamDefinition) {
     const agents = Object.values(definition.agents);
     const named = [...Object.keys(definition.tools), ...agents.flatMap(({ tools }) => tools)];
@@ -30,14 +30,14 @@ export class TeamTools {
     this.#schemas = new Map(agents.map(({ id }) => [id, []]));
   }
 
-  /** Opens the MCP servers. @throws as {@link McpServers.open}, and nothing is open then */
+  /** Opens the MCP servers. If it throws, none is open. @throws as {@link McpServers.open} */
   async open({ environment, log }: ToolOptions): Promise<void> {
     const mcp = await McpServers.open(this.#definition, { environment, log, onTools: () => this.#fill() });
     this.#mcp = mcp;
     this.#fill();
     for (const { id, tools } of Object.values(this.#definition.agents)) {
       for (const tool of tools.filter((name) => splitName(name) && mcp.schemas(name).length === 0)) {
-        // A server may come to list it; without it the agent can do the rest.
+        // The server may list it later, and the agent can work without it.
         log.warn(
           { team: this.#definition.name, agent: id, tool, near: mcp.near(tool) },
           'MCP server lists no such tool',
@@ -46,7 +46,7 @@ export class TeamTools {
     }
   }
 
-  /** Of the tools of an agent, in the order of its list; the same array all the time. */
+  /** Schemas of an agent's tools in the order of its list. It is the same array at every call. */
   schemas(agent: string): readonly ToolSchema[] {
     return this.#schemas.get(agent) ?? [];
   }
@@ -67,7 +67,7 @@ export class TeamTools {
     if (!mcp) return;
     for (const { id, tools } of Object.values(this.#definition.agents)) {
       const found = tools.flatMap((name) => this.#builtIn.get(name) ?? mcp.schemas(name));
-      // `server.*` beside `server.tool` names it twice, which the API of models refuses.
+      // `server.*` and `server.tool` name it twice, which model APIs reject.
       const unique = new Map(found.map((schema) => [schema.name, schema]));
       this.#schemas.get(id)?.splice(0, Infinity, ...unique.values());
     }
@@ -78,6 +78,6 @@ function schemaOf(name: string, team: string): ToolSchema {
   const tool = findTool(name);
   if (tool) return modelSchema(tool);
   throw new CopilotError('Internal', {
-    problem: `Team ${team} uses the tool "${name}", which this worker does not have. Update the worker, or take the tool out of the team.`,
+    problem: `Team ${team} uses the tool "${name}", which this worker does not have. Update the worker, or remove the tool from the team.`,
   });
 }

@@ -1,4 +1,7 @@
-/** An initialised team: templates compiled, tool schemas made, connections to the model and to MCP servers open. Nothing of a session is in it. */
+/**
+ * An initialised team: templates are compiled, tool schemas made, connections to the model and to MCP servers open. It
+ * holds no state of any session.
+ */
 import type { Logger } from 'pino';
 import { CopilotError } from '../contracts/errors.ts';
 import type { Json } from '../contracts/json.ts';
@@ -12,41 +15,49 @@ import { openOutput, type OutputForm } from './files/output-form.ts';
 import { TeamTools } from './team-tools.ts';
 import { compileTemplate, type Template, TemplateError } from './files/template.ts';
 
-/** An agent ready for calls: stateless, so any number of sessions may use it at the same time. */
+/** An agent that is ready for calls. It is stateless, so any number of sessions can use it concurrently. */
 export interface Agent {
-  /** With what an override changes already in it. */
+  /** Includes the changes of an override. */
   readonly definition: AgentDefinition;
-  /** What the model API is asked for. */
+  /** The model's name in requests. */
   readonly modelName: string;
   readonly temperature?: number;
-  /** Form of its answers, where it has one. */
+  /** Form of its answers, if it has one. */
   readonly output?: OutputForm;
-  /** Of the tools that its definition names, in that order; those of MCP servers as they are listed at the time. */
+  /** Schemas of its tools in the order of its definition. MCP tools appear as their servers list them at the time. */
   readonly toolSchemas: readonly ToolSchema[];
   /**
-   * The instructions with values of the context filled in; a key that is missing gives nothing.
-   * @throws CopilotError `InvalidInput` where the text would grow without end
+   * Fills the context into the instructions. A missing key gives nothing.
+   * @throws CopilotError `InvalidInput` if the text becomes too long
    */
   readonly system: (context: Readonly<Record<string, Json>>) => string;
 }
 
+/** An agent of a leased team, ready for one call. */
+export interface OpenAgent {
+  readonly agent: Agent;
+  readonly team: Team;
+  /** The agent's own instructions with the context filled in. */
+  readonly instructions: string;
+}
+
 export interface TeamOptions {
-  /** Names this instance among all of all workers. */
+  /** Id of this instance, unique across workers. */
   readonly instanceId: string;
   /** Opens the client of the model API; the team closes it. */
   readonly openModel: () => Model;
-  /** Replaces the model of the team and of every agent. Default: theirs. */
+  /** Replaces the model of the team and of every agent. Default: their own. */
   readonly modelName?: string;
-  /** Throws where this worker is not to open the team's MCP servers. Default: none is opened. */
+  /** Throws if this worker must not open the team's MCP servers. Default: it opens none. */
   readonly checkTrust?: TeamTrust['check'];
-  /** The worker's environment, from which declarations of MCP servers are filled. Default empty. */
+  /** The worker's environment, which fills declarations of MCP servers. Default: empty. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly log: Logger;
 }
 
 /**
- * Opens a team once, so that no call pays for it again.
- * @throws CopilotError `Internal` where this worker lacks a tool of the team; `McpNotTrusted`, `McpNotConfigured` and
+ * Opens a team.
+ * @throws CopilotError `Internal` if this worker lacks a tool of the team; `McpNotTrusted`, `McpNotConfigured` and
  * `McpUnavailable` for its MCP servers
  */
 export async function openTeam(resolved: ResolvedTeam, options: TeamOptions): Promise<Team> {
@@ -59,7 +70,7 @@ export async function openTeam(resolved: ResolvedTeam, options: TeamOptions): Pr
   }
   const { checkTrust = trustNobody, environment = {}, log } = options;
   await checkTrust(definition);
-  // Last, so that nothing is left open where something above fails.
+  // Servers open last, so that nothing stays open if something above fails.
   await tools.open({ environment, log });
   const model = await openModel(options, tools);
   const team = new Team({ id: options.instanceId, digest, definition, agents, tools, model });
@@ -106,8 +117,8 @@ export class Team {
   }
 
   /**
-   * The shared agent, or with an override one of its own: made anew at each call, and neither kept nor shared.
-   * @throws CopilotError `InvalidInput` for an agent that the team does not have, or an override that is no template
+   * The shared agent, or with an override a new one, which is neither kept nor shared.
+   * @throws CopilotError `InvalidInput` if the team has no such agent, or the override is not a valid template
    */
   agent(id: string, override?: AgentOverride): Agent {
     const shared = this.#agents.get(id);
@@ -142,8 +153,8 @@ export class Team {
   }
 
   /**
-   * Closes the connections, whatever becomes of the others; calls under way fail. May be called twice.
-   * @throws AggregateError with what did not close
+   * Closes every connection, even if another one fails to close. Calls in progress fail. May be called twice.
+   * @throws AggregateError with the failures
    */
   close(): Promise<void> {
     this.#closed ??= this.#close();

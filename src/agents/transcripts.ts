@@ -1,33 +1,33 @@
 /**
- * The worker's copies of conversations. The sessions hold the originals; a copy is as good as its checksum,
- * and a copy that is missing, too short or different is filled up from the session.
+ * The worker's copies of conversations. Sessions hold the originals. A copy is valid if its checksum matches; a copy
+ * that is missing, too short or different is refilled from the session.
  */
 import { LRUCache } from 'lru-cache';
 import { CopilotError } from '../contracts/errors.ts';
 import { chain, type Message, type TranscriptAddress } from '../contracts/transcript.ts';
 import type { TranscriptStats } from '../contracts/worker-report.ts';
 
-/** Part of a conversation as its session gives it: `messages` from index `from` on, up to `address`. */
+/** A part of a conversation from its session: `messages` from index `from` up to `address`. */
 export interface TranscriptPart {
   readonly address: TranscriptAddress;
   readonly from: number;
   readonly messages: readonly Message[];
 }
 
-/** Asks the session for its messages from an index on. */
+/** Fetches the session's messages from an index on. */
 export type FetchMessages = (from: number) => Promise<TranscriptPart>;
 
-/** Grows at its end only; otherwise it is replaced. */
+/** Only grows at its end; any other change replaces it. */
 interface Copy {
   readonly epoch: number;
   readonly messages: Message[];
-  /** Checksum at each length, so that a read of an earlier address is answered too. One more than messages. */
+  /** Checksum at each length, one more than messages, so that reads of earlier addresses hit too. */
   readonly checks: number[];
   readonly bytes: number;
 }
 
 const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
-/** What a message costs beside its text. */
+/** Memory of a message besides its text. */
 const MESSAGE_OVERHEAD_BYTES = 200;
 
 export class TranscriptCache {
@@ -35,7 +35,7 @@ export class TranscriptCache {
   readonly #refills = new Map<string, Promise<readonly Message[]>>();
   readonly #counts = { hits: 0, refills: 0, misses: 0 };
 
-  /** @param options `maxBytes`: rough bound of all copies together, default 64 MB */
+  /** @param options `maxBytes`: approximate limit of all copies together, default 64 MiB */
   constructor(options: { readonly maxBytes?: number } = {}) {
     this.#copies = new LRUCache({
       maxSize: options.maxBytes ?? DEFAULT_MAX_BYTES,
@@ -44,18 +44,18 @@ export class TranscriptCache {
   }
 
   /**
-   * The messages at `address` of the conversation `key`. The array is the caller's own.
-   * @throws CopilotError `Internal` where the session itself does not have the messages of that address; what `fetch` throws
+   * The messages at `address` of the conversation `key`, in a new array.
+   * @throws CopilotError `Internal` if the session itself does not have these messages; what `fetch` throws
    */
   async read(key: string, address: TranscriptAddress, fetch: FetchMessages): Promise<readonly Message[]> {
     const copy = this.#copies.get(key);
-    if (copy && stands(copy, address)) {
+    if (copy && matches(copy, address)) {
       this.#counts.hits += 1;
       return copy.messages.slice(0, address.length);
     }
-    if (stands(emptyCopy(address.epoch), address)) return [];
+    if (matches(emptyCopy(address.epoch), address)) return [];
 
-    // One fetch for all who want the same.
+    // Concurrent reads of the same address share a fetch.
     const wanted = JSON.stringify([key, address.epoch, address.length, address.check]);
     const refill =
       this.#refills.get(wanted) ?? this.#refill(key, address, fetch).finally(() => this.#refills.delete(wanted));
@@ -64,18 +64,18 @@ export class TranscriptCache {
   }
 
   /**
-   * Adds what was made after `address`, before the session has it: where the session takes it in differently,
-   * the next read finds out by the checksum. Ignored unless the copy ends exactly at `address`.
+   * Adds messages after `address` before the session has them. If the session records something else, the checksum of
+   * the next read reveals it. A no-op unless the copy ends exactly at `address`.
    */
   append(key: string, address: TranscriptAddress, messages: readonly Message[]): void {
     const found = this.#copies.get(key);
     const starts = address.length === 0 && (found === undefined || found.epoch < address.epoch);
     const copy = starts ? emptyCopy(address.epoch) : found;
-    if (!copy || copy.messages.length !== address.length || !stands(copy, address)) return;
+    if (!copy || copy.messages.length !== address.length || !matches(copy, address)) return;
     this.#copies.set(key, extend(copy, messages));
   }
 
-  /** Forgets a copy that nobody reads again, such as the thread of an ended step. */
+  /** Drops a copy that will not be read again, such as the thread of an ended step. */
   drop(key: string): void {
     this.#copies.delete(key);
   }
@@ -89,7 +89,7 @@ export class TranscriptCache {
     const known = copy?.epoch === address.epoch && copy.messages.length < address.length ? copy : undefined;
     if (known) {
       const { messages, checks } = known;
-      // As it is now: the copy may grow while the session is asked.
+      // A snapshot, because the copy may grow during the fetch.
       const base = { epoch: address.epoch, messages: messages.slice(), checks: checks.slice(), bytes: known.bytes };
       const filled = this.#accept(key, address, await fetch(messages.length), base);
       if (filled) {
@@ -100,38 +100,38 @@ export class TranscriptCache {
     const filled = this.#accept(key, address, await fetch(0), emptyCopy(address.epoch));
     if (!filled) {
       throw new CopilotError('Internal', {
-        problem: `The session does not have the ${address.length} messages of epoch ${address.epoch} that were asked for.`,
+        problem: `The session does not have ${address.length} messages of epoch ${address.epoch}, which an activity asked for.`,
       });
     }
     this.#counts.misses += 1;
     return filled;
   }
 
-  /** Stores `base` and the part behind it where together they are what `address` says, and gives them up to there. */
+  /** Stores `base` with the part after it if together they match `address`, and gives the messages up to `address`. */
   #accept(key: string, address: TranscriptAddress, part: TranscriptPart, base: Copy): readonly Message[] | undefined {
     if (part.address.epoch !== address.epoch || part.from !== base.messages.length) return undefined;
     const filled = extend(base, part.messages);
-    if (!stands(filled, address)) return undefined;
+    if (!matches(filled, address)) return undefined;
     const present = this.#copies.get(key);
     const better =
       present &&
-      (present.epoch > filled.epoch || (present.messages.length > filled.messages.length && stands(present, address)));
+      (present.epoch > filled.epoch || (present.messages.length > filled.messages.length && matches(present, address)));
     if (!better) this.#copies.set(key, filled);
     return filled.messages.slice(0, address.length);
   }
 }
 
-/** An empty conversation of any epoch has the check 0, so it needs no fetch. */
+/** An empty conversation has the check 0 in every epoch, so it needs no fetch. */
 function emptyCopy(epoch: number): Copy {
   return { epoch, messages: [], checks: [0], bytes: MESSAGE_OVERHEAD_BYTES };
 }
 
-/** Whether a copy has exactly the messages that an address names, and perhaps more behind them. */
-function stands(copy: Copy, { epoch, length, check }: TranscriptAddress): boolean {
+/** Whether a copy has exactly the messages that an address names, and perhaps more after them. */
+function matches(copy: Copy, { epoch, length, check }: TranscriptAddress): boolean {
   return copy.epoch === epoch && copy.checks[length] === check;
 }
 
-/** A new shell around the same arrays: an LRU cache counts the size of a new value only. */
+/** Gives a new object around the same arrays, because an LRU cache only measures new values. */
 function extend(copy: Copy, messages: readonly Message[]): Copy {
   let bytes = copy.bytes;
   for (const message of messages) {
@@ -142,7 +142,7 @@ function extend(copy: Copy, messages: readonly Message[]): Copy {
   return { ...copy, bytes };
 }
 
-/** Two bytes a UTF-16 unit. */
+/** Size in bytes, two for each UTF-16 unit. */
 function sizeOf(message: Message): number {
   const calls = message.role === 'assistant' ? (message.toolCalls ?? []) : [];
   const characters = calls.reduce(

@@ -1,9 +1,9 @@
 /**
- * The teams that one worker has open. A session leases a team for the time of a call; the first lease of a
- * digest opens it, the others use it. Losing an entry costs time and nothing else.
+ * The teams that one worker has open. A session leases a team for the duration of a call. The first lease of a digest
+ * opens the team, later leases reuse it. Losing an entry costs time and nothing else.
  *
- * Two kinds of entries share one bound: a team, by `team@digest`, with up to `poolSize` instances; and the
- * private agent of a session that overrides one, by `agentId#sessionId`, which uses its team's connections.
+ * Two kinds of entries share one limit: a team, by `team@digest`, with up to `poolSize` instances; and the private agent
+ * of a session that overrides an agent, by `agentId#sessionId`, which uses its team's connections.
  */
 import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
@@ -22,21 +22,21 @@ import {
   type PrivateEntry,
   type SharedEntry,
 } from './entries.ts';
-import { within } from './within.ts';
 import { type FetchTeam, TeamDefinitions } from './team-definitions.ts';
+import { endsWithin } from '../../tools/ends-within.ts';
 import { makePrivateAgent } from './private-agent.ts';
 import type { Agent, Team } from '../team.ts';
 
 export interface AgentCacheOptions {
-  /** Instances per digest, from 1. */
+  /** Instances per digest, at least 1. */
   readonly poolSize: number;
-  /** Most entries, from 1. Exceeded only by entries in use. */
+  /** Maximum number of entries, at least 1. Only entries in use may exceed it. */
   readonly maxEntries: number;
-  /** An entry that nobody used for this long is closed. Default 30 min. */
+  /** An entry that was not used for this long is closed. Default: 30 min. */
   readonly idleMs?: number;
-  /** Shortest time between two logs of the statistics. Default 5 min. */
+  /** Shortest time between two logs of the statistics. Default: 5 min. */
   readonly statsMs?: number;
-  /** How long `close` waits for leases, and then for each team to close. Default 10 s. */
+  /** How long `close` waits for leases, and then for each team to close. Default: 10 s. */
   readonly closeMs?: number;
   open(resolved: ResolvedTeam, instanceId: string): Promise<Team>;
   readonly log: Logger;
@@ -46,7 +46,7 @@ export interface AgentCacheOptions {
 export interface Lease {
   readonly team: Team;
   /**
-   * The shared agent, or the session's own where it overrides that agent.
+   * The shared agent, or the session's own if the session overrides it.
    * @throws CopilotError `InvalidInput`, see {@link Team.agent}
    */
   readonly agent: (id: string, override?: AgentOverride) => Agent;
@@ -58,14 +58,14 @@ const IDLE_MS = 30 * 60_000;
 const STATS_MS = 5 * 60_000;
 const CLOSE_MS = 10_000;
 const MAX_SWEEP_MS = 60_000;
-/** Sessions whose slot is remembered; one that was forgotten may get another, which costs nothing. */
+/** How many sessions have a remembered slot. A forgotten session may get another slot, which costs nothing. */
 const MAX_SESSIONS = 10_000;
 
 export class AgentCache {
   readonly #options: AgentCacheOptions;
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry>();
-  /** Off the map and still in use. */
+  /** Removed from the map and still in use. */
   readonly #retired = new Set<SharedEntry>();
   readonly #slots = new LRUCache<string, number>({ max: MAX_SESSIONS });
   readonly #definitions = new TeamDefinitions();
@@ -96,8 +96,8 @@ export class AgentCache {
   }
 
   /**
-   * Runs `fn` with a lease on the session's team, and gives it back whatever happens.
-   * @param fetch called where neither the team nor its definition is here
+   * Runs `fn` with a lease on the session's team and releases it afterwards.
+   * @param fetch called on a cache miss of both the team and its definition
    * @throws what `fetch`, opening the team or `fn` throws; an `Error` when the cache is closed
    */
   async withTeam<T>(sessionId: string, digest: string, fetch: FetchTeam, fn: (lease: Lease) => Promise<T>): Promise<T> {
@@ -109,9 +109,9 @@ export class AgentCache {
     }
   }
 
-  /** As {@link withTeam}, for callers that cannot use it: they must call `release`. */
+  /** Like {@link withTeam}, for callers that release the lease themselves. */
   async lease(sessionId: string, digest: string, fetch: FetchTeam): Promise<Lease> {
-    // A plain error: another worker can do the work.
+    // A plain error is retryable, and another worker can do the work.
     if (this.#closed) throw new Error('this worker is shutting down');
     const entry = this.#shared(digest);
     entry.leases += 1;
@@ -132,7 +132,7 @@ export class AgentCache {
     }
   }
 
-  /** Remembers a definition, so that its first lease need not fetch it. */
+  /** Stores a definition, so that its first lease does not need to fetch it. */
   prime(resolved: ResolvedTeam): void {
     this.#definitions.remember(resolved);
   }
@@ -154,7 +154,7 @@ export class AgentCache {
     };
   }
 
-  /** What is open now, least recently used first; at the end, what is in use and is closed after that. */
+  /** The open entries, least recently used first. Entries that close after their last use come at the end. */
   entries(): CacheEntry[] {
     return [
       ...[...this.#entries.values()].map((entry) => describeEntry(entry, false)),
@@ -163,8 +163,8 @@ export class AgentCache {
   }
 
   /**
-   * Takes the selected entries off the cache and closes them: those in use when their leases end, or with
-   * `force` at once, so that calls under way fail. Resolves when those that are closed now are. Never rejects.
+   * Removes the selected entries and closes them. Entries in use close when their leases end, or with `force` at once,
+   * and then calls in progress fail. Resolves when all entries that close now are closed. Never rejects.
    */
   async closeEntries(request: CloseRequest): Promise<CloseReport> {
     const closed: string[] = [];
@@ -181,7 +181,7 @@ export class AgentCache {
     return { closed, waiting, failures };
   }
 
-  /** Takes no more leases, waits for those that are out, closes every team, and logs the statistics. Never rejects. */
+  /** Refuses new leases, waits for the current ones, closes every team, and logs the statistics. Never rejects. */
   close(): Promise<void> {
     this.#closed ??= this.#closeAll();
     return this.#closed;
@@ -190,7 +190,7 @@ export class AgentCache {
   async #closeAll(): Promise<void> {
     clearInterval(this.#sweeper);
     if (this.#leased > 0) {
-      const drained = await within(this.#closeMs, new Promise<void>((resolve) => (this.#drained = resolve)));
+      const drained = await endsWithin(new Promise<void>((resolve) => (this.#drained = resolve)), this.#closeMs);
       if (!drained) this.#options.log.warn({ leases: this.#leased }, 'agent teams are closed while in use');
     }
     for (const entry of [...this.#entries.values(), ...this.#retired]) void this.#remove(entry, true);
@@ -210,7 +210,7 @@ export class AgentCache {
     return entry;
   }
 
-  /** New sessions go round the pool; each stays where it first was. */
+  /** New sessions get the slots of the pool in rotation, and keep them. */
   #slotOf(entry: SharedEntry, sessionId: string): number {
     const known = this.#slots.get(sessionId);
     if (known !== undefined) return known;
@@ -225,7 +225,7 @@ export class AgentCache {
     if (!entry.slots[slot]) {
       const resolved = await this.#definitions.get(entry.digest, fetch);
       entry.name = resolved.definition.name;
-      // Somebody else may have begun to open it in the meantime.
+      // Another call may have started to open it meanwhile.
       if (!entry.slots[slot]) return this.#open(entry, slot, resolved);
     }
     const team = await entry.slots[slot].team;
@@ -233,7 +233,7 @@ export class AgentCache {
     return team;
   }
 
-  /** The promise is stored before anything is awaited, so that concurrent first uses open once; a failed one is not kept. */
+  /** Stores the promise before the first await, so that concurrent first uses open once. A failed one is not kept. */
   #open(entry: SharedEntry, slot: number, resolved: ResolvedTeam): Promise<Team> {
     this.#counts.misses += 1;
     const id = `${resolved.definition.name}@${entry.digest.slice(0, 12)}/${randomBytes(4).toString('hex')}`;
@@ -317,8 +317,8 @@ export class AgentCache {
   }
 
   /**
-   * Off the map first: whoever comes while it closes opens a new one.
-   * @param isNow whether it is closed although it may be in use
+   * Removes an entry from the map first, so that calls during the closing open a new one.
+   * @param isNow whether to close it even if it is in use
    * @returns how many of its instances failed to close
    */
   #remove(entry: Entry, isNow: boolean): Promise<number> {
@@ -336,7 +336,7 @@ export class AgentCache {
     return isNow ? this.#closeInstances(entry) : Promise.resolve(0);
   }
 
-  /** Of an entry that is retired. A lease that still waits for its definition may open one more, for `#release` to close. */
+  /** Closes a retired entry. A lease that still waits for its definition may open one more instance; `#release` closes it. */
   async #closeInstances(entry: SharedEntry): Promise<number> {
     if (entry.leases === 0) this.#retired.delete(entry);
     const instances = instancesOf(entry);
@@ -353,14 +353,14 @@ export class AgentCache {
     try {
       const closing = team.then(
         (opened) => opened.close(),
-        // What did not open has nothing to close.
+        // An instance that failed to open has nothing to close.
         () => undefined,
       );
-      if (!(await within(this.#closeMs, closing))) throw new Error(`it did not close in ${this.#closeMs} ms`);
+      if (!(await endsWithin(closing, this.#closeMs))) throw new Error(`it did not close in ${this.#closeMs} ms`);
       return true;
     } catch (err) {
       this.#counts.closeFailures += 1;
-      this.#options.log.warn({ err, instance: id }, 'agent team not closed');
+      this.#options.log.warn({ err, instance: id }, 'agent team did not close');
       return false;
     }
   }

@@ -1,9 +1,9 @@
-/** What the agent cache holds: the teams of a digest, and the private agents of sessions. */
+/** Entries of the agent cache: the teams of a digest, and the private agents of sessions. */
 import type { CacheEntry, CloseRequest } from '../../contracts/worker-report.ts';
 import type { PrivateAgent } from './private-agent.ts';
 import type { Team } from '../team.ts';
 
-/** A team instance that is open, or about to be. */
+/** A team instance that is open or opening. */
 export interface Instance {
   readonly id: string;
   readonly team: Promise<Team>;
@@ -13,7 +13,7 @@ export interface SharedEntry {
   readonly kind: 'shared';
   readonly digest: string;
   readonly slots: (Instance | undefined)[];
-  /** Name of the team, as soon as it is known. */
+  /** Name of the team, once it is known. */
   name?: string;
   leases: number;
   /** Slot of the next new session. */
@@ -24,17 +24,17 @@ export interface SharedEntry {
 export interface PrivateEntry extends PrivateAgent {
   readonly kind: 'private';
   readonly digest: string;
-  /** Changes with the override and with the team. */
+  /** Identifies the override and the team instance that it was made from. */
   readonly made: string;
   usedAt: number;
 }
 
 export type Entry = SharedEntry | PrivateEntry;
 
-/** Of a digest, so many characters are enough to name it. */
+/** How many characters of a digest are enough to select it. */
 const DIGEST_PREFIX = 8;
 
-/** Whether it can be closed without taking it from anybody. */
+/** Whether no lease uses it. */
 export function isFree(entry: Entry): boolean {
   return entry.kind === 'private' || entry.leases === 0;
 }

@@ -1,8 +1,8 @@
-/** An agent that one session changed for itself. It uses the tools and connections of its team. */
+/** An agent that one session overrides. It uses the tools and connections of its team. */
 import type { AgentOverride } from '../../contracts/team.ts';
 import type { Agent, Team } from '../team.ts';
 
-/** Who a private agent is. The names are those that its users see. */
+/** Describes a private agent, with the field names that users see. */
 export interface PrivateAgentFacts {
   /** `<name> (Session: <first 8 characters of the session's id>)`. */
   readonly name: string;

@@ -1,13 +1,13 @@
-/** Definitions of teams by digest: as many as fit, and one fetch at a time for each that is missing. */
+/** Team definitions by digest. Concurrent misses of one digest share a fetch. */
 import { LRUCache } from 'lru-cache';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { ResolvedTeam } from '../../contracts/team.ts';
 import { digestOf } from '../../digest.ts';
 
-/** Gets the definition that a session is pinned to. */
+/** Fetches the definition that a session is pinned to. */
 export type FetchTeam = () => Promise<ResolvedTeam>;
 
-/** Kept beside the open teams, up to 256 KiB each. */
+/** How many definitions are kept besides the open teams. Each has up to 256 KiB. */
 const MAX_DEFINITIONS = 64;
 
 export class TeamDefinitions {
@@ -19,8 +19,9 @@ export class TeamDefinitions {
   }
 
   /**
-   * Shares the fetch of another session. Where that fails, it says nothing about ours: its session may be gone.
-   * @throws CopilotError `InvalidInput` for a definition that is not the one of its digest; what `fetch` throws
+   * Gets a definition. It shares the fetch of another session; if that fails, it fetches itself, because only the other
+   * session may be gone.
+   * @throws CopilotError `InvalidInput` if the definition does not match its digest; what `fetch` throws
    */
   async get(digest: string, fetch: FetchTeam): Promise<ResolvedTeam> {
     const known = this.#known.get(digest);
@@ -30,7 +31,7 @@ export class TeamDefinitions {
       const fetched = await others.catch(() => undefined);
       if (fetched) return fetched;
     }
-    // No await between the look and this, or concurrent first uses would all fetch.
+    // No await between the lookup and this, or concurrent first uses would all fetch.
     const own = this.#fetch(digest, fetch);
     this.#fetches.set(digest, own);
     try {
@@ -43,9 +44,9 @@ export class TeamDefinitions {
   async #fetch(digest: string, fetch: FetchTeam): Promise<ResolvedTeam> {
     const resolved = await fetch();
     if (resolved.digest !== digest) throw new Error(`asked for team ${digest}, got ${resolved.digest}`);
-    // A session can be started with anything, and what is remembered here is used for all sessions of this digest.
+    // A session can be started with any definition, and this one will serve all sessions of the digest.
     if (digestOf(resolved.definition) !== digest) {
-      const problem = 'its content is not what its digest names; start the session with a team as a worker resolves it';
+      const problem = 'its content does not match its digest; start the session with a team that a worker has resolved';
       throw new CopilotError('InvalidInput', { what: `Team ${resolved.definition.name} of this session`, problem });
     }
     this.remember(resolved);

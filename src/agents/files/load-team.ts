@@ -1,6 +1,6 @@
 /**
- * Reads a team: `agents/<team>/team.yaml` and every other `*.yaml` beside it, one agent each, its id the
- * file's name. What comes out is one plain definition with a digest; what is wrong comes out with file and line.
+ * Reads a team: `agents/<team>/team.yaml`, and every other `*.yaml` beside it as one agent whose id is the file's name.
+ * The result is one plain definition with a digest. Problems are reported with file and line.
  */
 import { constants, type FileHandle, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -31,24 +31,24 @@ import {
 
 /** Largest YAML file. */
 export const MAX_FILE_BYTES = 256 * 1024;
-/** Most agents of a team: all their descriptions are read by router and planner. */
+/** Maximum number of agents. Router and planner read all their descriptions. */
 export const MAX_AGENTS = 64;
-/** Largest definition as JSON. Every session of the team carries it from run to run. */
+/** Largest definition as JSON. Every session of the team carries it through continue-as-new. */
 export const MAX_DEFINITION_BYTES = 256 * 1024;
 
 const TEAM_FILE = 'team.yaml';
 
 /**
  * @param agentsDir folder with one subfolder per team
- * @param tools every tool there is, by name
- * @throws CopilotError `TeamNotFound`; `InvalidTeam` with the first problem and the number of the others
+ * @param tools all tools by name
+ * @throws CopilotError `TeamNotFound`; `InvalidTeam` with the first problem and the number of others
  */
 export async function loadTeam(
   agentsDir: string,
   team: string,
   tools: ReadonlyMap<string, ToolFacts>,
 ): Promise<ResolvedTeam> {
-  // Before anything else: the name becomes a path.
+  // The name becomes a path, so it is checked first.
   const files = Name.safeParse(team).success ? await listFiles(agentsDir, team) : undefined;
   if (!files) {
     const known = (await listTeams(agentsDir)).join(', ');
@@ -70,13 +70,13 @@ export async function loadTeam(
   const definition = define(team, teamFile, agentFiles, tools);
   const bytes = Buffer.byteLength(canonicalJson(definition));
   if (bytes > MAX_DEFINITION_BYTES) {
-    const text = `the team is ${bytes} bytes long as JSON, and ${MAX_DEFINITION_BYTES} at most; shorten its instructions`;
+    const text = `the team has ${bytes} bytes as JSON, and the limit is ${MAX_DEFINITION_BYTES}; shorten its instructions`;
     failOn([{ file: `${team}/${TEAM_FILE}`, line: 1, text }]);
   }
   return { digest: digestOf(definition), definition };
 }
 
-/** Names of the folders that have a `team.yaml`, sorted; none where there is no such folder. */
+/** Sorted names of the folders that contain a `team.yaml`; empty if `agentsDir` does not exist. */
 export async function listTeams(agentsDir: string): Promise<string[]> {
   const names = (await listFolder(agentsDir)) ?? [];
   const found = await Promise.all(
@@ -87,7 +87,7 @@ export async function listTeams(agentsDir: string): Promise<string[]> {
   return names.filter((_, index) => found[index]).sort();
 }
 
-/** The team's file and then its agents' by name, or undefined where there is no such folder. */
+/** The team's file, then its agents' files by name; undefined if the folder does not exist. */
 async function listFiles(agentsDir: string, team: string): Promise<string[] | undefined> {
   const names = await listFolder(join(agentsDir, team));
   const agents = names?.filter((name) => /\.ya?ml$/i.test(name) && !name.startsWith('.') && name !== TEAM_FILE);
@@ -121,7 +121,7 @@ function checkFileNames(team: string, files: readonly string[]): void {
     problems.push({
       file: `${team}/${TEAM_FILE}`,
       line: 1,
-      text: `the team has ${files.length - 1} agents, and ${MAX_AGENTS} at most`,
+      text: `the team has ${files.length - 1} agents, and the limit is ${MAX_AGENTS}`,
     });
   }
   failOn(problems);
@@ -139,7 +139,7 @@ async function readYaml<S extends z.ZodType>(
 async function readText(path: string): Promise<string | { problem: string }> {
   let handle: FileHandle;
   try {
-    // A named pipe must not keep the worker waiting for a writer.
+    // Without O_NONBLOCK a named pipe would block the worker.
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     return {
@@ -148,13 +148,13 @@ async function readText(path: string): Promise<string | { problem: string }> {
   }
   try {
     if (!(await handle.stat()).isFile()) return { problem: 'it is not a file' };
-    // One byte more than allowed, whatever the size is said to be: files of /proc and growing ones lie.
+    // Reads one byte more than the limit. The reported size of files in /proc and of growing files is wrong.
     const buffer = Buffer.alloc(MAX_FILE_BYTES + 1);
     let length = 0;
     for (let read = -1; read !== 0 && length < buffer.length; length += read) {
       read = (await handle.read(buffer, length, buffer.length - length)).bytesRead;
     }
-    if (length > MAX_FILE_BYTES) return { problem: `it is longer than ${MAX_FILE_BYTES / 1024} KiB` };
+    if (length > MAX_FILE_BYTES) return { problem: `it is larger than ${MAX_FILE_BYTES / 1024} KiB` };
     return new TextDecoder('utf-8', { fatal: true }).decode(buffer.subarray(0, length));
   } catch (error) {
     return { problem: error instanceof TypeError ? 'it is not UTF-8 text' : 'it cannot be read' };
@@ -163,7 +163,7 @@ async function readText(path: string): Promise<string | { problem: string }> {
   }
 }
 
-/** Agents that the team gives a role. */
+/** Checks the agents that the team gives a role. */
 function checkRoles(file: YamlFile<TeamFile>, ids: readonly string[]): Problem[] {
   const roles = [
     ['routing', 'agent'],
@@ -178,10 +178,10 @@ function checkRoles(file: YamlFile<TeamFile>, ids: readonly string[]): Problem[]
   );
 }
 
-/** What an agent may name in its list of tools. */
+/** What an agent's list of tools may name. */
 interface KnownTools {
   readonly tools: readonly string[];
-  /** MCP servers; undefined where the team's file is too wrong to know them. */
+  /** MCP servers; undefined if the team's file is invalid. */
   readonly servers?: readonly string[];
 }
 
@@ -201,7 +201,7 @@ function checkAgent(id: string, file: YamlFile<AgentFile>, ids: readonly string[
   ];
 }
 
-/** Which tools a server has is known when it runs; that it is one of the team's is known here. */
+/** Checks names of tools. Of MCP tools only the server is checked, because its tools are known only when it runs. */
 function checkTools(used: readonly Written[], { tools, servers }: KnownTools): Problem[] {
   return used.flatMap(({ file, line, text }): Problem[] => {
     const name = splitName(text);
@@ -239,7 +239,7 @@ function checkTemplate(instructions: Written | undefined): Problem[] {
     return [];
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error;
-    // Only a `|` text has its lines where the template has them, starting below the key.
+    // Only the lines of a `|` text match the template's lines. They start below the key.
     const line = instructions.line + (instructions.literal ? error.line : 0);
     return [{ file: instructions.file, line, text: `instructions: ${error.message}` }];
   }
@@ -264,7 +264,7 @@ function failOn(problems: readonly Problem[]): void {
   throw new CopilotError('InvalidTeam', { file: first.file, line: first.line, problem: first.text + more });
 }
 
-/** Puts the checked files together. */
+/** Combines the checked files. */
 function define(
   name: string,
   teamFile: YamlFile<TeamFile>,
@@ -283,7 +283,7 @@ function define(
     };
     for (const tool of value.tools) {
       const facts = tools.get(tool);
-      // Picked one by one: what is given may be the tools themselves, with their code.
+      // Fields are picked one by one, because `facts` may be the tool itself with its code.
       if (facts)
         used[tool] = { name: tool, effects: facts.effects, category: facts.category, timeoutMs: facts.timeoutMs };
     }

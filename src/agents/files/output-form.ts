@@ -1,18 +1,18 @@
-/** The form of an agent's answers, where its file gives one as a JSON schema. */
+/** The form of an agent's answers, which its file can give as a JSON schema. */
 import { z } from 'zod';
 
-/** A form that is ready to use. */
+/** A form that can check values. */
 export interface OutputForm {
   readonly schema: Readonly<Record<string, unknown>>;
-  /** What is wrong with a value; undefined where it has the form. */
-  problemOf(value: unknown): string | undefined;
+  /** What is wrong with a value; undefined if it has the form. */
+  check(value: unknown): string | undefined;
 }
 
-/** Longest text about what is wrong with a value: it goes back to the agent. */
+/** Longest description of a problem. It goes back to the agent. */
 const MAX_PROBLEM = 2_000;
-/** Anyone may start a session with a team of their own: no expression of theirs runs on the worker. */
+/** A session can bring its own team, so the worker must not run regular expressions from it. */
 const REFUSED = ['pattern', 'patternProperties'];
-/** Its keys are names that somebody chose, not keywords. */
+/** Their keys are names and not keywords. */
 const NAMED_PARTS = ['properties', '$defs', 'definitions'];
 /** Their values are data. */
 const DATA = ['const', 'enum', 'default', 'examples'];
@@ -23,7 +23,7 @@ export function openOutput(schema: Readonly<Record<string, unknown>>): OutputFor
   const form = convert(schema);
   return {
     schema,
-    problemOf(value) {
+    check(value) {
       const { error } = form.safeParse(value);
       return (
         error &&
@@ -37,24 +37,24 @@ export function openOutput(schema: Readonly<Record<string, unknown>>): OutputFor
 }
 
 /**
- * What is wrong with a text that has to be JSON of the form.
- * @returns undefined where nothing is
+ * What is wrong with a text that must be JSON of the form.
+ * @returns undefined if nothing is
  */
-export function textProblem(form: OutputForm, text: string): string | undefined {
+export function checkText(form: OutputForm, text: string): string | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    return `it is not JSON alone (${error instanceof Error ? error.message : ''})`.slice(0, MAX_PROBLEM);
+    return `it is not only JSON (${error instanceof Error ? error.message : ''})`.slice(0, MAX_PROBLEM);
   }
-  return form.problemOf(value);
+  return form.check(value);
 }
 
 function convert(schema: Readonly<Record<string, unknown>>): z.ZodType {
   try {
     const refused = findKeyword(schema);
     if (refused !== undefined) {
-      throw new TypeError(`"${refused}" is not supported; say in a description what a text looks like`);
+      throw new TypeError(`"${refused}" is not supported; describe in a description what a text looks like`);
     }
     return z.fromJSONSchema(schema);
   } catch (error) {

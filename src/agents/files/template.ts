@@ -1,23 +1,23 @@
 /**
- * Instructions of agents: Handlebars templates over the session's context, e.g. `{{initial_task}}`.
- * Helpers: if, unless, each, with, lookup, and `json` for values that are not text. No partials, no decorators.
- * Sessions may bring their own instructions, so a template can neither reach the program nor grow without end.
+ * Instructions of agents: Handlebars templates over the session's context, such as `{{initial_task}}`. Helpers are if,
+ * unless, each, with, lookup, and `json` for values that are not text. There are no partials and no decorators.
+ * Sessions can bring their own instructions, so a template cannot reach the program, and its output is limited.
  */
 import Handlebars from 'handlebars';
 import type { Json } from '../../contracts/json.ts';
 import { nearest } from '../../tools/nearest.ts';
 
 export interface Template {
-  /** First parts of the paths it uses, sorted: the context keys that it may need. */
+  /** Sorted first parts of the paths it uses: the context keys that it may need. */
   readonly variables: readonly string[];
   /**
-   * A key that is missing gives nothing.
-   * @throws TemplateError where the text would grow past {@link MAX_RENDERED_TEXT}, or a value does not fit its helper
+   * Fills in the context. A missing key gives nothing.
+   * @throws TemplateError if the text would exceed {@link MAX_RENDERED_TEXT}, or a value does not fit its helper
    */
   render(context: Readonly<Record<string, Json>>): string;
 }
 
-/** What is wrong with a template; `line` counts from 1 in the template. */
+/** A problem of a template. Callers turn it into a CopilotError that names the agent or the file. `line` counts from 1. */
 export class TemplateError extends Error {
   override readonly name = 'TemplateError';
   readonly line: number;
@@ -28,10 +28,10 @@ export class TemplateError extends Error {
   }
 }
 
-/** Longest rendered text. Loops are charged for what each round gives, so that nested ones end too. */
+/** Longest rendered text. Each round of a loop counts, so that nested loops are limited too. */
 export const MAX_RENDERED_TEXT = 400_000;
 
-/** Most `{{…}}` of a template, and the longest of them, comments aside: Handlebars takes seconds for thousands that are nested. */
+/** Maximum number of `{{…}}`, and of characters in each apart from comments. Handlebars takes seconds for thousands of nested ones. */
 export const MAX_EXPRESSIONS = 500;
 const MAX_EXPRESSION_TEXT = 1_000;
 const LONG_EXPRESSION = new RegExp(`\\{\\{(?!!)[^}]{${MAX_EXPRESSION_TEXT}}`);
@@ -65,7 +65,7 @@ export function compileTemplate(source: string): Template {
         throw toTemplateError(error);
       }
     };
-    // Handlebars compiles at the first use only; an agent's first turn should not pay for that, nor find the errors.
+    // Handlebars compiles at the first use. Doing it here finds errors early and keeps the agent's first turn fast.
     render({});
     return { variables, render };
   } catch (error) {
@@ -100,7 +100,7 @@ function tooLong(): TemplateError {
 function checkSize(source: string): void {
   const count = source.split('{{').length - 1;
   if (count > MAX_EXPRESSIONS)
-    throw new TemplateError(`it has ${count} expressions in braces, and ${MAX_EXPRESSIONS} at most`, 1);
+    throw new TemplateError(`it has ${count} expressions in braces, and the limit is ${MAX_EXPRESSIONS}`, 1);
   if (LONG_EXPRESSION.test(source))
     throw new TemplateError(`an expression in braces is longer than ${MAX_EXPRESSION_TEXT} characters`, 1);
 }
@@ -113,7 +113,7 @@ function findVariables(program: hbs.AST.Program): string[] {
 
 interface Scope {
   readonly found: Set<string>;
-  /** Names that `as |name|` of an enclosing block binds. */
+  /** Names that an enclosing block binds with `as |name|`. */
   readonly blockParams: ReadonlySet<string>;
 }
 
@@ -143,11 +143,11 @@ function visitProgram(program: hbs.AST.Program | undefined, outer: Scope): void 
 
 type Call = Pick<hbs.AST.SubExpression, 'params' | 'loc'> & {
   readonly path: hbs.AST.Expression;
-  // Absent where a call has no named arguments, whatever the types of Handlebars say.
+  // Absent if a call has no named arguments, despite the types of Handlebars.
   readonly hash?: hbs.AST.Hash;
 };
 
-/** `{{name}}`, `{{#name}}` and `(name)`: a helper where it is one or has arguments, else a variable. */
+/** Visits `{{name}}`, `{{#name}}` or `(name)`: a helper if it is one or has arguments, otherwise a variable. */
 function visitCall({ path, params, hash, loc }: Call, scope: Scope): void {
   const name = (path as hbs.AST.PathExpression).original;
   const named = hash?.pairs ?? [];
@@ -172,18 +172,18 @@ function visitExpression(expression: hbs.AST.Expression, scope: Scope): void {
   if (expression.type === 'SubExpression') visitCall(expression as hbs.AST.SubExpression, scope);
   if (expression.type !== 'PathExpression') return;
   const { data, parts } = expression as hbs.AST.PathExpression;
-  // `@root.key` is the key itself; `@index` and its like come from the loop.
+  // `@root.key` is the key itself; `@index` and the like come from the loop.
   const key = data ? (parts[0] === 'root' ? parts[1] : undefined) : parts[0];
   if (key !== undefined && !(scope.blockParams.has(key) && !data)) scope.found.add(key);
 }
 
-/** Handlebars gives the line as a property, in its message, or not at all. */
+/** Handlebars gives the line in a property, in its message, or not at all. */
 function toTemplateError(error: unknown): TemplateError {
   if (error instanceof TemplateError) return error;
   if (error instanceof RangeError) return new TemplateError('it is nested too deeply or too long', 1);
   const message = error instanceof Error ? error.message : String(error);
   const line =
     (error as { lineNumber?: number }).lineNumber ?? Number(/^Parse error on line (\d+)/.exec(message)?.[1] ?? 1);
-  // A parse error shows the place in three lines of its own; only the last says what is wrong.
+  // A parse error shows the place in three lines; only the last line says what is wrong.
   return new TemplateError((message.split('\n').at(-1) ?? message).replace(/ - \d+:\d+$/, ''), line);
 }

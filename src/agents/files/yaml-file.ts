@@ -1,4 +1,4 @@
-/** One YAML file against one schema: a plain value, and every problem with its line. */
+/** Checks one YAML file against one schema. Gives a plain value, or every problem with its line. */
 import {
   type CST,
   isAlias,
@@ -26,45 +26,45 @@ export interface Problem {
 }
 
 export interface YamlFile<T> {
-  /** What the schema makes of it; undefined where there are problems. */
+  /** The parsed value; undefined if there are problems. */
   readonly value?: T;
   readonly problems: readonly Problem[];
-  /** The text at a path as it is written, or undefined where there is none; also where the schema found problems. */
+  /** The text at a path as written, or undefined if there is none. It works even if the schema found problems. */
   textAt(path: Path): Written | undefined;
-  /** The texts in the list at a path; none where there is no list. */
+  /** The texts in the list at a path; empty if there is no list. */
   textsAt(path: Path): Written[];
-  /** Where that stands which is at a path, or the nearest above it. */
+  /** The place of the value at a path, or of its nearest parent. */
   placeOf(path: Path): Pick<Written, 'file' | 'line'>;
 }
 
-/** A text in a file and where it stands. */
+/** A text with its place in a file. */
 export interface Written {
   readonly file: string;
   /** From 1. */
   readonly line: number;
   readonly text: string;
-  /** Whether the lines of a text are the lines of the file that follow `line`, as with `|`. */
+  /** Whether the lines of the text are the lines of the file after `line`, as with `|`. */
   readonly literal: boolean;
 }
 
 type Path = readonly PropertyKey[];
 
-/** Deeper than any team file, and shallow enough for everything that walks a value. */
+/** Deeper than any team file, and shallow enough for every recursive function. */
 const MAX_DEPTH = 40;
 const TOO_DEEP = `it is nested deeper than ${MAX_DEPTH} levels`;
-/** Unknown keys of one object that are reported. */
+/** How many unknown keys of one object are reported. */
 const MAX_UNKNOWN_KEYS = 100;
 const MAX_SHOWN_KEY = 100;
-/** Most characters that a file may become where aliases repeat parts of it. */
+/** Most characters of a file after aliases are expanded. */
 const MAX_EXPANDED_TEXT = 1024 * 1024;
 
-/** Never throws: whatever is wrong with `text` is in `problems`, sorted by line. */
+/** Never throws. `problems` has everything that is wrong with `text`, sorted by line. */
 export function parseYaml<S extends z.ZodType>(file: string, text: string, schema: S): YamlFile<z.output<S>> {
   const lines = new LineCounter();
   try {
     const deep = tooDeepAt(text);
     if (deep !== undefined) return unusable([{ file, line: lineOf(text, deep), text: TOO_DEEP }]);
-    // Whether a key appears twice is found below, in one pass: the parser compares each with all before it.
+    // Repeated keys are found below in one pass, because the parser would compare each with all before it.
     const options = { prettyErrors: false, lineCounter: lines, logLevel: 'error', uniqueKeys: false } as const;
     const document = parseDocument(text, options);
     const source = new Source(file, document, lines);
@@ -82,15 +82,15 @@ export function parseYaml<S extends z.ZodType>(file: string, text: string, schem
     const problems = parsed.error.issues.flatMap((issue) => source.describe(issue, schema));
     return { problems: sortByLine(problems), ...reading };
   } catch (error) {
-    // Stack overflow of the parser, too many aliases, a value that contains itself.
+    // The parser's stack overflowed, there are too many aliases, or a value contains itself.
     const reason = error instanceof Error ? error.message : String(error);
     return unusable([{ file, line: 1, text: `it cannot be read: ${reason}` }]);
   }
 }
 
 /**
- * Where a text is nested too deeply, found without recursion: what turns such a text into nodes calls itself for each
- * level, and V8 ends the whole process where a regular expression is compiled at the very end of the stack.
+ * The offset at which a text is nested too deeply. It is found without recursion: the parser recurses for each level,
+ * and V8 kills the process if a regular expression is compiled when the stack is nearly full.
  */
 function tooDeepAt(text: string): number | undefined {
   let level: readonly CST.Token[] = [...new Parser().parse(text)];
@@ -112,7 +112,7 @@ function lineOf(text: string, offset: number): number {
   return text.slice(0, offset).split('\n').length;
 }
 
-/** A file of which nothing can be read. */
+/** The result for a file that cannot be read. */
 export function unusable(problems: readonly Problem[]): YamlFile<never> {
   return {
     problems: sortByLine(problems),
@@ -126,7 +126,7 @@ export function sortByLine(problems: readonly Problem[]): Problem[] {
   return [...problems].sort((left, right) => left.line - right.line);
 }
 
-/** `unknown <what> "<name>"` with the nearest of `known`, or with all of them where none is near. */
+/** `unknown <what> "<name>"` with the most similar of `known`, or with all of them if none is similar. */
 export function unknownName(what: string, name: string, known: Iterable<string>): string {
   const names = [...known];
   const near = nearest(name.slice(0, 100), names);
@@ -139,7 +139,7 @@ export function unknownName(what: string, name: string, known: Iterable<string>)
   return `unknown ${what} "${name.slice(0, 100)}"; ${hint}`;
 }
 
-/** Through JSON, so that nothing is shared, cyclic or of a class, and aliases cannot blow it up. */
+/** Converts through JSON, so that the value is a plain tree and aliases cannot make it huge. */
 function plain(document: Document.Parsed): unknown {
   const json = JSON.stringify(document.toJS({ maxAliasCount: 100 }));
   if (json.length > MAX_EXPANDED_TEXT)
@@ -207,11 +207,11 @@ class Source {
     return { file: this.#file, line: this.#find(path).line };
   }
 
-  /** What a schema found, in words for the person who wrote the file. */
+  /** Describes an issue of the schema to the person who wrote the file. */
   describe(issue: z.core.$ZodIssue, schema: z.ZodType): Problem[] {
     const place = issue.path.join('.');
     if (issue.code === 'invalid_union') {
-      // Of the forms that it may have, the one that it is nearest to.
+      // Reports the alternative that comes closest.
       const [nearestForm = []] = issue.errors.toSorted((left, right) => left.length - right.length);
       return nearestForm.flatMap((inner) => this.describe({ ...inner, path: [...issue.path, ...inner.path] }, schema));
     }
@@ -228,7 +228,7 @@ class Source {
     return [this.#problemAt(issue.path, place ? `${place}: ${text}` : text)];
   }
 
-  /** The value at `path` and the line of its key; where it is missing, the line of the nearest parent. */
+  /** The value at `path` and the line of its key, or the line of the nearest parent if it is missing. */
   #find(path: Path): { node: Node | null; line: number; found: boolean } {
     let node: Node | null = this.#document.contents;
     let line = this.#lineOf(node?.range?.[0]);
@@ -271,7 +271,7 @@ function keyOffset(pair: Pair): number | undefined {
   return isNode(pair.key) ? pair.key.range?.[0] : undefined;
 }
 
-/** Names of the members that the schema has at a path; of all its forms where it has several. */
+/** Names of the keys that the schema allows at a path, in any of its alternatives. */
 function keysAt(schema: unknown, path: Path): string[] {
   const at = unwrap(schema);
   if (at instanceof z.ZodUnion) return [...new Set(at.options.flatMap((form) => keysAt(form, path)))];

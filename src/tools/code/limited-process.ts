@@ -5,6 +5,7 @@ import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { endsWithin } from '../ends-within.ts';
 import { findIsolation } from './isolation.ts';
 import { ProcessTree } from './process-tree.ts';
 
@@ -179,9 +180,7 @@ function collectOutput(
 /** Waits for the rest of the output, but only briefly: another process may hold the pipes open. */
 async function drainOutput(child: ChildProcessWithoutNullStreams): Promise<void> {
   const streams = [child.stdout, child.stderr];
-  const grace = new AbortController();
-  const all = Promise.all(streams.filter((stream) => !stream.closed).map((stream) => once(stream, 'close')));
-  await Promise.race([all, sleep(CLOSE_GRACE_MS, undefined, { signal: grace.signal }).catch(() => undefined)]);
-  grace.abort();
+  const open = streams.filter((stream) => !stream.closed);
+  await endsWithin(Promise.all(open.map((stream) => once(stream, 'close'))), CLOSE_GRACE_MS);
   for (const stream of streams) stream.destroy();
 }

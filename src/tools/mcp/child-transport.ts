@@ -6,11 +6,11 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ReadBuffer, serializeMessage } from '@modelcontextprotocol/sdk/shared/stdio.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
 import { ProcessTree } from '../code/process-tree.ts';
+import { endsWithin } from '../ends-within.ts';
 
 export interface ChildCommand {
   readonly command: string;
@@ -147,16 +147,6 @@ export class ChildTransport implements Transport {
 /** Unlike Node's `once`, it does not reject on an `error` event. */
 function emitted(child: ChildProcessWithoutNullStreams, event: 'exit' | 'close'): Promise<void> {
   return new Promise((resolve) => child.once(event, () => resolve()));
-}
-
-async function endsWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
-  const timer = new AbortController();
-  const late = sleep(ms, false, { signal: timer.signal }).catch(() => false);
-  try {
-    return await Promise.race([work.then(() => true), late]);
-  } finally {
-    timer.abort();
-  }
 }
 
 /** Kills the server if this program exits without closing its teams; as a group of its own it would survive. */

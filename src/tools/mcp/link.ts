@@ -1,9 +1,9 @@
 /** The link to one server, by child process or streamable HTTP, with everything it holds open. */
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { McpServer } from '../../contracts/team.ts';
 import { openTransport } from '../../models/transport.ts';
+import { endsWithin } from '../ends-within.ts';
 import { ChildTransport } from './child-transport.ts';
 import { type Environment, processEnvironment, requestHeaders, type ServerName } from './variables.ts';
 
@@ -57,10 +57,10 @@ function httpLink(url: string, headers: Record<string, string>): Link {
     requestInit: { headers },
   });
   const end = async (): Promise<void> => {
-    const late = new AbortController();
-    const farewell = transport.terminateSession().catch(() => undefined);
-    await Promise.race([farewell, sleep(FAREWELL_MS, undefined, { signal: late.signal }).catch(() => undefined)]);
-    late.abort();
+    await endsWithin(
+      transport.terminateSession().catch(() => undefined),
+      FAREWELL_MS,
+    );
     await transport.close();
     sockets.close();
   };

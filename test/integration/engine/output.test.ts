@@ -15,8 +15,8 @@ const GOOD = { city: 'Ulm', population: 128_928 };
 const GOOD_TEXT = JSON.stringify(GOOD);
 /** One unusable in each way, with what its agent is told. */
 const BAD: readonly (readonly [answer: string, told: RegExp])[] = [
-  ['Ulm has 128,928 people.', /it is not JSON alone/],
-  ['```json\n{"city": "Ulm", "population": 1}\n```', /it is not JSON alone/],
+  ['Ulm has 128,928 people.', /it is not only JSON/],
+  ['```json\n{"city": "Ulm", "population": 1}\n```', /it is not only JSON/],
   ['{"city": "Ulm", "population": 0}', /at population/],
   ['{"city": "Ulm"}', /at population/],
   ['{"city": "Ulm", "population": 1, "mayor": "?"}', /mayor/],
@@ -79,7 +79,7 @@ describe('agents whose answers have a form', function () {
     const session = await world.copilot.create({ mode: 'one-shot' });
     const { status, error } = await session.send('how large is Ulm?');
     assert.equal(status, 'failed');
-    assert.match(JSON.stringify(error), /InvalidModelOutput.*answer of agent writer.*not JSON alone/);
+    assert.match(JSON.stringify(error), /InvalidModelOutput.*answer of agent writer.*not only JSON/);
     playTeam(world.model, { answer: GOOD_TEXT });
     assert.equal((await session.send('how large is Ulm?')).reply, GOOD_TEXT);
   });
@@ -103,8 +103,8 @@ describe('agents whose answers have a form', function () {
     assert.deepEqual([turn.status, turn.reply], ['completed', GOOD_TEXT]);
     assert.equal(turn.steps[0]?.summary, `Looked it up.\n\n${GOOD_TEXT}`);
     const steps = since(from).filter(({ phase }) => phase === 'step');
-    assert.match(steps[1]?.last ?? '', /^the result cannot be used: it is missing\. Call report_step again\.$/);
-    assert.match(steps[2]?.last ?? '', /^the result cannot be used: .*at population/);
+    assert.match(steps[1]?.last ?? '', /^the result is invalid: it is missing\. Call report_step again\.$/);
+    assert.match(steps[2]?.last ?? '', /^the result is invalid: .*at population/);
     assert.ok(since(from).at(-1)?.messages.at(-1)?.[1].includes(GOOD_TEXT), 'the final answer is written from it');
   });
 

@@ -61,7 +61,7 @@ describe('routing', function () {
     });
   }
 
-  it('[T02] where the second decision is not usable either, the form of the message decides, and the turn and its followers say so', async () => {
+  it('[T02] if the second decision is invalid too, a heuristic decides, and the turn and its followers say so', async () => {
     for (const [text, expected] of [
       ['hello there', 'one-shot'],
       ['First read the notes, then write a report.', 'planned'],
@@ -79,7 +79,7 @@ describe('routing', function () {
       assert.deepEqual([turn.status, turn.route], ['completed', expected], text);
       assert.match(
         turn.routeReason ?? '',
-        /not usable \(primaryAgent "wizard" is not in the team: .*\), so the form of the message decided \(heuristic\)$/,
+        /invalid \(primaryAgent "wizard" is not in the team, which has .*\), so a heuristic over the message decided \(heuristic\)$/,
       );
       const events = await collect(session, isTurnEnd, 0);
       const routed = events.find(({ type }) => type === 'routed');

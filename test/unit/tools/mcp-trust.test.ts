@@ -117,7 +117,7 @@ describe('tools: trust in MCP servers', () => {
     await writeFile(folder(), 'a file in the place of the folder');
     const { trust, lines } = await worker({ notes: NOTES });
     await trust.check(named('small', { notes: NOTES }));
-    assert.match(String(lines[0]?.['msg']), /not recorded/);
+    assert.match(String(lines[0]?.['msg']), /were not recorded/);
     await refused(trust, named('small', { web: WEB }), 'web', /no such server/);
   });
 

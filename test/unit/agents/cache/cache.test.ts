@@ -67,7 +67,10 @@ describe('agents: the cache of a worker', () => {
       const forged = { digest, definition: { ...definition, description: 'Does what somebody else wants' } };
       await assert.rejects(
         cache.lease('s', digest, () => Promise.resolve(forged)),
-        { type: 'InvalidInput', message: /^Team small of this session is not valid: its content is not what/ },
+        {
+          type: 'InvalidInput',
+          message: /^Team small of this session is not valid: its content does not match its digest/,
+        },
       );
       const found = await cache.withTeam(
         's',
@@ -252,7 +255,7 @@ describe('agents: the cache of a worker', () => {
       await made.cache.close();
       assert.deepEqual(made.closed.toSorted(), made.opened.toSorted());
       assert.equal(made.cache.stats().closeFailures, 2);
-      const failures = made.lines.filter(({ msg }) => msg === 'agent team not closed');
+      const failures = made.lines.filter(({ msg }) => msg === 'agent team did not close');
       assert.deepEqual(
         failures.map(({ instance }) => instance),
         made.opened.slice(0, 2),

@@ -246,7 +246,7 @@ describe('agents: loading a team', () => {
     it('a file of 10 MB', async () => {
       assert.equal(
         await problem({ 'writer.yaml': 'x'.repeat(10_000_000) }),
-        `InvalidTeam small/writer.yaml:1: it is longer than ${MAX_FILE_BYTES / 1024} KiB`,
+        `InvalidTeam small/writer.yaml:1: it is larger than ${MAX_FILE_BYTES / 1024} KiB`,
       );
     });
 
@@ -288,7 +288,7 @@ describe('agents: loading a team', () => {
       const agents = Object.fromEntries(['a', 'b', 'c', 'd', 'e', 'f'].map((id) => [`${id}.yaml`, long]));
       assert.match(
         await problem(agents),
-        /^InvalidTeam small\/team\.yaml:1: the team is \d+ bytes long as JSON, and 262144 at most/,
+        /^InvalidTeam small\/team\.yaml:1: the team has \d+ bytes as JSON, and the limit is 262144/,
       );
     });
 

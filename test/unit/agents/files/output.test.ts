@@ -20,7 +20,7 @@ describe('agents: the form of their answers', () => {
   for (const [output, text] of [
     [{ type: 'string' }, 'its type must be "object"'],
     [{}, 'its type must be "object"'],
-    [{ type: 'object', properties: { word } }, '"pattern" is not supported; say in a description'],
+    [{ type: 'object', properties: { word } }, '"pattern" is not supported; describe in a description'],
     [{ type: 'object', $defs: { word }, properties: { a: { $ref: '#/$defs/word' } } }, '"pattern" is not supported'],
     [{ type: 'object', properties: { a: { $ref: '#/$defs/none' } } }, 'Reference not found'],
     [{ type: 'object', properties: { a: { $ref: 'https://example.org/a' } } }, 'External $ref is not supported'],

@@ -1,37 +1,37 @@
-/** An answer of a model in a given form: checked, and where it is wrong the model is told why and asked once more. */
+/** Asks a model for an answer in a given form. If the answer is invalid, the model is told why and asked once more. */
 import { z } from 'zod';
 import type { Message } from '../contracts/transcript.ts';
 import type { ModelReply } from '../models/openai.ts';
-import type { OpenAgent } from '../activities/conversation.ts';
+import type { OpenAgent } from './team.ts';
 
 export interface Question<Schema extends z.ZodType> {
-  /** Name of the form, as the model's API takes it. */
+  /** Name of the form for the model's API. */
   readonly name: string;
   readonly schema: Schema;
   readonly system: string;
   readonly messages: readonly Message[];
   readonly signal: AbortSignal;
-  /** What the schema cannot say, such as agents that do not exist; undefined where all is well. */
-  readonly problem?: (value: z.output<Schema>) => string | undefined;
+  /** Checks what the schema cannot, such as names of agents. Undefined if the value is valid. */
+  readonly check?: (value: z.output<Schema>) => string | undefined;
 }
 
 export interface StructuredReply<T> {
-  /** Undefined where the repaired answer was not usable either. */
+  /** Undefined if the second answer was invalid too. */
   readonly value: T | undefined;
-  /** What was wrong with the last unusable answer. */
+  /** What was wrong with the last invalid answer. */
   readonly problem: string;
-  /** One or two. */
+  /** One or two replies. */
   readonly replies: readonly ModelReply[];
 }
 
 const ROUNDS = 2;
 
-export async function askFor<Schema extends z.ZodType>(
+export async function askForObject<Schema extends z.ZodType>(
   { agent, team }: OpenAgent,
   question: Question<Schema>,
 ): Promise<StructuredReply<z.output<Schema>>> {
   const { $schema: _, ...schema } = z.toJSONSchema(question.schema, {
-    // Structured output knows no defaults: the model gives every field.
+    // Structured output has no defaults, so the model must give every field.
     override: ({ jsonSchema }) => void delete jsonSchema.default,
   });
   const messages = [...question.messages];
@@ -62,7 +62,7 @@ export async function askFor<Schema extends z.ZodType>(
 }
 
 function parse<Schema extends z.ZodType>(
-  { schema, problem }: Question<Schema>,
+  { schema, check }: Question<Schema>,
   text: string,
 ): { value: z.output<Schema> } | { problem: string } {
   let json: unknown;
@@ -75,11 +75,11 @@ function parse<Schema extends z.ZodType>(
   }
   const parsed = schema.safeParse(json);
   if (!parsed.success) return { problem: z.prettifyError(parsed.error).replaceAll('\n', '; ') };
-  const found = problem?.(parsed.data);
+  const found = check?.(parsed.data);
   return found === undefined ? { value: parsed.data } : { problem: found };
 }
 
-/** Models without structured output like to put JSON into a code fence. */
+/** Removes the code fence that models without structured output often put around JSON. */
 function unfence(text: string): string {
   return /^\s*```(?:json)?\s*\n([\s\S]*?)\n\s*```\s*$/.exec(text)?.[1] ?? text;
 }

@@ -1,10 +1,10 @@
-/** Opens what a call of an agent needs: the team, the agent, and the conversation so far. */
+/** What calls of agents share: they lease the team, read the conversation, and report usage. */
 import { Context } from '@temporalio/activity';
 import type { AgentCall, Answered } from '../contracts/activities.ts';
 import * as queries from '../contracts/messages.ts';
 import type { Message, TranscriptAddress } from '../contracts/transcript.ts';
 import type { AgentCache, Lease } from '../agents/cache/agent-cache.ts';
-import type { Agent, Team } from '../agents/team.ts';
+import type { OpenAgent, Team } from '../agents/team.ts';
 import type { TranscriptCache } from '../agents/transcripts.ts';
 import type { ModelReply } from '../models/openai.ts';
 import type { ActivityScope } from './scope.ts';
@@ -13,15 +13,8 @@ import type { ActivityScope } from './scope.ts';
 export interface WorkerParts {
   readonly agents: AgentCache;
   readonly transcripts: TranscriptCache;
-  /** As the Temporal server knows this worker. */
+  /** The worker's identity at the Temporal server. */
   readonly identity: string;
-}
-
-export interface OpenAgent {
-  readonly agent: Agent;
-  readonly team: Team;
-  /** The agent's own instructions, filled in. */
-  readonly instructions: string;
 }
 
 /** Leases the session's team and runs `work` with it. */
@@ -31,7 +24,7 @@ export async function withTeam<T>(
   digest: string,
   work: (lease: Lease) => Promise<T>,
 ): Promise<T> {
-  return await agents.withTeam(scope.sessionId, digest, () => session(scope).query(queries.team), work);
+  return await agents.withTeam(scope.sessionId, digest, () => sessionOf(scope).query(queries.team), work);
 }
 
 /** Leases the session's team and runs `work` with the agent of this call. */
@@ -47,14 +40,14 @@ export async function withAgent<T>(
   });
 }
 
-/** The conversation before this turn, from this worker's copy or from the session itself. */
+/** The conversation before this turn, from this worker's copy or from the session. */
 export async function readTranscript(
   parts: WorkerParts,
   scope: ActivityScope,
   address: TranscriptAddress,
 ): Promise<readonly Message[]> {
   return await parts.transcripts.read(scope.sessionId, address, (from) =>
-    session(scope).query(queries.transcript, from),
+    sessionOf(scope).query(queries.transcript, from),
   );
 }
 
@@ -65,7 +58,7 @@ export async function readThread(
   thread: { readonly id: string; readonly address: TranscriptAddress },
 ): Promise<readonly Message[]> {
   return await parts.transcripts.read(threadKey(scope, thread.id), thread.address, (from) =>
-    session(scope).query(queries.transcript, from, thread.id),
+    sessionOf(scope).query(queries.transcript, from, thread.id),
   );
 }
 
@@ -73,7 +66,8 @@ export function threadKey({ sessionId }: ActivityScope, threadId: string): strin
   return `${sessionId}/${threadId}`;
 }
 
-export function answered(parts: WorkerParts, team: Team, replies: readonly ModelReply[]): Answered {
+/** The usage of a call, and who served it. */
+export function describeCall(parts: WorkerParts, team: Team, replies: readonly ModelReply[]): Answered {
   return {
     usage: {
       inputTokens: replies.reduce((sum, { usage }) => sum + usage.inputTokens, 0),
@@ -87,7 +81,7 @@ export function answered(parts: WorkerParts, team: Team, replies: readonly Model
   };
 }
 
-/** The session that this activity works for: asking it adds nothing to its history. */
-function session({ sessionId, runId }: ActivityScope) {
+/** A handle of the session that this activity works for. Queries add nothing to its history. */
+function sessionOf({ sessionId, runId }: ActivityScope) {
   return Context.current().client.workflow.getHandle(sessionId, runId);
 }

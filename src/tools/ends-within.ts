@@ -1,7 +1,7 @@
-/** A bound of time for work that nobody waits for longer. */
+/** Waits for work, but not for longer than a time limit. */
 
-/** Whether it ended in time. Rejects as it does; what comes later is not heard. */
-export async function within(ms: number, work: Promise<void>): Promise<boolean> {
+/** Whether `work` ended in time. Rejects if `work` does; what happens after the limit is ignored. */
+export async function endsWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<false>((resolve) => {
     timer = setTimeout(resolve, ms, false);
