@@ -77,6 +77,6 @@ async function limitOutput(
   if (text.length <= MAX_TOOL_TEXT) return { text, artifacts: [] };
   const path = `tool-output/${key.replaceAll('/', '-')}.txt`;
   await writeInside({ workspace, tool }, path, text);
-  const note = `\n\n[Cut after ${MAX_TOOL_TEXT} of ${text.length} characters. The whole output is in ${path}.]`;
+  const note = `\n\n[Cut after ${MAX_TOOL_TEXT} of ${text.length} characters. Full output: ${path}.]`;
   return { text: text.slice(0, MAX_TOOL_TEXT) + note, artifacts: [path] };
 }

@@ -122,7 +122,7 @@ describe('agents whose answers have a form', function () {
     assert.equal(turn.status, 'completed');
     assert.match(
       since(from).filter(({ phase }) => phase === 'step')[1]?.last ?? '',
-      /3,?0\d\d characters long as JSON/,
+      /3,?0\d\d characters as JSON/,
     );
     const [words, result] = turn.steps[0]?.summary.split('\n\n') ?? [];
     assert.match(words ?? '', /^s+$/);
