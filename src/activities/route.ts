@@ -41,7 +41,7 @@ const PLANNING_WORDS =
   /\b(plan|steps?|first|then|after that|finally|and then|report|build|implement|refactor|migrate|analy[sz]e|compare)\b/i;
 
 /** Decides by the length and the words of the message. */
-export function guessRoute(message: string, agent: string, problem: string): RouteDecision {
+function guessRoute(message: string, agent: string, problem: string): RouteDecision {
   const words = message.trim().split(/\s+/).length;
   const sentences = message.split(/[.!?]+(?:\s|$)/).filter((part) => part.trim() !== '').length;
   const isPlanned = words > MANY_WORDS || sentences > MANY_SENTENCES || PLANNING_WORDS.test(message);

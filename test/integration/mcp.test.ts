@@ -125,7 +125,7 @@ describe('MCP servers', function () {
     assert.equal(turn.artifacts.length, 1);
     assert.match(turn.artifacts[0] ?? '', /^tool-output\/.+\.txt$/);
     const text = given().at(-1) ?? '';
-    assert.ok(text.length < 25_200 && text.includes('The whole is in tool-output/'), `${text.length} characters`);
+    assert.ok(text.length < 25_200 && text.includes('Full output: tool-output/'), `${text.length} characters`);
   });
 
   it('are told of an interrupt, and answer the next call', async () => {

@@ -32,9 +32,9 @@ import {
 /** Largest YAML file. */
 export const MAX_FILE_BYTES = 256 * 1024;
 /** Maximum number of agents. Router and planner read all their descriptions. */
-export const MAX_AGENTS = 64;
+const MAX_AGENTS = 64;
 /** Largest definition as JSON. Every session of the team carries it through continue-as-new. */
-export const MAX_DEFINITION_BYTES = 256 * 1024;
+const MAX_DEFINITION_BYTES = 256 * 1024;
 
 const TEAM_FILE = 'team.yaml';
 

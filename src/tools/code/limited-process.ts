@@ -35,7 +35,7 @@ export interface LimitedCommand {
 }
 
 /** The limit that ended a run. */
-export type LimitHit = 'time' | 'memory' | 'processes';
+type LimitHit = 'time' | 'memory' | 'processes';
 
 export interface ProcessOutcome {
   readonly exitCode: number;

@@ -34,7 +34,7 @@ export interface GroupRequest {
   readonly aggregate: Aggregate;
 }
 
-export interface Group {
+interface Group {
   readonly group: string;
   readonly rows: number;
   /** Null if the group has no numbers. */

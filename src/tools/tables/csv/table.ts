@@ -6,7 +6,7 @@ import { openInside } from '../../workspace/content.ts';
 import type { Scope } from '../../workspace/paths.ts';
 import type { DecimalSign } from './values.ts';
 
-export const MAX_TABLE_BYTES = 50 * 1024 * 1024;
+const MAX_TABLE_BYTES = 50 * 1024 * 1024;
 const SAMPLE_BYTES = 64 * 1024;
 const SAMPLE_LINES = 50;
 /** A larger row most likely has a quote that is never closed. */
@@ -15,7 +15,7 @@ const MAX_COLUMNS = 1_000;
 const DELIMITERS = [',', ';', '\t', '|'] as const;
 const RAGGED_ROWS_NAMED = 5;
 
-export interface Format {
+interface Format {
   readonly delimiter: string;
   readonly decimal: DecimalSign;
   readonly encoding: 'utf8' | 'latin1';
