@@ -120,10 +120,7 @@ describe('agents whose answers have a form', function () {
     const session = await world.copilot.create({ mode: 'planning-control' });
     const turn = await session.send('how large is Ulm?');
     assert.equal(turn.status, 'completed');
-    assert.match(
-      since(from).filter(({ phase }) => phase === 'step')[1]?.last ?? '',
-      /3,?0\d\d characters as JSON/,
-    );
+    assert.match(since(from).filter(({ phase }) => phase === 'step')[1]?.last ?? '', /3,?0\d\d characters as JSON/);
     const [words, result] = turn.steps[0]?.summary.split('\n\n') ?? [];
     assert.match(words ?? '', /^s+$/);
     assert.equal(result, GOOD_TEXT);
