@@ -19,6 +19,8 @@ const ROWS = 60;
 const TYPING_MS = 24;
 const PROMPT = '$ ';
 const PROMPT_TIMEOUT_MS = 90_000;
+/** Long enough for the answer that follows the last step. */
+const FINAL_ANSWER_MS = 8_000;
 
 const MESSAGE = 'Slowly find the wettest month in seattle-weather.csv, then write a report to report.md';
 
@@ -46,8 +48,8 @@ try {
   await shell.type('kill -9 $worker; copilot worker 2>worker.log &    # the worker dies in the middle of step 1');
   await shell.untilPrompt();
   await shell.type('copilot follow rain');
-  await shell.untilWritten(/is in the workspace/);
-  await sleep(300);
+  await shell.untilWritten(/✓ step 2 completed/);
+  await sleep(FINAL_ANSWER_MS);
   await mkdir(dirname(FILE), { recursive: true });
   await writeFile(FILE, recorder.toSvg('A plan waits for a person; its worker is killed; another worker finishes it.'));
 } finally {
