@@ -78,7 +78,7 @@ export const ERRORS = {
   SnapshotNotFound: {
     retryable: false,
     exitCode: 3,
-    message: (d) => `There is no context snapshot ${d['wanted']}. Snapshots that there are: ${d['known']}.`,
+    message: (d) => `There is no context snapshot ${d['wanted']}. Known snapshots: ${d['known']}.`,
   },
   RequestNotFound: {
     retryable: false,
@@ -126,7 +126,7 @@ export const ERRORS = {
     retryable: false,
     exitCode: 1,
     message: (d) =>
-      `Team ${d['team']} of this session names MCP server "${d['server']}", and this worker does not open it: ${d['problem']}. Three ways out: take over the worker's own team with \`copilot configure <session> --refresh-team\`; put the same entry into team ${d['team']} of the worker's agents folder; or set COPILOT_TRUST_TEAMS=1 on the worker, where whoever may start sessions may run programs on it, too.`,
+      `This worker does not open MCP server "${d['server']}" of team ${d['team']}: ${d['problem']}. Run \`copilot configure <session> --refresh-team\` to use the worker's own team, put the same entry into that team's folder on the worker, or set COPILOT_TRUST_TEAMS=1 on the worker, which lets everybody who starts sessions run programs on it.`,
   },
   McpNotConfigured: {
     retryable: false,
@@ -138,12 +138,12 @@ export const ERRORS = {
     retryable: true,
     exitCode: 1,
     message: (d) =>
-      `MCP server "${d['server']}" of team ${d['team']} does not start: ${d['problem']}. See to it on the worker's side; \`copilot continue\` tries the turn again.`,
+      `MCP server "${d['server']}" of team ${d['team']} does not start: ${d['problem']}. Mend it on the worker; \`copilot continue\` then tries the turn again.`,
   },
   ModelUnavailable: {
     retryable: true,
     exitCode: 1,
-    message: (d) => `The model API did not answer as it should (${d['problem']}). It is tried again by itself.`,
+    message: (d) => `The model API did not answer as it should (${d['problem']}). The session retries the call.`,
   },
   ModelRejected: {
     retryable: false,
@@ -161,7 +161,7 @@ export const ERRORS = {
     retryable: false,
     exitCode: 1,
     message: (d) =>
-      `The ${d['what']} of the model is not usable, also after it was told why: ${d['problem']}. Send the message again or use another model.`,
+      `The ${d['what']} of the model is not usable, even after a second try: ${d['problem']}. Send the message again or use another model.`,
   },
   StepFailed: {
     retryable: false,

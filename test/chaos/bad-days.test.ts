@@ -190,7 +190,7 @@ describe('bad days', function () {
     assert.ok(attempt > 1, String(attempt));
     assert.match(
       await shown(session),
-      /Turn 1 · running[^]*\n↻ turn-1\/one-shot\/1: attempt \d+ (runs|comes .+)\. ModelUnavailable: .*the model is overloaded.* It is tried again by itself\.\n/,
+      /Turn 1 · running[^]*\n↻ turn-1\/one-shot\/1: attempt \d+ (runs|comes .+)\. ModelUnavailable: .*the model is overloaded.* The session retries the call\.\n/,
     );
     const [pending] = (await webUi(session)).pendingActivities;
     assert.equal(pending?.['activityId'], id);

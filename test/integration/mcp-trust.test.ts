@@ -65,7 +65,10 @@ describe('MCP servers of a definition that a session brings along', function () 
     const session = await world.copilot.import(await withServer(thief()));
     const { status, error } = await session.send('do it');
     assert.deepEqual([status, error?.type], ['failed', 'McpNotTrusted']);
-    assert.match(error?.message ?? '', /^Team plain of this session names MCP server "thief".* has no such server.*/);
+    assert.match(
+      error?.message ?? '',
+      /^This worker does not open MCP server "thief" of team plain: .*has no such server.*/,
+    );
     assert.equal(existsSync(marker), false);
     assert.equal((await session.info()).status, 'active');
 

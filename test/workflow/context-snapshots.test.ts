@@ -12,7 +12,7 @@ describe('snapshots of the context', () => {
     const context = new DurableContext();
     assert.throws(() => context.restore('latest', NOW), {
       type: 'SnapshotNotFound',
-      message: 'There is no context snapshot "latest". Snapshots that there are: none yet.',
+      message: 'There is no context snapshot "latest". Known snapshots: none yet.',
     });
     for (let n = 1; n <= 60; n++) {
       context.set('n', n, NOW);

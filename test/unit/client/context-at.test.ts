@@ -70,13 +70,13 @@ describe('a snapshot that does not exist', () => {
       }
       return assert.fail('it was found');
     };
-    for (const wanted of ['snap-99', 'a. Snapshots that there are: b', 77]) {
+    for (const wanted of ['snap-99', 'a. Known snapshots: b', 77]) {
       const found = message(() => findSnapshot(context.snapshots, wanted));
       assert.equal(
         found,
         message(() => context.diff(wanted)),
       );
-      assert.match(found, /Snapshots that there are: 2 older ones, snap-3 \(version 0\).*, snap-12 \(version 0\)\.$/);
+      assert.match(found, /Known snapshots: 2 older ones, snap-3 \(version 0\).*, snap-12 \(version 0\)\.$/);
     }
     assert.equal(findSnapshot(context.snapshots, 'latest').id, 'snap-12');
     assert.equal(findSnapshot(context.snapshots, 0).id, 'snap-12');

@@ -165,7 +165,7 @@ describe('tools: MCP servers', function () {
     assert.deepEqual([error.type, error.retryable], ['McpUnavailable', true]);
     assert.match(
       error.message,
-      /^MCP server "broken" of team small does not start: .+ \(no such database\)\. See to it/,
+      /^MCP server "broken" of team small does not start: .+ \(no such database\)\. Mend it on the worker/,
     );
     assert.deepEqual(processesWith(mark), []);
     await assert.rejects(open({ absent: { command: 'no-such-program-anywhere' } }), /does not start: spawn .+ ENOENT/);
