@@ -1,7 +1,8 @@
-/** Which Temporal server a client uses, and how it signs in there. */
+/** Finds the Temporal server and how to sign in. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig';
+import type { ConnectionOptions } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { z } from 'zod';
 import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
@@ -9,7 +10,7 @@ import { CopilotError } from '../contracts/errors.ts';
 const DEFAULT_ADDRESS = 'localhost:7233';
 const DEFAULT_PORT = 7233;
 
-/** `server.json` of a home folder, as the process that started the server left it. */
+/** `server.json` in the home folder. The process that started the server has written it. */
 const ServerRecord = z.object({ address: z.string(), namespace: z.string(), uiUrl: z.string().optional() });
 type ServerRecord = z.infer<typeof ServerRecord>;
 
@@ -17,25 +18,32 @@ export interface ServerAddress {
   /** `host:port` */
   readonly address: string;
   readonly namespace: string;
-  /** What named it: the caller, a variable, the profile, the `server.json` of this home; else it is the default. */
+  /** Where the address comes from: the caller, a variable, the Temporal profile, `server.json`, or the default. */
   readonly source: 'caller' | 'TEMPORAL_ADDRESS' | 'profile' | 'home' | 'default';
-  /** Web UI, where it is known: COPILOT_UI_URL, else that of the server in `server.json`. */
+  /** Address of the Web UI: COPILOT_UI_URL, else that in `server.json`. */
   readonly uiUrl: string | undefined;
-  /** TLS, API key and headers. */
-  readonly credentials: Pick<ClientConnectConfig['connectionOptions'], 'apiKey' | 'tls' | 'metadata'>;
+  readonly credentials: Credentials;
 }
 
-/** A server that the user names, and how to sign in there. */
+/** How to sign in. Not the type of `@temporalio/envconfig`, which would bring the worker's types to users of the client. */
+interface Credentials {
+  readonly apiKey?: string;
+  readonly tls?: Exclude<ConnectionOptions['tls'], undefined>;
+  /** Headers of each call. */
+  readonly metadata?: NonNullable<ConnectionOptions['metadata']>;
+}
+
+/** The server in Temporal's own configuration. */
 export interface TemporalProfile extends Pick<ServerAddress, 'credentials'> {
-  /** `host:port`, undefined where nothing names one. */
+  /** `host:port`; undefined if it is not configured. */
   readonly address: string | undefined;
   readonly namespace: string | undefined;
 }
 
 /**
- * In this order: what is given, TEMPORAL_ADDRESS or the profile, the server that serves this home folder,
- * `localhost:7233`.
- * @throws CopilotError `InvalidConfig` for a profile that cannot be read
+ * Takes the first of: the given address, TEMPORAL_ADDRESS or the Temporal profile, the server that was started from this
+ * home folder, `localhost:7233`.
+ * @throws CopilotError `InvalidConfig` if the profile cannot be read
  */
 export async function findServer(
   config: Config,
@@ -70,8 +78,8 @@ function chooseAddress(
 }
 
 /**
- * What Temporal's own variables and configuration file say: https://docs.temporal.io/develop/environment-configuration
- * @throws CopilotError `InvalidConfig` where they cannot be read
+ * Reads Temporal's variables and configuration file: https://docs.temporal.io/develop/environment-configuration
+ * @throws CopilotError `InvalidConfig` if they cannot be read
  */
 export function readProfile(config: Config): TemporalProfile {
   const { environment } = config.temporal;
@@ -98,7 +106,7 @@ async function readRecord(homeDir: string): Promise<ServerRecord | undefined> {
   try {
     return ServerRecord.parse(JSON.parse(await readFile(join(homeDir, 'server.json'), 'utf8')));
   } catch {
-    // No server was started from here, or its file is unreadable: then there is nothing to go by.
+    // No server was started from here, or its file is unreadable.
     return undefined;
   }
 }

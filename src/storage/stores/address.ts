@@ -1,7 +1,25 @@
 /** The address of a payload store, as operators write it. */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { S3Address } from './s3.ts';
+
+export interface S3Address {
+  readonly bucket: string;
+  /** Default: of the profile. */
+  readonly region?: string;
+  /** A server that is not AWS, such as `http://localhost:9000`; buckets are paths below it. Default: AWS. */
+  readonly endpoint?: string;
+  /** Default: found as AWS's own programs do, in a profile or the role of the machine. */
+  readonly credentials?: S3Credentials;
+  /** Section of AWS's configuration files. Default: `default`. */
+  readonly profile?: string;
+}
+
+interface S3Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** For temporary credentials. */
+  readonly sessionToken?: string;
+}
 
 /** A folder, or a part of a bucket. */
 export type PayloadStoreAddress =

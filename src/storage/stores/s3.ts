@@ -1,26 +1,8 @@
 /** A payload store in an S3 bucket, by AWS's own client: a peer dependency that only those need who name a bucket. */
 import type * as aws from '@aws-sdk/client-s3';
 import { CopilotError } from '../../contracts/errors.ts';
+import type { S3Address } from './address.ts';
 import { type ObjectStore, storeUnavailable } from './object-store.ts';
-
-export interface S3Address {
-  readonly bucket: string;
-  /** Default: of the profile. */
-  readonly region?: string;
-  /** A server that is not AWS, such as `http://localhost:9000`; buckets are paths below it. Default: AWS. */
-  readonly endpoint?: string;
-  /** Default: found as AWS's own programs do, in a profile or the role of the machine. */
-  readonly credentials?: S3Credentials;
-  /** Section of AWS's configuration files. Default: `default`. */
-  readonly profile?: string;
-}
-
-interface S3Credentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  /** For temporary credentials. */
-  readonly sessionToken?: string;
-}
 
 const PACKAGE = '@aws-sdk/client-s3';
 const ATTEMPTS = 3;
