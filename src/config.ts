@@ -1,8 +1,7 @@
 /**
- * The environment, read once and frozen. No other file reads `process.env`.
+ * Reads the environment once, checks it, and freezes the result. No other file reads `process.env`.
  *
- * Where the Temporal server is (address, namespace, TLS, API key) comes from Temporal's own
- * configuration file and variables: https://docs.temporal.io/develop/environment-configuration
+ * Address, namespace, TLS and API key of the Temporal server come from Temporal's own configuration file and variables: https://docs.temporal.io/develop/environment-configuration
  */
 import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
@@ -23,7 +22,7 @@ const positiveInteger = (fallback: number) =>
     .transform(Number)
     .default(fallback);
 
-/** Without a slash at its end, so that paths can be put behind it. */
+/** A URL without a trailing slash, so that paths can be appended. */
 const webAddress = (example: string) =>
   z.url({ protocol: /^https?$/, error: `use a URL such as ${example}` }).transform((url) => url.replace(/\/+$/, ''));
 
@@ -37,12 +36,12 @@ const hostPatterns = z.string().transform((text, check) => {
   return patterns.filter((pattern) => pattern !== undefined);
 });
 
-/** The host as URLs have it (lower case, international names in ASCII, IPv6 shortened and without brackets). */
+/** The host in the form of URLs: lower case, international names in ASCII, IPv6 shortened and without brackets. */
 function hostPattern(text: string): string | undefined {
   const address = text.replace(/^\[(.*)\]$/, '$1');
   if (isIPv6(address) && !address.includes('%')) return new URL(`http://[${address}]`).hostname.slice(1, -1);
   const wildcard = text.startsWith('*.') ? '*.' : '';
-  // What follows these characters would be dropped, not refused.
+  // The URL parser would silently drop what follows these characters.
   const host = /[/?#%\\]/.test(text) ? '' : domainToASCII(text.slice(wildcard.length).replace(/\.$/, ''));
   return /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(host) ? wildcard + host : undefined;
 }
@@ -76,7 +75,7 @@ const Environment = z.object({
     .transform(Number)
     .refine((port) => port <= 65_535, PORT_HINT)
     .optional(),
-  // The next three are read in ways of their own, below.
+  // The next three have their own parsers below.
   COPILOT_ENCRYPTION_KEYS: optionalText,
   COPILOT_ENCRYPTION_KEY_FILE: optionalText,
   COPILOT_PAYLOAD_STORE: optionalText,
@@ -93,23 +92,23 @@ export interface Build {
   readonly buildId: string;
 }
 
-/** Everything the program takes from its environment. Paths are absolute. */
+/** The settings that the program takes from its environment. Paths are absolute. */
 export interface Config {
-  /** Folder of local state: server database, workspaces. `COPILOT_HOME`, default `.copilot` in the working directory. */
+  /** Folder of local state: server database and workspaces. `COPILOT_HOME`, default `.copilot` in the working directory. */
   readonly homeDir: string;
   /** Parent folder of the sessions' workspaces. `COPILOT_WORKSPACE_ROOT`, default `<home>/workspaces`. */
   readonly workspaceRoot: string;
-  /** Where closed sessions leave their export, one file each. `COPILOT_ARCHIVE_DIR`, default `<home>/archive`. */
+  /** Folder for the exports of closed sessions, one file each. `COPILOT_ARCHIVE_DIR`, default `<home>/archive`. */
   readonly archiveDir: string;
   /** Folder with one subfolder per team. `COPILOT_AGENTS_DIR`, default `agents/` of this package. */
   readonly agentsDir: string;
-  /** Cache outside the checkout, for the server binary and built bundles. `COPILOT_CACHE_DIR`, default the user's cache folder. */
+  /** Cache for the server program and workflow bundles. `COPILOT_CACHE_DIR`, default the user's cache folder. */
   readonly cacheDir: string;
   /** Temporal task queue of the workers. `COPILOT_TASK_QUEUE`, default `copilot`. */
   readonly taskQueue: string;
   /**
-   * What workers are a build of, for sessions to stay on theirs until they move. `COPILOT_DEPLOYMENT` and
-   * `COPILOT_BUILD_ID`, default none: any worker may go on with any session.
+   * Deployment and build of the workers. A session stays on its build until it moves at a turn boundary.
+   * `COPILOT_DEPLOYMENT` and `COPILOT_BUILD_ID`, default none: any worker may run any session.
    */
   readonly build?: Build;
   /** `COPILOT_LOG_LEVEL`, default `info`. */
@@ -121,22 +120,22 @@ export interface Config {
   /** Most cache entries (team digests and private agents) kept open on a worker. `AGENT_CACHE_SIZE`, default 32. */
   readonly agentCacheSize: number;
   /**
-   * Keys of payloads: the first encrypts, all decrypt; none leaves payloads plain JSON.
+   * Keys for payloads: the first encrypts, all decrypt. Without keys payloads are plain JSON.
    * `COPILOT_ENCRYPTION_KEYS` or `COPILOT_ENCRYPTION_KEY_FILE`, default none.
    */
   readonly encryptionKeys: readonly EncryptionKey[];
-  /** Where payloads above 128 KiB are kept. `COPILOT_PAYLOAD_STORE`, default the server's own history. */
+  /** Store for payloads above 128 KiB. `COPILOT_PAYLOAD_STORE`, default none: they stay in the history. */
   readonly payloadStore?: PayloadStoreAddress;
-  /** What callers of the codec server show. `COPILOT_CODEC_TOKEN`, default none is asked for. */
+  /** Token that callers of the codec server must send. `COPILOT_CODEC_TOKEN`, default none. */
   readonly codecToken?: string;
-  /** The environment as it was given, without the secrets above: declarations of MCP servers in teams are filled from it. */
+  /** The environment without the secrets above. Declarations of MCP servers in teams may refer to it. */
   readonly environment: Readonly<Record<string, string>>;
   /**
-   * Whether MCP servers are opened whoever declares them: then all who may start sessions may run programs on the
-   * worker and read its environment. `COPILOT_TRUST_TEAMS`, default 0.
+   * Whether the worker opens MCP servers of any team that a session brings. Then everybody who may start sessions may run
+   * programs on the worker and read its environment. `COPILOT_TRUST_TEAMS`, default 0.
    */
   readonly trustTeams: boolean;
-  /** Where `fetch_url` may go. `COPILOT_FETCH_ALLOW`, default every public host; `COPILOT_FETCH_PRIVATE`, default 0. */
+  /** Hosts that `fetch_url` may reach. `COPILOT_FETCH_ALLOW`, default every public host; `COPILOT_FETCH_PRIVATE`, default 0. */
   readonly network: NetworkRules;
   readonly model: {
     /** `OPENAI_API_KEY`. With neither key nor base URL the offline model answers. */
@@ -147,11 +146,11 @@ export interface Config {
     readonly name?: string;
   };
   readonly temporal: {
-    /** As Temporal's variables and profile say; undefined where neither names an address. */
+    /** `TEMPORAL_ADDRESS`; undefined if it is not set. */
     readonly address?: string;
-    /** Web UI, without a slash at its end. `COPILOT_UI_URL`; known by itself only for a server of this program. */
+    /** Address of the Web UI without a trailing slash. `COPILOT_UI_URL`; default: known only for a server that this program started. */
     readonly uiUrl?: string;
-    /** The same environment, for `@temporalio/envconfig`. */
+    /** The same environment as above, for `@temporalio/envconfig`. */
     readonly environment: Readonly<Record<string, string>>;
   };
 }
@@ -221,7 +220,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   });
 }
 
-/** One without the other is a version that nobody meant. */
+/** A deployment without a build id, or the reverse, is a mistake. */
 function readBuild({
   COPILOT_DEPLOYMENT: deploymentName,
   COPILOT_BUILD_ID: buildId,
@@ -236,20 +235,20 @@ function readBuild({
 const KEYS = 'COPILOT_ENCRYPTION_KEYS';
 const KEY_FILE = 'COPILOT_ENCRYPTION_KEY_FILE';
 
-/** What no team's declaration and no other program is to see. */
+/** Never shown to teams and other programs. */
 const SECRETS: readonly string[] = [KEYS, 'COPILOT_CODEC_TOKEN'];
 
-/** No message names anything of a key. */
+/** No message quotes a key. */
 function readKeys(environment: NodeJS.ProcessEnv): readonly EncryptionKey[] {
   const { [KEYS]: text, [KEY_FILE]: file } = environment;
   const fail = (name: string, value: string, problem: string): never => {
     throw new CopilotError('InvalidConfig', { name, value, problem });
   };
-  // An empty value is a secret that did not arrive, and plain text is not what was meant.
+  // An empty value is a secret that was not passed on. Falling back to plain text would be unsafe.
   if (text === '' || file === '') {
-    return fail(text === '' ? KEYS : KEY_FILE, '', 'it is empty; without encryption it must not be set at all');
+    return fail(text === '' ? KEYS : KEY_FILE, '', 'it is empty; unset it if you do not want encryption');
   }
-  if (text !== undefined && file !== undefined) return fail(KEY_FILE, file, `${KEYS} is set, too; use one of them`);
+  if (text !== undefined && file !== undefined) return fail(KEY_FILE, file, `${KEYS} is set too; use one of them`);
   if (file !== undefined) {
     const keys = parseKeys(readKeyFile(file, (problem) => fail(KEY_FILE, file, problem)));
     return typeof keys === 'string' ? fail(KEY_FILE, file, keys) : keys;
