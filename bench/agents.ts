@@ -1,4 +1,4 @@
-/** P07, P08: how often a team is opened, the time that reuse saves, and the worker's memory for each open session. */
+/** P07, P08: how often a team opens, the time that reuse saves, and the worker's memory for each open session. */
 import type { CopilotClient } from '../src/client.ts';
 import { readStats } from '../src/connection/worker-sockets.ts';
 import type { CacheStats } from '../src/contracts/worker-report.ts';
@@ -6,15 +6,15 @@ import { type BenchWorld, MESSAGE, timed } from './world.ts';
 
 const DEFAULT_SESSIONS = 1_000;
 const AT_ONCE = 8;
-/** Measured so often on the way, since a process takes memory in steps. */
+/** How many measurements are made on the way, because a process allocates memory in steps. */
 const PARTS = 4;
 
-/** Many sessions, a turn each, all of them open. */
+/** Opens many sessions with one turn each and keeps them open. */
 export async function agents(
   { copilot, server, worker }: BenchWorld,
   { sessions = DEFAULT_SESSIONS }: { sessions?: number } = {},
 ): Promise<void> {
-  // The first opens the team, and what else is made once.
+  // The first session opens the team and everything else that is made once.
   await (await copilot.create({ mode: 'one-shot' })).send(MESSAGE);
   const before = await statsOf(server.homeDir, worker.pid);
   let now = before;
@@ -33,7 +33,7 @@ export async function agents(
   const { opens, messages, meanOpenMs, reusePerInstance } = now;
   console.log(`opens a session: ${(opens / now.sessions).toFixed(4)}; uses of an instance: ${reusePerInstance}`);
   console.log(
-    `an opening takes ${meanOpenMs} ms; saved against one for each call: ${((messages - opens) * meanOpenMs).toFixed(0)} ms ` +
+    `an opening takes ${meanOpenMs} ms; saved compared with one for each call: ${((messages - opens) * meanOpenMs).toFixed(0)} ms ` +
       '(with an MCP server that starts slowly: the benchmark `mcp`)',
   );
 }

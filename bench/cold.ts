@@ -1,17 +1,17 @@
-/** P10: the first turn of a long session after its worker and every cache are gone, at the worst place of a run. */
+/** P10: the first turn of a long session after its worker and every cache are gone, at the worst point of a run. */
 import { DEFAULT_HISTORY_LIMIT } from '../src/contracts/limits.ts';
 import { type BenchWorld, median, MESSAGE, show, timed } from './world.ts';
 
 const DEFAULT_TURNS = 300;
 const DEFAULT_SESSIONS = 5;
 const WARM_TURNS = 20;
-/** Events that one more turn may add: with so many left, the session has not continued as new yet. */
+/** Events that one more turn can add. With this many left, the session has not continued as new yet. */
 const LAST_TURN = 14;
 
 export interface ColdOptions {
-  /** Turns that each session has behind it, at least. Default 300. */
+  /** Minimum number of turns of each session. Default: 300. */
   readonly turns?: number;
-  /** Default 5. */
+  /** Default: 5. */
   readonly sessions?: number;
 }
 
@@ -25,7 +25,7 @@ export async function cold(
   await Promise.all(
     sessions.map(async (session) => {
       for (let number = 1; number <= turns; number++) await session.send(MESSAGE);
-      // Up to the end of a run, where a cold worker has most to replay. Read from the server: a query would not be cold.
+      // A cold worker has most to replay at the end of a run. The server tells the length; a query would warm the worker.
       while ((await session.describe()).historyLength < DEFAULT_HISTORY_LIMIT - LAST_TURN) await session.send(MESSAGE);
     }),
   );
@@ -35,14 +35,14 @@ export async function cold(
   for (let number = 0; number < WARM_TURNS; number++) warm.push(await timed(() => other.send(MESSAGE)));
   await world.worker.stop();
   world.worker = await world.startWorker();
-  // A worker that is up, with its team open: what is measured is the session's replay and its transcript.
+  // The worker is up and its team open, so that only the session's replay and its transcript are measured.
   await other.send(MESSAGE);
   const times: number[] = [];
   for (const session of sessions) {
     const { historyLength } = await session.describe();
     const ms = await timed(() => session.send(MESSAGE));
     times.push(ms);
-    console.log(`session with over ${turns} turns, ${historyLength} events to replay: ${ms.toFixed(0)} ms`);
+    console.log(`session with at least ${turns} turns, ${historyLength} events to replay: ${ms.toFixed(0)} ms`);
   }
   show('warm turn', warm);
   show(`first turn after ${turns} turns, worker gone`, times);

@@ -1,4 +1,4 @@
-/** P09: many sessions created, then listed newest first through all pages while some of them change. */
+/** P09: creates many sessions, then lists all pages newest first while some sessions change. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CopilotClient, CopilotError, type ListFilter, type SessionHandle } from '../src/client.ts';
@@ -9,16 +9,16 @@ import { type BenchWorld, show, timed } from './world.ts';
 const DEFAULT_SESSIONS = 10_000;
 const CREATIONS_AT_ONCE = 10;
 /**
- * Of so many sessions one is waited for until it answers. A server starts sessions faster than a worker takes them
- * up, and `create` asks the worker for the team every 5 s: behind too many first tasks it waits in vain.
+ * Waits for one session in this many until it answers. A server starts sessions faster than a worker picks them up, and
+ * `create` asks the worker for the team every 5 s, which times out behind too many first tasks.
  */
 const ANSWERED_SHARE = 5;
 const PAGE_LIMIT = 100;
 const USERS = 10;
 const NAMES = 100;
-/** One session in so many is suspended before the lists are read. */
+/** One session in this many is suspended before the lists are read. */
 const SUSPENDED_SHARE = 97;
-/** Sessions that change while lists are read, and how often one of them does. */
+/** Number of sessions that change while lists are read, and the time between two changes. */
 const CHANGING = 10;
 const CHANGE_INTERVAL_MS = 100;
 const VISIBLE_TIMEOUT_MS = 300_000;
@@ -30,11 +30,11 @@ interface Planted {
   readonly isSuspended: boolean;
 }
 
-/** Pages of one list, in the order in which they came. */
+/** The pages of one list in order. */
 interface Reading {
   readonly ids: readonly string[];
   readonly isOrdered: boolean;
-  /** Of each page. */
+  /** Time of each page. */
   readonly ms: readonly number[];
   /** Visibility requests on the wire for each page. */
   readonly requests: readonly number[];
@@ -62,7 +62,7 @@ export async function list(
   }
 }
 
-/** Creates the sessions, suspends some, and waits until lists show all of it. */
+/** Creates the sessions, suspends some, and waits until lists show all of them. */
 async function plant(copilot: CopilotClient, count: number): Promise<readonly Planted[]> {
   const planted: Planted[] = [];
   let next = 0;
@@ -85,11 +85,11 @@ async function plant(copilot: CopilotClient, count: number): Promise<readonly Pl
   });
   console.log(`${toSuspend.length} of them suspended, one after another, in ${seconds(suspendMs)}`);
   const visibleMs = await timed(() => untilVisible(copilot, count, toSuspend.length));
-  console.log(`until counts show all of it: ${seconds(visibleMs)}`);
+  console.log(`until counts show all of them: ${seconds(visibleMs)}`);
   return planted;
 }
 
-/** A worker behind on its tasks answers late, which is what is waited for here. */
+/** Retries while the worker is behind on its tasks and answers late. */
 async function patiently<T>(work: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + VISIBLE_TIMEOUT_MS;
   for (;;) {
@@ -122,7 +122,7 @@ function questions(planted: readonly Planted[]): readonly Question[] {
   return [
     ['all', {}, () => true],
     ['mode', { mode: 'one-shot' }, () => true],
-    // Sessions that change are suspended at times; whether they are in these two lists is left open.
+    // Changing sessions are suspended at times, so both lists may contain them or not.
     ['status active', { status: 'active' }, ({ isSuspended }) => !isSuspended],
     ['status suspended', { status: 'suspended' }, ({ isSuspended }) => isSuspended],
     ['user', { user: some.user }, ({ user }) => user === some.user],
@@ -136,7 +136,7 @@ function questions(planted: readonly Planted[]): readonly Question[] {
   ];
 }
 
-/** Suspends and resumes the sessions in turn, so that each comes to the front of lists again and again. */
+/** Suspends and resumes the sessions one after another, so that each keeps moving to the front of lists. */
 function changeSome(planted: readonly Planted[]): { readonly ids: ReadonlySet<string>; stop(): Promise<number> } {
   let isStopped = false;
   const work = async (): Promise<number> => {
@@ -153,7 +153,7 @@ function changeSome(planted: readonly Planted[]): { readonly ids: ReadonlySet<st
     return changes;
   };
   const working = work();
-  // Seen by `stop`; until then a failure must not end the process.
+  // `stop` reports a failure; until then it must not end the process.
   working.catch(() => undefined);
   return {
     ids: new Set(planted.map(({ session }) => session.id)),
@@ -192,7 +192,7 @@ function report(
 ): void {
   const seen = new Set(ids);
   const expected = new Set(wanted.map(({ session }) => session.id));
-  // One that changed after the first page was read stands before it then.
+  // A session that changed after the first page was read has moved in front of it.
   const missing = [...expected].filter((id) => !seen.has(id) && !changing.has(id)).length;
   const moved = [...expected].filter((id) => !seen.has(id) && changing.has(id)).length;
   const foreign = [...seen].filter((id) => !expected.has(id) && !changing.has(id)).length;

@@ -1,4 +1,4 @@
-/** A14: planned turns with an MCP server that takes 2 s to start, opened once, against the same calls with an opening each. */
+/** A14: planned turns with one MCP server that takes 2 s to start, compared with the same calls that each open it. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,7 @@ import { type BenchWorld, show, timed } from './world.ts';
 
 const TURNS = 3;
 const TASK_QUEUE = 'bench-mcp';
-/** The offline model makes a step of each. */
+/** The offline model plans one step for each. */
 const CALLS = [
   ['echo', '{"message": "hello"}'],
   ['get-sum', '{"a": 2, "b": 40}'],
@@ -60,7 +60,7 @@ export async function mcp({ server }: BenchWorld): Promise<void> {
   }
 }
 
-/** Milliseconds of each of the calls, opening and closing included. */
+/** Milliseconds of each call, including opening and closing. */
 async function openingEach(): Promise<number[]> {
   const environment = { PATH: process.env['PATH'] ?? '' };
   const context = { idempotencyKey: 'bench', signal: new AbortController().signal };

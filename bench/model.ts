@@ -1,6 +1,6 @@
 /**
- * A model that answers at once with 200 bytes, as a process of its own. It reads the request and does not look
- * at it, so that what it costs does not grow with the conversation.
+ * A model in a process of its own that answers at once with 200 bytes. It reads the request without parsing it, so its
+ * cost does not grow with the conversation.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,8 +1,6 @@
 /**
- * `npm run bench -- turn cold`: measures against a minimal workflow on the raw SDK, on the same server, in the
- * same run. Ratios are what counts; absolute figures move from machine to machine.
- * `npm run bench -- list --sessions 1000`: lists over so many sessions, 10,000 by default; `agents` holds 1,000.
- * `npm run bench -- cold --turns 1000 --sessions 2`: so many sessions of so many turns, 5 of 300 by default.
+ * Runs benchmarks against a minimal workflow on the raw SDK, on the same server, in the same run. Only ratios are
+ * comparable; absolute figures differ between machines.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -14,14 +12,25 @@ import { startup } from './startup.ts';
 import { turn } from './turn.ts';
 import { openBench } from './world.ts';
 
-// `list` stays last: what it leaves on the server would slow the others.
+// `list` runs last, because its sessions stay on the server and would slow the others.
 const BENCHMARKS = { startup, turn, cold, agents, mcp, list };
+
+const USAGE = `Usage: npm run bench -- [benchmark …] [--sessions <n>] [--turns <n>]
+
+Benchmarks (default: all): ${Object.keys(BENCHMARKS).join(', ')}
+  --sessions <n>  sessions of \`list\` (default 10,000), \`agents\` (1,000) and \`cold\` (5)
+  --turns <n>     turns of each session of \`cold\` (default 300)`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { sessions: { type: 'string' }, turns: { type: 'string' } },
+  options: { sessions: { type: 'string' }, turns: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
 });
-const options = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, wholeNumber(name, value)]));
+const { help, ...numbers } = values;
+if (help) {
+  console.log(USAGE);
+  process.exit(0);
+}
+const options = Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, wholeNumber(name, value)]));
 const names = positionals.length === 0 ? Object.keys(BENCHMARKS) : positionals;
 const unknown = names.filter((name) => !Object.hasOwn(BENCHMARKS, name));
 if (unknown.length > 0) {

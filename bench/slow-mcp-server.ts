@@ -1,4 +1,4 @@
-/** The official server-everything, over stdio, two seconds late: as servers are that load a model or are fetched first. */
+/** The official server-everything over stdio, with a delay of two seconds like servers that load a model or are downloaded first. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { serverScript } from '../test/helpers/mcp.ts';
 

@@ -1,4 +1,4 @@
-/** U02: how long the CLI takes to start, over a bare `node -e 0`. Needs `npm run build`. */
+/** U02: how much longer the CLI takes to start than a bare `node -e 0`. Needs `npm run build`. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ const ROUNDS = 7;
 const BUILT = join(packageDir, 'dist/src/cli/main.js');
 const SOURCE = join(packageDir, 'src/cli/main.ts');
 
-/** Most milliseconds over bare Node. */
+/** `limitMs` is the maximum time over bare Node. */
 const CASES = [
   { name: 'bare node', args: ['-e', '0'], limitMs: undefined },
   { name: '--help, built', args: [BUILT, '--help'], limitMs: 150 },

@@ -1,4 +1,4 @@
-/** P01, P04: a one-shot turn against one activity on the raw SDK, and turn 200 against turn 10. */
+/** P01, P04: a one-shot turn compared with one activity on the raw SDK, and turn 200 compared with turn 10. */
 import { randomUUID } from 'node:crypto';
 import { RAW_QUEUE } from './raw/queue.ts';
 import { rawSession, send, stop } from './raw/workflow.ts';
@@ -7,7 +7,7 @@ import { type BenchWorld, median, MESSAGE, show, timed } from './world.ts';
 const WARM_UP = 10;
 const ROUNDS = 100;
 const LONG = 215;
-/** Turns around the one that is compared: a median of few, not one. */
+/** How many turns around the compared one count, because a median is steadier than one value. */
 const AROUND = 10;
 
 export async function turn({ copilot, raw }: BenchWorld): Promise<void> {
@@ -15,7 +15,7 @@ export async function turn({ copilot, raw }: BenchWorld): Promise<void> {
   const bare = await raw.workflow.start(rawSession, { workflowId: `raw-${randomUUID()}`, taskQueue: RAW_QUEUE });
   const own: number[] = [];
   const other: number[] = [];
-  // Interleaved, so that whatever the machine does hits both.
+  // Interleaved, so that other load on the machine affects both.
   for (let round = 0; round < WARM_UP + ROUNDS; round++) {
     const a = await timed(() => session.send(MESSAGE));
     const b = await timed(() => bare.executeUpdate(send, { args: [MESSAGE] }));

@@ -1,4 +1,4 @@
-/** What benchmarks run on: one server, one model that answers at once, one worker of each kind, as processes. */
+/** The world of benchmarks: a server, a model that answers at once, and a worker of each kind, as processes. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -46,7 +46,7 @@ export async function openBench(): Promise<BenchWorld> {
   return world;
 }
 
-/** Runs a script of this folder until `stop`; `ready` is the first group of what it says when it is. */
+/** Runs a script of this folder until `stop`. It is ready when its log matches `sign`; `ready` is the first group. */
 async function startScript(
   name: string,
   args: readonly string[],

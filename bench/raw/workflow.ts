@@ -1,4 +1,4 @@
-/** The least that a conversation on the raw SDK can be: an update, one activity, the reply. No continue-as-new, no session. */
+/** The smallest conversation on the raw SDK: an update, one activity, the reply. No continue-as-new, no session. */
 import { condition, defineSignal, defineUpdate, proxyActivities, setHandler } from '@temporalio/workflow';
 
 export interface RawActivities {
