@@ -42,8 +42,6 @@ async function callMcp(
   scope: ActivityScope,
   { tool, digest, arguments: text, key }: RunToolInput,
 ): Promise<ToolResult> {
-  if (digest === undefined)
-    throw new CopilotError('ToolFailed', { tool, problem: 'the call names no team, so it has no MCP servers' });
   return await withTeam(parts, scope, digest, ({ team }) =>
     team.callMcp(tool, text, { idempotencyKey: `${scope.sessionId}/${key}`, signal: scope.signal }),
   );

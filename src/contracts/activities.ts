@@ -3,7 +3,7 @@ import type { Json, Usage } from './json.ts';
 import type { Segment } from './session.ts';
 import type { AgentOverride, ResolvedTeam } from './team.ts';
 import type { Message, ToolCall, TranscriptAddress } from './transcript.ts';
-import type { PlannedStep, RouteDecision, Step } from './turn.ts';
+import type { PlannedStep, RouteDecision } from './turn.ts';
 
 /** What every call of an agent names. The session's id is the id of the workflow that calls. */
 export interface AgentCall {
@@ -43,8 +43,7 @@ export interface PlanInput extends AgentCall {
   readonly revise?: {
     readonly steps: readonly PlannedStep[];
     readonly feedback: string;
-    /** Default the reviewer. */
-    readonly by?: 'reviewer' | 'person';
+    readonly by: 'reviewer' | 'person';
   };
 }
 
@@ -91,7 +90,7 @@ export interface RunToolInput {
   /** `session/turn/step/call`. */
   readonly key: string;
   /** Of the team, for tools of its MCP servers. */
-  readonly digest?: string;
+  readonly digest: string;
   /** Folder to work in, if the session names one. */
   readonly workspace?: string;
 }
@@ -154,4 +153,3 @@ export interface StepReport {
   readonly summary: string;
 }
 
-export type { Step };

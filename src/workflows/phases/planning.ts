@@ -52,7 +52,7 @@ async function agreeOnPlan(session: LiveSession, turn: RunningTurn): Promise<rea
       activities.plan(label(turn, `plan/${round}`, 'plan revision'), {
         ...agentCall(session, turn, planner),
         task,
-        revise: { steps: proposed, feedback },
+        revise: { steps: proposed, feedback, by: 'reviewer' },
       }),
     ));
   }
