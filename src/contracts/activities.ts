@@ -152,4 +152,3 @@ export interface StepReport {
   readonly status: 'done' | 'failed';
   readonly summary: string;
 }
-
