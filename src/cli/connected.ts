@@ -1,18 +1,18 @@
-/** What commands share: a connection for the time of a command, and options in the client's form. */
+/** What commands share: a connection during the command, and options in the form of the client. */
 import { resolve } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
 import { CopilotClient } from '../client/copilot-client.ts';
 import type { CreateOptions } from '../client/creation/create-session.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { Json } from '../contracts/json.ts';
-import { wholeNumber } from './numbers.ts';
+import { parseWholeNumber } from './numbers.ts';
 import { type SettingFlags, settingsOf } from './people/settings.ts';
 
 export interface CommonFlags {
   readonly json?: boolean;
 }
 
-/** Flags of the commands that create sessions. */
+/** Flags of commands that create sessions. */
 export interface CreateFlags extends CommonFlags, SettingFlags {
   readonly team?: string;
   readonly mode?: string;
@@ -25,7 +25,7 @@ export interface CreateFlags extends CommonFlags, SettingFlags {
   readonly historyLimit?: string;
 }
 
-/** Runs a command's work over a connection, which is closed when it ends. */
+/** Runs the work of a command with a client, and closes the client afterwards. */
 export async function withClient<T>(work: (client: CopilotClient) => Promise<T>): Promise<T> {
   const client = await CopilotClient.connect();
   try {
@@ -35,13 +35,13 @@ export async function withClient<T>(work: (client: CopilotClient) => Promise<T>)
   }
 }
 
-/** @throws CopilotError `InvalidInput` for values of a wrong form */
+/** Turns flags into options of the client. @throws CopilotError `InvalidInput` for malformed values */
 export function createOptions(flags: CreateFlags, message?: string): CreateOptions {
   const { team, mode, user, name, id, attach, workspace, context, historyLimit } = flags;
   const config = {
     ...(workspace === undefined ? {} : { workspace: resolve(workspace) }),
     ...settingsOf(flags),
-    ...(historyLimit === undefined ? {} : { historyLimit: wholeNumber('--history-limit', historyLimit) }),
+    ...(historyLimit === undefined ? {} : { historyLimit: parseWholeNumber('--history-limit', historyLimit) }),
   };
   return {
     ...(team === undefined ? {} : { team }),
@@ -56,12 +56,12 @@ export function createOptions(flags: CreateFlags, message?: string): CreateOptio
   };
 }
 
-/** The message of a command; `-` is what stdin brings. */
-export async function messageText(message: string | undefined): Promise<string | undefined> {
+/** The message of a command; `-` reads it from stdin. */
+export async function readMessage(message: string | undefined): Promise<string | undefined> {
   return message === '-' ? await readAll(process.stdin) : message;
 }
 
-/** `key=value` pairs; a value that is JSON is taken as such, anything else as text. */
+/** Parses `key=value` pairs. */
 function parseContext(pairs: readonly string[]): Record<string, Json> {
   const values: [string, Json][] = pairs.map((pair) => {
     const at = pair.indexOf('=');
@@ -71,7 +71,7 @@ function parseContext(pairs: readonly string[]): Record<string, Json> {
   return Object.fromEntries(values);
 }
 
-/** A value on the command line: JSON where it is that, else text. */
+/** A value on the command line: JSON if it parses as JSON, else text. */
 export function parseValue(text: string): Json {
   try {
     return Json.parse(JSON.parse(text));

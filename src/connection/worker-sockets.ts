@@ -1,6 +1,6 @@
 /**
- * The workers of this machine that share a home folder, and what they tell of themselves: each listens on a
- * socket in one folder. They are asked directly, so no Temporal server is needed.
+ * Asks the workers on this machine that share a home folder about their agents. Each worker listens on a socket in one
+ * folder, so no Temporal server is needed.
  */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -13,23 +13,23 @@ import { text } from 'node:stream/consumers';
 import type { z } from 'zod';
 import { type CloseRequest, WorkerAgents, WorkerClosed, WorkerStats } from '../contracts/worker-report.ts';
 
-/** What all workers answered. */
+/** The answers of all workers. */
 export interface WorkerAnswers<T> {
   readonly workers: readonly T[];
-  /** Workers that did not answer, or not in a form that is known here. */
+  /** Workers that did not answer, or whose answer has an unknown form. */
   readonly silent: readonly { readonly socket: string; readonly problem: string }[];
 }
 
-/** Longest path of a socket in bytes, without the final NUL: 104 on macOS and the BSDs, 108 on Linux. */
+/** The path of a socket may have 104 bytes on macOS and the BSDs, 108 on Linux, including the final NUL. */
 const MAX_SOCKET_PATH_BYTES = 103;
-/** As long as names of sockets get: process id, hyphen, six digits. */
+/** The longest name of a socket: process id, hyphen, six digits. */
 const LONGEST_NAME = '4294967295-ffffff.sock';
-/** Workers answer at once, unless something blocks them. */
+/** Workers answer immediately unless something blocks them. */
 const ANSWER_MS = 5_000;
-/** Above the time that a worker gives its teams to close. */
+/** More than the time that a worker gives its teams to close. */
 const CLOSE_MS = 15_000;
 
-/** Folder of the sockets: `<home>/workers`, or one in the system's temporary folder where that path is too long for them. */
+/** Folder of the sockets: `<home>/workers`, or a temporary folder if that path is too long for a socket. */
 export function socketFolder(homeDir: string): string {
   const folder = join(homeDir, 'workers');
   if (Buffer.byteLength(join(folder, LONGEST_NAME)) <= MAX_SOCKET_PATH_BYTES) return folder;
@@ -44,7 +44,7 @@ export async function readAgents(homeDir: string): Promise<WorkerAnswers<WorkerA
   return await askAll(homeDir, WorkerAgents, { method: 'GET', path: '/agents' });
 }
 
-/** Has every worker close what is selected. */
+/** Lets every worker close the selected agents. */
 export async function closeAgents(homeDir: string, request: CloseRequest): Promise<WorkerAnswers<WorkerClosed>> {
   const body = JSON.stringify(request);
   return await askAll(homeDir, WorkerClosed, { method: 'POST', path: '/agents/close', body, timeoutMs: CLOSE_MS });
@@ -92,25 +92,26 @@ async function askAll<T>(homeDir: string, schema: z.ZodType<T>, question: Questi
   const sockets = await socketsOf(homeDir);
   const workers: T[] = [];
   const silent: { socket: string; problem: string }[] = [];
-  const answers = await Promise.allSettled(sockets.map((socket) => ask(socket, question)));
+  const answers = await Promise.allSettled(sockets.map((socket) => askOne(socket, question)));
   for (const [index, answer] of answers.entries()) {
     const socket = sockets[index] ?? '';
     const parsed = answer.status === 'fulfilled' ? schema.safeParse(answer.value) : undefined;
     if (parsed?.success) workers.push(parsed.data);
-    else if (answer.status === 'fulfilled') silent.push({ socket, problem: 'its answer is of another version' });
+    else if (answer.status === 'fulfilled')
+      silent.push({ socket, problem: 'its answer has the form of another version' });
     else if (isGone(answer.reason)) await rm(socket, { force: true });
     else silent.push({ socket, problem: answer.reason instanceof Error ? answer.reason.message : '' });
   }
   return { workers, silent };
 }
 
-/** Nobody listens: its worker was killed, or has stopped since the folder was read. */
+/** Whether nobody listens: the worker was killed, or has stopped since the folder was read. */
 function isGone(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return code === 'ECONNREFUSED' || code === 'ENOENT';
 }
 
-async function ask(socketPath: string, { method, path, body, timeoutMs = ANSWER_MS }: Question): Promise<unknown> {
+async function askOne(socketPath: string, { method, path, body, timeoutMs = ANSWER_MS }: Question): Promise<unknown> {
   const asked = request({ socketPath, method, path, agent: false, signal: AbortSignal.timeout(timeoutMs) });
   asked.end(body);
   try {

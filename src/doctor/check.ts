@@ -1,15 +1,15 @@
-/** What a check found, in the form that people and programs get. */
+/** The result of one check, for people and programs. */
 
-/** `warning`: sessions run, but not all is as it should be or is known. `missing`: something does not work. */
+/** `warning`: sessions work, but something is not ideal or not known. `missing`: something does not work. */
 export type CheckStatus = 'ok' | 'warning' | 'missing';
 
 export interface Check {
-  /** What was looked at, such as `retention`. */
+  /** Name of the check, such as `retention`. */
   readonly check: string;
   readonly status: CheckStatus;
-  /** What was found. Never a key. */
+  /** What was found. It never contains a key. */
   readonly detail: string;
-  /** What to do, with the exact command; null where nothing is to be done. */
+  /** What to do, with the exact command; null if nothing has to be done. */
   readonly hint: string | null;
 }
 

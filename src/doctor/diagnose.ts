@@ -1,6 +1,6 @@
 /**
- * What `copilot doctor` finds: everything that sessions need, looked at without changing or starting anything.
- * Programs are run with `--version` only, and the model API is asked for its list of models.
+ * Checks everything that sessions need, without changing or starting anything. Programs are run with `--version` only, and
+ * the model API is asked for its list of models.
  */
 import { type Config, loadConfig } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
@@ -15,15 +15,15 @@ import { checkNode, checkTools } from './tools.ts';
 export type { Check } from './check.ts';
 
 /**
- * @param environment default: this process's own
- * @returns one entry for each check, in the order in which a reader would mend things
+ * @param environment default: that of this process
+ * @returns one entry for each check, in the order in which a reader would fix things
  */
 export async function diagnose(environment?: NodeJS.ProcessEnv): Promise<Check[]> {
   let config: Config;
   try {
     config = loadConfig(environment);
   } catch (error) {
-    // Where the settings cannot be read, nothing that depends on them can be told.
+    // The other checks depend on the settings.
     return [checkNode(), wrongSettings(error)];
   }
   const program = await checkServerProgram(config);
@@ -36,16 +36,16 @@ export async function diagnose(environment?: NodeJS.ProcessEnv): Promise<Check[]
     checkDisk(config),
   ]);
   const settings = ok('settings', `home folder ${config.homeDir}, task queue ${config.taskQueue}`);
-  // Where a server answers, the program is needed for another start only.
+  // If a server answers, the program is only needed for the next start.
   const isMild = program.status === 'missing' && server[0]?.status === 'ok';
   const start: Check = isMild ? { ...program, status: 'warning' } : program;
   return [checkNode(), settings, start, ...server, ...model, ...teams.checks, ...tools, ...folders, disk];
 }
 
-/** @throws what is no error of the settings */
+/** @throws errors that are not about settings */
 function wrongSettings(error: unknown): Check {
   if (!(error instanceof CopilotError) || error.type !== 'InvalidConfig') throw error;
   const { name, problem } = error.details;
-  // Not the whole message: it quotes the value, which may be a secret in the wrong variable.
+  // The whole message would quote the value, which may be a secret in the wrong variable.
   return missing('settings', `${name} is not valid: ${problem}`, `Correct it, or: unset ${name}`);
 }

@@ -1,4 +1,4 @@
-/** Whether what sessions write has a place to go. Nothing is made or written. */
+/** Checks the folders that sessions write to. Creates and writes nothing. */
 import { access, constants, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Config } from '../config.ts';
@@ -17,7 +17,7 @@ export async function checkFolders(config: Config): Promise<Check[]> {
   ]);
 }
 
-/** Free space where there is least of it. */
+/** Checks the folder with the least free space. */
 export async function checkDisk({ homeDir, workspaceRoot, archiveDir }: Config): Promise<Check> {
   const spaces = await Promise.all(
     [homeDir, workspaceRoot, archiveDir].map(async (folder) => {
@@ -27,7 +27,7 @@ export async function checkDisk({ homeDir, workspaceRoot, archiveDir }: Config):
   );
   const { folder, bytes } = spaces.reduce((least, space) => (space.bytes < least.bytes ? space : least));
   const free = `${(bytes / GIB).toFixed(1)} GiB free for ${folder}`;
-  const hint = `Make room, or move it by COPILOT_HOME. What is large: du -sh ${quoted(folder)}/*`;
+  const hint = `Free some space, or move the folder with COPILOT_HOME. To see what is large: du -sh ${quoted(folder)}/*`;
   if (bytes < TOO_FEW_BYTES) return missing('disk', free, hint);
   return bytes < FEW_BYTES ? warning('disk', free, hint) : ok('disk', free);
 }
@@ -46,7 +46,7 @@ async function checkFolder(check: string, folder: string, variable: string): Pro
   return ok(check, there === folder ? folder : `${folder}, to be made`);
 }
 
-/** The path itself, or what there is of the way to it. */
+/** The path, or its nearest parent that exists. */
 async function nearestFolder(path: string): Promise<string> {
   for (let there = path; ; there = dirname(there)) {
     const exists = await stat(there).then(

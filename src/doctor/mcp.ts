@@ -1,4 +1,4 @@
-/** What MCP servers of the teams need on this machine. None is started and none is asked. */
+/** Checks what the teams' MCP servers need on this machine. Starts and calls none of them. */
 import { access, constants, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { CopilotError } from '../contracts/errors.ts';
@@ -17,11 +17,11 @@ export async function checkMcpServers(
   );
 }
 
-/** Whether workers with these settings open the servers of any team that a session brings along. */
+/** Warns if workers open the MCP servers of any team that a session brings. */
 export function checkTrust(isTrusted: boolean): Check[] {
   if (!isTrusted) return [];
   const detail =
-    'COPILOT_TRUST_TEAMS=1: whoever may start sessions may run programs on the workers and read their variables';
+    'COPILOT_TRUST_TEAMS=1: everybody who may start sessions may run programs on the workers and read their variables';
   return [warning('mcp trust', detail, 'unset COPILOT_TRUST_TEAMS')];
 }
 
@@ -34,7 +34,7 @@ async function checkServer(
   try {
     if ('url' in declaration) {
       requestHeaders(declaration.headers ?? {}, environment, name);
-      // No more of it: what follows may be a key.
+      // The rest of the URL may contain a key.
       return ok(check, `${new URL(declaration.url).origin}, not asked`);
     }
     const { command, env = {} } = declaration;
@@ -52,7 +52,7 @@ async function checkServer(
   }
 }
 
-/** As the system finds it when the server is started. */
+/** Finds the program as the system would when it starts the server. */
 async function findProgram(command: string, environment: Environment): Promise<string | undefined> {
   if (!command.includes('/')) return await findOnPath(command, environment);
   const file = resolve(command);

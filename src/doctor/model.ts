@@ -1,4 +1,4 @@
-/** Key and model: one request for the list of models, which costs nothing. No key is ever part of what is said. */
+/** Checks key and model by one free request for the list of models. No result contains a key. */
 import { z } from 'zod';
 import type { Config } from '../config.ts';
 import { OPENAI_URL } from '../models/openai.ts';
@@ -7,7 +7,7 @@ import { parseJson } from '../contracts/json.ts';
 
 const TIMEOUT_MS = 5_000;
 const SHOWN_MODELS = 5;
-/** Servers that speak chat completions and have no list of models answer with one of these. */
+/** Status of servers that speak chat completions but have no list of models. */
 const NO_LIST = [404, 405, 501];
 
 const ModelList = z.object({ data: z.array(z.object({ id: z.string() })) });
@@ -47,7 +47,7 @@ async function checkList(baseUrl: string, apiKey: string | undefined, wanted: re
   } catch (error) {
     return missing(
       'model',
-      `${shown}: ${problemOf(error)}`,
+      `${shown}: ${describeFetchError(error)}`,
       `Start that server, or name another: export OPENAI_BASE_URL=…`,
     );
   }
@@ -92,8 +92,8 @@ function judgeStatus(shown: string, status: number, wanted: readonly string[]): 
     : warning('model', `${shown} answers with status ${status}`, hint);
 }
 
-/** Only what the system says: messages of `fetch` itself can quote the request, with its key. */
-function problemOf(error: unknown): string {
+/** Uses only the system's error code, because messages of `fetch` can quote the request and its key. */
+function describeFetchError(error: unknown): string {
   if (!(error instanceof Error)) return 'no answer';
   if (error.name === 'TimeoutError') return `no answer within ${TIMEOUT_MS / 1_000} s`;
   const { cause } = error;

@@ -1,4 +1,4 @@
-/** Where a Temporal server of one's own could be started from. Gets and builds nothing. */
+/** Checks whether a Temporal server can be started on this machine. Downloads and builds nothing. */
 import { execFile } from 'node:child_process';
 import { access } from 'node:fs/promises';
 import { promisify } from 'node:util';
@@ -9,7 +9,7 @@ import { cachedServerFile, findOnPath, SERVER_VERSION, whyBroken } from '../serv
 import { type Check, missing, ok, warning } from './check.ts';
 
 const CHECK = 'server program';
-/** What the server's sources ask for. */
+/** Required by the server's sources. */
 const LEAST_GO = { major: 1, minor: 25 };
 const VERSION_TIMEOUT_MS = 10_000;
 const INSTALL =
@@ -39,7 +39,7 @@ export async function checkServerProgram(config: Config): Promise<Check> {
       );
 }
 
-/** A profile that cannot be read is the server check's to report. */
+/** The check of the server reports a profile that cannot be read. */
 function namedAddress(config: Config): string | undefined {
   try {
     return readProfile(config).address;
@@ -63,7 +63,7 @@ async function findGo(config: Config): Promise<{ isUsable: boolean; detail: stri
   const go = await findOnPath('go', env);
   if (go === undefined) return { isUsable: false, detail: 'there is no Go on PATH to build it with' };
   try {
-    // Without this, Go may fetch another version of itself first.
+    // Without this, Go may download another version of itself first.
     const environment = { ...env, GOTOOLCHAIN: 'local' };
     const { stdout } = await promisify(execFile)(go, ['version'], { timeout: VERSION_TIMEOUT_MS, env: environment });
     const [version = '', major, minor] = /go(\d+)\.(\d+)[.\d]*/.exec(stdout) ?? [];

@@ -1,4 +1,4 @@
-/** The Temporal server, its namespace, and who works there. Asks, and changes nothing. */
+/** Checks the Temporal server, its namespace and its workers. Changes nothing. */
 import { type Connection, isGrpcServiceError } from '@temporalio/client';
 import { innermostMessage } from '../connection/grpc-errors.ts';
 import { findWorkers, openConnection } from '../connection/open-connection.ts';
@@ -25,7 +25,7 @@ const SOURCES = {
   default: 'the default address',
 } as const satisfies Record<ServerAddress['source'], string>;
 
-/** @param program where a server could be started from, if none answers */
+/** @param program the check of the server program, for the case that no server answers */
 export async function checkServer(config: Config, program: Check): Promise<Check[]> {
   let server: ServerAddress;
   try {
@@ -50,7 +50,7 @@ export async function checkServer(config: Config, program: Check): Promise<Check
   }
 }
 
-/** Nothing is missing where the next `copilot dev` starts a server; one that somebody named is. */
+/** A server that somebody named is missing. Otherwise the next `copilot dev` starts one. */
 function unanswered(config: Config, { address, source }: ServerAddress, program: Check, error: unknown): Check {
   const found = `no server answers at ${address}, ${SOURCES[source]} (${innermostMessage(error)})`;
   if (source === 'TEMPORAL_ADDRESS') {
@@ -158,8 +158,8 @@ async function checkSearchAttributes(connection: Connection, namespace: string):
 }
 
 /**
- * No call of the API gives dynamic configuration, and the capabilities of server and namespace do not tell of eager
- * activities. The command line of a server that this program started does.
+ * The API does not give dynamic configuration, and the capabilities of server and namespace do not cover eager activities.
+ * The command line of a server that this program started does.
  */
 async function checkDynamicConfig(config: Config, { address }: ServerAddress): Promise<Check> {
   const check = 'dynamic configuration';

@@ -1,4 +1,4 @@
-/** Every team of the agents' folder, loaded as a worker would, with what its MCP servers need. */
+/** Loads every team in the agents folder like a worker, and checks what its MCP servers need. */
 import { join } from 'node:path';
 import { listTeams, loadTeam } from '../agents/files/load-team.ts';
 import type { Config } from '../config.ts';
@@ -7,7 +7,7 @@ import { tools } from '../tools/registry.ts';
 import { type Check, missing, ok } from './check.ts';
 import { checkMcpServers, checkTrust } from './mcp.ts';
 
-/** @returns also the names of the models that the teams ask for */
+/** @returns the checks, and the names of the models that the teams use */
 export async function checkTeams(config: Config): Promise<{ checks: Check[]; models: string[] }> {
   const { agentsDir } = config;
   const hint = 'Name a folder with one subfolder per team: export COPILOT_AGENTS_DIR=…';

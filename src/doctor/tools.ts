@@ -1,4 +1,4 @@
-/** The programs that this one and its tools run on, and how far code is kept apart. */
+/** Checks Node, Python and the isolation of code. */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -14,7 +14,7 @@ import { type Check, missing, ok, warning } from './check.ts';
 const VERSION_TIMEOUT_MS = 10_000;
 const PackageFile = z.object({ engines: z.object({ node: z.string() }) });
 
-/** Settings of Linux that forbid user namespaces: the file, the value that does, and the command that allows them. */
+/** Linux settings that forbid user namespaces: the file, the forbidding value, and the command that allows them. */
 const FORBIDDEN_BY = [
   [
     'kernel/apparmor_restrict_unprivileged_userns',
@@ -49,7 +49,7 @@ export function isAtLeast(version: string, least: string): boolean {
   return true;
 }
 
-/** What tools need that run code; everything else of the built-in tools is part of this program. */
+/** Checks what tools that run code need. The other built-in tools need nothing. */
 export async function checkTools(): Promise<Check[]> {
   const node = ok('code node', process.versions.node);
   return [node, ...(await Promise.all([checkPython(), checkIsolation()]))];
@@ -77,8 +77,8 @@ async function checkIsolation(): Promise<Check> {
   if (level === 'namespaces') return ok(check, 'user and process namespaces');
   const detail =
     level === 'capabilities'
-      ? 'no user namespaces, root without its rights: code could end this program'
-      : 'no user namespaces, limits only: code could read the environment of this program, the key included';
+      ? 'no user namespaces, root without its capabilities: code could stop this program'
+      : 'no user namespaces, limits only: code could read the environment of this program, including the API key';
   return warning(check, detail, `${await howToAllow()}. ${TRUST}`);
 }
 

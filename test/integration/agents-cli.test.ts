@@ -60,7 +60,7 @@ describe('workers and their agents', function () {
   it('are not there before a worker runs, which is said', async () => {
     for (const command of [['agents', 'list'], ['stats'], ['agents', 'close', '--all']]) {
       const { code, stdout } = await copilot(...command);
-      assert.deepEqual([code, stdout], [0, 'No worker of this home folder runs on this machine.\n']);
+      assert.deepEqual([code, stdout], [0, 'No worker of this home folder is running on this machine.\n']);
     }
     assert.deepEqual((await json<{ workers: [] }>('agents', 'list')).workers, []);
   });
@@ -114,9 +114,9 @@ describe('workers and their agents', function () {
   it('say what is wrong with a key that nobody has, and with no key', async () => {
     await world.startWorker();
     for (const [args, message] of [
-      [['nothing@12345678'], /The key "nothing@12345678" is not valid: no worker of this machine has it open/],
-      [[], /give a key, or --all/],
-      [['key', '--all'], /give a key, or --all/],
+      [['nothing@12345678'], /The key "nothing@12345678" is not valid: no worker on this machine has it open/],
+      [[], /pass a key or --all/],
+      [['key', '--all'], /pass a key or --all/],
     ] as const) {
       const { code, stderr } = await copilot('agents', 'close', ...args);
       assert.equal(code, 2);
@@ -217,7 +217,7 @@ describe('workers and their agents', function () {
     await until('the call', async () => world.model.requests.length > calls);
     assert.match(
       (await copilot('agents', 'close', '--all')).stdout,
-      /: second@\w+ is in use, and is closed when it is free;/,
+      /: second@\w+ is in use and will be closed when it is free;/,
     );
     assert.equal((await patient).reply, 'after a while');
     assert.equal(world.model.requests.length, calls + 1, 'the call was not disturbed');

@@ -1,4 +1,4 @@
-/** `copilot chat`: one session in a terminal, with everything that happens in it, whoever caused it. */
+/** `copilot chat`: one session in a terminal, with everything that happens in it, also by others. */
 import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CopilotClient } from '../../client/copilot-client.ts';
@@ -20,11 +20,11 @@ import { sessionLine } from './turns.ts';
 
 const EXIT_WORDS = ['exit', 'quit', 'bye'];
 const SHOWN_MESSAGES = 6;
-/** A second Ctrl-C within this time leaves. */
+/** A second Ctrl-C within this time leaves the chat. */
 const LEAVE_MS = 2_000;
 const LAST_EVENTS_MS = 3_000;
 
-/** Ends with an exit word, the end of the input, or Ctrl-C twice while nothing runs; the session goes on. */
+/** Ends with an exit word, the end of the input, or two Ctrl-C while no turn runs. The session goes on. */
 export async function runChat(id: string | undefined, flags: CreateFlags, connect: ConnectOptions = {}): Promise<void> {
   const client = await CopilotClient.connect(connect);
   try {
@@ -35,21 +35,21 @@ export async function runChat(id: string | undefined, flags: CreateFlags, connec
   }
 }
 
-/** Owns the terminal for the time of a chat. */
+/** Owns the terminal during a chat. */
 class Chat {
   readonly #session: SessionHandle;
   readonly #json: boolean;
   readonly #text = new ProgressText();
   readonly #stop = new AbortController();
-  /** Messages that were typed here, and their turns: only the words of others are shown. */
+  /** Messages that were typed here, and their turns. Only messages of others are shown. */
   readonly #own = new Set<string>();
   readonly #ownTurns = new Set<string>();
-  /** Turns that were not seen to end, and those that were. */
+  /** Turns that have not ended, and those that have, as far as events were received. */
   readonly #open = new Set<string>();
   readonly #ended = new Set<string>();
-  /** What waits for a person, oldest first: the next line decides the first. */
+  /** Requests that wait for a person, oldest first. The next line decides the first. */
   readonly #requests = new Map<string, PendingRequest>();
-  /** Decided before their request was seen to wait. */
+  /** Requests that were decided. Their `request` event may come later. */
   readonly #decided = new Set<string>();
   readonly #recalled = new Set<string>();
   readonly #isInteractive = process.stdin.isTTY && process.stdout.isTTY;
@@ -76,7 +76,7 @@ class Chat {
     });
     this.#lines = lines;
     const onInterrupt = (): void => void this.#interrupt();
-    // A terminal in raw mode gives Ctrl-C to readline, anything else to the process.
+    // A terminal in raw mode delivers Ctrl-C to readline; otherwise the process gets SIGINT.
     lines.on('SIGINT', onInterrupt);
     process.on('SIGINT', onInterrupt);
     let failure: unknown;
@@ -113,7 +113,7 @@ class Chat {
     }
   }
 
-  /** What waits may have been asked in an earlier run, whose news does not come again. */
+  /** Shows waiting requests, because those of an earlier run have no event any more. */
   async #recall(): Promise<void> {
     for (const request of await this.#session.requests()) {
       this.#requests.set(request.id, request);
@@ -138,7 +138,7 @@ class Chat {
     this.#own.add(messageId);
     try {
       const { id } = await this.#session.send(text, { messageId, wait: false, signal: this.#stop.signal });
-      // Input that is not typed comes faster than answers: one after the other.
+      // Piped input comes faster than answers, so each turn is waited for.
       if (!this.#isInteractive) await this.#untilShown(id);
     } catch (error) {
       if (this.#stop.signal.aborted) return;
@@ -151,7 +151,7 @@ class Chat {
   async #decide({ id, turnId, options }: PendingRequest, line: string): Promise<void> {
     const typed = parseDecision(line, { options });
     if (!typed) {
-      this.#text.line('yellow', `Something waits for your decision: ${options.join(', ')}. Ctrl-C stops the turn.`);
+      this.#text.line('yellow', `A request waits for your decision: ${options.join(', ')}. Ctrl-C stops the turn.`);
       return this.#prompt();
     }
     const { decision, ...rest } = typed;
@@ -169,7 +169,7 @@ class Chat {
     }
   }
 
-  /** A request that is decided; the news of its making may come later. */
+  /** Marks a request as decided. */
   #forget(id: string): void {
     this.#requests.delete(id);
     this.#decided.add(id);
@@ -211,12 +211,12 @@ class Chat {
     if (event.type === 'request' && !this.#decided.has(event.request.id))
       this.#requests.set(event.request.id, event.request);
     if (event.type === 'decided') this.#forget(event.requestId);
-    // What waits in a suspended session waits for its person.
+    // A suspended session runs no turns, so the prompt comes back.
     if (event.type === 'session' && event.status === 'suspended') this.#open.clear();
   }
 
   #show(event: FollowEvent): void {
-    // Shown when the chat began.
+    // It was shown when the chat began.
     if (event.type === 'request' && this.#recalled.has(event.request.id)) return;
     if (event.type === 'turn-started') {
       if (!this.#ownTurns.has(event.turnId)) this.#text.line('bold', `you, elsewhere: ${event.text}`);
@@ -236,11 +236,11 @@ class Chat {
     this.#isStopping = false;
     if (isStopped) return;
     this.#leaveBefore = Date.now() + LEAVE_MS;
-    this.#text.line('dim', 'Nothing runs. Ctrl-C again leaves; the session goes on.');
+    this.#text.line('dim', 'No turn is running. Ctrl-C again leaves; the session goes on.');
     this.#prompt();
   }
 
-  /** @returns whether there was one */
+  /** @returns whether a turn was running */
   async #stopTurn(): Promise<boolean> {
     try {
       return (await this.#session.interrupt()).changed;

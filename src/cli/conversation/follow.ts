@@ -1,4 +1,4 @@
-/** `copilot follow`, and watching one turn for the commands that wait. */
+/** `copilot follow`, and following one turn for commands with `--wait`. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FollowEvent } from '../../client/follow/follower.ts';
 import type { SessionHandle } from '../../client/session/session-handle.ts';
@@ -9,7 +9,7 @@ import { sayJson } from '../terminal.ts';
 
 /** How long the last events of an ended turn may take to arrive. */
 const LAST_EVENTS_MS = 3_000;
-/** Requests may have been shown before, and do not come again. */
+/** How long to wait for events of requests, which may have come before. */
 const REQUESTS_MS = 1_000;
 const LOOK_MS = 20;
 
@@ -28,8 +28,8 @@ export async function runFollow(id: string, flags: CommonFlags & { readonly from
 }
 
 /**
- * Waits for a turn and hands out what happens in it meanwhile.
- * @param from number of an event before the turn's first
+ * Waits for a turn and shows its events meanwhile.
+ * @param from number of the turn's first event, or of an earlier one
  */
 export async function watchTurn(
   session: SessionHandle,
@@ -46,7 +46,7 @@ export async function watchTurn(
       if (event.type === 'turn-ended' && event.turnId === turnId) return;
     }
   })().finally(() => (hasEnded = true));
-  // Following is for show: what counts is the outcome, which has its own way here.
+  // The outcome comes from `awaitTurn`, so a failure to follow is ignored.
   ended.catch(() => undefined);
   try {
     const turn = await session.awaitTurn(turnId, { signal });

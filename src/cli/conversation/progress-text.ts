@@ -1,4 +1,4 @@
-/** What happens in a session as lines for people, with the models' text as it comes. */
+/** Writes the events of a session as lines for people, and the models' text while it is written. */
 import type { FollowEvent } from '../../client/follow/follower.ts';
 import { requestLine } from '../people/request-text.ts';
 import { paint, shorten } from '../terminal.ts';
@@ -13,9 +13,9 @@ export interface ProgressTextOptions {
   readonly showsMessages?: boolean;
 }
 
-/** Turns events into text, and knows whether the cursor stands behind an unfinished line. */
+/** Turns events into text, and remembers whether the cursor is behind an unfinished line. */
 export class ProgressText {
-  /** Text of the latest model call, as far as it was shown. */
+  /** The shown text of the latest model call. */
   latestText = '';
   readonly #stream: NodeJS.WriteStream;
   readonly #showsMessages: boolean;
@@ -33,13 +33,13 @@ export class ProgressText {
     if (event.type === 'reset') {
       this.latestText = '';
       this.#writing = undefined;
-      return this.line('yellow', '↻ this reply begins anew');
+      return this.line('yellow', '↻ this reply starts over');
     }
     const text = this.#describe(event);
     if (text !== undefined) this.line(...text);
   }
 
-  /** A line of its own, also in the middle of a model's text. */
+  /** Writes a separate line, also in the middle of a model's text. */
   line(style: Parameters<typeof paint>[0] | undefined, text: string): void {
     this.endLine();
     this.#stream.write(`${style === undefined ? text : paint(style, text, this.#stream)}\n`);
@@ -120,7 +120,7 @@ export class ProgressText {
   }
 }
 
-/** As `copilot show` has it. */
+/** In the words of `copilot show`. */
 function retryLine({ attempt, error, nextAttemptAt }: Extract<FollowEvent, { type: 'retry' }>): string {
   return `↻ attempt ${attempt} ${nextAttemptAt === null ? 'follows' : `comes at ${nextAttemptAt}`}. ${error.type}: ${error.message}`;
 }

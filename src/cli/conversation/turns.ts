@@ -1,9 +1,9 @@
-/** `copilot start`, `send` and `continue`: messages, and the turns they become. */
+/** `copilot start`, `send` and `continue`. */
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { newUlid } from '../../client/creation/create-session.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { isSettled, type TurnView } from '../../contracts/turn.ts';
-import { type CommonFlags, type CreateFlags, createOptions, messageText, withClient } from '../connected.ts';
+import { type CommonFlags, type CreateFlags, createOptions, readMessage, withClient } from '../connected.ts';
 import { watchTurn } from './follow.ts';
 import { requestText } from '../people/request-text.ts';
 import { ProgressText } from './progress-text.ts';
@@ -14,11 +14,11 @@ interface WaitFlags extends CommonFlags {
 }
 
 export async function runStart(message: string | undefined, flags: CreateFlags & WaitFlags): Promise<void> {
-  const text = await messageText(message);
+  const text = await readMessage(message);
   if (flags.wait && text === undefined) {
     throw new CopilotError('InvalidInput', {
       what: '--wait',
-      problem: 'there is no message whose turn could be waited for',
+      problem: 'there is no message; pass one, or leave --wait out',
     });
   }
   const messageId = newUlid();
@@ -44,7 +44,7 @@ export async function runSend(
   message: string,
   flags: WaitFlags & { readonly messageId?: string },
 ): Promise<void> {
-  const text = (await messageText(message)) ?? '';
+  const text = (await readMessage(message)) ?? '';
   await withClient(async (client) => {
     const session = client.session(id);
     const from = flags.wait && showsProgress(flags) ? await session.position() : 0;
@@ -55,7 +55,7 @@ export async function runSend(
 }
 
 export async function runContinue(id: string, message: string | undefined, flags: WaitFlags): Promise<void> {
-  const text = await messageText(message);
+  const text = await readMessage(message);
   await withClient(async (client) => {
     const session = client.session(id);
     const from = flags.wait && showsProgress(flags) ? await session.position() : 0;
@@ -74,13 +74,13 @@ export async function runContinue(id: string, message: string | undefined, flags
   });
 }
 
-/** The turn that runs or runs next, else the latest. */
+/** The running or next turn, else the latest. */
 async function currentTurn(session: SessionHandle): Promise<TurnView | undefined> {
   const turns = await session.turns();
   return turns.find(({ status }) => !isSettled(status)) ?? turns.at(-1);
 }
 
-/** A turn as `--json` gives it. */
+/** A turn in the form of `--json`. */
 export function turnForm(turn: TurnView): Record<string, unknown> {
   const {
     id,
@@ -114,13 +114,13 @@ export function turnForm(turn: TurnView): Record<string, unknown> {
   };
 }
 
-/** With `--json`, progress is only for a person who watches. */
+/** With `--json`, progress is shown only on a terminal. */
 const showsProgress = ({ json }: CommonFlags): boolean => !json || process.stderr.isTTY;
 
 /**
- * Waits for the turn and prints its outcome. One that waits for a person is no failure: what it asks is printed with
- * the command that decides it.
- * @param from number of an event before those to show
+ * Waits for the turn and prints its outcome. A turn that waits for a person is no failure; its requests are printed with
+ * the commands that decide them.
+ * @param from number of the first event to show
  */
 export async function showTurn(
   session: SessionHandle,
@@ -131,11 +131,11 @@ export async function showTurn(
   const stop = new AbortController();
   const leave = (): void => {
     remark(`The turn goes on. See it with: copilot follow ${session.id}`);
-    stop.abort(new CopilotError('Internal', { problem: 'left before the turn ended' }));
+    stop.abort(new CopilotError('Internal', { problem: 'The command was stopped before the turn ended.' }));
   };
   process.once('SIGINT', leave);
   try {
-    // On a terminal the text is read while it comes, and not printed a second time.
+    // On a terminal the text is shown while it is written, and not printed again.
     const stream = flags.json || !process.stdout.isTTY ? process.stderr : process.stdout;
     const text = new ProgressText({ stream, showsMessages: false });
     const turn = showsProgress(flags)
@@ -152,7 +152,7 @@ export async function showTurn(
 
 function sayOutcome(sessionId: string, turn: TurnView, shown: string): void {
   const { requests = [] } = turn;
-  // What the router asks back stands in the request, too.
+  // If the router asks back, its question is also in the request.
   if (turn.reply !== '' && turn.reply !== shown && requests.length === 0) say(turn.reply);
   for (const request of requests) say(requestText(sessionId, request));
   if (turn.error) remark(`${paint('red', `Turn ${turn.number} failed:`, process.stderr)} ${turn.error.message}`);

@@ -1,10 +1,10 @@
-/** `copilot codec`: encrypted payloads in plain text for Temporal's Web UI and its `temporal` command. */
+/** `copilot codec`: decrypts payloads for Temporal's Web UI and its `temporal` command. */
 import { findServer } from '../../connection/server-address.ts';
 import { type Config, loadConfig } from '../../config.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { type CodecServer, startCodecServer } from '../../storage/codec-server.ts';
 import type { CommonFlags } from '../connected.ts';
-import { wholeNumber } from '../numbers.ts';
+import { parseWholeNumber } from '../numbers.ts';
 import { paint, remark, say, sayJson } from '../terminal.ts';
 
 export interface CodecFlags extends CommonFlags {
@@ -14,10 +14,10 @@ export interface CodecFlags extends CommonFlags {
   readonly origin?: readonly string[];
 }
 
-/** One above that of the Web UI of `copilot dev`. */
+/** The port of the Web UI of `copilot dev` plus one. */
 const DEFAULT_CODEC_PORT = 8234;
 
-/** Until a signal asks for the end. @throws CopilotError `InvalidConfig`, `InvalidInput` */
+/** Runs until SIGINT or SIGTERM. @throws CopilotError `InvalidConfig`, `InvalidInput` */
 export async function runCodec({ json, port, host, origin }: CodecFlags): Promise<void> {
   const config = loadConfig();
   checkConfig(config, host);
@@ -25,11 +25,11 @@ export async function runCodec({ json, port, host, origin }: CodecFlags): Promis
   for (const one of origins) checkOrigin(one);
   const server = await startCodecServer(config, {
     host,
-    port: port === undefined ? DEFAULT_CODEC_PORT : wholeNumber('--port', port),
+    port: port === undefined ? DEFAULT_CODEC_PORT : parseWholeNumber('--port', port),
     origins,
     token: config.codecToken,
   });
-  // Before anything is said: whoever reads that it is ready may ask for its end at once.
+  // The signal handlers come first: whoever reads that it is ready may stop it immediately.
   const asked = new Promise<void>((resolve) => {
     process.once('SIGINT', () => resolve()).once('SIGTERM', () => resolve());
   });
@@ -44,8 +44,8 @@ export async function runCodec({ json, port, host, origin }: CodecFlags): Promis
 }
 
 /**
- * The codec server of `copilot dev`, for its own Web UI: on this machine, at the usual port or a free one. There is none
- * where there is nothing to decode, and with a token, which the Web UI could not show.
+ * The codec server of `copilot dev` for its own Web UI, at the default port or a free one. It is not started if there is
+ * nothing to decode, or if a token is set, which the Web UI could not send.
  */
 export async function startDevCodec(config: Config): Promise<CodecServer | undefined> {
   const isNeeded = config.encryptionKeys.length > 0 || config.payloadStore !== undefined;
@@ -59,13 +59,13 @@ export async function startDevCodec(config: Config): Promise<CodecServer | undef
 
 function checkConfig({ encryptionKeys, payloadStore, codecToken }: Config, host: string): void {
   if (encryptionKeys.length === 0 && payloadStore === undefined) {
-    const problem = 'it is not set, and neither is COPILOT_PAYLOAD_STORE: all payloads are plain text already';
+    const problem = 'neither it nor COPILOT_PAYLOAD_STORE is set, so all payloads are plain text already';
     throw new CopilotError('InvalidConfig', { name: 'COPILOT_ENCRYPTION_KEYS', value: '', problem });
   }
   const isLocal = host === 'localhost' || host === '::1' || host.startsWith('127.');
   if (isLocal) return;
   if (codecToken === undefined) {
-    const problem = `whoever reaches ${host} could read every session; set a token for callers`;
+    const problem = `everybody who can reach ${host} could read every session; set a token for callers`;
     throw new CopilotError('InvalidConfig', { name: 'COPILOT_CODEC_TOKEN', value: '', problem });
   }
   remark(`${paint('yellow', 'warning:', process.stderr)} this is plain HTTP: put TLS in front of ${host}`);
@@ -79,13 +79,13 @@ function checkOrigin(origin: string): void {
   });
 }
 
-/** The Web UI, where it is known, under both names of this machine. */
+/** The origins of the Web UI, if it is known. */
 async function uiOrigins(config: Config): Promise<string[]> {
   const { uiUrl } = await findServer(config);
   return uiUrl === undefined ? [] : sameMachine(uiUrl);
 }
 
-/** A page on loopback may have been opened by name or by address. */
+/** The origin of a page; both names of this machine for a page on loopback. */
 export function sameMachine(url: string): string[] {
   const { protocol, hostname, port, origin } = new URL(url);
   if (hostname !== '127.0.0.1' && hostname !== 'localhost') return [origin];

@@ -1,4 +1,4 @@
-/** `copilot doctor`: what is found and what is missing, a line for each check. */
+/** `copilot doctor`: one line for each check. */
 import type { Check } from '../../doctor/diagnose.ts';
 import type { CommonFlags } from '../connected.ts';
 import { paint, remark, say, sayJson, type Style } from '../terminal.ts';
@@ -9,7 +9,7 @@ const MARKS = {
   missing: ['✗', 'red'],
 } as const satisfies Record<Check['status'], readonly [string, Style]>;
 
-/** Exit code 1 where anything is missing; warnings are none. */
+/** Sets exit code 1 if anything is missing. Warnings do not count. */
 export async function runDoctor({ json }: CommonFlags): Promise<void> {
   const { diagnose } = await import('../../doctor/diagnose.ts');
   const checks = await diagnose();

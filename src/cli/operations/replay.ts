@@ -1,4 +1,4 @@
-/** `copilot replay`: whether sessions go on with the present workflow code. */
+/** `copilot replay`: checks that sessions replay on the present workflow code. */
 import { CopilotError } from '../../contracts/errors.ts';
 import type { Replayed } from '../../worker/replay.ts';
 import type { CommonFlags } from '../connected.ts';
@@ -9,11 +9,11 @@ export interface ReplayFlags extends CommonFlags {
   readonly since?: string;
 }
 
-/** Exit code 1 where any session does not replay. */
+/** Sets exit code 1 if a session does not replay. */
 export async function runReplay(ids: readonly string[], flags: ReplayFlags): Promise<void> {
   const since = sinceOf(flags);
   if (ids.length > 0 === (flags.all === true)) {
-    const problem = 'name sessions, or pass --all for every one there is';
+    const problem = 'name sessions, or pass --all for every session';
     throw new CopilotError('InvalidInput', { what: 'What to replay', problem });
   }
   const { replaySessions } = await import('../../worker/replay.ts');
@@ -37,7 +37,7 @@ function sinceOf({ all, since }: ReplayFlags): Date | undefined {
   if (since === undefined) return undefined;
   const time = new Date(since);
   if (Number.isNaN(time.getTime()) || !all) {
-    const problem = all ? 'use a time such as 2026-11-01 or 2026-11-01T12:00:00Z' : 'it goes with --all';
+    const problem = all ? 'use a time such as 2026-11-01 or 2026-11-01T12:00:00Z' : 'it needs --all';
     throw new CopilotError('InvalidInput', { what: `--since ${since}`, problem });
   }
   return time;

@@ -1,4 +1,4 @@
-/** `copilot dev`, `worker` and `demo`: server and worker, in this process for as long as they are wanted. */
+/** `copilot dev`, `worker` and `demo`: run server and worker until they are stopped. */
 import { join } from 'node:path';
 import { CopilotClient } from '../../client/copilot-client.ts';
 import { openConnection } from '../../connection/open-connection.ts';
@@ -11,7 +11,7 @@ import type { RunningServer } from '../../server/ensure-server.ts';
 import type { RunningWorker } from '../../worker.ts';
 import { sameMachine, startDevCodec } from './codec.ts';
 import type { CommonFlags } from '../connected.ts';
-import { wholeNumber } from '../numbers.ts';
+import { parseWholeNumber } from '../numbers.ts';
 import { watchTurn } from '../conversation/follow.ts';
 import { ProgressText } from '../conversation/progress-text.ts';
 import { paint, remark, say, sayJson } from '../terminal.ts';
@@ -22,7 +22,7 @@ export interface DevFlags extends CommonFlags {
   readonly uiPort?: string;
 }
 
-/** A worker that waits for its server looks for it so often, and says so at most once in the other time. */
+/** Pause between attempts of a worker to reach its server, and between its log lines about that. */
 const SERVER_RETRY_MS = 1_000;
 const WAITING_LOG_INTERVAL_MS = 60_000;
 
@@ -33,20 +33,20 @@ const DEMO_MESSAGE =
 interface Stack {
   readonly server: RunningServer;
   readonly worker: RunningWorker;
-  /** For the Web UI, where payloads are encrypted or stored elsewhere. */
+  /** Address of the codec server, if payloads are encrypted or in a store. */
   readonly codecUrl: string | undefined;
-  /** Stops what was started here, the worker first. */
+  /** Stops what this process has started, the worker first. */
   stop(): Promise<void>;
 }
 
 export async function runDev({ json, port, uiPort }: DevFlags): Promise<void> {
   const config = loadConfig();
   const stack = await startStack(config, {
-    ...(port === undefined ? {} : { port: wholeNumber('--port', port) }),
-    ...(uiPort === undefined ? {} : { uiPort: wholeNumber('--ui-port', uiPort) }),
+    ...(port === undefined ? {} : { port: parseWholeNumber('--port', port) }),
+    ...(uiPort === undefined ? {} : { uiPort: parseWholeNumber('--ui-port', uiPort) }),
   });
   const { server, worker, codecUrl = null } = stack;
-  // Before anything is said: whoever reads that it is ready may ask for its end at once.
+  // The signal handlers come first: whoever reads that it is ready may stop it immediately.
   const ended = untilStopped(worker, () => stack.stop());
   const { address, namespace, uiUrl = null } = server;
   const found = { address, namespace, uiUrl, ...(codecUrl === null ? {} : { codecUrl }) };
@@ -66,7 +66,7 @@ export async function runDev({ json, port, uiPort }: DevFlags): Promise<void> {
 export async function runWorker(): Promise<void> {
   const config = loadConfig();
   const { running, address } = await startWhenServed(config);
-  // Before anything is said: whoever reads that it is ready may ask for its end at once.
+  // The signal handlers come first: whoever reads that it is ready may stop it immediately.
   const ended = untilStopped(running, () => running.stop());
   remark(
     `worker ready: ${running.identity}, task queue ${config.taskQueue} at ${address}, model ${modelLine(running)}`,
@@ -97,11 +97,11 @@ async function startWhenServed(config: Config): Promise<{ running: RunningWorker
   return await retry(start, { firstPauseMs: SERVER_RETRY_MS, maxPauseMs: SERVER_RETRY_MS, onFailure });
 }
 
-/** What `npm start` does: a chat in a terminal, one session on sample data without. */
+/** `npm start`: a chat in a terminal; without a terminal, one session on sample data. */
 export async function runDemo(): Promise<void> {
   const given = loadConfig();
   const isChat = process.stdin.isTTY && process.stdout.isTTY;
-  // The worker's log would stand in the middle of the conversation.
+  // The worker's log would disturb the conversation.
   const isQuiet = isChat && given.temporal.environment['COPILOT_LOG_LEVEL'] === undefined;
   const config = isQuiet ? { ...given, logLevel: 'warn' } : given;
   const stack = await startStack(config, {});
@@ -173,7 +173,7 @@ async function startStack(config: Config, ports: { port?: number; uiPort?: numbe
   }
 }
 
-/** Registers what sessions are listed by, and says what the server refuses. */
+/** Registers the search attributes of sessions, and prints what the server refuses. */
 async function prepare(server: ServerAddress): Promise<void> {
   const { prepareNamespace } = await import('../../server/namespace.ts');
   const connection = await openConnection(server);
@@ -185,7 +185,7 @@ async function prepare(server: ServerAddress): Promise<void> {
   }
 }
 
-/** Until a signal asks for the end and it has come about; a second signal ends at once. */
+/** Waits for a signal, then stops. A second signal ends the process immediately. */
 async function untilStopped({ stopped }: RunningWorker, stop: () => Promise<void>): Promise<void> {
   const { promise: asked, resolve: ask } = signalled();
   try {

@@ -1,4 +1,4 @@
-/** `copilot agents` and `copilot stats`: what the workers of this machine have open, and what it is good for. */
+/** `copilot agents` and `copilot stats`: the agents that the workers on this machine have open, and their use. */
 import { closeAgents, readAgents, readStats, type WorkerAnswers } from '../../connection/worker-sockets.ts';
 import { loadConfig } from '../../config.ts';
 import { CopilotError } from '../../contracts/errors.ts';
@@ -11,7 +11,7 @@ export interface CloseFlags extends CommonFlags {
   readonly force?: boolean;
 }
 
-/** Digits of a digest that name a team for people. */
+/** Digits of a digest that are shown to people. */
 const DIGEST_DIGITS = 12;
 const MIB = 1024 * 1024;
 
@@ -29,14 +29,14 @@ function entryRow(identity: string, entry: CacheEntry): string[] {
   const idle = `${Math.round(entry.idleMs / 1_000)} s`;
   if (entry.kind === 'private') return [identity, entry.key, '-', '-', idle, entry.name];
   const key = entry.key.replace(/@.*$/, (digest) => digest.slice(0, 1 + DIGEST_DIGITS));
-  const state = entry.isClosing ? 'closes when it is free' : 'open';
+  const state = entry.isClosing ? 'closes when free' : 'open';
   return [identity, key, String(entry.instances.length), String(entry.leases), idle, state];
 }
 
-/** @throws CopilotError `InvalidInput` where no worker has such an entry */
+/** @throws CopilotError `InvalidInput` if no worker has such an entry */
 export async function runAgentsClose(key: string | undefined, { json, all, force }: CloseFlags): Promise<void> {
   if ((key === undefined) === (all === undefined)) {
-    throw new CopilotError('InvalidInput', { what: 'agents close', problem: 'give a key, or --all' });
+    throw new CopilotError('InvalidInput', { what: 'agents close', problem: 'pass a key or --all' });
   }
   const selection = key === undefined ? { all: true as const } : { key };
   const answers = await closeAgents(loadConfig().homeDir, { ...selection, ...(force ? { force } : {}) });
@@ -45,7 +45,7 @@ export async function runAgentsClose(key: string | undefined, { json, all, force
   if (key !== undefined && workers.every(({ closed, waiting }) => closed.length + waiting.length === 0)) {
     throw new CopilotError('InvalidInput', {
       what: `The key "${key}"`,
-      problem: `no worker of this machine has it open; \`copilot agents list\` shows what they have`,
+      problem: `no worker on this machine has it open; \`copilot agents list\` shows the open ones`,
     });
   }
   printResult(json, answers, () => (workers.length === 0 ? noWorkers() : workers.flatMap(closedLines).join('\n')));
@@ -55,7 +55,7 @@ export async function runAgentsClose(key: string | undefined, { json, all, force
 function closedLines({ identity, closed, waiting, failures }: WorkerClosed): string[] {
   const lines = [
     ...closed.map((key) => `${key} is closed`),
-    ...waiting.map((key) => `${key} is in use, and is closed when it is free; --force closes it at once`),
+    ...waiting.map((key) => `${key} is in use and will be closed when it is free; --force closes it now`),
     ...(failures === 0 ? [] : [`${failures} instances failed to close: see the worker's log`]),
   ];
   return (lines.length === 0 ? ['nothing was open'] : lines).map((line) => `${identity}: ${line}`);
@@ -70,7 +70,7 @@ export async function runStats({ json }: CommonFlags): Promise<void> {
   );
 }
 
-/** What holds for all workers together. A session that moved from one to another counts on both. */
+/** The sum over all workers. A session that moved between workers counts on both. */
 function sum(workers: readonly WorkerStats[]): CacheStats {
   const add = (value: (stats: CacheStats) => number): number =>
     workers.reduce((total, { agents }) => total + value(agents), 0);
@@ -117,5 +117,5 @@ function tellSilent({ silent }: WorkerAnswers<unknown>): void {
 }
 
 function noWorkers(): string {
-  return 'No worker of this home folder runs on this machine.';
+  return 'No worker of this home folder is running on this machine.';
 }

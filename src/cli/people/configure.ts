@@ -1,4 +1,4 @@
-/** `copilot configure`: settings of a session, changed while it goes on. */
+/** `copilot configure`. */
 import { readFile } from 'node:fs/promises';
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import type { ConfigureOptions } from '../../client/session/configuration.ts';
@@ -6,7 +6,7 @@ import { CopilotError } from '../../contracts/errors.ts';
 import type { SessionConfig } from '../../contracts/session.ts';
 import type { AgentOverride } from '../../contracts/team.ts';
 import { withClient } from '../connected.ts';
-import { positiveNumber } from '../numbers.ts';
+import { parsePositiveNumber } from '../numbers.ts';
 import { versionOption, type VersionFlags } from '../session/json-file.ts';
 import { printResult } from '../terminal.ts';
 import { milliseconds, type SettingFlags, settingsOf } from './settings.ts';
@@ -46,7 +46,7 @@ export async function runConfigure(id: string, flags: ConfigureFlags): Promise<v
   });
 }
 
-/** Flags name single settings, and the session replaces whole groups of them: the others stay as they are. */
+/** Merges single settings into the present ones, because the session replaces whole groups of settings. */
 async function merged(
   session: SessionHandle,
   { agent, resetAgent, resetApprovals, resetBudget, ask = [] }: ConfigureFlags,
@@ -70,7 +70,7 @@ async function merged(
         ? { budget: null }
         : {}
       : { budget: { ...(resetBudget ? {} : config.budget), ...budget } }),
-    // What was said of code as a whole would stand above this.
+    // `allowCode` would override the policy for code.
     ...(ask.includes('code') ? { allowCode: null } : allowCode === undefined ? {} : { allowCode }),
   };
 }
@@ -92,14 +92,14 @@ async function overrideOf(flags: ConfigureFlags): Promise<AgentOverride | undefi
   if (agent !== undefined && isGiven === (resetAgent ?? false)) {
     throw new CopilotError('InvalidInput', {
       what: `--agent ${agent}`,
-      problem: 'say what to change: --model, --temperature or --instructions-file, or else --reset-agent',
+      problem: 'pass --model, --temperature or --instructions-file, or only --reset-agent',
     });
   }
   return isGiven ? override : undefined;
 }
 
 function temperatureOf(text: string): number {
-  return Number(text) === 0 ? 0 : positiveNumber('--temperature', text);
+  return Number(text) === 0 ? 0 : parsePositiveNumber('--temperature', text);
 }
 
 async function readText(path: string): Promise<string> {

@@ -1,10 +1,10 @@
-/** `copilot approve`, `deny`, `answer` and `decide`: a person's word on what waits. */
+/** `copilot approve`, `deny`, `answer` and `decide`. */
 import { userInfo } from 'node:os';
 import type { DecideOptions, SessionHandle } from '../../client/session/session-handle.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { Decision, PendingRequest, RequestKind } from '../../contracts/request.ts';
-import { type CommonFlags, messageText, withClient } from '../connected.ts';
-import { positiveNumber } from '../numbers.ts';
+import { type CommonFlags, readMessage, withClient } from '../connected.ts';
+import { parsePositiveNumber } from '../numbers.ts';
 import { printResult, shorten } from '../terminal.ts';
 import { showTurn } from '../conversation/turns.ts';
 
@@ -39,15 +39,15 @@ const NO: Record<Decidable, Decision> = {
 
 export async function runApprove(id: string, requestId: string | undefined, flags: ApproveFlags): Promise<void> {
   const { once, session: isForSession, text, limit } = flags;
-  const options = { text, ...(limit === undefined ? {} : { limit: positiveNumber('--limit', limit) }) };
+  const options = { text, ...(limit === undefined ? {} : { limit: parsePositiveNumber('--limit', limit) }) };
   await decideFor(id, flags, options, async (session) => {
     const request = await findRequest(session, requestId, 'approve');
-    // Of one that does not wait, the session says why it does not.
+    // If the request does not wait, the session's error says why.
     if (request.kind === undefined) return { id: request.id, decision: 'approve' };
     if (request.kind === 'input') throw needsAnswer(id, request.id);
     const forTools = once ? '--once' : isForSession ? '--session' : undefined;
     if (forTools !== undefined && request.kind !== 'tool') {
-      const problem = `${request.id} is no tool call: ${request.question}`;
+      const problem = `${request.id} is not a tool call: ${request.question}`;
       throw new CopilotError('InvalidInput', { what: forTools, problem });
     }
     return { id: request.id, decision: isForSession ? 'session' : YES[request.kind] };
@@ -67,7 +67,7 @@ export async function runDeny(
   });
 }
 
-/** `copilot answer <id> [request] <text>`: `second` is the text where there are two. */
+/** `copilot answer <id> [request] <text>`: with two arguments, the second is the text. */
 export async function runAnswer(
   id: string,
   first: string,
@@ -75,7 +75,7 @@ export async function runAnswer(
   flags: DecisionFlags,
 ): Promise<void> {
   const [requestId, given] = second === undefined ? [undefined, first] : [first, second];
-  const text = await messageText(given);
+  const text = await readMessage(given);
   await decideFor(id, flags, { text }, async (session) => ({
     id: (await findRequest(session, requestId, 'answer')).id,
     decision: 'answer',
@@ -89,8 +89,8 @@ export async function runDecide(
   flags: DecisionFlags & { readonly text?: string; readonly limit?: string },
 ): Promise<void> {
   const { text, limit } = flags;
-  const options = { text, ...(limit === undefined ? {} : { limit: positiveNumber('--limit', limit) }) };
-  // The client checks it, and names the decisions there are.
+  const options = { text, ...(limit === undefined ? {} : { limit: parsePositiveNumber('--limit', limit) }) };
+  // The client checks the decision, and its error lists the valid ones.
   await decideFor(id, flags, options, async () => ({ id: requestId, decision: decision as Decision }));
 }
 
@@ -122,7 +122,7 @@ async function decideFor(
 
 type Found = Pick<PendingRequest, 'id' | 'question'> & { readonly kind: RequestKind | undefined };
 
-/** The named request, or the only one that this command can decide. */
+/** The given request, or the only one that this command can decide. */
 async function findRequest(
   session: SessionHandle,
   requestId: string | undefined,
@@ -145,16 +145,16 @@ async function findRequest(
   }
   throw new CopilotError('InvalidInput', {
     what: `${command} without a request`,
-    problem: `name one of those that wait: ${fitting.map(({ id, question }) => `${id} (${shorten(question, 80)})`).join(', ')}`,
+    problem: `several requests wait; name one of ${fitting.map(({ id, question }) => `${id} (${shorten(question, 80)})`).join(', ')}`,
   });
 }
 
 function needsAnswer(sessionId: string, requestId: string): CopilotError {
-  const problem = `it is a question; answer it: copilot answer ${sessionId} ${requestId} "…"`;
+  const problem = `it is a question; answer it with: copilot answer ${sessionId} ${requestId} "…"`;
   return new CopilotError('InvalidInput', { what: `request ${requestId}`, problem });
 }
 
-/** Whoever is logged in, where the system knows. */
+/** Name of the user who is logged in, if the system knows it. */
 export function userName(): string | undefined {
   try {
     return userInfo().username;

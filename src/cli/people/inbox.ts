@@ -1,7 +1,7 @@
-/** `copilot inbox`: what waits for people, over all sessions. */
+/** `copilot inbox`. */
 import type { InboxFilter, InboxRequest } from '../../client/listing/inbox.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
-import { wholeNumber } from '../numbers.ts';
+import { parseWholeNumber } from '../numbers.ts';
 import { printResult, remark, shorten, table } from '../terminal.ts';
 
 export interface InboxFlags extends CommonFlags {
@@ -13,15 +13,15 @@ export interface InboxFlags extends CommonFlags {
 export async function runInbox({ json, user, kind, limit }: InboxFlags): Promise<void> {
   const filter = {
     ...(user === undefined ? {} : { user }),
-    // The client checks it, and names the kinds there are.
+    // The client checks the kind, and its error lists the valid ones.
     ...(kind === undefined ? {} : { kind: kind as InboxFilter['kind'] }),
-    ...(limit === undefined ? {} : { limit: wholeNumber('--limit', limit) }),
+    ...(limit === undefined ? {} : { limit: parseWholeNumber('--limit', limit) }),
   };
   await withClient(async (client) => {
     const found = await client.inbox(filter);
-    printResult(json, found, () => (found.requests.length === 0 ? 'Nothing waits.' : inboxTable(found.requests)));
+    printResult(json, found, () => (found.requests.length === 0 ? 'No requests wait.' : inboxTable(found.requests)));
     if (json) return;
-    if (found.more > 0) remark(`${found.more} more wait; see them with --limit.`);
+    if (found.more > 0) remark(`${found.more} more requests wait; see them with --limit.`);
     for (const { sessionId, kind: waitsFor, problem } of found.unreadable)
       remark(`${sessionId} waits (${waitsFor}) and cannot be read: ${problem}`);
   });

@@ -1,8 +1,8 @@
-/** `copilot plan edit`: changes of the steps that have not run. */
+/** `copilot plan edit`: changes steps that have not run. */
 import type { PlanEdit, SessionHandle } from '../../client/session/session-handle.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { withClient } from '../connected.ts';
-import { wholeNumber } from '../numbers.ts';
+import { parseWholeNumber } from '../numbers.ts';
 import { planText } from '../session/show.ts';
 import { versionOption, type VersionFlags } from '../session/json-file.ts';
 import { printResult } from '../terminal.ts';
@@ -35,7 +35,7 @@ export async function runPlanEdit(
     });
   }
   const op = operation as Operation; // a key of USES, as was just seen
-  const steps = numbers.map((text) => wholeNumber(`step`, text));
+  const steps = numbers.map((text) => parseWholeNumber(`step`, text));
   await withClient(async (client) => {
     const session = client.session(id);
     const edit = await editOf(session, op, steps, flags);

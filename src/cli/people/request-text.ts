@@ -1,16 +1,16 @@
-/** A request as people read it: what is asked, about what, until when, and how to decide. */
+/** Shows a request to people: the question, its subject, its deadline, and how to decide. */
 import type { PendingRequest } from '../../contracts/request.ts';
 
 const MAX_LINES = 40;
 
-/** What is asked, and the words that decide it. */
+/** The question and the options. */
 export function requestLine(request: PendingRequest): string {
   const { id, question, options } = request;
   const words = options.includes('answer') ? '' : ` [${options.join(' / ')}]`;
   return [`? ${id}: ${question}${words}`, ...callLines(request)].join('\n');
 }
 
-/** What a call that waits would be made with, in full as far as the session shows it. */
+/** The arguments of the tool call that waits. */
 function callLines({ tool }: Pick<PendingRequest, 'tool'>): string[] {
   if (tool === null) return [];
   const lines = argumentText(tool.arguments).split('\n');
@@ -18,7 +18,7 @@ function callLines({ tool }: Pick<PendingRequest, 'tool'>): string[] {
   return [...lines.slice(0, MAX_LINES), ...more].map((line) => `    ${line}`);
 }
 
-/** Long texts as they are, such as code; the rest as `name: value`. */
+/** Arguments as `name: value`; texts of several lines, such as code, unchanged. */
 function argumentText(text: string): string {
   try {
     const given: unknown = JSON.parse(text);
@@ -30,7 +30,7 @@ function argumentText(text: string): string {
       })
       .join('\n');
   } catch {
-    // Cut off, or never JSON.
+    // The text was cut, or is no JSON.
     return text;
   }
 }

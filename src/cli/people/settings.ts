@@ -1,7 +1,7 @@
-/** Flags that say what waits for a person and what a turn may use, in the form of a session's settings. */
+/** Turns the flags for approvals, tools and budgets into settings of a session. */
 import { CopilotError } from '../../contracts/errors.ts';
 import { type Approvals, type Budget, ToolCategory, type ToolPolicy } from '../../contracts/team.ts';
-import { positiveNumber, wholeNumber } from '../numbers.ts';
+import { parsePositiveNumber, parseWholeNumber } from '../numbers.ts';
 
 export interface SettingFlags {
   readonly approvePlan?: boolean;
@@ -29,7 +29,7 @@ interface Settings {
 }
 
 /**
- * The settings that flags name, and no others.
+ * Only the settings that the flags name.
  * @throws CopilotError `InvalidInput`
  */
 export function settingsOf(flags: SettingFlags): Settings {
@@ -63,7 +63,7 @@ function policies(categories: readonly string[] = [], policy: ToolPolicy): Appro
   const entries = categories.map((category) => {
     const parsed = ToolCategory.safeParse(category);
     if (parsed.success) return [parsed.data, policy] as const;
-    const problem = `there is no such category of tools; use ${ToolCategory.options.join(', ')}`;
+    const problem = `there is no such tool category; use one of ${ToolCategory.options.join(', ')}`;
     throw new CopilotError('InvalidInput', { what: `--${policy} ${category}`, problem });
   });
   return Object.fromEntries(entries);
@@ -72,15 +72,15 @@ function policies(categories: readonly string[] = [], policy: ToolPolicy): Appro
 function budgetOf(flags: SettingFlags): Budget {
   const { budgetTokens, budgetCost, budgetToolCalls, budgetSeconds, budgetRounds } = flags;
   return {
-    ...(budgetTokens === undefined ? {} : { tokens: wholeNumber('--budget-tokens', budgetTokens) }),
-    ...(budgetCost === undefined ? {} : { cost: positiveNumber('--budget-cost', budgetCost) }),
-    ...(budgetToolCalls === undefined ? {} : { toolCalls: wholeNumber('--budget-tool-calls', budgetToolCalls) }),
+    ...(budgetTokens === undefined ? {} : { tokens: parseWholeNumber('--budget-tokens', budgetTokens) }),
+    ...(budgetCost === undefined ? {} : { cost: parsePositiveNumber('--budget-cost', budgetCost) }),
+    ...(budgetToolCalls === undefined ? {} : { toolCalls: parseWholeNumber('--budget-tool-calls', budgetToolCalls) }),
     ...(budgetSeconds === undefined ? {} : { wallTimeMs: milliseconds('--budget-seconds', budgetSeconds) }),
-    ...(budgetRounds === undefined ? {} : { rounds: wholeNumber('--budget-rounds', budgetRounds) }),
+    ...(budgetRounds === undefined ? {} : { rounds: parseWholeNumber('--budget-rounds', budgetRounds) }),
   };
 }
 
 /** @throws CopilotError `InvalidInput` */
 export function milliseconds(flag: string, seconds: string): number {
-  return Math.round(positiveNumber(flag, seconds) * 1_000);
+  return Math.round(parsePositiveNumber(flag, seconds) * 1_000);
 }

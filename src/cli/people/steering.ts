@@ -1,7 +1,7 @@
 /** `copilot steer`, `unqueue` and `rate`. */
 import type { SessionHandle } from '../../client/session/session-handle.ts';
-import { type CommonFlags, messageText, withClient } from '../connected.ts';
-import { wholeNumber } from '../numbers.ts';
+import { type CommonFlags, readMessage, withClient } from '../connected.ts';
+import { parseWholeNumber } from '../numbers.ts';
 import { printResult } from '../terminal.ts';
 import { showTurn, turnForm } from '../conversation/turns.ts';
 import { userName } from './decisions.ts';
@@ -11,7 +11,7 @@ export async function runSteer(
   message: string,
   flags: CommonFlags & { readonly wait?: boolean },
 ): Promise<void> {
-  const text = (await messageText(message)) ?? '';
+  const text = (await readMessage(message)) ?? '';
   await withClient(async (client) => {
     const session = client.session(id);
     const from = flags.wait ? await session.position() : 0;
@@ -57,7 +57,7 @@ export async function runRate(
   await withClient(async (client) => {
     const session = client.session(id);
     const turnId = turn === undefined ? undefined : await turnIdOf(session, turn);
-    const analytics = await session.rate(wholeNumber('rating', rating), { turnId, comment, by });
+    const analytics = await session.rate(parseWholeNumber('rating', rating), { turnId, comment, by });
     printResult(json, { sessionId: id, ...analytics }, () => {
       const { ratings, rating: mean } = analytics;
       return `${id} is rated ${mean?.toFixed(1) ?? '-'} (${ratings.length} ${ratings.length === 1 ? 'rating' : 'ratings'})`;

@@ -1,4 +1,4 @@
-/** A line that a person types while something waits: a decision in its own words. */
+/** Parses the line that a person types while a request waits. */
 import type { Decision, PendingRequest } from '../../contracts/request.ts';
 
 export interface TypedDecision {
@@ -8,8 +8,8 @@ export interface TypedDecision {
 }
 
 /**
- * The first word is the decision, what follows a remark; `raise 50000` names the new limit. A question takes the
- * whole line as its answer. Undefined where the line is no decision of this request.
+ * The first word is the decision and the rest a remark; `raise 50000` gives the new limit. For a question, the whole line
+ * is the answer. Undefined if the line is no decision of this request.
  */
 export function parseDecision(line: string, { options }: Pick<PendingRequest, 'options'>): TypedDecision | undefined {
   const given = line.trim();
@@ -22,7 +22,7 @@ export function parseDecision(line: string, { options }: Pick<PendingRequest, 'o
   return text === '' ? { decision } : { decision, text };
 }
 
-/** What stands before the cursor while the request waits. */
+/** The prompt while the request waits. */
 export function promptFor({ options }: Pick<PendingRequest, 'options'>): string {
   return options.includes('answer') ? 'answer> ' : `[${options.join('/')}] `;
 }

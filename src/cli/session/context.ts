@@ -28,7 +28,7 @@ export async function runContextGet(id: string, key: string | undefined, { json 
       const names = Object.keys(view.values).slice(0, 20).join(', ') || 'none';
       throw new CopilotError('InvalidInput', {
         what: `key "${key}"`,
-        problem: `it is not set; keys that are: ${names}`,
+        problem: `it is not set; the keys are ${names}`,
       });
     }
     const isProtected = view.protectedKeys.includes(key);
@@ -52,7 +52,7 @@ export async function runContextDelete(id: string, key: string, flags: VersionFl
 export async function runContextMerge(id: string, path: string, flags: MergeFlags): Promise<void> {
   const values = (await readJson(path)) as SavePayload['context']; // the client checks it
   const { strategy, prefix } = flags;
-  // The client checks it, and names the strategies there are.
+  // The client checks the strategy, and its error lists the valid ones.
   const options = { strategy: strategy as MergeContextOptions['strategy'], prefix };
   await change(id, flags, (session, version) => session.mergeContext(values, { ...options, ...version }));
 }
@@ -77,7 +77,7 @@ async function change(
   });
 }
 
-/** What a change did, in one line. */
+/** The outcome of a change in one line. */
 export function changeText(id: string, { changed, version, contextVersion, skipped }: ChangeReport): string {
   const kept = skipped.length === 0 ? '' : `; kept as they were: ${skipped.join(', ')}`;
   return `${id}: ${changed ? 'changed' : 'nothing changed'}, version ${version}, context version ${contextVersion}${kept}`;

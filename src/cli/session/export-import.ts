@@ -1,7 +1,7 @@
 /** `copilot export`, `import` and `fork`. */
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
-import { wholeNumber } from '../numbers.ts';
+import { parseWholeNumber } from '../numbers.ts';
 import { printResult, say, sayJson } from '../terminal.ts';
 import { readJson, snapshotRef, writeJson } from './json-file.ts';
 
@@ -24,29 +24,29 @@ export async function runExport(id: string, path: string, { json }: CommonFlags)
     const file = await client.session(id).export();
     if (path === '-') return json ? sayJson(file) : say(JSON.stringify(file, undefined, 2));
     await writeJson(path, file);
-    printResult(json, { sessionId: id, file: path }, () => `${id} is written to ${path}`);
+    printResult(json, { sessionId: id, file: path }, () => `${id} was written to ${path}`);
   });
 }
 
 export async function runImport(path: string, flags: ImportFlags): Promise<void> {
   const file = await readJson(path);
   const { id, keepId, name, user, json } = flags;
-  await withClient(async (client) => answerWith(json, await client.import(file, { id, keepId, name, user })));
+  await withClient(async (client) => printSession(json, await client.import(file, { id, keepId, name, user })));
 }
 
 export async function runFork(id: string, flags: ForkFlags): Promise<void> {
   const { turn, snapshot, id: newId, name, json } = flags;
   const options = {
-    ...(turn === undefined ? {} : { turn: wholeNumber('--turn', turn) }),
+    ...(turn === undefined ? {} : { turn: parseWholeNumber('--turn', turn) }),
     ...(snapshot === undefined ? {} : { snapshot: snapshotRef(snapshot) }),
     id: newId,
     name,
   };
-  await withClient(async (client) => answerWith(json, await client.session(id).fork(options)));
+  await withClient(async (client) => printSession(json, await client.session(id).fork(options)));
 }
 
-/** A new session, as `start` shows it. */
-function answerWith(json: boolean | undefined, { id, webUrl }: SessionHandle): void {
+/** Prints a new session like `start`. */
+function printSession(json: boolean | undefined, { id, webUrl }: SessionHandle): void {
   printResult(json, { sessionId: id, webUrl: webUrl ?? null }, () =>
     [id, ...(webUrl === undefined ? [] : [webUrl])].join('\n'),
   );

@@ -1,15 +1,15 @@
-/** JSON documents that a command takes or leaves: a file, or `-` for stdin and stdout. */
+/** Reads and writes JSON files of commands; `-` is stdin. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { text as readAll } from 'node:stream/consumers';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { CommonFlags } from '../connected.ts';
-import { wholeNumber } from '../numbers.ts';
+import { parseWholeNumber } from '../numbers.ts';
 
 export interface VersionFlags extends CommonFlags {
   readonly expectedVersion?: string;
 }
 
-/** @throws CopilotError `InvalidInput` where it cannot be read, or is not JSON */
+/** @throws CopilotError `InvalidInput` if it cannot be read or is not JSON */
 export async function readJson(path: string): Promise<unknown> {
   const text = await readText(path);
   try {
@@ -36,7 +36,7 @@ async function readText(path: string): Promise<string> {
   }
 }
 
-/** @throws CopilotError `InvalidInput` where it cannot be written */
+/** @throws CopilotError `InvalidInput` if it cannot be written */
 export async function writeJson(path: string, value: unknown): Promise<void> {
   try {
     await writeFile(path, `${JSON.stringify(value, undefined, 2)}\n`);
@@ -49,12 +49,14 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
   }
 }
 
-/** `--expected-version` in the client's form. @throws CopilotError `InvalidInput` */
+/** `--expected-version` as an option of the client. @throws CopilotError `InvalidInput` */
 export function versionOption({ expectedVersion }: VersionFlags): { expectedVersion?: number } {
-  return expectedVersion === undefined ? {} : { expectedVersion: wholeNumber('--expected-version', expectedVersion) };
+  return expectedVersion === undefined
+    ? {}
+    : { expectedVersion: parseWholeNumber('--expected-version', expectedVersion) };
 }
 
-/** A snapshot's version where it is a number, else its id or `latest`. */
+/** A number is the version of a snapshot; other text is its id or `latest`. */
 export function snapshotRef(text: string): string | number {
   return /^\d{1,15}$/.test(text) ? Number(text) : text;
 }

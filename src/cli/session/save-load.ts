@@ -11,10 +11,10 @@ import { printResult, paint } from '../terminal.ts';
 import { changeText } from './context.ts';
 import { readJson, versionOption, type VersionFlags } from './json-file.ts';
 
-/** What `load --json` gives: the fields that `save` takes, and others that it does not. */
+/** Output of `load --json`, which has more fields than `save` takes. */
 const Loaded = z.object({ sessionId: z.string(), version: z.int() });
 const SAVED_FIELDS = ['conversation', 'context', 'phase', 'step', 'plan'];
-/** As much as the client needs to look at it; it checks the fields one by one. */
+/** The client checks the fields one by one. */
 const Saveable = z.looseObject({}, { error: 'use an object with conversation, context, phase and step' });
 
 export async function runSave(id: string, path: string, flags: VersionFlags): Promise<void> {
@@ -26,7 +26,7 @@ export async function runSave(id: string, path: string, flags: VersionFlags): Pr
     : Object.fromEntries(
         Object.entries(given).filter(([name]) => SAVED_FIELDS.includes(name)),
       )) as unknown as SavedSession; // the client checks it
-  // What was loaded and edited must not undo what others have done since.
+  // Saving an edited file must not undo what others have changed since it was loaded.
   const options = loaded === undefined ? version : { expectedVersion: loaded.version, ...version };
   await withClient(async (client) => {
     const report = await client.session(id).save(session, options);
@@ -65,20 +65,23 @@ function loadedText({
 export async function runDelete(id: string, { json, yes }: CommonFlags & { readonly yes?: boolean }): Promise<void> {
   await withClient(async (client) => {
     const session = client.session(id);
-    // An unknown one is told before anything is asked.
+    // An unknown session is reported before the question.
     await session.describe();
     if (!yes && !(await isConfirmed(id))) {
-      return printResult(json, { sessionId: id, deleted: false }, () => `${id} stays`);
+      return printResult(json, { sessionId: id, deleted: false }, () => `${id} was not deleted`);
     }
     await session.delete();
-    printResult(json, { sessionId: id, deleted: true }, () => `${id} is deleted`);
+    printResult(json, { sessionId: id, deleted: true }, () => `${id} was deleted`);
   });
 }
 
-/** @throws CopilotError `InvalidInput` where there is nobody to ask */
+/** @throws CopilotError `InvalidInput` if there is no terminal to ask on */
 async function isConfirmed(id: string): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
-    throw new CopilotError('InvalidInput', { what: `delete ${id}`, problem: 'it cannot be undone; say so with --yes' });
+    throw new CopilotError('InvalidInput', {
+      what: `delete ${id}`,
+      problem: 'it cannot be undone; confirm with --yes',
+    });
   }
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {

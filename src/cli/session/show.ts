@@ -6,7 +6,7 @@ import type { PlanView } from '../../contracts/messages.ts';
 import type { Message } from '../../contracts/transcript.ts';
 import type { TurnView } from '../../contracts/turn.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
-import { wholeNumber } from '../numbers.ts';
+import { parseWholeNumber } from '../numbers.ts';
 import { requestText } from '../people/request-text.ts';
 import { turnForm } from '../conversation/turns.ts';
 import { paint, printResult, shorten } from '../terminal.ts';
@@ -25,7 +25,7 @@ export async function runShow(id: string, { json }: CommonFlags): Promise<void> 
   });
 }
 
-/** Undefined where no worker answers for a closed session, whose info is readable all the same. */
+/** Undefined if no worker answers for a closed session; its info is readable without one. */
 async function recentTurns(
   read: () => Promise<readonly TurnView[]>,
   info: SessionReport,
@@ -69,11 +69,11 @@ function showText(info: SessionReport, turns: readonly TurnView[] | undefined, w
     ...(turns ?? []).map((turn) => `\n${turnText(turn)}`),
     ...info.pendingCalls.flatMap(callText),
     ...info.pendingApprovals.map((request) => `\n${paint('yellow', '?')} ${requestText(info.id, request)}`),
-    ...(turns === undefined ? ['\nIts turns can be read when a worker runs.'] : []),
+    ...(turns === undefined ? ['\nStart a worker to read its turns.'] : []),
   ].join('\n');
 }
 
-/** What is tried again, and why; what runs for the first time goes without saying. */
+/** A call that is being retried, and why. Calls in their first attempt are not shown. */
 function callText({ id, state, attempt, lastError, nextAttemptAt }: PendingCall): string[] {
   if (lastError === null) return [];
   const when =
@@ -97,12 +97,12 @@ export async function runTranscript(
   { json, from = '0', all = false }: CommonFlags & { readonly from?: string; readonly all?: boolean },
 ): Promise<void> {
   await withClient(async (client) => {
-    const page = await client.session(id).transcript({ from: wholeNumber('--from', from), all });
+    const page = await client.session(id).transcript({ from: parseWholeNumber('--from', from), all });
     printResult(json, page, () => page.messages.map(messageText).join('\n\n') || 'No messages yet.');
   });
 }
 
-/** A message under the name of whoever wrote it. */
+/** A message with the name of its author. */
 export function messageText(message: Message): string {
   const who = message.role === 'user' ? 'you' : message.role === 'assistant' ? (message.agent ?? 'assistant') : 'tool';
   return `${paint('bold', `${who}:`)} ${message.text}`;

@@ -86,9 +86,9 @@ describe('deciding on the command line', function () {
     const session = world.copilot.session('several');
     const several = await copilot('approve several');
     assert.equal(several.code, 2);
-    assert.match(several.stderr, /name one of those that wait: req-1 \(May .*\), req-2 \(May .*\)\./);
+    assert.match(several.stderr, /several requests wait; name one of req-1 \(May .*\), req-2 \(May .*\)\./);
     const asked = await copilot('approve several req-3');
-    assert.match(asked.stderr, /req-3 is not valid: it is a question; answer it: copilot answer several req-3/);
+    assert.match(asked.stderr, /req-3 is not valid: it is a question; answer it with: copilot answer several req-3/);
     assert.equal(
       (await copilot('approve several req-1')).stdout,
       `req-1 of several: once, by ${userInfo().username}\n`,
@@ -125,7 +125,7 @@ describe('deciding on the command line', function () {
       stdout,
       /^SESSION +REQUEST +KIND +USER .*\nmine +req-1 +plan +ada +20\S+Z +20\S+Z +Is this plan of 3 steps right\?\n$/,
     );
-    assert.equal((await copilot('inbox --user nobody')).stdout, 'Nothing waits.\n');
+    assert.equal((await copilot('inbox --user nobody')).stdout, 'No requests wait.\n');
     assert.equal((await copilot('inbox --kind nothing')).code, 2);
     const [, { requests }] = await json('inbox --user ada --kind plan');
     assert.deepEqual(
@@ -247,7 +247,7 @@ describe('deciding on the command line', function () {
       const shown = [
         /Plan:\n {2}1\. write a\.txt \(engineer\)\n/,
         /\? req-1: Is this plan of 1 steps right\? \[approve \/ modify \/ reject\]\n/,
-        /Something waits for your decision: approve, modify, reject\. Ctrl-C stops the turn\.\n/,
+        /A request waits for your decision: approve, modify, reject\. Ctrl-C stops the turn\.\n/,
         / {2}req-1: approve, by \w+\n/,
         /\? req-2: May engineer run run_code .*\? \[once \/ session \/ deny\]\n.*\n {4}code:\n {4}console\.log\('first'\)\n/,
         / {2}req-2: once, by \w+\n/,

@@ -58,7 +58,7 @@ I write.
     );
   });
 
-  it('says when a reply that was being read begins anew', () => {
+  it('says when a reply that was being read starts over', () => {
     assert.equal(
       written([
         { type: 'token', ...call, text: 'half a sen' },
@@ -66,7 +66,7 @@ I write.
         { type: 'token', ...call, text: 'a sentence' },
         { ...at, seq: 1, type: 'turn-ended', number: 1, status: 'interrupted' },
       ]),
-      'half a sen\n↻ this reply begins anew\na sentence\nTurn 1 interrupted\n',
+      'half a sen\n↻ this reply starts over\na sentence\nTurn 1 interrupted\n',
     );
   });
 

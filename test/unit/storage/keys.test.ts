@@ -57,10 +57,10 @@ describe('settings of encryption and payload store', () => {
       [{ COPILOT_ENCRYPTION_KEYS: `a b:${A}` }, /entry 1 has an id/],
       [{ COPILOT_ENCRYPTION_KEYS: `a:${A},a:${B}` }, /"a" occurs twice/],
       [{ COPILOT_ENCRYPTION_KEYS: ' , ' }, /it holds no key/],
-      [{ COPILOT_ENCRYPTION_KEYS: '' }, /it is empty; without encryption it must not be set at all/],
+      [{ COPILOT_ENCRYPTION_KEYS: '' }, /it is empty; unset it if you do not want encryption/],
       [{ COPILOT_ENCRYPTION_KEY_FILE: join(dir, 'none') }, /it cannot be read \(ENOENT\)/],
       [{ COPILOT_ENCRYPTION_KEY_FILE: file }, /is not 32 bytes/],
-      [{ COPILOT_ENCRYPTION_KEY_FILE: file, COPILOT_ENCRYPTION_KEYS: `a:${A}` }, /COPILOT_ENCRYPTION_KEYS is set, too/],
+      [{ COPILOT_ENCRYPTION_KEY_FILE: file, COPILOT_ENCRYPTION_KEYS: `a:${A}` }, /COPILOT_ENCRYPTION_KEYS is set too/],
     ];
     for (const [environment, message] of cases) {
       const error = refused(environment);

@@ -260,7 +260,7 @@ describe('observability: what a worker tells of itself', () => {
       const { workers, silent } = await readStats(homeDir);
       assert.equal(workers.length, 1);
       assert.deepEqual(silent, [
-        { socket: join(homeDir, 'workers', '9-000000.sock'), problem: 'its answer is of another version' },
+        { socket: join(homeDir, 'workers', '9-000000.sock'), problem: 'its answer has the form of another version' },
       ]);
     } finally {
       other.close();
