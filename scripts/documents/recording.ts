@@ -16,13 +16,13 @@ import { TerminalRecorder } from './terminal-svg.ts';
 const FILE = join(packageDir, 'docs/images/session.svg');
 const COLUMNS = 100;
 const ROWS = 60;
-const TYPING_MS = 24;
+const TYPING_MS = 16;
 const PROMPT = '$ ';
 const PROMPT_TIMEOUT_MS = 90_000;
 /** Long enough for the answer that follows the last step. */
 const FINAL_ANSWER_MS = 8_000;
 
-const MESSAGE = 'Slowly find the wettest month in seattle-weather.csv, then write a report to report.md';
+const MESSAGE = 'Slowly profile seattle-weather.csv, find the wettest month, and write a report to report.md';
 
 interface Shell {
   readonly process: ChildProcessWithoutNullStreams;
@@ -45,10 +45,12 @@ try {
   await shell.untilPrompt();
   await shell.type('copilot approve rain');
   await shell.untilPrompt();
-  await shell.type('kill -9 $worker; copilot worker 2>worker.log &    # the worker dies in the middle of step 1');
+  await shell.type(
+    '(sleep 2; kill -9 $worker; copilot worker 2>worker.log) &    # the worker dies in the middle of a step',
+  );
   await shell.untilPrompt();
   await shell.type('copilot follow rain');
-  await shell.untilWritten(/✓ step 2 completed/);
+  await shell.untilWritten(/✓ step 3 completed/);
   await sleep(FINAL_ANSWER_MS);
   await mkdir(dirname(FILE), { recursive: true });
   await writeFile(FILE, recorder.toSvg('A plan waits for a person; its worker is killed; another worker finishes it.'));
