@@ -53,7 +53,7 @@ describe('[H01] [H06] a session started without the client', function () {
     const { id } = await world.copilot.create({ team: 'careful' });
     const own = await requestsOf(id);
     assert.deepEqual(await requestsOf('stranger'), own);
-    assert.deepEqual(own.kinds, ['plan', 'before-step', 'before-step', 'budget']);
+    assert.deepEqual(own.kinds, ['plan', 'before-step', 'budget', 'before-step', 'budget']);
     const { name, mode, runs } = await world.copilot.session('stranger').info();
     assert.deepEqual([name, mode, runs], ['stranger', 'copilot', 1]);
     const names = (await world.copilot.list()).sessions.map((session) => session.name);
