@@ -4,7 +4,7 @@ import { MAX_PLAN_CHANGES } from '../../contracts/limits.ts';
 import type { NextStep, RunningTurn } from '../../contracts/session-state.ts';
 import { activities } from '../activities.ts';
 import type { LiveSession } from '../session/live-session.ts';
-import { agentCall, askAgent, label } from './agent/call.ts';
+import { agentCall, askAgent, labelCall } from './agent/call.ts';
 import { recordPlan } from './planning.ts';
 
 /**
@@ -29,7 +29,7 @@ async function changePlan(session: LiveSession, turn: RunningTurn, feedback: str
   const planner = session.state.team.definition.planning.agent;
   session.turns.setPhase('planning');
   const { steps } = await askAgent(session, turn, planner, () =>
-    activities.plan(label(turn, `plan/changed-${round}`, 'plan change'), {
+    activities.plan(labelCall(turn, `plan/changed-${round}`, 'plan change'), {
       ...agentCall(session, turn, planner),
       task: turn.task,
       revise: {

@@ -32,7 +32,7 @@ export function canShorten(state: SessionView): boolean {
 }
 
 /** Summarises all but the newest messages. */
-export async function shorten(session: LiveSession): Promise<void> {
+export async function shortenConversation(session: LiveSession): Promise<void> {
   const { state } = session;
   const upTo = olderThan(state, compactionOf(state).keepBytes);
   if (upTo < WORTH_A_SUMMARY) return session.turns.goOnShortened();

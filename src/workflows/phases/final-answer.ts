@@ -1,7 +1,7 @@
 /** The final answer of a plan, written from the summaries of its steps. */
 import type { NextStep, RunningTurn } from '../../contracts/session-state.ts';
 import type { LiveSession } from '../session/live-session.ts';
-import { writeReports } from './reports.ts';
+import { writeTurnReports } from './reports.ts';
 import { runRounds } from './agent/rounds.ts';
 
 export async function writeFinalAnswer(session: LiveSession, turn: RunningTurn): Promise<NextStep> {
@@ -17,6 +17,6 @@ export async function writeFinalAnswer(session: LiveSession, turn: RunningTurn):
       text: `# Task\n${turn.task}\n\n# Steps\n${steps.join('\n\n')}\n\n# Files written\n${files.join('\n') || 'None.'}`,
     },
   });
-  await writeReports(session, turn);
+  await writeTurnReports(session, turn);
   return { kind: 'end', outcome: { status: 'completed', reply: summary } };
 }

@@ -5,7 +5,7 @@ import type { PlannedStep } from '../../contracts/turn.ts';
 import { activities } from '../activities.ts';
 import type { LiveSession } from '../session/live-session.ts';
 import { approvalsOf } from '../session/policies.ts';
-import { agentCall, askAgent, findAgent, label } from './agent/call.ts';
+import { agentCall, askAgent, findAgent, labelCall } from './agent/call.ts';
 
 export async function makePlan(session: LiveSession, turn: RunningTurn): Promise<NextStep> {
   session.turns.setPhase('planning');
@@ -31,12 +31,12 @@ async function agreeOnPlan(session: LiveSession, turn: RunningTurn): Promise<rea
   const { agent: planner, reviewer, reviews } = session.state.team.definition.planning;
   const { task } = turn;
   let { steps } = await askAgent(session, turn, planner, () =>
-    activities.plan(label(turn, 'plan'), { ...agentCall(session, turn, planner), task }),
+    activities.plan(labelCall(turn, 'plan'), { ...agentCall(session, turn, planner), task }),
   );
   for (let round = 1; reviewer !== undefined && round <= reviews; round++) {
     const proposed = steps;
     const { approved, feedback, problem } = await askAgent(session, turn, reviewer, () =>
-      activities.review(label(turn, `review/${round}`, 'plan review'), {
+      activities.review(labelCall(turn, `review/${round}`, 'plan review'), {
         ...agentCall(session, turn, reviewer),
         task,
         steps: proposed,
@@ -49,7 +49,7 @@ async function agreeOnPlan(session: LiveSession, turn: RunningTurn): Promise<rea
     }
     if (approved) break;
     ({ steps } = await askAgent(session, turn, planner, () =>
-      activities.plan(label(turn, `plan/${round}`, 'plan revision'), {
+      activities.plan(labelCall(turn, `plan/${round}`, 'plan revision'), {
         ...agentCall(session, turn, planner),
         task,
         revise: { steps: proposed, feedback, by: 'reviewer' },

@@ -5,14 +5,14 @@ import type { RunningTurn } from '../../contracts/session-state.ts';
 import { activities } from '../activities.ts';
 import type { LiveSession } from '../session/live-session.ts';
 import { costOf } from '../views/cost.ts';
-import { label } from './agent/call.ts';
+import { labelCall } from './agent/call.ts';
 
-export async function writeReports(session: LiveSession, turn: RunningTurn): Promise<void> {
+export async function writeTurnReports(session: LiveSession, turn: RunningTurn): Promise<void> {
   const { state } = session;
   const { workspace } = state.config;
   try {
     await session.calls.run(() =>
-      activities.writeReports(label(turn, 'reports'), {
+      activities.writeReports(labelCall(turn, 'reports'), {
         folder: `reports/turn-${turn.number}`,
         ...(workspace === undefined ? {} : { workspace }),
         files: {

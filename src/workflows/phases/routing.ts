@@ -2,7 +2,7 @@
 import type { NextStep, RunningTurn } from '../../contracts/session-state.ts';
 import { activities } from '../activities.ts';
 import type { LiveSession } from '../session/live-session.ts';
-import { agentCall, askAgent, label, wordsOf } from './agent/call.ts';
+import { agentCall, askAgent, labelCall, wordsOf } from './agent/call.ts';
 import { MAX_CLARIFICATIONS } from './clarify.ts';
 
 export async function routeMessage(session: LiveSession, turn: RunningTurn): Promise<NextStep> {
@@ -11,7 +11,7 @@ export async function routeMessage(session: LiveSession, turn: RunningTurn): Pro
   const answered = turn.answers.length;
   session.turns.setPhase('routing');
   const { decision, source } = await askAgent(session, turn, router, () =>
-    activities.route(label(turn, answered === 0 ? 'route' : `route/${answered + 1}`, 'route'), {
+    activities.route(labelCall(turn, answered === 0 ? 'route' : `route/${answered + 1}`, 'route'), {
       ...agentCall(session, turn, router),
       message: wordsOf(turn),
     }),

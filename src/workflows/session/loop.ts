@@ -38,7 +38,7 @@ import { answerQueries } from '../handlers/queries.ts';
 import { acceptSignals } from '../handlers/signals.ts';
 import { approvePlan } from '../phases/approve-plan.ts';
 import { clarify } from '../phases/clarify.ts';
-import { canShorten, isTooLong, shorten } from '../phases/compaction.ts';
+import { canShorten, isTooLong, shortenConversation } from '../phases/compaction.ts';
 import { writeFinalAnswer } from '../phases/final-answer.ts';
 import { answerDirectly } from '../phases/one-shot.ts';
 import { makePlan } from '../phases/planning.ts';
@@ -72,7 +72,7 @@ export async function copilotSession(input: SessionInput): Promise<SessionResult
       // The messages that a summary replaces must stand at the end of some run: they stay readable there.
       const mayMove = turns > 0 && !session.isClosing;
       if (isTooLong(session) && mayMove && !session.nextRun.isTooHeavy) return await moveOn(session);
-      if (isTooLong(session)) await shorten(session);
+      if (isTooLong(session)) await shortenConversation(session);
       await condition(() => session.isClosing || session.mayStart || (session.nextRun.isDue && !session.state.current));
       if (session.isClosing) break;
       // Between turns, or between two steps of a turn that has grown long: nothing is in flight.

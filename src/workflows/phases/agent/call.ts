@@ -39,7 +39,7 @@ export function agentCall(session: LiveSession, turn: Pick<RunningTurn, 'id'>, a
 }
 
 /** `turn-4/plan`, and `turn 4 · plan` for people. */
-export function label(turn: RunningTurn, part: string, words = part): CallLabel {
+export function labelCall(turn: RunningTurn, part: string, words = part): CallLabel {
   return { activityId: `${turn.id}/${part}`, summary: oneLine(`turn ${turn.number} · ${words}`) };
 }
 

@@ -10,7 +10,7 @@ import { hasBudget } from '../../session/policies.ts';
 import { MoveOn } from '../../session/state/requests.ts';
 import type { AgentWork, Task } from '../../session/turn/agent-work.ts';
 import { keepBudget } from './budget.ts';
-import { agentCall, findAgent, label } from './call.ts';
+import { agentCall, findAgent, labelCall } from './call.ts';
 import { offeredTools } from './engine-tools.ts';
 import { answerCalls } from './tool-calls.ts';
 
@@ -103,7 +103,7 @@ async function callModel(session: LiveSession, turn: RunningTurn, work: AgentWor
   const round = rounds + 1;
   session.context.maybeCheckpoint(round, CHECKPOINT_ROUNDS, new Date().toISOString(), { turn: turn.number });
   const at = { turnId: turn.id, ...(step === undefined ? {} : { step }) };
-  const name = label(turn, `${part}/${round}`, `${step === undefined ? phase : `step ${step}`} · ${agent}`);
+  const name = labelCall(turn, `${part}/${round}`, `${step === undefined ? phase : `step ${step}`} · ${agent}`);
   const { activityId } = name;
   const { id, address } = thread;
   const input = {

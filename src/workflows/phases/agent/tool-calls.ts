@@ -14,7 +14,7 @@ import { type Answer, MoveOn } from '../../session/state/requests.ts';
 import type { AgentWork } from '../../session/turn/agent-work.ts';
 import { oneLine } from '../../views/details.ts';
 import { keepBudget } from './budget.ts';
-import { findAgent, label } from './call.ts';
+import { findAgent, labelCall } from './call.ts';
 import { isEngineTool, offeredTools, parseQuestion, parseReport, rememberValue } from './engine-tools.ts';
 
 type Ask = () => Promise<Answer>;
@@ -126,7 +126,7 @@ async function runCall(session: LiveSession, turn: RunningTurn, action: PlannedC
   const at = { turnId: turn.id, ...(work.step === undefined ? {} : { step: work.step }) };
   const what = oneLine(`${call.name} ${describe(call.arguments)}`);
   const part = `${work.part}/${work.rounds}/${action.index + 1}`;
-  const name = label(turn, part, work.step === undefined ? what : `step ${work.step} · ${what}`);
+  const name = labelCall(turn, part, work.step === undefined ? what : `step ${work.step} · ${what}`);
   const { activityId } = name;
   const { config, team } = session.state;
   session.spending.countToolCall(work.agent);
