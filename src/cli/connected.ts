@@ -5,7 +5,8 @@ import { CopilotClient } from '../client/copilot-client.ts';
 import type { CreateOptions } from '../client/creation/create-session.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { Json } from '../contracts/json.ts';
-import { parseWholeNumber } from './numbers.ts';
+import { dropUndefined } from '../client/defined-fields.ts';
+import { optional, parseWholeNumber } from './numbers.ts';
 import { type SettingFlags, settingsOf } from './people/settings.ts';
 
 export interface CommonFlags {
@@ -38,22 +39,22 @@ export async function withClient<T>(work: (client: CopilotClient) => Promise<T>)
 /** Turns flags into options of the client. @throws CopilotError `InvalidInput` for malformed values */
 export function createOptions(flags: CreateFlags, message?: string): CreateOptions {
   const { team, mode, user, name, id, attach, workspace, context, historyLimit } = flags;
-  const config = {
-    ...(workspace === undefined ? {} : { workspace: resolve(workspace) }),
+  const config = dropUndefined({
+    workspace: workspace === undefined ? undefined : resolve(workspace),
     ...settingsOf(flags),
-    ...(historyLimit === undefined ? {} : { historyLimit: parseWholeNumber('--history-limit', historyLimit) }),
-  };
-  return {
-    ...(team === undefined ? {} : { team }),
-    ...(mode === undefined ? {} : { mode }),
-    ...(user === undefined ? {} : { user }),
-    ...(name === undefined ? {} : { name }),
-    ...(id === undefined ? {} : { id }),
-    ...(attach === undefined ? {} : { attach: [...attach] }),
-    ...(context === undefined ? {} : { context: parseContext(context) }),
-    ...(message === undefined ? {} : { message }),
+    historyLimit: optional(parseWholeNumber, '--history-limit', historyLimit),
+  });
+  return dropUndefined({
+    team,
+    mode,
+    user,
+    name,
+    id,
+    attach: attach && [...attach],
+    context: context && parseContext(context),
+    message,
     config,
-  };
+  });
 }
 
 /** The message of a command; `-` reads it from stdin. */

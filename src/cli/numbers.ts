@@ -15,3 +15,12 @@ export function parsePositiveNumber(flag: string, text: string): number {
     problem: 'use a number above 0, such as 5 or 0.5',
   });
 }
+
+/** The number in an optional flag. @throws CopilotError `InvalidInput` */
+export function optional(
+  parse: (flag: string, text: string) => number,
+  flag: string,
+  text: string | undefined,
+): number | undefined {
+  return text === undefined ? undefined : parse(flag, text);
+}

@@ -1,4 +1,5 @@
 /** `copilot start`, `send` and `continue`. */
+import { dropUndefined } from '../../client/defined-fields.ts';
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { newUlid } from '../../client/creation/create-session.ts';
 import { CopilotError } from '../../contracts/errors.ts';
@@ -64,7 +65,7 @@ export async function runContinue(id: string, message: string | undefined, flags
       status,
       turn = await currentTurn(session),
     } = await session.continue({
-      ...(text === undefined ? {} : { message: text }),
+      ...dropUndefined({ message: text }),
     });
     if (flags.wait && turn) return await showTurn(session, turn, from, flags);
     const view = turn === undefined ? {} : { turn: turnForm(turn) };
@@ -97,21 +98,8 @@ export function turnForm(turn: TurnView): Record<string, unknown> {
     questions,
     requests,
   } = turn;
-  return {
-    id,
-    messageId,
-    number,
-    status,
-    route,
-    reply,
-    steps,
-    artifacts,
-    usage,
-    ...(error === undefined ? {} : { error }),
-    ...(cost === undefined ? {} : { cost }),
-    ...(questions.length === 0 ? {} : { questions }),
-    ...(requests === undefined ? {} : { requests }),
-  };
+  const optionals = { error, cost, questions: questions.length === 0 ? undefined : questions, requests };
+  return { id, messageId, number, status, route, reply, steps, artifacts, usage, ...dropUndefined(optionals) };
 }
 
 /** With `--json`, progress is shown only on a terminal. */

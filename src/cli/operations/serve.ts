@@ -1,5 +1,6 @@
 /** `copilot dev`, `worker` and `demo`: run server and worker until they are stopped. */
 import { join } from 'node:path';
+import { dropUndefined } from '../../client/defined-fields.ts';
 import { CopilotClient } from '../../client/copilot-client.ts';
 import { openConnection } from '../../connection/open-connection.ts';
 import { retry } from '../../connection/retry.ts';
@@ -11,7 +12,7 @@ import type { RunningServer } from '../../server/ensure-server.ts';
 import type { RunningWorker } from '../../worker.ts';
 import { sameMachine, startDevCodec } from './codec.ts';
 import type { CommonFlags } from '../connected.ts';
-import { parseWholeNumber } from '../numbers.ts';
+import { optional, parseWholeNumber } from '../numbers.ts';
 import { watchTurn } from '../conversation/follow.ts';
 import { ProgressText } from '../conversation/progress-text.ts';
 import { paint, remark, say, sayJson } from '../terminal.ts';
@@ -42,8 +43,10 @@ interface Stack {
 export async function runDev({ json, port, uiPort }: DevFlags): Promise<void> {
   const config = loadConfig();
   const stack = await startStack(config, {
-    ...(port === undefined ? {} : { port: parseWholeNumber('--port', port) }),
-    ...(uiPort === undefined ? {} : { uiPort: parseWholeNumber('--ui-port', uiPort) }),
+    ...dropUndefined({
+      port: optional(parseWholeNumber, '--port', port),
+      uiPort: optional(parseWholeNumber, '--ui-port', uiPort),
+    }),
   });
   const { server, worker, codecUrl = null } = stack;
   // The signal handlers come first: whoever reads that it is ready may stop it immediately.

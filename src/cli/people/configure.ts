@@ -1,12 +1,13 @@
 /** `copilot configure`. */
 import { readFile } from 'node:fs/promises';
+import { dropUndefined } from '../../client/defined-fields.ts';
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import type { ConfigureOptions } from '../../client/session/configuration.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { SessionConfig } from '../../contracts/session.ts';
 import type { AgentOverride } from '../../contracts/team.ts';
 import { withClient } from '../connected.ts';
-import { parsePositiveNumber } from '../numbers.ts';
+import { optional, parsePositiveNumber } from '../numbers.ts';
 import { versionOption, type VersionFlags } from '../session/json-file.ts';
 import { printResult } from '../terminal.ts';
 import { milliseconds, type SettingFlags, settingsOf } from './settings.ts';
@@ -32,9 +33,7 @@ export async function runConfigure(id: string, flags: ConfigureFlags): Promise<v
     const session = client.session(id);
     const report = await session.configure({
       ...(await merged(session, flags, override, settings)),
-      ...(mode === undefined ? {} : { mode }),
-      ...(idleTimeout === undefined ? {} : { idleTimeoutMs: idleTimeoutMs(idleTimeout) }),
-      ...(refreshTeam === undefined ? {} : { refreshTeam }),
+      ...dropUndefined({ mode, idleTimeoutMs: idleTimeoutMs(idleTimeout), refreshTeam }),
       ...versionOption(flags),
     });
     const { config, digest } = await session.info();
@@ -77,11 +76,11 @@ async function merged(
 
 async function overrideOf(flags: ConfigureFlags): Promise<AgentOverride | undefined> {
   const { agent, model, temperature, instructionsFile, resetAgent } = flags;
-  const override = {
-    ...(model === undefined ? {} : { model }),
-    ...(temperature === undefined ? {} : { temperature: temperatureOf(temperature) }),
-    ...(instructionsFile === undefined ? {} : { instructions: await readText(instructionsFile) }),
-  };
+  const override = dropUndefined({
+    model,
+    temperature: optional(parseTemperature, '--temperature', temperature),
+    instructions: instructionsFile === undefined ? undefined : await readText(instructionsFile),
+  });
   const isGiven = Object.keys(override).length > 0;
   if (agent === undefined && (isGiven || resetAgent)) {
     throw new CopilotError('InvalidInput', {
@@ -98,8 +97,8 @@ async function overrideOf(flags: ConfigureFlags): Promise<AgentOverride | undefi
   return isGiven ? override : undefined;
 }
 
-function temperatureOf(text: string): number {
-  return Number(text) === 0 ? 0 : parsePositiveNumber('--temperature', text);
+function parseTemperature(flag: string, text: string): number {
+  return Number(text) === 0 ? 0 : parsePositiveNumber(flag, text);
 }
 
 async function readText(path: string): Promise<string> {
@@ -111,6 +110,6 @@ async function readText(path: string): Promise<string> {
   }
 }
 
-function idleTimeoutMs(text: string): number | null {
+function idleTimeoutMs(text: string | undefined): number | null | undefined {
   return text === 'never' ? null : milliseconds('--idle-timeout', text);
 }

@@ -4,7 +4,7 @@ import type { DecideOptions, SessionHandle } from '../../client/session/session-
 import { CopilotError } from '../../contracts/errors.ts';
 import type { Decision, PendingRequest, RequestKind } from '../../contracts/request.ts';
 import { type CommonFlags, readMessage, withClient } from '../connected.ts';
-import { parsePositiveNumber } from '../numbers.ts';
+import { optional, parsePositiveNumber } from '../numbers.ts';
 import { printResult, shorten } from '../terminal.ts';
 import { showTurn } from '../conversation/turns.ts';
 
@@ -39,7 +39,7 @@ const NO: Record<Decidable, Decision> = {
 
 export async function runApprove(id: string, requestId: string | undefined, flags: ApproveFlags): Promise<void> {
   const { once, session: isForSession, text, limit } = flags;
-  const options = { text, ...(limit === undefined ? {} : { limit: parsePositiveNumber('--limit', limit) }) };
+  const options = { text, limit: optional(parsePositiveNumber, '--limit', limit) };
   await decideFor(id, flags, options, async (session) => {
     const request = await findRequest(session, requestId, 'approve');
     // If the request does not wait, the session's error says why.
@@ -89,7 +89,7 @@ export async function runDecide(
   flags: DecisionFlags & { readonly text?: string; readonly limit?: string },
 ): Promise<void> {
   const { text, limit } = flags;
-  const options = { text, ...(limit === undefined ? {} : { limit: parsePositiveNumber('--limit', limit) }) };
+  const options = { text, limit: optional(parsePositiveNumber, '--limit', limit) };
   // The client checks the decision, and its error lists the valid ones.
   await decideFor(id, flags, options, async () => ({ id: requestId, decision: decision as Decision }));
 }

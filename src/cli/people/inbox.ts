@@ -1,7 +1,7 @@
 /** `copilot inbox`. */
 import type { InboxFilter, InboxRequest } from '../../client/listing/inbox.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
-import { parseWholeNumber } from '../numbers.ts';
+import { optional, parseWholeNumber } from '../numbers.ts';
 import { printResult, remark, shorten, table } from '../terminal.ts';
 
 export interface InboxFlags extends CommonFlags {
@@ -12,10 +12,10 @@ export interface InboxFlags extends CommonFlags {
 
 export async function runInbox({ json, user, kind, limit }: InboxFlags): Promise<void> {
   const filter = {
-    ...(user === undefined ? {} : { user }),
+    user,
     // The client checks the kind, and its error lists the valid ones.
-    ...(kind === undefined ? {} : { kind: kind as InboxFilter['kind'] }),
-    ...(limit === undefined ? {} : { limit: parseWholeNumber('--limit', limit) }),
+    kind: kind as InboxFilter['kind'],
+    limit: optional(parseWholeNumber, '--limit', limit),
   };
   await withClient(async (client) => {
     const found = await client.inbox(filter);

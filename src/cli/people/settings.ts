@@ -1,7 +1,8 @@
 /** Turns the flags for approvals, tools and budgets into settings of a session. */
 import { CopilotError } from '../../contracts/errors.ts';
 import { type Approvals, type Budget, ToolCategory, type ToolPolicy } from '../../contracts/team.ts';
-import { parsePositiveNumber, parseWholeNumber } from '../numbers.ts';
+import { dropUndefined } from '../../client/defined-fields.ts';
+import { optional, parsePositiveNumber, parseWholeNumber } from '../numbers.ts';
 
 export interface SettingFlags {
   readonly approvePlan?: boolean;
@@ -33,30 +34,26 @@ interface Settings {
  * @throws CopilotError `InvalidInput`
  */
 export function settingsOf(flags: SettingFlags): Settings {
-  const approvals = approvalsOf(flags);
-  const budget = budgetOf(flags);
   const allowCode = flags.code === false ? false : flags.allowCode;
   if (flags.code === false && flags.allowCode) {
     throw new CopilotError('InvalidInput', { what: '--no-code', problem: 'it contradicts --allow-code' });
   }
-  return {
-    ...(Object.keys(approvals).length === 0 ? {} : { approvals }),
-    ...(Object.keys(budget).length === 0 ? {} : { budget }),
-    ...(allowCode === undefined ? {} : { allowCode }),
-  };
+  return dropUndefined({ approvals: unlessEmpty(approvalsOf(flags)), budget: unlessEmpty(budgetOf(flags)), allowCode });
 }
 
 function approvalsOf(flags: SettingFlags): Approvals {
-  const { approvePlan, approveBeforeStep, approveAfterStep, approvalTimeout, inputTimeout } = flags;
-  const tools = { ...policies(flags.allow, 'allow'), ...policies(flags.ask, 'ask'), ...policies(flags.deny, 'deny') };
-  return {
-    ...(approvePlan === undefined ? {} : { plan: approvePlan }),
-    ...(approveBeforeStep === undefined ? {} : { beforeStep: approveBeforeStep }),
-    ...(approveAfterStep === undefined ? {} : { afterStep: approveAfterStep }),
-    ...(Object.keys(tools).length === 0 ? {} : { tools }),
-    ...(approvalTimeout === undefined ? {} : { timeoutMs: milliseconds('--approval-timeout', approvalTimeout) }),
-    ...(inputTimeout === undefined ? {} : { inputTimeoutMs: milliseconds('--input-timeout', inputTimeout) }),
-  };
+  return dropUndefined({
+    plan: flags.approvePlan,
+    beforeStep: flags.approveBeforeStep,
+    afterStep: flags.approveAfterStep,
+    tools: unlessEmpty({
+      ...policies(flags.allow, 'allow'),
+      ...policies(flags.ask, 'ask'),
+      ...policies(flags.deny, 'deny'),
+    }),
+    timeoutMs: milliseconds('--approval-timeout', flags.approvalTimeout),
+    inputTimeoutMs: milliseconds('--input-timeout', flags.inputTimeout),
+  });
 }
 
 function policies(categories: readonly string[] = [], policy: ToolPolicy): Approvals['tools'] {
@@ -70,17 +67,20 @@ function policies(categories: readonly string[] = [], policy: ToolPolicy): Appro
 }
 
 function budgetOf(flags: SettingFlags): Budget {
-  const { budgetTokens, budgetCost, budgetToolCalls, budgetSeconds, budgetRounds } = flags;
-  return {
-    ...(budgetTokens === undefined ? {} : { tokens: parseWholeNumber('--budget-tokens', budgetTokens) }),
-    ...(budgetCost === undefined ? {} : { cost: parsePositiveNumber('--budget-cost', budgetCost) }),
-    ...(budgetToolCalls === undefined ? {} : { toolCalls: parseWholeNumber('--budget-tool-calls', budgetToolCalls) }),
-    ...(budgetSeconds === undefined ? {} : { wallTimeMs: milliseconds('--budget-seconds', budgetSeconds) }),
-    ...(budgetRounds === undefined ? {} : { rounds: parseWholeNumber('--budget-rounds', budgetRounds) }),
-  };
+  return dropUndefined({
+    tokens: optional(parseWholeNumber, '--budget-tokens', flags.budgetTokens),
+    cost: optional(parsePositiveNumber, '--budget-cost', flags.budgetCost),
+    toolCalls: optional(parseWholeNumber, '--budget-tool-calls', flags.budgetToolCalls),
+    wallTimeMs: milliseconds('--budget-seconds', flags.budgetSeconds),
+    rounds: optional(parseWholeNumber, '--budget-rounds', flags.budgetRounds),
+  });
 }
 
-/** @throws CopilotError `InvalidInput` */
-export function milliseconds(flag: string, seconds: string): number {
-  return Math.round(parsePositiveNumber(flag, seconds) * 1_000);
+/** Seconds in milliseconds. @throws CopilotError `InvalidInput` */
+export function milliseconds(flag: string, seconds: string | undefined): number | undefined {
+  return seconds === undefined ? undefined : Math.round(parsePositiveNumber(flag, seconds) * 1_000);
+}
+
+function unlessEmpty<T extends object>(values: T): T | undefined {
+  return Object.keys(values).length === 0 ? undefined : values;
 }

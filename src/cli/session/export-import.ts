@@ -1,7 +1,7 @@
 /** `copilot export`, `import` and `fork`. */
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
-import { parseWholeNumber } from '../numbers.ts';
+import { optional, parseWholeNumber } from '../numbers.ts';
 import { printResult, say, sayJson } from '../terminal.ts';
 import { readJson, snapshotRef, writeJson } from './json-file.ts';
 
@@ -37,8 +37,8 @@ export async function runImport(path: string, flags: ImportFlags): Promise<void>
 export async function runFork(id: string, flags: ForkFlags): Promise<void> {
   const { turn, snapshot, id: newId, name, json } = flags;
   const options = {
-    ...(turn === undefined ? {} : { turn: parseWholeNumber('--turn', turn) }),
-    ...(snapshot === undefined ? {} : { snapshot: snapshotRef(snapshot) }),
+    turn: optional(parseWholeNumber, '--turn', turn),
+    snapshot: snapshot === undefined ? undefined : snapshotRef(snapshot),
     id: newId,
     name,
   };

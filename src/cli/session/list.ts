@@ -2,7 +2,7 @@
 import type { CopilotClient } from '../../client/copilot-client.ts';
 import type { ListFilter, SessionRow } from '../../client/listing/session-list.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
-import { parseWholeNumber } from '../numbers.ts';
+import { optional, parseWholeNumber } from '../numbers.ts';
 import { printResult, shorten, table } from '../terminal.ts';
 
 export interface ListFlags extends CommonFlags {
@@ -18,13 +18,13 @@ export interface ListFlags extends CommonFlags {
 
 export async function runList({ json, status, limit, after, count, ...filter }: ListFlags): Promise<void> {
   // The client checks the status, and its error lists the valid ones.
-  const wanted = { ...filter, ...(status === undefined ? {} : { status: status as SessionRow['status'] }) };
+  const wanted = { ...filter, status: status as SessionRow['status'] | undefined };
   await withClient(async (client) => {
     if (count) return await countSessions(client, wanted, json);
     const page = await client.list({
       ...wanted,
-      ...(limit === undefined ? {} : { limit: parseWholeNumber('--limit', limit) }),
-      ...(after === undefined ? {} : { after }),
+      limit: optional(parseWholeNumber, '--limit', limit),
+      after,
     });
     printResult(json, page, () => listText(page.sessions, page.next));
   });

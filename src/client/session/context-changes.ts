@@ -12,6 +12,7 @@ import { CopilotError } from '../../contracts/errors.ts';
 import type { Json } from '../../contracts/json.ts';
 import { type EditContextPayload, RestoreContextPayload, SavePayload } from '../../contracts/payloads.ts';
 import { checkInput } from '../checked-input.ts';
+import { dropUndefined } from '../defined-fields.ts';
 
 /** Options of all changes. */
 export interface ChangeOptions {
@@ -62,9 +63,9 @@ export function savePayload(given: SavedSession, { expectedVersion }: ChangeOpti
   const payload = {
     ...given,
     conversation: Array.isArray(conversation) ? conversation.map(bareMessage) : conversation,
-    ...(expectedVersion === undefined ? {} : { expectedVersion }),
+    expectedVersion,
   };
-  return checkInput(SavePayload, withoutUndefined(payload), '');
+  return checkInput(SavePayload, dropUndefined(payload), '');
 }
 
 function bareMessage(message: unknown): unknown {
@@ -80,8 +81,10 @@ export function setEdit(key: string, value: Json, { protect, ephemeral }: SetCon
     op: 'set',
     key: checkInput(ContextKey, key, 'key'),
     value,
-    ...optional('protect', checkInput(Flag, protect, 'protect')),
-    ...optional('ephemeral', checkInput(Flag, ephemeral, 'ephemeral')),
+    ...dropUndefined({
+      protect: checkInput(Flag, protect, 'protect'),
+      ephemeral: checkInput(Flag, ephemeral, 'ephemeral'),
+    }),
   };
 }
 
@@ -107,8 +110,7 @@ export function mergeEdit(values: ContextValues, { strategy, prefix }: MergeCont
   return {
     op: 'merge',
     values: checkInput(ContextValues, values, 'values'),
-    ...optional('strategy', strategy),
-    ...optional('prefix', prefix),
+    ...dropUndefined({ strategy, prefix }),
   };
 }
 
@@ -119,27 +121,16 @@ export function snapshotEdit(reason: string): Edit {
 
 /** @throws CopilotError `InvalidInput` */
 export function editPayload(edit: Edit, { expectedVersion }: ChangeOptions): EditContextPayload {
-  return { edit, ...optional('expectedVersion', checkInput(ExpectedVersion, expectedVersion, 'expectedVersion')) };
+  const version = checkInput(ExpectedVersion, expectedVersion, 'expectedVersion');
+  return dropUndefined({ edit, expectedVersion: version });
 }
 
 /** @throws CopilotError `InvalidInput` */
 export function restorePayload(snapshot: SnapshotRef, { expectedVersion }: ChangeOptions): RestoreContextPayload {
-  const payload = { snapshot, ...optional('expectedVersion', expectedVersion) };
-  return checkInput(RestoreContextPayload, payload, '');
+  return checkInput(RestoreContextPayload, dropUndefined({ snapshot, expectedVersion }), '');
 }
 
 /** @throws CopilotError `InvalidInput` */
 export function contextPoint(point: ContextPoint, what: string): ContextPoint {
   return checkInput(RestoreContextPayload.shape.snapshot, point, what);
-}
-
-function optional<Name extends string, Value>(
-  name: Name,
-  value: Value | undefined,
-): { [key in Name]?: Exclude<Value, undefined> } {
-  return (value === undefined ? {} : { [name]: value }) as { [key in Name]?: Exclude<Value, undefined> }; // a computed name has type string
-}
-
-function withoutUndefined(values: object): object {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }

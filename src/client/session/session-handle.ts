@@ -20,6 +20,7 @@ import type { ChangeOptions, MergeContextOptions, SavedSession, SetContextOption
 import { deleteSession } from './deletion.ts';
 import { forkSession, type ForkOptions } from '../creation/fork-session.ts';
 import { awaitSettledTurn } from './turn-end.ts';
+import { dropUndefined } from '../defined-fields.ts';
 
 /** How long `complete` waits until the session has closed. */
 const CLOSE_TIMEOUT_MS = 10_000;
@@ -135,8 +136,7 @@ export class SessionHandle extends SessionReader {
     now = false,
     signal,
   }: { reason?: string; now?: boolean; signal?: AbortSignal } = {}): Promise<StatusReport> {
-    const because = reason === undefined ? {} : { reason };
-    return await this.#changeStatus({ status: 'suspended', now, ...because }, signal);
+    return await this.#changeStatus(dropUndefined({ status: 'suspended' as const, now, reason }), signal);
   }
 
   /**
@@ -165,14 +165,13 @@ export class SessionHandle extends SessionReader {
     StatusReport & { readonly turn?: TurnView }
   > {
     const message = text === undefined ? undefined : { messageId, text };
-    const given = { ...(reason === undefined ? {} : { reason }), ...(message === undefined ? {} : { message }) };
-    const payload = checkInput(payloads.InterruptPayload, given, '');
-    const delivery = { signal, ...(message === undefined ? {} : { updateId: messageId }) };
+    const payload = checkInput(payloads.InterruptPayload, dropUndefined({ reason, message }), '');
+    const delivery = { signal, updateId: message?.messageId };
     const interrupted = deliver(this.#link, this.id, messages.interrupt, payload, delivery);
     if (message === undefined) return await this.#unlessClosed(interrupted);
     const report = await interrupted;
     const turn = await this.#turnOf(message, signal);
-    return { ...report, ...(turn === undefined ? {} : { turn }) };
+    return { ...report, ...dropUndefined({ turn }) };
   }
 
   /**
@@ -192,16 +191,9 @@ export class SessionHandle extends SessionReader {
    */
   async decide(requestId: string, decision: Decision, options: DecideOptions = {}): Promise<DecidedRequest> {
     const { by, text, limit, signal } = options;
-    const given = {
-      requestId,
-      decision,
-      ...(by === undefined ? {} : { by }),
-      ...(text === undefined ? {} : { text }),
-      ...(limit === undefined ? {} : { limit }),
-    };
-    return await deliver(this.#link, this.id, messages.decide, checkInput(payloads.DecidePayload, given, ''), {
-      signal,
-    });
+    const given = dropUndefined({ requestId, decision, by, text, limit });
+    const payload = checkInput(payloads.DecidePayload, given, '');
+    return await deliver(this.#link, this.id, messages.decide, payload, { signal });
   }
 
   /**
@@ -223,10 +215,8 @@ export class SessionHandle extends SessionReader {
    */
   async editPlan(edits: readonly PlanEdit[], options: ChangeOptions = {}): Promise<PlanView> {
     const { expectedVersion, signal } = options;
-    const given = { edits: [...edits], ...(expectedVersion === undefined ? {} : { expectedVersion }) };
-    return await deliver(this.#link, this.id, messages.editPlan, checkInput(payloads.EditPlanPayload, given, ''), {
-      signal,
-    });
+    const payload = checkInput(payloads.EditPlanPayload, dropUndefined({ edits: [...edits], expectedVersion }), '');
+    return await deliver(this.#link, this.id, messages.editPlan, payload, { signal });
   }
 
   /**
@@ -235,13 +225,8 @@ export class SessionHandle extends SessionReader {
    * @throws CopilotError `InvalidInput`, `SessionNotFound`, `SessionClosed`, `NoWorker`, `ServerUnreachable`
    */
   async rate(rating: number, { turnId, comment, by, signal }: RateOptions = {}): Promise<Analytics> {
-    const given = {
-      rating,
-      ...(turnId === undefined ? {} : { turnId }),
-      ...(comment === undefined ? {} : { comment }),
-      ...(by === undefined ? {} : { by }),
-    };
-    return await deliver(this.#link, this.id, messages.rate, checkInput(payloads.RatePayload, given, ''), { signal });
+    const payload = checkInput(payloads.RatePayload, dropUndefined({ rating, turnId, comment, by }), '');
+    return await deliver(this.#link, this.id, messages.rate, payload, { signal });
   }
 
   /**
