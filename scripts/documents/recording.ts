@@ -46,7 +46,7 @@ try {
   await shell.type('copilot approve rain');
   await shell.untilPrompt();
   await shell.type(
-    '(sleep 2; kill -9 $worker; copilot worker 2>worker.log) &    # the worker dies in the middle of a step',
+    '(sleep 2; kill -9 $worker; copilot worker 2>worker.log) &   # the worker dies in mid-step',
   );
   await shell.untilPrompt();
   await shell.type('copilot follow rain');
