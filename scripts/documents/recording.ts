@@ -45,9 +45,7 @@ try {
   await shell.untilPrompt();
   await shell.type('copilot approve rain');
   await shell.untilPrompt();
-  await shell.type(
-    '(sleep 2; kill -9 $worker; copilot worker 2>worker.log) &   # the worker dies in mid-step',
-  );
+  await shell.type('(sleep 2; kill -9 $worker; copilot worker 2>worker.log) &   # the worker dies in mid-step');
   await shell.untilPrompt();
   await shell.type('copilot follow rain');
   await shell.untilWritten(/✓ step 3 completed/);
