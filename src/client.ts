@@ -1,7 +1,8 @@
-/** The public entry: the client library, the types of what it takes and gives, and the errors. */
+/** The public entry `durable-copilot`: the client, its types, and the errors. */
 export { CopilotClient } from './client/copilot-client.ts';
 export type { ConnectOptions } from './connection/server-link.ts';
 export type { CreateOptions } from './client/creation/create-session.ts';
+export type { RetryEvent } from './client/follow/call-retries.ts';
 export type { FollowEvent, FollowOptions } from './client/follow/follower.ts';
 export type { ResetEvent, TokenEvent } from './client/follow/streamed-text.ts';
 export type { Inbox, InboxFilter, InboxRequest, UnreadableSession } from './client/listing/inbox.ts';

@@ -1,7 +1,7 @@
-/** What names a team's content: the same for the same values, whatever their order in the files. */
+/** Digests of teams. They depend on the values, not on their order in the files. */
 import { createHash } from 'node:crypto';
 
-/** JSON text with the keys of every object sorted by UTF-16 units, without spaces. Undefined members are left out. */
+/** JSON text without spaces, with the keys of every object sorted by UTF-16 units. Undefined members are left out. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(sorted(value));
 }

@@ -33,7 +33,7 @@ export function contextAt(context: ContextState, id: string): ContextState {
   };
 }
 
-/** A protected key is not changed any more: what changed it last is what protected it. */
+/** A protected key does not change any more, so its last change is the one that protected it. */
 function wasProtected(
   { changes, values }: ContextState,
   key: string,
@@ -41,7 +41,7 @@ function wasProtected(
 ): boolean {
   const last = changes.findLast(({ keys }) => keys.includes(key));
   if (last) return last.version <= then.version;
-  // Longer ago than the log goes back: where it had another value then, that was before.
+  // The change is older than the log. If the value differs, the key was protected after the snapshot.
   return JSON.stringify(memberOf(then.values, key)) === JSON.stringify(memberOf(values, key));
 }
 

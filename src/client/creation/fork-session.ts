@@ -144,7 +144,7 @@ function snapshotOf({ context }: SessionExport, until: number): SnapshotInfo | u
 
 /**
  * Last turn that had ended when the snapshot was taken: its own, unless a phase of that went on, then the one before.
- * Undefined where the snapshot does not say, and 0 where no turn had ended.
+ * Undefined if the snapshot does not say so, and 0 if no turn had ended.
  */
 function turnOf(from: SessionExport, snapshot: SnapshotInfo): number | undefined {
   const turn = metadataTurn(snapshot);
