@@ -15,10 +15,9 @@ const SLOW_WORD_MS = 150;
 const MAX_STEPS = 8;
 /** Of a conversation that is to be summed up. */
 const KEPT_CHARACTERS = 2_000;
-/** The sections of the engine's briefs. */
-const SECTIONS = ['Task', 'Plan', 'Done so far', 'Your step', 'The attempt before failed'];
-const OTHER_SECTIONS = ['What the person wants done differently', 'Steps', 'Files written', 'Conversation'];
-const SECTION = new RegExp(`^# (${[...SECTIONS, ...OTHER_SECTIONS].join('|')})[^\\S\\n]*$`, 'm');
+/** Headings of the engine's briefs. A heading of the same words in a result would end its section early. */
+const SECTION =
+  /^# (Task|Plan|Done so far|Your step|The attempt before failed|What the person wants done differently|Steps|Files written|Conversation)[^\S\n]*$/m;
 const TABLE_FILE = /[\p{L}\p{N}_./-]{1,200}\.(?:csv|tsv)\b/iu;
 /** `ask me first which city: write the answer to city.txt` */
 const ASK_FIRST = /^(?:please\s+)?ask me first ([^:\n]+):\s*(\S.*)$/i;

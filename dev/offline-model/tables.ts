@@ -1,4 +1,4 @@
-/** The phrases about tables: profiles, the highest and lowest of groups, and charts. */
+/** The phrases about tables: profiles, the wettest month, and charts. */
 import { z } from 'zod';
 import type { Phrase, Places } from './grammar.ts';
 import { callTool, CannotDo, type Desk, type Work } from './work.ts';
@@ -21,7 +21,7 @@ type Group = z.infer<typeof Group>;
 const Chart = z.object({
   output: z.string(),
   title: z.string(),
-  figures: z.array(z.object({ x: z.unknown(), y: z.number().nullish(), series: z.string().nullish() })).default([]),
+  figures: z.array(z.object({ x: z.unknown(), y: z.number().nullish() })).default([]),
 });
 
 /** Parts of a date that a table can be grouped by, and the column that has the date. */
