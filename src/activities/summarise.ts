@@ -1,12 +1,9 @@
 /** Summarises older messages. The archive keeps the originals, named by their hash. */
-import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import type { SummariseInput, SummariseResult } from '../contracts/activities.ts';
-import type { Segment } from '../contracts/session.ts';
 import type { Message } from '../contracts/transcript.ts';
 import { describeCall, readTranscript, withAgent, type WorkerParts } from './agent-call.ts';
 import { systemPrompt } from '../agents/prompt.ts';
-import { writeAtomically } from '../storage/atomic-file.ts';
+import { archiveMessages } from '../storage/archive.ts';
 import { inScope } from './scope.ts';
 
 /** Longest summary, in UTF-16 units. */
@@ -23,7 +20,7 @@ export async function summarise(
   return await inScope((scope) =>
     withAgent(parts, scope, input, async ({ agent, team, instructions }) => {
       const messages = (await readTranscript(parts, scope, input.transcript)).slice(0, input.upTo);
-      const segment = await archiveMessages(join(archiveDir, 'segments', scope.sessionId), messages);
+      const segment = await archiveMessages(archiveDir, scope.sessionId, messages);
       const reply = await team.model.reply({
         model: agent.modelName,
         system: systemPrompt(instructions, 'summary', team.definition),
@@ -38,15 +35,6 @@ export async function summarise(
       };
     }),
   );
-}
-
-/** Writes the messages atomically. The same messages give the same file. */
-async function archiveMessages(folder: string, messages: readonly Message[]): Promise<Segment> {
-  const content = `${JSON.stringify(messages)}\n`;
-  const hash = createHash('sha256').update(content).digest('hex');
-  const path = join(folder, `${hash}.json`);
-  await writeAtomically(path, content, { mode: 0o600 });
-  return { hash, messages: messages.length, bytes: Buffer.byteLength(content) };
 }
 
 function quoteMessage({ role, text }: Message): string {

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { CopilotError } from '../../contracts/errors.ts';
 import { SESSION_WORKFLOW } from '../../contracts/messages.ts';
+import { archivePaths } from '../../storage/archive.ts';
 import { removeStored } from '../../storage/payload-store.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import { isNotFound, runsOf } from '../reading/session-runs.ts';
@@ -48,10 +49,9 @@ export async function deleteSession(
   }
   if (isOpen) await terminate(link, sessionId, signal);
   const folder = isFolderGiven ? undefined : join(link.config.workspaceRoot, sessionId);
-  const { archiveDir } = link.config;
-  const archived = [join(archiveDir, `${sessionId}.json`), join(archiveDir, 'segments', sessionId)];
+  const { exported, segments } = archivePaths(link.config.archiveDir, sessionId);
   const removeFiles = async (): Promise<void> => {
-    await Promise.all([folder, ...archived].map(remove));
+    await Promise.all([folder, exported, segments].map(remove));
     await removeStored(link.config.payloadStore, { namespace: link.namespace, sessionId }, signal);
   };
   await removeFiles();
