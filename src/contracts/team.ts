@@ -6,7 +6,7 @@ import { MAX_WAIT_MS } from './limits.ts';
 /** Names of agents, teams and modes: they appear in ids, paths and prompts. */
 export const Name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'use lower-case letters, digits and "-", 63 at most');
 
-export const AgentLimits = z.strictObject({
+const AgentLimits = z.strictObject({
   /** Model rounds of one step or one-shot turn. */
   rounds: z.int().min(1).max(100).optional(),
   /** Longest reply of the model, in tokens. */
@@ -31,7 +31,7 @@ export const AgentFile = z.strictObject({
 });
 export type AgentFile = z.infer<typeof AgentFile>;
 
-export const TOOL_CATEGORIES = frozen(['read', 'write', 'code', 'shell', 'network', 'conversation']);
+const TOOL_CATEGORIES = frozen(['read', 'write', 'code', 'shell', 'network', 'conversation']);
 /** What approval policies speak of. */
 export const ToolCategory = z.enum(TOOL_CATEGORIES);
 export type ToolCategory = z.infer<typeof ToolCategory>;
@@ -72,7 +72,7 @@ export const Budget = z.strictObject({
 export type Budget = z.infer<typeof Budget>;
 
 /** US dollars for a million tokens. */
-export const Price = z.strictObject({ input: z.number().min(0), output: z.number().min(0) });
+const Price = z.strictObject({ input: z.number().min(0), output: z.number().min(0) });
 export type Price = z.infer<typeof Price>;
 
 const McpTools = {

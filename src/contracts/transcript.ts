@@ -25,7 +25,7 @@ export const UserMessage = z.object({
 });
 export type UserMessage = z.infer<typeof UserMessage>;
 
-export const AssistantMessage = z.object({
+const AssistantMessage = z.object({
   role: z.literal('assistant'),
   text: z.string(),
   turnId: z.string().optional(),
@@ -36,7 +36,7 @@ export const AssistantMessage = z.object({
   /** Whether the text is only a part of the answer because the turn was interrupted. */
   partial: z.boolean().optional(),
 });
-export const ToolMessage = z.object({ role: z.literal('tool'), toolCallId: z.string(), text: z.string() });
+const ToolMessage = z.object({ role: z.literal('tool'), toolCallId: z.string(), text: z.string() });
 
 /** One message of a conversation. System messages are not stored: they are made from the team's templates for each call. */
 export const Message = z.discriminatedUnion('role', [UserMessage, AssistantMessage, ToolMessage]);

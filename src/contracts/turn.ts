@@ -75,7 +75,7 @@ export const PlanReview = z.object({
 });
 export type PlanReview = z.infer<typeof PlanReview>;
 
-export const StepStatus = z.enum(['pending', 'in-progress', 'completed', 'failed', 'skipped']);
+const StepStatus = z.enum(['pending', 'in-progress', 'completed', 'failed', 'skipped']);
 
 export const Step = z.object({
   number: z.int().describe('from 1'),

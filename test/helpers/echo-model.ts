@@ -41,6 +41,6 @@ export function echo(message: string): string {
 }
 
 /** `a-17` of `[a-17] …`. */
-export function nameIn(message: string): string | undefined {
+function nameIn(message: string): string | undefined {
   return /^\[([^\]]+)\]/.exec(message)?.[1];
 }

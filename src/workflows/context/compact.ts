@@ -2,7 +2,7 @@
 import { isJsonArray, isJsonObject, type Json, utf8Bytes } from '../../contracts/json.ts';
 
 /** What one of these values may take as JSON. All of them together stay below the size at which the context warns. */
-export const MAX_COMPACT_BYTES = 16 * 1024;
+const MAX_COMPACT_BYTES = 16 * 1024;
 /** Lengths at which texts are cut, in UTF-16 units: the first with which the value fits. */
 const TEXT_LIMITS = [16_000, 8_000, 4_000, 2_000, 1_000, 500, 250, 120, 60];
 

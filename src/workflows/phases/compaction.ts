@@ -13,7 +13,7 @@ const BYTES_OF_A_TOKEN = 4;
 const WORTH_A_SUMMARY = 2;
 
 /** Bytes at which the conversation is shortened, and bytes that stay as they are. */
-export function compactionOf({ team }: Pick<SessionView, 'team'>): { atBytes: number; keepBytes: number } {
+function compactionOf({ team }: Pick<SessionView, 'team'>): { atBytes: number; keepBytes: number } {
   const { atTokens, keepTokens } = team.definition.compaction ?? {};
   const atBytes = atTokens === undefined ? MAX_TRANSCRIPT_BYTES : atTokens * BYTES_OF_A_TOKEN;
   const keepBytes = keepTokens === undefined ? KEPT_TRANSCRIPT_BYTES : keepTokens * BYTES_OF_A_TOKEN;

@@ -31,7 +31,7 @@ function requestsOf({ id }: RunningTurn, { requests }: SessionView): PendingRequ
 }
 
 /** The requests that nobody has decided, as people see them. */
-export function waitingOf(requests: readonly RequestView[]): PendingRequest[] {
+function waitingOf(requests: readonly RequestView[]): PendingRequest[] {
   return requests.flatMap(({ key: _, verdict, ...request }) => (verdict === undefined ? [request] : []));
 }
 
