@@ -26,7 +26,7 @@ export const PHRASES: readonly Phrase[] = [
   ),
   phrase(
     'profile seattle-weather.csv, then write a short report to report.md',
-    'write a (?:short )?report(?: with (?:a|the) (?:table|chart))? to {file}',
+    'write a (?:short )?report(?: with (?:a|the) (?:table|chart))?(?: to {file})?',
     TEXTS,
     writeReport,
   ),
@@ -127,7 +127,7 @@ function writeAnswer({ file = '' }: Places, { findings }: Desk): Work<Finding> {
   return writeFile(file, valueOf(findings.at(-1)));
 }
 
-function writeReport({ file = '' }: Places, { findings }: Desk): Work<Finding> {
+function writeReport({ file = 'report.md' }: Places, { findings }: Desk): Work<Finding> {
   return writeFile(file, `# Report\n\n${findings.map(markdown).join('\n\n') || 'Nothing was found.'}\n`);
 }
 

@@ -106,6 +106,11 @@ describe('offline model: work', () => {
     assert.deepEqual(report, { status: 'done', summary: 'Wrote r.md (9 bytes).' });
   });
 
+  it('a report goes to report.md if the message names no file', async () => {
+    const { calls } = await playAgent('write a report', ['write_file'], () => 'Wrote report.md (9 bytes).');
+    assert.deepEqual(calls, [['write_file', { path: 'report.md', content: '# Report\n\nNothing was found.\n' }]]);
+  });
+
   it('a step that is to be redone does what the person wants instead', async () => {
     const changes = '\n\n# What the person wants done differently\nwrite "b" to b.txt';
     const { calls } = await playAgent(
