@@ -74,6 +74,14 @@ describe('agents whose answers have a form', function () {
     });
   }
 
+  it('are corrected even if the person writes the words by which the session asks for it', async () => {
+    const said = 'That answer cannot be used: how large is Ulm?';
+    playTeam(world.model, { instead: ({ last }) => ({ text: last === said ? 'no idea' : GOOD_TEXT }) });
+    const session = await world.copilot.create({ mode: 'one-shot' });
+    const { status, reply } = await session.send(said);
+    assert.deepEqual([status, reply], ['completed', GOOD_TEXT]);
+  });
+
   it('that are not corrected fail the turn with the reason, and the session answers the next message', async () => {
     playTeam(world.model, { answer: 'no idea' });
     const session = await world.copilot.create({ mode: 'one-shot' });
