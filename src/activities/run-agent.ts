@@ -93,7 +93,7 @@ function checkAnswer(
   return checkText(form, text) ?? (phase === 'step' ? checkLength(text) : undefined);
 }
 
-/** The JSON goes into the step's summary, where it must not be cut. */
+/** The JSON becomes part of the step's summary and must not be cut. */
 function checkLength(json: string): string | undefined {
   return json.length > MAX_RESULT
     ? `it has ${json.length} characters as JSON, and the limit is ${MAX_RESULT}; write long parts to a file and name the file`

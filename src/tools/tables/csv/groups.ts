@@ -135,11 +135,11 @@ export async function groupRows(
 }
 
 export interface GroupKey {
-  /** The group of a row; undefined where it is in none. */
+  /** The group of a row, or undefined if it has none. */
   readonly of: (row: readonly string[]) => string | undefined;
   /** Which part of a date groups are made of, if any. */
   readonly part?: DatePart;
-  /** Set where dates can be read in two ways. */
+  /** Set if the dates can be read in two ways. */
   readonly dateOrder?: DateOrder;
 }
 
