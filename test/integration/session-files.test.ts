@@ -345,12 +345,12 @@ describe('session files', function () {
     const definition = { ...file.team.definition, description: 'another team' };
     await refused(
       { ...file, team: { ...file.team, definition } },
-      /file\.team\.digest \("[0-9a-f]{64}"\).*not the digest/,
+      /file\.team\.digest \("[0-9a-f]{64}"\).*does not match the definition/,
     );
     const values = { ...file.context.values, large: 'x'.repeat(300_000) };
     await refused({ ...file, context: { ...file.context, values } }, /larger than/);
     const long = Array.from({ length: 9 }, () => ({ role: 'user', text: 'x'.repeat(250_000) }));
-    await refused({ ...file, conversation: long }, /bytes long as JSON, and Temporal takes/);
+    await refused({ ...file, conversation: long }, /bytes long as JSON, more than the \d+ that Temporal accepts/);
     // What only the session itself can see: a snapshot that does not fit its context.
     const [snapshot] = file.context.snapshots;
     const patch = { items: [[0, 5]] };

@@ -118,7 +118,7 @@ describe(`[R06] the command line with odd arguments (seed ${seed})`, function ()
   async function allCommands(words: readonly string[] = []): Promise<Declared[]> {
     const { code, stdout } = await run([...words, '--help']);
     assert.equal(code, 0, words.join(' '));
-    const names = sectionOf(stdout, 'Commands').filter((name) => name !== 'help');
+    const names = commandNames(stdout);
     if (names.length > 0) {
       const found: Declared[] = [];
       await eachOf(names, async (name) => void found.push(...(await allCommands([...words, name]))));
@@ -136,9 +136,13 @@ describe(`[R06] the command line with odd arguments (seed ${seed})`, function ()
     ];
   }
 
-  function sectionOf(help: string, title: string): string[] {
-    const [, section = ''] = help.split(`\n${title}:\n`);
-    return [...(section.split('\n\n')[0] ?? '').matchAll(/^ {2}([a-z]+)/gm)].map(([, name = '']) => name);
+  /** Names in all groups of commands, which are all sections but these three. */
+  function commandNames(help: string): string[] {
+    const sections = [...help.matchAll(/^([A-Z][a-z ]+):\n((?: {2}.*\n?)+)/gm)];
+    return sections
+      .filter(([, title = '']) => !['Options', 'Arguments', 'Examples'].includes(title))
+      .flatMap(([, , lines = '']) => [...lines.matchAll(/^ {2}([a-z]+)/gm)].map(([, name = '']) => name))
+      .filter((name) => name !== 'help');
   }
 
   it('knows its commands', () => {
