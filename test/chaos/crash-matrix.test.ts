@@ -1,17 +1,18 @@
 /**
- * A planned turn with tools and an approval, cut off at every boundary between events of its history, in the middle of
- * every model call and in the middle of an external effect; by the death of its worker, and by that of its server.
+ * A planned turn with tools and an approval. Its worker, or its server, is killed between any two events of its history,
+ * in the middle of every model call and in the middle of an external effect.
  *
- * A ledger outside counts what really happened. Without `COPILOT_TEST_FULL` a few moments are drawn from a seed;
- * `COPILOT_TEST_SEED` draws the same ones again.
+ * A ledger outside counts the effects that really happened. Without `COPILOT_TEST_FULL` a few moments are drawn from a
+ * seed; set `COPILOT_TEST_SEED` to draw the same ones again.
  */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-
+import { defaultPayloadConverter } from '@temporalio/common';
+import { optionalTsToMs } from '@temporalio/common/lib/time.js';
 import { decide } from '../../src/contracts/messages.ts';
 import type { TurnView } from '../../src/contracts/turn.ts';
-import { fullHistory } from '../helpers/history.ts';
+import { fullHistory, type HistoryEvent } from '../helpers/history.ts';
 import { type Ledger, openLedger } from '../helpers/ledger.ts';
 import { draw, isFull, seed } from '../helpers/random.ts';
 import { DIRECT_ROUTE } from '../helpers/replies.ts';
@@ -20,19 +21,22 @@ import { startWorld, type World } from '../helpers/world.ts';
 
 /** Moments that the short form draws, for the worker and for the server. */
 const DRAWN = { worker: 3, server: 1 };
-/** A model call lasts so long: there is a middle to kill in. */
+/** How long a model call lasts, so that a kill can hit the middle of it. */
 const CALL_MS = 150;
 const EFFECT_MS = 800;
 const TURN_TIMEOUT_MS = 90_000;
 
 type Victim = 'worker' | 'server';
 
-/** When to kill: at a length of the history, at the begin of a model call, or when the effect has been entered. */
+/** When to kill: at a length of the history, at the start of a model call, or once the effect is in the ledger. */
 type Moment = { readonly events: number } | { readonly call: number } | { readonly effect: true };
 
 interface Outcome {
   readonly turn: TurnView;
+  /** Model calls that the provider got, oldest first. */
   readonly calls: readonly string[];
+  /** Activities that the session asked for, oldest first. */
+  readonly activities: readonly Activity[];
   readonly effects: number;
   readonly wasToldUnknown: boolean;
   /** From the kill to the end of the turn. */
@@ -59,12 +63,14 @@ describe('crash matrix', function () {
     await world?.stop();
   });
 
-  /** The turn without any harm, for comparison. */
+  /** The same turn with nothing killed, for comparison. */
   async function calmly(): Promise<Outcome & { readonly events: number }> {
     const outcome = await run(undefined, 'worker');
     const events = await fullHistory(world.temporal, `matrix-${number}`);
     assert.equal(outcome.turn.status, 'completed');
     assert.equal(outcome.effects, 1);
+    assert.equal(new Set(outcome.calls).size, outcome.calls.length, 'two calls have one name');
+    assert.equal(outcome.activities.filter(({ isModelCall }) => isModelCall).length, outcome.calls.length);
     return { ...outcome, events: events.length };
   }
 
@@ -75,11 +81,11 @@ describe('crash matrix', function () {
     const firstCall = world.model.requests.length;
     const session = await world.copilot.create({ id, mode: 'copilot' });
     const turn = await session.send('send the mail, then write the file', { wait: false });
-    const killed = moment ? await killAt(moment, id, firstCall, victim) : Date.now();
+    const died = moment ? await killAt(moment, id, firstCall, victim) : Date.now();
     const stop = new AbortController();
     const deciding = approveAll(id, stop.signal);
     const ended = await world.copilot.session(id).awaitTurn(turn.id, { signal: AbortSignal.timeout(TURN_TIMEOUT_MS) });
-    // What an approval interrupts is followed to its end.
+    // `awaitTurn` also returns when an approval is due.
     const settled = await untilEnded(id, ended);
     stop.abort();
     await deciding;
@@ -87,9 +93,10 @@ describe('crash matrix', function () {
     return {
       turn: settled,
       calls: requests.map(({ body }) => nameOf(readCall(body))),
+      activities: activitiesIn(await fullHistory(world.temporal, id), died),
       effects: (await ledger.entries()).filter((entry) => entry === effect).length,
       wasToldUnknown: requests.some(({ body }) => JSON.stringify(body.messages).includes('its outcome is unknown')),
-      recoveryMs: Date.now() - killed,
+      recoveryMs: Date.now() - died,
     };
   }
 
@@ -104,7 +111,7 @@ describe('crash matrix', function () {
     return view;
   }
 
-  /** A person who approves whatever is asked, and who is not disturbed by what dies meanwhile. */
+  /** A person who approves whatever is asked, and tries again when a call fails because something was killed. */
   async function approveAll(id: string, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
@@ -120,22 +127,23 @@ describe('crash matrix', function () {
     }
   }
 
+  /** @returns when the victim was dead: what had been recorded by then was finished */
   async function killAt(moment: Moment, id: string, firstCall: number, victim: Victim): Promise<number> {
     const deciding = new AbortController();
     const approving = approveAll(id, deciding.signal);
     await reached(moment, id, firstCall);
-    const killed = Date.now();
     deciding.abort();
+    if (victim === 'server') await world.server.kill();
+    else await Promise.all(world.workers.map((worker) => worker.kill()));
+    const died = Date.now();
     if (victim === 'server') {
-      await world.server.kill();
       await world.server.restart();
       await world.reconnect();
     } else {
-      await Promise.all(world.workers.map((worker) => worker.kill()));
       await world.startWorker();
     }
     await approving;
-    return killed;
+    return died;
   }
 
   async function reached(moment: Moment, id: string, firstCall: number): Promise<void> {
@@ -147,7 +155,7 @@ describe('crash matrix', function () {
     const handle = world.temporal.workflow.getHandle(id);
     const deadline = Date.now() + TURN_TIMEOUT_MS;
     for (let look = 0; Date.now() < deadline; look++) {
-      // The number of events differs a little from run to run: the end of the turn is a moment, too.
+      // The number of events varies a little between runs, so the last ones may never come: stop at the end of the turn.
       if (look % 50 === 49 && (await world.copilot.session(id).turns()).at(-1)?.status === 'completed') return;
       if ('call' in moment && world.model.requests.length > firstCall + moment.call) return;
       if ('events' in moment && (await handle.describe()).historyLength >= moment.events) return;
@@ -158,24 +166,30 @@ describe('crash matrix', function () {
 
   async function check(moment: Moment, victim: Victim): Promise<void> {
     const outcome = await run(moment, victim);
-    const repeated = outcome.calls.filter((call, index) => outcome.calls.indexOf(call) !== index);
-    const where = JSON.stringify(moment);
+    const where = `${victim} killed at ${JSON.stringify(moment)}`;
+    const repeated = outcome.calls.length - calm.calls.length;
     const effect = outcome.wasToldUnknown ? 'once, told unknown' : 'once';
     table.push(
-      `| ${victim} | ${where} | ${outcome.turn.status} | ${repeated.length} | ${effect} | ${outcome.recoveryMs} ms |`,
+      `| ${victim} | ${JSON.stringify(moment)} | ${outcome.turn.status} | ${repeated} | ${effect} | ${outcome.recoveryMs} ms |`,
     );
     assert.equal(outcome.turn.status, 'completed', `${where}: ${JSON.stringify(outcome.turn.error)}`);
     assert.equal(outcome.turn.reply, calm.turn.reply, where);
-    assert.deepEqual(
-      outcome.turn.steps.map(({ status }) => status),
-      calm.turn.steps.map(({ status }) => status),
-      where,
-    );
-    assert.deepEqual([...new Set(outcome.calls)].sort(), [...new Set(calm.calls)].sort(), where);
-    // A call that was cut off is made again, and no other.
-    assert.ok(repeated.length <= 1, `${where}: made again: ${repeated.join(', ')}`);
+    assert.deepEqual(stepsOf(outcome.turn), stepsOf(calm.turn), where);
+    nothingFinishedRanAgain(outcome, where);
     assert.ok(outcome.effects <= 1, `${where}: the effect happened ${outcome.effects} times`);
     assert.ok(outcome.effects === 1 || outcome.wasToldUnknown, `${where}: no effect, and nobody was told`);
+  }
+
+  /** The provider got each call once, in order; only the one without a recorded answer at the kill may have come twice. */
+  function nothingFinishedRanAgain({ calls, activities }: Outcome, where: string): void {
+    assert.deepEqual(namesOf(activities), namesOf(calm.activities), where);
+    const finished = activities.filter(({ isModelCall, wasFinished }) => isModelCall && wasFinished).length;
+    const inFlight = calm.calls.slice(finished, finished + 1);
+    const isRepeated = calls.length > calm.calls.length;
+    const expected = [...calm.calls.slice(0, finished), ...(isRepeated ? inFlight : []), ...calm.calls.slice(finished)];
+    assert.deepEqual(calls, expected, `${where}, after ${finished} model calls had finished`);
+    const again = activities.filter(({ wasFinished, attempt }) => wasFinished && attempt > 1);
+    assert.deepEqual(again, [], where);
   }
 
   function momentsOf(victim: Victim): Moment[] {
@@ -240,4 +254,44 @@ function nameOf({ phase, last, lastRole }: ReturnType<typeof readCall>): string 
   if (phase !== 'step') return phase;
   const step = /# Your step\n(.*)/.exec(last)?.[1];
   return lastRole === 'tool' ? `step after ${last.slice(0, 20)}` : `step ${step}`;
+}
+
+const stepsOf = ({ steps }: TurnView): unknown[] => steps.map(({ status, attempts }) => [status, attempts]);
+
+interface Activity {
+  readonly name: string;
+  readonly isModelCall: boolean;
+  /** Of the attempt that ended it. */
+  readonly attempt: number;
+  /** Whether its end was recorded when the victim died. */
+  readonly wasFinished: boolean;
+}
+
+const MODEL_CALLS = ['route', 'plan', 'review', 'runAgent'];
+
+/** Sorted, since those of one round run side by side. */
+const namesOf = (activities: readonly Activity[]): string[] => activities.map(({ name }) => name).sort();
+
+/** @param died milliseconds since the epoch */
+function activitiesIn(events: readonly HistoryEvent[], died: number): Activity[] {
+  const startOf = new Map<string, number>();
+  const endOf = new Map<string, number>();
+  for (const event of events) {
+    const { activityTaskStartedEventAttributes: started, activityTaskCompletedEventAttributes: completed } = event;
+    if (started) startOf.set(String(started.scheduledEventId), started.attempt ?? 1);
+    if (completed) endOf.set(String(completed.scheduledEventId), optionalTsToMs(event.eventTime) ?? 0);
+  }
+  return events.flatMap(({ eventId, userMetadata, activityTaskScheduledEventAttributes: scheduled }) => {
+    if (!scheduled) return [];
+    const type = scheduled.activityType?.name ?? '';
+    const summary = userMetadata?.summary ? defaultPayloadConverter.fromPayload<string>(userMetadata.summary) : '';
+    return [
+      {
+        name: `${type}: ${summary}`,
+        isModelCall: MODEL_CALLS.includes(type),
+        attempt: startOf.get(String(eventId)) ?? 0,
+        wasFinished: (endOf.get(String(eventId)) ?? Infinity) <= died,
+      },
+    ];
+  });
 }
