@@ -13,25 +13,37 @@ describe('agents', function () {
   });
   after(() => world.stop());
 
-  it('[A01] a session of three turns with a plan opens its team once, and a second worker opens it once more and no more', async () => {
+  it('[A01] sessions with several turns and a plan open each team once per worker, with one log line for each digest', async () => {
     playTeam(world.model, { files: ['a.txt', 'b.txt'] });
-    const session = await world.copilot.create();
-    for (const text of ['first', 'second', 'third']) assert.equal((await session.send(text)).status, 'completed');
-    assert.ok(callsOf(world.model).length >= 3 * 8, 'three planned turns make many calls');
+    const sessions = [await world.copilot.create(), await world.copilot.create()];
+    for (const session of sessions) {
+      for (const text of ['first', 'second', 'third']) assert.equal((await session.send(text)).status, 'completed');
+    }
+    assert.equal(callsOf(world.model).length, 2 * 3 * 8, 'planned turns of eight model calls');
     const [first] = world.workers;
-    assert.equal(openings(first), 1);
+    assert.deepEqual(openings(first), [{ team: 'default', agents: 6 }]);
+
+    const other = await world.copilot.create({ team: 'data-analysis', mode: 'one-shot' });
+    assert.equal((await other.send('hello')).status, 'completed');
+    const teams = [
+      { team: 'default', agents: 6 },
+      { team: 'data-analysis', agents: 6 },
+    ];
+    assert.deepEqual(openings(first), teams);
+    assert.equal(new Set(linesOf(first, OPENED).map(({ digest }) => digest)).size, 2);
 
     const second = await world.startWorker();
     await first?.stop();
-    for (const text of ['fourth', 'fifth']) assert.equal((await session.send(text)).status, 'completed');
-    assert.equal(openings(second), 1);
-    assert.equal((await session.info()).turns, 5);
+    for (const session of [...sessions, other]) assert.equal((await session.send('more')).status, 'completed');
+    assert.deepEqual(openings(second), teams);
+    for (const { ms } of [...linesOf(first, OPENED), ...linesOf(second, OPENED)]) {
+      assert.ok(Number.isInteger(ms) && Number(ms) >= 0, String(ms));
+    }
 
-    // Statistics are logged when a worker stops.
+    // A worker logs its statistics when it stops.
     await second.stop();
-    assert.equal(openings(first), 1);
-    for (const worker of [first, second]) assert.equal(statistics(worker)['opens'], 1);
-    assert.ok(Number(statistics(first)['messages']) >= 24);
+    for (const worker of [first, second]) assert.equal(statistics(worker)['opens'], 2);
+    assert.ok(Number(statistics(first)['messages']) >= 48);
   });
 
   it('agents of a session are told what the session said before, also by a worker that never saw it', async () => {
@@ -51,22 +63,21 @@ describe('agents', function () {
   });
 });
 
-function lines(worker: WorkerProcess | undefined): Record<string, unknown>[] {
+const OPENED = 'agent team initialised';
+
+/** Log lines with that message. */
+function linesOf(worker: WorkerProcess | undefined, message: string): Record<string, unknown>[] {
   return (worker?.log() ?? '').split('\n').flatMap((line) => {
-    try {
-      return [JSON.parse(line) as Record<string, unknown>];
-    } catch {
-      return []; // A line for people.
-    }
+    if (!line.includes(message)) return [];
+    return [JSON.parse(line) as Record<string, unknown>]; // the worker's log is JSON
   });
 }
 
-function openings(worker: WorkerProcess | undefined): number {
-  return lines(worker).filter(
-    ({ msg, ms, agents }) => msg === 'agent team initialised' && typeof ms === 'number' && agents === 6,
-  ).length;
+/** What was opened, by the log. */
+function openings(worker: WorkerProcess | undefined): unknown[] {
+  return linesOf(worker, OPENED).map(({ team, agents }) => ({ team, agents }));
 }
 
 function statistics(worker: WorkerProcess | undefined): Record<string, unknown> {
-  return lines(worker).findLast(({ msg }) => msg === 'agent cache statistics') ?? {};
+  return linesOf(worker, 'agent cache statistics').at(-1) ?? {};
 }
