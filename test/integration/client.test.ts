@@ -24,11 +24,12 @@ describe('client', function () {
   beforeEach(() => playTeam(world.model));
 
   describe('create', () => {
-    it('[S01] gives a new session: active, in phase init, version 1, a name of mode and time, an id that sorts by time', async () => {
+    it('[S01] makes a session of mode, user, name, team, config, context, message and id; by default active, in phase init until its first turn, version 1, empty, with a name of mode and time and an id that sorts by time', async () => {
       const calledMs = Date.now();
       const first = await client.create();
       const createdMs = Date.now();
-      const second = await client.create({ mode: 'one-shot', user: 'ada', name: 'My session' });
+      const given = { mode: 'one-shot', user: 'ada', name: 'My session', team: 'data-analysis' };
+      const second = await client.create(given);
       assert.match(first.id, /^ses_[0-9A-Z]{26}$/);
       assert.ok(first.id < second.id);
       const info = await first.info();
@@ -52,17 +53,28 @@ describe('client', function () {
       assert.ok(begunMs >= calledMs && begunMs <= Date.now(), `${info.createdAt}, called at ${calledMs}`);
       assert.deepEqual((await first.transcript()).messages, []);
       assert.deepEqual(await first.context(), { version: 0, values: {}, protectedKeys: [] });
-      const other = await second.info();
-      assert.deepEqual([other.name, other.user, other.mode], ['My session', 'ada', 'one-shot']);
-      const config = await client.create({
+      const { name, user, mode, team } = await second.info();
+      assert.deepEqual({ name, user, mode, team }, given);
+      const told = await client.create({
         id: 'my-own-id',
         config: { historyLimit: 77 },
         context: { city: 'Ulm' },
         message: 'hello',
       });
-      assert.equal(config.id, 'my-own-id');
-      assert.equal((await config.info()).config.historyLimit, 77);
-      assert.equal((await config.context()).values['city'], 'Ulm');
+      assert.equal(told.id, 'my-own-id');
+      const turn = await told.awaitTurn('turn-1');
+      assert.deepEqual([turn.status, turn.reply], ['completed', 'done']);
+      assert.deepEqual(
+        (await told.transcript()).messages.map(({ role, text }) => [role, text]),
+        [
+          ['user', 'hello'],
+          ['assistant', 'done'],
+        ],
+      );
+      const { config, phase, turns } = await told.info();
+      assert.deepEqual([config.historyLimit, phase, turns], [77, 'idle', 1]);
+      const { city, initial_task } = (await told.context()).values;
+      assert.deepEqual([city, initial_task], ['Ulm', 'hello']);
     });
 
     it('[S02] leaves nothing behind when mode, team, config or context is wrong, and does not take an id twice', async () => {
