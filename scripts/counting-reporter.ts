@@ -8,8 +8,8 @@ import Mocha from 'mocha';
 export interface Counts {
   readonly passed: number;
   readonly failed: number;
-  /** Skipped tests, which neither passed nor failed. */
-  readonly pending: number;
+  /** Full titles of tests that neither passed nor failed. */
+  readonly skipped: readonly string[];
   /** Full titles, each with its reason. */
   readonly failures: readonly string[];
 }
@@ -29,13 +29,15 @@ export default class CountingReporter extends Mocha.reporters.Spec {
     super(runner, options);
     const { counts: file } = options.reporterOptions as { counts: string }; // untyped in mocha; only scripts/test.ts runs this
     const reasons: string[] = [];
+    const skipped: string[] = [];
+    runner.on('pending', (test) => skipped.push(test.fullTitle()));
     runner.on('fail', (test, error: Error) => reasons.push(`${test.fullTitle()}\n${reason(error)}`));
     runner.once('end', () => {
-      const { passes, failures, pending } = this.stats;
+      const { passes, failures } = this.stats;
       const counts: Counts = {
         passed: passes,
         failed: failures,
-        pending,
+        skipped,
         failures: reasons,
       };
       // Synchronous, since mocha ends the process right after this.

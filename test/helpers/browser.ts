@@ -1,4 +1,4 @@
-/** A real browser for the Web UI: Debian's Chromium, which a root user of Debian gets where it is missing. */
+/** A real browser for the Web UI. If there is none, root gets Debian's package `chromium`. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -9,10 +9,10 @@ const run = promisify(execFile);
 const PROGRAMS = ['/usr/bin/chromium', '/usr/bin/google-chrome'];
 const APT = '/usr/bin/apt-get';
 const INSTALL_TIMEOUT_MS = 240_000;
-/** Time for {@link findBrowser}, which may have to install it. */
+/** How long {@link findBrowser} may take, installation included. */
 export const FIND_BROWSER_TIMEOUT_MS = 2 * INSTALL_TIMEOUT_MS + 20_000;
 
-/** Nothing of it may call out: where there is no internet, hundreds of refused connections slow it down. */
+/** Stop the browser from calling out: without internet, hundreds of refused connections slow it down. */
 const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
@@ -25,27 +25,24 @@ const FLAGS = [
 /** The program's path, or why there is none. */
 export type FoundBrowser = { readonly program: string } | { readonly missing: string };
 
-/** Installs Debian's package `chromium` where there is no browser, for root only. */
+/**
+ * Installs the browser if there is none. Tests may be skipped only if this user has no right to install it.
+ * @throws Error if root cannot install it
+ */
 export async function findBrowser(): Promise<FoundBrowser> {
   const program = installed();
   if (program !== undefined) return { program };
-  if (!existsSync(APT)) return { missing: `none of ${PROGRAMS.join(', ')} is there, nor apt-get to install it` };
   if (process.getuid?.() !== 0) return { missing: 'no Chromium, and only root may install it: apt install chromium' };
-  try {
-    await apt('update');
-    await apt('install', '--yes', '--no-install-recommends', 'chromium');
-  } catch (error) {
-    const { stderr = '', message } = error as { stderr?: string; message: string }; // what execFile rejects with
-    return { missing: `no Chromium, and apt cannot install it: ${(stderr || message).trim().split('\n').at(-1)}` };
-  }
+  if (!existsSync(APT)) throw new Error(`None of ${PROGRAMS.join(', ')} is there. Install one of them.`);
+  await apt('update');
+  await apt('install', '--yes', '--no-install-recommends', 'chromium');
   const added = installed();
-  return added === undefined
-    ? { missing: 'the package chromium has no program that is known here' }
-    : { program: added };
+  if (added === undefined) throw new Error(`The package chromium brought none of ${PROGRAMS.join(', ')}.`);
+  return { program: added };
 }
 
 export async function openBrowser(program: string): Promise<Browser> {
-  // Chromium refuses to run as root with its sandbox; it opens nothing here but our own server.
+  // Chromium refuses to run as root with its sandbox. It only opens our own server here.
   const rootFlags = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
   return await chromium.launch({ executablePath: program, args: [...FLAGS, ...rootFlags] });
 }

@@ -11,6 +11,7 @@ import type { Check } from '../../src/doctor/diagnose.ts';
 import { runCli } from '../helpers/cli.ts';
 import { fails } from '../helpers/client.ts';
 import { fullHistory, until } from '../helpers/history.ts';
+import { writeTeam } from '../helpers/own-team.ts';
 import { temporaryFolder } from '../helpers/server.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import { programEnvironment, startWorkerProcess } from '../helpers/worker.ts';
@@ -45,6 +46,17 @@ async function doctor(env: Record<string, string>): Promise<Diagnosis> {
 
 const notOk = ({ checks }: Diagnosis): string[] =>
   checks.flatMap(({ check, status }) => (status === 'ok' ? [] : [`${check}: ${status}`]));
+
+/** What is found or missing, then what to do about it. */
+function tells(found: Diagnosis, wanted: Readonly<Record<string, RegExp>>): void {
+  for (const [check, text] of Object.entries(wanted)) {
+    const { detail, hint } = found.get(check);
+    assert.match(`${detail} ${hint}`, text, check);
+  }
+}
+
+/** Makes a program believe that it runs on a Node that is too old. */
+const OLD_NODE = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.20.2' } })";
 
 describe('copilot doctor', function () {
   this.timeout(180_000);
@@ -117,7 +129,7 @@ describe('copilot doctor', function () {
     });
     after(() => world.stop());
 
-    it('[U07] finds Node, server, search attributes, dynamic configuration, key, model and tools, and what is missing of them', async () => {
+    it('[U07] finds Node, server, search attributes, dynamic configuration, key, model and tools, and says of each when it is missing, with what to do', async () => {
       const found = await doctor(env);
       assert.deepEqual([found.code, notOk(found)], [0, []]);
       assert.deepEqual(
@@ -156,6 +168,38 @@ describe('copilot doctor', function () {
         'model: missing',
         'teams: missing',
       ]);
+      tells(lacking, {
+        'search attributes': /CopilotStatus.* temporal operator search-attribute create/,
+        'dynamic configuration': /cannot be read.* enableActivityEagerExecution/,
+        workers: /^none asks task queue "copilot".* copilot worker$/,
+        model: /127\.0\.0\.1:1.*ECONNREFUSED/,
+        teams: /no-agents/,
+      });
+
+      const agentsDir = join(world.server.homeDir, 'agents-with-tools');
+      await writeTeam(agentsDir, 'default', { team: { mcp: { notes: { command: 'no-such-program' } } } });
+      const { OPENAI_API_KEY: _, ...withoutKey } = env;
+      const others = await doctor({
+        ...withoutKey,
+        NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(OLD_NODE)}`,
+        TEMPORAL_ADDRESS: '127.0.0.1:1',
+        COPILOT_MODEL: 'unknown',
+        COPILOT_AGENTS_DIR: agentsDir,
+      });
+      assert.equal(others.code, 1);
+      assert.deepEqual(notOk(others), [
+        'node: missing',
+        'server: missing',
+        'model: warning',
+        'mcp default/notes: missing',
+      ]);
+      tells(others, {
+        node: /^20\.20\.2, and 22\.18 is needed Install it: nvm install 22\.18/,
+        server: /named by TEMPORAL_ADDRESS.* unset TEMPORAL_ADDRESS; copilot dev$/,
+        model: /"?unknown"?.*scripted/,
+        'mcp default/notes': /^no-such-program is not on PATH /,
+      });
+      assert.equal(others.get('key').detail, 'OPENAI_API_KEY is not set; requests go without one');
     });
 
     it('prints a line for each check, with a mark, and under it what to do', async () => {

@@ -1,6 +1,8 @@
 /** A payload store in S3: its own promises, and sessions that live with it when it is away. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { CopilotClient } from '../../src/client.ts';
 import { SESSION_WORKFLOW } from '../../src/contracts/messages.ts';
 import { ExternalStorageRunner } from '@temporalio/common/lib/internal-non-workflow/index.js';
@@ -91,6 +93,49 @@ describe('a payload store in S3', function () {
       await without.close();
       await session.delete();
       assert.deepEqual(await storedFiles(s3.dir, session.id), []);
+    });
+
+    it('[S10] delete leaves nothing: no run, no history, no row in a list, no stored payload, no workspace', async () => {
+      playTeam(world.model, { files: ['a.txt', 'b.txt', 'c.txt', 'd.txt'] });
+      const session = await client.create({
+        user: 'gone',
+        config: { historyLimit: 40 },
+        context: { large: LARGE },
+        message: 'write',
+      });
+      await session.awaitTurn('turn-1');
+      const folder = join(world.server.homeDir, 'workspaces', session.id);
+      assert.ok(existsSync(join(folder, 'a.txt')));
+      const query = `WorkflowId = '${session.id}'`;
+      const { runs } = await session.info();
+      assert.ok(runs >= 2, `${runs} runs`);
+      await until('all runs', async () => (await world.temporal.workflow.count(query)).count === runs);
+      const runIds: string[] = [];
+      for await (const { runId } of world.temporal.workflow.list({ query })) runIds.push(runId);
+      // In the middle of a turn.
+      playTeam(world.model, { answer: 'word '.repeat(100), wordDelayMs: 50 });
+      await session.send('talk', { wait: false });
+      await until('the turn', async () => (await session.info()).phase !== 'idle');
+
+      assert.ok((await storedFiles(s3.dir, session.id)).length > 0);
+
+      await session.delete();
+
+      for (const runId of [undefined, ...runIds]) {
+        const handle = world.temporal.workflow.getHandle(session.id, runId);
+        await assert.rejects(handle.describe(), { name: 'WorkflowNotFoundError' }, `run ${runId}`);
+        await assert.rejects(handle.fetchHistory(), /not found/i, `history of ${runId}`);
+      }
+      assert.equal((await world.temporal.workflow.count(query)).count, 0);
+      assert.deepEqual((await client.list({ user: 'gone' })).sessions, []);
+      assert.deepEqual(await storedFiles(s3.dir, session.id), []);
+      assert.equal(existsSync(folder), false);
+      await fails(session.info(), 'SessionNotFound', /does not exist/);
+      await fails(session.send('hello?'), 'SessionNotFound', /does not exist/);
+      await fails(session.delete(), 'SessionNotFound', /does not exist/);
+      // Its id is free again.
+      const again = await client.create({ id: session.id });
+      assert.deepEqual((await again.transcript()).messages, []);
     });
 
     it('a store that is away is a clear error for a client, and a wait for a session', async () => {

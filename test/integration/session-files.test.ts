@@ -198,41 +198,6 @@ describe('session files', function () {
     );
   });
 
-  it('[S10] delete leaves nothing: no run, no history, no row in a list, no workspace', async () => {
-    playTeam(world.model, { files: ['a.txt', 'b.txt', 'c.txt', 'd.txt'] });
-    const session = await world.copilot.create({ user: 'gone', config: { historyLimit: 40 }, message: 'write' });
-    await session.awaitTurn('turn-1');
-    const folder = join(world.server.homeDir, 'workspaces', session.id);
-    assert.ok(existsSync(join(folder, 'a.txt')));
-    const query = `WorkflowId = '${session.id}'`;
-    const { runs } = await session.info();
-    assert.ok(runs >= 2, `${runs} runs`);
-    await until('all runs', async () => (await world.temporal.workflow.count(query)).count === runs);
-    const runIds: string[] = [];
-    for await (const { runId } of world.temporal.workflow.list({ query })) runIds.push(runId);
-    // In the middle of a turn.
-    playTeam(world.model, { answer: 'word '.repeat(100), wordDelayMs: 50 });
-    await session.send('talk', { wait: false });
-    await until('the turn', async () => (await session.info()).phase !== 'idle');
-
-    await session.delete();
-
-    for (const runId of [undefined, ...runIds]) {
-      const handle = world.temporal.workflow.getHandle(session.id, runId);
-      await assert.rejects(handle.describe(), { name: 'WorkflowNotFoundError' }, `run ${runId}`);
-      await assert.rejects(handle.fetchHistory(), /not found/i, `history of ${runId}`);
-    }
-    assert.equal((await world.temporal.workflow.count(query)).count, 0);
-    assert.deepEqual((await world.copilot.list({ user: 'gone' })).sessions, []);
-    assert.equal(existsSync(folder), false);
-    await fails(session.info(), 'SessionNotFound', /does not exist/);
-    await fails(session.send('hello?'), 'SessionNotFound', /does not exist/);
-    await fails(session.delete(), 'SessionNotFound', /does not exist/);
-    // Its id is free again.
-    const again = await world.copilot.create({ id: session.id });
-    assert.deepEqual((await again.transcript()).messages, []);
-  });
-
   it('delete keeps a folder that was given as workspace, and what is no session', async () => {
     const folder = await mkdtemp(join(world.server.homeDir, 'given-'));
     await writeFile(join(folder, 'mine.txt'), 'mine');

@@ -21,7 +21,7 @@ describe('the Web UI', function () {
     this.timeout(FIND_BROWSER_TIMEOUT_MS + 120_000);
     const found = await findBrowser();
     if ('missing' in found) {
-      // Mocha tells no reason of its own for what is skipped.
+      // Mocha prints no reason for a skipped test.
       for (const test of this.test?.parent?.tests ?? []) test.title += ` (skipped: ${found.missing})`;
       this.skip();
     }

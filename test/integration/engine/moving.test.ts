@@ -1,9 +1,11 @@
 /** Work that goes on in the session's next run, in the middle of a step or an answer. Real server, real workers. */
 import assert from 'node:assert/strict';
 import type { SessionHandle } from '../../../src/client.ts';
-import { fullHistory, toolCallsIn, until } from '../../helpers/history.ts';
+import { DurableContext } from '../../../src/workflows/context/context.ts';
+import { bytesOf, fullHistory, type HistoryEvent, runHistories, toolCallsIn, until } from '../../helpers/history.ts';
 import type { ScriptedReply } from '../../helpers/model-server.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
+import { seed, seededRandom } from '../../helpers/random.ts';
 import { calling, reporting } from '../../helpers/replies.ts';
 import { playTeam, readCall, type ScriptedCall } from '../../helpers/team-script.ts';
 import type { World } from '../../helpers/world.ts';
@@ -13,6 +15,7 @@ const PATIENT = {
   agents: { engineer: { tools: ['read_file', 'write_file'] } },
 };
 const ROUNDS = 20;
+const KIB = 1_024;
 
 describe('work that moves to the next run', function () {
   this.timeout(180_000);
@@ -26,6 +29,36 @@ describe('work that moves to the next run', function () {
   const since = (from: number): ScriptedCall[] => world.model.requests.slice(from).map(({ body }) => readCall(body));
   const keysOf = async (session: SessionHandle): Promise<string[]> =>
     toolCallsIn(await fullHistory(world.temporal, session.id)).map(({ key }) => key);
+
+  it('[C16] 50 snapshots of a context of 100 KiB in which 1 KiB changes each time carry at most 300 KiB into the next run', async () => {
+    const random = seededRandom(seed);
+    const text = (): string => Array.from({ length: KIB }, () => String.fromCharCode(97 + random() * 26)).join('');
+    let values = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`key ${n}`, text()]));
+    const session = await world.copilot.create({ mode: 'one-shot', context: values });
+    const expected: unknown[] = [];
+    for (let n = 0; n < 50; n++) {
+      const key = `key ${(n * 37) % 100}`;
+      values = { ...values, [key]: text() };
+      await session.setContext(key, values[key] ?? '');
+      await session.snapshot(`change ${n}`);
+      expected.push([`change ${n}`, values]);
+    }
+    const { runs } = await session.info();
+    await world.temporal.workflow.getHandle(session.id).signal('move');
+    await until('the next run', async () => (await session.info()).runs > runs);
+
+    const all: HistoryEvent[][] = [];
+    for await (const run of runHistories(world.temporal, session.id)) all.push(run);
+    assert.equal(all.length, runs + 1);
+    const [begun] = all.at(-1) ?? [];
+    assert.ok(begun?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId);
+    assert.ok(bytesOf(begun) >= 100 * KIB && bytesOf(begun) <= 300 * KIB, `${bytesOf(begun)} bytes, seed ${seed}`);
+    // Nothing was dropped to stay below it.
+    const carried = DurableContext.fromJSON((await session.export()).context);
+    const held = carried.snapshots.map(({ id, reason }) => [reason, carried.snapshot(id).data]);
+    assert.deepEqual(held, expected);
+    assert.deepEqual((await session.context()).values, values);
+  });
 
   for (const mode of ['planning-control', 'one-shot'] as const) {
     it(`${mode === 'one-shot' ? 'a direct answer' : 'a step'} of many rounds goes on in the next run where it was: same answer, every call made once, every key used once`, async () => {
