@@ -34,7 +34,7 @@ describe('copilot chat', function () {
     }
   });
 
-  it('comes back to where it was, and two terminals on one session see the same', async () => {
+  it('[U03] comes back to where it was, and two terminals on one session see the same', async () => {
     playTeam(world.model, { answer: 'first answer' });
     const session = await world.copilot.create({ mode: 'one-shot' });
     await session.send('first question');
@@ -51,13 +51,13 @@ describe('copilot chat', function () {
     }
   });
 
-  it('shows the turn that runs from its beginning to who comes in the middle', async () => {
+  it('[U03] shows route, plan, steps and tool calls of a running turn from its beginning, also to someone who joins in the middle', async () => {
     playTeam(world.model, { files: ['one.txt', 'two.txt'], delayMs: 4_000, answer: 'both' });
     const session = await world.copilot.create({ message: 'write two files' });
     for await (const event of session.follow({ from: 0 })) if (event.type === 'step-ended') break;
     const terminal = startCli(['chat', session.id], env);
     await terminal.untilStdout(
-      /you, elsewhere: write two files\n→ planned[\s\S]*✓ step 1 completed[\s\S]*✓ step 2 completed[\s\S]*both\n/,
+      /you, elsewhere: write two files\n→ planned[\s\S]*\nPlan:\n {2}1\. [\s\S]* {2}⚙ write_file one\.txt[\s\S]*✓ step 1 completed[\s\S]*✓ step 2 completed[\s\S]*both\n/,
     );
     terminal.process.stdin.end();
     assert.equal((await terminal.ended).code, 0);
@@ -73,7 +73,7 @@ describe('copilot chat', function () {
     assert.match(stderr, /The session has ended\.\n$/);
   });
 
-  it('Ctrl-C stops the turn and not the session, and twice with nothing running leaves', async () => {
+  it('[U03] streams tokens; Ctrl-C stops the turn and not the session, and twice with nothing running leaves', async () => {
     playTeam(world.model, { answer: 'word '.repeat(200), wordDelayMs: 50 });
     const session = await world.copilot.create({ mode: 'one-shot' });
     const terminal = startCli(['chat', session.id], env);

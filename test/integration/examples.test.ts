@@ -10,7 +10,7 @@ import { programEnvironment, startWorkerProcess, type WorkerProcess } from '../h
 
 const folder = join(packageDir, 'examples');
 
-describe('examples', function () {
+describe('[U04] examples', function () {
   this.timeout(120_000);
   let server: TestServer;
   let worker: WorkerProcess;

@@ -1,8 +1,11 @@
 /** `copilot demo` and `copilot dev`, which start and stop a Temporal server themselves. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { packageDir } from '../../src/package-info.ts';
 import { runCli, startCli } from '../helpers/cli.ts';
 import { temporaryFolder } from '../helpers/server.ts';
 import { programEnvironment } from '../helpers/worker.ts';
@@ -19,9 +22,10 @@ describe('copilot with a server of its own', function () {
   });
   afterEach(() => rm(homeDir, { recursive: true, force: true }));
 
-  it('demo without a terminal runs the sample to a right report, prints where it is, and stops what it started', async () => {
-    const { code, stdout, stderr } = await runCli(['demo'], env);
-    assert.equal(code, 0, stderr);
+  it('[U01] npm start, without key and terminal, runs the sample to a right report, prints where it is, and stops what it started; npm test runs all tests', async () => {
+    const { stdout } = await promisify(execFile)('npm', ['start', '--silent'], { cwd: packageDir, env });
+    const { scripts } = JSON.parse(await readFile(join(packageDir, 'package.json'), 'utf8')) as { scripts: object };
+    assert.ok('test' in scripts && scripts.test === 'node scripts/test.ts');
     assert.match(stdout, /^Model: offline/);
     assert.match(stdout, /→ planned/);
     assert.match(stdout, /Plan:\n {2}1\. /);

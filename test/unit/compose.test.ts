@@ -24,7 +24,7 @@ const DynamicConfig = z.record(
   z.tuple([z.strictObject({ value: z.union([z.boolean(), z.number(), z.string()]) })]),
 );
 
-describe('docker-compose.yml', () => {
+describe('[U06] docker-compose.yml', () => {
   const { services, volumes } = Compose.parse(parse(source('docker-compose.yml')));
   const service = (name: string): z.infer<typeof Service> => {
     const found = services[name];
@@ -48,6 +48,20 @@ describe('docker-compose.yml', () => {
       .exec(source('src/server/namespace.ts'))?.[1]
       ?.replaceAll('_', '');
     assert.equal(variables(service('namespace-setup').environment)['RETENTION'], `${Number(days) * 24}h`);
+  });
+
+  it('runs PostgreSQL, Temporal with its Web UI, and workers', () => {
+    assert.deepEqual(Object.keys(services), [
+      'postgres',
+      'database-setup',
+      'temporal',
+      'namespace-setup',
+      'ui',
+      'worker',
+    ]);
+    assert.match(service('postgres').image ?? '', /^postgres:\d+/);
+    assert.match(service('ui').image ?? '', /^temporalio\/ui:\d/);
+    assert.equal(variables(service('ui').environment)['TEMPORAL_ADDRESS'], 'temporal:7233');
   });
 
   it('runs the same version of the server and of its tools', () => {

@@ -12,7 +12,7 @@ const PAGES = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...markdownIn('do
 const MAX_README_WORDS = 1_200;
 
 describe('documents', () => {
-  it('docs/cli.md and docs/client.md are as `npm run documents` makes them', () => {
+  it('[U04] docs/cli.md and docs/client.md are as `npm run documents` makes them', () => {
     assert.ok(source('docs/cli.md') === cliDocument(), 'docs/cli.md is old: run `npm run documents`');
     assert.ok(source('docs/client.md') === clientDocument(), 'docs/client.md is old: run `npm run documents`');
   });

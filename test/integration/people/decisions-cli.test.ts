@@ -226,7 +226,7 @@ describe('deciding on the command line', function () {
   });
 
   describe('in a chat', () => {
-    it('requests are shown in place, and lines decide them', async () => {
+    it('[U03] requests are shown in place, and lines decide them', async () => {
       const rounds = [
         calling(['run_code', { language: 'node', code: CODE }]),
         calling(['ask_user', { question: 'Which colour?' }]),
