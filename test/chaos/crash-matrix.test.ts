@@ -20,7 +20,7 @@ import { playTeam, readCall } from '../helpers/team-script.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 /** Moments that the short form draws, for the worker and for the server. */
-const DRAWN = { worker: 3, server: 1 };
+const DRAWN = { worker: 2, server: 1 };
 /** How long a model call lasts, so that a kill can hit the middle of it. */
 const CALL_MS = 150;
 const EFFECT_MS = 800;
