@@ -51,7 +51,8 @@ const notOk = ({ checks }: Diagnosis): string[] =>
 function tells(found: Diagnosis, wanted: Readonly<Record<string, RegExp>>): void {
   for (const [check, text] of Object.entries(wanted)) {
     const { detail, hint } = found.get(check);
-    assert.match(`${detail} ${hint}`, text, check);
+    const told = `${detail} ${hint}`;
+    assert.match(told, text, `${check}: ${told}`);
   }
 }
 
@@ -170,7 +171,7 @@ describe('copilot doctor', function () {
       ]);
       tells(lacking, {
         'search attributes': /CopilotStatus.* temporal operator search-attribute create/,
-        'dynamic configuration': /cannot be read.* enableActivityEagerExecution/,
+        'dynamic configuration': /cannot be read.*enableActivityEagerExecution/,
         workers: /^none asks task queue "copilot".* copilot worker$/,
         model: /127\.0\.0\.1:1.*ECONNREFUSED/,
         teams: /no-agents/,
