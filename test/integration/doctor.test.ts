@@ -173,7 +173,7 @@ describe('copilot doctor', function () {
         'search attributes': /CopilotStatus.* temporal operator search-attribute create/,
         'dynamic configuration': /cannot be read.*enableActivityEagerExecution/,
         workers: /^none asks task queue "copilot".* copilot worker$/,
-        model: /127\.0\.0\.1:1.*ECONNREFUSED/,
+        model: /^http:\/\/127\.0\.0\.1:1\/v1\/models: .* Start that server/,
         teams: /no-agents/,
       });
 
