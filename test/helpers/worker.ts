@@ -17,6 +17,12 @@ export interface WorkerProcess {
   stop(): Promise<number | null>;
 }
 
+/** Those that run: none outlives this process, however it ends. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** Resolves when the worker takes tasks. @throws Error with its log where it ends or takes over a minute */
 export async function startWorkerProcess(
   server: Pick<TestServer, 'address' | 'homeDir'>,
@@ -26,6 +32,8 @@ export async function startWorkerProcess(
     env: programEnvironment(server, env),
     stdio: ['ignore', 'ignore', 'pipe'],
   });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => (log += chunk));
   const exited = once(child, 'exit');
