@@ -17,25 +17,25 @@ export interface ScriptedReply {
   readonly text?: string;
   /** Name of the model in the answer. Default `scripted`. */
   readonly model?: string;
-  /** `arguments` may be an object, which is sent as JSON; an id is made up where there is none. */
+  /** `arguments` may be an object, which is sent as JSON; a call without an id gets one. */
   readonly toolCalls?: readonly { readonly id?: string; readonly name: string; readonly arguments: unknown }[];
   /** Sent as the text, for structured output. */
   readonly json?: unknown;
   readonly finish?: 'stop' | 'tool_calls' | 'length' | 'content_filter';
-  /** Before the first byte. */
+  /** Pause before the first byte. */
   readonly delayMs?: number;
   readonly wordDelayMs?: number;
-  /** Other than 200: an error with `error` as its body. */
+  /** A status other than 200 sends `error` as the body. Default 200. */
   readonly status?: number;
   readonly headers?: Record<string, string>;
   readonly error?: { readonly message?: string; readonly code?: string; readonly type?: string };
-  /** Body of the answer as it is, with `status` and `headers`. For servers that are different. */
+  /** The whole body, sent with `status` and `headers`, to play servers with another form. */
   readonly raw?: string;
   readonly hangUpAfterWords?: number;
   readonly malformedAfterWords?: number;
   /** Leaves the token counts out. */
   readonly withoutUsage?: boolean;
-  /** Answers in plain JSON although a stream was asked for. */
+  /** Sends plain JSON, also to a client that asked for a stream. */
   readonly plain?: boolean;
 }
 
@@ -48,7 +48,7 @@ export interface RecordedRequest {
   readonly clientPort: number | undefined;
   /** Whether the client closed the connection before it had the whole answer. */
   closedByClient: boolean;
-  /** Resolves when the answer has ended, one way or the other. */
+  /** Resolves when the answer has ended or the connection is gone. */
   readonly ended: Promise<void>;
 }
 
@@ -116,7 +116,7 @@ export async function startModelServer({ keepsRequests = true }: ModelServerOpti
 function record({ body, request, response }: ChatExchange): RecordedRequest {
   let settle: () => void = () => undefined;
   const recorded: RecordedRequest = {
-    body: body as ChatRequest, // checked right after, and wanted in the record either way
+    body: body as ChatRequest, // The caller checks it next; the record has bad ones, too.
     headers: request.headers,
     startedAt: Date.now(),
     clientPort: request.socket.remotePort,
@@ -131,7 +131,7 @@ function record({ body, request, response }: ChatExchange): RecordedRequest {
   return recorded;
 }
 
-/** Responses that the script cuts off by itself. */
+/** Responses that the script itself cuts off. */
 const hungUp = new WeakSet<object>();
 
 async function sendScripted({ response }: ChatExchange, chat: ChatRequest, reply: ScriptedReply): Promise<void> {
