@@ -14,8 +14,7 @@ import { Decision, RequestKind } from '../../src/contracts/request.ts';
 import { copilotMode } from '../../src/contracts/search-attributes.ts';
 import { BUILT_IN_MODES } from '../../src/contracts/team.ts';
 import { isSettled, TurnStatus } from '../../src/contracts/turn.ts';
-import { createDataConverter } from '../../src/storage/data-converter.ts';
-import { failWhereUsed } from '../../src/storage/unreadable.ts';
+import { createWorkerDataConverter } from '../../src/storage/data-converter.ts';
 import { buildBundle } from '../../src/worker/bundle.ts';
 import { installRuntime } from '../../src/worker/runtime.ts';
 import { activities } from '../../src/workflows/activities.ts';
@@ -138,10 +137,10 @@ describe('[R07] stored histories', function () {
     installRuntime(quiet);
     options = {
       workflowBundle: { code: await buildBundle(quiet) },
-      // As a worker without keys reads them.
-      dataConverter: createDataConverter({ encryptionKeys: [] }, failWhereUsed),
+      // The converter of a worker without keys.
+      dataConverter: createWorkerDataConverter({ encryptionKeys: [] }),
     };
-    // By one worker for all: starting it takes longer than a replay.
+    // One worker replays all of them, since it takes longer to start than a history to replay.
     const histories = files.map((file) => ({ workflowId: file, history: JSON.parse(read(file)) as unknown }));
     for await (const { workflowId: file, error } of Worker.runReplayHistories(options, histories))
       problems.set(file, error);
