@@ -7,6 +7,7 @@ import { isDeepStrictEqual, promisify } from 'node:util';
 import type { CopilotError, SessionHandle } from '../../src/client.ts';
 import { cachedServerFile } from '../../src/server/program.ts';
 import { until } from '../helpers/history.ts';
+import { isFull } from '../helpers/random.ts';
 import { isolatedConfig } from '../helpers/server.ts';
 import { callsOf, playTeam } from '../helpers/team-script.ts';
 import { startWorld, type World } from '../helpers/world.ts';
@@ -114,14 +115,15 @@ describe('durability', function () {
     assert.deepEqual(callsOf(world.model).slice(earlierCalls), EVERY_CALL_ONCE);
   });
 
-  it('[S04] every change is there when server and worker are killed as soon as the call has returned', async () => {
+  it('[S04] every change is there when server and worker are killed as soon as the call has returned', async function () {
+    if (isFull) this.timeout(600_000);
     playTeam(world.model, {
       files: FILES,
       delayMs: 60_000,
       instead: ({ last }) => (last === 'talk' ? { text: 'word '.repeat(600), wordDelayMs: 100 } : undefined),
     });
     const changes = await Promise.all(Object.entries(CHANGES).map((entry) => prepared(world, ...entry)));
-    const groups = process.env['COPILOT_TEST_FULL'] === undefined ? [changes] : changes.map((change) => [change]);
+    const groups = isFull ? changes.map((change) => [change]) : [changes];
     for (const group of groups) {
       await Promise.all(group.map(({ change }) => change()));
       await Promise.all([world.server.kill(), world.workers.at(-1)?.kill()]);
