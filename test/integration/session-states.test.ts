@@ -206,8 +206,7 @@ describe('session states', function () {
     /** Names of the commands whose help says that they take the id of a session. */
     async function commandsWithId(...group: string[]): Promise<string[]> {
       const { stdout } = await runCli([...group, '--help'], env);
-      const commands = stdout.slice(stdout.indexOf('\nCommands:'));
-      const own = [...commands.matchAll(/^ {2}([a-z-]+)(?: \[options\])? [<[]id[>\]]/gm)];
+      const own = [...stdout.matchAll(/^ {2}([a-z-]+)(?: \[options\])? [<[]id[>\]]/gm)];
       return own.map(([, name = '']) => [...group, name].join(' '));
     }
 
