@@ -10,6 +10,7 @@ import { domainToASCII } from 'node:url';
 import envPaths from 'env-paths';
 import { z } from 'zod';
 import { CopilotError } from './contracts/errors.ts';
+import { parseJson } from './contracts/json.ts';
 import type { NetworkRules } from './contracts/tool.ts';
 import { packageDir } from './package-info.ts';
 import { type EncryptionKey, parseKeys } from './storage/keys.ts';
@@ -45,6 +46,14 @@ function hostPattern(text: string): string | undefined {
   const host = /[/?#%\\]/.test(text) ? '' : domainToASCII(text.slice(wildcard.length).replace(/\.$/, ''));
   return /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(host) ? wildcard + host : undefined;
 }
+
+const HEADERS_HINT = 'use a JSON object of texts, such as {"x-team": "support"}';
+
+const headers = z.string().transform((text, check): Record<string, string> => {
+  const parsed = z.record(z.string().regex(/^[\w-]+$/), z.string().regex(/^[^\r\n]*$/)).safeParse(parseJson(text));
+  if (!parsed.success) check.addIssue(HEADERS_HINT);
+  return parsed.data ?? {};
+});
 
 const PORT_HINT = 'use a port from 1 to 65535';
 
@@ -83,7 +92,16 @@ const Environment = z.object({
   AGENT_POOL_SIZE: positiveInteger(1),
   AGENT_CACHE_SIZE: positiveInteger(32),
   OPENAI_API_KEY: optionalText,
-  OPENAI_BASE_URL: z.url('use a URL such as http://localhost:11434/v1').optional(),
+  OPENAI_BASE_URL: z
+    .url({
+      protocol: /^https?$/,
+      error: 'use a URL that begins with http:// or https://, such as http://localhost:11434/v1',
+    })
+    .optional(),
+  COPILOT_MODEL_API: z.enum(['responses', 'chat'], 'use responses or chat').optional(),
+  COPILOT_MODEL_HEADERS: headers.optional(),
+  COPILOT_FIRST_BYTE_SECONDS: positiveInteger(600),
+  COPILOT_SILENCE_SECONDS: positiveInteger(120),
 });
 
 /** A version of a worker deployment: https://docs.temporal.io/worker-versioning */
@@ -140,8 +158,18 @@ export interface Config {
   readonly model: {
     /** `OPENAI_API_KEY`. With neither key nor base URL the offline model answers. */
     readonly apiKey?: string;
-    /** `OPENAI_BASE_URL`, any server that speaks the chat completions API. */
+    /** `OPENAI_BASE_URL`: any server that speaks chat completions or the Responses API. A query is kept. */
     readonly baseUrl?: string;
+    /** `COPILOT_MODEL_API`. Default `responses` at OpenAI's own address, `chat` (chat completions) elsewhere. */
+    readonly api?: 'responses' | 'chat';
+    /** Sent with every request to the default provider. `COPILOT_MODEL_HEADERS`, a JSON object. */
+    readonly headers?: Readonly<Record<string, string>>;
+    /** Longest time until a reply begins. `COPILOT_FIRST_BYTE_SECONDS`, default 600. */
+    readonly firstByteMs: number;
+    /** Longest time between two bytes of a reply. `COPILOT_SILENCE_SECONDS`, default 120. */
+    readonly betweenBytesMs: number;
+    /** `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, in capitals or not. Default: no proxy. */
+    readonly proxy?: { readonly httpProxy?: string; readonly httpsProxy?: string; readonly noProxy?: string };
     /** `COPILOT_MODEL` replaces the model name of every team. */
     readonly name?: string;
   };
@@ -207,17 +235,26 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
       allow: Object.freeze(env.COPILOT_FETCH_ALLOW),
       private: env.COPILOT_FETCH_PRIVATE === '1',
     }),
-    model: Object.freeze({
-      ...(env.OPENAI_API_KEY === undefined ? {} : { apiKey: env.OPENAI_API_KEY }),
-      ...(env.OPENAI_BASE_URL === undefined ? {} : { baseUrl: env.OPENAI_BASE_URL }),
-      ...(env.COPILOT_MODEL === undefined ? {} : { name: env.COPILOT_MODEL }),
-    }),
+    model: Object.freeze(readModel(env, given)),
     temporal: Object.freeze({
       ...(given['TEMPORAL_ADDRESS'] === undefined ? {} : { address: given['TEMPORAL_ADDRESS'] }),
       ...(env.COPILOT_UI_URL === undefined ? {} : { uiUrl: env.COPILOT_UI_URL }),
       environment: passedOn,
     }),
   });
+}
+
+function readModel(env: z.infer<typeof Environment>, given: Readonly<Record<string, string>>): Config['model'] {
+  return {
+    ...(env.OPENAI_API_KEY === undefined ? {} : { apiKey: env.OPENAI_API_KEY }),
+    ...(env.OPENAI_BASE_URL === undefined ? {} : { baseUrl: env.OPENAI_BASE_URL }),
+    ...(env.COPILOT_MODEL_API === undefined ? {} : { api: env.COPILOT_MODEL_API }),
+    ...(env.COPILOT_MODEL_HEADERS === undefined ? {} : { headers: env.COPILOT_MODEL_HEADERS }),
+    firstByteMs: 1_000 * env.COPILOT_FIRST_BYTE_SECONDS,
+    betweenBytesMs: 1_000 * env.COPILOT_SILENCE_SECONDS,
+    ...readProxy(given),
+    ...(env.COPILOT_MODEL === undefined ? {} : { name: env.COPILOT_MODEL }),
+  };
 }
 
 /** A deployment without a build id, or the reverse, is a mistake. */
@@ -230,6 +267,27 @@ function readBuild({
   const [name, other] =
     buildId === undefined ? ['COPILOT_BUILD_ID', 'COPILOT_DEPLOYMENT'] : ['COPILOT_DEPLOYMENT', 'COPILOT_BUILD_ID'];
   throw new CopilotError('InvalidConfig', { name, value: '', problem: `${other} is set; set both or neither` });
+}
+
+type ProxySettings = NonNullable<Config['model']['proxy']>;
+
+function readProxy(given: Readonly<Record<string, string>>): { proxy?: ProxySettings } {
+  const [httpProxy, httpsProxy, noProxy] = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'].map(
+    (name) => given[name.toLowerCase()] ?? given[name],
+  );
+  for (const [name, value] of Object.entries({ HTTP_PROXY: httpProxy, HTTPS_PROXY: httpsProxy })) {
+    if (value !== undefined && !/^https?:\/\//.test(value)) {
+      throw new CopilotError('InvalidConfig', { name, value, problem: 'use a URL such as http://proxy.example:3128' });
+    }
+  }
+  if (httpProxy === undefined && httpsProxy === undefined) return {};
+  return {
+    proxy: {
+      ...(httpProxy === undefined ? {} : { httpProxy }),
+      ...(httpsProxy === undefined ? {} : { httpsProxy }),
+      ...(noProxy === undefined ? {} : { noProxy }),
+    },
+  };
 }
 
 const KEYS = 'COPILOT_ENCRYPTION_KEYS';

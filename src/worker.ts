@@ -23,9 +23,11 @@ import { inScope } from './activities/scope.ts';
 import { summarise } from './activities/summarise.ts';
 import { findServer } from './connection/server-address.ts';
 import type { Config } from './config.ts';
+import { type CopilotConfig, loadConfigFile } from './config-file.ts';
 import type { Activities } from './contracts/activities.ts';
 import { CopilotError } from './contracts/errors.ts';
-import { openModel } from './models/openai.ts';
+import { openAi } from './models/openai/provider.ts';
+import { Providers } from './models/providers.ts';
 import { createWorkerDataConverter } from './storage/data-converter.ts';
 import { type TeamTrust, teamTrust } from './tools/mcp/trust.ts';
 import { tools } from './tools/registry.ts';
@@ -132,8 +134,8 @@ async function openParts(
   const { connection, address, namespace } = await connect(config, options);
   opened.push({ name: 'connection', close: () => connection.close() });
   const identity = `copilot-${process.pid}@${hostname()}`;
-  const model = await chooseModel(config);
-  opened.push({ name: 'model', close: () => model.close() });
+  const models = await openModels(config, await loadConfigFile(process.cwd()), log);
+  opened.push({ name: 'models', close: () => models.close() });
   const transcripts = new TranscriptCache();
   const trust = teamTrust({
     folder: join(config.homeDir, TRUSTED_TEAMS),
@@ -141,7 +143,7 @@ async function openParts(
     load: (team) => loadTeam(config.agentsDir, team, tools),
     log,
   });
-  const agents = openAgents(config, { model, trust, log });
+  const agents = openAgents(config, { models: models.providers, trust, log });
   opened.push({
     name: 'agents',
     close: async () => {
@@ -171,7 +173,7 @@ async function openParts(
   await warnUnlessCurrent(config, { connection, address, namespace }, log);
   const admin = await startAdmin({ config, identity, agents, transcripts, log });
   opened.push({ name: 'admin', close: () => admin.close() });
-  return { worker, model: model.name };
+  return { worker, model: models.name };
 }
 
 /**
@@ -195,19 +197,19 @@ async function closeParts(opened: readonly OpenPart[], log: Logger): Promise<voi
 }
 
 interface AgentParts {
-  readonly model: ChosenModel;
+  readonly models: Providers;
   readonly trust: TeamTrust;
   readonly log: Logger;
 }
 
-function openAgents(config: Config, { model, trust, log }: AgentParts): AgentCache {
+function openAgents(config: Config, { models, trust, log }: AgentParts): AgentCache {
   return new AgentCache({
     poolSize: config.agentPoolSize,
     maxEntries: config.agentCacheSize,
     open: (resolved, instanceId) =>
       openTeam(resolved, {
         instanceId,
-        openModel: () => openModel(model.options),
+        openModels: () => ({ model: (reference) => models.model(reference), close: () => Promise.resolve() }),
         ...(config.model.name === undefined ? {} : { modelName: config.model.name }),
         checkTrust: trust.check,
         environment: config.environment,
@@ -251,18 +253,39 @@ async function connect(config: Config, options: WorkerOptions): Promise<Connecte
   }
 }
 
-interface ChosenModel {
+interface OpenModels {
+  /** For people: a base URL, `OpenAI`, the name of a provider, or `offline`. */
   readonly name: string;
-  readonly options: { readonly apiKey?: string; readonly baseUrl?: string };
+  readonly providers: Providers;
   close(): Promise<void>;
 }
 
-/** The model API that the environment names. Without a key and a base URL, the offline model of `dev/`. */
-async function chooseModel({ model }: Config): Promise<ChosenModel> {
+/** The providers of the config file; first the one that it or the environment names, or the offline model. */
+async function openModels({ model }: Config, file: CopilotConfig, log: Logger): Promise<OpenModels> {
+  const onLesson = (lesson: object): void =>
+    log.info(lesson, 'the model does not take this; it is left out from now on');
+  const named = Object.fromEntries(
+    Object.entries(file.providers ?? {}).map(([name, given]) => [
+      name,
+      'model' in given ? given : openAi({ ...given, name, onLesson }),
+    ]),
+  );
+  const first = file.defaultProvider === undefined ? undefined : named[file.defaultProvider];
+  if (first) {
+    const providers = new Providers(first, named);
+    return { name: file.defaultProvider ?? first.name, providers, close: () => providers.close() };
+  }
   if (model.apiKey !== undefined || model.baseUrl !== undefined) {
-    return { name: model.baseUrl ?? 'OpenAI', options: model, close: () => Promise.resolve() };
+    const { name: _, ...settings } = model;
+    const providers = new Providers(openAi({ ...settings, onLesson }), named);
+    return { name: model.baseUrl ?? 'OpenAI', providers, close: () => providers.close() };
   }
   const { startOfflineModel } = await import('../dev/offline-model/server.ts');
   const offline = await startOfflineModel();
-  return { name: 'offline', options: { baseUrl: offline.baseUrl, apiKey: 'offline' }, close: () => offline.close() };
+  const providers = new Providers(openAi({ baseUrl: offline.baseUrl, apiKey: 'offline', name: 'offline' }), named);
+  const close = async (): Promise<void> => {
+    await providers.close();
+    await offline.close();
+  };
+  return { name: 'offline', providers, close };
 }

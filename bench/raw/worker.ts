@@ -1,7 +1,7 @@
 /** A raw SDK worker as a process: one activity that asks the model once. Arguments: address, model URL. */
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { openModel } from '../../src/models/openai.ts';
+import { openAi } from '../../src/models/openai/provider.ts';
 import { RAW_QUEUE } from './queue.ts';
 import type { RawActivities } from './workflow.ts';
 
@@ -10,12 +10,11 @@ Runtime.install({
   shutdownSignals: ['SIGTERM'],
   logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} },
 });
-const model = openModel({ baseUrl, apiKey: 'bench' });
+const model = openAi({ baseUrl, apiKey: 'bench' }).model('bench');
 const activities: RawActivities = {
   reply: async (text) => {
     const signal = new AbortController().signal;
     const { text: answer } = await model.reply({
-      model: 'bench',
       system: 'Answer.',
       messages: [{ role: 'user', text }],
       signal,

@@ -6,7 +6,8 @@ import type { Message, TranscriptAddress } from '../contracts/transcript.ts';
 import type { AgentCache, Lease } from '../agents/cache/agent-cache.ts';
 import type { OpenAgent, Team } from '../agents/team.ts';
 import type { TranscriptCache } from '../agents/transcripts.ts';
-import type { ModelReply } from '../models/openai.ts';
+import { addUsage, NO_USAGE } from '../contracts/json.ts';
+import type { AgentReply } from '../agents/ask-model.ts';
 import type { ActivityScope } from './scope.ts';
 
 /** What the activities of one worker share. */
@@ -67,15 +68,16 @@ export function threadKey({ sessionId }: ActivityScope, threadId: string): strin
 }
 
 /** The usage of a call, and who served it. */
-export function describeCall(parts: WorkerParts, team: Team, replies: readonly ModelReply[]): Answered {
+export function describeCall(parts: WorkerParts, team: Team, replies: readonly AgentReply[]): Answered {
+  const last = replies.at(-1);
   return {
-    usage: {
-      inputTokens: replies.reduce((sum, { usage }) => sum + usage.inputTokens, 0),
-      outputTokens: replies.reduce((sum, { usage }) => sum + usage.outputTokens, 0),
-      modelCalls: replies.length,
-      toolCalls: 0,
-    },
-    model: replies.at(-1)?.model ?? '',
+    usage: replies.reduce(
+      (sum, { usage: { isEstimate, ...tokens } }) =>
+        addUsage(sum, { ...tokens, modelCalls: 1, estimatedCalls: Number(isEstimate) }),
+      NO_USAGE,
+    ),
+    model: last?.model ?? '',
+    ...(last?.fallback === undefined ? {} : { fallback: last.fallback }),
     instance: team.id,
     worker: parts.identity,
   };

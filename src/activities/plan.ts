@@ -1,6 +1,5 @@
 /** Asks the planner for steps, and the reviewer to review them. */
 import type { PlanInput, PlanResult, ReviewInput, ReviewResult } from '../contracts/activities.ts';
-import { CopilotError } from '../contracts/errors.ts';
 import type { TeamDefinition } from '../contracts/team.ts';
 import type { Message } from '../contracts/transcript.ts';
 import { type PlannedStep, PlanProposal, PlanReview } from '../contracts/turn.ts';
@@ -9,7 +8,7 @@ import { systemPrompt } from '../agents/prompt.ts';
 import { inScope } from './scope.ts';
 import { askForObject } from '../agents/structured-call.ts';
 
-/** @throws CopilotError `InvalidModelOutput` if the second plan is invalid too */
+/** If the second plan is invalid too, the result says why: what it cost counts all the same. */
 export async function plan(parts: WorkerParts, input: PlanInput): Promise<PlanResult> {
   return await inScope((scope) =>
     withAgent(parts, scope, input, async (open) => {
@@ -21,10 +20,10 @@ export async function plan(parts: WorkerParts, input: PlanInput): Promise<PlanRe
         system: systemPrompt(open.instructions, 'planning', definition),
         messages: [...before, { role: 'user', text: input.task }, ...revisionRequest(input)],
         signal: scope.signal,
+        ask: { from: input.model, attempt: scope.attempt },
         check: ({ steps }) => checkSteps(steps, definition),
       });
-      if (!value) throw new CopilotError('InvalidModelOutput', { what: 'plan', problem });
-      return { steps: value.steps, ...describeCall(parts, open.team, replies) };
+      return { ...(value ?? { steps: [], problem }), ...describeCall(parts, open.team, replies) };
     }),
   );
 }
@@ -39,6 +38,7 @@ export async function review(parts: WorkerParts, input: ReviewInput): Promise<Re
         system: systemPrompt(open.instructions, 'review', open.team.definition),
         messages: [{ role: 'user', text: `# Task\n${input.task}\n\n# Plan\n${listSteps(input.steps)}` }],
         signal: scope.signal,
+        ask: { from: input.model, attempt: scope.attempt },
       });
       const judged = value ?? { approved: true, feedback: '', problem };
       return { ...judged, ...describeCall(parts, open.team, replies) };

@@ -17,6 +17,7 @@ export async function route(parts: WorkerParts, input: RouteInput): Promise<Rout
         system: systemPrompt(open.instructions, 'routing', definition),
         messages: [...before, { role: 'user', text: input.message }],
         signal: scope.signal,
+        ask: { from: input.model, attempt: scope.attempt },
         check: (decision) => {
           if (!Object.hasOwn(definition.agents, decision.primaryAgent)) {
             return `primaryAgent "${decision.primaryAgent}" is not in the team, which has ${Object.keys(definition.agents).join(', ')}`;

@@ -6,9 +6,11 @@ import { parseJson } from '../contracts/json.ts';
 import { MAX_HEARTBEAT_TEXT, MAX_REPLY_TEXT, MAX_RESULT } from '../contracts/limits.ts';
 import type { StreamHeartbeat } from '../contracts/progress.ts';
 import { isOffered } from '../contracts/tool.ts';
-import type { Message } from '../contracts/transcript.ts';
+import { assistantMessage, type Message } from '../contracts/transcript.ts';
+import { askModel, type AgentReply } from '../agents/ask-model.ts';
 import type { OpenAgent } from '../agents/team.ts';
-import type { ModelReply } from '../models/openai.ts';
+import { estimateUsage } from '../models/estimate.ts';
+import type { ModelReply } from '../models/model.ts';
 import { describeCall, readThread, readTranscript, threadKey, withAgent, type WorkerParts } from './agent-call.ts';
 import { handoffSchemas, reportSchema, systemPrompt } from '../agents/prompt.ts';
 import { inScope, type ActivityScope } from './scope.ts';
@@ -27,8 +29,9 @@ export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promis
       return {
         text,
         toolCalls: isWhole ? reply.toolCalls : [],
+        ...(isWhole && reply.providerData !== undefined ? { providerData: reply.providerData } : {}),
         ...(problem === undefined ? {} : { problem }),
-        finish: isWhole ? (reply.finish === 'content_filter' ? 'stop' : reply.finish) : 'interrupted',
+        finish: isWhole ? reply.finish : 'interrupted',
         ...describeCall(parts, open.team, [reply]),
       };
     }),
@@ -37,11 +40,12 @@ export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promis
 
 /** Calls the model. A call that a person stopped gives the partial text; one that was cut off otherwise throws. */
 async function callModel(
-  { agent, team, instructions }: OpenAgent,
+  open: OpenAgent,
   scope: ActivityScope,
   input: RunAgentInput,
   messages: readonly Message[],
-): Promise<{ reply: ModelReply; isWhole: boolean }> {
+): Promise<{ reply: AgentReply; isWhole: boolean }> {
+  const { agent, team, instructions } = open;
   const { attempt, signal, report } = scope;
   let text = '';
   const tools = [
@@ -50,31 +54,31 @@ async function callModel(
     ...(input.phase === 'step' ? [reportSchema(agent.output?.schema)] : []),
   ];
   try {
-    const reply = await team.model.reply({
-      model: agent.modelName,
-      system: systemPrompt(instructions, input.phase, team.definition),
-      messages,
-      ...(tools.length === 0 ? {} : { tools }),
-      ...(agent.output === undefined || input.phase === 'step'
-        ? {}
-        : { output: { name: 'answer', schema: agent.output.schema } }),
-      ...(agent.temperature === undefined ? {} : { temperature: agent.temperature }),
-      ...(agent.definition.limits.outputTokens === undefined
-        ? {}
-        : { maxOutputTokens: agent.definition.limits.outputTokens }),
-      signal,
-      onText: (delta) => {
-        text += delta;
-        const offset = Math.max(0, text.length - MAX_HEARTBEAT_TEXT);
-        report({ attempt, offset, text: text.slice(offset) } satisfies StreamHeartbeat);
+    const reply = await askModel(
+      open,
+      {
+        system: systemPrompt(instructions, input.phase, team.definition),
+        messages,
+        ...(tools.length === 0 ? {} : { tools }),
+        ...(agent.output === undefined || input.phase === 'step'
+          ? {}
+          : { output: { name: 'answer', schema: agent.output.schema } }),
+        cacheKey: scope.sessionId,
+        signal,
+        onText: (delta) => {
+          text += delta;
+          const offset = Math.max(0, text.length - MAX_HEARTBEAT_TEXT);
+          report({ attempt, offset, text: text.slice(offset) } satisfies StreamHeartbeat);
+        },
       },
-    });
+      { from: input.model, attempt },
+    );
     return { reply, isWhole: true };
   } catch (error) {
     if (!signal.aborted || !scope.wasStopped()) throw error;
-    const outputTokens = Math.ceil(text.length / 4);
+    const usage = estimateUsage({ system: '', messages: [], signal }, text);
     return {
-      reply: { text, toolCalls: [], finish: 'stop', usage: { inputTokens: 0, outputTokens }, model: agent.modelName },
+      reply: { text, toolCalls: [], finish: 'stop', usage, model: agent.modelNames[input.model ?? 0] ?? '' },
       isWhole: false,
     };
   }
@@ -117,9 +121,9 @@ function keep(
   scope: ActivityScope,
   input: RunAgentInput,
   thread: readonly Message[],
-  { text, toolCalls, continues }: Pick<ModelReply, 'text' | 'toolCalls'> & { readonly continues: boolean },
+  { continues, ...reply }: ModelReply & { readonly continues: boolean },
 ): void {
-  const said: Message = { role: 'assistant', text, ...(toolCalls.length === 0 ? {} : { toolCalls }) };
+  const said = assistantMessage(reply);
   const key = threadKey(scope, input.thread.id);
   if (continues) {
     transcripts.append(key, input.thread.address, [...input.tail, said]);

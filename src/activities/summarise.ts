@@ -2,6 +2,7 @@
 import type { SummariseInput, SummariseResult } from '../contracts/activities.ts';
 import type { Message } from '../contracts/transcript.ts';
 import { describeCall, readTranscript, withAgent, type WorkerParts } from './agent-call.ts';
+import { askModel } from '../agents/ask-model.ts';
 import { systemPrompt } from '../agents/prompt.ts';
 import { archiveMessages } from '../storage/archive.ts';
 import { inScope } from './scope.ts';
@@ -18,16 +19,19 @@ export async function summarise(
   input: SummariseInput,
 ): Promise<SummariseResult> {
   return await inScope((scope) =>
-    withAgent(parts, scope, input, async ({ agent, team, instructions }) => {
+    withAgent(parts, scope, input, async (open) => {
+      const { team, instructions } = open;
       const messages = (await readTranscript(parts, scope, input.transcript)).slice(0, input.upTo);
       const segment = await archiveMessages(archiveDir, scope.sessionId, messages);
-      const reply = await team.model.reply({
-        model: agent.modelName,
-        system: systemPrompt(instructions, 'summary', team.definition),
-        messages: [{ role: 'user', text: `# Conversation\n${messages.map(quoteMessage).join('\n\n')}` }],
-        ...(agent.temperature === undefined ? {} : { temperature: agent.temperature }),
-        signal: scope.signal,
-      });
+      const reply = await askModel(
+        open,
+        {
+          system: systemPrompt(instructions, 'summary', team.definition),
+          messages: [{ role: 'user', text: `# Conversation\n${messages.map(quoteMessage).join('\n\n')}` }],
+          signal: scope.signal,
+        },
+        { from: input.model, attempt: scope.attempt },
+      );
       return {
         summary: reply.text.slice(0, MAX_SUMMARY_TEXT),
         segment,

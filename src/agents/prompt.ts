@@ -1,7 +1,7 @@
 /** What the engine adds to an agent's instructions: the system message of each phase, and the engine's tools. */
 import { HANDOFF_PREFIX, REPORT_STEP } from '../contracts/activities.ts';
 import type { TeamDefinition } from '../contracts/team.ts';
-import type { ToolSchema } from '../models/openai.ts';
+import type { ToolSchema } from '../models/model.ts';
 
 export type PromptPhase = 'routing' | 'planning' | 'review' | 'one-shot' | 'step' | 'answer' | 'summary';
 

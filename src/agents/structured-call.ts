@@ -1,7 +1,9 @@
 /** Asks a model for an answer in a given form. If the answer is invalid, the model is told why and asked once more. */
 import { z } from 'zod';
 import type { Message } from '../contracts/transcript.ts';
-import type { ModelReply } from '../models/openai.ts';
+import type { ModelReply } from '../models/model.ts';
+import { readStructured } from '../models/reading/structured.ts';
+import { type AgentReply, askModel, type AskOptions } from './ask-model.ts';
 import type { OpenAgent } from './team.ts';
 
 export interface Question<Schema extends z.ZodType> {
@@ -11,6 +13,7 @@ export interface Question<Schema extends z.ZodType> {
   readonly system: string;
   readonly messages: readonly Message[];
   readonly signal: AbortSignal;
+  readonly ask: AskOptions;
   /** Checks what the schema cannot, such as names of agents. Undefined if the value is valid. */
   readonly check?: (value: z.output<Schema>) => string | undefined;
 }
@@ -21,13 +24,15 @@ export interface StructuredReply<T> {
   /** What was wrong with the last invalid answer. */
   readonly problem: string;
   /** One or two replies. */
-  readonly replies: readonly ModelReply[];
+  readonly replies: readonly AgentReply[];
 }
 
 const ROUNDS = 2;
+/** Longest answer in tokens, reasoning included, unless the agent has a limit of its own. */
+const DEFAULT_OUTPUT_TOKENS = 8_000;
 
 export async function askForObject<Schema extends z.ZodType>(
-  { agent, team }: OpenAgent,
+  open: OpenAgent,
   question: Question<Schema>,
 ): Promise<StructuredReply<z.output<Schema>>> {
   const { $schema: _, ...schema } = z.toJSONSchema(question.schema, {
@@ -35,19 +40,22 @@ export async function askForObject<Schema extends z.ZodType>(
     override: ({ jsonSchema }) => void delete jsonSchema.default,
   });
   const messages = [...question.messages];
-  const replies: ModelReply[] = [];
+  const replies: AgentReply[] = [];
   let problem = '';
   for (let round = 1; round <= ROUNDS; round++) {
-    const reply = await team.model.reply({
-      model: agent.modelName,
-      system: question.system,
-      messages,
-      ...(agent.temperature === undefined ? {} : { temperature: agent.temperature }),
-      output: { name: question.name, schema },
-      signal: question.signal,
-    });
+    const reply = await askModel(
+      open,
+      {
+        system: question.system,
+        messages,
+        maxOutputTokens: open.agent.settings.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS,
+        output: { name: question.name, schema },
+        signal: question.signal,
+      },
+      question.ask,
+    );
     replies.push(reply);
-    const parsed = parse(question, reply.text);
+    const parsed = parse(question, schema, reply);
     if ('value' in parsed) return { value: parsed.value, problem, replies };
     problem = parsed.problem;
     messages.push(
@@ -63,23 +71,18 @@ export async function askForObject<Schema extends z.ZodType>(
 
 function parse<Schema extends z.ZodType>(
   { schema, check }: Question<Schema>,
-  text: string,
+  jsonSchema: Readonly<Record<string, unknown>>,
+  { text, finish }: ModelReply,
 ): { value: z.output<Schema> } | { problem: string } {
-  let json: unknown;
-  try {
-    json = JSON.parse(unfence(text));
-  } catch (error) {
-    return {
-      problem: text.trim() === '' ? 'it is empty' : `it is not JSON (${error instanceof Error ? error.message : ''})`,
-    };
+  const value = readStructured(text, jsonSchema);
+  const parsed = schema.safeParse(value);
+  if (parsed.success) {
+    const found = check?.(parsed.data);
+    return found === undefined ? { value: parsed.data } : { problem: found };
   }
-  const parsed = schema.safeParse(json);
-  if (!parsed.success) return { problem: z.prettifyError(parsed.error).replaceAll('\n', '; ') };
-  const found = check?.(parsed.data);
-  return found === undefined ? { value: parsed.data } : { problem: found };
-}
-
-/** Removes the code fence that models without structured output often put around JSON. */
-function unfence(text: string): string {
-  return /^\s*```(?:json)?\s*\n([\s\S]*?)\n\s*```\s*$/.exec(text)?.[1] ?? text;
+  if (text.trim() === '') return { problem: 'it is empty' };
+  if (finish === 'length') return { problem: 'it is too long, or repeats itself; be brief' };
+  if (finish === 'refused') return { problem: 'it is a refusal' };
+  const problem = value === undefined ? 'it is not JSON' : z.prettifyError(parsed.error).replaceAll('\n', '; ');
+  return { problem };
 }

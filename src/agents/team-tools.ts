@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import { CopilotError } from '../contracts/errors.ts';
 import type { TeamDefinition } from '../contracts/team.ts';
-import type { ToolSchema } from '../models/openai.ts';
+import type { ToolSchema } from '../models/model.ts';
 import { McpServers } from '../tools/mcp/servers.ts';
 import { splitName } from '../tools/mcp/names.ts';
 import { findTool, modelSchema } from '../tools/registry.ts';

@@ -7,7 +7,8 @@ import { CopilotError } from '../contracts/errors.ts';
 import type { Json } from '../contracts/json.ts';
 import type { AgentDefinition, AgentOverride, ResolvedTeam, TeamDefinition } from '../contracts/team.ts';
 import type { ToolResult } from '../contracts/tool.ts';
-import type { Model, ToolSchema } from '../models/openai.ts';
+import type { ModelRequest, ToolSchema } from '../models/model.ts';
+import type { Models } from '../models/providers.ts';
 import type { McpCallContext } from '../tools/mcp/servers.ts';
 import { type TeamTrust, trustNobody } from '../tools/mcp/trust.ts';
 import { nearest } from '../tools/nearest.ts';
@@ -19,9 +20,10 @@ import { compileTemplate, type Template, TemplateError } from './files/template.
 export interface Agent {
   /** Includes the changes of an override. */
   readonly definition: AgentDefinition;
-  /** The model's name in requests. */
-  readonly modelName: string;
-  readonly temperature?: number;
+  /** The model that it asks, and those that it falls back to, in order. */
+  readonly modelNames: readonly string[];
+  /** What every request to the model has. */
+  readonly settings: Pick<ModelRequest, 'temperature' | 'effort' | 'maxOutputTokens'>;
   /** Form of its answers, if it has one. */
   readonly output?: OutputForm;
   /** Schemas of its tools in the order of its definition. MCP tools appear as their servers list them at the time. */
@@ -44,8 +46,8 @@ export interface OpenAgent {
 export interface TeamOptions {
   /** Id of this instance, unique across workers. */
   readonly instanceId: string;
-  /** Opens the client of the model API; the team closes it. */
-  readonly openModel: () => Model;
+  /** Gives the models that the agents name. The team closes what it gets. */
+  readonly openModels: () => Models;
   /** Replaces the model of the team and of every agent. Default: their own. */
   readonly modelName?: string;
   /** Throws if this worker must not open the team's MCP servers. Default: it opens none. */
@@ -72,8 +74,8 @@ export async function openTeam(resolved: ResolvedTeam, options: TeamOptions): Pr
   await checkTrust(definition);
   // Servers open last, so that nothing stays open if something above fails.
   await tools.open({ environment, log });
-  const model = await openModel(options, tools);
-  const team = new Team({ id: options.instanceId, digest, definition, agents, tools, model });
+  const models = await openModels(options, tools);
+  const team = new Team({ id: options.instanceId, digest, definition, agents, tools, models });
   const ms = Math.round(performance.now() - startedAt);
   log.info(
     { team: definition.name, digest: digest.slice(0, 12), instance: options.instanceId, agents: agents.size, ms },
@@ -82,9 +84,9 @@ export async function openTeam(resolved: ResolvedTeam, options: TeamOptions): Pr
   return team;
 }
 
-async function openModel(options: TeamOptions, tools: TeamTools): Promise<Model> {
+async function openModels(options: TeamOptions, tools: TeamTools): Promise<Models> {
   try {
-    return options.openModel();
+    return options.openModels();
   } catch (error) {
     await tools.close();
     throw error;
@@ -97,13 +99,13 @@ export class Team {
   readonly id: string;
   readonly digest: string;
   readonly definition: TeamDefinition;
-  readonly model: Model;
+  readonly models: Models;
   readonly #agents: ReadonlyMap<string, Agent>;
   readonly #tools: TeamTools;
   #closed: Promise<void> | undefined;
 
   constructor(
-    parts: Pick<Team, 'id' | 'digest' | 'definition' | 'model'> & {
+    parts: Pick<Team, 'id' | 'digest' | 'definition' | 'models'> & {
       readonly agents: ReadonlyMap<string, Agent>;
       readonly tools: TeamTools;
     },
@@ -111,7 +113,7 @@ export class Team {
     this.id = parts.id;
     this.digest = parts.digest;
     this.definition = parts.definition;
-    this.model = parts.model;
+    this.models = parts.models;
     this.#agents = parts.agents;
     this.#tools = parts.tools;
   }
@@ -136,11 +138,11 @@ export class Team {
     const template = override.instructions === undefined ? undefined : compile(override.instructions, id);
     const instructions = override.instructions ?? shared.definition.instructions;
     const variables = template ? [...template.variables] : shared.definition.variables;
-    const temperature = override.temperature ?? shared.temperature;
+    const definition = { ...shared.definition, ...override, instructions, variables };
     return {
-      definition: { ...shared.definition, ...override, instructions, variables },
-      modelName: override.model ?? shared.modelName,
-      ...(temperature === undefined ? {} : { temperature }),
+      definition,
+      modelNames: override.model === undefined ? shared.modelNames : listOf(override.model),
+      settings: settingsOf(definition),
       ...(shared.output === undefined ? {} : { output: shared.output }),
       toolSchemas: shared.toolSchemas,
       system: template ? (context) => render(template, context, id) : shared.system,
@@ -162,7 +164,7 @@ export class Team {
   }
 
   async #close(): Promise<void> {
-    const closings = await Promise.allSettled([this.model.close(), this.#tools.close()]);
+    const closings = await Promise.allSettled([this.models.close(), this.#tools.close()]);
     const errors = closings.flatMap((closing) => (closing.status === 'rejected' ? [closing.reason as unknown] : []));
     if (errors.length > 0)
       throw new AggregateError(errors, `team ${this.id} did not close: ${errors.map(String).join('; ')}`);
@@ -178,11 +180,23 @@ function makeAgent(
   const template = compile(definition.instructions, definition.id);
   return {
     definition,
-    modelName: modelName ?? definition.model ?? team.model,
-    ...(definition.temperature === undefined ? {} : { temperature: definition.temperature }),
+    modelNames: listOf(modelName ?? definition.model ?? team.model),
+    settings: settingsOf(definition),
     ...(definition.output === undefined ? {} : { output: openForm(definition.output, definition.id) }),
     toolSchemas,
     system: (context) => render(template, context, definition.id),
+  };
+}
+
+function listOf(models: string | readonly string[]): readonly string[] {
+  return typeof models === 'string' ? [models] : models;
+}
+
+function settingsOf({ temperature, effort, limits }: AgentDefinition): Agent['settings'] {
+  return {
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(effort === undefined ? {} : { effort }),
+    ...(limits.outputTokens === undefined ? {} : { maxOutputTokens: limits.outputTokens }),
   };
 }
 

@@ -2,7 +2,7 @@
 import type { Json, Usage } from './json.ts';
 import type { Segment } from './session.ts';
 import type { AgentOverride, ResolvedTeam } from './team.ts';
-import type { Message, ToolCall, TranscriptAddress } from './transcript.ts';
+import type { Message, ProviderData, ToolCall, TranscriptAddress } from './transcript.ts';
 import type { PlannedStep, RouteDecision } from './turn.ts';
 
 /** What every call of an agent names. The session's id is the id of the workflow that calls. */
@@ -15,6 +15,16 @@ export interface AgentCall {
   readonly transcript: TranscriptAddress;
   /** Values of the context that the agent's instructions use. */
   readonly context: Readonly<Record<string, Json>>;
+  /** Which of the agent's models the turn has come to, from 0. Absent: the first. */
+  readonly model?: number;
+}
+
+/** That the first of an agent's models did not serve it. */
+export interface Fallback {
+  /** Place of the model that answered among the agent's models, from 0. */
+  readonly index: number;
+  readonly to: string;
+  readonly problem: string;
 }
 
 /** Who answered: shown by `info`. */
@@ -25,6 +35,7 @@ export interface Answered {
   /** Id of the team instance on the worker. */
   readonly instance: string;
   readonly worker: string;
+  readonly fallback?: Fallback;
 }
 
 export interface RouteInput extends AgentCall {
@@ -48,7 +59,10 @@ export interface PlanInput extends AgentCall {
 }
 
 export interface PlanResult extends Answered {
+  /** Empty if the planner gave no usable plan. */
   readonly steps: readonly PlannedStep[];
+  /** Why there is no plan. */
+  readonly problem?: string;
 }
 
 export interface ReviewInput extends AgentCall {
@@ -77,8 +91,12 @@ export interface RunAgentInput extends AgentCall {
 export interface RunAgentResult extends Answered {
   readonly text: string;
   readonly toolCalls: readonly ToolCall[];
-  /** `interrupted`: the call was stopped, and `text` is what had come until then. */
-  readonly finish: 'stop' | 'tool_calls' | 'length' | 'interrupted';
+  /**
+   * `interrupted`: the call was stopped, and `text` is what had come until then. `length`, `filtered`, `refused` and
+   * `failed`: the model or its provider ended it before it was complete.
+   */
+  readonly finish: 'stop' | 'tool_calls' | 'length' | 'filtered' | 'refused' | 'failed' | 'interrupted';
+  readonly providerData?: ProviderData;
   /** What is wrong with the agent's answer or reported result, if that must have a schema. */
   readonly problem?: string;
 }

@@ -20,6 +20,17 @@ interface ErrorEntry {
 /** The values an error names; plain JSON, shown in messages and in `--json` output. */
 export type ErrorDetails = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
+/** What to do about each reason for which a model API refuses a request. */
+const REFUSAL_ADVICE: Readonly<Record<string, string>> = {
+  key: 'Set the right key on the worker (OPENAI_API_KEY for the default provider), then `copilot continue`.',
+  credit: "Add credit to the provider's account, then `copilot continue`.",
+  quota: 'The account has no quota for this model. Use another model, or have the quota raised.',
+  model: 'Name a model that the provider serves: COPILOT_MODEL, or `model` in the files of the team.',
+  memory: 'Use a smaller model, or a machine with more memory.',
+  address: 'Check OPENAI_BASE_URL: it names a model API, such as https://api.openai.com/v1.',
+  policy: "The provider's rules forbid this content. Word the message differently.",
+};
+
 export const ERRORS = {
   InvalidInput: {
     retryable: false,
@@ -149,7 +160,7 @@ export const ERRORS = {
     retryable: false,
     exitCode: 1,
     message: (d) =>
-      `The model API refused the request (${d['problem']}). Check OPENAI_API_KEY, OPENAI_BASE_URL and the model name "${d['model']}".`,
+      `The model API refused the request (${d['problem']}). ${REFUSAL_ADVICE[String(d['refusal'])] ?? `Check the model name "${d['model']}" and the settings of the agent.`}`,
   },
   ContextOverflow: {
     retryable: false,

@@ -23,9 +23,18 @@ export function memberOf(object: JsonObject, key: string): Json | undefined {
 
 /** Tokens and calls, summed up. */
 export const Usage = z.object({
+  /** All input tokens, cached ones included. */
   inputTokens: z.number(),
+  /** Input tokens that were read from a provider's cache. */
+  cachedTokens: z.number(),
+  /** Input tokens that were written to it, if the provider charges for that. */
+  cacheWriteTokens: z.number(),
+  /** All output tokens, reasoning included. */
   outputTokens: z.number(),
+  reasoningTokens: z.number(),
   modelCalls: z.number(),
+  /** Calls whose tokens are estimated, since the server did not count them. */
+  estimatedCalls: z.number(),
   toolCalls: z.number(),
 });
 export type Usage = z.infer<typeof Usage>;
@@ -36,15 +45,22 @@ export function frozen<const T>(value: T): T {
   return Object.freeze(value);
 }
 
-export const NO_USAGE: Readonly<Usage> = frozen({ inputTokens: 0, outputTokens: 0, modelCalls: 0, toolCalls: 0 });
+export const NO_USAGE: Readonly<Usage> = frozen({
+  inputTokens: 0,
+  cachedTokens: 0,
+  cacheWriteTokens: 0,
+  outputTokens: 0,
+  reasoningTokens: 0,
+  modelCalls: 0,
+  estimatedCalls: 0,
+  toolCalls: 0,
+});
 
 export function addUsage(a: Usage, b: Partial<Usage>): Usage {
-  return {
-    inputTokens: a.inputTokens + (b.inputTokens ?? 0),
-    outputTokens: a.outputTokens + (b.outputTokens ?? 0),
-    modelCalls: a.modelCalls + (b.modelCalls ?? 0),
-    toolCalls: a.toolCalls + (b.toolCalls ?? 0),
-  };
+  const sum = { ...a };
+  // Its keys are those of the constant above.
+  for (const key of Object.keys(NO_USAGE) as (keyof Usage)[]) sum[key] += b[key] ?? 0;
+  return sum;
 }
 
 /** What a text says as JSON; undefined if it is no JSON. */

@@ -4,7 +4,7 @@ import type { Json, Usage } from './json.ts';
 import type { DecidedRequest, Grant, OpenRequest } from './request.ts';
 import type { Note, Rating, SavedPosition, Segment, SessionConfig, SessionStart, SessionStatus } from './session.ts';
 import type { Budget, ResolvedTeam } from './team.ts';
-import type { Message, ToolCall, TranscriptAddress } from './transcript.ts';
+import type { Message, ProviderData, ToolCall, TranscriptAddress } from './transcript.ts';
 import type { Phase, Route, Step, TurnError } from './turn.ts';
 
 /** Input of the workflow: a new session, or the state of the run before. */
@@ -29,7 +29,7 @@ export type NextStep =
 
 /** How a turn ends. */
 export type TurnOutcome =
-  | { readonly status: 'completed'; readonly reply: string }
+  | { readonly status: 'completed'; readonly reply: string; readonly providerData?: ProviderData }
   | FailedTurn
   /** Its reply is what it had written by then. */
   | { readonly status: 'interrupted' };
@@ -74,6 +74,8 @@ export interface Turn {
   spent: Record<string, Usage>;
   /** Limits as people raised them. */
   raised: Budget;
+  /** By agent: which of its models it has come to. The next turn begins with the first again. */
+  models: Record<string, number>;
   /** Milliseconds spent waiting for people, and since when it waits now. */
   waitedMs: number;
   waitingSince: string | null;
@@ -108,6 +110,10 @@ export interface Work {
   calls: ToolCall[];
   /** What is wrong with the result that one of `calls` reports. */
   problem?: string;
+  /** The beginning of an answer whose rest the agent was asked for. */
+  begun?: string;
+  /** The last round of calls with its results, as a checksum, and how often it was made in a row. */
+  repeated?: { readonly check: number; readonly times: number };
   /** What its agents want remembered. The context takes it when the work has ended well. */
   remembered: Record<string, Json>;
 }

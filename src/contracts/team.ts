@@ -6,6 +6,14 @@ import { MAX_WAIT_MS } from './limits.ts';
 /** Names of agents, teams and modes: they appear in ids, paths and prompts. */
 export const Name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'use lower-case letters, digits and "-", 63 at most');
 
+/** `name` at the default provider or `provider/name`, and in a list those to fall back to. */
+export const ModelNames = z.union([z.string().min(1), z.array(z.string().min(1)).min(1).max(5).readonly()]);
+export type ModelNames = z.infer<typeof ModelNames>;
+
+/** What models that reason take; each takes some of them, and the nearest is used. */
+export const ReasoningEffort = z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']);
+export type ReasoningEffort = z.infer<typeof ReasoningEffort>;
+
 const AgentLimits = z.strictObject({
   /** Model rounds of one step or one-shot turn. */
   rounds: z.int().min(1).max(100).optional(),
@@ -21,8 +29,12 @@ export const AgentFile = z.strictObject({
   description: z.string().min(1).max(1_000),
   /** System prompt: a Handlebars template over the session's context, e.g. `{{initial_task}}`. */
   instructions: z.string().min(1).max(50_000),
-  model: z.string().min(1).optional(),
+  /** A model, or a list: the next one is asked if the first does not serve the agent. Default: the team's. */
+  model: ModelNames.optional(),
+  /** Default: the model's own. Models that reason refuse one, and then go without. */
   temperature: z.number().min(0).max(2).optional(),
+  /** How much the model thinks before it answers. Default: the model's own. */
+  effort: ReasoningEffort.optional(),
   tools: z.array(z.string()).default([]),
   handoffs: z.array(Name).default([]),
   /** JSON schema of an object: the form of the agent's direct and final answers, and of the result of its steps. */
@@ -72,7 +84,14 @@ export const Budget = z.strictObject({
 export type Budget = z.infer<typeof Budget>;
 
 /** US dollars for a million tokens. */
-const Price = z.strictObject({ input: z.number().min(0), output: z.number().min(0) });
+const Price = z.strictObject({
+  input: z.number().min(0),
+  output: z.number().min(0),
+  /** Input read from the provider's cache. Default: as `input`. */
+  cached: z.number().min(0).optional(),
+  /** Input written to it. Default: as `input`. */
+  cacheWrite: z.number().min(0).optional(),
+});
 export type Price = z.infer<typeof Price>;
 
 const McpTools = {
@@ -134,7 +153,7 @@ export const BUILT_IN_MODES = frozen({
 export const TeamFile = z.strictObject({
   description: z.string().min(1).max(1_000),
   /** Model of agents that name none. `COPILOT_MODEL` replaces it and theirs. */
-  model: z.string().min(1),
+  model: ModelNames,
   routing: z.strictObject({ agent: Name }),
   planning: z.strictObject({
     agent: Name,
@@ -206,8 +225,11 @@ export type ResolvedTeam = z.infer<typeof ResolvedTeam>;
 
 /** What a session changes in one agent, for itself only. */
 export const AgentOverride = z.strictObject({
-  model: z.string().min(1).optional(),
+  model: ModelNames.optional(),
+  /** Default: the model's own. Models that reason refuse one, and then go without. */
   temperature: z.number().min(0).max(2).optional(),
+  /** How much the model thinks before it answers. Default: the model's own. */
+  effort: ReasoningEffort.optional(),
   instructions: z.string().min(1).max(50_000).optional(),
 });
 export type AgentOverride = z.infer<typeof AgentOverride>;

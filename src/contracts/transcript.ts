@@ -1,16 +1,23 @@
 /** Messages, and how a list of them is addressed without being passed along. */
 import { z } from 'zod';
-import { frozen } from './json.ts';
+import { frozen, Json } from './json.ts';
 
-/** A call that the model asks for. `arguments` is the JSON text as the model wrote it. */
-export const ToolCall = z.object({ id: z.string(), name: z.string(), arguments: z.string() });
+/** A call that the model asks for. */
+export const ToolCall = z.object({
+  id: z.string(),
+  name: z.string(),
+  /** JSON text of an object. */
+  arguments: z.string(),
+  /** Why the call cannot be run as the model wrote it. The agent is told; nothing is called. */
+  problem: z.string().optional(),
+});
 export type ToolCall = z.infer<typeof ToolCall>;
 
 /**
  * What a message is that the session itself wrote in the person's place. `summary` and `omission` stand for older
- * messages. `unusable-answer` and `empty-answer` tell an agent once what is wrong with its answer.
+ * messages. `unusable-answer`, `empty-answer` and `cut-answer` tell an agent once what is wrong with its answer.
  */
-const NoticeKind = z.enum(['summary', 'omission', 'unusable-answer', 'empty-answer']);
+const NoticeKind = z.enum(['summary', 'omission', 'unusable-answer', 'empty-answer', 'cut-answer']);
 
 export const UserMessage = z.object({
   role: z.literal('user'),
@@ -25,6 +32,10 @@ export const UserMessage = z.object({
 });
 export type UserMessage = z.infer<typeof UserMessage>;
 
+/** What a provider needs back with its own message, word for word. Only `models/` looks into it. */
+export const ProviderData = z.object({ provider: z.string(), items: z.array(Json).readonly() });
+export type ProviderData = z.infer<typeof ProviderData>;
+
 const AssistantMessage = z.object({
   role: z.literal('assistant'),
   text: z.string(),
@@ -33,8 +44,11 @@ const AssistantMessage = z.object({
   /** Id of the agent that wrote it. */
   agent: z.string().optional(),
   toolCalls: z.array(ToolCall).optional(),
+  providerData: ProviderData.optional(),
   /** Whether the text is only a part of the answer because the turn was interrupted. */
   partial: z.boolean().optional(),
+  /** Type of the error with which its turn ended without an answer. */
+  error: z.string().optional(),
 });
 const ToolMessage = z.object({ role: z.literal('tool'), toolCallId: z.string(), text: z.string() });
 
@@ -90,7 +104,30 @@ export function advance(address: TranscriptAddress, messages: readonly Message[]
 
 function detailOf(message: Message): unknown {
   if (message.role === 'tool') return message.toolCallId;
-  return message.role === 'assistant' && message.toolCalls !== undefined ? message.toolCalls : null;
+  if (message.role === 'user') return null;
+  const { toolCalls = null, providerData } = message;
+  return providerData === undefined ? toolCalls : [toolCalls, providerData];
+}
+
+/** Bytes of what a provider needs back with a message. It can be larger than the text, and is ASCII for the most part. */
+export function dataBytes(message: Message): number {
+  if (message.role !== 'assistant' || message.providerData === undefined) return 0;
+  return JSON.stringify(message.providerData).length;
+}
+
+/** What a model said in one round, as a worker and the session both write it down. */
+export function assistantMessage(said: {
+  readonly text: string;
+  readonly toolCalls: readonly ToolCall[];
+  readonly providerData?: ProviderData | undefined;
+}): Message {
+  const { text, toolCalls, providerData } = said;
+  return {
+    role: 'assistant',
+    text,
+    ...(toolCalls.length === 0 ? {} : { toolCalls: [...toolCalls] }),
+    ...(providerData === undefined ? {} : { providerData }),
+  };
 }
 
 /**

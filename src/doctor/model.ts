@@ -1,7 +1,7 @@
 /** Checks key and model by one free request for the list of models. No result contains a key. */
 import { z } from 'zod';
 import type { Config } from '../config.ts';
-import { OPENAI_URL } from '../models/openai.ts';
+import { OPENAI_URL } from '../models/openai/address.ts';
 import { type Check, missing, ok, warning } from './check.ts';
 import { parseJson } from '../contracts/json.ts';
 

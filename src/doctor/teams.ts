@@ -33,7 +33,7 @@ async function checkTeam(
   try {
     const { definition, digest } = await loadTeam(agentsDir, name, tools);
     const agents = Object.values(definition.agents);
-    const models = [definition.model, ...agents.flatMap(({ model }) => model ?? [])];
+    const models = [definition, ...agents].flatMap(({ model = [] }) => model);
     const team = ok(check, `${agents.length} agents, digest ${digest.slice(0, 12)}`);
     return { checks: [team, ...(await checkMcpServers(definition, environment))], models };
   } catch (error) {

@@ -1,35 +1,187 @@
-/** Which parameters a server takes. Found out by what it refuses, and remembered per model. */
+/**
+ * What a model at a provider takes. It is not looked up in a table but learnt: a request that is refused is sent again
+ * without what the error names, and the dialect is remembered for as long as the provider is open.
+ */
 import type { ModelError } from './errors.ts';
+import type { ModelRequest, ReasoningEffort } from './model.ts';
+
+/** What a request can do without. */
+export type Optional =
+  | 'temperature'
+  | 'usage'
+  | 'strict'
+  | 'effort'
+  | 'summary'
+  | 'encrypted'
+  | 'cache key'
+  | 'store'
+  | 'images'
+  | 'streaming';
 
 export interface Dialect {
-  /** How structured output is asked for; `json_object` comes with the schema in the system message. */
-  readonly output: 'json_schema' | 'json_object';
-  /** Newer OpenAI models refuse `max_tokens`, other servers may not know its successor. */
-  readonly limit: 'max_completion_tokens' | 'max_tokens';
-  /** Whether `stream_options` may be sent. */
-  readonly countsTokens: boolean;
+  readonly without: ReadonlySet<Optional>;
+  /** How JSON is asked for: by a schema that the server enforces, as any JSON, or in the prompt alone. */
+  readonly output: 'schema' | 'json' | 'prompt';
+  /** Names of the limit of output tokens, the first of which is sent. */
+  readonly limits: readonly ('max_completion_tokens' | 'max_tokens')[];
+  /** The role of the system message; `user` puts it before the first message of the person. */
+  readonly system: 'system' | 'developer' | 'user';
+  /** Goes before the effort that is asked for. */
+  readonly effort?: ReasoningEffort;
+  /** Fields of its own messages that the server does not take back. */
+  readonly notReturned: ReadonlySet<string>;
 }
 
-export const OPENAI_DIALECT: Dialect = { output: 'json_schema', limit: 'max_completion_tokens', countsTokens: true };
-export const COMPATIBLE_DIALECT: Dialect = { output: 'json_schema', limit: 'max_tokens', countsTokens: true };
+export const FIRST_DIALECT: Dialect = {
+  without: new Set(),
+  output: 'schema',
+  limits: ['max_tokens', 'max_completion_tokens'],
+  system: 'system',
+  notReturned: new Set(),
+};
+
+/** What was just refused. */
+export interface Refused {
+  readonly request: ModelRequest;
+  /** The body as it was sent. */
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly error: ModelError;
+}
+
+export interface Lesson {
+  readonly dialect: Dialect;
+  /** What is given up, for the log. */
+  readonly gaveUp: string;
+}
+
+type Rule = (dialect: Dialect, refused: Refused & { readonly words: string }) => Lesson | undefined;
+
+/** Words of errors that name each thing. Only what was sent is given up, so repeated use ends. */
+const NAMES: readonly (readonly [what: Optional, words: RegExp, isSent: (refused: Refused) => boolean])[] = [
+  ['temperature', /\btemperature\b|\btop_p\b|sampling param/i, ({ body }) => 'temperature' in body],
+  ['usage', /stream_options|include_usage/i, ({ body }) => 'stream_options' in body],
+  ['summary', /reasoning[._ ]summar|\bsummary\b|reasoning summar/i, ({ body }) => has(body, 'reasoning', 'summary')],
+  ['encrypted', /encrypted|\binclude\b/i, ({ body }) => 'include' in body],
+  ['cache key', /prompt_cache_key/i, ({ body }) => 'prompt_cache_key' in body],
+  ['store', /\bstore\b/i, ({ body }) => 'store' in body],
+  ['strict', /\bstrict\b/i, ({ body }) => JSON.stringify(body).includes('"strict":true')],
+  ['images', /image|multimodal|vision|content type|must be a string/i, ({ request }) => hasImages(request)],
+  ['streaming', /'?\bstream'?\b(?!_)|streaming/i, ({ body }) => body['stream'] === true],
+];
+
+const RULES: readonly Rule[] = [
+  toOtherLimit,
+  toOtherEffort,
+  toReturnLess,
+  toOtherSystem,
+  (dialect, refused) => {
+    const found = NAMES.find(([what, words, isSent]) => {
+      return !dialect.without.has(what) && words.test(refused.words) && isSent(refused);
+    });
+    return found && { dialect: { ...dialect, without: new Set([...dialect.without, found[0]]) }, gaveUp: found[0] };
+  },
+  toSimplerOutput,
+];
 
 /**
- * The dialect to try after the server refused a request, or undefined where speaking differently cannot
- * help. Every step gives something up for good, so repeated use ends.
+ * The dialect to try after the server refused a request, or undefined if no other words can help.
+ * @param refused the error is a `ModelRejected`
  */
-export function nextDialect(
-  dialect: Dialect,
-  error: ModelError,
-  status: number | undefined,
-  asksOutput: boolean,
-): Dialect | undefined {
-  if (error.type !== 'ModelRejected' || (status !== 400 && status !== 422)) return undefined;
-  const problem = String(error.details['problem']);
-  if (dialect.countsTokens && /stream_options|include_usage/.test(problem)) return { ...dialect, countsTokens: false };
-  if (dialect.limit === 'max_tokens' && problem.includes('max_completion_tokens')) {
-    return { ...dialect, limit: 'max_completion_tokens' };
+export function learn(dialect: Dialect, refused: Refused): Lesson | undefined {
+  const { type, details } = refused.error;
+  if (type !== 'ModelRejected' || details['refusal'] !== 'form') return undefined;
+  const words = `${details['param'] ?? ''} ${details['problem'] ?? ''}`;
+  for (const rule of RULES) {
+    const lesson = rule(dialect, { ...refused, words });
+    if (lesson) return lesson;
   }
-  // What a server says about a schema that it does not take has no common wording, so any refusal counts.
-  if (asksOutput && dialect.output === 'json_schema') return { ...dialect, output: 'json_object' };
   return undefined;
+}
+
+function toOtherLimit(dialect: Dialect, { body, words }: Refused & { words: string }): Lesson | undefined {
+  const sent = LIMITS.find((name) => name in body);
+  if (sent === undefined || !words.includes(sent)) return undefined;
+  return { dialect: { ...dialect, limits: sent === 'max_output_tokens' ? [] : dialect.limits.slice(1) }, gaveUp: sent };
+}
+
+const LIMITS = ['max_tokens', 'max_completion_tokens', 'max_output_tokens'];
+
+const EFFORTS: readonly ReasoningEffort[] = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'];
+
+function toOtherEffort(dialect: Dialect, { request, words }: Refused & { words: string }): Lesson | undefined {
+  if (!/reasoning[._ ]?effort|\beffort\b|thinking (mode|budget)/i.test(words) || dialect.without.has('effort'))
+    return undefined;
+  const sent = dialect.effort ?? request.effort;
+  // Said of tools over chat completions also if no effort was sent: the model has one by default.
+  if (/\bnone\b/.test(words) && /set|must|require|only|only with/i.test(words) && sent !== 'none') {
+    return { dialect: { ...dialect, effort: 'none' }, gaveUp: 'reasoning with tools' };
+  }
+  if (sent === undefined) return undefined;
+  const listed = /(?:supported|allowed|valid|one of|values?)[^:]*:(.*)/is.exec(words)?.[1] ?? '';
+  const supported = EFFORTS.filter((effort) => effort !== sent && new RegExp(`\\b${effort}\\b`).test(listed));
+  const at = EFFORTS.indexOf(sent);
+  const nearest = supported.sort((a, b) => Math.abs(EFFORTS.indexOf(a) - at) - Math.abs(EFFORTS.indexOf(b) - at))[0];
+  if (nearest !== undefined && dialect.effort === undefined) {
+    return { dialect: { ...dialect, effort: nearest }, gaveUp: `effort ${sent} (${nearest} instead)` };
+  }
+  // Tools with an effort of "none" were refused, too: there is nothing left to try.
+  if (sent === 'none' && (request.tools ?? []).length > 0) return undefined;
+  const { effort: _, ...rest } = dialect;
+  return { dialect: { ...rest, without: new Set([...dialect.without, 'effort']) }, gaveUp: 'reasoning effort' };
+}
+
+/** A field that servers send with a message and some do not take back. */
+const RETURNED = [
+  'reasoning_content',
+  'reasoning_details',
+  'reasoning',
+  'thinking_blocks',
+  'extra_content',
+  'annotations',
+];
+
+function toReturnLess(dialect: Dialect, { body, words }: Refused & { words: string }): Lesson | undefined {
+  const sent = JSON.stringify(body['messages'] ?? body['input'] ?? []);
+  const field = RETURNED.find((name) => {
+    return new RegExp(`\\b${name}\\b`).test(words) && sent.includes(`"${name}"`) && !dialect.notReturned.has(name);
+  });
+  // "must be passed back" speaks of what is missing.
+  if (field === undefined || /pass(ed)? back|missing|required|must (be )?(included|provided)/i.test(words))
+    return undefined;
+  return {
+    dialect: { ...dialect, notReturned: new Set([...dialect.notReturned, field]) },
+    gaveUp: `${field} sent back`,
+  };
+}
+
+function toOtherSystem(dialect: Dialect, { request, words }: Refused & { words: string }): Lesson | undefined {
+  if (request.system === '') return undefined;
+  const isRole = /\brole/i.test(words) && /system|developer/i.test(words);
+  const isInstruction =
+    /(system|developer) (message|role|prompt|instruction)s?[^.]{0,40}(not|un)\s?(supported|enabled|allowed)|system instruction is not enabled|does not support '?(system|developer)/i.test(
+      words,
+    );
+  if (!isRole && !isInstruction) return undefined;
+  const next =
+    dialect.system === 'system' && /developer/i.test(words) && !/developer[^.]{0,30}not/i.test(words)
+      ? 'developer'
+      : 'user';
+  if (dialect.system === 'user' || dialect.system === next) return undefined;
+  return { dialect: { ...dialect, system: next }, gaveUp: `role ${dialect.system}` };
+}
+
+/** What a server says about a schema that it does not take has no common wording, so any refusal counts. */
+function toSimplerOutput(dialect: Dialect, { request }: Refused): Lesson | undefined {
+  if (request.output === undefined || dialect.output === 'prompt') return undefined;
+  const output = dialect.output === 'schema' ? 'json' : 'prompt';
+  return { dialect: { ...dialect, output }, gaveUp: `output by ${dialect.output}` };
+}
+
+function has(body: Readonly<Record<string, unknown>>, key: string, inner: string): boolean {
+  const value = body[key];
+  return typeof value === 'object' && value !== null && inner in value;
+}
+
+function hasImages({ messages }: ModelRequest): boolean {
+  return messages.some((message) => message.role !== 'assistant' && (message.images ?? []).length > 0);
 }

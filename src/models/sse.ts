@@ -1,46 +1,92 @@
-/** Reads a reply that comes as server-sent events. */
-import OpenAI from 'openai';
+/** Reads a reply: server-sent events, or one JSON value. What it is shows in its first bytes, not in its headers. */
 import { createParser } from 'eventsource-parser';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+export type ReplyPart =
+  /** The data of an event. `isError` says that the server named the event so. */
+  | { readonly kind: 'event'; readonly value: unknown; readonly isError: boolean }
+  /** The whole reply at once. */
+  | { readonly kind: 'whole'; readonly value: unknown }
+  /** The server said that nothing more comes. */
+  | { readonly kind: 'done' };
+
 /** How long a server may take to end its response after `[DONE]`, in milliseconds. Then the connection is closed. */
 const DRAIN_MS = 100;
+/** How long a stream may stay open after the reply has ended, in milliseconds. Usage may still come. */
+const LINGER_MS = 5_000;
 
 /**
- * Gives the parsed data of each event up to `[DONE]` or the end.
- * @throws SyntaxError if the data of an event is not JSON
- * @throws OpenAI.APIError if an event carries an error, which servers send under status 200 too
+ * @param isFinished whether the parts so far say that the reply has ended
+ * @throws SyntaxError if an event, or the whole reply, is not JSON
  */
-export async function* readEvents(response: Response): AsyncGenerator<unknown, void, undefined> {
+export async function* readParts(
+  response: Response,
+  isFinished: () => boolean,
+): AsyncGenerator<ReplyPart, void, undefined> {
   if (!response.body) return;
   const reader = response.body.getReader();
-  const texts: string[] = [];
-  const parser = createParser({ onEvent: ({ data }) => void texts.push(data) });
   const decoder = new TextDecoder();
-  let isDone = false;
+  let start = '';
+  let isEnd = false;
   try {
-    while (!isDone) {
+    while (!isEnd && start.trimStart() === '') {
       const { done, value } = await reader.read();
-      // The last event of some servers has no blank line after it.
-      if (done) parser.feed(`${decoder.decode()}\n\n`);
-      else parser.feed(decoder.decode(value, { stream: true }));
-      for (const text of texts.splice(0)) {
-        if (text.startsWith('[DONE]')) {
-          isDone = true;
-          await drain(reader);
-          return;
-        }
-        yield checked(JSON.parse(text), response.headers);
-      }
-      if (done) return;
+      isEnd = done;
+      start += done ? decoder.decode() : decoder.decode(value, { stream: true });
     }
+    if (/^\s*[[{]/.test(start)) {
+      const parts = [start];
+      while (!isEnd) {
+        const { done, value } = await reader.read();
+        isEnd = done;
+        parts.push(done ? decoder.decode() : decoder.decode(value, { stream: true }));
+      }
+      yield { kind: 'whole', value: JSON.parse(parts.join('')) };
+      return;
+    }
+    isEnd = yield* readEvents({ reader, decoder, start, isFinished });
   } finally {
-    if (!isDone) await reader.cancel().catch(() => undefined);
+    if (!isEnd) await reader.cancel().catch(() => undefined);
+  }
+}
+
+type Reader = ReadableStreamDefaultReader<Uint8Array>;
+
+interface Stream {
+  readonly reader: Reader;
+  readonly decoder: InstanceType<typeof TextDecoder>;
+  /** What was read already. */
+  readonly start: string;
+  readonly isFinished: () => boolean;
+}
+
+/** @returns whether the stream was read to its end */
+async function* readEvents({ reader, decoder, start, isFinished }: Stream): AsyncGenerator<ReplyPart, boolean> {
+  const events: { data: string; isError: boolean }[] = [];
+  const parser = createParser({ onEvent: ({ data, event }) => void events.push({ data, isError: event === 'error' }) });
+  parser.feed(start);
+  for (let isEnd = false; ;) {
+    for (const { data, isError } of events.splice(0)) {
+      if (data.startsWith('[DONE]')) {
+        yield { kind: 'done' };
+        await drain(reader);
+        return true;
+      }
+      if (data.trim() !== '') yield { kind: 'event', value: JSON.parse(data), isError };
+    }
+    if (isEnd) return true;
+    const next = isFinished()
+      ? await Promise.race([reader.read(), sleep(LINGER_MS, undefined, { ref: false })])
+      : await reader.read();
+    if (!next) return false;
+    isEnd = next.done;
+    // The last event of some servers has no blank line after it.
+    parser.feed(next.done ? `${decoder.decode()}\n\n` : decoder.decode(next.value, { stream: true }));
   }
 }
 
 /** A response that was read to its end leaves its connection for the next call. */
-async function drain(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+async function drain(reader: Reader): Promise<void> {
   const rest = async (): Promise<void> => {
     for (;;) {
       const { done } = await reader.read();
@@ -49,12 +95,4 @@ async function drain(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<v
   };
   await Promise.race([rest(), sleep(DRAIN_MS, undefined, { ref: false })]).catch(() => undefined);
   await reader.cancel().catch(() => undefined);
-}
-
-/** @throws OpenAI.APIError if the body is an error */
-export function checked(body: unknown, headers: Headers): unknown {
-  if (typeof body === 'object' && body !== null && 'error' in body && body.error) {
-    throw new OpenAI.APIError(undefined, body.error, undefined, headers);
-  }
-  return body;
 }

@@ -2,7 +2,14 @@
  * `fetch` with connections that this program owns: kept between calls, closed at once by an abort, given up after a
  * time without a byte, and gone after `close`. The global `fetch` shares one pool with everything else in the process.
  */
-import { Agent, fetch as undiciFetch, type RequestInit as UndiciRequestInit } from 'undici';
+import { Agent, EnvHttpProxyAgent, fetch as undiciFetch, type RequestInit as UndiciRequestInit } from 'undici';
+
+export interface ProxySettings {
+  readonly httpProxy?: string;
+  readonly httpsProxy?: string;
+  /** Hosts that are reached without a proxy, separated by commas. */
+  readonly noProxy?: string;
+}
 
 export interface Transport {
   readonly fetch: typeof fetch;
@@ -11,30 +18,39 @@ export interface Transport {
 }
 
 export interface TransportOptions {
+  /** Longest time to connect and then to wait for the first byte, in milliseconds; 0 waits forever. */
+  readonly firstByteMs: number;
+  /** Longest time between two bytes, in milliseconds; 0 waits forever. */
+  readonly betweenBytesMs: number;
   /**
    * Whether connections are kept for the next call. Then a call that the server cuts off before its first byte is sent
    * again, once: servers close idle connections, sometimes at the very moment of the next call. Default true.
    */
   readonly keepAlive?: boolean;
+  /** Default: no proxy. */
+  readonly proxy?: ProxySettings | undefined;
 }
 
-/** Largest error body that is read, in bytes. */
-const MAX_ERROR_BYTES = 64 * 1024;
 /** How long an idle connection is kept if the server does not say, in milliseconds. */
 const KEEP_ALIVE_MS = 60_000;
+/** Longest time to open a connection, in milliseconds. */
+const CONNECT_MS = 30_000;
 /** Error codes of a connection that the other side closed. */
 const CLOSED_BY_SERVER = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 
-/** @param timeoutMs longest time to connect, and then without a byte, in milliseconds; 0 waits forever */
-export function openTransport(timeoutMs: number, { keepAlive = true }: TransportOptions = {}): Transport {
-  const agent = new Agent({
-    connect: { timeout: timeoutMs },
-    headersTimeout: timeoutMs,
-    bodyTimeout: timeoutMs,
+export function openTransport({ firstByteMs, betweenBytesMs, keepAlive = true, proxy }: TransportOptions): Transport {
+  const options = {
+    connect: { timeout: firstByteMs === 0 ? CONNECT_MS : Math.min(CONNECT_MS, firstByteMs) },
+    headersTimeout: firstByteMs,
+    bodyTimeout: betweenBytesMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
     // undici's setting for a connection per request.
     ...(keepAlive ? {} : { pipelining: 0 }),
-  });
+  };
+  // An empty text keeps undici from looking into the environment, which is config.ts's to read.
+  const agent = proxy
+    ? new EnvHttpProxyAgent({ ...options, httpProxy: '', httpsProxy: '', noProxy: '', ...proxy })
+    : new Agent(options);
   let isClosed = false;
 
   const send = async (input: string | URL, init: RequestInit): Promise<Response> => {
@@ -47,13 +63,12 @@ export function openTransport(timeoutMs: number, { keepAlive = true }: Transport
   return {
     fetch: async (input, init = {}) => {
       const url = input instanceof Request ? input.url : input;
-      const response = await send(url, init).catch((error: unknown) => {
+      return await send(url, init).catch((error: unknown) => {
         const isCutOff = CLOSED_BY_SERVER.has(errorCode(error) ?? '');
         if (keepAlive && isCutOff && !isClosed && !init.signal?.aborted) return send(url, init);
         // `fetch` says no more than "fetch failed".
         throw error instanceof TypeError && error.cause instanceof Error ? error.cause : error;
       });
-      return response.ok ? response : await readableError(response);
     },
     close() {
       isClosed = true;
@@ -70,34 +85,14 @@ export function errorCode(error: unknown): string | undefined {
   return undefined;
 }
 
-/** The SDK shows `error.message` only. Other servers put `message` or `detail` at the top. */
-async function readableError(response: Response): Promise<Response> {
-  const headers = new Headers([...response.headers]);
-  headers.delete('content-length');
-  headers.delete('content-encoding');
-  return new Response(toOpenAiError(await readStart(response)), { status: response.status, headers });
-}
-
-function toOpenAiError(text: string): string {
-  try {
-    const body: unknown = JSON.parse(text);
-    if (typeof body !== 'object' || body === null) return text;
-    if ('error' in body && typeof body.error === 'object') return text;
-    if ('error' in body) return JSON.stringify({ error: { message: body.error } });
-    if ('detail' in body) return JSON.stringify({ error: { message: JSON.stringify(body.detail) } });
-    return JSON.stringify({ error: body });
-  } catch {
-    return text;
-  }
-}
-
-async function readStart(response: Response): Promise<string> {
+/** The text of a body, at most about so many bytes of it. The rest is not read. */
+export async function readStart(response: Response, maxBytes: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
     chunks.push(chunk);
     bytes += chunk.length;
-    if (bytes > MAX_ERROR_BYTES) break;
+    if (bytes > maxBytes) break;
   }
   return Buffer.concat(chunks).toString('utf8');
 }

@@ -3,6 +3,7 @@
  * answers in OpenAI's form but takes nearly any request, so what the real API would refuse in a request is checked
  * here, on the stand-in's journal. https://github.com/CopilotKit/aimock
  */
+import { NO_USAGE } from '../../src/contracts/json.ts';
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,7 +19,8 @@ import {
   LLMock,
 } from '@copilotkit/aimock';
 import type { FollowEvent } from '../../src/client/follow/follower.ts';
-import { type Model, type ModelReply, type ModelRequest, openModel } from '../../src/models/openai.ts';
+import type { Model, ModelReply, ModelRequest } from '../../src/models/model.ts';
+import { openModel } from '../helpers/open-model.ts';
 import { collect, fails, isTurnEnd, screen } from '../helpers/client.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
@@ -87,7 +89,13 @@ describe('a third-party stand-in for the OpenAI API', function () {
 
     assert.equal(chats().map(phaseOf).join(' '), 'routing planning review step step step step answer');
     // As the stand-in counted: 8 calls, each with figures of its own.
-    assert.deepEqual(turn.usage, { inputTokens: 11_111_111, outputTokens: 36, modelCalls: 8, toolCalls: 2 });
+    assert.deepEqual(turn.usage, {
+      ...NO_USAGE,
+      inputTokens: 11_111_111,
+      outputTokens: 36,
+      modelCalls: 8,
+      toolCalls: 2,
+    });
     assert.deepEqual((await session.usage()).total, turn.usage);
     assert.deepEqual(
       chats().map(({ response_format: format }) => format?.type),
@@ -112,7 +120,7 @@ describe('a third-party stand-in for the OpenAI API', function () {
     const seen = await collect(session, isTurnEnd, 0);
     const turn = await session.awaitTurn('turn-1');
     assert.deepEqual([turn.status, turn.reply], ['completed', TEXT]);
-    assert.deepEqual(turn.usage, { inputTokens: 1_200, outputTokens: 340, modelCalls: 2, toolCalls: 2 });
+    assert.deepEqual(turn.usage, { ...NO_USAGE, inputTokens: 1_200, outputTokens: 340, modelCalls: 2, toolCalls: 2 });
     assert.equal(screen(seen), `Let me see. ${TEXT}`);
     assert.ok(pieces(seen) >= 10, `${pieces(seen)} pieces of a text that takes 2 s`);
     const results = chats()[1]?.messages.filter(({ role }) => role === 'tool');
@@ -165,7 +173,7 @@ describe('a third-party stand-in for the OpenAI API', function () {
       assert.equal(screen(seen), TEXT);
       const turn = await session.awaitTurn('turn-1');
       assert.deepEqual([turn.status, turn.reply], ['completed', TEXT]);
-      assert.deepEqual(turn.usage, { inputTokens: 30, outputTokens: 10, modelCalls: 1, toolCalls: 0 });
+      assert.deepEqual(turn.usage, { ...NO_USAGE, inputTokens: 30, outputTokens: 10, modelCalls: 1, toolCalls: 0 });
       const [first, second] = standIn.getRequests().map(({ response }) => response);
       assert.ok(first?.interrupted || first?.chaosAction, 'the stand-in did not give up');
       assert.deepEqual([second?.status, second?.interrupted, standIn.getRequests().length], [200, undefined, 2]);
@@ -248,7 +256,6 @@ describe('a third-party stand-in for the OpenAI API', function () {
 
 const ask = (model: Model, more: Partial<ModelRequest> = {}): Promise<ModelReply> =>
   model.reply({
-    model: 'm',
     system: 'Be brief.',
     messages: [{ role: 'user', text: 'Hello?' }],
     signal: AbortSignal.timeout(10_000),

@@ -51,7 +51,7 @@ function lastWords(stderr: string): string {
 
 function httpLink(url: string, headers: Record<string, string>): Link {
   // No keep-alive: a call on a connection that has just died would be sent again, and must not be.
-  const sockets = openTransport(NO_TIMEOUT, { keepAlive: false });
+  const sockets = openTransport({ firstByteMs: NO_TIMEOUT, betweenBytesMs: NO_TIMEOUT, keepAlive: false });
   const transport = new StreamableHTTPClientTransport(new URL(url), {
     fetch: sockets.fetch,
     requestInit: { headers },

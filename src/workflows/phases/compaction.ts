@@ -1,10 +1,11 @@
 /** Keeps the live conversation short enough for its models: older messages become a summary, their originals go to the archive. */
 import { ActivityFailure, isCancellation } from '@temporalio/workflow';
-import { utf8Bytes } from '../../contracts/json.ts';
 import { KEPT_TRANSCRIPT_BYTES, MAX_TRANSCRIPT_BYTES } from '../../contracts/limits.ts';
 import type { SessionView } from '../../contracts/session-state.ts';
+import type { Message } from '../../contracts/transcript.ts';
 import { activities } from '../activities.ts';
 import type { LiveSession } from '../session/live-session.ts';
+import { conversationBytes } from '../session/state/conversation.ts';
 import { agentCall } from './agent/call.ts';
 
 /** A token of English text has about four bytes. */
@@ -61,11 +62,15 @@ export async function shortenConversation(session: LiveSession): Promise<void> {
 /** Number of messages before the newest that together have at most `keepBytes`; the last always stays. */
 function olderThan({ transcript: { messages } }: SessionView, keepBytes: number): number {
   let from = messages.length - 1;
-  let bytes = utf8Bytes(messages[from]?.text ?? '');
+  let bytes = sizeOf(messages[from]);
   while (from > 0) {
-    bytes += utf8Bytes(messages[from - 1]?.text ?? '');
+    bytes += sizeOf(messages[from - 1]);
     if (bytes > keepBytes) break;
     from -= 1;
   }
   return Math.max(0, from);
+}
+
+function sizeOf(message: Message | undefined): number {
+  return message ? conversationBytes(message) : 0;
 }

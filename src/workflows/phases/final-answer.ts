@@ -2,13 +2,13 @@
 import type { NextStep, RunningTurn } from '../../contracts/session-state.ts';
 import type { LiveSession } from '../session/live-session.ts';
 import { writeTurnReports } from './reports.ts';
-import { runRounds } from './agent/rounds.ts';
+import { completed, runRounds } from './agent/rounds.ts';
 
 export async function writeFinalAnswer(session: LiveSession, turn: RunningTurn): Promise<NextStep> {
   const { agent } = session.state.team.definition.answering;
   const steps = turn.steps.map(({ number, task, status, summary }) => `## ${number}. ${task} [${status}]\n${summary}`);
   const files = turn.artifacts.map((path) => `- ${path}`);
-  const { summary } = await runRounds(session, turn, {
+  const result = await runRounds(session, turn, {
     phase: 'answer',
     agent,
     part: 'answer',
@@ -18,5 +18,5 @@ export async function writeFinalAnswer(session: LiveSession, turn: RunningTurn):
     },
   });
   await writeTurnReports(session, turn);
-  return { kind: 'end', outcome: { status: 'completed', reply: summary } };
+  return { kind: 'end', outcome: completed(result) };
 }

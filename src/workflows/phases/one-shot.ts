@@ -2,18 +2,18 @@
 import type { NextStep, RunningTurn } from '../../contracts/session-state.ts';
 import type { LiveSession } from '../session/live-session.ts';
 import { wordsOf } from './agent/call.ts';
-import { runRounds } from './agent/rounds.ts';
+import { completed, runRounds } from './agent/rounds.ts';
 
 export async function answerDirectly(session: LiveSession, turn: RunningTurn, agent: string): Promise<NextStep> {
   session.turns.setAgent(agent);
   session.turns.setPhase('one-shot');
   const { takenUp } = turn;
-  const { summary } = await runRounds(session, turn, {
+  const result = await runRounds(session, turn, {
     phase: 'one-shot',
     agent,
     // Begun again after a failure it makes other calls, which need other idempotency keys.
     part: takenUp === 0 ? 'one-shot' : `one-shot.${takenUp + 1}`,
     first: { role: 'user', text: wordsOf(turn), turnId: turn.id },
   });
-  return { kind: 'end', outcome: { status: 'completed', reply: summary } };
+  return { kind: 'end', outcome: completed(result) };
 }

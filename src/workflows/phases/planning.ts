@@ -1,4 +1,5 @@
 /** Planning: the planner proposes, the reviewer judges, the planner revises; then the plan is recorded. */
+import type { PlanResult } from '../../contracts/activities.ts';
 import { toFailure } from '../../contracts/errors.ts';
 import type { NextStep, RunningTurn } from '../../contracts/session-state.ts';
 import type { PlannedStep } from '../../contracts/turn.ts';
@@ -30,8 +31,10 @@ export function recordPlan(session: LiveSession, proposed: readonly PlannedStep[
 async function agreeOnPlan(session: LiveSession, turn: RunningTurn): Promise<readonly PlannedStep[]> {
   const { agent: planner, reviewer, reviews } = session.state.team.definition.planning;
   const { task } = turn;
-  let { steps } = await askAgent(session, turn, planner, () =>
-    activities.plan(labelCall(turn, 'plan'), { ...agentCall(session, turn, planner), task }),
+  let steps = stepsOf(
+    await askAgent(session, turn, planner, () =>
+      activities.plan(labelCall(turn, 'plan'), { ...agentCall(session, turn, planner), task }),
+    ),
   );
   for (let round = 1; reviewer !== undefined && round <= reviews; round++) {
     const proposed = steps;
@@ -48,13 +51,21 @@ async function agreeOnPlan(session: LiveSession, turn: RunningTurn): Promise<rea
       );
     }
     if (approved) break;
-    ({ steps } = await askAgent(session, turn, planner, () =>
-      activities.plan(labelCall(turn, `plan/${round}`, 'plan revision'), {
-        ...agentCall(session, turn, planner),
-        task,
-        revise: { steps: proposed, feedback, by: 'reviewer' },
-      }),
-    ));
+    steps = stepsOf(
+      await askAgent(session, turn, planner, () =>
+        activities.plan(labelCall(turn, `plan/${round}`, 'plan revision'), {
+          ...agentCall(session, turn, planner),
+          task,
+          revise: { steps: proposed, feedback, by: 'reviewer' },
+        }),
+      ),
+    );
   }
+  return steps;
+}
+
+/** @throws InvalidModelOutput if the planner gave no usable plan */
+export function stepsOf({ steps, problem }: PlanResult): readonly PlannedStep[] {
+  if (problem !== undefined) throw toFailure('InvalidModelOutput', { what: 'plan', problem });
   return steps;
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { makePrivateAgent } from '../../../src/agents/cache/private-agent.ts';
 import { openTeam, type TeamOptions } from '../../../src/agents/team.ts';
 import { processesWith, stdioServer } from '../../helpers/mcp.ts';
-import { FILES, idleModel, recordingLog, removeFolders, smallTeam, TEAM } from './files/team-folder.ts';
+import { FILES, idleModels, recordingLog, removeFolders, smallTeam, TEAM } from './files/team-folder.ts';
 
 describe('agents: an open team with MCP servers', function () {
   this.timeout(90_000);
@@ -21,7 +21,7 @@ describe('agents: an open team with MCP servers', function () {
 
   async function open(
     tools: string,
-    openModel = () => idleModel(),
+    openModels = () => idleModels(),
     trust: Pick<TeamOptions, 'checkTrust'> = { checkTrust: () => Promise.resolve() },
   ) {
     const mcp = { files: stdioServer('filesystem', { args: [folder] }) };
@@ -30,7 +30,7 @@ describe('agents: an open team with MCP servers', function () {
     const { log, lines } = recordingLog();
     const environment = { PATH: process.env['PATH'] ?? '' };
     return {
-      team: await openTeam(resolved, { instanceId: 'small@x/1', openModel, environment, log, ...trust }),
+      team: await openTeam(resolved, { instanceId: 'small@x/1', openModels, environment, log, ...trust }),
       lines,
     };
   }
@@ -74,7 +74,7 @@ describe('agents: an open team with MCP servers', function () {
     await assert.rejects(open('files.*', failing), /no model today/);
     assert.deepEqual(processesWith(folder), []);
 
-    const { team } = await open('files.*', () => idleModel(() => Promise.reject(new Error('stuck'))));
+    const { team } = await open('files.*', () => idleModels(() => Promise.reject(new Error('stuck'))));
     assert.equal(processesWith(folder).length, 1);
     await assert.rejects(team.close(), /team small@x\/1 did not close: Error: stuck/);
     assert.deepEqual(processesWith(folder), []);

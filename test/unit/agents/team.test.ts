@@ -2,17 +2,17 @@ import assert from 'node:assert/strict';
 import { openTeam, type Team } from '../../../src/agents/team.ts';
 import { CopilotError } from '../../../src/contracts/errors.ts';
 import { findMode, type ResolvedTeam } from '../../../src/contracts/team.ts';
-import { idleModel, recordingLog, removeFolders, smallTeam } from './files/team-folder.ts';
+import { idleModels, recordingLog, removeFolders, smallTeam } from './files/team-folder.ts';
 
 async function open(
   resolved: ResolvedTeam,
   modelName?: string,
-): Promise<{ team: Team; model: ReturnType<typeof idleModel>; lines: Record<string, unknown>[] }> {
-  const model = idleModel();
+): Promise<{ team: Team; model: ReturnType<typeof idleModels>; lines: Record<string, unknown>[] }> {
+  const model = idleModels();
   const { log, lines } = recordingLog();
   const team = await openTeam(resolved, {
     instanceId: 'small@x/1',
-    openModel: () => model,
+    openModels: () => model,
     log,
     ...(modelName === undefined ? {} : { modelName }),
   });
@@ -47,14 +47,14 @@ describe('agents: an open team', () => {
     const writer = team.agent('writer');
     assert.equal(writer.system({ topic: '<rain>' }), 'You write about <rain>.\n');
     assert.equal(writer.system({}), 'You write about .\n');
-    assert.equal(writer.modelName, 'gpt-4.1');
-    assert.equal(writer.temperature, 0.5);
+    assert.deepEqual(writer.modelNames, ['gpt-4.1']);
+    assert.equal(writer.settings.temperature, 0.5);
     assert.deepEqual(
       writer.toolSchemas.map(({ name }) => name),
       ['read_file', 'write_file'],
     );
     assert.equal(writer.toolSchemas[0]?.parameters['type'], 'object');
-    assert.equal(team.agent('router').modelName, 'gpt-4.1-mini');
+    assert.deepEqual(team.agent('router').modelNames, ['gpt-4.1-mini']);
     assert.equal('temperature' in team.agent('router'), false);
     assert.equal(team.agent('writer'), writer);
   });
@@ -62,10 +62,10 @@ describe('agents: an open team', () => {
   it("uses COPILOT_MODEL in place of every model of the team, and a session's own choice in place of that", async () => {
     const { team } = await open(await smallTeam(), 'local-model');
     assert.deepEqual(
-      ['router', 'writer'].map((id) => team.agent(id).modelName),
+      ['router', 'writer'].map((id) => team.agent(id).modelNames[0]),
       ['local-model', 'local-model'],
     );
-    assert.equal(team.agent('writer', { model: 'chosen' }).modelName, 'chosen');
+    assert.deepEqual(team.agent('writer', { model: 'chosen' }).modelNames, ['chosen']);
   });
 
   it('an override changes what it names and leaves the shared agent as it was', async () => {
@@ -74,8 +74,8 @@ describe('agents: an open team', () => {
     const own = team.agent('writer', { temperature: 0, instructions: 'Say {{word}}' });
     assert.equal(own.system({ word: 'yes', topic: 'no' }), 'Say yes');
     assert.deepEqual(own.definition.variables, ['word']);
-    assert.equal(own.temperature, 0);
-    assert.equal(own.modelName, 'gpt-4.1');
+    assert.equal(own.settings.temperature, 0);
+    assert.deepEqual(own.modelNames, ['gpt-4.1']);
     assert.equal(own.toolSchemas, team.agent('writer').toolSchemas);
     assert.equal(JSON.stringify(team.agent('writer')), before);
     assert.equal(team.agent('writer').system({ topic: 'x' }), 'You write about x.\n');
@@ -116,8 +116,8 @@ describe('agents: an open team', () => {
     } as const;
     const { log } = recordingLog();
     let opened = 0;
-    const openModel = () => ({ ...idleModel(), opened: (opened += 1) });
-    await assert.rejects(openTeam(newer, { instanceId: 'x', openModel, log }), {
+    const openModels = () => ({ ...idleModels(), opened: (opened += 1) });
+    await assert.rejects(openTeam(newer, { instanceId: 'x', openModels, log }), {
       type: 'Internal',
       message: /"teleport", which this worker does not have/,
     });

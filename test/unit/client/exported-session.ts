@@ -1,4 +1,5 @@
 /** An exported session as it would come from a file. */
+import { NO_USAGE } from '../../../src/contracts/json.ts';
 import { digestOf } from '../../../src/digest.ts';
 import type { SessionExport } from '../../../src/client.ts';
 
@@ -16,7 +17,6 @@ const DEFINITION: SessionExport['team']['definition'] = {
   agents: {},
   tools: {},
 };
-const NO_USAGE = { inputTokens: 0, outputTokens: 0, modelCalls: 0, toolCalls: 0 };
 
 export function snapshotAt(turn: number, id: string): SessionExport['context']['snapshots'][number] {
   return { id, version: turn, timestamp: AT, reason: 'test', metadata: { turn, phase: 'one-shot' }, patch: 0 };

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { openModel, type Model } from '../../../src/models/openai.ts';
+import { openModel, type OpenModel } from '../../helpers/open-model.ts';
 import { startModelServer, type ModelServer } from '../../helpers/model-server.ts';
 
 describe('scripted model server', () => {
   let server: ModelServer;
-  let model: Model;
+  let model: OpenModel;
 
   beforeEach(async () => {
     server = await startModelServer();
@@ -16,7 +16,7 @@ describe('scripted model server', () => {
   });
 
   const ask = (text: string) =>
-    model.reply({ model: 'm', system: '', messages: [{ role: 'user', text }], signal: AbortSignal.timeout(5_000) });
+    model.reply({ system: '', messages: [{ role: 'user', text }], signal: AbortSignal.timeout(5_000) });
 
   it('fails a call that nobody scripted, and the test with it', async () => {
     await assert.rejects(ask('surprise'), { message: /No reply is scripted for call 1.*surprise/ });

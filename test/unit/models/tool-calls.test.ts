@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { openModel, type Model } from '../../../src/models/openai.ts';
+import { openModel, type OpenModel } from '../../helpers/open-model.ts';
 import { startModelServer, type ModelServer } from '../../helpers/model-server.ts';
 
 describe('tool calls of servers that do it their own way', () => {
   let server: ModelServer;
-  let model: Model;
+  let model: OpenModel;
 
   before(async () => {
     server = await startModelServer();
@@ -77,7 +77,6 @@ describe('tool calls of servers that do it their own way', () => {
       const raw = [...chunks, end].map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join('');
       server.script({ raw, headers: { 'content-type': 'text/event-stream' } });
       const reply = await model.reply({
-        model: 'm',
         system: '',
         messages: [{ role: 'user', text: 'x' }],
         signal: AbortSignal.timeout(5_000),

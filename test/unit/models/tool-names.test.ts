@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { openModel } from '../../../src/models/openai.ts';
+import { openModel } from '../../helpers/open-model.ts';
 import { toolNames, wireName } from '../../../src/models/tool-names.ts';
 import { startModelServer } from '../../helpers/model-server.ts';
 
@@ -35,7 +35,6 @@ describe('models: names of tools on the wire', () => {
       server.script({ toolCalls: [{ name: 'everything__echo', arguments: { message: 'hi' } }] });
       const parameters = { type: 'object' };
       const reply = await model.reply({
-        model: 'any',
         system: '',
         messages: [
           { role: 'user', text: 'go' },

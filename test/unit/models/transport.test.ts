@@ -29,7 +29,7 @@ describe('models: connections', () => {
   });
 
   it('are gone after close, also the one of a call under way, which is not made again', async () => {
-    const transport = openTransport(10_000);
+    const transport = openTransport({ firstByteMs: 10_000, betweenBytesMs: 10_000 });
     assert.equal(await (await transport.fetch(`${url}/quick`)).text(), 'quick');
     // On the kept connection: where a server had closed that, the call would be sent again.
     const pending = transport.fetch(`${url}/slow`);
@@ -41,7 +41,7 @@ describe('models: connections', () => {
   });
 
   it('are not opened after close', async () => {
-    const transport = openTransport(10_000);
+    const transport = openTransport({ firstByteMs: 10_000, betweenBytesMs: 10_000 });
     transport.close();
     await assert.rejects(transport.fetch(`${url}/quick`), /its connections are closed/);
     assert.equal(requests, 0);

@@ -1,7 +1,7 @@
 /** The HTTP API of the offline model, as the product's own client uses it. */
 import assert from 'node:assert/strict';
 import { startOfflineModel } from '../../../dev/offline-model/server.ts';
-import { openModel } from '../../../src/models/openai.ts';
+import { openModel } from '../../helpers/open-model.ts';
 
 describe('offline model: the HTTP API', () => {
   let server: Awaited<ReturnType<typeof startOfflineModel>>;
@@ -66,7 +66,6 @@ describe('offline model: the HTTP API', () => {
     const model = openModel({ baseUrl: server.baseUrl });
     const parameters = { type: 'object' };
     const { toolCalls, finish } = await model.reply({
-      model: 'm',
       system: '',
       messages: [{ role: 'user', text: 'use everything.echo with {"message": "hi"}' }],
       tools: [{ name: 'everything.echo', description: '', parameters }],
@@ -86,7 +85,6 @@ describe('offline model: the HTTP API', () => {
       const startedAt = Date.now();
       const heard: string[] = [];
       const reply = await model.reply({
-        model: 'm',
         system: '',
         messages: [{ role: 'user', text }],
         signal: AbortSignal.timeout(10_000),

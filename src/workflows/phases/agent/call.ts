@@ -23,6 +23,7 @@ export function findAgent(session: LiveSession, id: string): AgentDefinition {
 }
 
 export function agentCall(session: LiveSession, turn: Pick<RunningTurn, 'id'>, agentId: string): AgentCall {
+  const model = session.state.current?.models[agentId];
   const { state, phaseContext } = session;
   const override = state.config.agents?.[agentId];
   const { variables } = findAgent(session, agentId);
@@ -32,6 +33,7 @@ export function agentCall(session: LiveSession, turn: Pick<RunningTurn, 'id'>, a
     digest: state.team.digest,
     agent: agentId,
     ...(override === undefined ? {} : { override }),
+    ...(model === undefined ? {} : { model }),
     turnId: turn.id,
     transcript: state.transcript.address,
     context: phaseContext.pick([...new Set([...variables, ...named])]),
@@ -52,8 +54,17 @@ export async function askAgent<T extends Answered>(
 ): Promise<T> {
   if (hasBudget(session.state)) await keepBudget(session, turn);
   const result = await session.calls.run(work);
-  session.spending.countAnswer(agentId, result);
+  countAnswer(session, agentId, result);
   return result;
+}
+
+/** Counts what a call used. If another model served it, followers are told, and the turn stays with that one. */
+export function countAnswer(session: LiveSession, agentId: string, answer: Answered): void {
+  session.spending.countAnswer(agentId, answer);
+  if (!answer.fallback) return;
+  const { index, to, problem } = answer.fallback;
+  session.turns.useModel(agentId, index);
+  session.view.note(`${agentId} goes on with model ${to} until the turn ends: ${problem}`);
 }
 
 /** The person's words with what was asked back and answered. */

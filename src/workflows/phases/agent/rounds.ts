@@ -2,26 +2,32 @@
 import { CancelledFailure, isCancellation } from '@temporalio/workflow';
 import type { RunAgentResult, StepReport } from '../../../contracts/activities.ts';
 import { fromFailure, toFailure } from '../../../contracts/errors.ts';
-import type { RunningTurn } from '../../../contracts/session-state.ts';
-import type { Message, UserMessage } from '../../../contracts/transcript.ts';
+import type { RunningTurn, TurnOutcome } from '../../../contracts/session-state.ts';
+import type { Message, ProviderData, UserMessage } from '../../../contracts/transcript.ts';
 import { activities } from '../../activities.ts';
 import type { LiveSession } from '../../session/live-session.ts';
 import { hasBudget } from '../../session/policies.ts';
 import { MoveOn } from '../../session/state/requests.ts';
 import type { AgentWork, Task } from '../../session/turn/agent-work.ts';
 import { keepBudget } from './budget.ts';
-import { agentCall, findAgent, labelCall } from './call.ts';
+import { agentCall, countAnswer, findAgent, labelCall } from './call.ts';
 import { offeredTools } from './engine-tools.ts';
 import { answerCalls } from './tool-calls.ts';
 
 /** Rounds of an agent between two automatic snapshots of the context. */
 const CHECKPOINT_ROUNDS = 5;
 
+/** How an agent's work ended. */
+export interface WorkResult extends StepReport {
+  /** What the provider needs back with the summary, if that is the model's own text. */
+  readonly providerData?: ProviderData;
+}
+
 /**
  * Runs the loop. If the run before left it in the middle, it goes on from there.
  * @throws LimitReached after the agent's last round; MoveOn between two rounds; whatever a model call ends with
  */
-export async function runRounds(session: LiveSession, turn: RunningTurn, task: Task): Promise<StepReport> {
+export async function runRounds(session: LiveSession, turn: RunningTurn, task: Task): Promise<WorkResult> {
   const work = session.works.open(turn, task);
   for (;;) {
     if (work.state.calls.length === 0) {
@@ -30,8 +36,9 @@ export async function runRounds(session: LiveSession, turn: RunningTurn, task: T
       if (!reply) continue;
       work.takeReply(reply);
       if (reply.toolCalls.length === 0) {
-        if (reply.problem === undefined) return endWork(session, work, { status: 'done', summary: reply.text });
-        askForRepair(work, reply.problem);
+        if (reply.problem !== undefined) askForRepair(work, reply.problem);
+        else if (reply.finish === 'length' && work.state.begun === undefined) askForRest(work, reply);
+        else return endWork(session, work, lastWords(work, reply));
         continue;
       }
     }
@@ -71,11 +78,38 @@ function askForWords(work: AgentWork): void {
   work.tell({ role: 'user', kind: 'empty-answer', text });
 }
 
+/** Has the agent go on with an answer that its limit cut off. That happens once. */
+function askForRest(work: AgentWork, { text }: RunAgentResult): void {
+  work.keepBeginning(text);
+  work.tell({
+    role: 'user',
+    kind: 'cut-answer',
+    text: 'Your answer was cut off because it was too long. Go on exactly where it stopped. Repeat nothing.',
+  });
+}
+
+/** What people read behind an answer that is not complete. */
+const MARKS: Partial<Record<RunAgentResult['finish'], string>> = {
+  length: '[The answer is cut off here: the model reached the limit of its length.]',
+  filtered: "[The answer is cut off here: the provider's filter stopped it.]",
+  refused: '[The model declined to answer.]',
+};
+
+/** The agent's last text, with its beginning if it was written in two pieces, and a mark if it is not complete. */
+function lastWords({ state }: AgentWork, { text, finish, providerData }: RunAgentResult): WorkResult {
+  const { begun = '', phase } = state;
+  const mark = MARKS[finish];
+  const status = phase === 'step' && (finish === 'filtered' || finish === 'refused') ? 'failed' : 'done';
+  if (mark !== undefined) return { status, summary: `${begun}${text}\n\n${mark}` };
+  const isOwn = begun === '' && providerData !== undefined;
+  return { status, summary: begun + text, ...(isOwn ? { providerData } : {}) };
+}
+
 function isNotice(message: Message | undefined, kind: UserMessage['kind']): boolean {
   return message?.role === 'user' && message.kind === kind;
 }
 
-function endWork(session: LiveSession, work: AgentWork, report: StepReport): StepReport {
+function endWork(session: LiveSession, work: AgentWork, report: WorkResult): WorkResult {
   const { part, remembered } = work.state;
   for (const [key, value] of Object.entries(remembered)) session.phaseContext.remember(key, value);
   session.works.close(part);
@@ -121,11 +155,16 @@ async function callModel(session: LiveSession, turn: RunningTurn, work: AgentWor
     },
     { isPartial },
   );
-  session.spending.countAnswer(agent, reply);
+  countAnswer(session, agent, reply);
   session.view.record({ type: 'model-ended', ...at, activityId, text: reply.text });
   if (isPartial(reply)) {
     if (phase !== 'step') session.turns.setReply(reply.text);
     throw new CancelledFailure('interrupted');
   }
   return reply;
+}
+
+/** The outcome of a turn whose reply is an agent's last text. */
+export function completed({ summary: reply, providerData }: WorkResult): TurnOutcome {
+  return { status: 'completed', reply, ...(providerData === undefined ? {} : { providerData }) };
 }

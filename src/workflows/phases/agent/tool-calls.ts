@@ -1,7 +1,7 @@
 /** The calls of one round: people are asked if policies say so, then all that may run do so side by side. */
 import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
 import { ASK_USER, HANDOFF_PREFIX, REPORT_STEP, type StepReport } from '../../../contracts/activities.ts';
-import { fromFailure } from '../../../contracts/errors.ts';
+import { fromFailure, toFailure } from '../../../contracts/errors.ts';
 import { DEFAULT_HANDOFFS, MAX_SHOWN_ARGUMENTS } from '../../../contracts/limits.ts';
 import type { RunningTurn, RunningWork } from '../../../contracts/session-state.ts';
 import { toolFacts } from '../../../contracts/team.ts';
@@ -41,7 +41,7 @@ export async function answerCalls(
     calls.map((call, index) => runCall(session, turn, { work, call, tools, index, verdict: verdicts[index] })),
   );
   if (!report) {
-    work.answerCalls(answers);
+    work.answerCalls(withoutRepetition(work, calls, answers));
     return undefined;
   }
   const parsed = parseReport(report, findAgent(session, state.agent).output !== undefined);
@@ -50,6 +50,24 @@ export async function answerCalls(
   const text = `${problem}. Call ${REPORT_STEP} again.`;
   work.answerCalls([...answers, { role: 'tool', toolCallId: report.id, text }]);
   return undefined;
+}
+
+/** Rounds in a row with the same calls and the same results: at the second the agent is told, at the third it ends. */
+const MAX_REPETITIONS = 3;
+
+/** @throws InvalidModelOutput if the agent makes the same calls with the same results again and again */
+function withoutRepetition(work: AgentWork, calls: readonly ToolCall[], answers: readonly Message[]): Message[] {
+  const times = work.countRepetition(calls, answers);
+  if (times >= MAX_REPETITIONS) {
+    throw toFailure('InvalidModelOutput', {
+      what: `work of agent ${work.state.agent}`,
+      problem: `it calls ${calls.map(({ name }) => name).join(', ')} in the same way again and again`,
+    });
+  }
+  if (times < 2) return [...answers];
+  const remark =
+    'This is the same call with the same result as before. Do something else, or answer with what you know.';
+  return answers.map((answer, index) => (index === 0 ? { ...answer, text: `${answer.text}\n\n[${remark}]` } : answer));
 }
 
 /** Asks everything and waits for all answers, so that the failure of one leaves no other behind. */
@@ -70,7 +88,7 @@ function questionAbout(
   index: number,
   tools: readonly string[],
 ): Ask | undefined {
-  if (!isOffered(tools, call.name)) return undefined;
+  if (!isOffered(tools, call.name) || call.problem !== undefined) return undefined;
   const key = `${work.part}/${work.rounds}/${index + 1}`;
   const at = { agent: work.agent, ...(work.step === undefined ? {} : { step: work.step }) };
   if (call.name === ASK_USER) {
@@ -116,6 +134,11 @@ async function runCall(session: LiveSession, turn: RunningTurn, action: PlannedC
   const answer = (text: string): Message => ({ role: 'tool', toolCallId: call.id, text });
   if (!isOffered(tools, call.name)) {
     return answer(`There is no tool "${call.name}" here. Tools: ${tools.join(', ') || 'none'}.`);
+  }
+  if (call.problem !== undefined) {
+    return answer(
+      `${call.name} was not called: ${call.problem}. Call it again with all its arguments as a JSON object.`,
+    );
   }
   if (isEngineTool(call.name)) return answer(answerItself(session, turn, action));
   if (verdict?.decision === 'deny') {

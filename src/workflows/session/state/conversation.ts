@@ -2,7 +2,7 @@
 import { utf8Bytes } from '../../../contracts/json.ts';
 import type { Segment } from '../../../contracts/session.ts';
 import type { SessionState } from '../../../contracts/session-state.ts';
-import { advance, EMPTY_TRANSCRIPT, type Message, placeholder } from '../../../contracts/transcript.ts';
+import { advance, dataBytes, EMPTY_TRANSCRIPT, type Message, placeholder } from '../../../contracts/transcript.ts';
 
 export class Conversation {
   readonly #state: SessionState;
@@ -51,5 +51,10 @@ export function appendMessages({ transcript }: Pick<SessionState, 'transcript'>,
 }
 
 function bytesOfMessages(messages: readonly Message[]): number {
-  return messages.reduce((sum, { text }) => sum + utf8Bytes(text), 0);
+  return messages.reduce((sum, message) => sum + conversationBytes(message), 0);
+}
+
+/** Bytes of a message in the conversation: its text, and what its provider needs back. */
+export function conversationBytes(message: Message): number {
+  return utf8Bytes(message.text) + dataBytes(message);
 }

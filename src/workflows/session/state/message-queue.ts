@@ -88,6 +88,7 @@ export function queuedTurn(id: string, messageId: string, text: string): Turn {
     usage: NO_USAGE,
     spent: {},
     raised: {},
+    models: {},
     waitedMs: 0,
     waitingSince: null,
     isShortened: false,

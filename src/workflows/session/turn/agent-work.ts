@@ -5,6 +5,8 @@ import { MAX_WORK_BYTES } from '../../../contracts/limits.ts';
 import type { RunningTurn, RunningWork, SessionState, Work } from '../../../contracts/session-state.ts';
 import {
   advance,
+  assistantMessage,
+  dataBytes,
   EMPTY_TRANSCRIPT,
   type Message,
   type ToolCall,
@@ -81,9 +83,10 @@ export class AgentWork {
   }
 
   /** Appends what the model said in a round. */
-  takeReply({ text, toolCalls, problem }: RunAgentResult): void {
+  takeReply(reply: RunAgentResult): void {
+    const { toolCalls, problem } = reply;
     const work = this.#work;
-    const said: Message = { role: 'assistant', text, ...(toolCalls.length === 0 ? {} : { toolCalls: [...toolCalls] }) };
+    const said = assistantMessage(reply);
     const { thread, tail } = work;
     thread.address = advance(thread.address, [...tail, said]);
     thread.messages.push(...tail, said);
@@ -92,6 +95,22 @@ export class AgentWork {
     work.calls = [...toolCalls];
     if (problem === undefined) delete work.problem;
     else work.problem = problem;
+  }
+
+  /** Keeps the beginning of an answer that was cut off. */
+  keepBeginning(text: string): void {
+    this.#work.begun = (this.#work.begun ?? '') + text;
+  }
+
+  /** @returns how often in a row a round had these calls with these answers, this time included */
+  countRepetition(calls: readonly ToolCall[], answers: readonly Message[]): number {
+    const made: Message = { role: 'assistant', text: '', toolCalls: calls.map((call) => ({ ...call, id: '' })) };
+    const results = answers.map(({ text }): Message => ({ role: 'user', text }));
+    const { check } = advance(EMPTY_TRANSCRIPT, [made, ...results]);
+    const { repeated } = this.#work;
+    const times = repeated?.check === check ? repeated.times + 1 : 1;
+    this.#work.repeated = { check, times };
+    return times;
   }
 
   /** Answers the calls of the last round. */
@@ -145,13 +164,23 @@ export class AgentWork {
     const { messages, address } = thread;
     let hasChanged = false;
     messages.slice(0, count).forEach((message, index) => {
-      if (message.role !== 'tool' || message.text.length <= LEFT_OUT.length) return;
-      messages[index] = { ...message, text: LEFT_OUT };
+      const smaller = withoutBulk(message);
+      if (!smaller) return;
+      messages[index] = smaller;
       hasChanged = true;
     });
     if (hasChanged) thread.address = advance({ ...EMPTY_TRANSCRIPT, epoch: address.epoch + 1 }, messages);
     return hasChanged;
   }
+}
+
+/** The message without its tool result, or without what only its provider needs; undefined if it has neither. */
+function withoutBulk(message: Message): Message | undefined {
+  if (message.role === 'tool')
+    return message.text.length > LEFT_OUT.length ? { ...message, text: LEFT_OUT } : undefined;
+  if (message.role === 'user' || message.providerData === undefined) return undefined;
+  const { providerData: _, ...rest } = message;
+  return rest;
 }
 
 /** Cuts tool results to equal parts if they are too long together: a round may have any number of calls. */
@@ -167,11 +196,13 @@ function shortened(tail: readonly Message[], maxBytes: number): Message[] {
 }
 
 function messageBytes(message: Message): number {
-  return utf8Bytes(message.text) + callsOf(message).reduce((sum, call) => sum + utf8Bytes(call.arguments), 0);
+  const calls = callsOf(message).reduce((sum, call) => sum + utf8Bytes(call.arguments), 0);
+  return utf8Bytes(message.text) + calls + dataBytes(message);
 }
 
 function unitsOf(message: Message): number {
-  return message.text.length + callsOf(message).reduce((sum, call) => sum + call.arguments.length, 0);
+  const calls = callsOf(message).reduce((sum, call) => sum + call.arguments.length, 0);
+  return message.text.length + calls + dataBytes(message);
 }
 
 function callsOf(message: Message): readonly ToolCall[] {

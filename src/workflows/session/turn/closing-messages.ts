@@ -1,5 +1,5 @@
 /** What an ended turn adds to the conversation. */
-import type { RunningTurn } from '../../../contracts/session-state.ts';
+import type { RunningTurn, TurnOutcome } from '../../../contracts/session-state.ts';
 import type { Message } from '../../../contracts/transcript.ts';
 import { oneLine } from '../../views/details.ts';
 
@@ -13,8 +13,8 @@ interface Place {
 }
 
 /** What was said and is not in the transcript yet from an earlier end of the turn, and the reply. */
-export function closingMessages(turn: RunningTurn): Message[] {
-  const { id: turnId, number, text, answers, transcribed, agent, reply, state } = turn;
+export function closingMessages(turn: RunningTurn, outcome: TurnOutcome): Message[] {
+  const { id: turnId, number, text, answers, transcribed, agent, reply } = turn;
   const ofPerson: Place = { turnId, turn: number };
   const ofAgent: Place = { ...ofPerson, ...(agent === null ? {} : { agent }) };
   return [
@@ -27,7 +27,9 @@ export function closingMessages(turn: RunningTurn): Message[] {
       role: 'assistant',
       text: reply || withoutAnswer(turn),
       ...ofAgent,
-      ...(state.status === 'completed' ? {} : { partial: true }),
+      ...(outcome.status === 'completed' ? {} : { partial: true }),
+      ...(outcome.status === 'completed' && outcome.providerData ? { providerData: outcome.providerData } : {}),
+      ...(outcome.status === 'failed' ? { error: outcome.error.type } : {}),
     },
   ];
 }

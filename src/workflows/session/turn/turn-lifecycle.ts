@@ -91,7 +91,7 @@ export class TurnLifecycle {
     turn.endedAt = new Date().toISOString();
     state.lastActiveAt = turn.endedAt;
     this.#countResponse(turn);
-    conversation.append(closingMessages(turn));
+    conversation.append(closingMessages(turn, outcome));
     turn.transcribed = 1 + turn.answers.length;
     state.current = null;
     keepEndedTurn(state, turn);
@@ -106,6 +106,7 @@ export class TurnLifecycle {
     if (!turn) throw new TypeError('a turn was to be taken up, and none has ended'); // callers have found it
     turn.state = { status: 'running', next };
     turn.takenUp += 1;
+    turn.models = {};
     turn.endedAt = null;
     this.#state.current = turn;
   }
@@ -183,6 +184,11 @@ export class TurnLifecycle {
 
   setAgent(agent: string): void {
     this.#running.agent = agent;
+  }
+
+  /** @param index place among the agent's models */
+  useModel(agent: string, index: number): void {
+    this.#running.models[agent] = index;
   }
 
   /** The reply so far. */

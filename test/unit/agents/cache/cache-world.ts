@@ -3,7 +3,7 @@ import { AgentCache, type AgentCacheOptions } from '../../../../src/agents/cache
 import type { FetchTeam } from '../../../../src/agents/cache/team-definitions.ts';
 import { openTeam } from '../../../../src/agents/team.ts';
 import type { ResolvedTeam } from '../../../../src/contracts/team.ts';
-import { idleModel, recordingLog, smallTeam } from '../files/team-folder.ts';
+import { idleModels, recordingLog, smallTeam } from '../files/team-folder.ts';
 
 export interface World {
   readonly cache: AgentCache;
@@ -25,12 +25,12 @@ export function world(options: Partial<AgentCacheOptions> = {}): World {
   const open = async (resolved: ResolvedTeam, instanceId: string) => {
     opened.push(instanceId);
     await made.beforeOpen();
-    const openModel = () =>
-      idleModel(() => {
+    const openModels = () =>
+      idleModels(() => {
         closed.push(instanceId);
         return made.onClose(instanceId);
       });
-    return await openTeam(resolved, { instanceId, openModel, log });
+    return await openTeam(resolved, { instanceId, openModels, log });
   };
   const cache = new AgentCache({ poolSize: 1, maxEntries: 32, open, log, ...options });
   const made: World = {

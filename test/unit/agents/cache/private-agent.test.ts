@@ -22,7 +22,7 @@ describe('agents: a session that overrides an agent', () => {
       () => Promise.resolve(team),
       async ({ agent, team: { id } }) => {
         const own = agent('writer', override);
-        assert.equal(own.temperature, 0.9);
+        assert.equal(own.settings.temperature, 0.9);
         assert.equal(own.definition.name, 'Writer (Session: ses_01AB)');
         assert.equal(agent('writer', override), own);
         assert.equal(agent('router').definition.name, 'router');
@@ -30,7 +30,7 @@ describe('agents: a session that overrides an agent', () => {
       },
     );
     await cache.withTeam('ses_other', team.digest, noFetch, async ({ agent }) => {
-      assert.equal(agent('writer').temperature, 0.5);
+      assert.equal(agent('writer').settings.temperature, 0.5);
       assert.equal(agent('writer').definition.name, 'Writer');
     });
     assert.equal(opened.length, 1);
@@ -73,12 +73,12 @@ describe('agents: a session that overrides an agent', () => {
         const before = agent('writer', override);
         const after = agent('writer', { temperature: 0.1 });
         assert.notEqual(after, before);
-        assert.equal(after.temperature, 0.1);
+        assert.equal(after.settings.temperature, 0.1);
         assert.deepEqual([cache.stats().privateAgents, cache.stats().sessionsWithOverrides], [1, 1]);
         agent('router', override);
         assert.deepEqual([cache.stats().privateAgents, cache.stats().sessionsWithOverrides], [2, 1]);
-        assert.equal(agent('writer').temperature, 0.5);
-        assert.equal(agent('router', {}).temperature, undefined);
+        assert.equal(agent('writer').settings.temperature, 0.5);
+        assert.equal(agent('router', {}).settings.temperature, undefined);
         assert.deepEqual([cache.stats().privateAgents, cache.stats().sessionsWithOverrides], [0, 0]);
       },
     );

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pino, type Logger } from 'pino';
 import { loadTeam } from '../../../../src/agents/files/load-team.ts';
 import type { ResolvedTeam } from '../../../../src/contracts/team.ts';
-import type { Model } from '../../../../src/models/openai.ts';
+import type { Models } from '../../../../src/models/providers.ts';
 import { tools } from '../../../../src/tools/registry.ts';
 
 export const TEAM = `description: A small team
@@ -58,11 +58,11 @@ export async function smallTeam(changes: Readonly<Record<string, string>> = {}):
   return await loadTeam(await agentsFolder(changes), 'small', tools);
 }
 
-/** A model client that is never called and knows whether it was closed. */
-export function idleModel(close: () => Promise<void> = () => Promise.resolve()): Model & { readonly closed: number } {
+/** Models that are never called and know whether they were closed. */
+export function idleModels(close: () => Promise<void> = () => Promise.resolve()): Models & { readonly closed: number } {
   let closed = 0;
   return {
-    reply: () => Promise.reject(new Error('this test calls no model')),
+    model: (id) => ({ id, reply: () => Promise.reject(new Error('this test calls no model')) }),
     close: () => {
       closed += 1;
       return close();

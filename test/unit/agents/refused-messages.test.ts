@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import type { Message } from '../../../src/contracts/transcript.ts';
-import { toFailure } from '../../../src/contracts/errors.ts';
-import { withoutRefused } from '../../../src/models/refused.ts';
+import { withoutRefused } from '../../../src/agents/refused-messages.ts';
 
-const { message: problem } = toFailure('ModelRejected', { problem: 'Invalid value: poison', model: 'm1' });
 const said = (turnId: string, text: string): Message => ({ role: 'user', text, turnId });
-const ended = (turnId: string, why: string): Message => ({
+const ended = (turnId: string, error: string): Message => ({
   role: 'assistant',
-  text: `[This turn ended without an answer: ${why}]`,
+  text: `[This turn ended without an answer: Invalid value: poison]`,
+  error,
   turnId,
   partial: true,
 });
@@ -18,7 +17,7 @@ describe('a conversation without what was refused', () => {
     const rest = withoutRefused([
       ...before,
       said('turn-2', 'poison'),
-      ended('turn-2', problem),
+      ended('turn-2', 'ModelRejected'),
       said('turn-3', 'next'),
     ]);
     assert.ok(rest);
@@ -29,13 +28,12 @@ describe('a conversation without what was refused', () => {
 
   it('keeps the message of a refused turn that is tried again', () => {
     const again = said('turn-1', 'poison');
-    assert.deepEqual(withoutRefused([again, ended('turn-1', problem), again])?.at(-1), again);
+    assert.deepEqual(withoutRefused([again, ended('turn-1', 'ModelRejected'), again])?.at(-1), again);
   });
 
   it('is none where turns failed for other reasons', () => {
-    const { message } = toFailure('LimitReached', { limit: 16, what: 'rounds' });
     assert.equal(
-      withoutRefused([said('turn-1', 'hello'), ended('turn-1', message), said('turn-2', 'next')]),
+      withoutRefused([said('turn-1', 'hello'), ended('turn-1', 'LimitReached'), said('turn-2', 'next')]),
       undefined,
     );
   });

@@ -1,0 +1,134 @@
+/** A request in the form of the AI SDK's language models. */
+import type {
+  JSONSchema7,
+  LanguageModelV4CallOptions,
+  LanguageModelV4Message,
+  LanguageModelV4Prompt,
+} from '@ai-sdk/provider';
+import type { ModelImage, ModelMessage, ModelRequest } from '../model.ts';
+import type { Dialect } from '../dialect.ts';
+import { schemaPrompt, withoutImages } from '../in-prompt.ts';
+import type { ToolNames } from '../tool-names.ts';
+import { unpackContent } from './content.ts';
+
+type Assistant = Extract<LanguageModelV4Message, { role: 'assistant' }>;
+type ToolResult = Extract<
+  Extract<LanguageModelV4Message, { role: 'tool' }>['content'][number],
+  { type: 'tool-result' }
+>;
+
+export interface PromptOptions {
+  readonly provider: string;
+  readonly request: ModelRequest;
+  readonly dialect: Dialect;
+  readonly names: ToolNames;
+  /** The specification that the model implements. */
+  readonly version: 'v3' | 'v4';
+}
+
+export function callOptions({ provider, request, dialect, names, version }: PromptOptions): LanguageModelV4CallOptions {
+  const { output, tools = [], temperature, maxOutputTokens } = request;
+  const { without } = dialect;
+  const effort = without.has('effort') ? undefined : (dialect.effort ?? request.effort);
+  const inPrompt = output !== undefined && dialect.output !== 'schema';
+  const system = inPrompt ? `${request.system}\n\n${schemaPrompt(output.schema)}`.trim() : request.system;
+  const messages = without.has('images') ? request.messages.map(withoutImages) : request.messages;
+  return {
+    prompt: [
+      ...(system === '' ? [] : [{ role: 'system' as const, content: system }]),
+      ...toPrompt(messages, { provider, names, version }),
+    ],
+    ...(tools.length === 0
+      ? {}
+      : {
+          tools: tools.map(({ name, description, parameters }) => ({
+            type: 'function' as const,
+            name: names.toWire(name),
+            description,
+            inputSchema: parameters as JSONSchema7,
+          })),
+        }),
+    ...(temperature === undefined || without.has('temperature') ? {} : { temperature }),
+    ...(maxOutputTokens === undefined || dialect.limits.length === 0 ? {} : { maxOutputTokens }),
+    ...(effort === undefined ? {} : { reasoning: effort }),
+    ...(output === undefined || dialect.output === 'prompt' ? {} : { responseFormat: responseFormat(output, dialect) }),
+  };
+}
+
+function responseFormat(
+  { name, schema }: NonNullable<ModelRequest['output']>,
+  { output }: Dialect,
+): NonNullable<LanguageModelV4CallOptions['responseFormat']> {
+  return output === 'json' ? { type: 'json' } : { type: 'json', name, schema };
+}
+
+type Context = Pick<PromptOptions, 'provider' | 'names' | 'version'>;
+
+function toPrompt(messages: readonly ModelMessage[], context: Context): LanguageModelV4Prompt {
+  const prompt: LanguageModelV4Prompt = [];
+  const toolNames = new Map<string, string>();
+  for (const message of messages) {
+    if (message.role === 'user') {
+      prompt.push({ role: 'user', content: [...text(message.text), ...files(message.images, context.version)] });
+    } else if (message.role === 'assistant') {
+      for (const { id, name } of message.toolCalls ?? []) toolNames.set(id, context.names.toWire(name));
+      prompt.push({ role: 'assistant', content: assistantContent(message, context) });
+    } else {
+      const result = toolResult(message, toolNames.get(message.toolCallId) ?? 'unknown', context.version);
+      const last = prompt.at(-1);
+      // The results of one round stand in one message.
+      if (last?.role === 'tool') last.content.push(result);
+      else prompt.push({ role: 'tool', content: [result] });
+    }
+  }
+  return prompt;
+}
+
+function assistantContent(
+  message: Extract<ModelMessage, { role: 'assistant' }>,
+  { provider, names }: Context,
+): Assistant['content'] {
+  const { text: said, toolCalls = [], providerData } = message;
+  const own = providerData?.provider === provider ? unpackContent(providerData.items, message, names) : undefined;
+  if (own) return own;
+  return [
+    ...text(said),
+    ...toolCalls.map((call) => ({
+      type: 'tool-call' as const,
+      toolCallId: call.id,
+      toolName: names.toWire(call.name),
+      input: JSON.parse(call.arguments) as unknown,
+    })),
+  ];
+}
+
+function toolResult(
+  { toolCallId, text: value, images = [] }: Extract<ModelMessage, { role: 'tool' }>,
+  toolName: string,
+  version: PromptOptions['version'],
+): ToolResult {
+  const output: ToolResult['output'] =
+    images.length === 0
+      ? { type: 'text', value }
+      : { type: 'content', value: [{ type: 'text', text: value }, ...files(images, version)] };
+  return { type: 'tool-result', toolCallId, toolName, output };
+}
+
+function text(value: string): { type: 'text'; text: string }[] {
+  return value === '' ? [] : [{ type: 'text', text: value }];
+}
+
+interface FilePart {
+  readonly type: 'file';
+  readonly mediaType: string;
+  readonly data: { readonly type: 'data'; readonly data: string };
+}
+
+function files(images: readonly ModelImage[] = [], version: PromptOptions['version']): FilePart[] {
+  return images.map(({ mediaType, base64 }) => ({
+    type: 'file',
+    mediaType,
+    // Version 3 has the data itself in this place.
+    data: (version === 'v4' ? { type: 'data', data: base64 } : base64) as FilePart['data'],
+  }));
+}

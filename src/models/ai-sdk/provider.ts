@@ -1,0 +1,238 @@
+/** Language models of the AI SDK as a provider: Anthropic, Google, Bedrock, Mistral and whatever else has a package for it. */
+import type { LanguageModelV4, LanguageModelV4StreamPart } from '@ai-sdk/provider';
+import { CopilotError } from '../../contracts/errors.ts';
+import { classify, classifyApiError, type ModelError } from '../errors.ts';
+import type { Finish, Model, ModelReply, ModelRequest, Provider, TokenUsage } from '../model.ts';
+import { type Dialect, FIRST_DIALECT, learn } from '../dialect.ts';
+import { ReplyReader } from '../reading/reply.ts';
+import { toolNames } from '../tool-names.ts';
+import { wellFormed } from '../well-formed.ts';
+import { Content } from './content.ts';
+import { callOptions } from './prompt.ts';
+
+/** A language model of the AI SDK: `anthropic('claude-sonnet-5')`. AI SDK 6 (`v3`) and 7 (`v4`). */
+export type AiSdkModel = Pick<LanguageModelV4, 'modelId' | 'provider'> & {
+  readonly specificationVersion: string;
+  // The two versions differ in details of the options only.
+  doStream(options: never): PromiseLike<{ readonly stream: ReadableStream<unknown> }>;
+};
+
+/** A provider of the AI SDK: `createAnthropic({ … })`. */
+export interface AiSdkProvider {
+  languageModel(modelId: string): AiSdkModel;
+}
+
+export interface AiSdkOptions {
+  /** Default: as the AI SDK names it, up to its first dot. */
+  readonly name?: string;
+  /** Longest time until the first part of a reply, in milliseconds. Default 10 minutes. */
+  readonly firstByteMs?: number;
+  /** Longest time between two parts, in milliseconds. Default 2 minutes. */
+  readonly betweenBytesMs?: number;
+  /** Hears once what a model turned out not to take. */
+  readonly onLesson?: (lesson: { readonly model: string; readonly gaveUp: string; readonly problem: string }) => void;
+}
+
+const DEFAULT_FIRST_BYTE_MS = 600_000;
+const DEFAULT_BETWEEN_BYTES_MS = 120_000;
+
+/**
+ * @param source a provider of the AI SDK, or one of its models, which then answers for every name
+ * @throws CopilotError `InvalidInput` for a model of a version of the AI SDK that is not supported
+ */
+export function aiSdk(source: AiSdkProvider | AiSdkModel, options: AiSdkOptions = {}): Provider {
+  const single = 'doStream' in source ? source : undefined;
+  if (single) versionOf(single);
+  const name = options.name ?? single?.provider.split('.')[0] ?? 'ai-sdk';
+  const dialects = new Map<string, Dialect>();
+  const closing = new AbortController();
+
+  const model = (modelName: string): Model => {
+    const inner = single ?? (source as AiSdkProvider).languageModel(modelName);
+    return {
+      id: `${name}/${modelName}`,
+      async reply(request) {
+        for (let dialect = dialects.get(modelName) ?? FIRST_DIALECT; ;) {
+          try {
+            const reply = await callModel(inner, { request, dialect, provider: name, options, closed: closing.signal });
+            dialects.set(modelName, dialect);
+            return reply;
+          } catch (thrown) {
+            request.signal.throwIfAborted();
+            const error = toModelError(thrown, modelName);
+            const lesson = learn(dialect, { request, body: { ...request }, error });
+            if (!lesson) throw error;
+            ({ dialect } = lesson);
+            options.onLesson?.({ model: modelName, gaveUp: lesson.gaveUp, problem: String(error.details['problem']) });
+          }
+        }
+      },
+    };
+  };
+
+  return {
+    name,
+    model,
+    close() {
+      closing.abort(new CopilotError('ModelUnavailable', { problem: 'its connections are closed' }));
+      return Promise.resolve();
+    },
+  };
+}
+
+function versionOf({ specificationVersion, provider }: AiSdkModel): 'v3' | 'v4' {
+  if (specificationVersion === 'v3' || specificationVersion === 'v4') return specificationVersion;
+  throw new CopilotError('InvalidInput', {
+    what: `The model of AI SDK provider ${provider}`,
+    problem: `it implements specification ${specificationVersion}, and v3 (AI SDK 6) and v4 (AI SDK 7) are supported; install another version of its package`,
+  });
+}
+
+interface Call {
+  readonly request: ModelRequest;
+  readonly dialect: Dialect;
+  readonly provider: string;
+  readonly options: AiSdkOptions;
+  readonly closed: AbortSignal;
+}
+
+async function callModel(model: AiSdkModel, call: Call): Promise<ModelReply> {
+  const { request, dialect, provider, options } = call;
+  request.signal.throwIfAborted();
+  const names = toolNames(
+    [
+      ...(request.tools ?? []),
+      ...request.messages.flatMap((message) => (message.role === 'assistant' ? (message.toolCalls ?? []) : [])),
+    ].map(({ name }) => name),
+  );
+  const version = versionOf(model);
+  const silence = new AbortController();
+  const signal = AbortSignal.any([request.signal, call.closed, silence.signal]);
+  const prompt = callOptions({ provider, request, dialect, names, version });
+  const watch = watchSilence(silence);
+  try {
+    watch.expect(options.firstByteMs ?? DEFAULT_FIRST_BYTE_MS);
+    const { stream } = await model.doStream({ ...wellFormed(prompt), abortSignal: signal } as never);
+    return await readStream(stream as ReadableStream<LanguageModelV4StreamPart>, model, call, {
+      onPart: () => watch.expect(options.betweenBytesMs ?? DEFAULT_BETWEEN_BYTES_MS),
+      fromWire: names.fromWire,
+    });
+  } catch (error) {
+    if (signal.aborted && !request.signal.aborted) throw signal.reason;
+    throw error;
+  } finally {
+    watch.stop();
+    silence.abort();
+  }
+}
+
+function watchSilence(silence: AbortController): { expect(ms: number): void; stop(): void } {
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    expect(ms) {
+      clearTimeout(timer);
+      if (ms === 0) return;
+      const end = (): void => silence.abort(new CopilotError('ModelUnavailable', { problem: 'no byte came in time' }));
+      timer = setTimeout(end, ms);
+    },
+    stop: () => clearTimeout(timer),
+  };
+}
+
+interface Hooks {
+  readonly onPart: () => void;
+  readonly fromWire: (name: string) => string;
+}
+
+async function readStream(
+  stream: ReadableStream<LanguageModelV4StreamPart>,
+  model: AiSdkModel,
+  { request, provider }: Call,
+  { onPart, fromWire }: Hooks,
+): Promise<ModelReply> {
+  const content = new Content();
+  const reader = new ReplyReader(request);
+  let finish: Finish | undefined;
+  let usage: TokenUsage | undefined;
+  let modelId = model.modelId;
+  for await (const part of stream) {
+    onPart();
+    if (part.type === 'error') throw part.error;
+    if (part.type === 'response-metadata') modelId = part.modelId ?? modelId;
+    if (part.type === 'finish') {
+      finish = toFinish(part.finishReason);
+      usage = toUsage(part.usage);
+    }
+    const { text, reasoning } = content.add(part);
+    if (text) reader.onText(text);
+    if (reasoning) reader.onReasoning(reasoning);
+    if (reader.isRepeating) break;
+  }
+  const calls = content.calls.map((call) => ({ ...call, name: fromWire(call.name) }));
+  return reader.finish(provider, { text: content.text, calls, finish, usage, model: modelId, items: content.pack() });
+}
+
+type FinishReason = Extract<LanguageModelV4StreamPart, { type: 'finish' }>['finishReason'];
+
+/** @returns undefined if the provider's stream ended before the reply did */
+function toFinish({ unified }: FinishReason): Finish | undefined {
+  switch (unified) {
+    case 'tool-calls':
+      return 'tool_calls';
+    case 'content-filter':
+      return 'filtered';
+    case 'error':
+      return 'failed';
+    case 'interrupted':
+      return undefined;
+    case 'other':
+      return 'stop';
+    case 'stop':
+    case 'length':
+      return unified;
+  }
+}
+
+function toUsage({
+  inputTokens,
+  outputTokens,
+}: Extract<LanguageModelV4StreamPart, { type: 'finish' }>['usage']): TokenUsage | undefined {
+  if (inputTokens.total === undefined && outputTokens.total === undefined) return undefined;
+  return {
+    inputTokens: inputTokens.total ?? 0,
+    cachedTokens: inputTokens.cacheRead ?? 0,
+    cacheWriteTokens: inputTokens.cacheWrite ?? 0,
+    outputTokens: outputTokens.total ?? 0,
+    reasoningTokens: outputTokens.reasoning ?? 0,
+    isEstimate: false,
+  };
+}
+
+/** The AI SDK's errors by their names: its packages may be there in several versions. */
+function toModelError(error: unknown, model: string): ModelError {
+  if (error instanceof CopilotError || !(error instanceof Error)) return classify(error);
+  const { name, message } = error;
+  if ('responseBody' in error || 'statusCode' in error) {
+    const { statusCode, responseHeaders, responseBody, data } = error as {
+      statusCode?: number;
+      responseHeaders?: Record<string, string>;
+      responseBody?: string;
+      data?: unknown;
+    };
+    const body = data ?? responseBody;
+    if (statusCode === undefined && body === undefined) return classify(error);
+    return classifyApiError(
+      { status: statusCode, headers: new Headers(responseHeaders), body: body ?? message },
+      model,
+    );
+  }
+  const refusal = {
+    AI_LoadAPIKeyError: 'key',
+    AI_NoSuchModelError: 'model',
+    AI_UnsupportedFunctionalityError: 'form',
+    AI_InvalidPromptError: 'form',
+  }[name];
+  return refusal === undefined
+    ? classify(error)
+    : new CopilotError('ModelRejected', { model, problem: message, refusal }, { cause: error });
+}

@@ -1,0 +1,37 @@
+/** Reads a base URL as people write it: with or without a trailing slash, a full endpoint, or a query. */
+import { CopilotError } from '../../contracts/errors.ts';
+
+export interface Address {
+  readonly baseUrl: string;
+  readonly query: Readonly<Record<string, string>>;
+}
+
+export const OPENAI_URL = 'https://api.openai.com/v1';
+const ENDPOINT = /\/(chat\/completions|responses)\/?$/;
+
+/** @throws CopilotError `InvalidConfig` for anything but an http or https URL */
+export function parseAddress(value: string, variable: string): Address {
+  const text = value.trim();
+  // `localhost:11434` parses as a URL with the scheme `localhost:`.
+  const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined;
+  if (!url) {
+    throw new CopilotError('InvalidConfig', {
+      name: variable,
+      value,
+      problem: /^[\w.-]+(:\d+)?(\/|$)/.test(text)
+        ? `it is a URL that begins with http:// or https://, such as http://${text}`
+        : 'it is a URL that begins with http:// or https://',
+    });
+  }
+  const query = Object.fromEntries(url.searchParams);
+  url.search = '';
+  url.hash = '';
+  url.pathname = url.pathname.replace(ENDPOINT, '').replace(/\/+$/, '');
+  return { baseUrl: url.href.replace(/\/+$/, ''), query };
+}
+
+/** Whether it is OpenAI's own API, which speaks Responses. */
+export function isOpenAi({ baseUrl }: Address): boolean {
+  const { hostname } = new URL(baseUrl);
+  return hostname === 'api.openai.com' || hostname.endsWith('.api.openai.com');
+}

@@ -1,0 +1,131 @@
+/** A request in the form of chat completions. */
+import type OpenAI from 'openai';
+import type { Json } from '../../contracts/json.ts';
+import type { ModelImage, ModelMessage, ModelRequest } from '../model.ts';
+import type { Dialect } from '../dialect.ts';
+import { schemaPrompt, withoutImages } from '../in-prompt.ts';
+import { allowsStrict } from './strict-schema.ts';
+import type { ToolNames } from '../tool-names.ts';
+
+type Body = OpenAI.ChatCompletionCreateParams;
+type WireMessage = OpenAI.ChatCompletionMessageParam;
+
+/** What a server sent beside text and calls, by its own names. */
+export interface ChatExtras {
+  readonly message: Readonly<Record<string, Json>>;
+  /** In the order of the message's calls. */
+  readonly calls: readonly Readonly<Record<string, Json>>[];
+}
+
+export function chatBody(
+  provider: string,
+  model: string,
+  request: ModelRequest,
+  dialect: Dialect,
+  names: ToolNames,
+): Record<string, unknown> {
+  const { output, tools = [], temperature, maxOutputTokens } = request;
+  const { without } = dialect;
+  const effort = without.has('effort') ? undefined : (dialect.effort ?? request.effort);
+  const body: Record<string, unknown> & Pick<Body, 'model' | 'messages'> = {
+    model,
+    messages: chatMessages(provider, request, dialect, names),
+  };
+  if (!without.has('streaming')) {
+    body['stream'] = true;
+    if (!without.has('usage')) body['stream_options'] = { include_usage: true };
+  }
+  // OpenAI refuses an empty list.
+  if (tools.length > 0) {
+    body['tools'] = tools.map((tool) => ({ type: 'function', function: { ...tool, name: names.toWire(tool.name) } }));
+  }
+  if (temperature !== undefined && !without.has('temperature')) body['temperature'] = temperature;
+  if (maxOutputTokens !== undefined && dialect.limits[0]) body[dialect.limits[0]] = maxOutputTokens;
+  if (effort !== undefined) body['reasoning_effort'] = effort;
+  if (output !== undefined && dialect.output === 'json') body['response_format'] = { type: 'json_object' };
+  if (output !== undefined && dialect.output === 'schema') {
+    const strict = !without.has('strict') && allowsStrict(output.schema);
+    body['response_format'] = { type: 'json_schema', json_schema: { ...output, ...(strict ? { strict } : {}) } };
+  }
+  return body;
+}
+
+function chatMessages(provider: string, request: ModelRequest, dialect: Dialect, names: ToolNames): WireMessage[] {
+  const { output } = request;
+  const messages = dialect.without.has('images') ? request.messages.map(withoutImages) : request.messages;
+  const inPrompt = output !== undefined && dialect.output !== 'schema';
+  const system = inPrompt ? `${request.system}\n\n${schemaPrompt(output.schema)}`.trim() : request.system;
+  const wire = withToolImages(messages, (message) => chatMessage(provider, message, dialect, names));
+  if (system === '') return wire;
+  if (dialect.system !== 'user') return [{ role: dialect.system, content: system }, ...wire];
+  const [first, ...rest] = wire;
+  if (first?.role !== 'user') return [{ role: 'user', content: system }, ...wire];
+  const content =
+    typeof first.content === 'string'
+      ? `${system}\n\n${first.content}`
+      : [{ type: 'text' as const, text: system }, ...first.content];
+  return [{ ...first, content }, ...rest];
+}
+
+/** Tool messages carry text only, and stand together: their images follow in a message of the user. */
+function withToolImages(
+  messages: readonly ModelMessage[],
+  toWire: (message: ModelMessage) => WireMessage,
+): WireMessage[] {
+  const wire: WireMessage[] = [];
+  let images: ModelImage[] = [];
+  const flush = (): void => {
+    if (images.length > 0) wire.push({ role: 'user', content: withImages('', images) });
+    images = [];
+  };
+  for (const message of messages) {
+    if (message.role !== 'tool') flush();
+    wire.push(toWire(message));
+    if (message.role === 'tool') images.push(...(message.images ?? []));
+  }
+  flush();
+  return wire;
+}
+
+function chatMessage(provider: string, message: ModelMessage, dialect: Dialect, names: ToolNames): WireMessage {
+  switch (message.role) {
+    case 'user':
+      return { role: 'user', content: withImages(message.text, message.images) };
+    case 'tool':
+      return { role: 'tool', tool_call_id: message.toolCallId, content: message.text };
+    case 'assistant': {
+      const { text, toolCalls = [], providerData } = message;
+      // What this provider's reply left is one object, see chat-reply.ts.
+      const extras =
+        providerData?.provider === provider ? (providerData.items[0] as unknown as ChatExtras | undefined) : undefined;
+      const kept = (fields: Readonly<Record<string, Json>> = {}) =>
+        Object.fromEntries(Object.entries(fields).filter(([name]) => !dialect.notReturned.has(name)));
+      return {
+        role: 'assistant',
+        content: text === '' && toolCalls.length > 0 ? null : text,
+        ...(toolCalls.length === 0
+          ? {}
+          : {
+              tool_calls: toolCalls.map((call, index) => ({
+                id: call.id,
+                type: 'function' as const,
+                function: { name: names.toWire(call.name), arguments: call.arguments },
+                ...kept(extras?.calls[index]),
+              })),
+            }),
+        ...kept(extras?.message),
+      };
+    }
+  }
+}
+
+function withImages(text: string, images: readonly ModelImage[] = []): string | OpenAI.ChatCompletionContentPart[] {
+  if (images.length === 0) return text;
+  return [
+    ...(text === '' ? [] : [{ type: 'text' as const, text }]),
+    ...images.map(({ mediaType, base64 }) => ({
+      type: 'image_url' as const,
+      image_url: { url: `data:${mediaType};base64,${base64}` },
+    })),
+  ];
+}

@@ -1,0 +1,93 @@
+/** The HTTP side of OpenAI's API and its likes, over the `openai` package. */
+import OpenAI from 'openai';
+import { classifyApiError } from '../errors.ts';
+import { openTransport, type ProxySettings, readStart, type Transport } from '../transport.ts';
+import { wellFormed } from '../well-formed.ts';
+import type { Address } from './address.ts';
+
+export interface ApiOptions {
+  readonly address: Address;
+  readonly apiKey?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Longest time until the first byte, and longest time between two bytes, in milliseconds. */
+  readonly firstByteMs: number;
+  readonly betweenBytesMs: number;
+  readonly proxy?: ProxySettings | undefined;
+}
+
+export interface ApiClient {
+  /**
+   * Sends a body to an endpoint such as `/responses`.
+   * @throws CopilotError for an answer that is an error or a page of HTML
+   */
+  post(endpoint: string, body: object, model: string, signal: AbortSignal): Promise<Response>;
+  close(): void;
+}
+
+/** The SDK's own limit covers a whole call, however lively. The transport watches for silence instead. */
+const NO_TIMEOUT_MS = 2_147_483_647;
+/** Largest body of an error that is read, in bytes. */
+const MAX_ERROR_BYTES = 64 * 1024;
+
+export function openClient({ address, apiKey, headers, firstByteMs, betweenBytesMs, proxy }: ApiOptions): ApiClient {
+  const transport = openTransport({ firstByteMs, betweenBytesMs, proxy });
+  const client = new OpenAI({
+    baseURL: address.baseUrl,
+    apiKey: apiKey ?? 'none',
+    // Given so that the SDK does not look for them in the environment, which is config.ts's to read.
+    adminAPIKey: null,
+    organization: null,
+    project: null,
+    webhookSecret: null,
+    logLevel: 'off',
+    maxRetries: 0,
+    timeout: NO_TIMEOUT_MS,
+    fetch: transport.fetch,
+    defaultQuery: { ...address.query },
+    defaultHeaders: {
+      // A local server without a key gets no made-up one. Azure's key goes into a header of its own.
+      ...(apiKey === undefined ? { Authorization: null } : {}),
+      ...(apiKey !== undefined && isAzure(address) ? { 'api-key': apiKey, Authorization: null } : {}),
+      ...headers,
+    },
+  });
+  return {
+    post: (endpoint, body, model, signal) => post(client, transport, endpoint, wellFormed(body), model, signal),
+    close: () => transport.close(),
+  };
+}
+
+function isAzure({ baseUrl }: Address): boolean {
+  const { hostname } = new URL(baseUrl);
+  return hostname.endsWith('.openai.azure.com') || hostname.endsWith('.cognitiveservices.azure.com');
+}
+
+async function post(
+  client: OpenAI,
+  transport: Transport,
+  endpoint: string,
+  body: object,
+  model: string,
+  signal: AbortSignal,
+): Promise<Response> {
+  // The SDK reads the body of an error and keeps one field of it. What servers really say may stand in others.
+  const fetch: typeof globalThis.fetch = async (input, init) => {
+    const answer = await transport.fetch(input, init);
+    if (answer.ok && !isPage(answer)) return answer;
+    const text = await readStart(answer, MAX_ERROR_BYTES);
+    throw classifyApiError({ status: answer.status, headers: answer.headers, body: parsed(text) }, model);
+  };
+  return await client.withOptions({ fetch }).post(endpoint, { body, signal }).asResponse();
+}
+
+function isPage({ headers }: Response): boolean {
+  return headers.get('content-type')?.includes('text/html') === true;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,185 @@
+/** OpenAI's API and the many that are compatible with it, as a provider. */
+import { classify, classifyApiError } from '../errors.ts';
+import type { Model, ModelReply, ModelRequest, Provider } from '../model.ts';
+import { type RawReply, ReplyReader } from '../reading/reply.ts';
+import { readParts, type ReplyPart } from '../sse.ts';
+import type { ProxySettings } from '../transport.ts';
+import { isOpenAi, OPENAI_URL, parseAddress } from './address.ts';
+import { ChatReply } from './chat-reply.ts';
+import { chatBody } from './chat-request.ts';
+import { openClient, type ApiClient } from './client.ts';
+import { type Dialect, FIRST_DIALECT, learn } from '../dialect.ts';
+import { responsesBody } from './responses-request.ts';
+import { ResponsesReply } from './responses-reply.ts';
+import { toolNames, type ToolNames } from '../tool-names.ts';
+
+export interface OpenAiOptions {
+  /** Default: `openai` at OpenAI's own address, the host elsewhere. */
+  readonly name?: string;
+  /** Default OpenAI's own address. A full endpoint, a trailing slash and a query are understood. */
+  readonly baseUrl?: string;
+  /** Default: requests carry no key. */
+  readonly apiKey?: string;
+  /** Default `responses` at OpenAI's own address, `chat` (chat completions) elsewhere. */
+  readonly api?: 'responses' | 'chat';
+  /** Sent with every request. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Longest time until the first byte, in milliseconds. Default 10 minutes. */
+  readonly firstByteMs?: number;
+  /** Longest time between two bytes, in milliseconds. Default 2 minutes. */
+  readonly betweenBytesMs?: number;
+  /** Default: no proxy. */
+  readonly proxy?: ProxySettings;
+  /** Hears once what a model turned out not to take. */
+  readonly onLesson?: (lesson: { readonly model: string; readonly gaveUp: string; readonly problem: string }) => void;
+}
+
+export const DEFAULT_FIRST_BYTE_MS = 600_000;
+export const DEFAULT_BETWEEN_BYTES_MS = 120_000;
+/** Attempts to say one request in another way. Each gives something up, so this is never reached. */
+const MAX_LESSONS = 20;
+
+/** @throws CopilotError `InvalidConfig` for a base URL that is none */
+export function openAi(options: OpenAiOptions = {}): Provider {
+  const { baseUrl = OPENAI_URL, apiKey, headers } = options;
+  const address = parseAddress(baseUrl, 'OPENAI_BASE_URL');
+  const name = options.name ?? (isOpenAi(address) ? 'openai' : new URL(address.baseUrl).host);
+  const api = options.api ?? (isOpenAi(address) ? 'responses' : 'chat');
+  // The two forms need different things back.
+  const dataOwner = `${name}:${api}`;
+  const client = openClient({
+    address,
+    apiKey,
+    headers,
+    firstByteMs: options.firstByteMs ?? DEFAULT_FIRST_BYTE_MS,
+    betweenBytesMs: options.betweenBytesMs ?? DEFAULT_BETWEEN_BYTES_MS,
+    proxy: options.proxy,
+  });
+  const limits = isOpenAi(address) ? (['max_completion_tokens', 'max_tokens'] as const) : FIRST_DIALECT.limits;
+  const dialects = new Map<string, Dialect>();
+
+  const model = (modelName: string): Model => ({
+    id: `${name}/${modelName}`,
+    async reply(request) {
+      let dialect = dialects.get(modelName) ?? { ...FIRST_DIALECT, limits };
+      for (let lessons = 0; ; lessons++) {
+        const names = toolNames(namesIn(request));
+        const body =
+          api === 'chat'
+            ? chatBody(dataOwner, modelName, request, dialect, names)
+            : responsesBody(dataOwner, modelName, request, dialect, names);
+        try {
+          const reply = await call(client, api, { dataOwner, model: modelName, request, body, names });
+          dialects.set(modelName, dialect);
+          return reply;
+        } catch (thrown) {
+          request.signal.throwIfAborted();
+          const error = classify(thrown);
+          const lesson = lessons < MAX_LESSONS ? learn(dialect, { request, body, error }) : undefined;
+          if (!lesson) throw error;
+          ({ dialect } = lesson);
+          options.onLesson?.({ model: modelName, gaveUp: lesson.gaveUp, problem: String(error.details['problem']) });
+        }
+      }
+    },
+  });
+
+  return {
+    name,
+    model,
+    close() {
+      client.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** Of tools on offer, and of those that were called in the conversation. */
+function namesIn({ tools = [], messages }: ModelRequest): string[] {
+  const calls = messages.flatMap((message) => (message.role === 'assistant' ? (message.toolCalls ?? []) : []));
+  return [...tools, ...calls].map((tool) => tool.name);
+}
+
+interface Call {
+  readonly dataOwner: string;
+  readonly model: string;
+  readonly request: ModelRequest;
+  readonly body: Record<string, unknown>;
+  readonly names: ToolNames;
+}
+
+async function call(client: ApiClient, api: 'responses' | 'chat', made: Call): Promise<ModelReply> {
+  const { request } = made;
+  request.signal.throwIfAborted();
+  // The SDK listens to a signal and never stops; a turn's signal is given to many calls.
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  request.signal.addEventListener('abort', abort, { once: true });
+  try {
+    const endpoint = api === 'chat' ? '/chat/completions' : '/responses';
+    const response = await client.post(endpoint, made.body, made.model, controller.signal);
+    const reply = await readReply(response, api, made);
+    request.signal.throwIfAborted();
+    return reply;
+  } finally {
+    request.signal.removeEventListener('abort', abort);
+    // A reply that was given up in the middle leaves no connection behind.
+    controller.abort();
+  }
+}
+
+async function readReply(response: Response, api: 'responses' | 'chat', made: Call): Promise<ModelReply> {
+  const { request, names, dataOwner } = made;
+  const reader = new ReplyReader(request);
+  const raw = await (api === 'chat' ? readChat : readResponses)(response, reader, made.model);
+  const calls = raw.calls.map((call) => ({ ...call, name: names.fromWire(call.name) }));
+  return reader.finish(dataOwner, { ...raw, calls });
+}
+
+type Read = (response: Response, reader: ReplyReader, model: string) => Promise<RawReply>;
+
+const readChat: Read = async (response, reader, model) => {
+  const reply = new ChatReply(reader);
+  let isDone = false;
+  for await (const part of readParts(response, () => reply.hasEnded)) {
+    if (part.kind === 'done') isDone = true;
+    else {
+      const error = errorIn(part);
+      if (error !== undefined)
+        throw classifyApiError({ status: undefined, headers: response.headers, body: error }, model);
+      reply.add(part.value);
+      isDone ||= part.kind === 'whole';
+      if (reader.isRepeating) break;
+    }
+  }
+  const { extras, ...result } = reply.finish(isDone);
+  return { ...result, model: result.model ?? model, items: extras && [{ ...extras }] };
+};
+
+/** The error that a server tells under status 200, or undefined. */
+function errorIn(part: ReplyPart): unknown {
+  if (part.kind === 'done' || typeof part.value !== 'object' || part.value === null) return undefined;
+  const { value } = part;
+  if ('error' in value && value.error) return value;
+  if (part.kind === 'event' && part.isError) return value;
+  if (Array.isArray(value)) return value;
+  const isReply = 'choices' in value || 'usage' in value;
+  return !isReply && ('message' in value || 'detail' in value) ? value : undefined;
+}
+
+const readResponses: Read = async (response, reader, model) => {
+  const { headers } = response;
+  const reply = new ResponsesReply(reader, model);
+  for await (const part of readParts(response, () => reply.hasEnded)) {
+    if (part.kind === 'done') break;
+    const error = errorIn(part);
+    const isEvent =
+      part.kind === 'event' && typeof part.value === 'object' && part.value !== null && 'type' in part.value;
+    if (error !== undefined && !isEvent) throw classifyApiError({ status: undefined, headers, body: error }, model);
+    if (part.kind === 'whole') reply.addWhole(part.value, headers);
+    else reply.add(part.value, headers);
+    if (reader.isRepeating) break;
+  }
+  const result = reply.finish();
+  return { ...result, model: result.model ?? model };
+};

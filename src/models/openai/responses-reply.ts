@@ -1,0 +1,176 @@
+/** Puts a reply together from the events of the Responses API, or from one plain response. */
+import { z } from 'zod';
+import { CopilotError } from '../../contracts/errors.ts';
+import type { Json } from '../../contracts/json.ts';
+import { classifyApiError } from '../errors.ts';
+import type { Finish, TokenUsage } from '../model.ts';
+import type { RawCall } from '../reading/calls.ts';
+import type { ReplyListener } from './chat-reply.ts';
+import { packItems, textOfItems } from './response-items.ts';
+
+type Item = { readonly [key: string]: Json };
+
+const Count = z.number().nullish().catch(undefined);
+
+const Response = z.looseObject({
+  model: z.string().nullish(),
+  status: z.string().nullish(),
+  error: z.unknown(),
+  incomplete_details: z.object({ reason: z.string().nullish() }).nullish(),
+  output: z.array(z.record(z.string(), z.unknown())).nullish(),
+  usage: z
+    .object({
+      input_tokens: Count,
+      output_tokens: Count,
+      input_tokens_details: z.object({ cached_tokens: Count, cache_write_tokens: Count }).nullish(),
+      output_tokens_details: z.object({ reasoning_tokens: Count }).nullish(),
+    })
+    .nullish(),
+});
+type Response = z.infer<typeof Response>;
+
+const Event = z.looseObject({
+  type: z.string(),
+  delta: z.string().nullish().catch(undefined),
+  output_index: z.number().nullish(),
+  item: z.record(z.string(), z.unknown()).nullish(),
+  response: Response.nullish(),
+});
+
+export interface ResponsesResult {
+  readonly text: string;
+  readonly calls: readonly RawCall[];
+  /** Undefined if the stream ended before the response did. */
+  readonly finish: Finish | undefined;
+  readonly usage: TokenUsage | undefined;
+  readonly model: string | undefined;
+  readonly items: readonly Item[] | undefined;
+}
+
+export class ResponsesReply {
+  readonly #listener: ReplyListener;
+  readonly #model: string;
+  /** By their place in the output. */
+  readonly #items = new Map<number, Item>();
+  #said = '';
+  #response: Response | undefined;
+
+  constructor(listener: ReplyListener, model: string) {
+    this.#listener = listener;
+    this.#model = model;
+  }
+
+  get hasEnded(): boolean {
+    return this.#response !== undefined;
+  }
+
+  /** Takes an event of a stream. @throws CopilotError for an event that tells an error, or is none at all */
+  add(part: unknown, headers: Headers): void {
+    const parsed = Event.safeParse(part);
+    if (!parsed.success) throw notAResponse(parsed.error);
+    const { type, delta, item, output_index: index, response } = parsed.data;
+    switch (type) {
+      case 'response.output_text.delta':
+      case 'response.refusal.delta':
+        this.#say(delta ?? '');
+        break;
+      case 'response.reasoning_summary_text.delta':
+      case 'response.reasoning_text.delta':
+        if (delta) this.#listener.onReasoning(delta);
+        break;
+      case 'response.reasoning_summary_part.added':
+        this.#listener.onReasoning('\n\n');
+        break;
+      case 'response.output_item.done':
+        if (item) this.#items.set(index ?? this.#items.size, item as Item);
+        break;
+      case 'response.completed':
+      case 'response.incomplete':
+      case 'response.failed':
+        if (response) this.#end(response, headers);
+        break;
+      case 'error':
+        throw classifyApiError({ status: undefined, headers, body: part }, this.#model);
+    }
+  }
+
+  /** Takes a whole response. */
+  addWhole(body: unknown, headers: Headers): void {
+    const parsed = Response.safeParse(body);
+    if (!parsed.success || !parsed.data.output) throw notAResponse(parsed.error);
+    this.#end(parsed.data, headers);
+    this.#say(textOfItems(this.#ordered()));
+  }
+
+  finish(): ResponsesResult {
+    const items = this.#ordered();
+    const text = items.length > 0 ? textOfItems(items) : this.#said;
+    const calls = items
+      .filter(({ type }) => type === 'function_call')
+      .map((item) => ({
+        id: textOf(item['call_id']) || textOf(item['id']),
+        name: textOf(item['name']),
+        arguments: typeof item['arguments'] === 'string' ? item['arguments'] : JSON.stringify(item['arguments'] ?? {}),
+      }));
+    return {
+      text,
+      calls,
+      finish: this.#response && finishOf(this.#response, items),
+      usage: this.#response?.usage ? usageOf(this.#response.usage) : undefined,
+      model: this.#response?.model ?? undefined,
+      items: packItems(items),
+    };
+  }
+
+  #say(text: string): void {
+    if (text === '') return;
+    this.#said += text;
+    this.#listener.onText(text);
+  }
+
+  #end(response: Response, headers: Headers): void {
+    if (response.status === 'failed' || (response.error !== undefined && response.error !== null)) {
+      throw classifyApiError({ status: undefined, headers, body: { error: response.error } }, this.#model);
+    }
+    this.#response = response;
+    // Some servers send no event for each item.
+    if (this.#items.size === 0) response.output?.forEach((item, index) => this.#items.set(index, item as Item));
+  }
+
+  #ordered(): Item[] {
+    return [...this.#items].sort(([a], [b]) => a - b).map(([, item]) => item);
+  }
+}
+
+function textOf(value: Json | undefined): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function notAResponse(cause: unknown): CopilotError {
+  return new CopilotError(
+    'ModelUnavailable',
+    { problem: 'its reply is not a response of the Responses API' },
+    { cause },
+  );
+}
+
+function finishOf({ status, incomplete_details: incomplete }: Response, items: readonly Item[]): Finish {
+  if (incomplete?.reason === 'content_filter') return 'filtered';
+  if (incomplete?.reason || status === 'incomplete') return 'length';
+  const isRefused = items.some(({ content }) => {
+    return Array.isArray(content) && (content as Item[]).some(({ type }) => type === 'refusal');
+  });
+  if (isRefused) return 'refused';
+  return items.some(({ type }) => type === 'function_call') ? 'tool_calls' : 'stop';
+}
+
+function usageOf(usage: NonNullable<Response['usage']>): TokenUsage {
+  return {
+    inputTokens: usage.input_tokens ?? 0,
+    cachedTokens: usage.input_tokens_details?.cached_tokens ?? 0,
+    cacheWriteTokens: usage.input_tokens_details?.cache_write_tokens ?? 0,
+    outputTokens: usage.output_tokens ?? 0,
+    reasoningTokens: usage.output_tokens_details?.reasoning_tokens ?? 0,
+    isEstimate: false,
+  };
+}

@@ -1,0 +1,81 @@
+/** Makes tool calls of what models write: other names, arguments that are not quite JSON, one id for two calls. */
+import { jsonrepair } from 'jsonrepair';
+import type { ModelToolCall, ToolSchema } from '../model.ts';
+
+/** A call as it came. */
+export interface RawCall {
+  readonly id: string;
+  readonly name: string;
+  readonly arguments: string;
+}
+
+export interface CallOptions {
+  readonly tools: readonly ToolSchema[];
+  /** Begins ids that are made up: unique in the conversation and the same in every attempt. */
+  readonly idPrefix: string;
+  /** Whether the reply was cut off: what looks like a small mistake may then be half an argument. */
+  readonly isCut: boolean;
+}
+
+/** The calls with names of tools on offer, ids that differ, and arguments that are JSON objects. */
+export function readCalls(raw: readonly RawCall[], { tools, idPrefix, isCut }: CallOptions): ModelToolCall[] {
+  const seen = new Set<string>();
+  return raw.map((call, index) => {
+    const id = call.id === '' || seen.has(call.id) ? `${idPrefix}_${index}` : call.id;
+    seen.add(id);
+    const name = offeredName(call.name, tools) ?? call.name;
+    const read = readArguments(call.arguments, isCut);
+    return { id, name, arguments: read.text, ...(read.problem === undefined ? {} : { problem: read.problem }) };
+  });
+}
+
+/** The tool that a name means: in another case, with a prefix, or with other signs between its words. */
+export function offeredName(name: string, tools: readonly Pick<ToolSchema, 'name'>[]): string | undefined {
+  if (tools.some((tool) => tool.name === name)) return name;
+  const plain = (text: string): string => text.toLowerCase().replace(/[^a-z0-9]/g, '');
+  const bare = name
+    .trim()
+    .replace(/^(functions?|tools?|default_api)[.:/]/i, '')
+    .replace(/[:(].*$/s, '');
+  const found = tools.filter((tool) => plain(tool.name) === plain(bare));
+  return found.length === 1 ? found[0]?.name : undefined;
+}
+
+/** @returns JSON text of an object; `problem` says why the call cannot be run */
+function readArguments(text: string, isCut: boolean): { text: string; problem?: string } {
+  const trimmed = text.trim();
+  if (trimmed === '' || trimmed === 'null' || trimmed === '""') return { text: '{}' };
+  const value = parse(trimmed, isCut);
+  // Some models encode twice.
+  const inner = typeof value === 'string' ? parse(value, isCut) : value;
+  if (typeof inner === 'object' && inner !== null && !Array.isArray(inner)) {
+    return { text: inner === value && isJson(trimmed) ? text : JSON.stringify(inner) };
+  }
+  if (isJson(trimmed)) return { text: '{}', problem: 'its arguments were no JSON object' };
+  const why = isCut ? 'its arguments were cut off' : 'its arguments were not valid JSON';
+  return { text: '{}', problem: why };
+}
+
+function parse(text: string, isCut: boolean): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    // A repair closes what is open. That would make a whole call of half of one.
+    if (isCut || !/[}\]"]$/.test(text)) return undefined;
+  }
+  try {
+    const repaired = jsonrepair(text);
+    return /^[{["]/.test(repaired) ? (JSON.parse(repaired) as unknown) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,78 @@
+/** How long a server asks to wait. */
+
+/**
+ * Reads, in this order: `retry-after-ms`, `retry-after` (seconds or an HTTP date), the words of the error (`try again
+ * in 8.5s`, `"retryDelay": "14s"`), and the headers that say when a rate limit is full again.
+ * @returns milliseconds, or undefined if the server asks for nothing
+ */
+export function retryAfterMs(headers: Headers, text: string, nowMs = Date.now()): number | undefined {
+  const milliseconds = Number.parseFloat(headers.get('retry-after-ms') ?? '');
+  if (Number.isFinite(milliseconds) && milliseconds >= 0) return Math.ceil(milliseconds);
+  return readTime(headers.get('retry-after'), nowMs) ?? readWords(text) ?? readResets(headers, nowMs);
+}
+
+const WORDS =
+  /(?:try again|retry|wait)[^.]{0,20}?\b(?:in|after|for)\s+((?:[\d.]+\s*(?:ms|milliseconds?|s|seconds?|m|minutes?|h|hours?)\s*)+)|"retryDelay":\s*"([\d.]+s)"/i;
+
+function readWords(text: string): number | undefined {
+  const found = WORDS.exec(text);
+  return found ? readDuration(found[1] ?? found[2] ?? '') : undefined;
+}
+
+/** OpenAI and those that follow it write durations, Anthropic dates. */
+const RESET = /^(?:anthropic-)?(?:x-)?ratelimit-(?:reset-(\w+)|(\w+)-reset|(reset))$/;
+
+function readResets(headers: Headers, nowMs: number): number | undefined {
+  const resets = [...headers].flatMap(([name, value]) => {
+    const found = RESET.exec(name);
+    const waitMs = found && readTime(value, nowMs);
+    if (!found || waitMs === undefined || waitMs === null) return [];
+    const what = found[1] ?? found[2];
+    const left = what === undefined ? headers.get('x-ratelimit-remaining') : remaining(headers, what);
+    return [{ waitMs, isUsedUp: left === '0' }];
+  });
+  const usedUp = resets.filter(({ isUsedUp }) => isUsedUp);
+  // Without one at zero it was the size of the request: then the longest is right.
+  const waits = (usedUp.length > 0 ? usedUp : resets).map(({ waitMs }) => waitMs);
+  return waits.length === 0 ? undefined : Math.max(...waits);
+}
+
+function remaining(headers: Headers, what: string): string | null {
+  return headers.get(`x-ratelimit-remaining-${what}`) ?? headers.get(`anthropic-ratelimit-${what}-remaining`);
+}
+
+/** Seconds, a duration such as `1m30s`, seconds since 1970, or a date. */
+function readTime(value: string | null, nowMs: number): number | undefined {
+  const text = value?.trim() ?? '';
+  if (text === '') return undefined;
+  if (/^\d+(\.\d+)?$/.test(text)) {
+    const seconds = Number(text);
+    const isMoment = seconds > nowMs / 2_000;
+    return Math.max(
+      0,
+      Math.ceil(isMoment ? (seconds > nowMs ? seconds - nowMs : seconds * 1_000 - nowMs) : seconds * 1_000),
+    );
+  }
+  const duration = readDuration(text);
+  if (duration !== undefined) return duration;
+  const dateMs = Date.parse(text);
+  return Number.isNaN(dateMs) ? undefined : Math.max(0, dateMs - nowMs);
+}
+
+const UNITS_MS: readonly (readonly [unit: RegExp, ms: number])[] = [
+  [/^ms|^milli/i, 1],
+  [/^s/i, 1_000],
+  [/^m/i, 60_000],
+  [/^h/i, 3_600_000],
+];
+
+function readDuration(text: string): number | undefined {
+  if (!/^(?:[\d.]+\s*[a-z]+\s*)+$/i.test(text.trim())) return undefined;
+  let sumMs = 0;
+  for (const [, amount = '', unit = ''] of text.matchAll(/([\d.]+)\s*([a-z]+)/gi)) {
+    const ms = UNITS_MS.find(([pattern]) => pattern.test(unit))?.[1];
+    if (ms === undefined || !Number.isFinite(Number(amount))) return undefined;
+    sumMs += Number(amount) * ms;
+  }
+  return Math.ceil(sumMs);
+}

@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import { createAnthropic } from '@ai-sdk/anthropic';
+import { createGoogle } from '@ai-sdk/google';
+import { aiSdk } from '../../../src/models/ai-sdk/provider.ts';
+import type { ModelMessage, ModelReply, ModelRequest, Provider } from '../../../src/models/model.ts';
+import { type ApiAnswer, type ApiRequest, type ApiServer, startApiServer } from '../../helpers/api-server.ts';
+
+const TOOLS = [
+  {
+    name: 'files.calculate',
+    description: 'Computes.',
+    parameters: { type: 'object', properties: { expression: { type: 'string' } }, required: ['expression'] },
+  },
+];
+const IMAGE = { mediaType: 'image/png', base64: 'iVBORw0KGgo=' };
+
+describe('language models of the AI SDK', () => {
+  let server: ApiServer;
+  let provider: Provider;
+  let answers: ((request: ApiRequest) => ApiAnswer)[];
+
+  beforeEach(async () => {
+    answers = [];
+    server = await startApiServer(
+      (request) => answers.shift()?.(request) ?? { status: 500, body: { error: { message: 'nothing is scripted' } } },
+    );
+  });
+  afterEach(async () => {
+    await provider.close();
+    await server.close();
+  });
+
+  const ask = (
+    model: string,
+    messages: readonly ModelMessage[],
+    more: Partial<ModelRequest> = {},
+  ): Promise<ModelReply> =>
+    provider
+      .model(model)
+      .reply({ system: 'Be brief.', messages, tools: TOOLS, signal: AbortSignal.timeout(5_000), ...more });
+
+  describe('of Anthropic', () => {
+    beforeEach(
+      () => (provider = aiSdk(createAnthropic({ baseURL: `${server.url}/v1`, apiKey: 'k' }), { name: 'anthropic' })),
+    );
+
+    it('[M04] get their thinking back with its signature, and images of people and tools', async () => {
+      const thinking: string[] = [];
+      answers.push(() => ({
+        events: anthropicEvents(
+          [
+            { type: 'thinking', thinking: 'I must compute.', signature: 'SIG1' },
+            { type: 'text', text: 'Let me see.' },
+            { type: 'tool_use', id: 'tu_1', name: 'files__calculate', input: { expression: '19*23' } },
+          ],
+          'tool_use',
+        ),
+      }));
+      const messages: ModelMessage[] = [{ role: 'user', text: 'What is this times 23?', images: [IMAGE] }];
+      const first = await ask('claude-sonnet-5', messages, {
+        effort: 'low',
+        onReasoning: (delta) => thinking.push(delta),
+      });
+      assert.equal(first.text, 'Let me see.');
+      assert.deepEqual(first.toolCalls, [{ id: 'tu_1', name: 'files.calculate', arguments: '{"expression":"19*23"}' }]);
+      assert.equal(first.finish, 'tool_calls');
+      assert.equal(thinking.join('').trim(), 'I must compute.');
+      assert.deepEqual(
+        { ...first.usage },
+        {
+          inputTokens: 115,
+          cachedTokens: 10,
+          cacheWriteTokens: 5,
+          outputTokens: 20,
+          reasoningTokens: 0,
+          isEstimate: false,
+        },
+      );
+      messages.push(assistant(first), { role: 'tool', toolCallId: 'tu_1', text: '437', images: [IMAGE] });
+      answers.push(() => ({ events: anthropicEvents([{ type: 'text', text: '437' }], 'end_turn') }));
+      assert.equal((await ask('claude-sonnet-5', messages, { effort: 'low' })).text, '437');
+      const [asked, said, result] = server.requests[1]?.body.messages ?? [];
+      assert.equal(asked.content[1].source.data, IMAGE.base64);
+      assert.deepEqual(said.content.slice(0, 2), [
+        { type: 'thinking', thinking: 'I must compute.', signature: 'SIG1' },
+        { type: 'text', text: 'Let me see.' },
+      ]);
+      assert.deepEqual(
+        [said.content[2].type, said.content[2].id, said.content[2].input],
+        ['tool_use', 'tu_1', { expression: '19*23' }],
+      );
+      assert.deepEqual(
+        result.content[0].content.map(({ type }: { type: string }) => type),
+        ['text', 'image'],
+      );
+    });
+
+    it('[M10] tell a wrong key, a missing model and an overload apart', async () => {
+      const failed = (status: number, type: string, text: string) => (): ApiAnswer => ({
+        status,
+        headers: status === 529 ? { 'retry-after': '3' } : {},
+        body: { type: 'error', error: { type, message: text } },
+      });
+      answers.push(
+        failed(401, 'authentication_error', 'invalid x-api-key'),
+        failed(404, 'not_found_error', 'model: claude-9'),
+        failed(529, 'overloaded_error', 'Overloaded'),
+        failed(400, 'invalid_request_error', 'prompt is too long: 210000 tokens > 200000 maximum'),
+      );
+      const hello = [{ role: 'user', text: 'x' }] as const;
+      await assert.rejects(ask('m', hello), refusedFor('key'));
+      await assert.rejects(ask('claude-9', hello), refusedFor('model'));
+      await assert.rejects(ask('m', hello), { type: 'ModelUnavailable', retryAfterMs: 3_000 });
+      await assert.rejects(ask('m', hello), { type: 'ContextOverflow' });
+    });
+
+    it('[M11] are given up after a time without a byte', async () => {
+      provider = aiSdk(createAnthropic({ baseURL: `${server.url}/v1`, apiKey: 'k' }), { firstByteMs: 50 });
+      answers.push(() => new Promise<ApiAnswer>(() => undefined) as never);
+      await assert.rejects(ask('m', [{ role: 'user', text: 'x' }]), {
+        type: 'ModelUnavailable',
+        message: /no byte came in time/,
+      });
+    });
+  });
+
+  it('[M04] of Google get their thought signatures back', async () => {
+    provider = aiSdk(createGoogle({ baseURL: `${server.url}/v1beta`, apiKey: 'k' }), { name: 'google' });
+    answers.push(() => ({
+      events: googleEvents([
+        { text: 'Thinking about it.', thought: true },
+        { functionCall: { name: 'files__calculate', args: { expression: '19*23' } }, thoughtSignature: 'SIG2' },
+      ]),
+    }));
+    const messages: ModelMessage[] = [{ role: 'user', text: 'What is 19 * 23?' }];
+    const first = await ask('gemini-3-pro', messages);
+    assert.deepEqual(
+      first.toolCalls.map(({ name, arguments: text }) => [name, text]),
+      [['files.calculate', '{"expression":"19*23"}']],
+    );
+    messages.push(assistant(first), { role: 'tool', toolCallId: first.toolCalls[0]?.id ?? '', text: '437' });
+    answers.push(() => ({ events: googleEvents([{ text: '437', thoughtSignature: 'SIG3' }]) }));
+    const second = await ask('gemini-3-pro', messages);
+    assert.equal(second.text, '437');
+    messages.push(assistant(second), { role: 'user', text: 'Thanks' });
+    answers.push(() => ({ events: googleEvents([{ text: 'Welcome' }]) }));
+    await ask('gemini-3-pro', messages);
+    const contents = server.requests[2]?.body.contents as { parts: Record<string, unknown>[] }[];
+    const parts = contents.flatMap((content) => content.parts);
+    assert.equal(parts.find((part) => 'functionCall' in part)?.['thoughtSignature'], 'SIG2');
+    assert.equal(parts.find((part) => part['text'] === '437')?.['thoughtSignature'], 'SIG3');
+  });
+});
+
+function refusedFor(refusal: string): (error: { type: string; details: Record<string, unknown> }) => boolean {
+  return ({ type, details }) => type === 'ModelRejected' && details['refusal'] === refusal;
+}
+
+function assistant({ text, toolCalls, providerData }: ModelReply): ModelMessage {
+  // Through JSON, as the session's history keeps it.
+  return JSON.parse(JSON.stringify({ role: 'assistant', text, toolCalls, providerData })) as ModelMessage;
+}
+
+type Block = {
+  type: string;
+  text?: string;
+  thinking?: string;
+  signature?: string;
+  id?: string;
+  name?: string;
+  input?: object;
+};
+
+function anthropicEvents(blocks: readonly Block[], stop: string): unknown[] {
+  const usage = { input_tokens: 100, cache_read_input_tokens: 10, cache_creation_input_tokens: 5, output_tokens: 1 };
+  return [
+    {
+      type: 'message_start',
+      message: {
+        id: 'msg_1',
+        type: 'message',
+        role: 'assistant',
+        model: 'claude-sonnet-5',
+        content: [],
+        stop_reason: null,
+        stop_sequence: null,
+        usage,
+      },
+    },
+    ...blocks.flatMap((block, index) => [
+      { type: 'content_block_start', index, content_block: start(block) },
+      ...deltas(block).map((delta) => ({ type: 'content_block_delta', index, delta })),
+      { type: 'content_block_stop', index },
+    ]),
+    { type: 'message_delta', delta: { stop_reason: stop, stop_sequence: null }, usage: { output_tokens: 20 } },
+    { type: 'message_stop' },
+  ];
+}
+
+function start({ type, id, name }: Block): object {
+  if (type === 'text') return { type, text: '' };
+  return type === 'thinking' ? { type, thinking: '', signature: '' } : { type, id, name, input: {} };
+}
+
+function deltas({ type, text, thinking, signature, input }: Block): object[] {
+  if (type === 'text') return [{ type: 'text_delta', text }];
+  if (type === 'thinking')
+    return [
+      { type: 'thinking_delta', thinking },
+      { type: 'signature_delta', signature },
+    ];
+  return [{ type: 'input_json_delta', partial_json: JSON.stringify(input) }];
+}
+
+function googleEvents(parts: readonly object[]): string[] {
+  const usageMetadata = { promptTokenCount: 10, candidatesTokenCount: 5, totalTokenCount: 15 };
+  const chunk = (more: object): string => `data: ${JSON.stringify(more)}\n\n`;
+  return [
+    ...parts.map((part) =>
+      chunk({ candidates: [{ content: { role: 'model', parts: [part] }, index: 0 }], modelVersion: 'gemini-3-pro' }),
+    ),
+    chunk({ candidates: [{ content: { role: 'model', parts: [] }, finishReason: 'STOP', index: 0 }], usageMetadata }),
+  ];
+}

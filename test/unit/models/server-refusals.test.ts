@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict';
+import type { ModelMessage, ModelReply, ModelRequest, Provider } from '../../../src/models/model.ts';
+import { openAi } from '../../../src/models/openai/provider.ts';
+import { type ApiAnswer, type ApiRequest, type ApiServer, startApiServer } from '../../helpers/api-server.ts';
+import { toolCall, said, streamed } from './chat-answers.ts';
+
+const CALCULATE = {
+  name: 'calculate',
+  description: 'Computes.',
+  parameters: { type: 'object', properties: { expression: { type: 'string' } }, required: ['expression'] },
+};
+const OUTPUT = {
+  name: 'plan',
+  schema: { type: 'object', properties: { a: { type: 'string' } }, required: ['a'], additionalProperties: false },
+};
+const HELLO: readonly ModelMessage[] = [{ role: 'user', text: 'Hello' }];
+
+describe('servers of chat completions that refuse or need more', () => {
+  let server: ApiServer;
+  let provider: Provider;
+  let lessons: string[];
+  let respond: (request: ApiRequest, call: number) => ApiAnswer;
+
+  beforeEach(async () => {
+    lessons = [];
+    server = await startApiServer((request, call) => respond(request, call));
+    provider = openAi({ baseUrl: `${server.url}/v1`, onLesson: ({ gaveUp }) => lessons.push(gaveUp), name: 'local' });
+  });
+  afterEach(async () => {
+    await provider.close();
+    await server.close();
+  });
+
+  const ask = (more: Partial<ModelRequest> = {}): Promise<ModelReply> =>
+    provider.model('m').reply({ system: 'Be brief.', messages: HELLO, signal: AbortSignal.timeout(5_000), ...more });
+
+  describe('[M05] what a server refuses is given up once, and remembered', () => {
+    const cases: {
+      name: string;
+      message: string;
+      param?: string;
+      when: (body: ApiRequest['body']) => boolean;
+      request?: Partial<ModelRequest>;
+      gaveUp: string[];
+    }[] = [
+      {
+        name: 'a temperature',
+        message:
+          "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported.",
+        param: 'temperature',
+        when: (body) => 'temperature' in body,
+        request: { temperature: 0 },
+        gaveUp: ['temperature'],
+      },
+      {
+        name: 'max_tokens',
+        message:
+          "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+        param: 'max_tokens',
+        when: (body) => 'max_tokens' in body,
+        request: { maxOutputTokens: 9 },
+        gaveUp: ['max_tokens'],
+      },
+      {
+        name: 'either limit',
+        message: 'Unknown field: max_tokens or max_completion_tokens',
+        when: (body) => 'max_tokens' in body || 'max_completion_tokens' in body,
+        request: { maxOutputTokens: 9 },
+        gaveUp: ['max_tokens', 'max_completion_tokens'],
+      },
+      {
+        name: 'stream_options',
+        message: 'Extra inputs are not permitted: stream_options',
+        when: (body) => 'stream_options' in body,
+        gaveUp: ['usage'],
+      },
+      {
+        name: 'streaming',
+        message: 'Streaming is not supported for this model',
+        when: (body) => body.stream === true,
+        gaveUp: ['streaming'],
+      },
+      {
+        name: 'a system role',
+        message: "Unsupported value: 'messages[0].role' does not support 'system' with this model.",
+        param: 'messages[0].role',
+        when: (body) => body.messages[0].role === 'system',
+        gaveUp: ['role system'],
+      },
+      {
+        name: 'a system message (Gemma)',
+        message: 'System role not supported',
+        when: (body) => body.messages[0].role === 'system',
+        gaveUp: ['role system'],
+      },
+      {
+        name: 'tools beside reasoning',
+        message:
+          "Function tools with reasoning_effort are not supported for m in /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to 'none'.",
+        when: (body) => body.tools && body.reasoning_effort !== 'none',
+        request: { tools: [CALCULATE] },
+        gaveUp: ['reasoning with tools'],
+      },
+      {
+        name: 'an effort',
+        message:
+          "Unsupported value: 'reasoning_effort' does not support 'none' with this model. Supported values are: 'minimal', 'low', 'medium', and 'high'.",
+        when: (body) => body.reasoning_effort === 'none',
+        request: { effort: 'none' },
+        gaveUp: ['effort none (minimal instead)'],
+      },
+      {
+        name: 'any effort',
+        message: 'reasoning_effort is not supported by this model',
+        when: (body) => 'reasoning_effort' in body,
+        request: { effort: 'low' },
+        gaveUp: ['reasoning effort'],
+      },
+      {
+        name: 'a schema',
+        message: "'response_format.type' must be 'text' or 'json_object'",
+        when: (body) => body.response_format?.type === 'json_schema',
+        request: { output: OUTPUT },
+        gaveUp: ['output by schema'],
+      },
+      {
+        name: 'any form',
+        message: 'response_format is not available',
+        when: (body) => 'response_format' in body,
+        request: { output: OUTPUT },
+        gaveUp: ['output by schema', 'output by json'],
+      },
+      {
+        name: 'a strict schema',
+        message: "Invalid parameter: 'strict' is not supported",
+        when: (body) => body.response_format?.json_schema?.strict === true,
+        request: { output: OUTPUT },
+        gaveUp: ['strict'],
+      },
+      {
+        name: 'images',
+        message: 'This model does not support image input',
+        when: (body) => JSON.stringify(body).includes('image_url'),
+        request: { messages: [{ role: 'user', text: 'Look', images: [{ mediaType: 'image/png', base64: 'AAAA' }] }] },
+        gaveUp: ['images'],
+      },
+    ];
+    for (const { name, message, param = null, when, request = {}, gaveUp } of cases) {
+      it(name, async () => {
+        respond = ({ body }) =>
+          when(body)
+            ? { status: 400, body: { error: { message, type: 'invalid_request_error', param } } }
+            : said({ content: 'ok' });
+        assert.equal((await ask(request)).text, 'ok');
+        assert.equal((await ask(request)).text, 'ok');
+        assert.deepEqual(lessons, gaveUp);
+        assert.equal(server.requests.length, 2 + gaveUp.length);
+      });
+    }
+
+    it('refuses to guess where nothing is left: tools with no effort that the server takes', async () => {
+      respond = ({ body }) => ({
+        status: 400,
+        body: {
+          error: {
+            message:
+              body.reasoning_effort === 'none'
+                ? "reasoning_effort does not support 'none' with this model."
+                : "Function tools with reasoning_effort are not supported for m in /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to 'none'.",
+          },
+        },
+      });
+      await assert.rejects(ask({ tools: [CALCULATE] }), { type: 'ModelRejected' });
+      assert.equal(server.requests.length, 2);
+    });
+  });
+
+  describe('[M03] what a server needs back goes back', () => {
+    const next = (reply: ModelReply): Partial<ModelRequest> => ({
+      tools: [CALCULATE],
+      messages: [
+        ...HELLO,
+        JSON.parse(
+          JSON.stringify({
+            role: 'assistant',
+            text: reply.text,
+            toolCalls: reply.toolCalls,
+            providerData: reply.providerData,
+          }),
+        ) as ModelMessage,
+        { role: 'tool', toolCallId: reply.toolCalls[0]?.id ?? '', text: '437' },
+      ],
+    });
+
+    it('reasoning_content (DeepSeek)', async () => {
+      respond = ({ body }, call) => {
+        if (call === 1)
+          return streamed(
+            { reasoning_content: 'I must ' },
+            { reasoning_content: 'compute.' },
+            { tool_calls: [toolCall('{"expression":"1"}')] },
+          );
+        return body.messages[2].reasoning_content === 'I must compute.'
+          ? said({ content: 'ok' })
+          : { status: 400, body: { error: { message: 'Missing `reasoning_content` field in the assistant message' } } };
+      };
+      const heard: string[] = [];
+      const first = await ask({ tools: [CALCULATE], onReasoning: (delta) => heard.push(delta) });
+      assert.equal(heard.join(''), 'I must compute.');
+      assert.equal((await ask(next(first))).text, 'ok');
+    });
+
+    it('not where the server refuses it (DeepSeek R1)', async () => {
+      respond = ({ body }, call) => {
+        if (call === 1) return streamed({ reasoning_content: 'hm' }, { tool_calls: [toolCall('{}')] });
+        return body.messages[2]?.reasoning_content === undefined
+          ? said({ content: 'ok' })
+          : {
+              status: 400,
+              body: { error: { message: 'The reasoning_content is an intermediate result and must not be sent.' } },
+            };
+      };
+      assert.equal((await ask(next(await ask({ tools: [CALCULATE] })))).text, 'ok');
+      assert.deepEqual(lessons, ['reasoning_content sent back']);
+    });
+
+    it('thought signatures in calls (Gemini)', async () => {
+      const extra = { google: { thought_signature: 'SIG' } };
+      respond = ({ body }, call) => {
+        if (call === 1) return streamed({ tool_calls: [{ ...toolCall('{"expression":"1"}'), extra_content: extra }] });
+        return body.messages[2].tool_calls[0].extra_content?.google.thought_signature === 'SIG'
+          ? said({ content: 'ok' })
+          : { status: 400, body: [{ error: { code: 400, message: 'Function call is missing a thought_signature' } }] };
+      };
+      assert.equal((await ask(next(await ask({ tools: [CALCULATE] })))).text, 'ok');
+    });
+
+    it('reasoning_details in pieces (OpenRouter)', async () => {
+      respond = (_request, call) =>
+        call === 1
+          ? streamed(
+              { reasoning_details: [{ type: 'reasoning.text', index: 0, text: 'one ', format: 'a' }] },
+              { reasoning_details: [{ type: 'reasoning.text', index: 0, text: 'two', signature: 'S', format: 'a' }] },
+              { tool_calls: [toolCall('{}')] },
+            )
+          : said({ content: 'ok' });
+      await ask(next(await ask({ tools: [CALCULATE] })));
+      assert.deepEqual(server.requests[1]?.body.messages[2].reasoning_details, [
+        { type: 'reasoning.text', index: 0, text: 'one two', signature: 'S', format: 'a' },
+      ]);
+    });
+  });
+});
