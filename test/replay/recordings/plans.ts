@@ -166,7 +166,8 @@ record(
         if (phase !== 'step') return undefined;
         const results = messages.filter(([role]) => role === 'tool').map(([, text]) => text);
         if (results.length === 0) return calling(['write_file', { path: 'a.txt', content: 'c'.repeat(200) }]);
-        if (results.length < 4) return calling(['read_file', { path: 'a.txt' }]);
+        // Each in another way: an agent that makes the same call again and again is stopped.
+        if (results.length < 4) return calling(['read_file', { path: 'a.txt', limit_lines: results.length }]);
         if (results.slice(1, 3).every((text) => text.startsWith('[Left out'))) return done('it fits');
         return { status: 400, error: { code: 'context_length_exceeded', message: 'too long' } };
       },
