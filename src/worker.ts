@@ -37,6 +37,8 @@ import { type Connected, deploymentOptions, warnUnlessCurrent } from './worker/d
 import { createLogger, logUnreadable } from './worker/logging.ts';
 import { installRuntime, toTemporalLogger } from './worker/runtime.ts';
 
+export { type CopilotConfig, defineConfig, type ProviderSettings } from './config-file.ts';
+
 /** A stopping worker lets running activities go on for this long. Then it stops them, and another worker runs them. */
 const SHUTDOWN_GRACE = '10s';
 

@@ -7,8 +7,7 @@ import { MAX_WAIT_MS } from './limits.ts';
 export const Name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'use lower-case letters, digits and "-", 63 at most');
 
 /** `name` at the default provider or `provider/name`, and in a list those to fall back to. */
-export const ModelNames = z.union([z.string().min(1), z.array(z.string().min(1)).min(1).max(5).readonly()]);
-export type ModelNames = z.infer<typeof ModelNames>;
+const ModelNames = z.union([z.string().min(1), z.array(z.string().min(1)).min(1).max(5).readonly()]);
 
 /** What models that reason take; each takes some of them, and the nearest is used. */
 export const ReasoningEffort = z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']);

@@ -26,6 +26,6 @@ export function estimateUsage(request: ModelRequest, written: string): TokenUsag
   };
 }
 
-export function countTokens(text: string): number {
+function countTokens(text: string): number {
   return Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN);
 }

@@ -34,8 +34,8 @@ export interface OpenAiOptions {
   readonly onLesson?: (lesson: { readonly model: string; readonly gaveUp: string; readonly problem: string }) => void;
 }
 
-export const DEFAULT_FIRST_BYTE_MS = 600_000;
-export const DEFAULT_BETWEEN_BYTES_MS = 120_000;
+const DEFAULT_FIRST_BYTE_MS = 600_000;
+const DEFAULT_BETWEEN_BYTES_MS = 120_000;
 /** Attempts to say one request in another way. Each gives something up, so this is never reached. */
 const MAX_LESSONS = 20;
 

@@ -5,7 +5,7 @@ import type { NextStep, RunningTurn } from '../../contracts/session-state.ts';
 import { activities } from '../activities.ts';
 import type { LiveSession } from '../session/live-session.ts';
 import { agentCall, askAgent, labelCall } from './agent/call.ts';
-import { recordPlan } from './planning.ts';
+import { recordPlan, stepsOf } from './planning.ts';
 
 /**
  * @param changes how often the person has had the plan changed
@@ -28,7 +28,7 @@ export async function approvePlan(session: LiveSession, turn: RunningTurn, chang
 async function changePlan(session: LiveSession, turn: RunningTurn, feedback: string, round: number): Promise<void> {
   const planner = session.state.team.definition.planning.agent;
   session.turns.setPhase('planning');
-  const { steps } = await askAgent(session, turn, planner, () =>
+  const planned = await askAgent(session, turn, planner, () =>
     activities.plan(labelCall(turn, `plan/changed-${round}`, 'plan change'), {
       ...agentCall(session, turn, planner),
       task: turn.task,
@@ -39,5 +39,5 @@ async function changePlan(session: LiveSession, turn: RunningTurn, feedback: str
       },
     }),
   );
-  recordPlan(session, steps);
+  recordPlan(session, stepsOf(planned));
 }
