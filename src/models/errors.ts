@@ -1,5 +1,6 @@
 /** What a failed model call means for the turn: try again, shorten the conversation, or tell the person. */
 import { CopilotError } from '../contracts/errors.ts';
+import { parseJson } from '../contracts/json.ts';
 import { errorCode } from './transport.ts';
 import { retryAfterMs } from './retry-after.ts';
 
@@ -37,13 +38,16 @@ interface Told {
 }
 
 const OVERFLOW_CODES =
-  /context_length_exceeded|exceed_context_size|model_context_window_exceeded|string_above_max_length/;
-/** How OpenAI, Azure, vLLM, TGI, llama.cpp, LM Studio, Ollama, Mistral, Groq, xAI, Gemini and Anthropic word it. */
+  /context_length_exceeded|exceed_context_size|model_context_window_exceeded|context_window_exceeded/;
+/** As OpenAI, Azure, vLLM, TGI, llama.cpp, LM Studio, Ollama, Mistral, Groq, xAI, Gemini, Moonshot, Qwen and Anthropic say it. */
 const OVERFLOW_WORDS = [
   /(maximum|max|available) (context|prompt|model) (length|size|window)/i,
   /context (length|size|window)[^.]{0,80}(exceed|overflow|too (long|large|small))/i,
-  /exceed[^.]{0,80}(context|maximum number of (input )?tokens)/i,
-  /(prompt|input|request|conversation)( is)? too (long|large)/i,
+  /exceed[^.]{0,80}(context|maximum number of (input )?tokens|token limit|max(imum)? (input |prompt )?length)/i,
+  /max(imum)? (input |prompt )?length (is )?exceed/i,
+  /range of input length should be/i,
+  /(greater|longer|larger|more)( tokens)? than the( \w+)? context (length|size|window)|reached context length/i,
+  /(prompt|input|request|conversation)( length)?( is)? too (long|large)/i,
   /reduce the length of the (messages|input|prompt)/i,
   /too many (input |prompt )?tokens/i,
   /context the overflows/i,
@@ -51,35 +55,39 @@ const OVERFLOW_WORDS = [
   /inputs?`? tokens \+ `?max_new_tokens`? must be/i,
 ];
 
-const KEY_CODES = /invalid_api_key|authentication_error|invalid_authentication|unauthenticated|account_deactivated/;
+const KEY_CODES =
+  /invalid_api_key|api_key_invalid|authentication_error|invalid_authentication|unauthenticated|account_deactivated/;
 const KEY_WORDS =
-  /\b(invalid|incorrect|missing|expired|no|wrong)\b[^.]{0,30}\b(api[ _-]?key|credentials?|auth\w* token)|unauthori[sz]ed/i;
-const CREDIT_CODES = /insufficient_quota|billing_|insufficient_balance|payment_required|credit_balance/;
+  /\b(invalid|incorrect|missing|expired|no|wrong)\b[^.]{0,30}\b(api[ _-]?key|credentials?|authorization|auth\w* token)|\bapi[ _-]?key\b[^.]{0,20}\b(not valid|invalid|incorrect|missing|expired|required)|unauthori[sz]ed/i;
+const CREDIT_CODES = /insufficient_quota|billing_|insufficient_balance|payment_required|credit_balance|arrearage|budget_exceeded/;
 const CREDIT_WORDS =
-  /\b(insufficient|not enough|no|out of|exceeded|too low)\b[^.]{0,40}\b(credits?|balance|funds|current quota)|credit balance is too low|payment required|billing/i;
-const QUOTA_WORDS = /\blimit: 0\b|"?quota_?limit_?value"?:\s*"?0"?/i;
-const MODEL_CODES = /model_not_found|deploymentnotfound|model_not_available|not_found_error/;
+  /\b(insufficient|not enough|no|out of|exceeded|too low|used all)\b[^.]{0,40}\b(credits?|balance|funds|current quota)|(don't|doesn't|not) have (any|enough) credits|credit balance is too low|payment required|billing|spending limit|budget (has been )?exceeded/i;
+/** A limit of nothing, or one that a person set. */
+const QUOTA_WORDS = /\blimit: 0\b|"?quota_?limit_?value"?:\s?"?0"?|\bspecified (api|workspace)[^.]{0,20}usage limits?/i;
+const MODEL_CODES = /model_not_found|deploymentnotfound|model_not_available|not_found_error|model_decommissioned/;
 const MODEL_WORDS =
-  /\bmodel\b[^.]{0,80}\b(not (be )?found|does not exist|doesn't exist|not (a )?(valid|supported|available)|unknown|no such)|\b(unknown|invalid|no such) model\b|not a valid model|try pulling it/i;
+  /\bmodel\b[^.]{0,80}\b(not (be )?found|does not exist|doesn't exist|not (a )?(valid|supported|available)|no longer (supported|available)|decommissioned|unknown|no such)|\b(unknown|invalid|no such) model\b|not a valid model|try pulling it|no models? (is |are )?loaded|no (endpoints found for|allowed providers)/i;
 const MEMORY_WORDS = /requires more (system )?memory|out of memory|unable to load model|failed to load model/i;
 const POLICY_CODES =
   /content_policy|content_filter|responsibleaipolicy|bio_policy|policy_violation|invalid_prompt|safety/;
 const OVERLOAD_CODES =
-  /overloaded|server_error|service_unavailable|unavailable|internal|timeout|rate_limit|resource_exhausted|engine_overloaded|api_error|slow_down/;
+  /overloaded|server_error|service_unavailable|unavailable|internal|timeout|rate_?limit|resource_exhausted|engine_overloaded|api_error|slow_down/;
+/** Of passing errors under statuses that are none. */
+const PASSING_CODES = /rate_?limit|throttl|too_many_requests|overloaded|capacity_exceeded/;
+/** What some local servers say under status 500 of a request that they do not take. */
+const FORM_WORDS = /\b(is|are) not supported\b|\bdoes(n't| not) support\b|unsupported param|\brequires --|cannot use /i;
 const HTML = /^\s*(<!doctype html|<html|<head|<body)/i;
 
 /** The typed error for an error that an API told. @param model name of the model, for the message */
 export function classifyApiError(error: ApiError, model: string): ModelError {
   const told = read(error);
   const details = { model, problem: told.problem, status: told.status, param: told.param };
-  const { status, codes, text } = told;
-  if (HTML.test(text)) return classifyPage(told, model);
+  const { status, text } = told;
+  if (HTML.test(text) && status !== 413) return classifyPage(told, model);
   if (isOverflow(told)) return new CopilotError('ContextOverflow', details);
   const refusal = refusalOf(told);
   if (refusal !== undefined) return new CopilotError('ModelRejected', { ...details, refusal });
-  const isSoft =
-    status === undefined ? OVERLOAD_CODES.test(codes) || !/invalid_request|bad_request/.test(codes) : isPassing(status);
-  if (!isSoft) return new CopilotError('ModelRejected', { ...details, refusal: 'form' });
+  if (!isSoft(told)) return new CopilotError('ModelRejected', { ...details, refusal: 'form' });
   return unavailable(
     status === undefined ? told.problem : `${status} ${told.problem}`,
     retryAfterMs(error.headers, text),
@@ -95,6 +103,12 @@ export function classify(error: unknown): ModelError {
 function unavailable(problem: string, waitMs?: number, cause?: unknown): ModelError {
   const error = new CopilotError('ModelUnavailable', { problem }, { cause });
   return waitMs === undefined ? error : Object.assign(error, { retryAfterMs: waitMs });
+}
+
+function isSoft({ status, codes, problem }: Told): boolean {
+  if (status === undefined) return OVERLOAD_CODES.test(codes) || !/invalid_request|bad_?request/.test(codes);
+  if (status === 500) return !FORM_WORDS.test(problem);
+  return isPassing(status) || PASSING_CODES.test(codes);
 }
 
 function isPassing(status: number): boolean {
@@ -116,15 +130,20 @@ function isOverflow({ status, codes, problem }: Told): boolean {
   return status === 413 || OVERFLOW_WORDS.some((words) => words.test(problem));
 }
 
-function refusalOf({ status, codes, problem, text }: Told): Refusal | undefined {
+const PASSES = /\bper[ _-]?(minute|second|day|hour)|"retryDelay"|\bretry in \d/i;
+
+function refusalOf({ status, codes, problem, param, text }: Told): Refusal | undefined {
   if (CREDIT_CODES.test(codes) || status === 402) return 'credit';
   if (KEY_CODES.test(codes) || status === 401) return 'key';
   if (QUOTA_WORDS.test(text)) return 'quota';
   if (MEMORY_WORDS.test(problem)) return 'memory';
-  if (status === 429)
-    return CREDIT_WORDS.test(problem) && !/per (minute|second|day|hour)/i.test(problem) ? 'credit' : undefined;
-  if (status !== undefined && status >= 500) return undefined;
-  if (MODEL_CODES.test(codes) || MODEL_WORDS.test(problem)) return 'model';
+  // A server that names a time means a limit that passes, however it speaks of quotas.
+  if (status === 429) return CREDIT_WORDS.test(problem) && !PASSES.test(text) ? 'credit' : undefined;
+  if (PASSING_CODES.test(codes) || (status !== undefined && status >= 500)) return undefined;
+  // A named parameter is what the model does not take.
+  const isOfModel = param === undefined || param === 'model';
+  if (MODEL_CODES.test(codes) || (isOfModel && MODEL_WORDS.test(problem))) return 'model';
+  if (status === 404 && /no endpoints found/i.test(problem)) return 'form';
   if (KEY_WORDS.test(problem)) return 'key';
   if (POLICY_CODES.test(codes)) return 'policy';
   if (CREDIT_WORDS.test(problem)) return 'credit';
@@ -143,28 +162,39 @@ function read({ status, body }: ApiError): Told {
         if (typeof value === 'string' && value !== '') return [value];
         return typeof value === 'number' ? [String(value)] : [];
       });
-  const inner = layers.map(({ code }) => code).find((code) => typeof code === 'number' && code >= 400 && code <= 599);
-  const message = strings('message', 'msg', 'error_description')[0] ?? strings('error', 'detail', 'title')[0];
+  const inner = strings('code', 'status', 'statusCode', 'status_code')
+    .map(Number)
+    .find((code) => code >= 400 && code <= 599);
+  // A gateway says that the provider failed; what it said stands deeper.
+  const messages = strings('message', 'msg', 'error_description', 'status_msg', 'raw');
+  const message =
+    messages.find((words) => !/^(provider returned error$|\s*[[{])/i.test(words)) ??
+    messages[0] ??
+    strings('error', 'detail', 'title')[0];
   return {
     // A gateway may say 200, or 500, and put the provider's own status inside.
-    status: status ?? (inner as number | undefined),
-    codes: strings('code', 'type', 'status', 'reason').join(' ').toLowerCase(),
+    status: status === undefined || (status === 500 && inner !== undefined) ? inner : status,
+    codes: strings('code', 'type', 'status', 'reason', 'error_type').join(' ').toLowerCase(),
     problem: withoutKeys((message ?? text.trim()) || 'no reason was given').slice(0, MAX_PROBLEM_TEXT),
     param: strings('param')[0] ?? paramOfDetail(layers),
     text,
   };
 }
 
-/** The objects that may speak of the error, outermost first. */
+const MAX_DEPTH = 6;
+const INNER = ['error', 'errors', 'message', 'detail', 'details', 'innererror', 'metadata', 'raw', 'response', 'base_resp'];
+
+/** The objects that may speak of the error, outermost first. Gateways put the provider's own into a text. */
 function layersOf(body: unknown): Record<string, unknown>[] {
   const found: Record<string, unknown>[] = [];
   const visit = (value: unknown, depth: number): void => {
-    if (depth > 4 || typeof value !== 'object' || value === null) return;
+    if (depth > MAX_DEPTH) return;
+    if (typeof value === 'string' && /^\s*[[{]/.test(value)) return visit(parseJson(value), depth + 1);
+    if (typeof value !== 'object' || value === null) return;
     if (Array.isArray(value)) return value.slice(0, 3).forEach((part) => visit(part, depth + 1));
     const layer = value as Record<string, unknown>;
     found.push(layer);
-    for (const key of ['error', 'errors', 'detail', 'details', 'innererror', 'metadata', 'response'])
-      visit(layer[key], depth + 1);
+    for (const key of INNER) visit(layer[key], depth + 1);
   };
   visit(body, 0);
   return found;

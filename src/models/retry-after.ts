@@ -2,17 +2,20 @@
 
 /**
  * Reads, in this order: `retry-after-ms`, `retry-after` (seconds or an HTTP date), the words of the error (`try again
- * in 8.5s`, `"retryDelay": "14s"`), and the headers that say when a rate limit is full again.
+ * in 8.5s`, `"retryDelay": "14s"`), the headers that say when a rate limit is full again, and fields of the body.
  * @returns milliseconds, or undefined if the server asks for nothing
  */
 export function retryAfterMs(headers: Headers, text: string, nowMs = Date.now()): number | undefined {
   const milliseconds = Number.parseFloat(headers.get('retry-after-ms') ?? '');
   if (Number.isFinite(milliseconds) && milliseconds >= 0) return Math.ceil(milliseconds);
-  return readTime(headers.get('retry-after'), nowMs) ?? readWords(text) ?? readResets(headers, nowMs);
+  const said = readTime(headers.get('retry-after'), nowMs) ?? readWords(text);
+  return said ?? readResets(headers, nowMs) ?? readTime(FIELD.exec(text)?.[1] ?? null, nowMs);
 }
 
 const WORDS =
-  /(?:try again|retry|wait)[^.]{0,20}?\b(?:in|after|for)\s+((?:[\d.]+\s*(?:ms|milliseconds?|s|seconds?|m|minutes?|h|hours?)\s*)+)|"retryDelay":\s*"([\d.]+s)"/i;
+  /(?:(?:try again|retry|wait)[^.]{0,20}?\b(?:in|after|for)\s+|please wait )(?:(?:about|approximately|at least|another) )?((?:[\d.]+\s*(?:ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?)\b\s*|[\d.]+[smhd](?=\d))+)|"retryDelay":\s*"([\d.]+s)"/i;
+/** In the body of the error: OpenRouter's copy of a header, and fields of several gateways. */
+const FIELD = /"(?:x-ratelimit-reset|retry[-_]?after(?:[-_]?seconds)?)":\s?"?([^",}]+)/i;
 
 function readWords(text: string): number | undefined {
   const found = WORDS.exec(text);
@@ -64,6 +67,7 @@ const UNITS_MS: readonly (readonly [unit: RegExp, ms: number])[] = [
   [/^s/i, 1_000],
   [/^m/i, 60_000],
   [/^h/i, 3_600_000],
+  [/^d/i, 86_400_000],
 ];
 
 function readDuration(text: string): number | undefined {
