@@ -59,7 +59,8 @@ const KEY_CODES =
   /invalid_api_key|api_key_invalid|authentication_error|invalid_authentication|unauthenticated|account_deactivated/;
 const KEY_WORDS =
   /\b(invalid|incorrect|missing|expired|no|wrong)\b[^.]{0,30}\b(api[ _-]?key|credentials?|authorization|auth\w* token)|\bapi[ _-]?key\b[^.]{0,20}\b(not valid|invalid|incorrect|missing|expired|required)|unauthori[sz]ed/i;
-const CREDIT_CODES = /insufficient_quota|billing_|insufficient_balance|payment_required|credit_balance|arrearage|budget_exceeded/;
+const CREDIT_CODES =
+  /insufficient_quota|billing_|insufficient_balance|payment_required|credit_balance|arrearage|budget_exceeded/;
 const CREDIT_WORDS =
   /\b(insufficient|not enough|no|out of|exceeded|too low|used all)\b[^.]{0,40}\b(credits?|balance|funds|current quota)|(don't|doesn't|not) have (any|enough) credits|credit balance is too low|payment required|billing|spending limit|budget (has been )?exceeded/i;
 /** A limit of nothing, or one that a person set. */
@@ -182,7 +183,18 @@ function read({ status, body }: ApiError): Told {
 }
 
 const MAX_DEPTH = 6;
-const INNER = ['error', 'errors', 'message', 'detail', 'details', 'innererror', 'metadata', 'raw', 'response', 'base_resp'];
+const INNER = [
+  'error',
+  'errors',
+  'message',
+  'detail',
+  'details',
+  'innererror',
+  'metadata',
+  'raw',
+  'response',
+  'base_resp',
+];
 
 /** The objects that may speak of the error, outermost first. Gateways put the provider's own into a text. */
 function layersOf(body: unknown): Record<string, unknown>[] {

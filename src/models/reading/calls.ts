@@ -1,5 +1,6 @@
 /** Makes tool calls of what models write: other names, arguments that are not quite JSON, one id for two calls. */
 import { jsonrepair } from 'jsonrepair';
+import { parseJson } from '../../contracts/json.ts';
 import type { ModelToolCall, ToolSchema } from '../model.ts';
 
 /** A call as it came. */
@@ -15,18 +16,33 @@ export interface CallOptions {
   readonly idPrefix: string;
   /** Whether the reply was cut off: what looks like a small mistake may then be half an argument. */
   readonly isCut: boolean;
+  /** Ids of calls before in the conversation: some servers begin to count anew with every reply. */
+  readonly usedIds?: ReadonlySet<string>;
 }
 
 /** The calls with names of tools on offer, ids that differ, and arguments that are JSON objects. */
-export function readCalls(raw: readonly RawCall[], { tools, idPrefix, isCut }: CallOptions): ModelToolCall[] {
-  const seen = new Set<string>();
-  return raw.map((call, index) => {
+export function readCalls(raw: readonly RawCall[], options: CallOptions): ModelToolCall[] {
+  const { tools, idPrefix, isCut, usedIds } = options;
+  const seen = new Set(usedIds);
+  return raw.flatMap(unbundled).map((call, index) => {
     const id = call.id === '' || seen.has(call.id) ? `${idPrefix}_${index}` : call.id;
     seen.add(id);
     const name = offeredName(call.name, tools) ?? call.name;
     const read = readArguments(call.arguments, isCut);
     return { id, name, arguments: read.text, ...(read.problem === undefined ? {} : { problem: read.problem }) };
   });
+}
+
+/** A wrapper around several calls, which models of OpenAI were trained on. */
+function unbundled(call: RawCall): RawCall[] {
+  if (!/^multi_tool_use[._]parallel$/.test(call.name)) return [call];
+  const bundle = parseJson(call.arguments) as { tool_uses?: unknown } | undefined;
+  const uses = Array.isArray(bundle?.tool_uses) ? (bundle.tool_uses as Record<string, unknown>[]) : [];
+  const calls = uses.flatMap((use) => {
+    const { recipient_name: name, parameters } = use;
+    return typeof name === 'string' ? [{ id: '', name, arguments: JSON.stringify(parameters ?? {}) }] : [];
+  });
+  return calls.length === 0 ? [call] : calls;
 }
 
 /** The tool that a name means: in another case, with a prefix, or with other signs between its words. */
@@ -36,7 +52,8 @@ export function offeredName(name: string, tools: readonly Pick<ToolSchema, 'name
   const bare = name
     .trim()
     .replace(/^(functions?|tools?|default_api)[.:/]/i, '')
-    .replace(/[:(].*$/s, '');
+    // Tokens of templates, numbers and arguments behind a name.
+    .replace(/(?:<\||[:(]).*$/s, '');
   const found = tools.filter((tool) => plain(tool.name) === plain(bare));
   return found.length === 1 ? found[0]?.name : undefined;
 }

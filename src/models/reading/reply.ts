@@ -60,12 +60,15 @@ export class ReplyReader {
     const { tools = [], messages } = this.#request;
     const finish = this.#isRepeating ? 'length' : (raw.finish ?? 'stop');
     const answer = this.#thinking.finish();
-    const written = calls.length === 0 ? findWrittenCalls(answer, tools) : undefined;
+    // Whatever ended the reply early may have ended it in a call.
+    const isCut = finish !== 'stop' && finish !== 'tool_calls';
+    const written = calls.length === 0 ? findWrittenCalls(answer, tools, isCut) : undefined;
     const text = written?.text ?? answer;
     const toolCalls = readCalls(written?.calls ?? calls, {
       tools,
       idPrefix: `call_${messages.length}`,
-      isCut: finish === 'length',
+      isCut,
+      usedIds: new Set(messages.flatMap((message) => idsOf(message))),
     });
     const said = whole + calls.map((call) => call.name + call.arguments).join('');
     return {
@@ -78,4 +81,8 @@ export class ReplyReader {
       ...(items === undefined || written ? {} : { providerData: { provider, items } }),
     };
   }
+}
+
+function idsOf(message: ModelRequest['messages'][number]): string[] {
+  return message.role === 'assistant' ? (message.toolCalls ?? []).map(({ id }) => id) : [];
 }

@@ -1,7 +1,8 @@
 /** Finds tool calls that a weak model writes into its text, because its server does not take them out. */
-import { jsonrepair } from 'jsonrepair';
 import type { ToolSchema } from '../model.ts';
-import { offeredName, type RawCall } from './calls.ts';
+import { callsAt, type Found, pythonCalls, type SyntaxOptions } from './call-syntax.ts';
+import type { RawCall } from './calls.ts';
+import { findXmlCalls } from './xml-calls.ts';
 
 export interface WrittenCalls {
   readonly calls: readonly RawCall[];
@@ -9,125 +10,134 @@ export interface WrittenCalls {
   readonly text: string;
 }
 
-/** JSON in tags, in a fence, or between the marks of some templates. */
-const MARKED = [
-  /<(tool_call|function_call|tool|function)>\s*([\s\S]*?)\s*(?:<\/\1>|$)/g,
-  /<\|?(tool_call|tool_calls_begin|python_tag|tool▁call▁begin)\|?>\s*([\s\S]*?)\s*(?:<\|?\/?(?:tool_call|tool_calls_end|eom_id|eot_id|tool▁call▁end)\|?>|$)/g,
-  /\[(TOOL_CALLS|TOOL_REQUEST)\]\s*([\s\S]*?)\s*(?:\[END_TOOL_REQUEST\]|\[\/TOOL_CALLS\]|$)/g,
-  /```(json|tool_call|tool_code|xml)?[ \t]*\r?\n([\s\S]*?)(?:```|$)/g,
-];
-const NAME_KEYS = ['name', 'tool', 'tool_name', 'function_name', 'action'];
-const ARGUMENT_KEYS = ['arguments', 'parameters', 'args', 'input', 'action_input', 'tool_input', 'params'];
+/** What begins a call in the templates of the known families. */
+const MARK =
+  /<(?:\w{1,20}:)?(?:tool_calls?|function_calls?|tool|function|start_function_call)>|<[|｜](?:tool[_▁]calls?(?:[_▁]section)?(?:[_▁]begin)?|python_tag|START_ACTION|action_start|channel[|｜]>(?:commentary|analysis) (?=to))[|｜]?>?|\[(?:TOOL_CALLS|TOOL_REQUEST)\]|^(?:functools|TOOL_CALLS)\s?(?=\[)/g;
+/** Tries that may fail: each reads the text once. */
+const MAX_TRIES = 8;
+/** Words before something that is shown, and not done. */
+const SHOWS =
+  /\b(example|for instance|e\.g|like this|looks? like|such as|format|syntax|would (be|call|write)|could)\b/i;
+const ACTION = /(?:^|\n)[ \t]*Action:[ \t]*`?([\w.:-]{1,100})`?[ \t]*\n\s{0,20}Action Input:[ \t]*/;
 
-/** @returns undefined if the text has no call of a tool on offer */
-export function findWrittenCalls(text: string, tools: readonly ToolSchema[]): WrittenCalls | undefined {
+/** @returns undefined if the text has no call of a tool on offer; a call that is only shown is none */
+export function findWrittenCalls(text: string, tools: readonly ToolSchema[], isCut: boolean): WrittenCalls | undefined {
   if (tools.length === 0 || text.trim() === '') return undefined;
-  const xml = findXml(text, tools);
-  if (xml) return xml;
-  for (const pattern of MARKED) {
-    const calls: RawCall[] = [];
-    const rest = text.replace(pattern, (whole, _mark: string, inner: string) => {
-      const found = callsIn(inner, tools);
-      if (!found) return whole;
-      calls.push(...found);
-      return '';
-    });
-    if (calls.length > 0) return { calls, text: rest.trim() };
-  }
-  return findPlain(text, tools);
+  const options = { tools, isCut };
+  const fences = fencesOf(text);
+  const isAct = (index: number, end: number): boolean => isActOf(text, fences, index, end);
+  return (
+    findXmlCalls(text, options, isAct) ??
+    findMarked(text, options, isAct) ??
+    findFenced(text, fences, options) ??
+    findPlain(text, options)
+  );
 }
 
-/** The whole text, or its last lines, are the JSON of a call. */
-function findPlain(text: string, tools: readonly ToolSchema[]): WrittenCalls | undefined {
-  const from = /(^|\n)\s*(?=[[{])/.exec(text);
-  if (!from) return undefined;
-  const start = from.index;
-  const calls = callsIn(text.slice(start), tools);
-  return calls && { calls, text: text.slice(0, start).trim() };
+interface Fence {
+  readonly index: number;
+  readonly end: number;
+  readonly language: string;
+  readonly inner: string;
 }
 
-/** `<function=name><parameter=key>value</parameter></function>` and `<invoke name="name"><parameter name="key">…`. */
-function findXml(text: string, tools: readonly ToolSchema[]): WrittenCalls | undefined {
+/** Blocks of code: from a line that begins with three backticks to the next that is nothing else. */
+function fencesOf(text: string): Fence[] {
+  return [
+    ...text.matchAll(
+      /^(?:[ \t]{0,3}|Action:[ \t]?)```([\w-]*)[ \t]{0,10}\r?\n([\s\S]*?)(?:^[ \t]{0,3}```[ \t]{0,10}$|```\s{0,9}(?![\s\S])|(?![\s\S]))/gm,
+    ),
+  ].map(({ index, 0: whole, 1: language = '', 2: inner = '' }) => ({
+    index,
+    end: index + whole.length,
+    language,
+    inner,
+  }));
+}
+
+/** Marks inside of code, or in the middle of a sentence, are shown. A fence around nothing but calls is no code. */
+function isActOf(text: string, fences: readonly Fence[], index: number, end: number): boolean {
+  const fence = fences.find((block) => block.index < index && index < block.end);
+  if (fence) return text.slice(fence.end).trim() === '' && !isShown(text.slice(0, fence.index));
+  const line = text.slice(text.lastIndexOf('\n', index) + 1, index);
+  if (line.split('`').length % 2 === 0) return false;
+  const behind = text.slice(end, end + 80).split('\n')[0] ?? '';
+  return line.trim() === '' || behind.replace(/<[^>]*>/g, '').trim() === '';
+}
+
+function isShown(before: string): boolean {
+  return SHOWS.test(before.trimEnd().slice(-300).split('\n').at(-1) ?? '');
+}
+
+function findMarked(
+  text: string,
+  options: SyntaxOptions,
+  isAct: (index: number, end: number) => boolean,
+): WrittenCalls | undefined {
   const calls: RawCall[] = [];
-  const block = /<(?:function=|invoke name=)"?([\w.-]+)"?>([\s\S]*?)(?:<\/(?:function|invoke)>|$)/g;
-  const rest = text.replace(block, (whole, name: string, inner: string) => {
-    const offered = tools.find((tool) => tool.name === offeredName(name, tools));
-    if (!offered) return whole;
-    calls.push({ id: '', name: offered.name, arguments: xmlArguments(inner, offered) });
-    return '';
-  });
+  let rest = '';
+  let from = 0;
+  let tries = 0;
+  for (const { index, 0: mark } of text.matchAll(MARK)) {
+    if (index < from) continue;
+    const found = callsAt(text, index + mark.length, options) ?? pythonAt(text, index, mark, options);
+    if (!found && ++tries === MAX_TRIES) break;
+    if (!found || !isAct(index, found.end)) continue;
+    calls.push(...found.calls);
+    rest += text.slice(from, index);
+    from = found.end;
+  }
   if (calls.length === 0) return undefined;
-  return { calls, text: rest.replace(/<\/?(tool_call|function_calls|tool_calls)>/g, '').trim() };
+  // A fence around marks is empty now.
+  return { calls, text: (rest + text.slice(from)).replace(/```[\w-]*\s*```|```\w*\s*$/g, '').trim() };
 }
 
-function xmlArguments(inner: string, { parameters }: ToolSchema): string {
-  const parameter = /<parameter(?:=|\s+name=)"?([\w.-]+)"?>\n?([\s\S]*?)\n?(?:<\/parameter>|(?=<parameter)|$)/g;
-  const pairs = [...inner.matchAll(parameter)].map(([, key = '', value = '']) => [key, typed(value, key, parameters)]);
-  // Some write JSON between the tags instead.
-  return pairs.length === 0 ? inner.trim() : JSON.stringify(Object.fromEntries(pairs));
+/** Llama marks Python with a token of its own. */
+function pythonAt(text: string, index: number, mark: string, options: SyntaxOptions): Found | undefined {
+  if (!mark.includes('python_tag') || options.isCut) return undefined;
+  const calls = pythonCalls(text.slice(index + mark.length).replace(/<\|\w{1,20}\|>\s*$/, ''), options);
+  return calls && { calls, end: text.length };
 }
 
-/** A parameter is text unless the schema says otherwise. */
-function typed(value: string, key: string, schema: ToolSchema['parameters']): unknown {
-  const properties = schema['properties'] as Record<string, { type?: unknown } | undefined> | undefined;
-  if (properties?.[key]?.type === 'string') return value;
-  try {
-    return JSON.parse(value) as unknown;
-  } catch {
-    return value;
+/** Fences at the end of the text with nothing but calls in them. */
+function findFenced(text: string, fences: readonly Fence[], options: SyntaxOptions): WrittenCalls | undefined {
+  const calls: RawCall[] = [];
+  let end = text.trimEnd().length;
+  for (const { index, end: fenceEnd, language, inner } of fences.toReversed()) {
+    if (fenceEnd < end || !/^(json|tool_call|tool_code|xml)?$/.test(language)) break;
+    const found = language === 'tool_code' ? undefined : callsAt(inner, 0, options);
+    const read = found?.end === inner.length ? found.calls : language === 'tool_code' && pythonCalls(inner, options);
+    if (!read) break;
+    calls.unshift(...read);
+    end = text.slice(0, index).trimEnd().length;
   }
+  const before = text.slice(0, end);
+  return calls.length === 0 || isShown(before) ? undefined : { calls, text: before };
 }
 
-/** All calls of a text, or undefined if it is anything else. */
-function callsIn(text: string, tools: readonly ToolSchema[]): RawCall[] | undefined {
-  const trimmed = text.trim();
-  if (!/^[[{]/.test(trimmed)) return undefined;
-  const values = parseAll(trimmed);
-  const calls = values?.map((value) => toCall(value, tools));
-  return calls && calls.length > 0 && calls.every((call) => call !== undefined) ? calls : undefined;
-}
-
-/** One value, a list, or one object after another. */
-function parseAll(text: string): unknown[] | undefined {
-  for (const candidate of [text, `[${text.replace(/\}\s*[\n;,]\s*\{/g, '},{')}]`]) {
-    try {
-      const value: unknown = JSON.parse(candidate);
-      return unwrapped(Array.isArray(value) ? value : [value]);
-    } catch {
-      // The next form.
+/** The whole text, or its last lines, are a call. */
+function findPlain(text: string, options: SyntaxOptions): WrittenCalls | undefined {
+  const start = text.length - text.trimStart().length;
+  const whole = callsAt(text, start, options);
+  if (whole?.end === text.length) return { calls: whole.calls, text: '' };
+  const python = options.isCut ? undefined : pythonCalls(text, options);
+  if (python) return { calls: python, text: '' };
+  const action = ACTION.exec(text);
+  if (action) {
+    const at = action.index + action[0].length;
+    const found = callsAt(`${action[1]} ${text.slice(at)}`, 0, options);
+    const behind = found && text.slice(at + found.end - (action[1] ?? '').length - 1);
+    if (found?.calls.length === 1 && /^(Observation|$)/.test(behind ?? ''))
+      return { calls: found.calls, text: text.slice(0, action.index).trim() };
+  }
+  let tries = 0;
+  for (const { index } of text.matchAll(/(?<=\n)[ \t]{0,10}(?=[[{])/g)) {
+    const found = callsAt(text, index, options);
+    if (found?.end === text.length) {
+      const before = text.slice(0, index).trim();
+      return isShown(before) ? undefined : { calls: found.calls, text: before };
     }
+    if (++tries === MAX_TRIES) break;
   }
-  try {
-    const value: unknown = JSON.parse(jsonrepair(text));
-    return unwrapped(Array.isArray(value) ? value : [value]);
-  } catch {
-    return undefined;
-  }
-}
-
-function unwrapped(values: unknown[]): unknown[] {
-  return values.flatMap((value) => {
-    const list = isRecord(value) ? value['tool_calls'] : undefined;
-    return Array.isArray(list) ? (list as unknown[]) : [value];
-  });
-}
-
-function toCall(value: unknown, tools: readonly ToolSchema[]): RawCall | undefined {
-  if (!isRecord(value)) return undefined;
-  const body = isRecord(value['function']) ? value['function'] : value;
-  const named =
-    typeof value['function'] === 'string'
-      ? value['function']
-      : NAME_KEYS.map((key) => body[key]).find((name) => typeof name === 'string');
-  const name = typeof named === 'string' ? offeredName(named, tools) : undefined;
-  if (name === undefined) return undefined;
-  const key = ARGUMENT_KEYS.find((candidate) => candidate in body);
-  const given = key === undefined ? {} : body[key];
-  // Without arguments anything with a name would be a call.
-  if (key === undefined && Object.keys(body).length > 1) return undefined;
-  return { id: '', name, arguments: typeof given === 'string' ? given : JSON.stringify(given ?? {}) };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return undefined;
 }
