@@ -145,7 +145,7 @@ const LITERAL = /^\s*(?:"(?!"")|'(?!'')|[[{]|-?\d|true\b|false\b|none\b|null\b)/
 
 /** `a=1, b="x"`, or one value for a tool with one parameter. */
 function keywords(text: string, { parameters }: ToolSchema): Record<string, unknown> | undefined {
-  const known = Object.keys((parameters['properties'] ?? {}) as object);
+  const known = Object.keys(parameters['properties'] ?? {});
   const parts = splitValues(text);
   const given: Record<string, unknown> = {};
   for (const part of parts) {

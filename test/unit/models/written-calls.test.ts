@@ -70,7 +70,7 @@ const CALLS: readonly string[] = [
   `{"tool_calls":[{"id":"1","type":"function","function":{"name":"calculate","arguments":"{\\"expression\\":\\"19 * 23\\"}"}}]}`,
   `<tool_calls>[${J}]</tool_calls>`,
   `<tools>${J}</tools>`,
-  '\`\`\`\n' + J + '\n\`\`\`',
+  '```\n' + J + '\n```',
   '```xml\n<tool_call>' + J + '</tool_call>\n```',
   `I use it:\n\n${J}`,
   `<function_call> ${J} </function_call>`,
