@@ -1,8 +1,7 @@
 /** Asks the planner for steps, and the reviewer to review them. */
 import type { PlanInput, PlanResult, ReviewInput, ReviewResult } from '../contracts/activities.ts';
-import type { TeamDefinition } from '../contracts/team.ts';
 import type { Message } from '../contracts/transcript.ts';
-import { type PlannedStep, PlanProposal, PlanReview } from '../contracts/turn.ts';
+import { checkPlan, type PlannedStep, PlanProposal, PlanReview } from '../contracts/turn.ts';
 import { describeCall, readTranscript, withAgent, type WorkerParts } from './agent-call.ts';
 import { systemPrompt } from '../agents/prompt.ts';
 import { inScope } from './scope.ts';
@@ -21,7 +20,7 @@ export async function plan(parts: WorkerParts, input: PlanInput): Promise<PlanRe
         messages: [...before, { role: 'user', text: input.task }, ...revisionRequest(input)],
         signal: scope.signal,
         ask: { from: input.model, attempt: scope.attempt },
-        check: ({ steps }) => checkSteps(steps, definition),
+        check: ({ steps }) => checkPlan(steps, definition),
       });
       return { ...(value ?? { steps: [], problem }), ...describeCall(parts, open.team, replies) };
     }),
@@ -55,13 +54,6 @@ function revisionRequest({ revise }: PlanInput): Message[] {
       text: `${revise.by === 'person' ? 'The person wants changes to this plan' : 'The reviewer did not approve this plan'}: ${revise.feedback}\n\nWrite the whole revised plan.`,
     },
   ];
-}
-
-function checkSteps(steps: readonly PlannedStep[], { agents, planning }: TeamDefinition): string | undefined {
-  if (steps.length === 0) return 'a plan needs at least one step';
-  if (steps.length > planning.maxSteps) return `it has ${steps.length} steps, and ${planning.maxSteps} are allowed`;
-  const unknown = steps.find(({ agent }) => !Object.hasOwn(agents, agent));
-  return unknown && `there is no agent "${unknown.agent}"; choose among ${Object.keys(agents).join(', ')}`;
 }
 
 function listSteps(steps: readonly PlannedStep[]): string {

@@ -1,18 +1,19 @@
 /** Runs one round of an agent: the model's text, streamed to followers, and the tool calls that it asks for. */
 import { z } from 'zod';
 import { checkText, type OutputForm } from '../agents/files/output-form.ts';
-import { REPORT_STEP, type RunAgentInput, type RunAgentResult } from '../contracts/activities.ts';
+import { ASK_USER, MAKE_PLAN, REPORT_STEP, type RunAgentInput, type RunAgentResult } from '../contracts/activities.ts';
 import { parseJson } from '../contracts/json.ts';
 import { MAX_HEARTBEAT_TEXT, MAX_REPLY_TEXT, MAX_RESULT } from '../contracts/limits.ts';
 import type { StreamHeartbeat } from '../contracts/progress.ts';
 import { isOffered } from '../contracts/tool.ts';
 import { assistantMessage, type Message } from '../contracts/transcript.ts';
 import { askModel, type AgentReply } from '../agents/ask-model.ts';
-import type { OpenAgent } from '../agents/team.ts';
+import type { Agent, OpenAgent } from '../agents/team.ts';
 import { estimateUsage } from '../models/estimate.ts';
-import type { ModelReply } from '../models/model.ts';
+import type { ModelReply, ToolSchema } from '../models/model.ts';
+import { findTool, modelSchema } from '../tools/registry.ts';
 import { describeCall, readThread, readTranscript, threadKey, withAgent, type WorkerParts } from './agent-call.ts';
-import { handoffSchemas, reportSchema, systemPrompt } from '../agents/prompt.ts';
+import { handoffSchemas, planSchema, reportSchema, systemPrompt } from '../agents/prompt.ts';
 import { inScope, type ActivityScope } from './scope.ts';
 
 export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promise<RunAgentResult> {
@@ -47,17 +48,19 @@ async function callModel(
 ): Promise<{ reply: AgentReply; isWhole: boolean }> {
   const { agent, team, instructions } = open;
   const { attempt, signal, report } = scope;
+  const routes = input.tools.includes(MAKE_PLAN);
   let text = '';
   const tools = [
     ...agent.toolSchemas.filter(({ name }) => isOffered(input.tools, name)),
     ...handoffSchemas(input.tools, team.definition),
     ...(input.phase === 'step' ? [reportSchema(agent.output?.schema)] : []),
+    ...(routes ? [planSchema(team.definition), ...askSchema(agent)] : []),
   ];
   try {
     const reply = await askModel(
       open,
       {
-        system: systemPrompt(instructions, input.phase, team.definition),
+        system: systemPrompt(instructions, routes ? 'inline' : input.phase, team.definition),
         messages,
         ...(tools.length === 0 ? {} : { tools }),
         ...(agent.output === undefined || input.phase === 'step'
@@ -82,6 +85,12 @@ async function callModel(
       isWhole: false,
     };
   }
+}
+
+/** The tool to ask the person, for an agent that has it only because it routes. */
+function askSchema({ toolSchemas }: Agent): ToolSchema[] {
+  const tool = toolSchemas.some(({ name }) => name === ASK_USER) ? undefined : findTool(ASK_USER);
+  return tool ? [modelSchema(tool)] : [];
 }
 
 /** Checks what ends the work: a text, or the report of a step. Other tool calls come before the end. */

@@ -1,9 +1,9 @@
 /** What the engine adds to an agent's instructions: the system message of each phase, and the engine's tools. */
-import { HANDOFF_PREFIX, REPORT_STEP } from '../contracts/activities.ts';
+import { ASK_USER, HANDOFF_PREFIX, MAKE_PLAN, REPORT_STEP } from '../contracts/activities.ts';
 import type { TeamDefinition } from '../contracts/team.ts';
 import type { ToolSchema } from '../models/model.ts';
 
-export type PromptPhase = 'routing' | 'planning' | 'review' | 'one-shot' | 'step' | 'answer' | 'summary';
+export type PromptPhase = 'routing' | 'planning' | 'review' | 'inline' | 'one-shot' | 'step' | 'answer' | 'summary';
 
 const TASKS: Record<PromptPhase, string> = {
   routing: 'Decide how to handle the last message. Answer with the requested JSON object and nothing else.',
@@ -12,6 +12,7 @@ const TASKS: Record<PromptPhase, string> = {
   review:
     'Review the plan: does it do the whole task, in an order that works, with the right agents? Answer with the requested JSON object.',
   'one-shot': 'Answer the last message. Use tools if they make the answer exact. The person reads your last text.',
+  inline: `Answer the last message, with tools if they make the answer exact; the person reads your last text. If it needs several pieces of work that build on each other, call ${MAKE_PLAN} at once instead. Call ${ASK_USER} only if any work would be a guess.`,
   step: `Do only your step. Use tools; compute instead of guessing. When the step is done or cannot be done, call ${REPORT_STEP} once. Later steps and the final answer see only its summary, so name results, numbers and files in it.`,
   answer:
     'Write the final answer for the person from the summaries of the steps: what was found, with the figures that matter, and which files were written. Add nothing that the summaries do not say.',
@@ -20,7 +21,7 @@ const TASKS: Record<PromptPhase, string> = {
 };
 
 /** Phases that choose among the agents and need the list of them. */
-const CHOOSING: readonly PromptPhase[] = ['routing', 'planning', 'review'];
+const CHOOSING: readonly PromptPhase[] = ['routing', 'planning', 'review', 'inline'];
 
 /** The system message: the agent's instructions, the agents of the team if the phase needs them, and the phase's task. */
 export function systemPrompt(instructions: string, phase: PromptPhase, definition: TeamDefinition): string {
@@ -54,6 +55,34 @@ export function reportSchema(result?: Readonly<Record<string, unknown>>): ToolSc
       },
       // A failed step has no result.
       required: ['status', 'summary'],
+      additionalProperties: false,
+    },
+  };
+}
+
+/** The tool that makes a plan of a message. The engine handles it. */
+export function planSchema({ agents, planning, routing }: TeamDefinition): ToolSchema {
+  const organisers = [routing.agent, planning.agent, planning.reviewer];
+  const workers = Object.keys(agents).filter((id) => !organisers.includes(id));
+  const step = {
+    type: 'object',
+    properties: {
+      agent: { type: 'string', enum: workers },
+      task: { type: 'string', description: 'What to do, understandable alone; names files, figures and conditions.' },
+      notes: { type: 'string', description: 'Hints for the agent; may be empty.' },
+      alongside: { type: 'boolean', description: 'Whether it may run at the same time as the step before it.' },
+    },
+    required: ['agent', 'task', 'notes', 'alongside'],
+    additionalProperties: false,
+  };
+  return {
+    name: MAKE_PLAN,
+    description:
+      'Has several agents do the work step by step. A step sees the summaries of earlier steps, not the conversation.',
+    parameters: {
+      type: 'object',
+      properties: { steps: { type: 'array', items: step, minItems: 1, maxItems: planning.maxSteps } },
+      required: ['steps'],
       additionalProperties: false,
     },
   };

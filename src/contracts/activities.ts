@@ -162,6 +162,8 @@ export const REPORT_STEP = 'report_step';
 export const ASK_USER = 'ask_user';
 /** Name of the tool by which an agent writes to the session's context; the engine answers it itself. */
 export const REMEMBER = 'remember';
+/** Name of the tool by which an agent that may route makes a plan of its message; the engine answers it itself. */
+export const MAKE_PLAN = 'make_plan';
 /** Tools of this prefix hand the work over to the agent whose id follows. */
 export const HANDOFF_PREFIX = 'transfer_to_';
 

@@ -5,7 +5,7 @@ import type { DecidedRequest, Grant, OpenRequest } from './request.ts';
 import type { Note, Rating, SavedPosition, Segment, SessionConfig, SessionStart, SessionStatus } from './session.ts';
 import type { Budget, ResolvedTeam } from './team.ts';
 import type { Message, ProviderData, ToolCall, TranscriptAddress } from './transcript.ts';
-import type { Phase, Route, Step, TurnError } from './turn.ts';
+import type { Phase, PlannedStep, Route, Step, TurnError } from './turn.ts';
 
 /** Input of the workflow: a new session, or the state of the run before. */
 export type SessionInput = { readonly start: SessionStart } | { readonly carried: SessionState };
@@ -15,7 +15,8 @@ export type NextStep =
   | { readonly kind: 'route' }
   | { readonly kind: 'one-shot'; readonly agent: string }
   | { readonly kind: 'clarify'; readonly questions: readonly string[] }
-  | { readonly kind: 'plan' }
+  /** `proposed`: the answering agent's own plan. Without it the planner is asked. */
+  | { readonly kind: 'plan'; readonly proposed?: readonly PlannedStep[] }
   /** `changes`: how often the person has had the plan changed. */
   | { readonly kind: 'approve-plan'; readonly changes: number }
   | { readonly kind: 'step'; readonly number: number }
@@ -97,6 +98,8 @@ export interface Work {
   readonly part: string;
   readonly phase: 'one-shot' | 'step' | 'answer';
   readonly step?: number;
+  /** Whether its agent decides about the message: it may make a plan of it, or ask back. */
+  readonly routes?: boolean;
   /** Changes with a hand-off. */
   agent: string;
   handoffs: number;

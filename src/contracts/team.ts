@@ -153,7 +153,8 @@ export const TeamFile = z.strictObject({
   description: z.string().min(1).max(1_000),
   /** Model of agents that name none. `COPILOT_MODEL` replaces it and theirs. */
   model: ModelNames,
-  routing: z.strictObject({ agent: Name }),
+  /** Without an agent, the answering agent decides itself: it answers, plans or asks back. */
+  routing: z.strictObject({ agent: Name.optional() }).default({}),
   planning: z.strictObject({
     agent: Name,
     reviewer: Name.optional(),

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { Usage } from './json.ts';
 import type { PendingRequest } from './request.ts';
+import type { TeamDefinition } from './team.ts';
 
 /**
  * The status that callers see; `TurnState` in `session-state.ts` says what is stored. Three are computed for a turn that is open:
@@ -68,6 +69,17 @@ export type PlannedStep = z.output<typeof PlannedStep>;
 
 export const PlanProposal = z.object({ steps: z.array(PlannedStep) });
 export type PlanProposal = z.output<typeof PlanProposal>;
+
+/** What is wrong with a plan that has the right form; undefined if a team can carry it out. */
+export function checkPlan(
+  steps: readonly PlannedStep[],
+  { agents, planning }: Pick<TeamDefinition, 'agents' | 'planning'>,
+): string | undefined {
+  if (steps.length === 0) return 'a plan needs at least one step';
+  if (steps.length > planning.maxSteps) return `it has ${steps.length} steps, and ${planning.maxSteps} are allowed`;
+  const unknown = steps.find(({ agent }) => !Object.hasOwn(agents, agent));
+  return unknown && `there is no agent "${unknown.agent}"; choose among ${Object.keys(agents).join(', ')}`;
+}
 
 export const PlanReview = z.object({
   approved: z.boolean(),

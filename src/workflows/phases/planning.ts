@@ -8,9 +8,14 @@ import type { LiveSession } from '../session/live-session.ts';
 import { approvalsOf } from '../session/policies.ts';
 import { agentCall, askAgent, findAgent, labelCall } from './agent/call.ts';
 
-export async function makePlan(session: LiveSession, turn: RunningTurn): Promise<NextStep> {
+/** @param proposed the answering agent's own plan; without it the planner makes one */
+export async function makePlan(
+  session: LiveSession,
+  turn: RunningTurn,
+  proposed: readonly PlannedStep[] | undefined,
+): Promise<NextStep> {
   session.turns.setPhase('planning');
-  recordPlan(session, await agreeOnPlan(session, turn));
+  recordPlan(session, await agreeOnPlan(session, turn, proposed ?? (await proposePlan(session, turn))));
   const needsApproval = approvalsOf(session.state).plan === true;
   return needsApproval ? { kind: 'approve-plan', changes: 0 } : { kind: 'step', number: 1 };
 }
@@ -27,15 +32,23 @@ export function recordPlan(session: LiveSession, proposed: readonly PlannedStep[
   session.steps.record(proposed);
 }
 
+async function proposePlan(session: LiveSession, turn: RunningTurn): Promise<readonly PlannedStep[]> {
+  const planner = session.state.team.definition.planning.agent;
+  const planned = await askAgent(session, turn, planner, () =>
+    activities.plan(labelCall(turn, 'plan'), { ...agentCall(session, turn, planner), task: turn.task }),
+  );
+  return stepsOf(planned);
+}
+
 /** The steps that the reviewer approves, or the last revision if the rounds of review are used up. */
-async function agreeOnPlan(session: LiveSession, turn: RunningTurn): Promise<readonly PlannedStep[]> {
+async function agreeOnPlan(
+  session: LiveSession,
+  turn: RunningTurn,
+  first: readonly PlannedStep[],
+): Promise<readonly PlannedStep[]> {
   const { agent: planner, reviewer, reviews } = session.state.team.definition.planning;
   const { task } = turn;
-  let steps = stepsOf(
-    await askAgent(session, turn, planner, () =>
-      activities.plan(labelCall(turn, 'plan'), { ...agentCall(session, turn, planner), task }),
-    ),
-  );
+  let steps = first;
   for (let round = 1; reviewer !== undefined && round <= reviews; round++) {
     const proposed = steps;
     const { approved, feedback, problem } = await askAgent(session, turn, reviewer, () =>

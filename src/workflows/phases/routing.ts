@@ -2,12 +2,13 @@
 import type { NextStep, RunningTurn } from '../../contracts/session-state.ts';
 import { activities } from '../activities.ts';
 import type { LiveSession } from '../session/live-session.ts';
-import { agentCall, askAgent, labelCall, wordsOf } from './agent/call.ts';
+import { agentCall, askAgent, labelCall, setRoute, wordsOf } from './agent/call.ts';
 import { MAX_CLARIFICATIONS } from './clarify.ts';
 
 export async function routeMessage(session: LiveSession, turn: RunningTurn): Promise<NextStep> {
   const { definition } = session.state.team;
   const router = definition.routing.agent;
+  if (router === undefined) return { kind: 'one-shot', agent: definition.answering.agent };
   const answered = turn.answers.length;
   session.turns.setPhase('routing');
   const { decision, source } = await askAgent(session, turn, router, () =>
@@ -23,9 +24,7 @@ export async function routeMessage(session: LiveSession, turn: RunningTurn): Pro
   const said = hasAskedEnough ? `${decision.reason}; it was asked back ${answered} times already` : decision.reason;
   const reason = source === 'model' ? said : `${said} (${source})`;
   const task = decision.refinedTask.trim() || wordsOf(turn);
-  session.turns.setRoute(kind, reason, agent, task);
-  session.phaseContext.remember('route', { route: kind, agent, task });
-  session.view.record({ type: 'routed', turnId: turn.id, route: kind, agent, reason });
+  setRoute(session, turn, { kind, agent, task, reason });
   switch (kind) {
     case 'one-shot':
       return { kind: 'one-shot', agent };

@@ -163,7 +163,7 @@ function perform(session: LiveSession, turn: RunningTurn, next: Performable): Pr
     case 'one-shot':
       return answerDirectly(session, turn, next.agent);
     case 'plan':
-      return makePlan(session, turn);
+      return makePlan(session, turn, next.proposed);
     case 'approve-plan':
       return approvePlan(session, turn, next.changes);
     case 'step':

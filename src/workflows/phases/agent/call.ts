@@ -3,6 +3,7 @@ import type { AgentCall, Answered } from '../../../contracts/activities.ts';
 import { toFailure } from '../../../contracts/errors.ts';
 import type { RunningTurn } from '../../../contracts/session-state.ts';
 import type { AgentDefinition } from '../../../contracts/team.ts';
+import type { Route } from '../../../contracts/turn.ts';
 import type { CallLabel } from '../../activities.ts';
 import type { LiveSession } from '../../session/live-session.ts';
 import { hasBudget } from '../../session/policies.ts';
@@ -73,4 +74,19 @@ export function wordsOf({ text, answers }: RunningTurn): string {
     text,
     ...answers.map(({ questions, answer }) => `You asked:\n${questions.join('\n')}\n\nThe answer:\n${answer}`),
   ].join('\n\n');
+}
+
+export interface RouteChoice {
+  readonly kind: Route;
+  /** The agent that answers, or leads the plan. */
+  readonly agent: string;
+  readonly task: string;
+  readonly reason: string;
+}
+
+/** Records how the message is handled, for the turn, the context and followers. */
+export function setRoute(session: LiveSession, turn: RunningTurn, { kind, agent, task, reason }: RouteChoice): void {
+  session.turns.setRoute(kind, reason, agent, task);
+  session.phaseContext.remember('route', { route: kind, agent, task });
+  session.view.record({ type: 'routed', turnId: turn.id, route: kind, agent, reason });
 }

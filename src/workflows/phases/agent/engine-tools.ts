@@ -1,16 +1,33 @@
 /** The tools that the engine answers itself. */
 import { z } from 'zod';
-import { ASK_USER, HANDOFF_PREFIX, REMEMBER, REPORT_STEP, type StepReport } from '../../../contracts/activities.ts';
+import {
+  ASK_USER,
+  HANDOFF_PREFIX,
+  MAKE_PLAN,
+  REMEMBER,
+  REPORT_STEP,
+  type StepReport,
+} from '../../../contracts/activities.ts';
 import { ContextKey } from '../../../contracts/context.ts';
 import { Json, parseJson } from '../../../contracts/json.ts';
 import { MAX_SUMMARY } from '../../../contracts/limits.ts';
 import type { RunningWork } from '../../../contracts/session-state.ts';
-import type { ToolCall } from '../../../contracts/transcript.ts';
+import type { ResolvedTeam } from '../../../contracts/team.ts';
+import type { ProviderData, ToolCall } from '../../../contracts/transcript.ts';
+import { checkPlan, type PlannedStep, PlanProposal } from '../../../contracts/turn.ts';
 import { describeIssue } from '../../input-check.ts';
 import type { LiveSession } from '../../session/live-session.ts';
 import { toolPolicy } from '../../session/policies.ts';
 import type { AgentWork } from '../../session/turn/agent-work.ts';
 import { findAgent } from './call.ts';
+
+/** How an agent's work ended. */
+export interface WorkResult extends StepReport {
+  /** The plan that the agent made of the message instead of answering it. */
+  readonly plan?: readonly PlannedStep[];
+  /** What the provider needs back with the summary, if that is the model's own text. */
+  readonly providerData?: ProviderData;
+}
 
 const Report = z.object({ status: z.enum(['done', 'failed']), summary: z.string(), result: Json.optional() });
 const Question = z.object({ question: z.string().trim().min(1).max(4_000) });
@@ -27,6 +44,19 @@ export function parseReport(call: ToolCall, hasResult: boolean): { report?: Step
   if (!hasResult || result === undefined) return { report: { status, summary } };
   const text = JSON.stringify(result);
   return { report: { status, summary: `${summary.slice(0, MAX_SUMMARY - text.length - 2)}\n\n${text}` } };
+}
+
+/** The plan that an agent made of the message it routes; `problem` says what is wrong with it. */
+export function parsePlan(
+  { definition }: Pick<ResolvedTeam, 'definition'>,
+  call: ToolCall,
+): { plan?: readonly PlannedStep[]; problem?: string } {
+  const parsed = PlanProposal.safeParse(parseJson(call.arguments));
+  if (!parsed.success)
+    return { problem: `${MAKE_PLAN} takes {"steps": [{"agent", "task", "notes"}]}; ${describeIssue(parsed.error)}` };
+  const { steps } = parsed.data;
+  const problem = checkPlan(steps, definition);
+  return problem === undefined ? { plan: steps } : { problem };
 }
 
 /** What the agent asks the person; undefined if the call has no question. */
@@ -49,17 +79,19 @@ export function rememberValue(session: LiveSession, work: AgentWork, call: ToolC
 }
 
 /** Names of the tools on offer: the agent's own ones that policies allow, and its hand-offs. */
-export function offeredTools(session: LiveSession, { phase, agent }: Pick<RunningWork, 'phase' | 'agent'>): string[] {
+export function offeredTools(session: LiveSession, work: Pick<RunningWork, 'phase' | 'agent' | 'routes'>): string[] {
+  const { phase, agent, routes = false } = work;
   // The final answer is written from what the steps report.
   if (phase === 'answer') return [];
   const { tools, handoffs } = findAgent(session, agent);
   return [
     ...tools.filter((name) => toolPolicy(session.state, name) !== 'deny'),
+    ...(routes ? [MAKE_PLAN, ...(tools.includes(ASK_USER) ? [] : [ASK_USER])] : []),
     ...handoffs.map((id) => HANDOFF_PREFIX + id),
   ];
 }
 
 /** Whether the engine itself answers calls of this tool. */
 export function isEngineTool(name: string): boolean {
-  return name === ASK_USER || name === REMEMBER || name.startsWith(HANDOFF_PREFIX);
+  return name === ASK_USER || name === REMEMBER || name === MAKE_PLAN || name.startsWith(HANDOFF_PREFIX);
 }

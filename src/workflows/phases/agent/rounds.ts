@@ -1,27 +1,21 @@
 /** The loop of an agent: a round of the model, then the tools that it called, until it is done. */
 import { CancelledFailure, isCancellation } from '@temporalio/workflow';
-import type { RunAgentResult, StepReport } from '../../../contracts/activities.ts';
+import { MAKE_PLAN, type RunAgentResult } from '../../../contracts/activities.ts';
 import { fromFailure, toFailure } from '../../../contracts/errors.ts';
 import type { RunningTurn, TurnOutcome } from '../../../contracts/session-state.ts';
-import type { Message, ProviderData, UserMessage } from '../../../contracts/transcript.ts';
+import type { Message, UserMessage } from '../../../contracts/transcript.ts';
 import { activities } from '../../activities.ts';
 import type { LiveSession } from '../../session/live-session.ts';
 import { hasBudget } from '../../session/policies.ts';
 import { MoveOn } from '../../session/state/requests.ts';
 import type { AgentWork, Task } from '../../session/turn/agent-work.ts';
 import { keepBudget } from './budget.ts';
-import { agentCall, countAnswer, findAgent, labelCall } from './call.ts';
-import { offeredTools } from './engine-tools.ts';
+import { agentCall, countAnswer, findAgent, labelCall, setRoute } from './call.ts';
+import { offeredTools, type WorkResult } from './engine-tools.ts';
 import { answerCalls } from './tool-calls.ts';
 
 /** Rounds of an agent between two automatic snapshots of the context. */
 const CHECKPOINT_ROUNDS = 5;
-
-/** How an agent's work ended. */
-export interface WorkResult extends StepReport {
-  /** What the provider needs back with the summary, if that is the model's own text. */
-  readonly providerData?: ProviderData;
-}
 
 /**
  * Runs the loop. If the run before left it in the middle, it goes on from there.
@@ -35,6 +29,7 @@ export async function runRounds(session: LiveSession, turn: RunningTurn, task: T
       const reply = await runRound(session, turn, work);
       if (!reply) continue;
       work.takeReply(reply);
+      noteRoute(session, turn, work, reply);
       if (reply.toolCalls.length === 0) {
         if (reply.problem !== undefined) askForRepair(work, reply.problem);
         else if (reply.finish === 'length' && work.state.begun === undefined) askForRest(work, reply);
@@ -76,6 +71,12 @@ function askForWords(work: AgentWork): void {
   }
   const text = 'Your answer was empty. Answer in words, or call a tool.';
   work.tell({ role: 'user', kind: 'empty-answer', text });
+}
+
+/** An agent that routes has decided with its first reply: what is no plan is a direct answer. */
+function noteRoute(session: LiveSession, turn: RunningTurn, { state }: AgentWork, { toolCalls }: RunAgentResult): void {
+  if (!state.routes || turn.route !== null || toolCalls.some(({ name }) => name === MAKE_PLAN)) return;
+  setRoute(session, turn, { kind: 'one-shot', agent: state.agent, task: turn.task, reason: 'it needs no plan' });
 }
 
 /** Has the agent go on with an answer that its limit cut off. That happens once. */

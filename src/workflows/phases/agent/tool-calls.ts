@@ -1,6 +1,6 @@
 /** The calls of one round: people are asked if policies say so, then all that may run do so side by side. */
 import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
-import { ASK_USER, HANDOFF_PREFIX, REPORT_STEP, type StepReport } from '../../../contracts/activities.ts';
+import { ASK_USER, HANDOFF_PREFIX, MAKE_PLAN, REPORT_STEP } from '../../../contracts/activities.ts';
 import { fromFailure, toFailure } from '../../../contracts/errors.ts';
 import { DEFAULT_HANDOFFS, MAX_SHOWN_ARGUMENTS } from '../../../contracts/limits.ts';
 import type { RunningTurn, RunningWork } from '../../../contracts/session-state.ts';
@@ -15,23 +15,32 @@ import type { AgentWork } from '../../session/turn/agent-work.ts';
 import { oneLine } from '../../views/details.ts';
 import { keepBudget } from './budget.ts';
 import { findAgent, labelCall } from './call.ts';
-import { isEngineTool, offeredTools, parseQuestion, parseReport, rememberValue } from './engine-tools.ts';
+import {
+  isEngineTool,
+  offeredTools,
+  parsePlan,
+  parseQuestion,
+  parseReport,
+  rememberValue,
+  type WorkResult,
+} from './engine-tools.ts';
 
 type Ask = () => Promise<Answer>;
 
 /**
  * Answers the calls of the last round of `work`.
- * @returns the agent's report, if it ended its step
+ * @returns the agent's report or plan, if that ended its work
  * @throws MoveOn while people are asked
  */
 export async function answerCalls(
   session: LiveSession,
   turn: RunningTurn,
   work: AgentWork,
-): Promise<StepReport | undefined> {
+): Promise<WorkResult | undefined> {
   const { state } = work;
   const report = state.calls.find(({ name }) => name === REPORT_STEP);
-  const calls = state.calls.filter(({ name }) => name !== REPORT_STEP);
+  const planCall = state.routes ? state.calls.find(({ name }) => name === MAKE_PLAN) : undefined;
+  const calls = state.calls.filter((call) => call !== planCall && call.name !== REPORT_STEP);
   if (hasBudget(session.state) && calls.length > 0) await keepBudget(session, turn, state.step);
   const tools = offeredTools(session, state);
   const needed = calls.map((call, index) => questionAbout(session, turn, state, call, index, tools));
@@ -40,6 +49,7 @@ export async function answerCalls(
   const answers = await Promise.all(
     calls.map((call, index) => runCall(session, turn, { work, call, tools, index, verdict: verdicts[index] })),
   );
+  if (planCall) return takePlan(session, work, planCall, answers);
   if (!report) {
     work.answerCalls(withoutRepetition(work, calls, answers));
     return undefined;
@@ -49,6 +59,19 @@ export async function answerCalls(
   if (problem === undefined) return parsed.report;
   const text = `${problem}. Call ${REPORT_STEP} again.`;
   work.answerCalls([...answers, { role: 'tool', toolCallId: report.id, text }]);
+  return undefined;
+}
+
+/** @returns the plan that the agent made of the message; undefined if it has to make another */
+function takePlan(
+  session: LiveSession,
+  work: AgentWork,
+  call: ToolCall,
+  answers: readonly Message[],
+): WorkResult | undefined {
+  const { plan, problem = '' } = parsePlan(session.state.team, call);
+  if (plan) return { status: 'done', summary: '', plan };
+  work.answerCalls([...answers, { role: 'tool', toolCallId: call.id, text: `${problem}. Call ${MAKE_PLAN} again.` }]);
   return undefined;
 }
 
@@ -196,6 +219,7 @@ function wasCutOff({ cause }: ActivityFailure): boolean {
 
 /** Tools that need nothing from outside. */
 function answerItself(session: LiveSession, turn: RunningTurn, { work, call, verdict }: PlannedCall): string {
+  if (call.name === MAKE_PLAN) return 'There is one plan for a message, and it is the first.';
   if (call.name.startsWith(HANDOFF_PREFIX)) return handOff(session, turn, work, call);
   if (call.name !== ASK_USER) return rememberValue(session, work, call);
   if (!verdict) return `${ASK_USER} takes {"question": text}. Call it again.`;

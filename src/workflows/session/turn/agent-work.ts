@@ -14,7 +14,7 @@ import {
 } from '../../../contracts/transcript.ts';
 
 /** What a work begins with. */
-export interface Task extends Pick<Work, 'phase' | 'agent' | 'part' | 'step'> {
+export interface Task extends Pick<Work, 'phase' | 'agent' | 'part' | 'step' | 'routes'> {
   readonly first: Message;
 }
 
@@ -27,7 +27,7 @@ export class Works {
   }
 
   /** The work of this name: as the run before left it, or new. */
-  open(turn: RunningTurn, { phase, agent, part, step, first }: Task): AgentWork {
+  open(turn: RunningTurn, { phase, agent, part, step, routes = false, first }: Task): AgentWork {
     const works = this.#works;
     const found = works.find((work) => work.part === part);
     if (found) return new AgentWork(found);
@@ -35,6 +35,7 @@ export class Works {
       part,
       phase,
       ...(step === undefined ? {} : { step }),
+      ...(routes ? { routes } : {}),
       agent,
       handoffs: 0,
       rounds: 0,
