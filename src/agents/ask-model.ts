@@ -18,12 +18,12 @@ export interface AskOptions {
 }
 
 export interface AgentReply extends ModelReply {
-  /** That another model than the one asked first answered, and why. */
+  /** Set if a fallback model answered, with the reason. */
   readonly fallback?: Fallback;
 }
 
-/** Attempts that a model which is unavailable gets before the next one is asked. */
-const ATTEMPTS_BEFORE_FALLBACK = 3;
+/** Attempt of the activity from which on a model that is unavailable is skipped for the next one. */
+const FALLBACK_FROM_ATTEMPT = 3;
 
 /**
  * @throws ModelError of the last model that was asked; the reason of `signal` after an abort
@@ -35,26 +35,26 @@ export async function askModel(
 ): Promise<AgentReply> {
   const names = agent.modelNames;
   const first = Math.min(from, names.length - 1);
-  let reason: CopilotError | undefined;
+  let lastError: CopilotError | undefined;
   for (let index = first; ; index++) {
     const name = names[index] ?? '';
     try {
-      const reply = await replyTo(team.models.model(name), { ...agent.settings, ...request });
-      return reason === undefined ? reply : { ...reply, fallback: { index, to: name, problem: reason.message } };
+      const reply = await replyWithoutRefused(team.models.model(name), { ...agent.settings, ...request });
+      return lastError === undefined ? reply : { ...reply, fallback: { index, to: name, problem: lastError.message } };
     } catch (error) {
       if (!(error instanceof CopilotError) || index === names.length - 1 || !mayFallBack(error, attempt)) throw error;
-      reason = error;
+      lastError = error;
     }
   }
 }
 
-/** A conversation that is too long for one model may fit another; what nobody may say, nobody answers. */
+/** A conversation that is too long for one model may fit another. What a content policy refuses is not sent elsewhere. */
 function mayFallBack({ type, details }: CopilotError, attempt: number): boolean {
-  if (type === 'ModelUnavailable') return attempt >= ATTEMPTS_BEFORE_FALLBACK;
+  if (type === 'ModelUnavailable') return attempt >= FALLBACK_FROM_ATTEMPT;
   return type === 'ContextOverflow' || (type === 'ModelRejected' && details['refusal'] !== 'policy');
 }
 
-async function replyTo(
+async function replyWithoutRefused(
   model: { reply(request: ModelRequest): Promise<ModelReply> },
   request: AgentRequest,
 ): Promise<ModelReply> {
@@ -63,8 +63,8 @@ async function replyTo(
   } catch (error) {
     const isRefused = error instanceof CopilotError && error.type === 'ModelRejected';
     const refusal = isRefused ? error.details['refusal'] : undefined;
-    const rest = refusal === 'form' || refusal === 'policy' ? withoutRefused(request.messages) : undefined;
-    if (!rest) throw error;
-    return await model.reply({ ...request, messages: rest });
+    const kept = refusal === 'form' || refusal === 'policy' ? withoutRefused(request.messages) : undefined;
+    if (!kept) throw error;
+    return await model.reply({ ...request, messages: kept });
   }
 }

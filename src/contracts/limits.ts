@@ -10,7 +10,7 @@ export const MAX_QUEUED_BYTES = 256 * 1024;
 export const MAX_WAITING_HANDLERS = 6;
 /** Message ids remembered for de-duplication, through continue-as-new. */
 export const MAX_REMEMBERED_MESSAGES = 256;
-/** Ended turns kept in the session's state; older ones are read from the runs that made them. */
+/** Ended turns kept in the session's state, and so in `turns`. The transcript has older ones. */
 export const MAX_RECENT_TURNS = 20;
 /** Size of those turns as JSON, in UTF-16 units: with long plans fewer are kept. */
 export const MAX_RECENT_TURNS_TEXT = 128 * 1024;

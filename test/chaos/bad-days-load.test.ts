@@ -18,6 +18,7 @@ import { isolatedConfig, temporaryFolder } from '../helpers/server.ts';
 import { isFull } from '../helpers/random.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import type { World } from '../helpers/world.ts';
+import { calling } from '../helpers/replies.ts';
 
 /** The most that a worker can write into one file on a disk that is full: less than what is stored. */
 const FULL_BYTES = 64 * 1_024;
@@ -180,7 +181,7 @@ describe('bad days under load', function () {
       // As many rounds as it takes: between two of them the session can go on in a new run.
       instead: ({ messages }) =>
         messages.some(([, text]) => text === 'work') && !isOver
-          ? { toolCalls: [{ name: 'list_files', arguments: {} }], delayMs: CALL_MS }
+          ? { ...calling(['write_file', { path: 'n.txt', content: String(messages.length) }]), delayMs: CALL_MS }
           : undefined,
     });
     const session = await newSession('flooded');

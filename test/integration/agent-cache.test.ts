@@ -214,7 +214,7 @@ function checkAlone(
     if (phase === 'routing') continue;
     assert.deepEqual(
       [body.model, body.temperature],
-      writer ? [writer.model, writer.temperature] : ['gpt-4.1-mini', 0.4],
+      writer ? [writer.model, writer.temperature] : ['gpt-6-luna', undefined],
     );
     assert.match(
       system,

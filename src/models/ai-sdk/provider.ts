@@ -29,7 +29,7 @@ export interface AiSdkOptions {
   readonly firstByteMs?: number;
   /** Longest time between two parts, in milliseconds. Default 2 minutes. */
   readonly betweenBytesMs?: number;
-  /** Hears once what a model turned out not to take. */
+  /** Called before a request is sent again without what the model refused. */
   readonly onLesson?: (lesson: { readonly model: string; readonly gaveUp: string; readonly problem: string }) => void;
 }
 

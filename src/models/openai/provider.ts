@@ -30,7 +30,7 @@ export interface OpenAiOptions {
   readonly betweenBytesMs?: number;
   /** Default: no proxy. */
   readonly proxy?: ProxySettings;
-  /** Hears once what a model turned out not to take. */
+  /** Called before a request is sent again without what the model refused. */
   readonly onLesson?: (lesson: { readonly model: string; readonly gaveUp: string; readonly problem: string }) => void;
 }
 
@@ -39,7 +39,7 @@ const DEFAULT_BETWEEN_BYTES_MS = 120_000;
 /** Attempts to say one request in another way. Each gives something up, so this is never reached. */
 const MAX_LESSONS = 20;
 
-/** @throws CopilotError `InvalidConfig` for a base URL that is none */
+/** @throws CopilotError `InvalidConfig` if `baseUrl` is not an http or https URL */
 export function openAi(options: OpenAiOptions = {}): Provider {
   const { baseUrl = OPENAI_URL, apiKey, headers } = options;
   const address = parseAddress(baseUrl, 'OPENAI_BASE_URL');
@@ -108,17 +108,17 @@ interface Call {
   readonly names: ToolNames;
 }
 
-async function call(client: ApiClient, api: 'responses' | 'chat', made: Call): Promise<ModelReply> {
-  const { request } = made;
+async function call(client: ApiClient, api: 'responses' | 'chat', details: Call): Promise<ModelReply> {
+  const { request } = details;
   request.signal.throwIfAborted();
-  // The SDK listens to a signal and never stops; a turn's signal is given to many calls.
+  // The SDK never removes its abort listener, and one signal serves several calls. So each call has its own controller.
   const controller = new AbortController();
   const abort = (): void => controller.abort();
   request.signal.addEventListener('abort', abort, { once: true });
   try {
     const endpoint = api === 'chat' ? '/chat/completions' : '/responses';
-    const response = await client.post(endpoint, made.body, made.model, controller.signal);
-    const reply = await readReply(response, api, made);
+    const response = await client.post(endpoint, details.body, details.model, controller.signal);
+    const reply = await readReply(response, api, details);
     request.signal.throwIfAborted();
     return reply;
   } finally {
@@ -128,10 +128,10 @@ async function call(client: ApiClient, api: 'responses' | 'chat', made: Call): P
   }
 }
 
-async function readReply(response: Response, api: 'responses' | 'chat', made: Call): Promise<ModelReply> {
-  const { request, names, dataOwner } = made;
+async function readReply(response: Response, api: 'responses' | 'chat', details: Call): Promise<ModelReply> {
+  const { request, names, dataOwner } = details;
   const reader = new ReplyReader(request);
-  const raw = await (api === 'chat' ? readChat : readResponses)(response, reader, made.model);
+  const raw = await (api === 'chat' ? readChat : readResponses)(response, reader, details.model);
   const calls = raw.calls.map((call) => ({ ...call, name: names.fromWire(call.name) }));
   return reader.finish(dataOwner, { ...raw, calls });
 }

@@ -3,11 +3,11 @@
  *
  * | status    | event                    | to                                                              |
  * | --------- | ------------------------ | --------------------------------------------------------------- |
- * | active    | `suspend`                | suspended: the running activity ends and is kept, none starts   |
+ * | active    | `suspend`                | suspended: the running activity ends, its result is kept        |
  * | active    | `suspend({now: true})`   | suspended: the running activity is stopped, done again later    |
  * | suspended | `continue`, changeStatus | active: goes on at the very call where it stopped               |
  * | active    | `continue`               | active: the last turn, if it failed, goes on where it failed    |
- * | both      | changeStatus(completed)  | completed: the running turn is interrupted, the workflow ends   |
+ * | any open  | changeStatus(completed)  | completed: the running turn is interrupted, the workflow ends   |
  * | active    | idle for `idleTimeoutMs` | expired: the workflow ends; a suspended session never expires   |
  *
  * A turn that needs a person waits in the phase that asks ({@link Requests}). The session's status stays, and what
@@ -68,9 +68,9 @@ export async function copilotSession(input: SessionInput): Promise<SessionResult
   const watching = idleness.run(() => watchIdleness(session)).catch(ignoreCancellation);
 
   try {
-    for (let turns = 0; ; turns++) {
-      // The messages that a summary replaces must stand at the end of some run: they stay readable there.
-      const mayMove = turns > 0 && !session.isClosing;
+    for (let passes = 0; ; passes++) {
+      // Continue as new before shortening: earlier messages then stay readable in the next run's input.
+      const mayMove = passes > 0 && !session.isClosing;
       if (isTooLong(session) && mayMove && !session.nextRun.isTooHeavy) return await moveOn(session);
       if (isTooLong(session)) await shortenConversation(session);
       await condition(() => session.isClosing || session.mayStart || (session.nextRun.isDue && !session.state.current));
@@ -126,16 +126,16 @@ async function attempt(session: LiveSession, turn: RunningTurn, next: Performabl
     phaseContext.drop();
     requests.settle();
     const known = isCancellation(error) ? undefined : fromFailure(error);
-    // Its work stays: it goes on with the call that was too long.
+    // Keep the agent's work: the call is tried again once the conversation is shorter.
     if (known?.type === 'ContextOverflow' && mayGoOnShortened(session, turn, next))
       return { kind: 'shorten', before: next };
     works.closeAll();
     if (isCancellation(error)) {
-      // Without a redirection it was not the turn that somebody stopped, but the workflow.
+      // No redirection means that the workflow was cancelled, not the turn.
       if (!turns.redirection) throw error;
       return turns.redirection;
     }
-    // Anything else is a defect of the workflow code: the task fails and waits for a worker that is mended.
+    // Anything else is a defect of the workflow code: Temporal retries the task until a worker has the fix.
     if (!known && !(error instanceof ActivityFailure)) throw error;
     log.warn('turn failed', { turn: turn.id, phase: turn.phase, error });
     const cause = error instanceof ActivityFailure ? error.cause : undefined;
