@@ -23,11 +23,9 @@ import { inScope } from './activities/scope.ts';
 import { summarise } from './activities/summarise.ts';
 import { findServer } from './connection/server-address.ts';
 import type { Config } from './config.ts';
-import { type CopilotConfig, loadConfigFile } from './config-file.ts';
+import { loadConfigFile } from './config-file.ts';
 import type { Activities } from './contracts/activities.ts';
 import { CopilotError } from './contracts/errors.ts';
-import { openAi } from './models/openai/provider.ts';
-import { Providers } from './models/providers.ts';
 import { createWorkerDataConverter } from './storage/data-converter.ts';
 import { type TeamTrust, teamTrust } from './tools/mcp/trust.ts';
 import { tools } from './tools/registry.ts';
@@ -35,6 +33,7 @@ import { startAdmin } from './worker/admin.ts';
 import { prepareBundle } from './worker/bundle.ts';
 import { type Connected, deploymentOptions, warnUnlessCurrent } from './worker/deployment.ts';
 import { createLogger, logUnreadable } from './worker/logging.ts';
+import { type ModelSource, openModelSource } from './worker/model-source.ts';
 import { installRuntime, toTemporalLogger } from './worker/runtime.ts';
 
 export { type CopilotConfig, defineConfig, type ProviderSettings } from './config-file.ts';
@@ -136,7 +135,7 @@ async function openParts(
   const { connection, address, namespace } = await connect(config, options);
   opened.push({ name: 'connection', close: () => connection.close() });
   const identity = `copilot-${process.pid}@${hostname()}`;
-  const models = await openModels(config, await loadConfigFile(process.cwd()), log);
+  const models = await openModelSource(config, await loadConfigFile(process.cwd()), log);
   opened.push({ name: 'models', close: () => models.close() });
   const transcripts = new TranscriptCache();
   const trust = teamTrust({
@@ -145,7 +144,7 @@ async function openParts(
     load: (team) => loadTeam(config.agentsDir, team, tools),
     log,
   });
-  const agents = openAgents(config, { models: models.providers, trust, log });
+  const agents = openAgents(config, { models, trust, log });
   opened.push({
     name: 'agents',
     close: async () => {
@@ -199,7 +198,7 @@ async function closeParts(opened: readonly OpenPart[], log: Logger): Promise<voi
 }
 
 interface AgentParts {
-  readonly models: Providers;
+  readonly models: ModelSource;
   readonly trust: TeamTrust;
   readonly log: Logger;
 }
@@ -211,7 +210,7 @@ function openAgents(config: Config, { models, trust, log }: AgentParts): AgentCa
     open: (resolved, instanceId) =>
       openTeam(resolved, {
         instanceId,
-        openModels: () => ({ model: (reference) => models.model(reference), close: () => Promise.resolve() }),
+        openModels: () => models.open(),
         ...(config.model.name === undefined ? {} : { modelName: config.model.name }),
         checkTrust: trust.check,
         environment: config.environment,
@@ -253,41 +252,4 @@ async function connect(config: Config, options: WorkerOptions): Promise<Connecte
       { cause },
     );
   }
-}
-
-interface OpenModels {
-  /** For people: a base URL, `OpenAI`, the name of a provider, or `offline`. */
-  readonly name: string;
-  readonly providers: Providers;
-  close(): Promise<void>;
-}
-
-/** The providers of the config file; first the one that it or the environment names, or the offline model. */
-async function openModels({ model }: Config, file: CopilotConfig, log: Logger): Promise<OpenModels> {
-  const onLesson = (lesson: object): void =>
-    log.info(lesson, 'the model does not take this; it is left out from now on');
-  const named = Object.fromEntries(
-    Object.entries(file.providers ?? {}).map(([name, given]) => [
-      name,
-      'model' in given ? given : openAi({ ...given, name, onLesson }),
-    ]),
-  );
-  const first = file.defaultProvider === undefined ? undefined : named[file.defaultProvider];
-  if (first) {
-    const providers = new Providers(first, named);
-    return { name: file.defaultProvider ?? first.name, providers, close: () => providers.close() };
-  }
-  if (model.apiKey !== undefined || model.baseUrl !== undefined) {
-    const { name: _, ...settings } = model;
-    const providers = new Providers(openAi({ ...settings, onLesson }), named);
-    return { name: model.baseUrl ?? 'OpenAI', providers, close: () => providers.close() };
-  }
-  const { startOfflineModel } = await import('../dev/offline-model/server.ts');
-  const offline = await startOfflineModel();
-  const providers = new Providers(openAi({ baseUrl: offline.baseUrl, apiKey: 'offline', name: 'offline' }), named);
-  const close = async (): Promise<void> => {
-    await providers.close();
-    await offline.close();
-  };
-  return { name: 'offline', providers, close };
 }

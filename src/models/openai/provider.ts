@@ -39,8 +39,14 @@ const DEFAULT_BETWEEN_BYTES_MS = 120_000;
 /** Attempts to say one request in another way. Each gives something up, so this is never reached. */
 const MAX_LESSONS = 20;
 
-/** @throws CopilotError `InvalidConfig` if `baseUrl` is not an http or https URL */
-export function openAi(options: OpenAiOptions = {}): Provider {
+/** What the models of a provider turned out to take, by name. */
+export type Dialects = Map<string, Dialect>;
+
+/**
+ * @param dialects what is known of the models already; grows with what is learnt
+ * @throws CopilotError `InvalidConfig` if `baseUrl` is not an http or https URL
+ */
+export function openAi(options: OpenAiOptions = {}, dialects: Dialects = new Map()): Provider {
   const { baseUrl = OPENAI_URL, apiKey, headers } = options;
   const address = parseAddress(baseUrl, 'OPENAI_BASE_URL');
   const name = options.name ?? (isOpenAi(address) ? 'openai' : new URL(address.baseUrl).host);
@@ -56,7 +62,6 @@ export function openAi(options: OpenAiOptions = {}): Provider {
     proxy: options.proxy,
   });
   const limits = isOpenAi(address) ? (['max_completion_tokens', 'max_tokens'] as const) : FIRST_DIALECT.limits;
-  const dialects = new Map<string, Dialect>();
 
   const model = (modelName: string): Model => ({
     id: `${name}/${modelName}`,

@@ -1,9 +1,10 @@
 /** Notices that a model repeats itself: small models sometimes write the same words until something stops them. */
 
-/** Text at the end that must be one repetition, and the longest and shortest thing that is repeated. */
-const WINDOW = 1_500;
+/** Text that must be one repetition, to the letter: a plan may have steps that are much alike, but not the same. */
+const SAME = { window: 1_500, repeats: 8 };
+/** Text that must be one repetition but for its numbers: "Question 13?", "Question 14?" does not end either. */
+const COUNTING = { window: 4_000, repeats: 40 };
 const LONGEST_PERIOD = 300;
-const LEAST_REPEATS = 5;
 /** Characters between two looks. */
 const INTERVAL = 256;
 
@@ -13,18 +14,17 @@ export class RepetitionGuard {
 
   /** @returns whether the text ends in one thing said over and over */
   add(delta: string): boolean {
-    this.#text = (this.#text + delta).slice(-2 * WINDOW);
+    this.#text = (this.#text + delta).slice(-COUNTING.window);
     this.#looked += delta.length;
-    if (this.#looked < INTERVAL || this.#text.length < WINDOW) return false;
+    if (this.#looked < INTERVAL || this.#text.length < SAME.window) return false;
     this.#looked = 0;
-    return isRepeating(this.#text.slice(-WINDOW));
+    if (isRepeating(this.#text.slice(-SAME.window), SAME.repeats)) return true;
+    return this.#text.length >= COUNTING.window && isRepeating(this.#text.replace(/\d+/g, '0'), COUNTING.repeats);
   }
 }
 
-/** Numbers count as equal: a list of "Question 13?", "Question 14?" never ends either. */
-function isRepeating(window: string): boolean {
-  const text = window.replace(/\d+/g, '0');
-  for (let period = 1; period <= LONGEST_PERIOD && period * LEAST_REPEATS <= text.length; period++) {
+function isRepeating(text: string, repeats: number): boolean {
+  for (let period = 1; period <= LONGEST_PERIOD && period * repeats <= text.length; period++) {
     let from = text.length - 1;
     while (from >= period && text[from] === text[from - period]) from--;
     if (from < period) return true;

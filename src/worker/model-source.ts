@@ -1,0 +1,78 @@
+/** Where the models of a worker come from. Each team opens connections of its own, and closes them when it closes. */
+import type { Logger } from 'pino';
+import type { Config } from '../config.ts';
+import type { CopilotConfig } from '../config-file.ts';
+import type { Provider } from '../models/model.ts';
+import { type Dialects, openAi, type OpenAiOptions } from '../models/openai/provider.ts';
+import { type Models, Providers } from '../models/providers.ts';
+
+export interface ModelSource {
+  /** For people: a base URL, `OpenAI`, the name of a provider, or `offline`. */
+  readonly name: string;
+  /** Opens the providers for one team. */
+  open(): Models;
+  /** Closes the providers that came as objects, and the offline model. */
+  close(): Promise<void>;
+}
+
+/** The providers of the config file; first the one that it or the environment names, or the offline model. */
+export async function openModelSource(
+  { model }: Pick<Config, 'model'>,
+  { providers = {}, defaultProvider }: CopilotConfig,
+  log: Logger,
+): Promise<ModelSource> {
+  const named = Object.entries(providers).map(([name, given]) => [name, opener(name, given, log)] as const);
+  const first = named.find(([name]) => name === defaultProvider)?.[1];
+  const fallback = first ? undefined : await defaultOpener(model, log);
+  const objects = Object.values(providers).filter(isProvider);
+  return {
+    name: defaultProvider ?? fallback?.name ?? '',
+    open: () => {
+      const opened = Object.fromEntries(named.map(([name, open]) => [name, open()]));
+      const own = defaultProvider === undefined ? undefined : opened[defaultProvider];
+      const serving = own ?? fallback?.open();
+      if (!serving) throw new TypeError('there is no default provider'); // one of the two is there
+      return new Providers(serving, opened);
+    },
+    close: async () => {
+      await Promise.all(objects.map((provider) => provider.close()));
+      await fallback?.close?.();
+    },
+  };
+}
+
+type Open = () => Provider;
+
+function isProvider(given: object): given is Provider {
+  return 'model' in given;
+}
+
+/** A provider that came as an object belongs to whoever made it, and all teams share it. */
+function opener(name: string, given: Provider | OpenAiOptions, log: Logger): Open {
+  if (isProvider(given)) return () => ({ ...given, close: () => Promise.resolve() });
+  return openerOf({ ...given, name }, log);
+}
+
+/** What models refuse is learnt once for all teams. */
+function openerOf(options: OpenAiOptions, log: Logger): Open {
+  const dialects: Dialects = new Map();
+  const onLesson = (lesson: object): void =>
+    log.info(lesson, 'the model does not take this; it is left out from now on');
+  return () => openAi({ ...options, onLesson }, dialects);
+}
+
+interface Default {
+  readonly name: string;
+  readonly open: Open;
+  readonly close?: () => Promise<void>;
+}
+
+async function defaultOpener({ name: _, ...settings }: Config['model'], log: Logger): Promise<Default> {
+  if (settings.apiKey !== undefined || settings.baseUrl !== undefined) {
+    return { name: settings.baseUrl ?? 'OpenAI', open: openerOf(settings, log) };
+  }
+  const { startOfflineModel } = await import('../../dev/offline-model/server.ts');
+  const offline = await startOfflineModel();
+  const open = openerOf({ baseUrl: offline.baseUrl, apiKey: 'offline', name: 'offline' }, log);
+  return { name: 'offline', open, close: () => offline.close() };
+}
