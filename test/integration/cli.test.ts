@@ -252,7 +252,7 @@ describe('copilot', function () {
     world.model.respond(() => ({ status: 401, error: { message: 'wrong key' } }));
     const text = await copilot('start', 'hello', '--mode', 'one-shot', '--wait');
     assert.equal(text.code, 1);
-    assert.match(text.stderr, /Turn 1 failed: The model API refused the request .*Check OPENAI_API_KEY/);
+    assert.match(text.stderr, /Turn 1 failed: The model API refused the request .*Set the right key/);
     const result = await copilot('start', 'hello', '--mode', 'one-shot', '--wait', '--json');
     assert.equal(result.code, 1);
     assert.equal(json(result).turn.error.type, 'ModelRejected');

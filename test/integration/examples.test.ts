@@ -40,7 +40,7 @@ describe('[U04] examples', function () {
     'start-session.ts':
       /^Session ses_\w+\ncompleted: `seattle-weather\.csv` has 1461 rows[\s\S]*\ncompleted: .*437\n2 turns, \d+ tokens\n$/,
     'suspend-and-continue.ts':
-      /^step 1 completed\nThe session is suspended\..*\nturn suspended: completed, (in-progress|pending|completed), pending\nturn completed: completed, completed, completed\nfiles: one\.txt, two\.txt, three\.txt\n$/,
+      /^step 1 completed\nThe session is suspended\..*\nturn suspended: completed, (in-progress|pending|completed), (in-progress|pending)\nturn completed: completed, completed, completed\nfiles: one\.txt, two\.txt, three\.txt\n$/,
     'follow-tokens.ts': /2 \+ 3 = 5\n/,
   };
 

@@ -136,7 +136,9 @@ describe('work that moves to the next run', function () {
         const round = messages.filter(([role]) => role === 'assistant').length;
         if (round === 0) return calling(['write_file', { path: 'big.txt', content: 'b'.repeat(size) }]);
         if (round > 20) return reporting('done', 'all read');
-        return { toolCalls: Array.from({ length: 5 }, () => ({ name: 'read_file', arguments: { path: 'big.txt' } })) };
+        // In another way each time: an agent that makes the same calls again and again is stopped.
+        const read = { name: 'read_file', arguments: { path: 'big.txt', limit_lines: round } };
+        return { toolCalls: Array.from({ length: 5 }, () => read) };
       },
     });
     const from = world.model.requests.length;
@@ -233,7 +235,7 @@ describe('work that moves to the next run', function () {
         if (phase !== 'step') return undefined;
         const results = messages.filter(([role]) => role === 'tool').map(([, text]) => text);
         if (results.length === 0) return calling(['write_file', { path: 'a.txt', content: 'c'.repeat(200) }]);
-        if (results.length < 4) return calling(['read_file', { path: 'a.txt' }]);
+        if (results.length < 4) return calling(['read_file', { path: 'a.txt', limit_lines: results.length }]);
         if (results.slice(1, 3).every((text) => text.startsWith('[Left out'))) return reporting('done', 'it fits');
         refused += 1;
         return { status: 400, error: { code: 'context_length_exceeded', message: 'too long' } };

@@ -175,3 +175,18 @@ record(
   },
   async ({ create }) => void (await exchange(await create({ mode }), 'write')),
 );
+
+record(
+  'planned-by-the-answering-agent',
+  {
+    team: { team: { routing: {} } },
+    script: {
+      files: ['a.txt'],
+      instead: ({ phase }) =>
+        phase === 'inline'
+          ? calling(['make_plan', { steps: [{ agent: 'engineer', task: 'write a.txt', notes: '', alongside: false }] }])
+          : undefined,
+    },
+  },
+  async ({ create }) => void (await exchange(await create({ mode: 'copilot' }), 'write')),
+);
