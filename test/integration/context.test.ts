@@ -1,6 +1,5 @@
 /** The context of real sessions: around phases, in files, measured and shortened, kept by itself, safe from what fails. */
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SessionExport, SessionHandle } from '../../src/client.ts';
@@ -12,6 +11,7 @@ import type { ScriptedReply } from '../helpers/model-server.ts';
 import { playTeam, readCall, type ScriptedCall } from '../helpers/team-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
+import { distinctWords } from '../helpers/words.ts';
 import { calling } from '../helpers/replies.ts';
 
 /** Long enough for a few calls of a client while the model thinks. */
@@ -231,9 +231,9 @@ describe('context of a session', function () {
   });
 
   it('[C13] a large plan, its route and its task are kept short in the context, and whole in the turn', async () => {
-    const tasks = Array.from({ length: 8 }, (_, n) => `write f${n}.txt ${wordsOf(`detail ${n}`, 600)}`);
+    const tasks = Array.from({ length: 8 }, (_, n) => `write f${n}.txt ${distinctWords(`detail ${n}`, 600)}`);
     const message = `write it all ${'m'.repeat(256 * KIB)}`.slice(0, 256 * KIB);
-    const refinedTask = wordsOf('refined', 5_000);
+    const refinedTask = distinctWords('refined', 5_000);
     playTeam(world.model, {
       files: tasks,
       instead: ({ phase }) => {
@@ -396,10 +396,3 @@ describe('context of a session', function () {
     assert.deepEqual(await session.context(), before);
   });
 });
-
-/** Words that do not repeat themselves: a form of a model that does is cut. */
-function wordsOf(seed: string, count: number): string {
-  return Array.from({ length: count }, (_, n) =>
-    createHash('sha256').update(`${seed} ${n}`).digest('hex').slice(0, 7),
-  ).join(' ');
-}
