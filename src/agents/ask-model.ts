@@ -40,6 +40,10 @@ export async function askModel(
     const name = names[index] ?? '';
     try {
       const reply = await replyWithoutRefused(team.models.model(name), { ...agent.settings, ...request });
+      // What the provider broke off is not an answer. Another attempt, or another model, gives a whole one.
+      if (reply.finish === 'failed') {
+        throw new CopilotError('ModelUnavailable', { problem: 'it ended its reply with an error of its own' });
+      }
       return lastError === undefined ? reply : { ...reply, fallback: { index, to: name, problem: lastError.message } };
     } catch (error) {
       if (!(error instanceof CopilotError) || index === names.length - 1 || !mayFallBack(error, attempt)) throw error;

@@ -74,7 +74,7 @@ const POLICY_CODES =
 const OVERLOAD_CODES =
   /overloaded|server_error|service_unavailable|unavailable|internal|timeout|rate_?limit|resource_exhausted|engine_overloaded|api_error|slow_down/;
 /** Of passing errors under statuses that are none. */
-const PASSING_CODES = /rate_?limit|throttl|too_many_requests|overloaded|capacity_exceeded/;
+const PASSING_CODES = /rate_?limit|throttl|too_many_requests|overloaded|capacity_exceeded|tool_use_failed/;
 /** What some local servers say under status 500 of a request that they do not take. */
 const FORM_WORDS = /\b(is|are) not supported\b|\bdoes(n't| not) support\b|unsupported param|\brequires --|cannot use /i;
 const HTML = /^\s*(<!doctype html|<html|<head|<body)/i;

@@ -44,6 +44,11 @@ export async function* readParts(
       yield { kind: 'whole', value: JSON.parse(parts.join('')) };
       return;
     }
+    // A page, though its headers do not say so.
+    if (start.trimStart().startsWith('<')) {
+      yield { kind: 'whole', value: start };
+      return;
+    }
     isEnd = yield* readEvents({ reader, decoder, start, isFinished });
   } finally {
     if (!isEnd) await reader.cancel().catch(() => undefined);
@@ -72,7 +77,9 @@ async function* readEvents({ reader, decoder, start, isFinished }: Stream): Asyn
         await drain(reader);
         return true;
       }
-      if (data.trim() !== '') yield { kind: 'event', value: JSON.parse(data), isError };
+      if (/^\s*[[{]/.test(data)) yield { kind: 'event', value: JSON.parse(data), isError };
+      // Everything else is a ping, if the server does not call it an error.
+      else if (isError) yield { kind: 'event', value: { message: data }, isError };
     }
     if (isEnd) return true;
     const next = isFinished()

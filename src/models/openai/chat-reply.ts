@@ -8,52 +8,76 @@ import type { ChatExtras } from './chat-request.ts';
 
 const Count = z.number().nullish().catch(undefined);
 
+/** Text, or nothing in place of whatever else a server puts there. */
+const Text = z.string().nullish().catch(undefined);
+
 const CallPart = z.looseObject({
-  index: z.number().int().nullish(),
-  id: z.union([z.string(), z.number().transform(String)]).nullish(),
+  index: z
+    .preprocess((value) => (typeof value === 'string' && value !== '' ? Number(value) : value), z.int().nullish())
+    .catch(undefined),
+  id: z
+    .union([z.string(), z.number().transform(String)])
+    .nullish()
+    .catch(undefined),
   function: z
     .object({
-      name: z.string().nullish(),
+      name: Text,
       // Some servers send the arguments parsed.
-      arguments: z.union([z.string(), z.record(z.string(), z.unknown())]).nullish(),
+      arguments: z
+        .union([z.string(), z.record(z.string(), z.unknown())])
+        .nullish()
+        .catch(undefined),
     })
     .nullish(),
 });
 type CallPart = z.infer<typeof CallPart>;
 
-const Content = z.union([z.string(), z.array(z.looseObject({ text: z.string().nullish() }))]).nullish();
+const ContentPart = z.union([
+  z.string().transform((text) => ({ text, thinking: undefined })),
+  z.looseObject({ text: Text }),
+]);
+const Content = z.union([z.string(), z.array(ContentPart), ContentPart.transform((part) => [part])]).nullish();
 
 const ReplyPart = z.looseObject({
-  content: Content,
-  refusal: z.string().nullish(),
+  content: Content.catch(undefined),
+  refusal: Text,
   tool_calls: z.union([z.array(CallPart), CallPart.transform((call) => [call])]).nullish(),
-  function_call: z.object({ name: z.string().nullish(), arguments: z.string().nullish() }).nullish(),
+  function_call: z
+    .looseObject({ name: Text, arguments: CallPart.shape.function.unwrap().unwrap().shape.arguments })
+    .nullish(),
 });
+
+const Usage = z
+  .object({
+    prompt_tokens: Count,
+    completion_tokens: Count,
+    prompt_tokens_details: z.object({ cached_tokens: Count, cache_write_tokens: Count }).nullish().catch(undefined),
+    completion_tokens_details: z.object({ reasoning_tokens: Count }).nullish().catch(undefined),
+    // The names of DeepSeek and Moonshot.
+    prompt_cache_hit_tokens: Count,
+    cached_tokens: Count,
+  })
+  .nullish()
+  .catch(undefined);
 
 /** A chunk of a stream (`delta`) or a plain answer (`message`). */
 const Part = z.object({
-  model: z.string().nullish(),
+  model: Text,
   choices: z
     .array(
       z.object({
         delta: ReplyPart.nullish(),
         message: ReplyPart.nullish(),
-        finish_reason: z.string().nullish(),
-        // LM Studio and some proxies say an error here.
-        error: z.unknown().optional(),
+        finish_reason: z
+          .union([z.string(), z.object({ type: z.string() }).transform(({ type }) => type)])
+          .nullish()
+          .catch(undefined),
+        usage: Usage,
       }),
     )
     .nullish(),
-  usage: z
-    .object({
-      prompt_tokens: Count,
-      completion_tokens: Count,
-      prompt_tokens_details: z.object({ cached_tokens: Count, cache_write_tokens: Count }).nullish(),
-      completion_tokens_details: z.object({ reasoning_tokens: Count }).nullish(),
-      // DeepSeek's name.
-      prompt_cache_hit_tokens: Count,
-    })
-    .nullish(),
+  usage: Usage,
+  x_groq: z.object({ usage: Usage }).nullish().catch(undefined),
 });
 type Part = z.infer<typeof Part>;
 
@@ -84,6 +108,26 @@ export interface ChatResult {
   readonly extras: (ChatExtras & Readonly<Record<string, Json>>) | undefined;
 }
 
+const FailedGeneration = z.object({ error: z.object({ failed_generation: z.string().min(1) }) });
+
+/**
+ * Groq refuses what its own model wrote if it finds no call or JSON in it, and sends it along.
+ * @returns that as a chat completion, or undefined if the error is another one
+ */
+export function failedGeneration(error: unknown): object | undefined {
+  const content = FailedGeneration.safeParse(error).data?.error.failed_generation;
+  if (content === undefined || /^tool use failed/i.test(content)) return undefined;
+  return { choices: [{ message: { content }, finish_reason: 'stop' }] };
+}
+
+/** Gemini's endpoint puts its own reason behind a general one. */
+const ENDS: readonly (readonly [finish: Finish, words: RegExp])[] = [
+  ['length', /^(max_)?(output_)?(length|tokens)$|model_length|context_window|max_output/],
+  ['filtered', /content_filter|safety|recitation|sensitive|prohibited|blocklist|\bspii\b|guardrail/],
+  ['refused', /^refusal$/],
+  ['failed', /error|malformed|insufficient_system_resource|^(abort(ed)?|cancel(l?ed)?)$/],
+];
+
 /** Collects the parts of one reply. */
 export class ChatReply {
   readonly #listener: ReplyListener;
@@ -111,11 +155,11 @@ export class ChatReply {
       const problem = 'its reply is not a chat completion';
       throw new CopilotError('ModelUnavailable', { problem }, { cause: parsed.error });
     }
-    const { model, choices, usage } = parsed.data;
-    if (model) this.#model = model;
-    if (usage) this.#usage = usageOf(usage);
+    const { model, choices, usage, x_groq: groq } = parsed.data;
     const choice = choices?.[0];
-    if (typeof choice?.finish_reason === 'string') this.#finish = choice.finish_reason;
+    if (model) this.#model = model;
+    this.#usage = usageOf(usage ?? choice?.usage ?? groq?.usage) ?? this.#usage;
+    if (choice?.finish_reason) this.#finish = choice.finish_reason;
     const body = choice?.delta ?? choice?.message;
     if (body) this.#addBody(body);
   }
@@ -137,28 +181,10 @@ export class ChatReply {
 
   /** Servers disagree about the reason next to tool calls; what counts is that there are some. */
   #finishOf(isDone: boolean, hasCalls: boolean): Finish | undefined {
-    switch (this.#finish?.toLowerCase()) {
-      case undefined:
-      case '':
-        if (!isDone) return undefined;
-        break;
-      case 'length':
-      case 'max_tokens':
-      case 'model_length':
-        return 'length';
-      case 'content_filter':
-      case 'safety':
-      case 'recitation':
-      case 'sensitive':
-      case 'prohibited_content':
-        return 'filtered';
-      case 'error':
-      case 'network_error':
-      case 'insufficient_system_resource':
-        return 'failed';
-      case 'refusal':
-        return 'refused';
-    }
+    const reason = this.#finish?.toLowerCase() ?? '';
+    if (reason === '' && !isDone) return undefined;
+    const finish = ENDS.find(([, words]) => words.test(reason))?.[0];
+    if (finish !== undefined) return finish;
     if (this.#refusal !== '') return 'refused';
     return hasCalls ? 'tool_calls' : 'stop';
   }
@@ -171,7 +197,7 @@ export class ChatReply {
       this.#refusal += body.refusal;
       this.#listener.onText(body.refusal);
     }
-    const reasoning = body['reasoning_content'] ?? body['reasoning'];
+    const reasoning = body['reasoning_content'] ?? body['reasoning'] ?? thinkingOf(body.content);
     if (typeof reasoning === 'string' && reasoning !== '') this.#listener.onReasoning(reasoning);
     keep(this.#extras, body, READ);
     body.tool_calls?.forEach((call, position) => this.#addCall(call, position));
@@ -209,17 +235,21 @@ export class ChatReply {
 }
 
 function isAnother(known: PartialCall, part: CallPart): boolean {
-  const isWhole = parseJson(known.arguments) !== undefined;
+  const hasName = Boolean(part.function?.name);
+  const hasOtherId = Boolean(part.id) && part.id !== known.id;
   // Ids may come in pieces as well: only a whole call is followed by another.
-  if (part.id && known.id !== '' && part.id !== known.id) return isWhole || Boolean(part.function?.name);
-  return Boolean(part.function?.name) && isWhole && (!part.id || part.id !== known.id);
+  if (known.id !== '' && hasOtherId && hasName) return true;
+  if (!(known.id !== '' && hasOtherId) && !(hasName && (!part.id || hasOtherId))) return false;
+  // Most pieces end before this, and long arguments are read only where they may be whole.
+  return /\}\s*$/.test(known.arguments.slice(-9)) && parseJson(known.arguments) !== undefined;
 }
 
-function usageOf(usage: NonNullable<Part['usage']>): TokenUsage {
+function usageOf(usage: Part['usage']): TokenUsage | undefined {
+  if (!usage || (usage.prompt_tokens ?? usage.completion_tokens ?? null) === null) return undefined;
   const { prompt_tokens_details: prompt, completion_tokens_details: completion } = usage;
   return {
     inputTokens: usage.prompt_tokens ?? 0,
-    cachedTokens: prompt?.cached_tokens ?? usage.prompt_cache_hit_tokens ?? 0,
+    cachedTokens: prompt?.cached_tokens ?? usage.prompt_cache_hit_tokens ?? usage.cached_tokens ?? 0,
     cacheWriteTokens: prompt?.cache_write_tokens ?? 0,
     outputTokens: usage.completion_tokens ?? 0,
     reasoningTokens: completion?.reasoning_tokens ?? 0,
@@ -230,6 +260,14 @@ function usageOf(usage: NonNullable<Part['usage']>): TokenUsage {
 function textOf(content: z.infer<typeof Content>): string {
   if (typeof content === 'string') return content;
   return content?.map((part) => part.text ?? '').join('') ?? '';
+}
+
+/** Magistral's thinking is a part of its content. */
+function thinkingOf(content: z.infer<typeof Content>): string | undefined {
+  if (!Array.isArray(content)) return undefined;
+  return content
+    .map(({ thinking }) => (typeof thinking === 'string' ? thinking : textOf(Content.safeParse(thinking).data)))
+    .join('');
 }
 
 /** Adds the fields of a piece that nobody reads: texts are continued, lists grow, objects are filled in. */

@@ -4,6 +4,7 @@ import { classifyApiError } from '../errors.ts';
 import { openTransport, type ProxySettings, readStart, type Transport } from '../transport.ts';
 import { wellFormed } from '../well-formed.ts';
 import type { Address } from './address.ts';
+import { failedGeneration } from './chat-reply.ts';
 
 export interface ApiOptions {
   readonly address: Address;
@@ -75,7 +76,10 @@ async function post(
     const answer = await transport.fetch(input, init);
     if (answer.ok && !isPage(answer)) return answer;
     const text = await readStart(answer, MAX_ERROR_BYTES);
-    throw classifyApiError({ status: answer.status, headers: answer.headers, body: parsed(text) }, model);
+    const told = parsed(text);
+    const generation = failedGeneration(told);
+    if (generation) return Response.json(generation);
+    throw classifyApiError({ status: answer.status, headers: answer.headers, body: told }, model);
   };
   return await client.withOptions({ fetch }).post(endpoint, { body, signal }).asResponse();
 }

@@ -5,7 +5,7 @@ import { type RawReply, ReplyReader } from '../reading/reply.ts';
 import { readParts, type ReplyPart } from '../sse.ts';
 import type { ProxySettings } from '../transport.ts';
 import { isOpenAi, OPENAI_URL, parseAddress } from './address.ts';
-import { ChatReply } from './chat-reply.ts';
+import { ChatReply, failedGeneration } from './chat-reply.ts';
 import { chatBody } from './chat-request.ts';
 import { openClient, type ApiClient } from './client.ts';
 import { type Dialect, FIRST_DIALECT, learn } from '../dialect.ts';
@@ -150,9 +150,10 @@ const readChat: Read = async (response, reader, model) => {
     if (part.kind === 'done') isDone = true;
     else {
       const error = errorIn(part);
-      if (error !== undefined)
+      const generation = failedGeneration(error);
+      if (error !== undefined && !generation)
         throw classifyApiError({ status: undefined, headers: response.headers, body: error }, model);
-      reply.add(part.value);
+      reply.add(generation ?? part.value);
       isDone ||= part.kind === 'whole';
       if (reader.isRepeating) break;
     }
@@ -163,13 +164,18 @@ const readChat: Read = async (response, reader, model) => {
 
 /** The error that a server tells under status 200, or undefined. */
 function errorIn(part: ReplyPart): unknown {
-  if (part.kind === 'done' || typeof part.value !== 'object' || part.value === null) return undefined;
+  if (part.kind === 'done') return undefined;
   const { value } = part;
-  if ('error' in value && value.error) return value;
+  if (typeof value !== 'object' || value === null) return part.kind === 'whole' ? value : undefined;
+  if (Array.isArray(value) || ('error' in value && value.error)) return value;
   if (part.kind === 'event' && part.isError) return value;
-  if (Array.isArray(value)) return value;
-  const isReply = 'choices' in value || 'usage' in value;
-  return !isReply && ('message' in value || 'detail' in value) ? value : undefined;
+  const { choices, output } = value as { choices?: unknown; output?: unknown };
+  const first: unknown = Array.isArray(choices) ? choices[0] : undefined;
+  // LM Studio and OpenRouter say an error here.
+  if (typeof first === 'object' && first !== null && 'error' in first && first.error) return first;
+  if (Array.isArray(choices) || Array.isArray(output)) return undefined;
+  const tells = 'message' in value || 'detail' in value || 'errors' in value;
+  return part.kind === 'whole' || (tells && !('usage' in value)) ? value : undefined;
 }
 
 const readResponses: Read = async (response, reader, model) => {

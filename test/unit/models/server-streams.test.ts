@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import type { ModelMessage, ModelReply, ModelRequest, Provider } from '../../../src/models/model.ts';
+import { openAi } from '../../../src/models/openai/provider.ts';
+import { type ApiAnswer, type ApiServer, startApiServer } from '../../helpers/api-server.ts';
+import { failed, said, streamed, toolCall } from './chat-answers.ts';
+
+const TOOLS = [
+  {
+    name: 'calculate',
+    description: 'Computes.',
+    parameters: { type: 'object', properties: { expression: { type: 'string' } } },
+  },
+];
+const HELLO: readonly ModelMessage[] = [{ role: 'user', text: 'Hello' }];
+
+describe('servers of chat completions and their streams', () => {
+  let server: ApiServer;
+  let provider: Provider;
+  let answer: ApiAnswer;
+
+  beforeEach(async () => {
+    server = await startApiServer(() => answer);
+    provider = openAi({ baseUrl: `${server.url}/v1`, name: 'local' });
+  });
+  afterEach(async () => {
+    await provider.close();
+    await server.close();
+  });
+
+  const ask = (more: Partial<ModelRequest> = {}): Promise<ModelReply> =>
+    provider
+      .model('m')
+      .reply({ system: '', messages: HELLO, tools: TOOLS, signal: AbortSignal.timeout(5_000), ...more });
+  const ok = 'data: {"choices":[{"delta":{"content":"ok"}}]}';
+  const stop = 'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}';
+  const chunk = (choice: object, more: object = {}): object => ({ choices: [choice], ...more });
+
+  const texts: Record<string, ApiAnswer> = {
+    'comments before and between': { events: [`: PROCESSING\n\n${ok}\n\n: ping\n\n${stop}\n\ndata: [DONE]\n\n`] },
+    'line ends of Windows': { events: [`${ok}\r\n\r\n${stop}\r\n\r\ndata: [DONE]\r\n\r\n`] },
+    'a byte order mark': { events: [`\ufeff${ok}\n\n${stop}\n\n`] },
+    'names of events, ids and times': { events: [`event: message\nid: 1\nretry: 9\n${ok}\n\n${stop}\n\n`] },
+    'no space behind the colon': { events: [`${ok.replace(': {', ':{')}\n\n${stop}\n\ndata:[DONE]\n\n`] },
+    'pings that are no JSON': { events: [`data: ping\n\n${ok}\n\nevent: ping\ndata: keep-alive\n\n${stop}\n\n`] },
+    'pings that are JSON': { events: [`event: ping\ndata: {"type":"ping"}\n\n${ok}\n\ndata: null\n\n${stop}\n\n`] },
+    'roles and nulls': {
+      events: [
+        { choices: [], prompt_filter_results: [] },
+        chunk({ delta: { role: 'assistant', content: null, tool_calls: null }, finish_reason: null }, { usage: null }),
+        chunk({ delta: { content: 'ok' }, finish_reason: '' }),
+        chunk({ delta: {}, finish_reason: 'stop' }),
+        { choices: [], usage: { prompt_tokens: 1, completion_tokens: 2 } },
+      ],
+    },
+    'values of other types': {
+      events: [
+        chunk({ delta: { content: 'ok', refusal: 0 }, finish_reason: { type: 'stop' } }, { model: 7, usage: [] }),
+        { choices: [], usage: { prompt_tokens_details: [] } },
+        'data: [DONE]\n\n',
+      ],
+    },
+    'content in parts': said({
+      content: [{ type: 'thinking', thinking: [{ type: 'text', text: 'hm' }] }, { text: 'ok' }],
+    }),
+    'content in parts that are texts': said({ content: ['o', 'k'] }),
+    'a model that Groq did not understand': failed(400, {
+      error: { message: 'Failed to call a function.', code: 'tool_use_failed', failed_generation: 'ok' },
+    }),
+  };
+  for (const [name, given] of Object.entries(texts)) {
+    it(`a text with ${name}`, async () => {
+      answer = given;
+      const { text, finish } = await ask();
+      assert.deepEqual([text, finish], ['ok', 'stop']);
+    });
+  }
+
+  const one = '{"expression":"1"}';
+  const calls: Record<string, ApiAnswer> = {
+    'an index that is a text': streamed({ tool_calls: [{ ...toolCall(one), index: '0' }] }),
+    'null everywhere': streamed(
+      { tool_calls: [toolCall('')] },
+      { content: null, tool_calls: [{ index: 0, id: null, type: null, function: { name: null, arguments: one } }] },
+    ),
+    'name and id in every piece': streamed(
+      { tool_calls: [toolCall('{"expression"')] },
+      { tool_calls: [toolCall(':')] },
+      { tool_calls: [toolCall('"1"}')] },
+    ),
+    'arguments as an object': said({
+      tool_calls: [{ id: 'c1', function: { name: 'calculate', arguments: { expression: '1' } } }],
+    }),
+    'one object in place of a list': said({ tool_calls: toolCall(one) }),
+    'the name of a template in its own': streamed({ tool_calls: [toolCall(one, 'calculate<|channel|>commentary')] }),
+    'words that Groq did not understand': failed(400, {
+      error: { code: 'tool_use_failed', message: 'x', failed_generation: `<function=calculate${one}</function>` },
+    }),
+    'words that Groq did not understand, in mid-stream': {
+      events: [
+        `event: error\ndata: ${JSON.stringify({ error: { message: 'x', failed_generation: `calculate${one}</function>`, status_code: 400 } })}\n\n`,
+      ],
+    },
+  };
+  for (const [name, given] of Object.entries(calls)) {
+    it(`[M08] a call with ${name}`, async () => {
+      answer = given;
+      const { toolCalls, finish } = await ask();
+      assert.deepEqual(
+        [toolCalls.map((call) => [call.name, call.arguments]), finish],
+        [[['calculate', one]], 'tool_calls'],
+      );
+    });
+  }
+
+  for (const [reason, finish] of Object.entries({
+    'content_filter: RECITATION': 'filtered',
+    PROHIBITED_CONTENT: 'filtered',
+    MAX_TOKENS: 'length',
+    max_output_tokens: 'length',
+    model_context_window_exceeded: 'length',
+    'function_call_filter: MALFORMED_FUNCTION_CALL': 'failed',
+    abort: 'failed',
+    eos_token: 'stop',
+    end_turn: 'stop',
+  })) {
+    it(`[M09] ${reason} is ${finish}`, async () => {
+      answer = said({ content: 'half' }, reason);
+      assert.equal((await ask()).finish, finish);
+    });
+  }
+
+  const usages: Record<string, object> = {
+    'of OpenAI': { usage: { prompt_tokens: 9, completion_tokens: 2 } },
+    'of Groq': { x_groq: { usage: { prompt_tokens: 9, completion_tokens: 2 } } },
+    'of Moonshot': { choices: [{ delta: {}, usage: { prompt_tokens: 9, completion_tokens: 2, cached_tokens: 0 } }] },
+  };
+  for (const [name, given] of Object.entries(usages)) {
+    it(`[M13] usage ${name}, though an empty one follows`, async () => {
+      answer = { events: [`${ok}\n\n${stop}\n\n`, { choices: [], ...given }, { usage: {} }, 'data: [DONE]\n\n'] };
+      const { usage } = await ask();
+      assert.deepEqual([usage.inputTokens, usage.outputTokens, usage.isEstimate], [9, 2, false]);
+    });
+  }
+
+  const errors: Record<string, { given: ApiAnswer; expected: object }> = {
+    'a page under a plain text': {
+      given: { headers: { 'content-type': 'text/plain' }, body: '\n<!doctype html><html>Sign in</html>' },
+      expected: { type: 'ModelRejected', details: { refusal: 'address' } },
+    },
+    'a whole answer without choices': {
+      given: { body: { success: false, errors: [{ code: 10_000, message: 'Invalid API key' }] } },
+      expected: { type: 'ModelRejected', details: { refusal: 'key' } },
+    },
+    'an error of its choice': {
+      given: { events: [chunk({ delta: {}, finish_reason: 'error', error: { code: 402, message: 'No credits' } })] },
+      expected: { type: 'ModelRejected', details: { refusal: 'credit' } },
+    },
+    'an error that is a text': {
+      given: { events: ['event: error\ndata: the engine died\n\n'] },
+      expected: { type: 'ModelUnavailable', message: /the engine died/ },
+    },
+  };
+  for (const [name, { given, expected }] of Object.entries(errors)) {
+    it(`[M10] ${name}`, async () => {
+      answer = given;
+      await assert.rejects(ask(), (error: Error & { type: string; details: Record<string, unknown> }) => {
+        const { type, message, details } = expected as {
+          type: string;
+          message?: RegExp;
+          details?: { refusal: string };
+        };
+        assert.equal(error.type, type, error.message);
+        assert.equal(error.details['refusal'], details?.refusal);
+        assert.match(error.message, message ?? /./);
+        return true;
+      });
+    });
+  }
+
+  it('[M08] long arguments in small pieces take no time', async () => {
+    const long = JSON.stringify({ expression: 'a}'.repeat(150_000) });
+    answer = streamed(...[...long.matchAll(/[\s\S]{1,12}/g)].map(([piece]) => ({ tool_calls: [toolCall(piece)] })));
+    const startedMs = performance.now();
+    assert.equal((await ask()).toolCalls[0]?.arguments, long);
+    assert.ok(performance.now() - startedMs < 4_000);
+  });
+});
