@@ -59,7 +59,8 @@ export async function askForObject<Schema extends z.ZodType>(
     if ('value' in parsed) return { value: parsed.value, problem, replies };
     problem = parsed.problem;
     messages.push(
-      { role: 'assistant', text: reply.text },
+      // Some providers refuse a message without a text.
+      { role: 'assistant', text: reply.text.trim() === '' ? '(empty)' : reply.text },
       {
         role: 'user',
         text: `That answer cannot be used: ${problem}. Answer again with the whole JSON object, corrected.`,

@@ -16,6 +16,12 @@ export type Optional =
   | 'cache key'
   | 'store'
   | 'images'
+  /** Ids of calls as another server gave them: long, or with signs that this one does not take. */
+  | 'foreign ids'
+  /** A message with calls whose content is `null`; without it is an empty text. */
+  | 'null content'
+  /** Two messages of the person in a row. */
+  | 'equal roles'
   | 'streaming';
 
 export interface Dialect {
@@ -56,6 +62,11 @@ export interface Lesson {
 
 type Rule = (dialect: Dialect, refused: Refused & { readonly words: string }) => Lesson | undefined;
 
+const IDS =
+  /\b(tool_?[ ._]?(call|use)s?|call)(\[\d+\])?[ ._]?id\b.{0,90}(must|should|length|pattern|invalid)|\bcall_?id'?: string too long|tool_calls\[\d+\]\.id'?: string too long/i;
+const IMAGES =
+  /image|multimodal|vision|content type|must be a string|content: (str type expected|input should be a valid string)/i;
+
 /** Words of errors that name each thing. Only what was sent is given up, so repeated use ends. */
 const NAMES: readonly (readonly [what: Optional, words: RegExp, isSent: (refused: Refused) => boolean])[] = [
   ['temperature', /\btemperature\b|\btop_p\b|sampling param/i, ({ body }) => 'temperature' in body],
@@ -65,7 +76,10 @@ const NAMES: readonly (readonly [what: Optional, words: RegExp, isSent: (refused
   ['cache key', /prompt_cache_key/i, ({ body }) => 'prompt_cache_key' in body],
   ['store', /\bstore\b/i, ({ body }) => 'store' in body],
   ['strict', /\bstrict\b/i, ({ body }) => JSON.stringify(body).includes('"strict":true')],
-  ['images', /image|multimodal|vision|content type|must be a string/i, ({ request }) => hasImages(request)],
+  ['foreign ids', IDS, ({ request }) => request.messages.some((message) => message.role === 'tool')],
+  ['equal roles', /alternat/i, ({ request }) => hasEqualRoles(request)],
+  ['images', IMAGES, ({ request }) => hasImages(request)],
+  ['null content', /content[^.]{0,60}\b(null|nil|none|string|str|required|missing|empty)\b/i, hasNullContent],
   ['streaming', /'?\bstream'?\b(?!_)|streaming/i, ({ body }) => body['stream'] === true],
 ];
 
@@ -89,8 +103,9 @@ const RULES: readonly Rule[] = [
  */
 export function learn(dialect: Dialect, refused: Refused): Lesson | undefined {
   const { type, details } = refused.error;
-  if (type !== 'ModelRejected' || details['refusal'] !== 'form') return undefined;
   const words = `${details['param'] ?? ''} ${details['problem'] ?? ''}`;
+  if (type === 'ContextOverflow') return toNoLimit(dialect, { ...refused, words });
+  if (type !== 'ModelRejected' || details['refusal'] !== 'form') return undefined;
   for (const rule of RULES) {
     const lesson = rule(dialect, { ...refused, words });
     if (lesson) return lesson;
@@ -100,11 +115,21 @@ export function learn(dialect: Dialect, refused: Refused): Lesson | undefined {
 
 function toOtherLimit(dialect: Dialect, { body, words }: Refused & { words: string }): Lesson | undefined {
   const sent = LIMITS.find((name) => name in body);
-  if (sent === undefined || !words.includes(sent)) return undefined;
-  return { dialect: { ...dialect, limits: sent === 'max_output_tokens' ? [] : dialect.limits.slice(1) }, gaveUp: sent };
+  if (sent === undefined || dialect.limits.length === 0) return undefined;
+  // The AI SDK's packages have names of their own for it.
+  if (!(sent === 'maxOutputTokens' ? /max_?\w{0,12}tokens/i.test(words) : words.includes(sent))) return undefined;
+  const limits = sent === 'max_output_tokens' || sent === 'maxOutputTokens' ? [] : dialect.limits.slice(1);
+  return { dialect: { ...dialect, limits }, gaveUp: sent };
 }
 
-const LIMITS = ['max_tokens', 'max_completion_tokens', 'max_output_tokens'];
+/** Servers that reserve the whole limit of a reply say of a short conversation that it is too long. */
+function toNoLimit(dialect: Dialect, { body, words }: Refused & { words: string }): Lesson | undefined {
+  const isSent = LIMITS.some((name) => name in body) && dialect.limits.length > 0;
+  if (!isSent || !/completion|output|max_\w*tokens/i.test(words)) return undefined;
+  return { dialect: { ...dialect, limits: [] }, gaveUp: 'the limit of output tokens' };
+}
+
+const LIMITS = ['max_tokens', 'max_completion_tokens', 'max_output_tokens', 'maxOutputTokens'];
 
 const EFFORTS: readonly ReasoningEffort[] = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'];
 
@@ -118,7 +143,11 @@ function toOtherEffort(dialect: Dialect, { request, words }: Refused & { words: 
   }
   if (sent === undefined) return undefined;
   const listed = /(?:supported|allowed|valid|one of|values?)[^:]*:(.*)/is.exec(words)?.[1] ?? '';
-  const supported = EFFORTS.filter((effort) => effort !== sent && new RegExp(`\\b${effort}\\b`).test(listed));
+  const supported = EFFORTS.filter((effort) => {
+    return (
+      effort !== sent && (new RegExp(`\\b${effort}\\b`).test(listed) || new RegExp(`['"\`]${effort}['"\`]`).test(words))
+    );
+  });
   const at = EFFORTS.indexOf(sent);
   const nearest = supported.sort((a, b) => Math.abs(EFFORTS.indexOf(a) - at) - Math.abs(EFFORTS.indexOf(b) - at))[0];
   if (nearest !== undefined && dialect.effort === undefined) {
@@ -130,21 +159,19 @@ function toOtherEffort(dialect: Dialect, { request, words }: Refused & { words: 
   return { dialect: { ...rest, without: new Set([...dialect.without, 'effort']) }, gaveUp: 'reasoning effort' };
 }
 
-/** A field that servers send with a message and some do not take back. */
-const RETURNED = [
-  'reasoning_content',
-  'reasoning_details',
-  'reasoning',
-  'thinking_blocks',
-  'extra_content',
-  'annotations',
-];
+/** What every server takes in a message, and in a call of one. */
+const KNOWN = new Set(['role', 'content', 'tool_calls', 'tool_call_id', 'id', 'type', 'function']);
+
+/** Fields that servers send with a message, which some do not take back. */
+function returnedFields(body: Refused['body']): string[] {
+  const messages = Array.isArray(body['messages']) ? (body['messages'] as Record<string, unknown>[]) : [];
+  const calls = messages.flatMap(({ tool_calls: list }) => (Array.isArray(list) ? (list as object[]) : []));
+  return [...new Set([...messages, ...calls].flatMap(Object.keys))].filter((name) => !KNOWN.has(name));
+}
 
 function toReturnLess(dialect: Dialect, { body, words }: Refused & { words: string }): Lesson | undefined {
-  const sent = JSON.stringify(body['messages'] ?? body['input'] ?? []);
-  const field = RETURNED.find((name) => {
-    return new RegExp(`\\b${name}\\b`).test(words) && sent.includes(`"${name}"`) && !dialect.notReturned.has(name);
-  });
+  const said = words.split(/[^\w-]+/);
+  const field = returnedFields(body).find((name) => said.includes(name) && !dialect.notReturned.has(name));
   // "must be passed back" speaks of what is missing.
   if (field === undefined || /pass(ed)? back|missing|required|must (be )?(included|provided)/i.test(words))
     return undefined;
@@ -184,4 +211,13 @@ function has(body: Readonly<Record<string, unknown>>, key: string, inner: string
 
 function hasImages({ messages }: ModelRequest): boolean {
   return messages.some((message) => message.role !== 'assistant' && (message.images ?? []).length > 0);
+}
+
+function hasNullContent({ body }: Refused): boolean {
+  const messages = Array.isArray(body['messages']) ? (body['messages'] as Record<string, unknown>[]) : [];
+  return messages.some(({ content }) => content === null);
+}
+
+function hasEqualRoles({ messages }: ModelRequest): boolean {
+  return messages.some(({ role }, index) => role === 'user' && messages[index - 1]?.role === 'user');
 }

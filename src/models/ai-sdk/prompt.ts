@@ -7,7 +7,7 @@ import type {
 } from '@ai-sdk/provider';
 import type { ModelImage, ModelMessage, ModelRequest } from '../model.ts';
 import type { Dialect } from '../dialect.ts';
-import { schemaPrompt, withoutImages } from '../in-prompt.ts';
+import { adapted, schemaPrompt } from '../in-prompt.ts';
 import type { ToolNames } from '../tool-names.ts';
 import { unpackContent } from './content.ts';
 
@@ -32,7 +32,7 @@ export function callOptions({ provider, request, dialect, names, version }: Prom
   const effort = without.has('effort') ? undefined : (dialect.effort ?? request.effort);
   const inPrompt = output !== undefined && dialect.output !== 'schema';
   const system = inPrompt ? `${request.system}\n\n${schemaPrompt(output.schema)}`.trim() : request.system;
-  const messages = without.has('images') ? request.messages.map(withoutImages) : request.messages;
+  const messages = adapted(request.messages, without);
   return {
     prompt: [
       ...(system === '' ? [] : [{ role: 'system' as const, content: system }]),

@@ -3,7 +3,7 @@ import type OpenAI from 'openai';
 import type { Json } from '../../contracts/json.ts';
 import type { ModelImage, ModelMessage, ModelRequest } from '../model.ts';
 import type { Dialect } from '../dialect.ts';
-import { schemaPrompt, withoutImages } from '../in-prompt.ts';
+import { adapted, schemaPrompt } from '../in-prompt.ts';
 import { allowsStrict } from './strict-schema.ts';
 import type { ToolNames } from '../tool-names.ts';
 
@@ -52,7 +52,7 @@ export function chatBody(
 
 function chatMessages(provider: string, request: ModelRequest, dialect: Dialect, names: ToolNames): WireMessage[] {
   const { output } = request;
-  const messages = dialect.without.has('images') ? request.messages.map(withoutImages) : request.messages;
+  const messages = adapted(request.messages, dialect.without);
   const inPrompt = output !== undefined && dialect.output !== 'schema';
   const system = inPrompt ? `${request.system}\n\n${schemaPrompt(output.schema)}`.trim() : request.system;
   const wire = withToolImages(messages, (message) => chatMessage(provider, message, dialect, names));
@@ -102,7 +102,7 @@ function chatMessage(provider: string, message: ModelMessage, dialect: Dialect, 
         Object.fromEntries(Object.entries(fields).filter(([name]) => !dialect.notReturned.has(name)));
       return {
         role: 'assistant',
-        content: text === '' && toolCalls.length > 0 ? null : text,
+        content: text === '' && toolCalls.length > 0 && !dialect.without.has('null content') ? null : text,
         ...(toolCalls.length === 0
           ? {}
           : {

@@ -2,7 +2,7 @@
 import type OpenAI from 'openai';
 import type { ModelImage, ModelMessage, ModelRequest } from '../model.ts';
 import type { Dialect } from '../dialect.ts';
-import { schemaPrompt, withoutImages } from '../in-prompt.ts';
+import { adapted, schemaPrompt } from '../in-prompt.ts';
 import { unpackItems } from './response-items.ts';
 import { allowsStrict } from './strict-schema.ts';
 import type { ToolNames } from '../tool-names.ts';
@@ -22,7 +22,7 @@ export function responsesBody(
   const summary = onReasoning !== undefined && effort !== 'none' && !without.has('summary') ? 'auto' : undefined;
   const inPrompt = output !== undefined && dialect.output !== 'schema';
   const instructions = inPrompt ? `${request.system}\n\n${schemaPrompt(output.schema)}`.trim() : request.system;
-  const messages = without.has('images') ? request.messages.map(withoutImages) : request.messages;
+  const messages = adapted(request.messages, without);
   return {
     model,
     input: messages.flatMap((message) => inputItems(provider, message, names)),
