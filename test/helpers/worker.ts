@@ -23,13 +23,19 @@ process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** Resolves when the worker takes tasks. @throws Error with its log where it ends or takes over a minute */
+/**
+ * Resolves when the worker takes tasks.
+ * @param cwd where it finds `copilot.config.ts`; default the checkout, which has none
+ * @throws Error with its log if it ends or takes over a minute
+ */
 export async function startWorkerProcess(
   server: Pick<TestServer, 'address' | 'homeDir'>,
   env: Record<string, string> = {},
+  cwd = process.cwd(),
 ): Promise<WorkerProcess> {
   const child = spawn(process.execPath, [...PROGRAM, 'worker'], {
     env: programEnvironment(server, env),
+    cwd,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   running.add(child);

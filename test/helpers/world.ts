@@ -31,6 +31,8 @@ export interface WorldOptions {
   readonly workers?: number;
   /** Environment of the workers. */
   readonly env?: Record<string, string>;
+  /** Where the workers find `copilot.config.ts`. Default: the checkout, which has none. */
+  readonly cwd?: string;
 }
 
 /** For histories with large payloads. */
@@ -39,16 +41,12 @@ const channelArgs = { 'grpc.max_receive_message_length': -1 };
 const interceptors = [makeGrpcRetryInterceptor(defaultGrpcRetryOptions()), endClosedCalls];
 
 /** Starts everything; `stop` ends it, whatever the test did to it. */
-export async function startWorld({ workers = 1, env = {} }: WorldOptions = {}): Promise<World> {
+export async function startWorld({ workers = 1, env = {}, cwd }: WorldOptions = {}): Promise<World> {
   const server = await startTestServer();
   const model = await startModelServer();
   const startWorker = async (changes: Record<string, string> = {}): Promise<WorkerProcess> => {
-    const worker = await startWorkerProcess(server, {
-      OPENAI_BASE_URL: model.baseUrl,
-      OPENAI_API_KEY: 'test',
-      ...env,
-      ...changes,
-    });
+    const own = { OPENAI_BASE_URL: model.baseUrl, OPENAI_API_KEY: 'test', ...env, ...changes };
+    const worker = await startWorkerProcess(server, own, cwd);
     world.workers.push(worker);
     return worker;
   };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { ModelMessage, ModelReply, ModelRequest, Provider } from '../../../src/models/model.ts';
 import { openAi } from '../../../src/models/openai/provider.ts';
 import { type ApiAnswer, type ApiRequest, type ApiServer, startApiServer } from '../../helpers/api-server.ts';
-import { said, streamed, failed } from './chat-answers.ts';
+import { said, streamed, failed } from '../../helpers/chat-answers.ts';
 
 const OUTPUT = {
   name: 'plan',

@@ -1,5 +1,5 @@
 /** Answers of servers that speak chat completions, for the tests. */
-import type { ApiAnswer } from '../../helpers/api-server.ts';
+import type { ApiAnswer } from './api-server.ts';
 
 export function toolCall(text: string, name = 'calculate'): object {
   return { index: 0, id: 'c1', type: 'function', function: { name, arguments: text } };
