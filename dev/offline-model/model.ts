@@ -44,16 +44,12 @@ function route(message: string, agents: readonly Agent[]): RouteDecision {
   const { question, wish } = settle(message);
   const steps = stepsOf(wish, agents);
   const kind = question !== undefined ? 'clarify' : steps.length > 1 || isPlan(wish) ? 'planned' : 'one-shot';
-  const [primaryAgent = '', ...supportingAgents] = [...new Set(steps.map(({ agent }) => agent))];
+  const primaryAgent = steps[0]?.agent ?? '';
   return {
     route: kind,
-    complexity: Math.min(100, steps.length * 10),
     primaryAgent,
-    supportingAgents,
     refinedTask: wish,
-    estimatedSteps: steps.length,
     questions: question === undefined ? [] : [question],
-    confidence: 1,
     reason: `${steps.length} of the offline model's phrases`,
   };
 }

@@ -48,13 +48,9 @@ function guessRoute(message: string, agent: string, problem: string): RouteDecis
   const isPlanned = words > MANY_WORDS || sentences > MANY_SENTENCES || PLANNING_WORDS.test(message);
   return {
     route: isPlanned ? 'planned' : 'one-shot',
-    complexity: isPlanned ? 60 : 20,
     primaryAgent: agent,
-    supportingAgents: [],
     refinedTask: message,
-    estimatedSteps: isPlanned ? 3 : 1,
     questions: [],
-    confidence: 0.3,
     reason: `the router's answers were invalid (${problem}), so a heuristic over the message decided`,
   };
 }

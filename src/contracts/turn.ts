@@ -41,25 +41,21 @@ export type Phase = z.infer<typeof Phase>;
 export const Route = z.enum(['one-shot', 'planned', 'clarify']);
 export type Route = z.infer<typeof Route>;
 
-/** What the router decides; the schema its model must answer with. */
+/** What the router decides; the schema its model must answer with. Its bounds end the answer of a model that does not. */
 export const RouteDecision = z.object({
   route: Route.describe('one-shot: answer directly; planned: needs several steps; clarify: ask back first'),
-  complexity: z.number().min(0).max(100).describe('0 trivial, 100 a project'),
-  primaryAgent: z.string().describe('id of the agent that should lead'),
-  supportingAgents: z.array(z.string()).describe('ids of other agents that may be needed'),
-  refinedTask: z.string().describe('the task in full, understandable without the conversation'),
-  estimatedSteps: z.number().int().min(0).max(50),
-  questions: z.array(z.string()).describe('what to ask the person; only for clarify'),
-  confidence: z.number().min(0).max(1),
-  reason: z.string().describe('why this route, in one sentence'),
+  primaryAgent: z.string().max(100).describe('id of the agent that should lead'),
+  refinedTask: z.string().max(50_000).default('').describe('the task in full, understandable without the conversation'),
+  questions: z.array(z.string().max(1_000)).max(5).default([]).describe('what to ask the person; only for clarify'),
+  reason: z.string().max(1_000).default('').describe('why this route, in one sentence'),
 });
-export type RouteDecision = z.infer<typeof RouteDecision>;
+export type RouteDecision = z.output<typeof RouteDecision>;
 
 /** A step as the planner writes it. */
 export const PlannedStep = z.object({
-  agent: z.string().min(1).describe('id of the agent that does it'),
-  task: z.string().min(1).describe('what to do, understandable alone; names the files it reads and writes'),
-  notes: z.string().describe('hints for the agent, may be empty'),
+  agent: z.string().min(1).max(100).describe('id of the agent that does it'),
+  task: z.string().min(1).max(20_000).describe('what to do, understandable alone; names the files it reads and writes'),
+  notes: z.string().max(4_000).default('').describe('hints for the agent, may be empty'),
   alongside: z
     .boolean()
     .default(false)
@@ -67,7 +63,7 @@ export const PlannedStep = z.object({
 });
 export type PlannedStep = z.output<typeof PlannedStep>;
 
-export const PlanProposal = z.object({ steps: z.array(PlannedStep) });
+export const PlanProposal = z.object({ steps: z.array(PlannedStep).max(100) });
 export type PlanProposal = z.output<typeof PlanProposal>;
 
 /** What is wrong with a plan that has the right form; undefined if a team can carry it out. */
@@ -83,9 +79,9 @@ export function checkPlan(
 
 export const PlanReview = z.object({
   approved: z.boolean(),
-  feedback: z.string().describe('what to change; empty when approved'),
+  feedback: z.string().max(8_000).default('').describe('what to change; empty when approved'),
 });
-export type PlanReview = z.infer<typeof PlanReview>;
+export type PlanReview = z.output<typeof PlanReview>;
 
 const StepStatus = z.enum(['pending', 'in-progress', 'completed', 'failed', 'skipped']);
 

@@ -10,6 +10,7 @@ export type Optional =
   | 'temperature'
   | 'usage'
   | 'strict'
+  | 'lengths'
   | 'effort'
   | 'summary'
   | 'encrypted'
@@ -46,6 +47,13 @@ export const FIRST_DIALECT: Dialect = {
   notReturned: new Set(),
 };
 
+/** Known of OpenAI's own address, so that nothing has to be refused first. */
+export const OPENAI_DIALECT: Dialect = {
+  ...FIRST_DIALECT,
+  without: new Set(['lengths']),
+  limits: ['max_completion_tokens', 'max_tokens'],
+};
+
 /** What was just refused. */
 export interface Refused {
   readonly request: ModelRequest;
@@ -75,6 +83,7 @@ const NAMES: readonly (readonly [what: Optional, words: RegExp, isSent: (refused
   ['encrypted', /encrypted|\binclude\b/i, ({ body }) => 'include' in body],
   ['cache key', /prompt_cache_key/i, ({ body }) => 'prompt_cache_key' in body],
   ['store', /\bstore\b/i, ({ body }) => 'store' in body],
+  ['lengths', /max_?length|min_?length/i, ({ body }) => /"m(ax|in)Length":/.test(JSON.stringify(body))],
   ['strict', /\bstrict\b/i, ({ body }) => JSON.stringify(body).includes('"strict":true')],
   ['foreign ids', IDS, ({ request }) => request.messages.some((message) => message.role === 'tool')],
   ['equal roles', /alternat/i, ({ request }) => hasEqualRoles(request)],

@@ -17,12 +17,8 @@ export const done = (summary = 'done'): ScriptedReply => reporting('done', summa
 /** The router's decision for a direct answer of the writer to the message as it is. Tests change parts of it. */
 export const DIRECT_ROUTE: RouteDecision = {
   route: 'one-shot',
-  complexity: 10,
   primaryAgent: 'writer',
-  supportingAgents: [],
   refinedTask: '',
-  estimatedSteps: 0,
   questions: [],
-  confidence: 1,
   reason: 'scripted',
 };

@@ -74,13 +74,9 @@ function reply(
       return {
         json: {
           route: files.length > 0 ? 'planned' : 'one-shot',
-          complexity: 10,
           primaryAgent: 'writer',
-          supportingAgents: [],
           refinedTask: call.last,
-          estimatedSteps: files.length,
           questions: [],
-          confidence: 1,
           reason: 'scripted',
         },
       };

@@ -239,8 +239,8 @@ describe('context of a session', function () {
       instead: ({ phase }) => {
         if (phase === 'planning') return planOf(tasks);
         if (phase !== 'routing') return undefined;
-        const decision = { route: 'planned', primaryAgent: 'writer', refinedTask, reason: 'scripted', confidence: 1 };
-        return { json: { ...decision, complexity: 90, supportingAgents: [], estimatedSteps: 8, questions: [] } };
+        const decision = { route: 'planned', primaryAgent: 'writer', refinedTask, reason: 'scripted' };
+        return { json: { ...decision, questions: [] } };
       },
     });
     const session = await world.copilot.create({ mode: 'copilot' });

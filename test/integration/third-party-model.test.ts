@@ -281,13 +281,9 @@ function scriptPlan(standIn: LLMock, steps: readonly object[]): void {
   const structured = (name: string): FixtureMatch => ({ ...phase(name), responseFormat: 'json_schema' });
   const decision = {
     route: 'planned',
-    complexity: 40,
     primaryAgent: 'engineer',
-    supportingAgents: [],
     refinedTask: 'do it',
-    estimatedSteps: steps.length,
     questions: [],
-    confidence: 0.9,
     reason: 'scripted',
   };
   standIn.on(structured('routing'), { content: decision, ...usage(1, 1) });

@@ -4,7 +4,7 @@ import type { Json } from '../../contracts/json.ts';
 import type { ModelImage, ModelMessage, ModelRequest } from '../model.ts';
 import type { Dialect } from '../dialect.ts';
 import { adapted, schemaPrompt } from '../in-prompt.ts';
-import { allowsStrict } from './strict-schema.ts';
+import { allowsStrict, withoutLengths } from './strict-schema.ts';
 import type { ToolNames } from '../tool-names.ts';
 
 type Body = OpenAI.ChatCompletionCreateParams;
@@ -44,8 +44,10 @@ export function chatBody(
   if (effort !== undefined) body['reasoning_effort'] = effort;
   if (output !== undefined && dialect.output === 'json') body['response_format'] = { type: 'json_object' };
   if (output !== undefined && dialect.output === 'schema') {
+    const { name } = output;
     const strict = !without.has('strict') && allowsStrict(output.schema);
-    body['response_format'] = { type: 'json_schema', json_schema: { ...output, ...(strict ? { strict } : {}) } };
+    const schema = without.has('lengths') ? withoutLengths(output.schema) : output.schema;
+    body['response_format'] = { type: 'json_schema', json_schema: { name, schema, ...(strict ? { strict } : {}) } };
   }
   return body;
 }

@@ -8,7 +8,7 @@ import { isOpenAi, OPENAI_URL, parseAddress } from './address.ts';
 import { ChatReply, failedGeneration } from './chat-reply.ts';
 import { chatBody } from './chat-request.ts';
 import { openClient, type ApiClient } from './client.ts';
-import { type Dialect, FIRST_DIALECT, learn } from '../dialect.ts';
+import { type Dialect, FIRST_DIALECT, learn, OPENAI_DIALECT } from '../dialect.ts';
 import { responsesBody } from './responses-request.ts';
 import { ResponsesReply } from './responses-reply.ts';
 import { toolNames, type ToolNames } from '../tool-names.ts';
@@ -61,12 +61,12 @@ export function openAi(options: OpenAiOptions = {}, dialects: Dialects = new Map
     betweenBytesMs: options.betweenBytesMs ?? DEFAULT_BETWEEN_BYTES_MS,
     proxy: options.proxy,
   });
-  const limits = isOpenAi(address) ? (['max_completion_tokens', 'max_tokens'] as const) : FIRST_DIALECT.limits;
+  const first = isOpenAi(address) ? OPENAI_DIALECT : FIRST_DIALECT;
 
   const model = (modelName: string): Model => ({
     id: `${name}/${modelName}`,
     async reply(request) {
-      let dialect = dialects.get(modelName) ?? { ...FIRST_DIALECT, limits };
+      let dialect = dialects.get(modelName) ?? first;
       for (let lessons = 0; ; lessons++) {
         const names = toolNames(namesIn(request));
         const body =

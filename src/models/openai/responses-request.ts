@@ -4,7 +4,7 @@ import type { ModelImage, ModelMessage, ModelRequest } from '../model.ts';
 import type { Dialect } from '../dialect.ts';
 import { adapted, schemaPrompt } from '../in-prompt.ts';
 import { unpackItems } from './response-items.ts';
-import { allowsStrict } from './strict-schema.ts';
+import { allowsStrict, withoutLengths } from './strict-schema.ts';
 import type { ToolNames } from '../tool-names.ts';
 
 type InputItem = OpenAI.Responses.ResponseInputItem;
@@ -56,7 +56,7 @@ function outputFormat(output: NonNullable<ModelRequest['output']>, dialect: Dial
   return {
     type: 'json_schema',
     name: output.name,
-    schema: output.schema,
+    schema: dialect.without.has('lengths') ? withoutLengths(output.schema) : output.schema,
     strict: !dialect.without.has('strict') && allowsStrict(output.schema),
   };
 }

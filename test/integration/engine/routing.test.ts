@@ -39,7 +39,7 @@ describe('routing', function () {
 
   for (const [what, reply, problem] of [
     ['no JSON', { text: 'one-shot, I would say' }, /not JSON/],
-    ['JSON of another form', { json: { ...DECISION, complexity: 'low' } }, /complexity/],
+    ['JSON of another form', { json: { ...DECISION, route: 'sideways' } }, /route/],
     ['an agent that does not exist', { json: { ...DECISION, primaryAgent: 'wizard' } }, /"wizard" is not in the team/],
     ['a question without a question', { json: { ...DECISION, route: 'clarify' } }, /clarify needs questions/],
     ['nothing', {}, /it is empty/],

@@ -86,13 +86,9 @@ describe('sessions over the Responses API', function () {
 function route(kind: string): object {
   return {
     route: kind,
-    complexity: 10,
     primaryAgent: 'engineer',
-    supportingAgents: [],
     refinedTask: 'the task',
-    estimatedSteps: 1,
     questions: [],
-    confidence: 1,
     reason: 'scripted',
   };
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { ModelMessage, ModelReply, ModelRequest, Provider } from '../../../src/models/model.ts';
 import { openAi } from '../../../src/models/openai/provider.ts';
 import { type ApiAnswer, type ApiServer, startApiServer } from '../../helpers/api-server.ts';
-import { failed, said, streamed, toolCall } from './chat-answers.ts';
+import { failed, said, streamed, toolCall } from '../../helpers/chat-answers.ts';
 
 const TOOLS = [
   {
