@@ -4,7 +4,7 @@ import { classifyApiError } from '../../../src/models/errors.ts';
 import type { ModelMessage, ModelReply, ModelRequest, Provider } from '../../../src/models/model.ts';
 import { openAi } from '../../../src/models/openai/provider.ts';
 import { type ApiAnswer, type ApiRequest, type ApiServer, startApiServer } from '../../helpers/api-server.ts';
-import { said } from './chat-answers.ts';
+import { said } from '../../helpers/chat-answers.ts';
 
 const TOOLS = [{ name: 'get', description: 'Gets.', parameters: { type: 'object', properties: {} } }];
 const OUTPUT = {

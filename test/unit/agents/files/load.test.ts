@@ -93,8 +93,8 @@ describe('agents: loading a team', () => {
       ],
       [
         'of a key that is missing',
-        { 'team.yaml': TEAM.replace('  agent: router', '  {}') },
-        'InvalidTeam small/team.yaml:3: routing.agent: it is missing',
+        { 'team.yaml': TEAM.replace('  agent: planner', '  {}') },
+        'InvalidTeam small/team.yaml:5: planning.agent: it is missing',
       ],
       [
         'of a tool that does not exist',
