@@ -75,7 +75,7 @@ function parse<Schema extends z.ZodType>(
   jsonSchema: Readonly<Record<string, unknown>>,
   { text, finish }: ModelReply,
 ): { value: z.output<Schema> } | { problem: string } {
-  const value = readStructured(text, jsonSchema);
+  const value = readStructured(text, jsonSchema, finish === 'length' || finish === 'filtered');
   const parsed = schema.safeParse(value);
   if (parsed.success) {
     const found = check?.(parsed.data);

@@ -1,9 +1,8 @@
 /** The forms in which models write one call, or several, without what stands around them. */
-import { jsonrepair } from 'jsonrepair';
 import { parseJson } from '../../contracts/json.ts';
 import type { ToolSchema } from '../model.ts';
 import { offeredName, type RawCall } from './calls.ts';
-import { scanBrackets, splitValues } from './json-scan.ts';
+import { parseTolerantly, scanBrackets, splitValues } from './json-scan.ts';
 
 export interface SyntaxOptions {
   readonly tools: readonly ToolSchema[];
@@ -58,13 +57,7 @@ function jsonAt(text: string, from: number, { isCut }: SyntaxOptions): { value: 
 }
 
 function parse(text: string): unknown {
-  const value = parseJson(text);
-  if (value !== undefined) return value;
-  try {
-    return parseJson(jsonrepair(text.replace(/<escape>|<\|"\|>/g, '"')));
-  } catch {
-    return undefined;
-  }
+  return parseJson(text) ?? parseTolerantly(text.replace(/<escape>|<\|"\|>/g, '"'));
 }
 
 function jsonCalls(text: string, from: number, options: SyntaxOptions): Found | undefined {

@@ -1,6 +1,6 @@
 /** Makes tool calls of what models write: other names, arguments that are not quite JSON, one id for two calls. */
-import { jsonrepair } from 'jsonrepair';
 import { parseJson } from '../../contracts/json.ts';
+import { parseTolerantly } from './json-scan.ts';
 import type { ModelToolCall, ToolSchema } from '../model.ts';
 
 /** A call as it came. */
@@ -80,12 +80,8 @@ function parse(text: string, isCut: boolean): unknown {
     // A repair closes what is open. That would make a whole call of half of one.
     if (isCut || !/[}\]"]$/.test(text)) return undefined;
   }
-  try {
-    const repaired = jsonrepair(text);
-    return /^[{["]/.test(repaired) ? (JSON.parse(repaired) as unknown) : undefined;
-  } catch {
-    return undefined;
-  }
+  const repaired = parseTolerantly(text);
+  return typeof repaired === 'string' && !text.startsWith('"') ? undefined : repaired;
 }
 
 function isJson(text: string): boolean {

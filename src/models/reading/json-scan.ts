@@ -1,6 +1,24 @@
 /** Finds where a JSON value ends, also one that is not quite JSON. Each look is one pass, whatever the text. */
+import { jsonrepair } from 'jsonrepair';
+import { parseJson } from '../../contracts/json.ts';
+
+/** Longest text that is repaired: for some texts the time that takes grows with the square of their length. */
+const MAX_REPAIR = 50_000;
+
+/** JSON, or what is nearly JSON; undefined for anything else. */
+export function parseTolerantly(text: string): unknown {
+  const value = parseJson(text);
+  if (value !== undefined || text.length > MAX_REPAIR) return value;
+  try {
+    return parseJson(jsonrepair(text));
+  } catch {
+    return undefined;
+  }
+}
 
 const CLOSERS: Readonly<Record<string, string>> = { '{': '}', '[': ']', '(': ')' };
+
+const MAX_DEPTH = 200;
 
 export interface Scan {
   /** Just behind the last bracket, or the end of the text if it is still open. */
@@ -25,8 +43,11 @@ export function scanBrackets(text: string, from: number): Scan {
     }
     // An apostrophe opens a string only where a value or a key may stand.
     if (sign === '"' || (sign === "'" && '{[(,:='.includes(before))) quote = sign;
-    else if (sign in CLOSERS) open.push(CLOSERS[sign] ?? '');
-    else if (sign === '}' || sign === ']' || sign === ')') {
+    else if (sign in CLOSERS) {
+      open.push(CLOSERS[sign] ?? '');
+      // No answer is as deep as this, and readers of JSON go as deep as it is.
+      if (open.length > MAX_DEPTH) return { end: text.length, missing: '}', isInString: true };
+    } else if (sign === '}' || sign === ']' || sign === ')') {
       if (sign === open.at(-1)) open.pop();
       if (open.length === 0) return { end: at + 1, missing: '', isInString: false };
     }

@@ -1,61 +1,54 @@
 /** Reads objects out of what models write. Whoever calls validates the result: this only mends its form. */
-import { jsonrepair } from 'jsonrepair';
+import { parseTolerantly, scanBrackets } from './json-scan.ts';
 import { filterThinking } from './thinking.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 
 /**
  * Finds the JSON in a text and brings it close to a schema: text around it, fences, thinking, trailing commas, raw line
- * breaks, the case of names and enums, numbers as text, a bare list, a wrapper object.
+ * breaks, the case of names and enums, numbers as text, a bare list, a wrapper object, JSON inside of a text.
  * @param schema JSON schema of an object
+ * @param isCut whether the text was cut off: then nothing that is still open is closed
  * @returns the value, or undefined if the text has no JSON
  */
-export function readStructured(text: string, schema: Schema): unknown {
+export function readStructured(text: string, schema: Schema, isCut = false): unknown {
   const filter = filterThinking(
     () => undefined,
     () => undefined,
   );
   filter.add(text);
-  const values = candidates(filter.finish()).map((value) => fit(value, schema, schema));
-  return values.find((value) => isComplete(value, schema)) ?? values[0];
+  const answer = filter.finish();
+  const values = candidates(answer, isCut).map((value) => fit(value, schema, schema));
+  return values.find((value) => isComplete(value, schema)) ?? fromLines(answer, schema, isCut) ?? values[0];
 }
+
+/** Values that are looked at: a text may have any number of brackets. */
+const MAX_CANDIDATES = 10;
 
 /** JSON values in the text, the likeliest first. */
-function candidates(text: string): unknown[] {
+function candidates(text: string, isCut: boolean): unknown[] {
   const whole = parse(text.trim());
+  if (typeof whole === 'string') return candidates(whole, isCut);
   if (isContainer(whole)) return [whole];
-  const fenced = [...text.matchAll(/```[\w-]*[ \t]*\r?\n([\s\S]*?)(?:```|$)/g)].map(([, inner = '']) => inner);
-  const found = [...fenced, ...balanced(text), open(text)].map((part) => repair(part.trim())).filter(isContainer);
-  return found;
+  const fences = [...text.matchAll(/```[\w-]*[ \t]?\r?\n/g)].slice(0, MAX_CANDIDATES);
+  const fenced = fences.flatMap(({ index }) => balanced(text.slice(index)).slice(0, 1));
+  const parts = [...fenced, ...balanced(text).sort((a, b) => b.length - a.length), ...(isCut ? [] : [open(text)])];
+  return parts.map((part) => repair(part.trim())).filter(isContainer);
 }
 
-/** The outermost objects and lists, brackets inside strings aside. */
+/** The outermost objects and lists. A sentence may have brackets, too, also such as are never closed. */
 function balanced(text: string): string[] {
   const parts: string[] = [];
-  for (let from = text.search(/[[{]/); from >= 0;) {
-    const to = closing(text, from);
-    if (to === undefined) break;
-    parts.push(text.slice(from, to + 1));
-    const next = text.slice(to + 1).search(/[[{]/);
-    from = next < 0 ? -1 : to + 1 + next;
+  const bracket = /[[{]/g;
+  for (let tries = 0; tries < MAX_CANDIDATES; tries++) {
+    const from = bracket.exec(text)?.index;
+    if (from === undefined) break;
+    const { end, missing } = scanBrackets(text, from);
+    if (missing !== '') continue;
+    parts.push(text.slice(from, end));
+    bracket.lastIndex = end;
   }
-  // A sentence may have brackets, too: the longest part is the likeliest.
-  return parts.sort((a, b) => b.length - a.length);
-}
-
-function closing(text: string, from: number): number | undefined {
-  let depth = 0;
-  let isString = false;
-  for (let index = from; index < text.length; index++) {
-    const sign = text[index];
-    if (isString) {
-      if (sign === '\\') index++;
-      else if (sign === '"') isString = false;
-    } else if (sign === '"') isString = true;
-    else if (sign === '{' || sign === '[') depth++;
-    else if ((sign === '}' || sign === ']') && --depth === 0) return index;
-  }
-  return undefined;
+  return parts;
 }
 
 /** From the first bracket to the last one that closes something. */
@@ -64,14 +57,22 @@ function open(text: string): string {
   return from < 0 ? '' : text.slice(from, Math.max(text.lastIndexOf('}'), text.lastIndexOf(']')) + 1);
 }
 
+/** Lines such as `Route: planned`, if each that is required has one. */
+function fromLines(text: string, schema: Schema, isCut: boolean): unknown {
+  const names = Object.keys((schema['properties'] ?? {}) as object);
+  const pairs = [
+    ...text.matchAll(/^[ \t*_`#-]{0,9}([a-zA-Z][\w -]{0,40})[*_`]{0,3}:[*_` \t]{0,9}(\S[^\n]{0,2000})$/gm),
+  ];
+  const found = pairs.slice(0, 100).flatMap(([, key = '', value = '']) => {
+    const name = names.find((known) => plain(known) === plain(key));
+    return name === undefined ? [] : [[name, parse(value.trim()) ?? value.replace(/[*_`]+$/, '').trim()] as const];
+  });
+  const value = fit(Object.fromEntries(found), schema, schema);
+  return !isCut && found.length > 0 && isComplete(value, schema) ? value : undefined;
+}
+
 function repair(text: string): unknown {
-  const value = parse(text);
-  if (value !== undefined || !/^[[{]/.test(text)) return value;
-  try {
-    return parse(jsonrepair(text));
-  } catch {
-    return undefined;
-  }
+  return /^[[{]/.test(text) ? parseTolerantly(text) : parse(text);
 }
 
 function parse(text: string): unknown {
@@ -92,9 +93,9 @@ function fit(value: unknown, schema: Schema, root: Schema): unknown {
   const resolved = resolve(value, schema, root);
   switch (resolved['type']) {
     case 'object':
-      return fitObject(value, resolved, root);
+      return fitObject(decoded(value), resolved, root);
     case 'array':
-      return fitArray(value, resolved, root);
+      return fitArray(decoded(value), resolved, root);
     case 'number':
     case 'integer':
       return fitNumber(value, resolved);
@@ -122,6 +123,13 @@ function resolve(value: unknown, schema: Schema, root: Schema): Schema {
   return exact ?? forms.find((form) => form['type'] !== 'null') ?? {};
 }
 
+/** Some models write a list or an object as a text that is JSON. */
+function decoded(value: unknown): unknown {
+  if (typeof value !== 'string' || !/^\s*[[{]/.test(value)) return value;
+  const inner = repair(value.trim());
+  return isContainer(inner) ? inner : value;
+}
+
 function fitObject(value: unknown, schema: Schema, root: Schema): unknown {
   const properties = (schema['properties'] ?? {}) as Record<string, Schema>;
   const names = Object.keys(properties);
@@ -133,9 +141,8 @@ function fitObject(value: unknown, schema: Schema, root: Schema): unknown {
   if (!isRecord(value) || names.length === 0) return value;
   const byName = new Map(Object.keys(value).map((key) => [plain(key), key]));
   const known = names.filter((name) => byName.has(plain(name)));
-  const [inner] = Object.values(value);
-  if (known.length === 0 && Object.keys(value).length === 1 && isContainer(inner))
-    return fitObject(inner, schema, root);
+  const [inner, ...others] = Object.values(value).filter(isContainer);
+  if (known.length === 0 && inner !== undefined && others.length === 0) return fitObject(inner, schema, root);
   const fitted: Record<string, unknown> = {};
   for (const [key, own] of Object.entries(value)) {
     const name =

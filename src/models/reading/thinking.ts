@@ -1,8 +1,28 @@
 /** Separates the thinking that local models write into their answers from the answer. */
 
-const OPENINGS = ['<think>', '<thinking>', '<thought>', '<reasoning>', '<|channel|>analysis<|message|>'];
-const CLOSINGS = ['</think>', '</thinking>', '</thought>', '</reasoning>', '<|end|>'];
-const LONGEST = Math.max(...[...OPENINGS, ...CLOSINGS].map((mark) => mark.length));
+/** How a block begins and ends in the templates of the known families. */
+const BLOCKS: readonly (readonly [opening: string, closing: RegExp])[] = [
+  ...['<think>', '<thinking>', '<thought>', '<reasoning>', '<seed:think>'].map(
+    (tag) => [tag, /<\/(?:think|thinking|thought|reasoning|seed:think)>/i] as const,
+  ),
+  ['[think]', /\[\/THINK\]/i],
+  ['◁think▷', /◁\/think▷/i],
+  ['<|start_thinking|>', /<\|END_THINKING\|>/i],
+  ['<|begin_of_thought|>', /<\|end_of_thought\|>/i],
+  ['<|channel|>analysis<|message|>', /<\|end\|>/i],
+  ['<|channel>thought', /<channel\|>/i],
+];
+/** What may stand between the thinking and the answer. */
+const STARTS = ['<|start|>assistant', '<|channel|>final<|message|>', '<|start_response|>', '<|begin_of_solution|>'];
+const MARKS = [...BLOCKS.map(([opening]) => opening), ...STARTS];
+const LONGEST = 30;
+/** Tokens behind the answer that a server did not take away. */
+const END =
+  /(?:<\|(?:return|end|im_end|eot_id|END_RESPONSE|end_of_solution|END_OF_TURN_TOKEN)\|>|<end_of_turn>|<\/s>)$/;
+
+/** The end of a block whose beginning the template wrote itself; in quotes or backticks it is spoken of. */
+const LONE_END = /(?<![`'"])(?:<\/think(?:ing)?>|\[\/THINK\]|◁\/think▷)(?![`'"])/i;
+const BEGIN = /<think(?:ing)?>|\[THINK\]|◁think▷/i;
 
 export interface ThinkingFilter {
   /** Takes the next piece of what the model writes. */
@@ -17,6 +37,8 @@ export function filterThinking(onText: (delta: string) => void, onThinking: (del
   /** What may still turn out to be the beginning of a mark. */
   let held = '';
   let state: 'start' | 'thinking' | 'answer' = 'start';
+  let closing: RegExp | undefined;
+  let hasThought = false;
 
   const say = (text: string): void => {
     if (text === '') return;
@@ -26,22 +48,26 @@ export function filterThinking(onText: (delta: string) => void, onThinking: (del
   const step = (isLast: boolean): boolean => {
     if (state === 'start') {
       const text = held.trimStart();
-      const opening = OPENINGS.find((mark) => text.toLowerCase().startsWith(mark));
-      if (opening !== undefined) {
-        held = text.slice(opening.length);
-        state = 'thinking';
+      const lower = text.slice(0, LONGEST + 1).toLowerCase();
+      const mark = MARKS.find((known) => lower.startsWith(known));
+      if (mark !== undefined) {
+        held = text.slice(mark.length);
+        closing = BLOCKS.find(([opening]) => opening === mark)?.[1];
+        hasThought = true;
+        if (!STARTS.includes(mark)) state = 'thinking';
         return true;
       }
-      const mayBecome = !isLast && OPENINGS.some((mark) => mark.startsWith(text.toLowerCase()));
-      if (mayBecome) return false;
+      if (!isLast && MARKS.some((known) => known.startsWith(lower))) return false;
+      // The blank lines behind thinking are no part of the answer.
+      if (hasThought) held = text;
       state = 'answer';
       return true;
     }
     if (state === 'thinking') {
-      const found = firstOf(held, CLOSINGS);
+      const found = closing?.exec(held);
       if (found) {
         onThinking(held.slice(0, found.index));
-        held = held.slice(found.index + found.mark.length).trimStart();
+        held = held.slice(found.index + found[0].length).trimStart();
         state = 'start';
         return held !== '' || isLast;
       }
@@ -62,17 +88,26 @@ export function filterThinking(onText: (delta: string) => void, onThinking: (del
     },
     finish() {
       while (step(true));
-      // Some templates open the block themselves: the model writes only its end.
-      const end = firstOf(answer, ['</think>', '</thinking>']);
-      return end ? answer.slice(end.index + end.mark.length).trimStart() : answer;
+      const end = hasThought ? undefined : loneEnd(answer);
+      return withoutEnds(end === undefined ? answer : answer.slice(end).trimStart());
     },
   };
 }
 
-function firstOf(text: string, marks: readonly string[]): { index: number; mark: string } | undefined {
-  const lower = text.toLowerCase();
-  return marks
-    .map((mark) => ({ index: lower.indexOf(mark), mark }))
-    .filter(({ index }) => index >= 0)
-    .sort((a, b) => a.index - b.index)[0];
+/** Where the answer begins behind thinking that only ends. */
+function loneEnd(answer: string): number | undefined {
+  const end = LONE_END.exec(answer);
+  if (!end) return undefined;
+  const before = answer.slice(0, end.index);
+  const isInCode = before.split('```').length % 2 === 0;
+  return isInCode || BEGIN.test(before) ? undefined : end.index + end[0].length;
+}
+
+function withoutEnds(answer: string): string {
+  for (let rest = answer; ;) {
+    const trimmed = rest.trimEnd();
+    const end = END.exec(trimmed.slice(-LONGEST));
+    if (!end) return rest;
+    rest = trimmed.slice(0, -end[0].length);
+  }
 }
