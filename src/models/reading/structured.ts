@@ -59,7 +59,7 @@ function open(text: string): string {
 
 /** Lines such as `Route: planned`, if each that is required has one. */
 function fromLines(text: string, schema: Schema, isCut: boolean): unknown {
-  const names = Object.keys((schema['properties'] ?? {}) as object);
+  const names = Object.keys(schema['properties'] ?? {});
   const pairs = [
     ...text.matchAll(/^[ \t*_`#-]{0,9}([a-zA-Z][\w -]{0,40})[*_`]{0,3}:[*_` \t]{0,9}(\S[^\n]{0,2000})$/gm),
   ];
