@@ -49,7 +49,9 @@ function isProvider(given: object): given is Provider {
 
 /** A provider that came as an object belongs to whoever made it, and all teams share it. */
 function opener(name: string, given: Provider | OpenAiOptions, log: Logger): Open {
-  if (isProvider(given)) return () => ({ ...given, close: () => Promise.resolve() });
+  if (isProvider(given)) {
+    return () => ({ name: given.name, model: (model) => given.model(model), close: () => Promise.resolve() });
+  }
   return openerOf({ ...given, name }, log);
 }
 
