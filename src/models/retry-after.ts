@@ -6,7 +6,7 @@
  * @returns milliseconds, or undefined if the server asks for nothing
  */
 export function retryAfterMs(headers: Headers, text: string, nowMs = Date.now()): number | undefined {
-  const milliseconds = Number.parseFloat(headers.get('retry-after-ms') ?? '');
+  const milliseconds = Number.parseFloat(headers.get('retry-after-ms') ?? headers.get('x-ms-retry-after-ms') ?? '');
   if (Number.isFinite(milliseconds) && milliseconds >= 0) return Math.ceil(milliseconds);
   const said = readTime(headers.get('retry-after'), nowMs) ?? readWords(text);
   return said ?? readResets(headers, nowMs) ?? readTime(FIELD.exec(text)?.[1] ?? null, nowMs);

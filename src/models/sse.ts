@@ -68,7 +68,11 @@ interface Stream {
 /** @returns whether the stream was read to its end */
 async function* readEvents({ reader, decoder, start, isFinished }: Stream): AsyncGenerator<ReplyPart, boolean> {
   const events: { data: string; isError: boolean }[] = [];
-  const parser = createParser({ onEvent: ({ data, event }) => void events.push({ data, isError: event === 'error' }) });
+  const parser = createParser({
+    onEvent: ({ data, event }) => void events.push({ data, isError: event === 'error' }),
+    // Older versions of llama.cpp write `error: {…}` in place of data.
+    onError: ({ field, value }) => void (field === 'error' && events.push({ data: value ?? '', isError: true })),
+  });
   parser.feed(start);
   for (let isEnd = false; ;) {
     for (const { data, isError } of events.splice(0)) {

@@ -23,6 +23,11 @@ export function parseAddress(value: string, variable: string): Address {
         : 'it is a URL that begins with http:// or https://',
     });
   }
+  if (url.username !== '' || url.password !== '') {
+    const problem =
+      'it has a user name or password, which a base URL cannot carry; set an Authorization header instead';
+    throw new CopilotError('InvalidConfig', { name: variable, value: `${url.origin}${url.pathname}`, problem });
+  }
   const query = Object.fromEntries(url.searchParams);
   url.search = '';
   url.hash = '';

@@ -1,5 +1,6 @@
 /** The HTTP side of OpenAI's API and its likes, over the `openai` package. */
 import OpenAI from 'openai';
+import { CopilotError } from '../../contracts/errors.ts';
 import { classifyApiError } from '../errors.ts';
 import { openTransport, type ProxySettings, readStart, type Transport } from '../transport.ts';
 import { wellFormed } from '../well-formed.ts';
@@ -31,6 +32,7 @@ const NO_TIMEOUT_MS = 2_147_483_647;
 const MAX_ERROR_BYTES = 64 * 1024;
 
 export function openClient({ address, apiKey, headers, firstByteMs, betweenBytesMs, proxy }: ApiOptions): ApiClient {
+  for (const [name, value] of Object.entries({ 'API key': apiKey ?? '', ...headers })) requireHeader(name, value);
   const transport = openTransport({ firstByteMs, betweenBytesMs, proxy });
   const client = new OpenAI({
     baseURL: address.baseUrl,
@@ -58,9 +60,18 @@ export function openClient({ address, apiKey, headers, firstByteMs, betweenBytes
   };
 }
 
+/** A key that was pasted with a curly quote would otherwise fail in every call, as if the network did. */
+function requireHeader(name: string, value: string): void {
+  if (!/[^\t\x20-\xff]/.test(value.trim())) return;
+  const problem = 'it has a character that HTTP headers do not take, such as a line break or a curly quote';
+  throw new CopilotError('InvalidConfig', { name, value: '(hidden)', problem });
+}
+
 function isAzure({ baseUrl }: Address): boolean {
   const { hostname } = new URL(baseUrl);
-  return hostname.endsWith('.openai.azure.com') || hostname.endsWith('.cognitiveservices.azure.com');
+  return ['.openai.azure.com', '.cognitiveservices.azure.com', '.services.ai.azure.com'].some((end) =>
+    hostname.endsWith(end),
+  );
 }
 
 async function post(

@@ -242,6 +242,14 @@ describe('[M01] the address of a model API', () => {
       assert.equal(request.headers['x-team'], 'a');
     }
     await server.close();
+    assert.throws(() => openAi({ baseUrl: 'https://ada:secret@host/v1' }), {
+      type: 'InvalidConfig',
+      message: /^(?!.*secret).*Authorization header/s,
+    });
+    assert.throws(() => openAi({ apiKey: 'sk-\u201cabc' }), {
+      type: 'InvalidConfig',
+      message: /^(?!.*abc).*curly quote/s,
+    });
     assert.throws(() => openAi({ baseUrl: 'localhost:11434/v1' }), {
       type: 'InvalidConfig',
       message: /http:\/\/localhost:11434\/v1/,

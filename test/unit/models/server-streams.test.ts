@@ -156,6 +156,10 @@ describe('servers of chat completions and their streams', () => {
       given: { events: [chunk({ delta: {}, finish_reason: 'error', error: { code: 402, message: 'No credits' } })] },
       expected: { type: 'ModelRejected', details: { refusal: 'credit' } },
     },
+    'an error in a field of its own (llama.cpp)': {
+      given: { events: [`${ok}\n\nerror: {"code":400,"message":"bad grammar","type":"invalid_request_error"}\n\n`] },
+      expected: { type: 'ModelRejected', details: { refusal: 'form' } },
+    },
     'an error that is a text': {
       given: { events: ['event: error\ndata: the engine died\n\n'] },
       expected: { type: 'ModelUnavailable', message: /the engine died/ },
