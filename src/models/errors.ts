@@ -62,7 +62,7 @@ const KEY_WORDS =
 const CREDIT_CODES =
   /insufficient_quota|billing_|insufficient_balance|payment_required|credit_balance|arrearage|budget_exceeded/;
 const CREDIT_WORDS =
-  /\b(insufficient|not enough|no|out of|exceeded|too low|used all)\b[^.]{0,40}\b(credits?|balance|funds|current quota)|(don't|doesn't|not) have (any|enough) credits|credit balance is too low|payment required|billing|spending limit|budget (has been )?exceeded/i;
+  /\b(insufficient|not enough|no|out of|exceeded|too low|used all)\b[^.]{0,40}\b(credits?|balance|funds|current quota)|(don't|doesn't|not) have (any|enough) credits|credit balance is too low|payment required|billing|(spending|key) limit|budget (has been )?exceeded/i;
 /** A limit of nothing, or one that a person set. */
 const QUOTA_WORDS = /\blimit: 0\b|"?quota_?limit_?value"?:\s?"?0"?|\bspecified (api|workspace)[^.]{0,20}usage limits?/i;
 const MODEL_CODES = /model_not_found|deploymentnotfound|model_not_available|not_found_error|model_decommissioned/;
@@ -70,11 +70,15 @@ const MODEL_WORDS =
   /\bmodel\b[^.]{0,80}\b(not (be )?found|does not exist|doesn't exist|not (a )?(valid|supported|available)|no longer (supported|available)|decommissioned|unknown|no such)|\b(unknown|invalid|no such) model\b|not a valid model|try pulling it|no models? (is |are )?loaded|no (endpoints found for|allowed providers)/i;
 const MEMORY_WORDS = /requires more (system )?memory|out of memory|unable to load model|failed to load model/i;
 const POLICY_CODES =
-  /content_policy|content_filter|responsibleaipolicy|bio_policy|policy_violation|invalid_prompt|safety/;
+  /content_policy|content_filter|responsibleaipolicy|bio_policy|policy_violation|invalid_prompt|safety|data_inspection/;
+/** As OpenRouter, DeepSeek, Qwen, Moonshot and Azure say it. */
+const POLICY_WORDS =
+  /requires moderation|\bwas flagged\b|content exists risk|inappropriate content|considered high risk|content management policy/i;
 const OVERLOAD_CODES =
   /overloaded|server_error|service_unavailable|unavailable|internal|timeout|rate_?limit|resource_exhausted|engine_overloaded|api_error|slow_down/;
 /** Of passing errors under statuses that are none. */
 const PASSING_CODES = /rate_?limit|throttl|too_many_requests|overloaded|capacity_exceeded|tool_use_failed/;
+const PASSING_WORDS = /\b(is|are) (currently |temporarily )?overloaded|temporarily (unavailable|rate)|at capacity/i;
 /** What some local servers say under status 500 of a request that they do not take. */
 const FORM_WORDS = /\b(is|are) not supported\b|\bdoes(n't| not) support\b|unsupported param|\brequires --|cannot use /i;
 const HTML = /^\s*(<!doctype html|<html|<head|<body)/i;
@@ -109,7 +113,11 @@ function unavailable(problem: string, waitMs?: number, cause?: unknown): ModelEr
 function isSoft({ status, codes, problem }: Told): boolean {
   if (status === undefined) return OVERLOAD_CODES.test(codes) || !/invalid_request|bad_?request/.test(codes);
   if (status === 500) return !FORM_WORDS.test(problem);
-  return isPassing(status) || PASSING_CODES.test(codes);
+  return isPassing(status) || saysPassing(codes, problem);
+}
+
+function saysPassing(codes: string, problem: string): boolean {
+  return PASSING_CODES.test(codes) || PASSING_WORDS.test(problem);
 }
 
 function isPassing(status: number): boolean {
@@ -140,16 +148,16 @@ function refusalOf({ status, codes, problem, param, text }: Told): Refusal | und
   if (MEMORY_WORDS.test(problem)) return 'memory';
   // A server that names a time means a limit that passes, however it speaks of quotas.
   if (status === 429) return CREDIT_WORDS.test(problem) && !PASSES.test(text) ? 'credit' : undefined;
-  if (PASSING_CODES.test(codes) || (status !== undefined && status >= 500)) return undefined;
+  if (saysPassing(codes, problem) || (status !== undefined && status >= 500)) return undefined;
   // A named parameter is what the model does not take.
   const isOfModel = param === undefined || param === 'model';
   if (MODEL_CODES.test(codes) || (isOfModel && MODEL_WORDS.test(problem))) return 'model';
   if (status === 404 && /no endpoints found/i.test(problem)) return 'form';
   if (KEY_WORDS.test(problem)) return 'key';
-  if (POLICY_CODES.test(codes)) return 'policy';
+  if (POLICY_CODES.test(codes) || POLICY_WORDS.test(problem)) return 'policy';
   if (CREDIT_WORDS.test(problem)) return 'credit';
   if (status === 403) return 'key';
-  return status === 404 || status === 405 ? 'address' : undefined;
+  return status === 404 || status === 405 || status === 407 ? 'address' : undefined;
 }
 
 /** Finds code, words and parameter wherever a server puts them. */

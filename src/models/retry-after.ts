@@ -23,7 +23,7 @@ function readWords(text: string): number | undefined {
 }
 
 /** OpenAI and those that follow it write durations, Anthropic dates. */
-const RESET = /^(?:anthropic-)?(?:x-)?ratelimit-(?:reset-(\w+)|(\w+)-reset|(reset))$/;
+const RESET = /^(?:anthropic-)?(?:x-)?ratelimit-(?:reset-([\w-]+)|([\w-]+)-reset|(reset))$/;
 
 function readResets(headers: Headers, nowMs: number): number | undefined {
   const resets = [...headers].flatMap(([name, value]) => {

@@ -109,6 +109,19 @@ describe('classification of model errors', () => {
     assert.equal(judge(answer(500)).retryAfterMs, undefined);
   });
 
+  it('reads the headers of Anthropic and Cerebras, whose limits have names of several words', () => {
+    const nowMs = Date.parse('2030-01-01T00:00:00Z');
+    const read = (headers: Record<string, string>): number | undefined => retryAfterMs(new Headers(headers), '', nowMs);
+    const input = {
+      'anthropic-ratelimit-input-tokens-remaining': '0',
+      'anthropic-ratelimit-input-tokens-reset': '2030-01-01T00:00:30Z',
+      'anthropic-ratelimit-requests-remaining': '9',
+      'anthropic-ratelimit-requests-reset': '2030-01-01T01:00:00Z',
+    };
+    assert.equal(read(input), 30_000);
+    assert.equal(read({ 'x-ratelimit-reset-tokens-minute': '4.5', 'x-ratelimit-remaining-tokens-minute': '0' }), 4_500);
+  });
+
   it('reads retry-after as seconds, as a date, and not at all where it makes no sense', () => {
     const now = Date.parse('2030-01-01T00:00:00Z');
     const read = (value: string): number | undefined => retryAfterMs(new Headers({ 'retry-after': value }), '', now);
