@@ -66,6 +66,8 @@ export interface Lesson {
   readonly dialect: Dialect;
   /** What is given up, for the log. */
   readonly gaveUp: string;
+  /** Whether it is about this request alone, such as an image that is damaged, and not worth remembering. */
+  readonly isOnce?: boolean;
 }
 
 type Rule = (dialect: Dialect, refused: Refused & { readonly words: string }) => Lesson | undefined;
@@ -74,6 +76,9 @@ const IDS =
   /\b(tool_?[ ._]?(call|use)s?|call)(\[\d+\])?[ ._]?id\b.{0,90}(must|should|length|pattern|invalid)|\bcall_?id'?: string too long|tool_calls\[\d+\]\.id'?: string too long/i;
 const IMAGES =
   /image|multimodal|vision|content type|must be a string|content: (str type expected|input should be a valid string)/i;
+
+const BAD_IMAGE =
+  /(could not|unable to|failed to) (process|decode|load|read)|(invalid|corrupt|damaged|unsupported)[^.]{0,30}\bimage\b(?! (input|content))|\bimage\b[^.]{0,60}(exceed|too (large|small|big)|corrupt|valid image)/i;
 
 /** Words of errors that name each thing. Only what was sent is given up, so repeated use ends. */
 const NAMES: readonly (readonly [what: Optional, words: RegExp, isSent: (refused: Refused) => boolean])[] = [
@@ -101,7 +106,10 @@ const RULES: readonly Rule[] = [
     const found = NAMES.find(([what, words, isSent]) => {
       return !dialect.without.has(what) && words.test(refused.words) && isSent(refused);
     });
-    return found && { dialect: { ...dialect, without: new Set([...dialect.without, found[0]]) }, gaveUp: found[0] };
+    if (!found) return undefined;
+    const [gaveUp] = found;
+    const isOnce = gaveUp === 'images' && BAD_IMAGE.test(refused.words);
+    return { dialect: { ...dialect, without: new Set([...dialect.without, gaveUp]) }, gaveUp, isOnce };
   },
   toSimplerOutput,
 ];
@@ -135,7 +143,7 @@ function toOtherLimit(dialect: Dialect, { body, words }: Refused & { words: stri
 function toNoLimit(dialect: Dialect, { body, words }: Refused & { words: string }): Lesson | undefined {
   const isSent = LIMITS.some((name) => name in body) && dialect.limits.length > 0;
   if (!isSent || !/completion|output|max_\w*tokens/i.test(words)) return undefined;
-  return { dialect: { ...dialect, limits: [] }, gaveUp: 'the limit of output tokens' };
+  return { dialect: { ...dialect, limits: [] }, gaveUp: 'the limit of output tokens', isOnce: true };
 }
 
 const LIMITS = ['max_tokens', 'max_completion_tokens', 'max_output_tokens', 'maxOutputTokens'];

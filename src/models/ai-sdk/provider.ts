@@ -52,10 +52,11 @@ export function aiSdk(source: AiSdkProvider | AiSdkModel, options: AiSdkOptions 
     return {
       id: `${name}/${modelName}`,
       async reply(request) {
+        let isLasting = true;
         for (let dialect = dialects.get(modelName) ?? FIRST_DIALECT; ;) {
           try {
             const reply = await callModel(inner, { request, dialect, provider: name, options, closed: closing.signal });
-            dialects.set(modelName, dialect);
+            if (isLasting) dialects.set(modelName, dialect);
             return reply;
           } catch (thrown) {
             request.signal.throwIfAborted();
@@ -63,6 +64,7 @@ export function aiSdk(source: AiSdkProvider | AiSdkModel, options: AiSdkOptions 
             const lesson = learn(dialect, { request, body: { ...request }, error });
             if (!lesson) throw error;
             ({ dialect } = lesson);
+            isLasting &&= !lesson.isOnce;
             options.onLesson?.({ model: modelName, gaveUp: lesson.gaveUp, problem: String(error.details['problem']) });
           }
         }

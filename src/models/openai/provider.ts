@@ -67,6 +67,7 @@ export function openAi(options: OpenAiOptions = {}, dialects: Dialects = new Map
     id: `${name}/${modelName}`,
     async reply(request) {
       let dialect = dialects.get(modelName) ?? first;
+      let isLasting = true;
       for (let lessons = 0; ; lessons++) {
         const names = toolNames(namesIn(request));
         const body =
@@ -75,7 +76,7 @@ export function openAi(options: OpenAiOptions = {}, dialects: Dialects = new Map
             : responsesBody(dataOwner, modelName, request, dialect, names);
         try {
           const reply = await call(client, api, { dataOwner, model: modelName, request, body, names });
-          dialects.set(modelName, dialect);
+          if (isLasting) dialects.set(modelName, dialect);
           return reply;
         } catch (thrown) {
           request.signal.throwIfAborted();
@@ -83,6 +84,7 @@ export function openAi(options: OpenAiOptions = {}, dialects: Dialects = new Map
           const lesson = lessons < MAX_LESSONS ? learn(dialect, { request, body, error }) : undefined;
           if (!lesson) throw error;
           ({ dialect } = lesson);
+          isLasting &&= !lesson.isOnce;
           options.onLesson?.({ model: modelName, gaveUp: lesson.gaveUp, problem: String(error.details['problem']) });
         }
       }
