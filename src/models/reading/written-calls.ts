@@ -115,11 +115,22 @@ function findFenced(text: string, fences: readonly Fence[], options: SyntaxOptio
   return calls.length === 0 || isShown(before) ? undefined : { calls, text: before };
 }
 
+/** Templates write braces twice, around the whole or everywhere, and small models copy that. */
+function withSingleBraces(text: string): string[] {
+  const trimmed = text.trim();
+  if (!trimmed.startsWith('{{') || !trimmed.endsWith('}}')) return [];
+  return [trimmed.slice(1, -1), trimmed.replaceAll('{{', '{').replaceAll('}}', '}')];
+}
+
 /** The whole text, or its last lines, are a call. */
 function findPlain(text: string, options: SyntaxOptions): WrittenCalls | undefined {
   const start = text.length - text.trimStart().length;
   const whole = callsAt(text, start, options);
   if (whole?.end === text.length) return { calls: whole.calls, text: '' };
+  for (const single of withSingleBraces(text)) {
+    const found = callsAt(single, 0, options);
+    if (found?.end === single.length) return { calls: found.calls, text: '' };
+  }
   const python = options.isCut ? undefined : pythonCalls(text, options);
   if (python) return { calls: python, text: '' };
   const action = ACTION.exec(text);

@@ -44,6 +44,8 @@ describe('servers of chat completions and the calls of weak models', () => {
       'as XML': '<function=calculate>\n<parameter=expression>\n19 * 23\n</parameter>\n</function>',
       'as an invocation': '<invoke name="calculate"><parameter name="expression">19 * 23</parameter></invoke>',
       'in a list': `[${json}]`,
+      'in braces that are doubled': `{${json}}`,
+      'with all braces doubled': '{{"name": "calculate", "arguments": {{"expression": "19 * 23"}}}}',
       'with parameters instead of arguments': '{"name": "calculate", "parameters": {"expression": "19 * 23"}}',
       'with marks of Mistral': `[TOOL_CALLS] [${json}]`,
       'after thinking': `<think>I need the tool.</think>\n${json}`,
