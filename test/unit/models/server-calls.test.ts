@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
-import type { ModelMessage, ModelReply, ModelRequest, Provider } from '../../../src/models/model.ts';
-import { openAi } from '../../../src/models/openai/provider.ts';
-import { type ApiAnswer, type ApiRequest, type ApiServer, startApiServer } from '../../helpers/api-server.ts';
-import { toolCall, said, streamed } from '../../helpers/chat-answers.ts';
+import { said, streamed, toolCall } from '../../helpers/chat-answers.ts';
+import { useChatServer } from '../../helpers/chat-world.ts';
 
 const CALCULATE = {
   name: 'calculate',
@@ -14,26 +12,8 @@ const WRITE = {
   description: 'Writes.',
   parameters: { type: 'object', properties: { path: { type: 'string' }, content: { type: 'string' } } },
 };
-const HELLO: readonly ModelMessage[] = [{ role: 'user', text: 'Hello' }];
-
 describe('servers of chat completions and the calls of weak models', () => {
-  let server: ApiServer;
-  let provider: Provider;
-  let lessons: string[];
-  let respond: (request: ApiRequest, call: number) => ApiAnswer;
-
-  beforeEach(async () => {
-    lessons = [];
-    server = await startApiServer((request, call) => respond(request, call));
-    provider = openAi({ baseUrl: `${server.url}/v1`, onLesson: ({ gaveUp }) => lessons.push(gaveUp), name: 'local' });
-  });
-  afterEach(async () => {
-    await provider.close();
-    await server.close();
-  });
-
-  const ask = (more: Partial<ModelRequest> = {}): Promise<ModelReply> =>
-    provider.model('m').reply({ system: 'Be brief.', messages: HELLO, signal: AbortSignal.timeout(5_000), ...more });
+  const chat = useChatServer();
 
   describe('[M08] calls that weak models write are understood', () => {
     const json = '{"name":"calculate","arguments":{"expression":"19 * 23"}}';
@@ -53,8 +33,8 @@ describe('servers of chat completions and the calls of weak models', () => {
     };
     for (const [name, content] of Object.entries(texts)) {
       it(name, async () => {
-        respond = () => streamed(...[...content.matchAll(/[\s\S]{1,7}/g)].map(([piece]) => ({ content: piece })));
-        const reply = await ask({ tools: [CALCULATE] });
+        chat.respond = () => streamed(...[...content.matchAll(/[\s\S]{1,7}/g)].map(([piece]) => ({ content: piece })));
+        const reply = await chat.ask({ tools: [CALCULATE] });
         assert.deepEqual(
           reply.toolCalls.map(({ name: tool, arguments: text }) => [tool, JSON.parse(text)]),
           [['calculate', { expression: '19 * 23' }]],
@@ -70,8 +50,8 @@ describe('servers of chat completions and the calls of weak models', () => {
         'Use {"name":"other","arguments":{}} to call it.',
         '```json\n{"a": 1}\n```',
       ]) {
-        respond = () => said({ content });
-        const reply = await ask({ tools: [CALCULATE] });
+        chat.respond = () => said({ content });
+        const reply = await chat.ask({ tools: [CALCULATE] });
         assert.deepEqual([reply.text, reply.toolCalls], [content, []]);
       }
     });
@@ -98,8 +78,8 @@ describe('servers of chat completions and the calls of weak models', () => {
     };
     for (const [name, { calls: made, expected }] of Object.entries(calls)) {
       it(name, async () => {
-        respond = () => streamed({ tool_calls: made });
-        const { toolCalls } = await ask({ tools: [CALCULATE] });
+        chat.respond = () => streamed({ tool_calls: made });
+        const { toolCalls } = await chat.ask({ tools: [CALCULATE] });
         assert.deepEqual(
           toolCalls.map((made) => [made.name, made.arguments]),
           expected,
@@ -109,33 +89,33 @@ describe('servers of chat completions and the calls of weak models', () => {
     }
 
     it('broken arguments are never sent back, and half a call is never run', async () => {
-      respond = () =>
+      chat.respond = () =>
         said(
           { content: null, tool_calls: [toolCall('{"path": "a.txt", "content": "half of i', 'write_file')] },
           'length',
         );
-      const [made] = (await ask({ tools: [WRITE] })).toolCalls;
+      const [made] = (await chat.ask({ tools: [WRITE] })).toolCalls;
       assert.deepEqual(made && { ...made }, {
         id: 'c1',
         name: 'write_file',
         arguments: '{}',
         problem: 'its arguments were cut off',
       });
-      respond = () => said({ content: null, tool_calls: [toolCall('no JSON at all')] });
+      chat.respond = () => said({ content: null, tool_calls: [toolCall('no JSON at all')] });
       assert.deepEqual(
-        (await ask({ tools: [CALCULATE] })).toolCalls.map(({ arguments: text, problem }) => [text, problem]),
+        (await chat.ask({ tools: [CALCULATE] })).toolCalls.map(({ arguments: text, problem }) => [text, problem]),
         [['{}', 'its arguments were not valid JSON']],
       );
     });
 
     it('the form before tools', async () => {
-      respond = () =>
+      chat.respond = () =>
         streamed(
           { function_call: { name: 'calculate', arguments: '{"expres' } },
           { function_call: { arguments: 'sion":"1"}' } },
         );
       assert.deepEqual(
-        (await ask({ tools: [CALCULATE] })).toolCalls.map((made) => [made.name, made.arguments]),
+        (await chat.ask({ tools: [CALCULATE] })).toolCalls.map((made) => [made.name, made.arguments]),
         [['calculate', '{"expression":"1"}']],
       );
     });
@@ -150,27 +130,27 @@ describe('servers of chat completions and the calls of weak models', () => {
       eos: 'stop',
     })) {
       it(reason, async () => {
-        respond = () => said({ content: 'half' }, reason);
-        assert.equal((await ask()).finish, finish);
+        chat.respond = () => said({ content: 'half' }, reason);
+        assert.equal((await chat.ask()).finish, finish);
       });
     }
 
     it('without a reason, if the server says that it is done', async () => {
       for (const end of [undefined, '', null]) {
-        respond = () => ({
+        chat.respond = () => ({
           events: [{ choices: [{ delta: { content: 'all' }, finish_reason: end }] }, 'data: [DONE]\n\n'],
         });
-        assert.equal((await ask()).text, 'all');
+        assert.equal((await chat.ask()).text, 'all');
       }
-      respond = () => ({ events: [{ choices: [{ delta: { content: 'ha' } }] }] });
-      await assert.rejects(ask(), { type: 'ModelUnavailable', message: /cut off/ });
+      chat.respond = () => ({ events: [{ choices: [{ delta: { content: 'ha' } }] }] });
+      await assert.rejects(chat.ask(), { type: 'ModelUnavailable', message: /cut off/ });
     });
 
     it('events under application/json, and an answer in one piece under text/event-stream', async () => {
-      respond = () => ({ ...streamed({ content: 'ok' }), headers: { 'content-type': 'application/json' } });
-      assert.equal((await ask()).text, 'ok');
-      respond = () => ({ ...said({ content: 'ok' }), headers: { 'content-type': 'text/event-stream' } });
-      assert.equal((await ask()).text, 'ok');
+      chat.respond = () => ({ ...streamed({ content: 'ok' }), headers: { 'content-type': 'application/json' } });
+      assert.equal((await chat.ask()).text, 'ok');
+      chat.respond = () => ({ ...said({ content: 'ok' }), headers: { 'content-type': 'text/event-stream' } });
+      assert.equal((await chat.ask()).text, 'ok');
     });
   });
 });

@@ -1,33 +1,15 @@
 import assert from 'node:assert/strict';
-import type { ModelMessage, ModelReply, ModelRequest, Provider } from '../../../src/models/model.ts';
 import { openAi } from '../../../src/models/openai/provider.ts';
-import { type ApiAnswer, type ApiRequest, type ApiServer, startApiServer } from '../../helpers/api-server.ts';
-import { said, streamed, failed } from '../../helpers/chat-answers.ts';
+import { type ApiAnswer, startApiServer } from '../../helpers/api-server.ts';
+import { failed, said, streamed } from '../../helpers/chat-answers.ts';
+import { HELLO, useChatServer } from '../../helpers/chat-world.ts';
 
 const OUTPUT = {
   name: 'plan',
   schema: { type: 'object', properties: { a: { type: 'string' } }, required: ['a'], additionalProperties: false },
 };
-const HELLO: readonly ModelMessage[] = [{ role: 'user', text: 'Hello' }];
-
 describe('servers of chat completions and their errors', () => {
-  let server: ApiServer;
-  let provider: Provider;
-  let lessons: string[];
-  let respond: (request: ApiRequest, call: number) => ApiAnswer;
-
-  beforeEach(async () => {
-    lessons = [];
-    server = await startApiServer((request, call) => respond(request, call));
-    provider = openAi({ baseUrl: `${server.url}/v1`, onLesson: ({ gaveUp }) => lessons.push(gaveUp), name: 'local' });
-  });
-  afterEach(async () => {
-    await provider.close();
-    await server.close();
-  });
-
-  const ask = (more: Partial<ModelRequest> = {}): Promise<ModelReply> =>
-    provider.model('m').reply({ system: 'Be brief.', messages: HELLO, signal: AbortSignal.timeout(5_000), ...more });
+  const chat = useChatServer();
 
   describe('[M10] errors are told apart by what they say', () => {
     const cases: { name: string; answer: ApiAnswer; expected: { type: string; refusal?: string; waitMs?: number } }[] =
@@ -147,8 +129,8 @@ describe('servers of chat completions and their errors', () => {
       ];
     for (const { name, answer, expected } of cases) {
       it(name, async () => {
-        respond = () => answer;
-        const error = await ask().then(
+        chat.respond = () => answer;
+        const error = await chat.ask().then(
           () => assert.fail('no error'),
           (thrown: Error & { type: string; details: Record<string, unknown>; retryAfterMs?: number }) => thrown,
         );
@@ -157,7 +139,7 @@ describe('servers of chat completions and their errors', () => {
           { refusal: undefined, waitMs: undefined, ...expected },
           error.message,
         );
-        assert.equal(server.requests.length, 1);
+        assert.equal(chat.requests.length, 1);
         assert.doesNotMatch(error.message, /sk-abcdefghijkl/);
       });
     }
@@ -165,13 +147,13 @@ describe('servers of chat completions and their errors', () => {
 
   it('[M07] a form that repeats itself is cut', async () => {
     const line = (n: number): object => ({ choices: [{ delta: { content: `"What about question ${n}?", ` } }] });
-    respond = () => ({
+    chat.respond = () => ({
       events: [
         { choices: [{ delta: { content: '{"questions": [' } }] },
         ...Array.from({ length: 2_000 }, (_, n) => line(n)),
       ],
     });
-    const reply = await ask({ output: OUTPUT });
+    const reply = await chat.ask({ output: OUTPUT });
     assert.equal(reply.finish, 'length');
     assert.ok(reply.text.length < 10_000, String(reply.text.length));
   });
@@ -179,30 +161,30 @@ describe('servers of chat completions and their errors', () => {
   it('[M17] thinking in the text is no part of the reply', async () => {
     const heard: string[] = [];
     const said: string[] = [];
-    respond = () =>
+    chat.respond = () =>
       streamed(
         { content: '<thi' },
         { content: 'nk>\nI wonder. </th' },
         { content: 'ink>\n\nThe answer' },
         { content: ' is <b>4</b>.' },
       );
-    const reply = await ask({ onText: (delta) => said.push(delta), onReasoning: (delta) => heard.push(delta) });
+    const reply = await chat.ask({ onText: (delta) => said.push(delta), onReasoning: (delta) => heard.push(delta) });
     assert.equal(reply.text, 'The answer is <b>4</b>.');
     assert.equal(said.join(''), reply.text);
     assert.equal(heard.join('').trim(), 'I wonder.');
   });
 
   it('[M18] half a surrogate pair never goes out', async () => {
-    respond = () => said({ content: 'ok' });
-    await ask({ system: 'a\ud83d', messages: [{ role: 'user', text: '\udc00b' }] });
+    chat.respond = () => said({ content: 'ok' });
+    await chat.ask({ system: 'a\ud83d', messages: [{ role: 'user', text: '\udc00b' }] });
     assert.deepEqual(
-      server.requests[0]?.body.messages.map(({ content }: { content: string }) => content),
+      chat.requests[0]?.body.messages.map(({ content }: { content: string }) => content),
       ['a\ufffd', '\ufffdb'],
     );
   });
 
   it('[M13] cached and reasoning tokens are counted', async () => {
-    respond = () => ({
+    chat.respond = () => ({
       body: {
         choices: [{ message: { content: 'ok' }, finish_reason: 'stop' }],
         usage: {
@@ -213,7 +195,7 @@ describe('servers of chat completions and their errors', () => {
         },
       },
     });
-    assert.deepEqual((await ask()).usage, {
+    assert.deepEqual((await chat.ask()).usage, {
       inputTokens: 100,
       cachedTokens: 60,
       cacheWriteTokens: 0,

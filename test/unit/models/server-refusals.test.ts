@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import type { ModelMessage, ModelReply, ModelRequest, Provider } from '../../../src/models/model.ts';
-import { openAi } from '../../../src/models/openai/provider.ts';
-import { type ApiAnswer, type ApiRequest, type ApiServer, startApiServer } from '../../helpers/api-server.ts';
-import { toolCall, said, streamed } from '../../helpers/chat-answers.ts';
+import type { ModelMessage, ModelReply, ModelRequest } from '../../../src/models/model.ts';
+import type { ApiRequest } from '../../helpers/api-server.ts';
+import { said, streamed, toolCall } from '../../helpers/chat-answers.ts';
+import { HELLO, useChatServer } from '../../helpers/chat-world.ts';
 
 const CALCULATE = {
   name: 'calculate',
@@ -13,26 +13,8 @@ const OUTPUT = {
   name: 'plan',
   schema: { type: 'object', properties: { a: { type: 'string' } }, required: ['a'], additionalProperties: false },
 };
-const HELLO: readonly ModelMessage[] = [{ role: 'user', text: 'Hello' }];
-
 describe('servers of chat completions that refuse or need more', () => {
-  let server: ApiServer;
-  let provider: Provider;
-  let lessons: string[];
-  let respond: (request: ApiRequest, call: number) => ApiAnswer;
-
-  beforeEach(async () => {
-    lessons = [];
-    server = await startApiServer((request, call) => respond(request, call));
-    provider = openAi({ baseUrl: `${server.url}/v1`, onLesson: ({ gaveUp }) => lessons.push(gaveUp), name: 'local' });
-  });
-  afterEach(async () => {
-    await provider.close();
-    await server.close();
-  });
-
-  const ask = (more: Partial<ModelRequest> = {}): Promise<ModelReply> =>
-    provider.model('m').reply({ system: 'Be brief.', messages: HELLO, signal: AbortSignal.timeout(5_000), ...more });
+  const chat = useChatServer();
 
   describe('[M05] what a server refuses is given up once, and remembered', () => {
     const cases: {
@@ -147,19 +129,19 @@ describe('servers of chat completions that refuse or need more', () => {
     ];
     for (const { name, message, param = null, when, request = {}, gaveUp } of cases) {
       it(name, async () => {
-        respond = ({ body }) =>
+        chat.respond = ({ body }) =>
           when(body)
             ? { status: 400, body: { error: { message, type: 'invalid_request_error', param } } }
             : said({ content: 'ok' });
-        assert.equal((await ask(request)).text, 'ok');
-        assert.equal((await ask(request)).text, 'ok');
-        assert.deepEqual(lessons, gaveUp);
-        assert.equal(server.requests.length, 2 + gaveUp.length);
+        assert.equal((await chat.ask(request)).text, 'ok');
+        assert.equal((await chat.ask(request)).text, 'ok');
+        assert.deepEqual(chat.lessons, gaveUp);
+        assert.equal(chat.requests.length, 2 + gaveUp.length);
       });
     }
 
     it('refuses to guess where nothing is left: tools with no effort that the server takes', async () => {
-      respond = ({ body }) => ({
+      chat.respond = ({ body }) => ({
         status: 400,
         body: {
           error: {
@@ -170,8 +152,8 @@ describe('servers of chat completions that refuse or need more', () => {
           },
         },
       });
-      await assert.rejects(ask({ tools: [CALCULATE] }), { type: 'ModelRejected' });
-      assert.equal(server.requests.length, 2);
+      await assert.rejects(chat.ask({ tools: [CALCULATE] }), { type: 'ModelRejected' });
+      assert.equal(chat.requests.length, 2);
     });
   });
 
@@ -193,7 +175,7 @@ describe('servers of chat completions that refuse or need more', () => {
     });
 
     it('reasoning_content (DeepSeek)', async () => {
-      respond = ({ body }, call) => {
+      chat.respond = ({ body }, call) => {
         if (call === 1)
           return streamed(
             { reasoning_content: 'I must ' },
@@ -205,13 +187,13 @@ describe('servers of chat completions that refuse or need more', () => {
           : { status: 400, body: { error: { message: 'Missing `reasoning_content` field in the assistant message' } } };
       };
       const heard: string[] = [];
-      const first = await ask({ tools: [CALCULATE], onReasoning: (delta) => heard.push(delta) });
+      const first = await chat.ask({ tools: [CALCULATE], onReasoning: (delta) => heard.push(delta) });
       assert.equal(heard.join(''), 'I must compute.');
-      assert.equal((await ask(next(first))).text, 'ok');
+      assert.equal((await chat.ask(next(first))).text, 'ok');
     });
 
     it('not where the server refuses it (DeepSeek R1)', async () => {
-      respond = ({ body }, call) => {
+      chat.respond = ({ body }, call) => {
         if (call === 1) return streamed({ reasoning_content: 'hm' }, { tool_calls: [toolCall('{}')] });
         return body.messages[2]?.reasoning_content === undefined
           ? said({ content: 'ok' })
@@ -220,23 +202,23 @@ describe('servers of chat completions that refuse or need more', () => {
               body: { error: { message: 'The reasoning_content is an intermediate result and must not be sent.' } },
             };
       };
-      assert.equal((await ask(next(await ask({ tools: [CALCULATE] })))).text, 'ok');
-      assert.deepEqual(lessons, ['reasoning_content sent back']);
+      assert.equal((await chat.ask(next(await chat.ask({ tools: [CALCULATE] })))).text, 'ok');
+      assert.deepEqual(chat.lessons, ['reasoning_content sent back']);
     });
 
     it('thought signatures in calls (Gemini)', async () => {
       const extra = { google: { thought_signature: 'SIG' } };
-      respond = ({ body }, call) => {
+      chat.respond = ({ body }, call) => {
         if (call === 1) return streamed({ tool_calls: [{ ...toolCall('{"expression":"1"}'), extra_content: extra }] });
         return body.messages[2].tool_calls[0].extra_content?.google.thought_signature === 'SIG'
           ? said({ content: 'ok' })
           : { status: 400, body: [{ error: { code: 400, message: 'Function call is missing a thought_signature' } }] };
       };
-      assert.equal((await ask(next(await ask({ tools: [CALCULATE] })))).text, 'ok');
+      assert.equal((await chat.ask(next(await chat.ask({ tools: [CALCULATE] })))).text, 'ok');
     });
 
     it('reasoning_details in pieces (OpenRouter)', async () => {
-      respond = (_request, call) =>
+      chat.respond = (_request, call) =>
         call === 1
           ? streamed(
               { reasoning_details: [{ type: 'reasoning.text', index: 0, text: 'one ', format: 'a' }] },
@@ -244,8 +226,8 @@ describe('servers of chat completions that refuse or need more', () => {
               { tool_calls: [toolCall('{}')] },
             )
           : said({ content: 'ok' });
-      await ask(next(await ask({ tools: [CALCULATE] })));
-      assert.deepEqual(server.requests[1]?.body.messages[2].reasoning_details, [
+      await chat.ask(next(await chat.ask({ tools: [CALCULATE] })));
+      assert.deepEqual(chat.requests[1]?.body.messages[2].reasoning_details, [
         { type: 'reasoning.text', index: 0, text: 'one two', signature: 'S', format: 'a' },
       ]);
     });
