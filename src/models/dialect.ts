@@ -29,11 +29,11 @@ export interface Dialect {
   readonly without: ReadonlySet<Optional>;
   /** How JSON is asked for: by a schema that the server enforces, as any JSON, or in the prompt alone. */
   readonly output: 'schema' | 'json' | 'prompt';
-  /** Names of the limit of output tokens, the first of which is sent. */
+  /** Names for the limit of output tokens. The first one is sent. */
   readonly limits: readonly ('max_completion_tokens' | 'max_tokens')[];
   /** The role of the system message; `user` puts it before the first message of the person. */
   readonly system: 'system' | 'developer' | 'user';
-  /** Goes before the effort that is asked for. */
+  /** Replaces the effort of the request. */
   readonly effort?: ReasoningEffort;
   /** Fields of its own messages that the server does not take back. */
   readonly notReturned: ReadonlySet<string>;
@@ -47,7 +47,7 @@ export const FIRST_DIALECT: Dialect = {
   notReturned: new Set(),
 };
 
-/** Known of OpenAI's own address, so that nothing has to be refused first. */
+/** What OpenAI's own address takes. Knowing it saves the first refusals. */
 export const OPENAI_DIALECT: Dialect = {
   ...FIRST_DIALECT,
   without: new Set(['lengths']),

@@ -31,7 +31,7 @@ export interface ModelRequest {
   readonly system: string;
   readonly messages: readonly ModelMessage[];
   readonly tools?: readonly ToolSchema[];
-  /** Default: the model's own. It is given up for a model that refuses it. */
+  /** Default: the model's own. A model that refuses it is asked again without. */
   readonly temperature?: number;
   /** Longest reply in tokens, reasoning included. Default: the model's own. */
   readonly maxOutputTokens?: number;

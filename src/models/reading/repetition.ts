@@ -2,7 +2,7 @@
 
 /** Text that must be one repetition, to the letter: a plan may have steps that are much alike, but not the same. */
 const SAME = { window: 1_500, repeats: 8 };
-/** Text that must be one repetition but for its numbers: "Question 13?", "Question 14?" does not end either. */
+/** The same with numbers counted as equal, since "Question 13?", "Question 14?" does not end either. It takes far more of them. */
 const COUNTING = { window: 4_000, repeats: 40 };
 const LONGEST_PERIOD = 300;
 /** Characters between two looks. */
