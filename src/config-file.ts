@@ -9,7 +9,7 @@ import type { Provider } from './models/model.ts';
 import type { OpenAiOptions } from './models/openai/provider.ts';
 
 /** An API that speaks OpenAI's forms, by its settings. The name is the key in {@link CopilotConfig.providers}. */
-export type ProviderSettings = Omit<OpenAiOptions, 'name' | 'onLesson'>;
+export type ProviderSettings = Omit<OpenAiOptions, 'name'>;
 
 export interface CopilotConfig {
   /**

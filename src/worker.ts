@@ -135,7 +135,9 @@ async function openParts(
   const { connection, address, namespace } = await connect(config, options);
   opened.push({ name: 'connection', close: () => connection.close() });
   const identity = `copilot-${process.pid}@${hostname()}`;
-  const models = await openModelSource(config, await loadConfigFile(process.cwd()), log);
+  const models = await openModelSource(config, await loadConfigFile(process.cwd()), (lesson) =>
+    log.info(lesson, 'the model does not take this; it is left out from now on'),
+  );
   opened.push({ name: 'models', close: () => models.close() });
   const transcripts = new TranscriptCache();
   const trust = teamTrust({

@@ -1,12 +1,13 @@
 /**
  * Checks everything that sessions need, without changing or starting anything. Programs are run with `--version` only, and
- * the model API is asked for its list of models.
+ * each model gets two small requests.
  */
 import { type Config, loadConfig } from '../config.ts';
+import { loadConfigFile } from '../config-file.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { type Check, missing, ok } from './check.ts';
 import { checkDisk, checkFolders } from './folders.ts';
-import { checkModel } from './model.ts';
+import { checkModels } from './model.ts';
 import { checkServerProgram } from './server-program.ts';
 import { checkServer } from './server.ts';
 import { checkTeams } from './teams.ts';
@@ -16,9 +17,10 @@ export type { Check } from './check.ts';
 
 /**
  * @param environment default: that of this process
+ * @param folder where `copilot.config.ts` may be; default: the current one
  * @returns one entry for each check, in the order in which a reader would fix things
  */
-export async function diagnose(environment?: NodeJS.ProcessEnv): Promise<Check[]> {
+export async function diagnose(environment?: NodeJS.ProcessEnv, folder = process.cwd()): Promise<Check[]> {
   let config: Config;
   try {
     config = loadConfig(environment);
@@ -30,7 +32,7 @@ export async function diagnose(environment?: NodeJS.ProcessEnv): Promise<Check[]
   const teams = await checkTeams(config);
   const [server, model, tools, folders, disk] = await Promise.all([
     checkServer(config, program),
-    checkModel(config, teams.models),
+    checkModelsOf(config, teams.models, folder),
     checkTools(),
     checkFolders(config),
     checkDisk(config),
@@ -40,6 +42,15 @@ export async function diagnose(environment?: NodeJS.ProcessEnv): Promise<Check[]
   const isMild = program.status === 'missing' && server[0]?.status === 'ok';
   const start: Check = isMild ? { ...program, status: 'warning' } : program;
   return [checkNode(), settings, start, ...server, ...model, ...teams.checks, ...tools, ...folders, disk];
+}
+
+async function checkModelsOf(config: Config, wanted: readonly string[], folder: string): Promise<Check[]> {
+  try {
+    return await checkModels(config, wanted, { file: await loadConfigFile(folder) });
+  } catch (error) {
+    if (!(error instanceof CopilotError) || error.type !== 'InvalidInput') throw error;
+    return [missing('config file', error.message, 'Correct it, then: copilot doctor')];
+  }
 }
 
 /** @throws errors that are not about settings */

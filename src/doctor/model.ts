@@ -1,104 +1,211 @@
-/** Checks key and model by one free request for the list of models. No result contains a key. */
+/**
+ * Tries each model that the teams ask for, with one small call of a tool and one small answer in a form, and says what
+ * it takes. No result contains a key.
+ */
 import { z } from 'zod';
 import type { Config } from '../config.ts';
-import { OPENAI_URL } from '../models/openai/address.ts';
+import type { CopilotConfig } from '../config-file.ts';
+import { CopilotError } from '../contracts/errors.ts';
+import { classify, type ModelError, type Refusal } from '../models/errors.ts';
+import type { ModelReply, ModelRequest, Provider } from '../models/model.ts';
+import { readStructured } from '../models/reading/structured.ts';
+import { openModelSource } from '../worker/model-source.ts';
 import { type Check, missing, ok, warning } from './check.ts';
-import { parseJson } from '../contracts/json.ts';
 
-const TIMEOUT_MS = 5_000;
+/** Longest time for both requests to one model: a local server may have to load it first. */
+const TRIAL_MS = 90_000;
+const LIST_MS = 5_000;
+/** Longest reply in tokens, reasoning included. */
+const MAX_OUTPUT_TOKENS = 2_000;
 const SHOWN_MODELS = 5;
-/** Status of servers that speak chat completions but have no list of models. */
-const NO_LIST = [404, 405, 501];
+const SHOWN_TEXT = 120;
 
-const ModelList = z.object({ data: z.array(z.object({ id: z.string() })) });
+/** A model as agents name it, and where that is. */
+interface Found {
+  readonly reference: string;
+  readonly provider: Provider;
+  /** What the provider calls it. */
+  readonly name: string;
+}
+
+export interface ModelCheckOptions {
+  /** What `copilot.config.ts` says. */
+  readonly file?: CopilotConfig;
+  /** Longest time for one model, in milliseconds. Default 90 s. */
+  readonly trialMs?: number;
+}
 
 /** @param wanted names of the models that the teams ask for; COPILOT_MODEL takes their place */
-export async function checkModel({ model }: Config, wanted: readonly string[]): Promise<Check[]> {
-  const { apiKey, baseUrl, name } = model;
-  if (apiKey === undefined && baseUrl === undefined) {
-    const offline = 'a scripted model answers; set OPENAI_API_KEY or OPENAI_BASE_URL for a real one';
-    return [
-      ok('key', 'OPENAI_API_KEY is not set, and the offline model needs none'),
-      ok('model', `offline: ${offline}`),
-    ];
-  }
-  const key = apiKey === undefined ? 'OPENAI_API_KEY is not set; requests go without one' : 'OPENAI_API_KEY is set';
-  return [ok('key', key), await checkList(baseUrl ?? OPENAI_URL, apiKey, name === undefined ? wanted : [name])];
-}
-
-async function checkList(baseUrl: string, apiKey: string | undefined, wanted: readonly string[]): Promise<Check> {
-  const url = new URL(`${baseUrl.replace(/\/+$/, '')}/models`);
-  const shown = `${url.origin}${url.pathname}`;
-  if (url.username !== '' || url.password !== '') {
-    return missing(
-      'model',
-      `OPENAI_BASE_URL has a user name or password in it, which no request can`,
-      `Set it without: export OPENAI_BASE_URL=${shown.replace(/\/models$/, '')}`,
-    );
-  }
+export async function checkModels(
+  config: Config,
+  wanted: readonly string[],
+  { file = {}, trialMs = TRIAL_MS }: ModelCheckOptions = {},
+): Promise<Check[]> {
+  const names = [...new Set(config.model.name === undefined ? wanted : [config.model.name])];
+  const source = await openModelSource(config, file, () => undefined);
   try {
-    const response = await fetch(url, {
-      headers: { Accept: 'application/json', ...(apiKey === undefined ? {} : { Authorization: `Bearer ${apiKey}` }) },
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-    if (response.ok) return judgeList(shown, await response.text(), wanted);
-    await response.body?.cancel();
-    return judgeStatus(shown, response.status, wanted);
+    const models = source.open();
+    const found = names.map((reference) => ({ reference, ...models.find(reference) }));
+    // Models of one provider are tried one after another: a local server may hold one at a time.
+    const groups = [...Map.groupBy(found, ({ provider }) => provider).values()];
+    const checks = await Promise.all(groups.map((group) => tryEach(group, trialMs)));
+    await models.close();
+    return [...checkKey(config, file), ...checks.flat()];
   } catch (error) {
-    return missing(
-      'model',
-      `${shown}: ${describeFetchError(error)}`,
-      `Start that server, or name another: export OPENAI_BASE_URL=…`,
-    );
+    if (!(error instanceof CopilotError) || error.type !== 'InvalidConfig') throw error;
+    const { name, problem } = error.details;
+    return [missing('model', `${String(name)} is not valid: ${String(problem)}`, 'Correct it, then: copilot doctor')];
+  } finally {
+    await source.close();
   }
 }
 
-function judgeList(shown: string, text: string, wanted: readonly string[]): Check {
-  const list = ModelList.safeParse(parseJson(text));
-  if (!list.success) {
-    return warning(
-      'model',
-      `${shown} answers, but with no list of models`,
-      'Look at what it says: copilot start "hello" --wait',
-    );
-  }
-  const known = list.data.data.map(({ id }) => id);
-  const unknown = wanted.filter((name) => !known.includes(name));
-  if (unknown.length === 0) return ok('model', `${wanted.join(', ')} at ${shown}`);
-  const some = known.slice(0, SHOWN_MODELS).join(', ');
-  const more = known.length > SHOWN_MODELS ? ` and ${known.length - SHOWN_MODELS} more` : '';
-  return warning(
-    'model',
-    `${shown} does not list ${unknown.join(', ')}; it has ${some === '' ? 'none' : some}${more}`,
-    `Name one that it has, for all teams: export COPILOT_MODEL=${known[0] ?? '…'}`,
-  );
+function isOffline({ model }: Config, { defaultProvider }: CopilotConfig): boolean {
+  return defaultProvider === undefined && model.apiKey === undefined && model.baseUrl === undefined;
 }
 
-function judgeStatus(shown: string, status: number, wanted: readonly string[]): Check {
-  if (status === 401 || status === 403) {
-    return missing(
-      'model',
-      `${shown} refuses the request (status ${status})`,
-      'Set the right key: export OPENAI_API_KEY=…',
-    );
-  }
-  const hint = 'Try a turn: copilot start "hello" --mode one-shot --wait';
-  return NO_LIST.includes(status)
-    ? warning(
-        'model',
-        `${shown}: no list of models (status ${status}), so that ${wanted.join(', ')} is not known to be there`,
-        hint,
-      )
-    : warning('model', `${shown} answers with status ${status}`, hint);
+/** The key of the environment, if the environment names the default provider. */
+function checkKey(config: Config, file: CopilotConfig): Check[] {
+  if (file.defaultProvider !== undefined) return [];
+  if (isOffline(config, file)) return [ok('key', 'OPENAI_API_KEY is not set, and the offline model needs none')];
+  const isSet = config.model.apiKey !== undefined;
+  return [ok('key', `OPENAI_API_KEY is ${isSet ? 'set' : 'not set; requests go without one'}`)];
 }
 
-/** Uses only the system's error code, because messages of `fetch` can quote the request and its key. */
-function describeFetchError(error: unknown): string {
-  if (!(error instanceof Error)) return 'no answer';
-  if (error.name === 'TimeoutError') return `no answer within ${TIMEOUT_MS / 1_000} s`;
-  const { cause } = error;
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  return code === ''
-    ? 'the request cannot be made; check OPENAI_API_KEY and OPENAI_BASE_URL'
-    : `no connection (${code})`;
+async function tryEach(group: readonly Found[], trialMs: number): Promise<Check[]> {
+  const checks: Check[] = [];
+  for (const found of group) checks.push(await tryModel(found, trialMs));
+  return checks;
+}
+
+const Sum = z.object({ sum: z.number() });
+const { $schema: _, ...SUM_SCHEMA } = z.toJSONSchema(Sum);
+
+const TOOL = {
+  name: 'add',
+  description: 'Adds two numbers.',
+  parameters: {
+    type: 'object',
+    properties: { a: { type: 'number' }, b: { type: 'number' } },
+    required: ['a', 'b'],
+    additionalProperties: false,
+  },
+};
+
+async function tryModel(found: Found, trialMs: number): Promise<Check> {
+  const { reference, provider, name } = found;
+  const check = `model ${reference}`;
+  if (provider.name === 'offline') {
+    return ok(check, 'offline: a scripted model answers; set OPENAI_API_KEY or OPENAI_BASE_URL for a real one');
+  }
+  const gaveUp: string[] = [];
+  const signal = AbortSignal.timeout(trialMs);
+  const ask = (text: string, more: Partial<ModelRequest>): Promise<ModelReply> =>
+    provider.model(name).reply({
+      system: 'Do what the message asks for, and nothing else.',
+      messages: [{ role: 'user', text }],
+      maxOutputTokens: MAX_OUTPUT_TOKENS,
+      signal,
+      onLesson: (lesson) => gaveUp.push(lesson.gaveUp),
+      ...more,
+    });
+  try {
+    const called = await ask('Call the tool add with 17 and 25.', { tools: [TOOL] });
+    const answered = await ask('Add 17 and 25. Answer with JSON: {"sum": …}', {
+      output: { name: 'sum', schema: SUM_SCHEMA },
+    });
+    return judge(check, provider, { called, answered, gaveUp });
+  } catch (error) {
+    if (signal.aborted) {
+      const hint = 'If it is still being loaded, try again: copilot doctor';
+      return warning(check, `${apiOf(provider)} did not answer within ${trialMs / 1_000} s`, hint);
+    }
+    return await explain(check, found, classify(error));
+  }
+}
+
+interface Trial {
+  readonly called: ModelReply;
+  readonly answered: ModelReply;
+  /** What the dialect learnt in both requests. */
+  readonly gaveUp: readonly string[];
+}
+
+const OUTPUT = 'output by ';
+
+function judge(check: string, provider: Provider, { called, answered, gaveUp }: Trial): Check {
+  const calls = called.toolCalls.some(({ name, problem }) => name === TOOL.name && problem === undefined);
+  const reads = Sum.safeParse(readStructured(answered.text, SUM_SCHEMA, answered.finish === 'length')).success;
+  const forms = gaveUp.includes(`${OUTPUT}json`)
+    ? 'the prompt'
+    : gaveUp.includes(`${OUTPUT}schema`)
+      ? 'JSON'
+      : 'schema';
+  const given = [...new Set(gaveUp)].filter((what) => !what.startsWith(OUTPUT));
+  const without = given.length === 0 ? '' : `; gave up ${given.join(', ')}`;
+  const problems = [
+    ...(calls ? [] : [`it made no tool call, but said ${shown(called)}`]),
+    ...(reads ? [] : [`its JSON cannot be read: ${shown(answered)}`]),
+  ];
+  if (problems.length > 0) {
+    const hint = 'Use a model that calls tools and writes JSON, for all teams: export COPILOT_MODEL=…';
+    return warning(check, `${apiOf(provider)}: ${problems.join('; ')}${without}`, hint);
+  }
+  const written = called.wroteCalls === true ? 'written in text' : 'native';
+  return ok(check, `${apiOf(provider)}: tool calls ${written}, forms by ${forms}${without}`);
+}
+
+function apiOf({ api, name }: Provider): string {
+  return api ?? name;
+}
+
+/** What the model said, on one line and not too long. */
+function shown({ text, finish }: ModelReply): string {
+  const said = text.trim().replaceAll(/\s+/g, ' ');
+  if (finish === 'length') return `more than ${MAX_OUTPUT_TOKENS} tokens`;
+  return said === ''
+    ? 'nothing'
+    : `"${said.slice(0, SHOWN_TEXT).toWellFormed()}${said.length > SHOWN_TEXT ? '…' : ''}"`;
+}
+
+const ADVICE: Readonly<Partial<Record<Refusal, string>>> = {
+  credit: "Add credit to the provider's account",
+  quota: 'Have the quota raised, or use another model: export COPILOT_MODEL=…',
+  memory: 'Use a smaller model: export COPILOT_MODEL=…',
+};
+
+async function explain(check: string, found: Found, error: ModelError): Promise<Check> {
+  const { reference, provider, name } = found;
+  const detail = `${apiOf(provider)}: ${String(error.details['problem'])}`;
+  // A name without its provider belongs to the default one, which the environment may name.
+  const isNamed = reference !== name;
+  const inFile = `Correct provider "${provider.name}" in copilot.config.ts`;
+  if (error.type === 'ModelUnavailable') {
+    return error.details['status'] === undefined
+      ? missing(check, detail, isNamed ? inFile : 'Start that server, or name another: export OPENAI_BASE_URL=…')
+      : warning(check, detail, 'Sessions wait for it. Look again later: copilot doctor');
+  }
+  const { refusal } = error.details as { refusal?: Refusal };
+  if (refusal === 'key') return missing(check, detail, isNamed ? inFile : 'Set the right key: export OPENAI_API_KEY=…');
+  if (refusal === 'address') {
+    return missing(check, detail, isNamed ? inFile : 'Name a model API: export OPENAI_BASE_URL=https://…/v1');
+  }
+  if (refusal === 'model') {
+    const known = await listed(provider);
+    const more = known.length > SHOWN_MODELS ? ` and ${known.length - SHOWN_MODELS} more` : '';
+    const has = known.length === 0 ? '' : `; it has ${known.slice(0, SHOWN_MODELS).join(', ')}${more}`;
+    const prefix = reference.slice(0, reference.length - name.length);
+    const hint = `Name one that it has, for all teams: export COPILOT_MODEL=${prefix}${known[0] ?? '…'}`;
+    return missing(check, detail + has, hint);
+  }
+  return missing(check, detail, (refusal && ADVICE[refusal]) ?? 'Use another model: export COPILOT_MODEL=…');
+}
+
+/** @returns nothing if the provider has no list, or does not give it */
+async function listed(provider: Provider): Promise<readonly string[]> {
+  try {
+    return (await provider.list?.(AbortSignal.timeout(LIST_MS))) ?? [];
+  } catch {
+    return [];
+  }
 }

@@ -93,20 +93,24 @@ export function classifyApiError(error: ApiError, model: string): ModelError {
   const refusal = refusalOf(told);
   if (refusal !== undefined) return new CopilotError('ModelRejected', { ...details, refusal });
   if (!isSoft(told)) return new CopilotError('ModelRejected', { ...details, refusal: 'form' });
-  return unavailable(
-    status === undefined ? told.problem : `${status} ${told.problem}`,
-    retryAfterMs(error.headers, text),
-  );
+  const problem = status === undefined ? told.problem : `${status} ${told.problem}`;
+  return unavailable(problem, { waitMs: retryAfterMs(error.headers, text), status });
 }
 
 /** The typed error for whatever else a call threw. A CopilotError inside stays what it is. */
 export function classify(error: unknown): ModelError {
   for (let inner = error; inner instanceof Error; inner = inner.cause) if (inner instanceof CopilotError) return inner;
-  return unavailable(describe(error), undefined, error);
+  return unavailable(describe(error), { cause: error });
 }
 
-function unavailable(problem: string, waitMs?: number, cause?: unknown): ModelError {
-  const error = new CopilotError('ModelUnavailable', { problem }, { cause });
+interface Unavailable {
+  readonly waitMs?: number | undefined;
+  readonly status?: number | undefined;
+  readonly cause?: unknown;
+}
+
+function unavailable(problem: string, { waitMs, status, cause }: Unavailable): ModelError {
+  const error = new CopilotError('ModelUnavailable', { problem, status }, { cause });
   return waitMs === undefined ? error : Object.assign(error, { retryAfterMs: waitMs });
 }
 
@@ -126,7 +130,7 @@ function isPassing(status: number): boolean {
 
 /** A page of HTML: a proxy that is in trouble, or a login page, or an address that is no API. */
 function classifyPage({ status }: Told, model: string): ModelError {
-  if (status !== undefined && isPassing(status)) return unavailable(`status ${status} with a page of HTML`);
+  if (status !== undefined && isPassing(status)) return unavailable(`status ${status} with a page of HTML`, { status });
   const problem = `it answered with a page of HTML${status === undefined ? '' : ` and status ${status}`}`;
   return new CopilotError('ModelRejected', { model, problem, status, refusal: 'address' });
 }

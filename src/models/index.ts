@@ -4,6 +4,7 @@ export type {
   Finish,
   Model,
   ModelImage,
+  ModelLesson,
   ModelMessage,
   ModelReply,
   ModelRequest,

@@ -8,8 +8,15 @@ export type { ReasoningEffort };
 export interface Provider {
   /** Its name in the configuration. What a reply keeps for this provider goes back to this name only. */
   readonly name: string;
+  /** What it speaks, and where, for people: `chat completions at http://localhost:11434/v1`. */
+  readonly api?: string;
   /** A model by the name that the API knows it by. Opens nothing: models of a provider share its connections. */
   model(name: string): Model;
+  /**
+   * The names of its models, if it has a list of them.
+   * @throws ModelError as a call would, and the reason of `signal` after an abort
+   */
+  list?(signal: AbortSignal): Promise<readonly string[]>;
   /** Closes all connections. Calls under way fail as `ModelUnavailable`. */
   close(): Promise<void>;
 }
@@ -47,6 +54,17 @@ export interface ModelRequest {
   readonly onText?: (delta: string) => void;
   /** Gets the summary of the model's reasoning as it comes. It is no part of the reply. */
   readonly onReasoning?: (delta: string) => void;
+  /** Called before the request is sent again without what the model refused. */
+  readonly onLesson?: (lesson: ModelLesson) => void;
+}
+
+/** Something that a model does not take, and that its provider leaves out from now on. */
+export interface ModelLesson {
+  readonly model: string;
+  /** For example `temperature`, or `output by schema`. */
+  readonly gaveUp: string;
+  /** What the server said. */
+  readonly problem: string;
 }
 
 export interface OutputSchema {
@@ -112,6 +130,8 @@ export interface ModelReply {
   /** Name of the model that answered, as the server gives it. */
   readonly model: string;
   readonly providerData?: ProviderData;
+  /** Whether the model wrote its calls into the text instead of making them. */
+  readonly wroteCalls?: boolean;
 }
 
 /** Tokens of one call. */

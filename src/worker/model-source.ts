@@ -1,29 +1,31 @@
 /** Where the models of a worker come from. Each team opens connections of its own, and closes them when it closes. */
-import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import type { CopilotConfig } from '../config-file.ts';
-import type { Provider } from '../models/model.ts';
+import type { ModelRequest, Provider } from '../models/model.ts';
 import { type Dialects, openAi, type OpenAiOptions } from '../models/openai/provider.ts';
-import { type Models, Providers } from '../models/providers.ts';
+import { Providers } from '../models/providers.ts';
 
 export interface ModelSource {
   /** For people: a base URL, `OpenAI`, the name of a provider, or `offline`. */
   readonly name: string;
   /** Opens the providers for one team. */
-  open(): Models;
+  open(): Providers;
   /** Closes the providers that came as objects, and the offline model. */
   close(): Promise<void>;
 }
 
-/** The providers of the config file; first the one that it or the environment names, or the offline model. */
+/**
+ * The providers of the config file; first the one that it or the environment names, or the offline model.
+ * @param onLesson hears what models refuse
+ */
 export async function openModelSource(
   { model }: Pick<Config, 'model'>,
   { providers = {}, defaultProvider }: CopilotConfig,
-  log: Logger,
+  onLesson: NonNullable<ModelRequest['onLesson']>,
 ): Promise<ModelSource> {
-  const named = Object.entries(providers).map(([name, given]) => [name, opener(name, given, log)] as const);
+  const named = Object.entries(providers).map(([name, given]) => [name, opener(name, given)] as const);
   const first = named.find(([name]) => name === defaultProvider)?.[1];
-  const fallback = first ? undefined : await defaultOpener(model, log);
+  const fallback = first ? undefined : await defaultOpener(model);
   const objects = Object.values(providers).filter(isProvider);
   return {
     name: defaultProvider ?? fallback?.name ?? '',
@@ -32,7 +34,7 @@ export async function openModelSource(
       const own = defaultProvider === undefined ? undefined : opened[defaultProvider];
       const serving = own ?? fallback?.open();
       if (!serving) throw new TypeError('there is no default provider'); // one of the two is there
-      return new Providers(serving, opened);
+      return new Providers(serving, opened, onLesson);
     },
     close: async () => {
       await Promise.all(objects.map((provider) => provider.close()));
@@ -48,19 +50,17 @@ function isProvider(given: object): given is Provider {
 }
 
 /** A provider that came as an object belongs to whoever made it, and all teams share it. */
-function opener(name: string, given: Provider | OpenAiOptions, log: Logger): Open {
-  if (isProvider(given)) {
-    return () => ({ name: given.name, model: (model) => given.model(model), close: () => Promise.resolve() });
-  }
-  return openerOf({ ...given, name }, log);
+function opener(name: string, given: Provider | OpenAiOptions): Open {
+  if (!isProvider(given)) return openerOf({ ...given, name });
+  const { name: own, api } = given;
+  const model = given.model.bind(given);
+  return () => ({ name: own, ...(api === undefined ? {} : { api }), model, close: () => Promise.resolve() });
 }
 
 /** What models refuse is learnt once for all teams. */
-function openerOf(options: OpenAiOptions, log: Logger): Open {
+function openerOf(options: OpenAiOptions): Open {
   const dialects: Dialects = new Map();
-  const onLesson = (lesson: object): void =>
-    log.info(lesson, 'the model does not take this; it is left out from now on');
-  return () => openAi({ ...options, onLesson }, dialects);
+  return () => openAi(options, dialects);
 }
 
 interface Default {
@@ -69,12 +69,12 @@ interface Default {
   readonly close?: () => Promise<void>;
 }
 
-async function defaultOpener({ name: _, ...settings }: Config['model'], log: Logger): Promise<Default> {
+async function defaultOpener({ name: _, ...settings }: Config['model']): Promise<Default> {
   if (settings.apiKey !== undefined || settings.baseUrl !== undefined) {
-    return { name: settings.baseUrl ?? 'OpenAI', open: openerOf(settings, log) };
+    return { name: settings.baseUrl ?? 'OpenAI', open: openerOf(settings) };
   }
   const { startOfflineModel } = await import('../../dev/offline-model/server.ts');
   const offline = await startOfflineModel();
-  const open = openerOf({ baseUrl: offline.baseUrl, apiKey: 'offline', name: 'offline' }, log);
+  const open = openerOf({ baseUrl: offline.baseUrl, apiKey: 'offline', name: 'offline' });
   return { name: 'offline', open, close: () => offline.close() };
 }

@@ -24,7 +24,7 @@ export function useChatServer(): ChatWorld {
   beforeEach(async () => {
     lessons = [];
     server = await startApiServer((request, call) => world.respond(request, call));
-    provider = openAi({ baseUrl: `${server.url}/v1`, onLesson: ({ gaveUp }) => lessons.push(gaveUp), name: 'local' });
+    provider = openAi({ baseUrl: `${server.url}/v1`, name: 'local' });
   });
   afterEach(async () => {
     await provider.close();
@@ -40,7 +40,13 @@ export function useChatServer(): ChatWorld {
       return lessons;
     },
     ask: (more = {}) =>
-      provider.model('m').reply({ system: 'Be brief.', messages: HELLO, signal: AbortSignal.timeout(5_000), ...more }),
+      provider.model('m').reply({
+        system: 'Be brief.',
+        messages: HELLO,
+        signal: AbortSignal.timeout(5_000),
+        onLesson: ({ gaveUp }) => lessons.push(gaveUp),
+        ...more,
+      }),
   };
   return world;
 }

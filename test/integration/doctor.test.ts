@@ -130,7 +130,19 @@ describe('copilot doctor', function () {
     });
     after(() => world.stop());
 
+    /** What the trial of a model gets: its call, then its form. The model `unknown` does not exist. */
+    function scriptTrial(): void {
+      world.model.respond(({ model, tools }) =>
+        model === 'unknown'
+          ? { status: 404, error: { message: 'the model "unknown" does not exist' } }
+          : (tools ?? []).length > 0
+            ? { toolCalls: [{ name: 'add', arguments: { a: 17, b: 25 } }] }
+            : { json: { sum: 42 } },
+      );
+    }
+
     it('[U07] finds Node, server, search attributes, dynamic configuration, key, model and tools, and says of each when it is missing, with what to do', async () => {
+      scriptTrial();
       const found = await doctor(env);
       assert.deepEqual([found.code, notOk(found)], [0, []]);
       assert.deepEqual(
@@ -148,7 +160,10 @@ describe('copilot doctor', function () {
         new RegExp(`^1 on task queue "copilot": copilot-${world.workers[0]?.pid}@`),
       );
       assert.equal(found.get('key').detail, 'OPENAI_API_KEY is set');
-      assert.equal(found.get('model').detail, `scripted at ${world.model.baseUrl}/models`);
+      assert.equal(
+        found.get('model scripted').detail,
+        `chat completions at ${world.model.baseUrl}: tool calls native, forms by schema`,
+      );
       assert.match(found.get('team default').detail, /^6 agents/);
       assert.match(found.get('code python').detail, /^3\.\d+/);
 
@@ -166,14 +181,14 @@ describe('copilot doctor', function () {
         'search attributes: missing',
         'dynamic configuration: warning',
         'workers: missing',
-        'model: missing',
+        'model scripted: missing',
         'teams: missing',
       ]);
       tells(lacking, {
         'search attributes': /CopilotStatus.* temporal operator search-attribute create/,
         'dynamic configuration': /cannot be read.*enableActivityEagerExecution/,
         workers: /^none asks task queue "copilot".* copilot worker$/,
-        model: /^http:\/\/127\.0\.0\.1:1\/v1\/models: .* Start that server/,
+        'model scripted': /^chat completions at http:\/\/127\.0\.0\.1:1\/v1: .* Start that server/,
         teams: /no-agents/,
       });
 
@@ -191,13 +206,13 @@ describe('copilot doctor', function () {
       assert.deepEqual(notOk(others), [
         'node: missing',
         'server: missing',
-        'model: warning',
+        'model unknown: missing',
         'mcp default/notes: missing',
       ]);
       tells(others, {
         node: /^20\.20\.2, and 22\.18 is needed Install it: nvm install 22\.18/,
         server: /named by TEMPORAL_ADDRESS.* unset TEMPORAL_ADDRESS; copilot dev$/,
-        model: /"?unknown"?.*scripted/,
+        'model unknown': /does not exist; it has scripted Name one .*COPILOT_MODEL=scripted$/,
         'mcp default/notes': /^no-such-program is not on PATH /,
       });
       assert.equal(others.get('key').detail, 'OPENAI_API_KEY is not set; requests go without one');

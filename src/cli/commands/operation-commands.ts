@@ -22,7 +22,10 @@ export function declareCare(program: Command, command: Declare): void {
     'doctor',
     'doctor --json',
   ])
-    .addHelpText('after', '\nExits with 1 if something is missing. Warnings do not count.')
+    .addHelpText(
+      'after',
+      '\nEach model that the teams name gets two small requests. Exits with 1 if something is missing; warnings do not count.',
+    )
     .action(async (flags) => (await import('../operations/doctor.ts')).runDoctor(flags));
 
   command('replay [ids...]', 'check that sessions replay on the workflow code of this version; changes nothing', [

@@ -29,8 +29,6 @@ export interface AiSdkOptions {
   readonly firstByteMs?: number;
   /** Longest time between two parts, in milliseconds. Default 2 minutes. */
   readonly betweenBytesMs?: number;
-  /** Called before a request is sent again without what the model refused. */
-  readonly onLesson?: (lesson: { readonly model: string; readonly gaveUp: string; readonly problem: string }) => void;
 }
 
 const DEFAULT_FIRST_BYTE_MS = 600_000;
@@ -48,13 +46,13 @@ export function aiSdk(source: AiSdkProvider | AiSdkModel, options: AiSdkOptions 
   const closing = new AbortController();
 
   const model = (modelName: string): Model => {
-    const inner = single ?? (source as AiSdkProvider).languageModel(modelName);
     return {
       id: `${name}/${modelName}`,
       async reply(request) {
         let isLasting = true;
         for (let dialect = dialects.get(modelName) ?? FIRST_DIALECT; ;) {
           try {
+            const inner = single ?? (source as AiSdkProvider).languageModel(modelName);
             const reply = await callModel(inner, { request, dialect, provider: name, options, closed: closing.signal });
             if (isLasting) dialects.set(modelName, dialect);
             return reply;
@@ -65,7 +63,7 @@ export function aiSdk(source: AiSdkProvider | AiSdkModel, options: AiSdkOptions 
             if (!lesson) throw error;
             ({ dialect } = lesson);
             isLasting &&= !lesson.isOnce;
-            options.onLesson?.({ model: modelName, gaveUp: lesson.gaveUp, problem: String(error.details['problem']) });
+            request.onLesson?.({ model: modelName, gaveUp: lesson.gaveUp, problem: String(error.details['problem']) });
           }
         }
       },
@@ -74,6 +72,7 @@ export function aiSdk(source: AiSdkProvider | AiSdkModel, options: AiSdkOptions 
 
   return {
     name,
+    api: `the AI SDK's package for ${name}`,
     model,
     close() {
       closing.abort(new CopilotError('ModelUnavailable', { problem: 'its connections are closed' }));

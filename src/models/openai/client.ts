@@ -1,5 +1,6 @@
 /** The HTTP side of OpenAI's API and its likes, over the `openai` package. */
 import OpenAI from 'openai';
+import { z } from 'zod';
 import { CopilotError } from '../../contracts/errors.ts';
 import { classifyApiError } from '../errors.ts';
 import { openTransport, type ProxySettings, readStart, type Transport } from '../transport.ts';
@@ -23,6 +24,8 @@ export interface ApiClient {
    * @throws CopilotError for an answer that is an error or a page of HTML
    */
   post(endpoint: string, body: object, model: string, signal: AbortSignal): Promise<Response>;
+  /** The names of the models that the API lists. @throws as `post`, and for an answer that is no list */
+  list(signal: AbortSignal): Promise<string[]>;
   close(): void;
 }
 
@@ -30,6 +33,12 @@ export interface ApiClient {
 const NO_TIMEOUT_MS = 2_147_483_647;
 /** Largest body of an error that is read, in bytes. */
 const MAX_ERROR_BYTES = 64 * 1024;
+/** Largest list of models that is read, in bytes: some gateways have hundreds, each with prices and a description. */
+const MAX_LIST_BYTES = 8 * 1024 * 1024;
+/** Shortest key or header that is taken out of what servers say: a shorter one may be a word. */
+const MIN_SECRET = 8;
+
+const ModelList = z.object({ data: z.array(z.object({ id: z.string() })) });
 
 export function openClient({ address, apiKey, headers, firstByteMs, betweenBytesMs, proxy }: ApiOptions): ApiClient {
   for (const [name, value] of Object.entries({ 'API key': apiKey ?? '', ...headers })) requireHeader(name, value);
@@ -54,8 +63,17 @@ export function openClient({ address, apiKey, headers, firstByteMs, betweenBytes
       ...headers,
     },
   });
+  const secrets = [apiKey ?? '', ...Object.values(headers ?? {})].filter((value) => value.length >= MIN_SECRET);
+  const forModel = (model: string): OpenAI => client.withOptions({ fetch: checkedFetch(transport, secrets, model) });
   return {
-    post: (endpoint, body, model, signal) => post(client, transport, endpoint, wellFormed(body), model, signal),
+    post: (path, body, model, signal) =>
+      forModel(model)
+        .post(path, { body: wellFormed(body), signal })
+        .asResponse(),
+    list: async (signal) => {
+      const response = await forModel('').get('/models', { signal }).asResponse();
+      return ModelList.parse(parsed(await readStart(response, MAX_LIST_BYTES))).data.map(({ id }) => id);
+    },
     close: () => transport.close(),
   };
 }
@@ -74,25 +92,18 @@ function isAzure({ baseUrl }: Address): boolean {
   );
 }
 
-async function post(
-  client: OpenAI,
-  transport: Transport,
-  endpoint: string,
-  body: object,
-  model: string,
-  signal: AbortSignal,
-): Promise<Response> {
-  // The SDK reads the body of an error and keeps one field of it. What servers really say may stand in others.
-  const fetch: typeof globalThis.fetch = async (input, init) => {
+/** The SDK reads the body of an error and keeps one field of it. What servers really say may stand in others. */
+function checkedFetch(transport: Transport, secrets: readonly string[], model: string): typeof fetch {
+  return async (input, init) => {
     const answer = await transport.fetch(input, init);
     if (answer.ok && !isPage(answer)) return answer;
     const text = await readStart(answer, MAX_ERROR_BYTES);
-    const told = parsed(text);
+    // Some servers repeat the key that they refuse.
+    const told = parsed(secrets.reduce((shown, secret) => shown.replaceAll(secret, '…'), text));
     const generation = failedGeneration(told);
     if (generation) return Response.json(generation);
     throw classifyApiError({ status: answer.status, headers: answer.headers, body: told }, model);
   };
-  return await client.withOptions({ fetch }).post(endpoint, { body, signal }).asResponse();
 }
 
 function isPage({ headers }: Response): boolean {

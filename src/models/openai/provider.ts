@@ -30,8 +30,6 @@ export interface OpenAiOptions {
   readonly betweenBytesMs?: number;
   /** Default: no proxy. */
   readonly proxy?: ProxySettings;
-  /** Called before a request is sent again without what the model refused. */
-  readonly onLesson?: (lesson: { readonly model: string; readonly gaveUp: string; readonly problem: string }) => void;
 }
 
 const DEFAULT_FIRST_BYTE_MS = 600_000;
@@ -48,7 +46,10 @@ export type Dialects = Map<string, Dialect>;
  */
 export function openAi(options: OpenAiOptions = {}, dialects: Dialects = new Map()): Provider {
   const { baseUrl = OPENAI_URL, apiKey, headers } = options;
-  const address = parseAddress(baseUrl, 'OPENAI_BASE_URL');
+  const address = parseAddress(
+    baseUrl,
+    options.name === undefined ? 'OPENAI_BASE_URL' : `providers.${options.name}.baseUrl`,
+  );
   const name = options.name ?? (isOpenAi(address) ? 'openai' : new URL(address.baseUrl).host);
   const api = options.api ?? (isOpenAi(address) ? 'responses' : 'chat');
   // The two forms need different things back.
@@ -85,7 +86,7 @@ export function openAi(options: OpenAiOptions = {}, dialects: Dialects = new Map
           if (!lesson) throw error;
           ({ dialect } = lesson);
           isLasting &&= !lesson.isOnce;
-          options.onLesson?.({ model: modelName, gaveUp: lesson.gaveUp, problem: String(error.details['problem']) });
+          request.onLesson?.({ model: modelName, gaveUp: lesson.gaveUp, problem: String(error.details['problem']) });
         }
       }
     },
@@ -93,7 +94,9 @@ export function openAi(options: OpenAiOptions = {}, dialects: Dialects = new Map
 
   return {
     name,
+    api: `${api === 'chat' ? 'chat completions' : 'the Responses API'} at ${address.baseUrl}`,
     model,
+    list: (signal) => client.list(signal),
     close() {
       client.close();
       return Promise.resolve();

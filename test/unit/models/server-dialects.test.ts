@@ -257,14 +257,20 @@ describe('[M05] what servers refuse, in their own words', () => {
   beforeEach(async () => {
     lessons = [];
     server = await startApiServer((request) => respond(request));
-    provider = openAi({ baseUrl: `${server.url}/v1`, onLesson: ({ gaveUp }) => lessons.push(gaveUp), name: 'local' });
+    provider = openAi({ baseUrl: `${server.url}/v1`, name: 'local' });
   });
   afterEach(async () => {
     await provider.close();
     await server.close();
   });
   const ask = (more: Partial<ModelRequest> = {}): Promise<ModelReply> =>
-    provider.model('m').reply({ system: 'Be brief.', messages: HELLO, signal: AbortSignal.timeout(5_000), ...more });
+    provider.model('m').reply({
+      system: 'Be brief.',
+      messages: HELLO,
+      signal: AbortSignal.timeout(5_000),
+      onLesson: ({ gaveUp }) => lessons.push(gaveUp),
+      ...more,
+    });
 
   for (const { name, status = 400, body: told, when, request = {}, gaveUp, isOnce = false } of ROWS) {
     it(name, async () => {
