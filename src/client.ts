@@ -45,7 +45,17 @@ export type { SessionExport } from './contracts/export.ts';
 export type { Json, Usage } from './contracts/json.ts';
 export type { ChangeReport, LoadedSession, PlanView, TranscriptPage } from './contracts/messages.ts';
 export type { ProgressEvent } from './contracts/progress.ts';
-export type { DecidedRequest, Decision, Expiry, PendingRequest, RequestKind, Verdict } from './contracts/request.ts';
+export type {
+  DecidedRequest,
+  Decision,
+  Expiry,
+  PendingRequest,
+  RequestedCall,
+  RequestedStep,
+  RequestKind,
+  Verdict,
+} from './contracts/request.ts';
+export { subjectDigest } from './contracts/request-subject.ts';
 export type { Analytics, Rating, SessionConfig, SessionInfo, SessionStatus } from './contracts/session.ts';
 export type { AgentOverride, Approvals, Budget, ToolCategory, ToolPolicy } from './contracts/team.ts';
 export type { Message, ToolCall } from './contracts/transcript.ts';

@@ -101,6 +101,18 @@ export const ERRORS = {
     exitCode: 4,
     message: (d) => `Request ${d['requestId']} was decided already: ${d['decision']}, by ${d['by']} at ${d['at']}.`,
   },
+  DigestMismatch: {
+    retryable: false,
+    exitCode: 4,
+    message: (d) =>
+      `Request ${d['requestId']} is not what was shown: its digest is ${d['actual']}, not ${d['expected']}. Read it again with \`copilot show ${d['sessionId']} --request ${d['requestId']}\`, then decide.`,
+  },
+  NotShownWhole: {
+    retryable: false,
+    exitCode: 4,
+    message: (d) =>
+      `Request ${d['requestId']} is too long for lists, so its approval must name the digest of the whole. Read it with \`copilot show ${d['sessionId']} --request ${d['requestId']}\`, which prints the digest, then approve with --digest.`,
+  },
   RequestExpired: {
     retryable: false,
     exitCode: 1,

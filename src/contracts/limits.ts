@@ -75,5 +75,7 @@ export const MAX_PLAN_CHANGES = 3;
 export const MAX_STEP_REDOS = 2;
 /** Hand-offs in one step or direct answer, unless the team says something else. */
 export const DEFAULT_HANDOFFS = 5;
-/** Text of the arguments that a request shows. */
-export const MAX_SHOWN_ARGUMENTS = 4_000;
+/** Text of the arguments or steps that a request carries. The `request` query gives those that are longer. */
+export const MAX_SHOWN_SUBJECT = 16_000;
+/** The same in the record of decided requests. */
+export const MAX_RECORDED_SUBJECT = 4_000;

@@ -31,7 +31,7 @@ import type {
   UnqueuePayload,
 } from './payloads.ts';
 import type { ProgressPage } from './progress.ts';
-import type { DecidedRequest } from './request.ts';
+import type { DecidedRequest, PendingRequest } from './request.ts';
 import type { Analytics, Segment, SessionConfig, SessionInfo, SessionStatus } from './session.ts';
 import type { ResolvedTeam } from './team.ts';
 import type { Message, TranscriptAddress } from './transcript.ts';
@@ -133,6 +133,8 @@ export const load = defineQuery<LoadedSession>('load');
 export const exportSession = defineQuery<SessionExport>('export');
 export const usage = defineQuery<{ total: Usage; byAgent: Readonly<Record<string, Usage>> }>('usage');
 export const team = defineQuery<ResolvedTeam>('team');
+/** A request that waits, with all of its arguments or steps; or the record of one that was decided. */
+export const request = defineQuery<PendingRequest | DecidedRequest | null, [string]>('request');
 /** The newest decided requests, oldest first: who decided what, and when. */
 export const decisions = defineQuery<readonly DecidedRequest[]>('decisions');
 /** Names of the archived originals of messages that were summarised, oldest first. */

@@ -50,6 +50,8 @@ export type UnqueuePayload = z.infer<typeof UnqueuePayload>;
 export const DecidePayload = z.strictObject({
   requestId: z.string().min(1).max(100),
   decision: Decision,
+  /** Digest of the request that was shown. The decision is refused if the request is about anything else. */
+  digest: z.stringFormat('digest', /^[0-9a-f]{64}$/).optional(),
   /** Who decides. Default `unknown`. */
   by: Label.optional(),
   /** Feedback with `modify` and `redo`, the answer with `answer`, a reason with the others. */

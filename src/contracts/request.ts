@@ -33,6 +33,24 @@ export interface Expiry {
   readonly words: string;
 }
 
+/** The call of a tool that a request is about. */
+export interface RequestedCall {
+  readonly name: string;
+  readonly category: ToolCategory;
+  /** JSON text, as the model wrote it. */
+  readonly arguments: string;
+}
+
+/** A step that a request is about. */
+export interface RequestedStep {
+  readonly number: number;
+  readonly agent: string;
+  readonly task: string;
+  readonly notes: string;
+  /** What the step did, with `after-step`. */
+  readonly summary: string;
+}
+
 /** A request that waits. */
 export interface PendingRequest {
   /** Unique in the session, such as `req-3`. */
@@ -45,7 +63,13 @@ export interface PendingRequest {
   /** What is asked, for people. */
   readonly question: string;
   /** The call that waits, with `tool`. */
-  readonly tool: { readonly name: string; readonly category: ToolCategory; readonly arguments: string } | null;
+  readonly tool: RequestedCall | null;
+  /** The steps that wait, with `plan`, `before-step` and `after-step`. */
+  readonly steps: readonly RequestedStep[] | null;
+  /** Whether `tool` or `steps` lack their end here. The `request` query gives all of it. */
+  readonly isCut: boolean;
+  /** sha-256 of what the request is about, all of it. A decision that names it counts only for exactly that. */
+  readonly digest: string;
   readonly options: readonly Decision[];
   readonly createdAt: string;
   readonly expiresAt: string;
@@ -72,6 +96,9 @@ export interface OpenRequest extends PendingRequest {
   /** The same question of the same turn has the same key, even in the next run. */
   readonly key: string;
   expiresAt: string;
+  steps: readonly RequestedStep[] | null;
+  isCut: boolean;
+  digest: string;
   verdict?: Verdict;
 }
 

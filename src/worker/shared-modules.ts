@@ -24,6 +24,7 @@ export const SHARED_CONTRACTS = [
   ...[
     'context',
     'context-patch',
+    'digest',
     'export',
     'json',
     'limits',

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { McpServer } from '../../src/contracts/team.ts';
-import { digestOf } from '../../src/digest.ts';
+import { digestOf } from '../../src/contracts/digest.ts';
 import type { SessionExport } from '../../src/client.ts';
 import { stdioServer } from '../helpers/mcp.ts';
 import { writeTeam } from '../helpers/own-team.ts';

@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import type { AgentOverride, ResolvedTeam } from '../../contracts/team.ts';
-import { canonicalJson } from '../../digest.ts';
+import { canonicalJson } from '../../contracts/digest.ts';
 import type { CacheEntry, CacheStats, CloseReport, CloseRequest } from '../../contracts/worker-report.ts';
 import {
   describeEntry,

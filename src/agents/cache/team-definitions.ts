@@ -2,7 +2,7 @@
 import { LRUCache } from 'lru-cache';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { ResolvedTeam } from '../../contracts/team.ts';
-import { digestOf } from '../../digest.ts';
+import { digestOf } from '../../contracts/digest.ts';
 
 /** Fetches the definition that a session is pinned to. */
 export type FetchTeam = () => Promise<ResolvedTeam>;

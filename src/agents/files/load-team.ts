@@ -16,7 +16,7 @@ import {
 } from '../../contracts/team.ts';
 import type { ToolFacts } from '../../contracts/tool.ts';
 import { splitName } from '../../tools/mcp/names.ts';
-import { canonicalJson, digestOf } from '../../digest.ts';
+import { canonicalJson, digestOf } from '../../contracts/digest.ts';
 import { openOutput } from './output-form.ts';
 import { compileTemplate, TemplateError } from './template.ts';
 import {

@@ -8,7 +8,7 @@ import { utf8Bytes } from '../../contracts/json.ts';
 import { MAX_PAYLOAD_BYTES } from '../../contracts/limits.ts';
 import { info } from '../../contracts/messages.ts';
 import { Label, SessionId, type SessionStart } from '../../contracts/session.ts';
-import { digestOf } from '../../digest.ts';
+import { digestOf } from '../../contracts/digest.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import { newUlid, startWorkflow } from './create-session.ts';
 import { checkInput } from '../checked-input.ts';

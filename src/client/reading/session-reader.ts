@@ -160,6 +160,20 @@ export class SessionReader {
   }
 
   /**
+   * One request: as long as it waits with all of its arguments or steps, however long they are; afterwards its record.
+   * @throws CopilotError `RequestNotFound`, `SessionNotFound`, `NoWorker`, `ServerUnreachable`
+   */
+  async request(
+    requestId: string,
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<PendingRequest | DecidedRequest> {
+    const found = await querySession(this.#link, this.id, messages.request, [requestId], { signal });
+    if (found) return found;
+    const waiting = (await this.requests(signal ? { signal } : {})).map(({ id }) => id).join(', ') || 'none';
+    throw new CopilotError('RequestNotFound', { requestId, waiting });
+  }
+
+  /**
    * The 50 newest requests that were decided, expired or withdrawn, oldest first, each with its decision, person and
    * time.
    * @throws as `turns`

@@ -56,6 +56,8 @@ export interface StatusReport {
 export interface DecideOptions {
   /** Name of the person who decides, for the record. Default `unknown`. */
   readonly by?: string | undefined;
+  /** `digest` of the request that the person was shown. The decision is refused if the request is about anything else. */
+  readonly digest?: string | undefined;
   /** The feedback for `modify` and `redo`, and the answer for `answer`; these need it. For others, a reason. */
   readonly text?: string | undefined;
   /** With `raise`: the new limit of the budget, in the unit of the old one. Default twice the old one. */
@@ -186,12 +188,13 @@ export class SessionHandle extends SessionReader {
   /**
    * Decides a request. `requests` lists those that wait, with their options.
    * @throws CopilotError `AlreadyDecided`, which names the first decision; `RequestNotFound`; `InvalidInput` if the
-   *   request does not have this option, or a text is missing; `SessionNotFound`, `SessionClosed`, `NoWorker`,
+   *   request does not have this option, or a text is missing; `DigestMismatch`; `NotShownWhole` if a request whose
+   *   `isCut` is true is approved without its digest; `SessionNotFound`, `SessionClosed`, `NoWorker`,
    *   `ServerUnreachable`
    */
   async decide(requestId: string, decision: Decision, options: DecideOptions = {}): Promise<DecidedRequest> {
-    const { by, text, limit, signal } = options;
-    const given = dropUndefined({ requestId, decision, by, text, limit });
+    const { by, digest, text, limit, signal } = options;
+    const given = dropUndefined({ requestId, decision, digest, by, text, limit });
     const payload = checkInput(payloads.DecidePayload, given, '');
     return await deliver(this.#link, this.id, messages.decide, payload, { signal });
   }

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { ResolvedTeam, TeamDefinition } from '../../contracts/team.ts';
-import { digestOf } from '../../digest.ts';
+import { digestOf } from '../../contracts/digest.ts';
 
 type Declaration = Pick<TeamDefinition, 'name' | 'mcp'>;
 

@@ -4,7 +4,7 @@ import * as messages from '../../contracts/messages.ts';
 import { EMPTY_TRANSCRIPT } from '../../contracts/transcript.ts';
 import type { LiveSession } from '../session/live-session.ts';
 import { exportOf, loadedSession } from '../views/export.ts';
-import { allTurns, planView, totalUsage, turnView } from '../views/views.ts';
+import { allTurns, planView, totalUsage, turnView, wholeRequest } from '../views/views.ts';
 
 export function answerQueries(session: LiveSession): void {
   const { state } = session;
@@ -27,6 +27,7 @@ export function answerQueries(session: LiveSession): void {
   setHandler(messages.context, () => session.context.view());
   setHandler(messages.usage, () => ({ total: totalUsage(state), byAgent: state.usage }));
   setHandler(messages.team, () => state.team);
+  setHandler(messages.request, (id) => wholeRequest(id, state));
   setHandler(messages.decisions, () => state.decisions);
   setHandler(messages.segments, () => state.segments);
   setHandler(messages.progress, (from) => session.view.progressFrom(from));

@@ -4,6 +4,7 @@ import { MAX_PLAN_CHANGES } from '../../contracts/limits.ts';
 import type { NextStep, RunningTurn } from '../../contracts/session-state.ts';
 import { activities } from '../activities.ts';
 import type { LiveSession } from '../session/live-session.ts';
+import { requestedStep } from '../session/turn/plan-steps.ts';
 import { agentCall, askAgent, labelCall } from './agent/call.ts';
 import { recordPlan, stepsOf } from './planning.ts';
 
@@ -18,6 +19,7 @@ export async function approvePlan(session: LiveSession, turn: RunningTurn, chang
     question: `Is this plan of ${turn.steps.length} steps right?`,
     options: changes < MAX_PLAN_CHANGES ? ['approve', 'modify', 'reject'] : ['approve', 'reject'],
     onExpiry: { outcome: 'fail', words: 'the turn fails with its plan kept; `continue` asks again' },
+    steps: turn.steps.map(requestedStep),
   });
   if (decision === 'reject') throw toFailure('Rejected', { by, what: 'the plan', reason: text });
   if (decision === 'approve') return { kind: 'step', number: 1 };

@@ -7,7 +7,7 @@ import type { NextStep, RunningTurn } from '../../contracts/session-state.ts';
 import type { LiveSession } from '../session/live-session.ts';
 import { approvalsOf } from '../session/policies.ts';
 import { MoveOn } from '../session/state/requests.ts';
-import type { StepView } from '../session/turn/plan-steps.ts';
+import { requestedStep, type StepView } from '../session/turn/plan-steps.ts';
 import { oneLine } from '../views/details.ts';
 import { runRounds } from './agent/rounds.ts';
 
@@ -90,6 +90,7 @@ async function isSkipped(session: LiveSession, turn: RunningTurn, step: StepView
     onExpiry: { outcome: 'fail', words: 'the turn fails with its plan kept; `continue` asks again' },
     step: step.number,
     agent: step.agent,
+    steps: [requestedStep(step)],
   });
   return decision === 'skip';
 }
@@ -107,6 +108,7 @@ export async function reviewStep(session: LiveSession, turn: RunningTurn, number
     onExpiry: { outcome: 'continue', words: 'the turn goes on' },
     step: number,
     agent: step.agent,
+    steps: [requestedStep(step)],
   });
   if (decision === 'continue') return { kind: 'step', number: number + 1 };
   session.steps.redo(step, text ?? '');

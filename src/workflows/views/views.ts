@@ -2,11 +2,13 @@
 import { workflowInfo } from '@temporalio/workflow';
 import { addUsage, NO_USAGE, type Usage } from '../../contracts/json.ts';
 import type { PlanView } from '../../contracts/messages.ts';
-import type { PendingRequest } from '../../contracts/request.ts';
+import type { DecidedRequest, PendingRequest } from '../../contracts/request.ts';
+import { type RequestSubject, subjectDigest } from '../../contracts/request-subject.ts';
 import type { Analytics, SessionInfo } from '../../contracts/session.ts';
 import type { RunningTurn, SessionView } from '../../contracts/session-state.ts';
 import type { TurnStatus, TurnView } from '../../contracts/turn.ts';
 import type { RequestView } from '../session/state/requests.ts';
+import { requestedStep } from '../session/turn/plan-steps.ts';
 import { costOf } from './cost.ts';
 
 /**
@@ -33,6 +35,28 @@ function requestsOf({ id }: RunningTurn, { requests }: SessionView): PendingRequ
 /** The requests that nobody has decided, as people see them. */
 function waitingOf(requests: readonly RequestView[]): PendingRequest[] {
   return requests.flatMap(({ key: _, verdict, ...request }) => (verdict === undefined ? [request] : []));
+}
+
+/** A request that waits, with all of its arguments or steps: the state has them where the turn takes them from. */
+export function wholeRequest(id: string, state: SessionView): PendingRequest | DecidedRequest | null {
+  const { current, decisions, requests } = state;
+  const request = waitingOf(requests).find((other) => other.id === id);
+  if (!request) return decisions.find((decided) => decided.id === id) ?? null;
+  if (!request.isCut || !current) return request;
+  const { question, tool, step, digest } = request;
+  const steps = current.steps.filter(({ number }) => step === null || step === number).map(requestedStep);
+  const subjects: RequestSubject[] =
+    tool === null
+      ? [{ question, tool, steps }]
+      : current.works.flatMap(({ calls }) =>
+          calls.map((call) => ({
+            question,
+            tool: { ...tool, name: call.name, arguments: call.arguments },
+            steps: null,
+          })),
+        );
+  const whole = subjects.find((subject) => subjectDigest(subject) === digest);
+  return whole ? { ...request, ...whole, isCut: false } : request;
 }
 
 export function turnView(turn: RunningTurn, state: SessionView): TurnView {

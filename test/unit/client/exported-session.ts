@@ -1,6 +1,6 @@
 /** An exported session as it would come from a file. */
 import { NO_USAGE } from '../../../src/contracts/json.ts';
-import { digestOf } from '../../../src/digest.ts';
+import { digestOf } from '../../../src/contracts/digest.ts';
 import type { SessionExport } from '../../../src/client.ts';
 
 const AT = '2026-01-02T03:04:05.000Z';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { cutAtTurn } from '../../../src/client/creation/fork-session.ts';
 import { checkExport } from '../../../src/client/creation/import-session.ts';
-import { digestOf } from '../../../src/digest.ts';
+import { digestOf } from '../../../src/contracts/digest.ts';
 import type { SessionExport } from '../../../src/client.ts';
 import { exportedSession, snapshotAt } from './exported-session.ts';
 

@@ -2,7 +2,7 @@
 import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
 import { ASK_USER, HANDOFF_PREFIX, MAKE_PLAN, REPORT_STEP } from '../../../contracts/activities.ts';
 import { fromFailure, toFailure } from '../../../contracts/errors.ts';
-import { DEFAULT_HANDOFFS, MAX_SHOWN_ARGUMENTS } from '../../../contracts/limits.ts';
+import { DEFAULT_HANDOFFS } from '../../../contracts/limits.ts';
 import type { RunningTurn, RunningWork } from '../../../contracts/session-state.ts';
 import { toolFacts } from '../../../contracts/team.ts';
 import { isOffered } from '../../../contracts/tool.ts';
@@ -137,7 +137,7 @@ function questionAbout(
       question: `May ${work.agent} run ${oneLine(`${name} ${describe(call.arguments)}`)}?`,
       options: ['once', 'session', 'deny'],
       onExpiry: { outcome: 'deny', words: 'the agent is told that it may not' },
-      tool: { name, category, arguments: call.arguments.slice(0, MAX_SHOWN_ARGUMENTS) },
+      tool: { name, category, arguments: call.arguments },
       ...at,
     });
 }

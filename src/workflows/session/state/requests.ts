@@ -1,18 +1,20 @@
 /** What the session asks of people. Each question is asked once, decided once, and expires on time. */
 import { CancelledFailure, condition, workflowInfo } from '@temporalio/workflow';
 import { toFailure } from '../../../contracts/errors.ts';
-import { MAX_DECISIONS } from '../../../contracts/limits.ts';
+import { MAX_DECISIONS, MAX_RECORDED_SUBJECT, MAX_SHOWN_SUBJECT } from '../../../contracts/limits.ts';
 import type { DecidePayload } from '../../../contracts/payloads.ts';
 import type {
   DecidedRequest,
   Decision,
   Expiry,
   OpenRequest,
+  RequestedCall,
+  RequestedStep,
   RequestKind,
   Verdict,
 } from '../../../contracts/request.ts';
+import { cutSubject, subjectDigest } from '../../../contracts/request-subject.ts';
 import type { DeepReadonly, RunningTurn, SessionState } from '../../../contracts/session-state.ts';
-import type { ToolCategory } from '../../../contracts/team.ts';
 import type { LiveSession } from '../live-session.ts';
 import { approvalsOf, timeoutMsOf } from '../policies.ts';
 
@@ -27,7 +29,10 @@ export interface Question {
   readonly onExpiry: Expiry;
   readonly step?: number;
   readonly agent?: string;
-  readonly tool?: { readonly name: string; readonly category: ToolCategory; readonly arguments: string };
+  /** The whole call. */
+  readonly tool?: RequestedCall;
+  /** The whole steps. */
+  readonly steps?: readonly RequestedStep[];
 }
 
 /** A verdict. If nobody decided in time, it is the decision that the request announced for that case. */
@@ -40,6 +45,9 @@ export class MoveOn extends Error {
 
 /** Decisions that say nothing without words. */
 const WORDY: readonly Decision[] = ['modify', 'redo', 'answer'];
+
+/** Decisions that let something happen. */
+const APPROVING: readonly Decision[] = ['approve', 'once', 'session', 'continue', 'raise'];
 
 /** Guards that each request is decided exactly once. */
 export class Requests {
@@ -75,7 +83,10 @@ export class Requests {
     throw toFailure('RequestExpired', { question: request.question, sessionId: workflowInfo().workflowId });
   }
 
-  /** @throws RequestNotFound; AlreadyDecided, which names the first decision; InvalidInput */
+  /**
+   * @throws RequestNotFound; AlreadyDecided, which names the first decision; InvalidInput; DigestMismatch;
+   *   NotShownWhole
+   */
   requireDecidable(payload: DecidePayload): void {
     this.#find(payload);
   }
@@ -99,6 +110,15 @@ export class Requests {
       ...(text === undefined ? {} : { text }),
       ...(limit === undefined ? {} : { limit }),
     });
+  }
+
+  /** Asks about the changed plan in the place of the old one. A decision about the old one is refused by its digest. */
+  replacePlan(turn: RunningTurn, steps: readonly RequestedStep[]): void {
+    const request = this.#waiting.find(({ turnId, kind }) => turnId === turn.id && kind === 'plan');
+    if (!request) return;
+    const whole = { question: request.question, tool: null, steps };
+    Object.assign(request, cutSubject(whole, MAX_SHOWN_SUBJECT), { digest: subjectDigest(whole) });
+    this.#announce(request);
   }
 
   /** Forgets the verdicts that a phase has taken up. */
@@ -130,7 +150,7 @@ export class Requests {
     return this.#state.requests.filter(({ verdict }) => verdict === undefined);
   }
 
-  #find({ requestId, decision, text }: DecidePayload): OpenRequest {
+  #require(requestId: string): OpenRequest {
     const decided = this.#state.decisions.find(({ id }) => id === requestId);
     if (decided) throw toFailure('AlreadyDecided', { requestId, ...firstOf(decided) });
     const request = this.#waiting.find(({ id }) => id === requestId);
@@ -138,6 +158,11 @@ export class Requests {
       const waiting = this.#waiting.map(({ id }) => id).join(', ') || 'none';
       throw toFailure('RequestNotFound', { requestId, waiting });
     }
+    return request;
+  }
+
+  #find({ requestId, decision, digest, text }: DecidePayload): OpenRequest {
+    const request = this.#require(requestId);
     const what = `decision "${decision}"`;
     if (!request.options.includes(decision)) {
       const problem = `${request.id} asks: ${request.question} Choose ${request.options.join(' or ')}`;
@@ -145,6 +170,13 @@ export class Requests {
     }
     if (WORDY.includes(decision) && text === undefined) {
       throw toFailure('InvalidInput', { what, problem: 'it needs a text: what to change, or the answer' });
+    }
+    const { workflowId: sessionId } = workflowInfo();
+    if (digest !== undefined && digest !== request.digest) {
+      throw toFailure('DigestMismatch', { requestId, sessionId, expected: digest, actual: request.digest });
+    }
+    if (digest === undefined && request.isCut && APPROVING.includes(decision)) {
+      throw toFailure('NotShownWhole', { requestId, sessionId });
     }
     return request;
   }
@@ -155,6 +187,7 @@ export class Requests {
     const { timeoutMs, inputTimeoutMs } = timeoutMsOf(approvalsOf(state));
     const expiresAt = new Date(now + (question.kind === 'input' ? inputTimeoutMs : timeoutMs)).toISOString();
     const createdAt = new Date(now).toISOString();
+    const whole = { question: question.question, tool: question.tool ?? null, steps: question.steps ?? null };
     const request: OpenRequest = {
       id: `req-${(state.requestCount += 1)}`,
       kind: question.kind,
@@ -162,8 +195,8 @@ export class Requests {
       turn: turn.number,
       step: question.step ?? null,
       agent: question.agent ?? null,
-      question: question.question,
-      tool: question.tool ?? null,
+      ...cutSubject(whole, MAX_SHOWN_SUBJECT),
+      digest: subjectDigest(whole),
       options: question.options,
       createdAt,
       expiresAt,
@@ -172,13 +205,17 @@ export class Requests {
     };
     if (state.current && this.#waiting.length === 0) state.current.waitingSince = createdAt;
     state.requests.push(request);
+    this.#announce(request);
+    return request;
+  }
+
+  #announce(request: OpenRequest): void {
     // A copy, so that what followers were told does not change with the decision.
     const { key: _, ...shown } = request;
     const { view } = this.#session;
-    view.record({ type: 'request', turnId: turn.id, request: shown });
+    view.record({ type: 'request', turnId: request.turnId, request: shown });
     view.touch();
     view.publish();
-    return request;
   }
 
   /** Waits for a verdict, or until the turn has to stop or move. The clock stops while the session is suspended. */
@@ -201,7 +238,9 @@ export class Requests {
   #close(request: OpenRequest, verdict: Verdict): DecidedRequest {
     const { current, decisions, suspension } = this.#state;
     request.verdict = verdict;
-    const { key: _, ...decided } = { ...request, verdict };
+    const { key: _, ...whole } = { ...request, verdict };
+    const recorded = cutSubject(whole, MAX_RECORDED_SUBJECT);
+    const decided = { ...recorded, isCut: request.isCut || recorded.isCut };
     decisions.push(decided);
     if (decisions.length > MAX_DECISIONS) decisions.shift();
     if (current && current.waitingSince !== null && this.#waiting.length === 0) {

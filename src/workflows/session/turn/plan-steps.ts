@@ -1,4 +1,5 @@
 /** The steps of the running turn's plan: how they begin and end, and how a turn goes back to one. */
+import type { RequestedStep } from '../../../contracts/request.ts';
 import type { DeepReadonly, NextStep, SessionState, Turn } from '../../../contracts/session-state.ts';
 import type { PlannedStep, Step } from '../../../contracts/turn.ts';
 import type { LiveSession } from '../live-session.ts';
@@ -69,7 +70,7 @@ export class PlanSteps {
    * @param restartAt step that runs again, with all after it
    */
   change(steps: readonly Step[], restartAt: number | undefined): void {
-    const { turns, view } = this.#session;
+    const { requests, turns, view } = this.#session;
     const turn = this.#state.current ?? this.#state.recent.at(-1);
     if (!turn) throw new TypeError('a plan was changed and is gone'); // the handler found it
     // The same objects as before: a phase in the middle of a step holds its step.
@@ -78,6 +79,7 @@ export class PlanSteps {
     if (restartAt !== undefined && turn === this.#state.current) turns.restart(restartAt);
     else if (restartAt !== undefined) turns.takeUp(goBack(turn, restartAt));
     view.record({ type: 'plan-edited', turnId: turn.id });
+    requests.replacePlan(turn, turn.steps.map(requestedStep));
     view.touch();
     view.publish();
   }
@@ -112,6 +114,11 @@ export function newStep({ agent, task, notes, alongside }: PlannedStep, number: 
     alongside,
     redos: 0,
   };
+}
+
+/** A step as a request shows it. */
+export function requestedStep({ number, agent, task, notes, summary }: StepView): RequestedStep {
+  return { number, agent, task, notes, summary };
 }
 
 function goBack({ steps }: Turn, number: number): NextStep {

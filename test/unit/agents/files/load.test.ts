@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { canonicalJson, digestOf } from '../../../../src/digest.ts';
+import { canonicalJson, digestOf } from '../../../../src/contracts/digest.ts';
 import { listTeams, loadTeam, MAX_FILE_BYTES } from '../../../../src/agents/files/load-team.ts';
 import { packageDir } from '../../../../src/package-info.ts';
 import { CopilotError } from '../../../../src/contracts/errors.ts';

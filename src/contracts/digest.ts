@@ -1,5 +1,6 @@
-/** Digests of teams. They depend on the values, not on their order in the files. */
-import { createHash } from 'node:crypto';
+/** Digests of teams and of requests. They depend on the values, not on the order of their members. */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 
 /** JSON text without spaces, with the keys of every object sorted by UTF-16 units. Undefined members are left out. */
 export function canonicalJson(value: unknown): string {
@@ -8,7 +9,7 @@ export function canonicalJson(value: unknown): string {
 
 /** sha-256 of the canonical JSON, in hex. */
 export function digestOf(value: unknown): string {
-  return createHash('sha256').update(canonicalJson(value)).digest('hex');
+  return bytesToHex(sha256(utf8ToBytes(canonicalJson(value))));
 }
 
 function sorted(value: unknown): unknown {
