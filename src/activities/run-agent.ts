@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { checkText, type OutputForm } from '../agents/files/output-form.ts';
 import { ASK_USER, MAKE_PLAN, REPORT_STEP, type RunAgentInput, type RunAgentResult } from '../contracts/activities.ts';
 import { parseJson } from '../contracts/json.ts';
-import { MAX_HEARTBEAT_TEXT, MAX_REPLY_TEXT, MAX_RESULT } from '../contracts/limits.ts';
-import type { StreamHeartbeat } from '../contracts/progress.ts';
+import { MAX_HEARTBEAT_TEXT, MAX_REASONING_TEXT, MAX_REPLY_TEXT, MAX_RESULT } from '../contracts/limits.ts';
+import { endOf, type StreamHeartbeat } from '../contracts/progress.ts';
 import { isOffered } from '../contracts/tool.ts';
 import { assistantMessage, type Message } from '../contracts/transcript.ts';
 import { askModel, type AgentReply } from '../agents/ask-model.ts';
@@ -31,6 +31,7 @@ export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promis
         text,
         toolCalls: isWhole ? reply.toolCalls : [],
         ...(isWhole && reply.providerData !== undefined ? { providerData: reply.providerData } : {}),
+        ...(reply.reasoning === '' ? {} : { reasoning: endOf(reply.reasoning, MAX_REASONING_TEXT) }),
         ...(problem === undefined ? {} : { problem }),
         finish: isWhole ? reply.finish : 'interrupted',
         ...describeCall(parts, open.team, [reply]),
@@ -50,6 +51,13 @@ async function callModel(
   const { attempt, signal, report } = scope;
   const routes = input.tools.includes(MAKE_PLAN);
   let text = '';
+  let reasoning = '';
+  const reportWords = (): void =>
+    report({
+      attempt,
+      ...endOf(text, MAX_HEARTBEAT_TEXT),
+      ...(reasoning === '' ? {} : { reasoning: endOf(reasoning, MAX_HEARTBEAT_TEXT) }),
+    } satisfies StreamHeartbeat);
   const tools = [
     ...agent.toolSchemas.filter(({ name }) => isOffered(input.tools, name)),
     ...handoffSchemas(input.tools, team.definition),
@@ -70,8 +78,11 @@ async function callModel(
         signal,
         onText: (delta) => {
           text += delta;
-          const offset = Math.max(0, text.length - MAX_HEARTBEAT_TEXT);
-          report({ attempt, offset, text: text.slice(offset) } satisfies StreamHeartbeat);
+          reportWords();
+        },
+        onReasoning: (delta) => {
+          reasoning += delta;
+          reportWords();
         },
       },
       { from: input.model, attempt },
@@ -79,9 +90,9 @@ async function callModel(
     return { reply, isWhole: true };
   } catch (error) {
     if (!signal.aborted || !scope.wasStopped()) throw error;
-    const usage = estimateUsage({ system: '', messages: [], signal }, text);
+    const usage = estimateUsage({ system: '', messages: [], signal }, reasoning + text);
     return {
-      reply: { text, toolCalls: [], finish: 'stop', usage, model: agent.modelNames[input.model ?? 0] ?? '' },
+      reply: { text, reasoning, toolCalls: [], finish: 'stop', usage, model: agent.modelNames[input.model ?? 0] ?? '' },
       isWhole: false,
     };
   }

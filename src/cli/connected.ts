@@ -13,6 +13,11 @@ export interface CommonFlags {
   readonly json?: boolean;
 }
 
+/** Flags of commands that show what happens. */
+export interface ShowFlags extends CommonFlags {
+  readonly thinking?: boolean;
+}
+
 /** Flags of commands that create sessions. */
 export interface CreateFlags extends CommonFlags, SettingFlags {
   readonly team?: string;

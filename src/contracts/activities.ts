@@ -1,5 +1,6 @@
 /** What activities take and give. Inputs do not grow with the conversation: see {@link TranscriptAddress}. */
 import type { Json, Usage } from './json.ts';
+import type { Excerpt } from './progress.ts';
 import type { Segment } from './session.ts';
 import type { AgentOverride, ResolvedTeam } from './team.ts';
 import type { Message, ProviderData, ToolCall, TranscriptAddress } from './transcript.ts';
@@ -97,6 +98,8 @@ export interface RunAgentResult extends Answered {
    */
   readonly finish: 'stop' | 'tool_calls' | 'length' | 'filtered' | 'refused' | 'failed' | 'interrupted';
   readonly providerData?: ProviderData;
+  /** The end of what the model showed of its reasoning, for followers only. */
+  readonly reasoning?: Excerpt;
   /** What is wrong with the agent's answer or reported result, if that must have a schema. */
   readonly problem?: string;
 }

@@ -49,8 +49,10 @@ export const MAX_CONTEXT_BYTES = 256 * 1024;
 export const MAX_PROGRESS_EVENTS = 1_000;
 /** Remarks on ignored signals. */
 export const MAX_NOTES = 20;
-/** Text of partial output that a heartbeat carries: 8 KiB. */
+/** Text of partial output that a heartbeat carries: 8 KiB. The same for reasoning. */
 export const MAX_HEARTBEAT_TEXT = 8 * 1024;
+/** The end of a call's reasoning that is kept for followers: 16 KiB. */
+export const MAX_REASONING_TEXT = 16 * 1024;
 
 /**
  * Events of a run after which the session continues as new. A cold worker replays at most about this

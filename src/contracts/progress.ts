@@ -56,6 +56,8 @@ export type ProgressChange =
       readonly turnId: string;
       readonly activityId: string;
       readonly text: string;
+      /** The end of what the model showed of its reasoning. */
+      readonly reasoning?: Excerpt;
       readonly step?: number;
     }
   | {
@@ -106,11 +108,22 @@ export interface ProgressPage {
   readonly events: readonly ProgressEvent[];
 }
 
-/** What a streaming model call reports by heartbeat: the last 8 KiB of its text and where they begin. */
-export interface StreamHeartbeat {
-  /** Attempt of the activity, from 1: text of a lower attempt is void. */
-  readonly attempt: number;
-  /** Position in the text of the first character of `text`, in UTF-16 units. */
+/** The latest part of a text that grows. */
+export interface Excerpt {
+  /** Position in the whole text of the first character of `text`, in UTF-16 units. */
   readonly offset: number;
   readonly text: string;
+}
+
+/** The last `max` UTF-16 units of a text. */
+export function endOf(text: string, max: number): Excerpt {
+  const offset = Math.max(0, text.length - max);
+  return { offset, text: text.slice(offset) };
+}
+
+/** What a streaming model call reports by heartbeat: the last 8 KiB of its text, and of its reasoning. */
+export interface StreamHeartbeat extends Excerpt {
+  /** Attempt of the activity, from 1: text of a lower attempt is void. */
+  readonly attempt: number;
+  readonly reasoning?: Excerpt | undefined;
 }

@@ -124,6 +124,8 @@ export type Finish = 'stop' | 'tool_calls' | 'length' | 'filtered' | 'refused' |
 
 export interface ModelReply {
   readonly text: string;
+  /** What the model shows of its reasoning: all that `onReasoning` got. */
+  readonly reasoning: string;
   readonly toolCalls: readonly ModelToolCall[];
   readonly finish: Finish;
   readonly usage: TokenUsage;

@@ -33,6 +33,13 @@ export const isTurnEnd = (event: FollowEvent): boolean => event.type === 'turn-e
 export const screen = (events: readonly FollowEvent[]): string =>
   events.reduce((text, event) => (event.type === 'reset' ? '' : event.type === 'token' ? text + event.text : text), '');
 
+/** The reasoning that a reader has been given in the end. */
+export const thoughts = (events: readonly FollowEvent[]): string =>
+  events.reduce(
+    (text, event) => (event.type === 'reset' ? '' : event.type === 'reasoning' ? text + event.text : text),
+    '',
+  );
+
 /** Numbers of the events that have one. */
 export const seqs = (events: readonly FollowEvent[]): number[] =>
   events.flatMap((event) => ('seq' in event ? [event.seq] : []));

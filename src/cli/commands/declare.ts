@@ -9,6 +9,7 @@ export const EXPECTED_VERSION = [
   'change nothing unless the session is still at this version',
 ] as const;
 export const WAIT = ['--wait', 'wait for the turn and print its outcome'] as const;
+export const THINKING = ['--thinking', "show the models' reasoning in full, not only its length"] as const;
 
 export function declareIn(parent: Command): Declare {
   return (usage, description, examples = []) => {

@@ -1,6 +1,6 @@
 /** Commands that create, drive, read and copy sessions. */
 import { type Command, Option } from 'commander';
-import { addSettingOptions, type Declare, EXPECTED_VERSION, WAIT } from './declare.ts';
+import { addSettingOptions, type Declare, EXPECTED_VERSION, THINKING, WAIT } from './declare.ts';
 
 export function declareConversation(command: Declare): void {
   addCreateOptions(
@@ -11,19 +11,24 @@ export function declareConversation(command: Declare): void {
     ]),
   )
     .option(...WAIT)
+    .option(...THINKING)
     .action(async (message, flags) => (await import('../conversation/turns.ts')).runStart(message, flags));
 
   command('send <id> <message>', 'send a message; "-" reads it from stdin', ['send ses_… "And now in French" --wait'])
     .option(...WAIT)
+    .option(...THINKING)
     .option('--message-id <id>', 'id of the message; a message id is delivered once, however often it is sent')
     .action(async (id, message, flags) => (await import('../conversation/turns.ts')).runSend(id, message, flags));
 
   addCreateOptions(
     command('chat [id]', 'talk to a new session, or to the given one', ['chat', 'chat ses_…', 'chat --mode one-shot']),
-  ).action(async (id, flags) => (await import('../conversation/chat.ts')).runChat(id, flags));
+  )
+    .option(...THINKING)
+    .action(async (id, flags) => (await import('../conversation/chat.ts')).runChat(id, flags));
 
   command('follow <id>', 'show what happens in a session while it happens')
     .option('--from-start', 'show everything that has happened first')
+    .option(...THINKING)
     .action(async (id, flags) => (await import('../conversation/follow.ts')).runFollow(id, flags));
 }
 
@@ -51,6 +56,7 @@ export function declareStates(command: Declare): void {
 
   command('continue <id> [message]', 'resume a suspended session, or retry the failed step of the last turn')
     .option(...WAIT)
+    .option(...THINKING)
     .action(async (id, message, flags) => (await import('../conversation/turns.ts')).runContinue(id, message, flags));
 
   command('interrupt <id>', 'stop the running turn and keep its text').action(async (id, flags) =>

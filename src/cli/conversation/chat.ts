@@ -8,7 +8,7 @@ import type { FollowEvent } from '../../client/follow/follower.ts';
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { PendingRequest } from '../../contracts/request.ts';
-import { type CreateFlags, createOptions } from '../connected.ts';
+import { type CreateFlags, createOptions, type ShowFlags } from '../connected.ts';
 import { userName } from '../people/decisions.ts';
 import { requestLine } from '../people/request-text.ts';
 import { parseDecision, promptFor } from '../people/typed-decision.ts';
@@ -25,11 +25,15 @@ const LEAVE_MS = 2_000;
 const LAST_EVENTS_MS = 3_000;
 
 /** Ends with an exit word, the end of the input, or two Ctrl-C while no turn runs. The session goes on. */
-export async function runChat(id: string | undefined, flags: CreateFlags, connect: ConnectOptions = {}): Promise<void> {
+export async function runChat(
+  id: string | undefined,
+  flags: CreateFlags & ShowFlags,
+  connect: ConnectOptions = {},
+): Promise<void> {
   const client = await CopilotClient.connect(connect);
   try {
     const session = id === undefined ? await client.create(createOptions(flags)) : client.session(id);
-    await new Chat(session, flags.json ?? false).run(id !== undefined);
+    await new Chat(session, flags).run(id !== undefined);
   } finally {
     await client.close();
   }
@@ -39,7 +43,7 @@ export async function runChat(id: string | undefined, flags: CreateFlags, connec
 class Chat {
   readonly #session: SessionHandle;
   readonly #json: boolean;
-  readonly #text = new ProgressText();
+  readonly #text: ProgressText;
   readonly #stop = new AbortController();
   /** Messages that were typed here, and their turns. Only messages of others are shown. */
   readonly #own = new Set<string>();
@@ -59,9 +63,10 @@ class Chat {
   #isLeaving = false;
   #leaveBefore = 0;
 
-  constructor(session: SessionHandle, json: boolean) {
+  constructor(session: SessionHandle, { json = false, thinking = false }: ShowFlags) {
     this.#session = session;
     this.#json = json;
+    this.#text = new ProgressText({ showsThinking: thinking });
   }
 
   async run(isAttached: boolean): Promise<void> {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FollowEvent } from '../../client/follow/follower.ts';
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import type { TurnView } from '../../contracts/turn.ts';
-import { type CommonFlags, withClient } from '../connected.ts';
+import { type ShowFlags, withClient } from '../connected.ts';
 import { ProgressText } from './progress-text.ts';
 import { sayJson } from '../terminal.ts';
 
@@ -13,9 +13,9 @@ const LAST_EVENTS_MS = 3_000;
 const REQUESTS_MS = 1_000;
 const LOOK_MS = 20;
 
-export async function runFollow(id: string, flags: CommonFlags & { readonly fromStart?: boolean }): Promise<void> {
+export async function runFollow(id: string, flags: ShowFlags & { readonly fromStart?: boolean }): Promise<void> {
   await withClient(async (client) => {
-    const text = new ProgressText();
+    const text = new ProgressText({ showsThinking: flags.thinking ?? false });
     const stop = new AbortController();
     process.once('SIGINT', () => stop.abort());
     const session = client.session(id);

@@ -4,6 +4,8 @@ import { requestLine } from '../people/request-text.ts';
 import { paint, shorten } from '../terminal.ts';
 
 const MAX_TASK = 120;
+/** Back to the beginning of the line, which is erased. */
+const CLEAR_LINE = '\r\u001b[2K';
 const MARKS = { completed: '✓', failed: '✗', skipped: '⤼', pending: '·', 'in-progress': '▶' } as const;
 
 export interface ProgressTextOptions {
@@ -11,24 +13,38 @@ export interface ProgressTextOptions {
   readonly stream?: NodeJS.WriteStream;
   /** Whether the message of each turn is shown. Default true. */
   readonly showsMessages?: boolean;
+  /** Whether the models' reasoning is shown in full. Default: its length only. */
+  readonly showsThinking?: boolean;
 }
 
 /** Turns events into text, and remembers whether the cursor is behind an unfinished line. */
 export class ProgressText {
   /** The shown text of the latest model call. */
   latestText = '';
+  /** The call that wrote it. */
+  #latest: string | undefined;
   readonly #stream: NodeJS.WriteStream;
   readonly #showsMessages: boolean;
+  readonly #showsThinking: boolean;
+  readonly #thoughts = new Map<string, WordCount>();
   #writing: string | undefined;
   #isInLine = false;
+  #isThinkingShown = false;
 
-  constructor({ stream = process.stdout, showsMessages = true }: ProgressTextOptions = {}) {
+  constructor({ stream = process.stdout, showsMessages = true, showsThinking = false }: ProgressTextOptions = {}) {
     this.#stream = stream;
     this.#showsMessages = showsMessages;
+    this.#showsThinking = showsThinking;
   }
 
   show(event: FollowEvent): void {
-    if (event.type === 'token') return this.#write(event.activityId, event.text);
+    if (event.type === 'reasoning') return this.#think(event.activityId, event.text);
+    if ('activityId' in event) this.#endThinking(event.activityId);
+    if (event.type === 'token') {
+      this.latestText = (this.#latest === event.activityId ? this.latestText : '') + event.text;
+      this.#latest = event.activityId;
+      return this.#write(event.activityId, event.text);
+    }
     if (event.type === 'retry') return this.line('yellow', retryLine(event));
     if (event.type === 'reset') {
       this.latestText = '';
@@ -46,23 +62,40 @@ export class ProgressText {
   }
 
   endLine(): void {
+    if (this.#isThinkingShown) this.#stream.write(CLEAR_LINE);
+    this.#isThinkingShown = false;
     if (this.#isInLine) this.#stream.write('\n');
     this.#isInLine = false;
   }
 
-  #write(activityId: string, text: string): void {
-    if (this.#writing !== activityId) {
+  #write(writer: string, text: string, style?: Parameters<typeof paint>[0]): void {
+    if (this.#writing !== writer || this.#isThinkingShown) {
       this.endLine();
-      this.#writing = activityId;
-      this.latestText = '';
+      this.#writing = writer;
     }
-    this.latestText += text;
-    this.#stream.write(text);
+    this.#stream.write(style === undefined ? text : paint(style, text, this.#stream));
     this.#isInLine = !text.endsWith('\n');
   }
 
+  /** Counts the words, in a line of its own that stays the last one on a terminal. */
+  #think(activityId: string, text: string): void {
+    if (this.#showsThinking) return this.#write(`thinking of ${activityId}`, text, 'dim');
+    const count = addWords(this.#thoughts.get(activityId), text);
+    this.#thoughts.set(activityId, count);
+    if (!this.#stream.isTTY || this.#isInLine) return;
+    this.endLine();
+    this.#stream.write(paint('dim', thinkingLine(count), this.#stream));
+    this.#isThinkingShown = true;
+  }
+
+  #endThinking(activityId: string): void {
+    const count = this.#thoughts.get(activityId);
+    this.#thoughts.delete(activityId);
+    if (count) this.line('dim', thinkingLine(count));
+  }
+
   #describe(
-    event: Exclude<FollowEvent, { type: 'token' | 'reset' | 'retry' }>,
+    event: Exclude<FollowEvent, { type: 'token' | 'reasoning' | 'reset' | 'retry' }>,
   ): Parameters<typeof this.line> | undefined {
     switch (event.type) {
       case 'turn-started':
@@ -118,6 +151,23 @@ export class ProgressText {
         return undefined;
     }
   }
+}
+
+/** Words of a text that comes in pieces. */
+interface WordCount {
+  readonly words: number;
+  /** Whether the text so far ends within a word. */
+  readonly isInWord: boolean;
+}
+
+function addWords({ words, isInWord }: WordCount = { words: 0, isInWord: false }, text: string): WordCount {
+  const more = text.match(/\S+/g)?.length ?? 0;
+  const continued = isInWord && /^\S/.test(text) ? 1 : 0;
+  return { words: words + more - continued, isInWord: /\S$/.test(text) };
+}
+
+function thinkingLine({ words }: WordCount): string {
+  return `thinking… (${words} word${words === 1 ? '' : 's'})`;
 }
 
 /** In the words of `copilot show`. */

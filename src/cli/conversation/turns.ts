@@ -4,13 +4,20 @@ import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { newUlid } from '../../client/creation/create-session.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { isSettled, type TurnView } from '../../contracts/turn.ts';
-import { type CommonFlags, type CreateFlags, createOptions, readMessage, withClient } from '../connected.ts';
+import {
+  type CommonFlags,
+  type CreateFlags,
+  createOptions,
+  readMessage,
+  type ShowFlags,
+  withClient,
+} from '../connected.ts';
 import { watchTurn } from './follow.ts';
 import { requestText } from '../people/request-text.ts';
 import { ProgressText } from './progress-text.ts';
 import { printResult, paint, remark, say, sayJson } from '../terminal.ts';
 
-interface WaitFlags extends CommonFlags {
+interface WaitFlags extends ShowFlags {
   readonly wait?: boolean;
 }
 
@@ -114,7 +121,7 @@ export async function showTurn(
   session: SessionHandle,
   { id }: Pick<TurnView, 'id'>,
   from: number,
-  flags: CommonFlags,
+  flags: ShowFlags,
 ): Promise<void> {
   const stop = new AbortController();
   const leave = (): void => {
@@ -125,7 +132,7 @@ export async function showTurn(
   try {
     // On a terminal the text is shown while it is written, and not printed again.
     const stream = flags.json || !process.stdout.isTTY ? process.stderr : process.stdout;
-    const text = new ProgressText({ stream, showsMessages: false });
+    const text = new ProgressText({ stream, showsMessages: false, showsThinking: flags.thinking ?? false });
     const turn = showsProgress(flags)
       ? await watchTurn(session, id, { from, show: (event) => text.show(event), signal: stop.signal })
       : await session.awaitTurn(id, { signal: stop.signal });

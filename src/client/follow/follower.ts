@@ -1,5 +1,5 @@
 /**
- * Follows a session: its events, and the text of its models while they write it.
+ * Follows a session: its events, and the text and reasoning of its models while they write it.
  *
  * The history is long-polled, which costs nothing while nothing happens. New events are then queried from the session.
  * The text of a model call is in its heartbeats, which are read only while one runs. While a turn waits for a call,
@@ -25,9 +25,10 @@ const IDLE_READ_INTERVAL_MS = 1_000;
 /** `temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_STARTED` */
 const STARTED = 2;
 
-const Heartbeat: z.ZodType<StreamHeartbeat> = z.object({ attempt: z.number(), offset: z.number(), text: z.string() });
+const Excerpt = z.object({ offset: z.number(), text: z.string() });
+const Heartbeat: z.ZodType<StreamHeartbeat> = Excerpt.extend({ attempt: z.number(), reasoning: Excerpt.optional() });
 
-/** An event of a session: its progress, text of a model, or a retry. */
+/** An event of a session: its progress, text or reasoning of a model, or a retry. */
 export type FollowEvent = ProgressEvent | TextEvent | RetryEvent;
 
 /** What a follower gets. */
@@ -154,7 +155,7 @@ class Follower {
         return this.#text.begin({ turnId, activityId, ...(step === undefined ? {} : { step }) });
       }
       case 'model-ended':
-        return this.#text.end(event, event.text);
+        return this.#text.end(event);
       case 'turn-ended':
         this.#retries.end(event.turnId);
         this.#text.clear();

@@ -99,6 +99,10 @@ export class ResponsesReply {
     const parsed = Response.safeParse(body);
     if (!parsed.success || !parsed.data.output) throw notAResponse(parsed.error);
     this.#end(parsed.data, headers);
+    for (const item of this.#ordered()) {
+      const reasoning = reasoningOf(item);
+      if (reasoning !== '') this.#listener.onReasoning(`\n\n${reasoning}`);
+    }
     this.#say(textOfItems(this.#ordered()));
   }
 
@@ -144,6 +148,13 @@ export class ResponsesReply {
 
 function textOf(value: Json | undefined): string {
   return typeof value === 'string' ? value : '';
+}
+
+/** What a reasoning item shows: its summary, or with an open model the reasoning itself. */
+function reasoningOf({ type, summary, content }: Item): string {
+  if (type !== 'reasoning') return '';
+  const parts = [summary, content].find((list) => Array.isArray(list) && list.length > 0) as Item[] | undefined;
+  return (parts ?? []).map((part) => textOf(part['text'])).join('\n\n');
 }
 
 function notAResponse(cause: unknown): CopilotError {

@@ -26,6 +26,7 @@ export class ReplyReader {
   readonly #request: ModelRequest;
   readonly #guard: RepetitionGuard | undefined;
   readonly #thinking: ThinkingFilter;
+  #reasoning = '';
   #isRepeating = false;
 
   constructor(request: ModelRequest) {
@@ -34,7 +35,7 @@ export class ReplyReader {
     this.#guard = request.output === undefined ? undefined : new RepetitionGuard();
     this.#thinking = filterThinking(
       (delta) => request.onText?.(delta),
-      (delta) => request.onReasoning?.(delta),
+      (delta) => this.onReasoning(delta),
     );
   }
 
@@ -49,7 +50,11 @@ export class ReplyReader {
   };
 
   readonly onReasoning = (delta: string): void => {
-    this.#request.onReasoning?.(delta);
+    // APIs put blank lines before the first part as they do between parts.
+    const added = this.#reasoning === '' ? delta.trimStart() : delta;
+    if (added === '') return;
+    this.#reasoning += added;
+    this.#request.onReasoning?.(added);
   };
 
   /** @throws CopilotError `ModelUnavailable` if the reply did not end */
@@ -73,6 +78,7 @@ export class ReplyReader {
     const said = whole + calls.map((call) => call.name + call.arguments).join('');
     return {
       text,
+      reasoning: this.#reasoning,
       toolCalls,
       finish: toolCalls.length > 0 && finish === 'stop' ? 'tool_calls' : finish,
       usage: raw.usage ?? estimateUsage(this.#request, said),

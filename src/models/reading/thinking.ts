@@ -88,19 +88,20 @@ export function filterThinking(onText: (delta: string) => void, onThinking: (del
     },
     finish() {
       while (step(true));
-      const end = hasThought ? undefined : loneEnd(answer);
-      return withoutEnds(end === undefined ? answer : answer.slice(end).trimStart());
+      const lone = hasThought ? undefined : loneEnd(answer);
+      if (lone) onThinking(answer.slice(0, lone.from));
+      return withoutEnds(lone ? answer.slice(lone.to).trimStart() : answer);
     },
   };
 }
 
-/** Where the answer begins behind thinking that only ends. */
-function loneEnd(answer: string): number | undefined {
+/** The mark behind thinking whose beginning the model did not write. */
+function loneEnd(answer: string): { readonly from: number; readonly to: number } | undefined {
   const end = LONE_END.exec(answer);
   if (!end) return undefined;
   const before = answer.slice(0, end.index);
   const isInCode = before.split('```').length % 2 === 0;
-  return isInCode || BEGIN.test(before) ? undefined : end.index + end[0].length;
+  return isInCode || BEGIN.test(before) ? undefined : { from: end.index, to: end.index + end[0].length };
 }
 
 function withoutEnds(answer: string): string {

@@ -3,8 +3,8 @@ import { Writable } from 'node:stream';
 import type { FollowEvent } from '../../../src/client/follow/follower.ts';
 import { ProgressText } from '../../../src/cli/conversation/progress-text.ts';
 
-/** What is written for these events on something that is no terminal. */
-function written(events: readonly FollowEvent[]): string {
+/** What is written for these events; default: on something that is no terminal. */
+function written(events: readonly FollowEvent[], { isTTY = false, showsThinking = false } = {}): string {
   let text = '';
   const stream = new Writable({
     write(chunk, _encoding, done) {
@@ -12,7 +12,8 @@ function written(events: readonly FollowEvent[]): string {
       done();
     },
   }) as unknown as NodeJS.WriteStream; // all that is used of it is write
-  const progress = new ProgressText({ stream });
+  Object.assign(stream, { isTTY });
+  const progress = new ProgressText({ stream, showsThinking });
   for (const event of events) progress.show(event);
   return text;
 }
@@ -81,5 +82,22 @@ I write.
       '↻ attempt 2 comes at 2026-01-02T03:04:05.678Z. ModelUnavailable: The model API is away.\n' +
         '↻ attempt 3 follows. ModelUnavailable: The model API is away.\n',
     );
+  });
+
+  it('shows of reasoning how long it is, in one line that stays the last on a terminal; or all of it', () => {
+    const other = { ...call, activityId: 'turn-1/step-2/1', step: 2 };
+    const events: FollowEvent[] = [
+      { type: 'reasoning', ...call, text: 'I mu' },
+      { type: 'reasoning', ...call, text: 'st think' },
+      { type: 'reasoning', ...other, text: 'Me too' },
+      { type: 'token', ...call, text: 'Done' },
+      { type: 'token', ...call, text: '.\n' },
+      { ...at, seq: 1, type: 'model-ended', activityId: other.activityId, text: '', step: 2 },
+    ];
+    assert.equal(written(events), 'thinking… (3 words)\nDone.\nthinking… (2 words)\n');
+    assert.equal(written(events, { showsThinking: true }), 'I must think\nMe too\nDone.\n');
+    const line = (words: number): string => `\u001b[2mthinking… (${words} words)\u001b[22m`;
+    const clear = '\r\u001b[2K';
+    assert.equal(written(events, { isTTY: true }), `${[2, 3, 2, 3].map(line).join(clear)}\nDone.\n${line(2)}\n`);
   });
 });

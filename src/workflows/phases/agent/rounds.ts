@@ -157,7 +157,14 @@ async function callModel(session: LiveSession, turn: RunningTurn, work: AgentWor
     { isPartial },
   );
   countAnswer(session, agent, reply);
-  session.view.record({ type: 'model-ended', ...at, activityId, text: reply.text });
+  const { text, reasoning } = reply;
+  session.view.record({
+    type: 'model-ended',
+    ...at,
+    activityId,
+    text,
+    ...(reasoning === undefined ? {} : { reasoning }),
+  });
   if (isPartial(reply)) {
     if (phase !== 'step') session.turns.setReply(reply.text);
     throw new CancelledFailure('interrupted');

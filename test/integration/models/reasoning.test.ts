@@ -1,0 +1,193 @@
+/** What models show of their reasoning, through the product, in each form in which servers send it. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { FollowEvent, SessionHandle } from '../../../src/client.ts';
+import { packageDir } from '../../../src/package-info.ts';
+import { type ApiAnswer, type ApiRequest, type ApiServer, startApiServer } from '../../helpers/api-server.ts';
+import { said, streamed } from '../../helpers/chat-answers.ts';
+import { runCli, startCli } from '../../helpers/cli.ts';
+import { collect, isTurnEnd, screen, thoughts } from '../../helpers/client.ts';
+import { startWorldOf } from '../../helpers/own-team.ts';
+import { message, reasoning, ResponsesRules } from '../../helpers/responses-api.ts';
+import { playTeam } from '../../helpers/team-script.ts';
+import { programEnvironment } from '../../helpers/worker.ts';
+import { startWorld, type World } from '../../helpers/world.ts';
+
+const moduleUrl = (path: string): string => JSON.stringify(pathToFileURL(join(packageDir, path)).href);
+
+const CONFIG = (url: string): string => `
+import { defineConfig } from ${moduleUrl('src/config-file.ts')};
+import { aiSdk } from ${moduleUrl('src/models/index.ts')};
+import { createAnthropic } from ${moduleUrl('node_modules/@ai-sdk/anthropic/dist/index.js')};
+export default defineConfig({
+  providers: {
+    chat: { baseUrl: '${url}/v1', apiKey: 'k' },
+    responses: { baseUrl: '${url}/v1', apiKey: 'k', api: 'responses' },
+    anthropic: aiSdk(createAnthropic({ baseURL: '${url}/v1', apiKey: 'k' })),
+  },
+  defaultProvider: 'chat',
+});
+`;
+
+/** What Anthropic's API sends for a thought and an answer. */
+function anthropicReply(thought: string, answer: string): ApiAnswer {
+  const block = (index: number, start: object, delta: object): object[] => [
+    { type: 'content_block_start', index, content_block: start },
+    { type: 'content_block_delta', index, delta },
+    { type: 'content_block_stop', index },
+  ];
+  return {
+    events: [
+      { type: 'message_start', message: { id: 'm', model: 'claude', usage: { input_tokens: 3, output_tokens: 1 } } },
+      ...block(0, { type: 'thinking', thinking: '' }, { type: 'thinking_delta', thinking: thought }),
+      ...block(1, { type: 'text', text: '' }, { type: 'text_delta', text: answer }),
+      { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 9 } },
+      { type: 'message_stop' },
+    ],
+  };
+}
+
+describe('reasoning', function () {
+  this.timeout(120_000);
+
+  describe('in each form', () => {
+    const rules = new ResponsesRules();
+    let api: ApiServer;
+    let world: World;
+    let cwd: string;
+    let respond: (request: ApiRequest) => ApiAnswer;
+
+    before(async () => {
+      api = await startApiServer((request) => respond(request));
+      cwd = await mkdtemp(join(tmpdir(), 'copilot-config-'));
+      await writeFile(join(cwd, 'copilot.config.ts'), CONFIG(api.url));
+      const teams = Object.fromEntries(
+        ['chat', 'responses', 'anthropic'].map((name) => [name, { team: { model: `${name}/m` } }]),
+      );
+      world = await startWorldOf(teams, { cwd });
+    });
+    after(async () => {
+      await world.stop();
+      await Promise.all([api.close(), rm(cwd, { recursive: true })]);
+    });
+
+    async function follow(team: string): Promise<{ session: SessionHandle; events: FollowEvent[]; reply: string }> {
+      const session = await world.copilot.create({ team, mode: 'one-shot' });
+      const following = collect(session, isTurnEnd, 0);
+      const { reply } = await session.send('What is 19 * 23?');
+      return { session, events: await following, reply };
+    }
+
+    for (const [name, team, answer] of [
+      [
+        'reasoning_content',
+        'chat',
+        () => streamed({ reasoning_content: 'I must ' }, { reasoning_content: 'compute.' }, { content: '437' }),
+      ],
+      ['reasoning', 'chat', () => streamed({ reasoning: 'I must compute.' }, { content: '437' })],
+      ['a plain reply', 'chat', () => said({ reasoning_content: 'I must compute.', content: '437' })],
+      [
+        'a block in the text',
+        'chat',
+        () => streamed({ content: '<think>\nI must ' }, { content: 'compute.</think>\n\n437' }),
+      ],
+      ['a block without its beginning', 'chat', () => streamed({ content: 'I must compute.</think>437' })],
+      [
+        'a summary of the Responses API',
+        'responses',
+        () =>
+          rules.answer([
+            { ...reasoning('r1', 'x'), summary: [{ type: 'summary_text', text: 'I must compute.' }] },
+            message('437', 'msg_1'),
+          ]),
+      ],
+      ['thinking of Anthropic over the AI SDK', 'anthropic', () => anthropicReply('I must compute.', '437')],
+    ] satisfies [string, string, () => ApiAnswer][]) {
+      it(`[M17] ${name}: an event of its own, once, and no part of reply, transcript or export`, async () => {
+        respond = answer;
+        const { session, events, reply } = await follow(team);
+        assert.equal(thoughts(events).trim(), 'I must compute.');
+        assert.deepEqual([screen(events), reply], ['437', '437']);
+        const turns = JSON.stringify(await session.turns());
+        const messages = (await session.transcript()).messages.map(({ text }) => text);
+        assert.ok(!turns.includes('I must compute.'), turns);
+        assert.deepEqual(messages, ['What is 19 * 23?', '437']);
+        assert.ok(!JSON.stringify(await session.context()).includes('I must compute.'));
+        // A follower who comes later gets it as well.
+        assert.equal(thoughts(await collect(session, isTurnEnd, 0)).trim(), 'I must compute.');
+      });
+    }
+
+    it('[M17] a summary is asked for, and never again of a model that refuses it', async () => {
+      const asked: unknown[] = [];
+      respond = ({ body }) => {
+        asked.push(body.reasoning);
+        if (body.reasoning?.summary === undefined) return rules.answer([message('437', 'msg_1')]);
+        const error = {
+          message: "Unsupported parameter: 'reasoning.summary' is not supported with this model.",
+          param: 'reasoning.summary',
+        };
+        return { status: 400, body: { error } };
+      };
+      for (let turn = 0; turn < 2; turn++) assert.equal((await follow('responses')).reply, '437');
+      assert.deepEqual(asked, [{ summary: 'auto' }, undefined, undefined]);
+    });
+
+    it('[M17] is one folded line for people, whole with --thinking, and events for programs', async () => {
+      respond = () => streamed({ reasoning_content: 'I must compute it.' }, { content: '437' });
+      const ask = ['start', 'What is 19 * 23?', '--team', 'chat', '--mode', 'one-shot', '--wait'];
+      const folded = await runCli(ask, programEnvironment(world.server));
+      assert.match(folded.stderr, /^thinking… \(4 words\)$/m);
+      assert.deepEqual([folded.stdout.trim(), folded.stderr.includes('I must')], ['437', false]);
+      const whole = await runCli([...ask, '--thinking'], programEnvironment(world.server));
+      assert.match(whole.stderr, /^I must compute it\.$/m);
+      assert.equal(whole.stdout.trim(), '437');
+
+      const session = await world.copilot.create({ team: 'chat', mode: 'one-shot' });
+      await session.send('What is 19 * 23?');
+      const follower = startCli(['follow', session.id, '--from-start', '--json'], programEnvironment(world.server));
+      await follower.untilStdout(/"turn-ended"/);
+      follower.process.kill('SIGINT');
+      const { stdout } = await follower.ended;
+      const events = stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as FollowEvent);
+      assert.equal(thoughts(events), 'I must compute it.');
+    });
+  });
+
+  describe('of a worker that dies', () => {
+    let world: World;
+
+    before(async () => {
+      world = await startWorld();
+    });
+    after(() => world.stop());
+
+    it('[M17] [R05] is given once and whole, by an early and by a late follower', async () => {
+      const thought = Array.from({ length: 1_200 }, (_, n) => `thought${n} `).join('');
+      const answer = `<think>${thought}</think>done`;
+      playTeam(world.model, { answer, wordDelayMs: 20 });
+      const session = await world.copilot.create({ mode: 'one-shot', message: 'tell me' });
+      let isKilled = false;
+      const events: FollowEvent[] = [];
+      for await (const event of session.follow({ from: 0 })) {
+        events.push(event);
+        if (event.type === 'reasoning' && !isKilled) {
+          isKilled = true;
+          await world.workers[0]?.kill();
+          playTeam(world.model, { answer, wordDelayMs: 2 });
+          await world.startWorker();
+        }
+        if (isTurnEnd(event)) break;
+      }
+      assert.equal(events.filter(({ type }) => type === 'reset').length, 1);
+      assert.deepEqual([thoughts(events), screen(events)], [thought, 'done']);
+      assert.equal(thoughts(await collect(session, isTurnEnd, 0)), thought);
+    });
+  });
+});
