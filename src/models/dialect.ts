@@ -17,6 +17,10 @@ export type Optional =
   | 'cache key'
   | 'store'
   | 'images'
+  /** Tools, calls and results as such: they stand in the text. */
+  | 'tools'
+  /** Keywords of schemas beyond types, properties, lists and enums. */
+  | 'schema keywords'
   /** Ids of calls as another server gave them: long, or with signs that this one does not take. */
   | 'foreign ids'
   /** A message with calls whose content is `null`; without it is an empty text. */
@@ -37,7 +41,11 @@ export interface Dialect {
   readonly effort?: ReasoningEffort;
   /** Fields of its own messages that the server does not take back. */
   readonly notReturned: ReadonlySet<string>;
+  /** Fields that messages need that another model wrote, or that the server did not send with its own. */
+  readonly filledIn: ReadonlySet<FilledIn>;
 }
+
+export type FilledIn = 'reasoning_content' | 'thought_signature';
 
 export const FIRST_DIALECT: Dialect = {
   without: new Set(),
@@ -45,6 +53,7 @@ export const FIRST_DIALECT: Dialect = {
   limits: ['max_tokens', 'max_completion_tokens'],
   system: 'system',
   notReturned: new Set(),
+  filledIn: new Set(),
 };
 
 /** What OpenAI's own address takes. Knowing it saves the first refusals. */
@@ -100,6 +109,7 @@ const NAMES: readonly (readonly [what: Optional, words: RegExp, isSent: (refused
 const RULES: readonly Rule[] = [
   toOtherLimit,
   toOtherEffort,
+  toFillIn,
   toReturnLess,
   toOtherSystem,
   (dialect, refused) => {
@@ -111,6 +121,8 @@ const RULES: readonly Rule[] = [
     const isOnce = gaveUp === 'images' && BAD_IMAGE.test(refused.words);
     return { dialect: { ...dialect, without: new Set([...dialect.without, gaveUp]) }, gaveUp, isOnce };
   },
+  toPlainSchemas,
+  toToolsInText,
   toSimplerOutput,
 ];
 
@@ -148,11 +160,12 @@ function toNoLimit(dialect: Dialect, { body, words }: Refused & { words: string 
 
 const LIMITS = ['max_tokens', 'max_completion_tokens', 'max_output_tokens', 'maxOutputTokens'];
 
+const EFFORT =
+  /reasoning[._ ]?effort|\beffort\b|thinking (mode|budget)|does not support (thinking|reasoning)|reasoning is mandatory/i;
 const EFFORTS: readonly ReasoningEffort[] = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'];
 
 function toOtherEffort(dialect: Dialect, { request, words }: Refused & { words: string }): Lesson | undefined {
-  if (!/reasoning[._ ]?effort|\beffort\b|thinking (mode|budget)/i.test(words) || dialect.without.has('effort'))
-    return undefined;
+  if (!EFFORT.test(words) || dialect.without.has('effort')) return undefined;
   const sent = dialect.effort ?? request.effort;
   // Said of tools over chat completions also if no effort was sent: the model has one by default.
   if (/\bnone\b/.test(words) && /set|must|require|only|only with/i.test(words) && sent !== 'none') {
@@ -198,9 +211,49 @@ function toReturnLess(dialect: Dialect, { body, words }: Refused & { words: stri
   };
 }
 
+const NEEDS = /missing|required|must be (passed|sent|included|provided)/i;
+
+/** Conversations that another model began lack what this one sends and needs back. */
+function toFillIn(dialect: Dialect, { body, words }: Refused & { words: string }): Lesson | undefined {
+  const field = (['reasoning_content', 'thought_signature'] as const).find((name) => words.includes(name));
+  const messages = Array.isArray(body['messages']) ? (body['messages'] as Record<string, unknown>[]) : [];
+  const isSaid = messages.some(({ role }) => role === 'assistant');
+  if (field === undefined || dialect.filledIn.has(field) || !isSaid || !NEEDS.test(words)) return undefined;
+  return {
+    dialect: { ...dialect, filledIn: new Set([...dialect.filledIn, field]) },
+    gaveUp: `messages without ${field}`,
+  };
+}
+
+const OF_SCHEMA =
+  /schema|grammar|unknown name|additional_?properties|\$(ref|defs)\b|\b(any|one|all)Of\b|function_declarations|\bparameters\b/i;
+const OF_OUTPUT = /response[_ ]?(format|mime)|json[_ ](mode|schema)|structured output/i;
+
+/** A server may take tools, and not every keyword of their schemas. */
+function toPlainSchemas(dialect: Dialect, { request, words }: Refused & { words: string }): Lesson | undefined {
+  const isSent = (request.tools ?? []).length > 0 && !dialect.without.has('tools');
+  if (!isSent || dialect.without.has('schema keywords') || !OF_SCHEMA.test(words) || OF_OUTPUT.test(words)) {
+    return undefined;
+  }
+  const without = new Set([...dialect.without, 'schema keywords' as const]);
+  return { dialect: { ...dialect, without }, gaveUp: 'schema keywords' };
+}
+
+const OF_TOOLS =
+  /\b(tools?|tool[_ -]?(use|call\w*|choice)|function[_ -]?call\w*)\b[^.]{0,60}\b(not|un)[ -]?(support|enabled|allowed|available|permitted)|(\bnot|n['’]t|\bun)[ -]?support\w*[^.]{0,40}\b(tools?|tool[_ -]?(use|call\w*)|function[_ -]?call\w*)\b|requires --(jinja|enable-auto-tool)|that support tool use|only user,? (system,? )?and assistant roles/i;
+
+/** A server that takes no tools gets them in the text, where calls of weak models are read anyway. */
+function toToolsInText(dialect: Dialect, { request, words }: Refused & { words: string }): Lesson | undefined {
+  const isSent = (request.tools ?? []).length > 0 || request.messages.some(({ role }) => role === 'tool');
+  if (!isSent || dialect.without.has('tools') || !OF_TOOLS.test(words) || /reasoning/i.test(words)) return undefined;
+  // Said of tools beside a form: the form can do without.
+  if (request.output !== undefined && dialect.output !== 'prompt' && OF_OUTPUT.test(words)) return undefined;
+  return { dialect: { ...dialect, without: new Set([...dialect.without, 'tools' as const]) }, gaveUp: 'tools' };
+}
+
 function toOtherSystem(dialect: Dialect, { request, words }: Refused & { words: string }): Lesson | undefined {
   if (request.system === '') return undefined;
-  const isRole = /\brole/i.test(words) && /system|developer/i.test(words);
+  const isRole = /\brole/i.test(words) && /system|developer|only user and assistant/i.test(words);
   const isInstruction =
     /(system|developer) (message|role|prompt|instruction)s?[^.]{0,40}(not|un)\s?(supported|enabled|allowed)|system instruction is not enabled|does not support '?(system|developer)/i.test(
       words,

@@ -46,7 +46,7 @@ const OVERFLOW_WORDS = [
   /exceed[^.]{0,80}(context|maximum number of (input )?tokens|token limit|max(imum)? (input |prompt )?length)/i,
   /max(imum)? (input |prompt )?length (is )?exceed/i,
   /range of input length should be/i,
-  /(greater|longer|larger|more)( tokens)? than the( \w+)? context (length|size|window)|reached context length/i,
+  /(greater|longer|larger|more)( tokens)? than the( model(['’]s)?)? context (length|size|window)|reached context length/i,
   /(prompt|input|request|conversation)( length)?( is)? too (long|large)/i,
   /reduce the length of the (messages|input|prompt)/i,
   /too many (input |prompt )?tokens/i,
@@ -56,7 +56,7 @@ const OVERFLOW_WORDS = [
 ];
 
 const KEY_CODES =
-  /invalid_api_key|api_key_invalid|authentication_error|invalid_authentication|unauthenticated|account_deactivated/;
+  /invalid_api_key|api_key_invalid|authentication_error|invalid_authentication|unauthenticated|account_deactivated|wrong_api_key/;
 const KEY_WORDS =
   /\b(invalid|incorrect|missing|expired|no|wrong)\b[^.]{0,30}\b(api[ _-]?key|credentials?|authorization|auth\w* token)|\bapi[ _-]?key\b[^.]{0,20}\b(not valid|invalid|incorrect|missing|expired|required)|unauthori[sz]ed/i;
 const CREDIT_CODES =
@@ -64,10 +64,15 @@ const CREDIT_CODES =
 const CREDIT_WORDS =
   /\b(insufficient|not enough|no|out of|exceeded|too low|used all)\b[^.]{0,40}\b(credits?|balance|funds|current quota)|(don't|doesn't|not) have (any|enough) credits|credit balance is too low|payment required|billing|(spending|key) limit|budget (has been )?exceeded/i;
 /** A limit of nothing, or one that a person set. */
-const QUOTA_WORDS = /\blimit: 0\b|"?quota_?limit_?value"?:\s?"?0"?|\bspecified (api|workspace)[^.]{0,20}usage limits?/i;
-const MODEL_CODES = /model_not_found|deploymentnotfound|model_not_available|not_found_error|model_decommissioned/;
+const QUOTA_WORDS =
+  /\blimit: 0\b|daily free allocation|"?quota_?limit_?value"?:\s?"?0"?|\bspecified (api|workspace)[^.]{0,20}usage limits?/i;
+const MODEL_CODES =
+  /model_not_found|deploymentnotfound|model_not_available|not_found_error|model_decommissioned|dedicated_endpoint_not_running|model_terms_required/;
+/** Also under status 401. */
+const NO_ACCESS = /model_access_denied|\bno access to model\b|(don['’]t|not) have access to (the )?model\b/i;
 const MODEL_WORDS =
-  /\bmodel\b[^.]{0,80}\b(not (be )?found|does not exist|doesn't exist|not (a )?(valid|supported|available)|no longer (supported|available)|decommissioned|unknown|no such)|\b(unknown|invalid|no such) model\b|not a valid model|try pulling it|no models? (is |are )?loaded|no (endpoints found for|allowed providers)/i;
+  /\bmodels?\b[^.]{0,80}\b(not (be )?found|does not exist|doesn't exist|not (a )?(valid|supported|available)|no longer (supported|available)|decommissioned|unknown|no such)|\b(unknown|invalid|no such) model\b|not a valid model|try pulling it|no models? (is |are )?loaded|no (endpoints found (for|matching)|allowed providers)|on-demand throughput/i;
+const ADDRESS_WORDS = /unexpected endpoint or method/i;
 const MEMORY_WORDS = /requires more (system )?memory|out of memory|unable to load model|failed to load model/i;
 const POLICY_CODES =
   /content_policy|content_filter|responsibleaipolicy|bio_policy|policy_violation|invalid_prompt|safety|data_inspection/;
@@ -125,7 +130,7 @@ function saysPassing(codes: string, problem: string): boolean {
 }
 
 function isPassing(status: number): boolean {
-  return status === 408 || status === 409 || status === 425 || status === 429 || status >= 500;
+  return status === 408 || status === 409 || status === 424 || status === 425 || status === 429 || status >= 500;
 }
 
 /** A page of HTML: a proxy that is in trouble, or a login page, or an address that is no API. */
@@ -147,7 +152,9 @@ const PASSES = /\bper[ _-]?(minute|second|day|hour)|"retryDelay"|\bretry in \d/i
 
 function refusalOf({ status, codes, problem, param, text }: Told): Refusal | undefined {
   if (CREDIT_CODES.test(codes) || status === 402) return 'credit';
+  if (NO_ACCESS.test(codes) || NO_ACCESS.test(problem)) return 'model';
   if (KEY_CODES.test(codes) || status === 401) return 'key';
+  if (ADDRESS_WORDS.test(problem)) return 'address';
   if (QUOTA_WORDS.test(text)) return 'quota';
   if (MEMORY_WORDS.test(problem)) return 'memory';
   // A server that names a time means a limit that passes, however it speaks of quotas.

@@ -1,10 +1,49 @@
 /** What goes into the text of a request for servers that have no field for it. */
 import { createHash } from 'node:crypto';
-import type { Optional } from './dialect.ts';
-import type { ModelMessage } from './model.ts';
+import type { Dialect, Optional } from './dialect.ts';
+import type { ModelMessage, ModelRequest, ToolSchema } from './model.ts';
 
-export function schemaPrompt(schema: Readonly<Record<string, unknown>>): string {
+type Schema = Readonly<Record<string, unknown>>;
+
+/** The request as a server of this dialect takes it. What it has no field for stands in the text. */
+export function worded(request: ModelRequest, { without, output: form }: Dialect): ModelRequest {
+  const { output, tools = [] } = request;
+  const inText = without.has('tools') ? tools : [];
+  const system = [
+    request.system,
+    ...(inText.length === 0 ? [] : [toolsPrompt(inText)]),
+    ...(output === undefined || form === 'schema' ? [] : [schemaPrompt(output.schema)]),
+  ];
+  const offered = without.has('schema keywords') ? tools.map(withPlainSchema) : tools;
+  return {
+    ...request,
+    system: system.join('\n\n').trim(),
+    messages: adapted(request.messages, without),
+    tools: without.has('tools') ? [] : offered,
+  };
+}
+
+function schemaPrompt(schema: Schema): string {
   return `Answer with one JSON object and nothing else. It must match this JSON schema:\n${JSON.stringify(schema)}`;
+}
+
+/** In the form that most open models were trained on. */
+function toolsPrompt(tools: readonly ToolSchema[]): string {
+  const lines = tools.map((tool) => JSON.stringify(tool));
+  return `You can call these tools:\n${lines.join('\n')}\nTo call one, end your answer with ${toolCallText('its name', '{its arguments}')}. Its result comes with the next message.`;
+}
+
+function toolCallText(name: string, argumentsText: string): string {
+  return `<tool_call>{"name": ${JSON.stringify(name)}, "arguments": ${argumentsText}}</tool_call>`;
+}
+
+/** The messages in the forms that every server takes: text only, short ids of letters and digits, roles that alternate. */
+function adapted(messages: readonly ModelMessage[], without: ReadonlySet<Optional>): readonly ModelMessage[] {
+  let list: readonly ModelMessage[] = messages;
+  if (without.has('images')) list = list.map(withoutImages);
+  if (without.has('foreign ids')) list = list.map(withPlainIds);
+  if (without.has('tools')) list = joinUsers(list.map(withoutTools), messages);
+  return without.has('equal roles') ? joinUsers(list) : list;
 }
 
 /** The message with a line in place of its images. */
@@ -13,14 +52,6 @@ function withoutImages(message: ModelMessage): ModelMessage {
   const { images, ...rest } = message;
   const line = `[${images.length} image${images.length === 1 ? '' : 's'} left out: this model takes text only.]`;
   return { ...rest, text: rest.text === '' ? line : `${rest.text}\n\n${line}` };
-}
-
-/** The messages in the forms that every server takes: short ids of letters and digits, or roles that alternate. */
-export function adapted(messages: readonly ModelMessage[], without: ReadonlySet<Optional>): readonly ModelMessage[] {
-  let list: readonly ModelMessage[] = messages;
-  if (without.has('images')) list = list.map(withoutImages);
-  if (without.has('foreign ids')) list = list.map(withPlainIds);
-  return without.has('equal roles') ? list.reduce(joinUsers, [] as readonly ModelMessage[]) : list;
 }
 
 /** Mistral takes ids of exactly nine letters and digits. */
@@ -36,10 +67,61 @@ function plainId(id: string): string {
   return createHash('sha256').update(id).digest('hex').slice(0, PLAIN_ID);
 }
 
-function joinUsers(list: readonly ModelMessage[], message: ModelMessage): readonly ModelMessage[] {
-  const last = list.at(-1);
-  if (last?.role !== 'user' || message.role !== 'user') return [...list, message];
-  const images = [...(last.images ?? []), ...(message.images ?? [])];
-  const text = `${last.text}\n\n${message.text}`;
-  return [...list.slice(0, -1), { role: 'user', text, ...(images.length === 0 ? {} : { images }) }];
+/** Calls and their results as text. What the provider needs back belongs to calls as such. */
+function withoutTools(message: ModelMessage): ModelMessage {
+  if (message.role === 'tool') {
+    const { text, images } = message;
+    const result = `<tool_response>\n${text}\n</tool_response>`;
+    return { role: 'user', text: result, ...(images ? { images } : {}) };
+  }
+  if (message.role === 'user' || !message.toolCalls?.length) return message;
+  const calls = message.toolCalls.map((call) => toolCallText(call.name, call.arguments));
+  return { role: 'assistant', text: [message.text, ...calls].filter((part) => part !== '').join('\n') };
+}
+
+/**
+ * Joins messages of the user that follow each other.
+ * @param originals if given, only those that were results of tools
+ */
+function joinUsers(list: readonly ModelMessage[], originals?: readonly ModelMessage[]): readonly ModelMessage[] {
+  const joined: ModelMessage[] = [];
+  list.forEach((message, index) => {
+    const last = joined.at(-1);
+    const mayJoin = originals === undefined || originals[index - 1]?.role === 'tool';
+    if (last?.role !== 'user' || message.role !== 'user' || !mayJoin) return void joined.push(message);
+    const images = [...(last.images ?? []), ...(message.images ?? [])];
+    const text = `${last.text}\n\n${message.text}`;
+    joined[joined.length - 1] = { role: 'user', text, ...(images.length === 0 ? {} : { images }) };
+  });
+  return joined;
+}
+
+function withPlainSchema(tool: ToolSchema): ToolSchema {
+  return { ...tool, parameters: { properties: {}, ...plainSchema(tool.parameters), type: 'object' } };
+}
+
+/** Types, properties, lists and enums, which every server knows. Of several forms it is the first that is not null. */
+function plainSchema(given: Schema): Schema {
+  const forms = given['anyOf'] ?? given['oneOf'] ?? given['allOf'];
+  const form = Array.isArray(forms) ? (forms as Schema[]).find(({ type }) => type !== 'null') : undefined;
+  const { type, description, properties, required, items, enum: choices, const: only } = { ...given, ...form };
+  const types = Array.isArray(type) ? (type as unknown[]).filter((name) => name !== 'null') : [type];
+  return {
+    ...(types[0] === undefined ? {} : { type: types[0] }),
+    ...(typeof description === 'string' ? { description } : {}),
+    ...(isSchema(properties) ? { properties: mapped(properties) } : {}),
+    ...(Array.isArray(required) && required.length > 0 ? { required: required as unknown[] } : {}),
+    ...(isSchema(items) ? { items: plainSchema(items) } : {}),
+    ...(Array.isArray(choices) ? { enum: choices as unknown[] } : typeof only === 'string' ? { enum: [only] } : {}),
+  };
+}
+
+function mapped(properties: Schema): Schema {
+  return Object.fromEntries(
+    Object.entries(properties).map(([name, schema]) => [name, isSchema(schema) ? plainSchema(schema) : {}]),
+  );
+}
+
+function isSchema(value: unknown): value is Schema {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -7,7 +7,7 @@ import type {
 } from '@ai-sdk/provider';
 import type { ModelImage, ModelMessage, ModelRequest } from '../model.ts';
 import type { Dialect } from '../dialect.ts';
-import { adapted, schemaPrompt } from '../in-prompt.ts';
+import { worded } from '../in-prompt.ts';
 import type { ToolNames } from '../tool-names.ts';
 import { unpackContent } from './content.ts';
 
@@ -26,13 +26,17 @@ export interface PromptOptions {
   readonly version: 'v3' | 'v4';
 }
 
-export function callOptions({ provider, request, dialect, names, version }: PromptOptions): LanguageModelV4CallOptions {
-  const { output, tools = [], temperature, maxOutputTokens } = request;
+export function callOptions({
+  provider,
+  dialect,
+  names,
+  version,
+  ...options
+}: PromptOptions): LanguageModelV4CallOptions {
+  const request = worded(options.request, dialect);
+  const { system, messages, output, tools = [], temperature, maxOutputTokens } = request;
   const { without } = dialect;
   const effort = without.has('effort') ? undefined : (dialect.effort ?? request.effort);
-  const inPrompt = output !== undefined && dialect.output !== 'schema';
-  const system = inPrompt ? `${request.system}\n\n${schemaPrompt(output.schema)}`.trim() : request.system;
-  const messages = adapted(request.messages, without);
   return {
     prompt: [
       ...(system === '' ? [] : [{ role: 'system' as const, content: system }]),

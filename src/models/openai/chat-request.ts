@@ -3,7 +3,7 @@ import type OpenAI from 'openai';
 import type { Json } from '../../contracts/json.ts';
 import type { ModelImage, ModelMessage, ModelRequest } from '../model.ts';
 import type { Dialect } from '../dialect.ts';
-import { adapted, schemaPrompt } from '../in-prompt.ts';
+import { worded } from '../in-prompt.ts';
 import { allowsStrict, withoutLengths } from './strict-schema.ts';
 import type { ToolNames } from '../tool-names.ts';
 
@@ -20,10 +20,11 @@ export interface ChatExtras {
 export function chatBody(
   provider: string,
   model: string,
-  request: ModelRequest,
+  asked: ModelRequest,
   dialect: Dialect,
   names: ToolNames,
 ): Record<string, unknown> {
+  const request = worded(asked, dialect);
   const { output, tools = [], temperature, maxOutputTokens } = request;
   const { without } = dialect;
   const effort = without.has('effort') ? undefined : (dialect.effort ?? request.effort);
@@ -52,11 +53,12 @@ export function chatBody(
   return body;
 }
 
-function chatMessages(provider: string, request: ModelRequest, dialect: Dialect, names: ToolNames): WireMessage[] {
-  const { output } = request;
-  const messages = adapted(request.messages, dialect.without);
-  const inPrompt = output !== undefined && dialect.output !== 'schema';
-  const system = inPrompt ? `${request.system}\n\n${schemaPrompt(output.schema)}`.trim() : request.system;
+function chatMessages(
+  provider: string,
+  { system, messages }: ModelRequest,
+  dialect: Dialect,
+  names: ToolNames,
+): WireMessage[] {
   const wire = withToolImages(messages, (message) => chatMessage(provider, message, dialect, names));
   if (system === '') return wire;
   if (dialect.system !== 'user') return [{ role: dialect.system, content: system }, ...wire];
@@ -112,13 +114,26 @@ function chatMessage(provider: string, message: ModelMessage, dialect: Dialect, 
                 id: call.id,
                 type: 'function' as const,
                 function: { name: names.toWire(call.name), arguments: call.arguments },
+                ...(index === 0 ? filledCall(dialect) : {}),
                 ...kept(extras?.calls[index]),
               })),
             }),
+        ...filledMessage(dialect),
         ...kept(extras?.message),
       };
     }
   }
+}
+
+/** Gemini documents this in place of a signature: https://ai.google.dev/gemini-api/docs/thought-signatures */
+function filledCall({ filledIn }: Dialect): object {
+  const signature = 'skip_thought_signature_validator';
+  return filledIn.has('thought_signature') ? { extra_content: { google: { thought_signature: signature } } } : {};
+}
+
+/** Some servers take an empty text for none. */
+function filledMessage({ filledIn }: Dialect): object {
+  return filledIn.has('reasoning_content') ? { reasoning_content: ' ' } : {};
 }
 
 function withImages(text: string, images: readonly ModelImage[] = []): string | OpenAI.ChatCompletionContentPart[] {

@@ -2,7 +2,7 @@
 import type OpenAI from 'openai';
 import type { ModelImage, ModelMessage, ModelRequest } from '../model.ts';
 import type { Dialect } from '../dialect.ts';
-import { adapted, schemaPrompt } from '../in-prompt.ts';
+import { worded } from '../in-prompt.ts';
 import { unpackItems } from './response-items.ts';
 import { allowsStrict, withoutLengths } from './strict-schema.ts';
 import type { ToolNames } from '../tool-names.ts';
@@ -12,21 +12,19 @@ type InputItem = OpenAI.Responses.ResponseInputItem;
 export function responsesBody(
   provider: string,
   model: string,
-  request: ModelRequest,
+  asked: ModelRequest,
   dialect: Dialect,
   names: ToolNames,
 ): Record<string, unknown> {
+  const request = worded(asked, dialect);
   const { output, tools = [], temperature, maxOutputTokens, cacheKey, onReasoning } = request;
   const { without } = dialect;
   const effort = without.has('effort') ? undefined : (dialect.effort ?? request.effort);
   const summary = onReasoning !== undefined && effort !== 'none' && !without.has('summary') ? 'auto' : undefined;
-  const inPrompt = output !== undefined && dialect.output !== 'schema';
-  const instructions = inPrompt ? `${request.system}\n\n${schemaPrompt(output.schema)}`.trim() : request.system;
-  const messages = adapted(request.messages, without);
   return {
     model,
-    input: messages.flatMap((message) => inputItems(provider, message, names)),
-    ...(instructions === '' ? {} : { instructions }),
+    input: request.messages.flatMap((message) => inputItems(provider, message, names)),
+    ...(request.system === '' ? {} : { instructions: request.system }),
     ...(without.has('store') ? {} : { store: false }),
     ...(without.has('encrypted') ? {} : { include: ['reasoning.encrypted_content'] }),
     ...(without.has('streaming') ? {} : { stream: true }),
