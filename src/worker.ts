@@ -21,7 +21,7 @@ import { runAgent } from './activities/run-agent.ts';
 import { runTool } from './activities/run-tool.ts';
 import { inScope } from './activities/scope.ts';
 import { summarise } from './activities/summarise.ts';
-import { findServer } from './connection/server-address.ts';
+import { findServer, refuseGuess } from './connection/server/server-address.ts';
 import type { Config } from './config.ts';
 import { loadConfigFile } from './config-file.ts';
 import type { Activities } from './contracts/activities.ts';
@@ -84,7 +84,8 @@ export interface RunningWorker {
 
 /**
  * Connects, opens the caches and begins to poll.
- * @throws CopilotError `ServerUnreachable` if no Temporal server answers, `InvalidConfig`
+ * @throws CopilotError `ServerUnreachable` if no Temporal server answers; `HomeServerDown` if nobody named a server and
+ *   that of the home folder is not running; `InvalidConfig`
  */
 export async function startWorker(config: Config, options: WorkerOptions = {}): Promise<RunningWorker> {
   const log = options.log ?? createLogger(config);
@@ -244,7 +245,9 @@ function createActivities(config: Config, parts: WorkerParts, trust: TeamTrust):
 }
 
 async function connect(config: Config, options: WorkerOptions): Promise<Connected> {
-  const { address, namespace, credentials } = await findServer(config, options);
+  const server = await findServer(config, options);
+  refuseGuess(server);
+  const { address, namespace, credentials } = server;
   try {
     return { connection: await NativeConnection.connect({ ...credentials, address }), address, namespace };
   } catch (cause) {

@@ -7,6 +7,7 @@ import { CopilotError } from '../contracts/errors.ts';
 import { Json } from '../contracts/json.ts';
 import { dropUndefined } from '../client/defined-fields.ts';
 import { optional, parseWholeNumber } from './numbers.ts';
+import { paint, remark } from './terminal.ts';
 import { type SettingFlags, settingsOf } from './people/settings.ts';
 
 export interface CommonFlags {
@@ -34,11 +35,17 @@ export interface CreateFlags extends CommonFlags, SettingFlags {
 /** Runs the work of a command with a client, and closes the client afterwards. */
 export async function withClient<T>(work: (client: CopilotClient) => Promise<T>): Promise<T> {
   const client = await CopilotClient.connect();
+  noteGuess(client);
   try {
     return await work(client);
   } finally {
     await client.close();
   }
+}
+
+/** Says which server is used if nobody named one. */
+export function noteGuess({ guess }: CopilotClient): void {
+  if (guess !== undefined) remark(`${paint('yellow', 'note:', process.stderr)} ${guess}`);
 }
 
 /** Turns flags into options of the client. @throws CopilotError `InvalidInput` for malformed values */

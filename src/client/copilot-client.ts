@@ -1,4 +1,5 @@
 /** The client library: sessions as objects, over one connection to a Temporal server. */
+import { describeGuess } from '../connection/server/server-address.ts';
 import { type ConnectOptions, ServerLink } from '../connection/server-link.ts';
 import { SessionId } from '../contracts/session.ts';
 import { checkInput } from './checked-input.ts';
@@ -35,7 +36,8 @@ export class CopilotClient {
 
   /**
    * Connects to a server. Workers need not run yet.
-   * @throws CopilotError `ServerUnreachable` after 3 s, `InvalidConfig`
+   * @throws CopilotError `ServerUnreachable` after 3 s; `WrongConnection`, which names the setting of TLS or the API key
+   *   that is wrong; `InvalidConfig`
    */
   static async connect(options: ConnectOptions = {}): Promise<CopilotClient> {
     return new CopilotClient(await ServerLink.open(options));
@@ -44,6 +46,14 @@ export class CopilotClient {
   /** `host:port` of the server. */
   get address(): string {
     return this.#link.server.address;
+  }
+
+  /**
+   * One sentence for people if nobody named the server: which one is used, and why. While the server of the home folder
+   * is down, calls that change something throw CopilotError `HomeServerDown`.
+   */
+  get guess(): string | undefined {
+    return describeGuess(this.#link.server);
   }
 
   /** Temporal namespace of the sessions. */

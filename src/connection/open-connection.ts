@@ -1,10 +1,10 @@
 /** The gRPC connection to a Temporal server, and what it says about workers. */
 import { Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client';
-import { optionalTsToMs } from '@temporalio/common/lib/time.js';
 import { CopilotError } from '../contracts/errors.ts';
 import { endClosedCalls } from './closed-calls.ts';
+import { checkAddress, findConnectionProblem } from './server/connection-problem.ts';
 import { innermostMessage } from './grpc-errors.ts';
-import type { ServerAddress } from './server-address.ts';
+import type { ServerAddress } from './server/server-address.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;
 /** A waiting worker polls at least once a minute. */
@@ -17,9 +17,23 @@ const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
 /** `temporal.api.enums.v1.TaskQueueType` */
 const WORKFLOW_QUEUE = 1;
 
-/** @throws CopilotError `ServerUnreachable` after 3 s */
-export async function openConnection({ address, credentials }: ServerAddress): Promise<Connection> {
-  const connection = Connection.lazy({
+/** @throws CopilotError `ServerUnreachable` after 3 s, `WrongConnection` that names the setting, `InvalidConfig` */
+export async function openConnection(server: ServerAddress): Promise<Connection> {
+  checkAddress(server.address);
+  let connection: Connection | undefined;
+  try {
+    connection = prepareConnection(server);
+    await connection.ensureConnected();
+    return connection;
+  } catch (cause) {
+    await connection?.close();
+    throw (await findConnectionProblem(server, cause)) ?? serverUnreachable(server.address, cause);
+  }
+}
+
+/** Throws for certificates that cannot be parsed. */
+function prepareConnection({ address, credentials }: ServerAddress): Connection {
+  return Connection.lazy({
     ...credentials,
     address,
     connectTimeout: CONNECT_TIMEOUT_MS,
@@ -34,13 +48,6 @@ export async function openConnection({ address, credentials }: ServerAddress): P
       endClosedCalls,
     ],
   });
-  try {
-    await connection.ensureConnected();
-    return connection;
-  } catch (cause) {
-    await connection.close();
-    throw serverUnreachable(address, cause);
-  }
 }
 
 export function serverUnreachable(address: string, cause: unknown): CopilotError {
@@ -59,6 +66,12 @@ export async function findWorkers(connection: Connection, namespace: string, tas
     taskQueueType: WORKFLOW_QUEUE,
   });
   const since = Date.now() - POLLER_AGE_MS;
-  const alive = pollers.filter(({ lastAccessTime }) => (optionalTsToMs(lastAccessTime) ?? 0) > since);
+  const alive = pollers.filter(({ lastAccessTime }) => milliseconds(lastAccessTime) > since);
   return [...new Set(alive.map(({ identity }) => identity ?? ''))].sort();
+}
+
+/** A time or a length of time of Temporal's API in ms. 0 if there is none. */
+export function milliseconds(time: { seconds?: unknown; nanos?: number | null } | null | undefined): number {
+  // A Long, which has a decimal text.
+  return Number(time?.seconds ?? 0) * 1_000 + Math.floor((time?.nanos ?? 0) / 1_000_000);
 }

@@ -16,7 +16,8 @@ import { createDataConverter } from '../storage/data-converter.ts';
 import { omit } from '../storage/unreadable.ts';
 import { grpcStatus, innermostMessage, isTooLarge, isTransient } from './grpc-errors.ts';
 import { findWorkers, openConnection, serverUnreachable } from './open-connection.ts';
-import { findServer, type ServerAddress } from './server-address.ts';
+import { refusedSignIn } from './server/connection-problem.ts';
+import { findServer, refuseGuess, type ServerAddress } from './server/server-address.ts';
 
 const HEALTH_TIMEOUT_MS = 2_000;
 const DEFAULT_TIMEOUT_MS = 15_000;
@@ -76,11 +77,16 @@ export class ServerLink {
     this.lister = new Client({ connection, namespace, dataConverter: lenient });
   }
 
-  /** @throws CopilotError `ServerUnreachable` after 3 s, `InvalidConfig` */
+  /** @throws CopilotError `ServerUnreachable` after 3 s, `WrongConnection`, `InvalidConfig` */
   static async open(options: ConnectOptions = {}): Promise<ServerLink> {
     const config = options.config ?? loadConfig();
     const server = await findServer(config, options);
     return new ServerLink(await openConnection(server), server, config, options);
+  }
+
+  /** To be called before anything is changed on the server. @throws CopilotError `HomeServerDown` */
+  checkMayChange(): void {
+    refuseGuess(this.server);
   }
 
   get namespace(): string {
@@ -148,8 +154,8 @@ export class ServerLink {
       return await this.#explainRefusedQuery(error, sessionId);
     }
     const code = grpcStatus(error);
-    if (code === status.PERMISSION_DENIED || code === status.UNAUTHENTICATED)
-      return serverUnreachable(this.server.address, error);
+    const refused = refusedSignIn(this.server, error);
+    if (refused) return refused;
     if (code === status.INVALID_ARGUMENT || isTooLarge(error)) return await this.#explainInvalidArgument(error);
     if (!isTransient(error)) return error instanceof Error ? error : new Error(String(error));
     return code === status.UNAVAILABLE || (await this.health()) === 'no-server'

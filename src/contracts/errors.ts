@@ -209,6 +209,18 @@ export const ERRORS = {
     message: (d) =>
       `No Temporal server answers at ${d['address']} (${d['problem']}). Start one with \`copilot dev\`, or set TEMPORAL_ADDRESS.`,
   },
+  HomeServerDown: {
+    retryable: true,
+    exitCode: 5,
+    message: (d) =>
+      `The Temporal server of ${d['home']} is not running, and nothing is changed on ${d['address']}, which may be another one. Start it with \`copilot dev\`, or name the server: TEMPORAL_ADDRESS=${d['address']}.`,
+  },
+  WrongConnection: {
+    retryable: false,
+    exitCode: 2,
+    message: (d) =>
+      `${d['name']}${d['value'] ? `=${d['value']}` : ''} does not fit the Temporal server at ${d['address']}: ${d['problem']}. ${d['advice']}.`,
+  },
   ServerUnavailable: {
     retryable: false,
     exitCode: 5,

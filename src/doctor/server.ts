@@ -2,13 +2,13 @@
 import { type Connection, isGrpcServiceError } from '@temporalio/client';
 import { innermostMessage } from '../connection/grpc-errors.ts';
 import { findWorkers, openConnection } from '../connection/open-connection.ts';
-import { findServer, type ServerAddress } from '../connection/server-address.ts';
+import { findServer, type ServerAddress } from '../connection/server/server-address.ts';
 import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { buildName, isSameBuild, makeCurrentCommand, readBuilds } from '../worker/deployment.ts';
 import { DYNAMIC_CONFIG } from '../server/server-process.ts';
 import { namespaceCommand, readRetention, readSearchAttributes } from '../server/namespace.ts';
-import { commandLineOf, readRecord } from '../server/record.ts';
+import { commandLineOf, readRecord } from '../connection/server/home-server.ts';
 import { type Check, missing, ok, warning } from './check.ts';
 
 const CALL_TIMEOUT_MS = 5_000;
@@ -41,6 +41,7 @@ export async function checkServer(config: Config, program: Check): Promise<Check
   try {
     connection = await openConnection(server);
   } catch (error) {
+    if (error instanceof CopilotError && error.type === 'WrongConnection') return [wrongConnection(error)];
     return [unanswered(config, server, program, error)];
   }
   try {
@@ -48,6 +49,11 @@ export async function checkServer(config: Config, program: Check): Promise<Check
   } finally {
     await connection.close();
   }
+}
+
+/** The setting that is wrong, and what to do. */
+function wrongConnection({ details: { name, address, problem, advice } }: CopilotError): Check {
+  return missing('server', `${name} does not fit the server at ${address}: ${problem}`, `${advice}`);
 }
 
 /** A server that somebody named is missing. Otherwise the next `copilot dev` starts one. */
@@ -91,9 +97,16 @@ async function unlessRefused(check: string, work: () => Promise<Check>): Promise
   }
 }
 
-async function checkVersion({ address, source }: ServerAddress, connection: Connection): Promise<Check> {
+async function checkVersion({ address, source, downHome }: ServerAddress, connection: Connection): Promise<Check> {
   const { serverVersion } = await connection.workflowService.getSystemInfo({});
-  return ok('server', `${address}, ${SOURCES[source]}; version ${serverVersion}`);
+  const found = `${address}, ${SOURCES[source]}; version ${serverVersion}`;
+  if (downHome === undefined) return ok('server', found);
+  const other = `the server of ${downHome} is not running, and this may be another one: ${found}`;
+  return missing(
+    'server',
+    other,
+    `Start it: copilot dev. Or name the one that you mean: export TEMPORAL_ADDRESS=${address}`,
+  );
 }
 
 function checkWebUi({ uiUrl }: ServerAddress): Check {

@@ -9,7 +9,9 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import pRetry from 'p-retry';
-import { readProfile, type TemporalProfile } from '../connection/server-address.ts';
+import { openConnection } from '../connection/open-connection.ts';
+import { readProfile } from '../connection/server/profile.ts';
+import { findServer, type ServerAddress } from '../connection/server/server-address.ts';
 import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { findServerProgram, type Log } from './program.ts';
@@ -25,7 +27,13 @@ import {
 } from './server-process.ts';
 import { withLock } from './lock.ts';
 import { keepClosedSessions } from './namespace.ts';
-import { readRecord, removeRecord, type ServerRecord, writeRecord } from './record.ts';
+import {
+  databaseFile,
+  readRecord,
+  removeRecord,
+  type ServerRecord,
+  writeRecord,
+} from '../connection/server/home-server.ts';
 import { databaseInUse, isPortLost } from './unavailable.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -71,8 +79,8 @@ export interface ServerOptions {
  *   three ways out if none can be started, `InvalidConfig` for a profile that cannot be read
  */
 export async function ensureServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
-  const { address, namespace = 'default', credentials } = readProfile(config);
-  if (address !== undefined) return await useNamed(config, address, namespace, credentials);
+  const { address, namespace = 'default' } = readProfile(config);
+  if (address !== undefined) return await useNamed(config, await findServer(config));
   const log = options.log ?? (() => undefined);
   const running = await findRunning(config, namespace, options);
   if (running !== undefined) return running;
@@ -86,19 +94,12 @@ export async function ensureServer(config: Config, options: ServerOptions = {}):
   );
 }
 
-async function useNamed(
-  config: Config,
-  address: string,
-  namespace: string,
-  credentials: TemporalProfile['credentials'],
-): Promise<RunningServer> {
-  try {
-    await (await Connection.connect({ ...credentials, address, connectTimeout: CONNECT_TIMEOUT_MS })).close();
-  } catch (error) {
-    // gRPC only says that the time is up.
-    const problem = (await whyNotListening(address)) ?? (error instanceof Error ? error.message : String(error));
-    throw new CopilotError('ServerUnreachable', { address, problem }, { cause: error });
-  }
+async function useNamed(config: Config, server: ServerAddress): Promise<RunningServer> {
+  const { address, namespace } = server;
+  const problem = await whyNotListening(address);
+  // gRPC would only say that the time is up.
+  if (problem !== undefined) throw new CopilotError('ServerUnreachable', { address, problem });
+  await (await openConnection(server)).close();
   const { uiUrl } = config.temporal;
   return { address, namespace, uiUrl, started: false, pid: undefined, stop: async () => undefined };
 }
@@ -221,5 +222,5 @@ async function withConnection<T>(address: string, use: (connection: Connection) 
 }
 
 function databaseOf(config: Config, options: ServerOptions): string {
-  return resolve(options.dbFile ?? join(config.homeDir, 'temporal.db'));
+  return resolve(options.dbFile ?? databaseFile(config.homeDir));
 }

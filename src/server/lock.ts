@@ -10,6 +10,7 @@ import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { isAlive } from '../connection/server/home-server.ts';
 
 const POLL_MS = 50;
 const TOUCH_MS = 2_000;
@@ -48,16 +49,6 @@ export async function withLock<T>(file: string, work: () => Promise<T>, onWait?:
   } finally {
     clearInterval(touching);
     if ((await readOwner(file))?.token === me.token) await rm(file, { force: true });
-  }
-}
-
-/** Whether a process of this id is running here, whoever owns it. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return isSystemError(error, 'EPERM');
   }
 }
 

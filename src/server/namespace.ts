@@ -1,9 +1,10 @@
 /** A namespace needs search attributes and a long retention of closed workflows before sessions run in it. */
 import { type Connection, isGrpcServiceError } from '@temporalio/client';
 import type { SearchAttributeType } from '@temporalio/common';
-import { msToTs, optionalTsToMs } from '@temporalio/common/lib/time.js';
+import proto from '@temporalio/proto';
 import pRetry from 'p-retry';
 import { innermostMessage } from '../connection/grpc-errors.ts';
+import { milliseconds } from '../connection/open-connection.ts';
 import { SEARCH_ATTRIBUTES } from '../contracts/search-attributes.ts';
 
 const HOUR_MS = 60 * 60 * 1_000;
@@ -67,7 +68,9 @@ export async function prepareNamespace(connection: Connection, namespace: string
 
 /** For our own servers: creates the namespace if it is missing, and makes it keep closed sessions for 10 years. */
 export async function keepClosedSessions(connection: Connection, namespace: string): Promise<void> {
-  const workflowExecutionRetentionTtl = msToTs(OWN_RETENTION_MS);
+  const workflowExecutionRetentionTtl = proto.google.protobuf.Duration.fromObject({
+    seconds: OWN_RETENTION_MS / 1_000,
+  });
   try {
     if ((await retentionMs(connection, namespace)) === OWN_RETENTION_MS) return;
     await connection.workflowService.updateNamespace({ namespace, config: { workflowExecutionRetentionTtl } });
@@ -218,5 +221,6 @@ export function namespaceCommand(verb: 'create' | 'update', address: string, nam
 
 async function retentionMs(connection: Connection, namespace: string): Promise<number | undefined> {
   const { config } = await connection.workflowService.describeNamespace({ namespace });
-  return optionalTsToMs(config?.workflowExecutionRetentionTtl);
+  const kept = config?.workflowExecutionRetentionTtl;
+  return kept ? milliseconds(kept) : undefined;
 }

@@ -8,7 +8,7 @@ import type { FollowEvent } from '../../client/follow/follower.ts';
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { PendingRequest } from '../../contracts/request.ts';
-import { type CreateFlags, createOptions, type ShowFlags } from '../connected.ts';
+import { type CreateFlags, createOptions, noteGuess, type ShowFlags } from '../connected.ts';
 import { userName } from '../people/decisions.ts';
 import { requestLine } from '../people/request-text.ts';
 import { parseDecision, promptFor } from '../people/typed-decision.ts';
@@ -31,6 +31,7 @@ export async function runChat(
   connect: ConnectOptions = {},
 ): Promise<void> {
   const client = await CopilotClient.connect(connect);
+  noteGuess(client);
   try {
     const session = id === undefined ? await client.create(createOptions(flags)) : client.session(id);
     await new Chat(session, flags).run(id !== undefined);

@@ -4,10 +4,10 @@ import { dropUndefined } from '../../client/defined-fields.ts';
 import { CopilotClient } from '../../client/copilot-client.ts';
 import { openConnection } from '../../connection/open-connection.ts';
 import { retry } from '../../connection/retry.ts';
-import { findServer, type ServerAddress } from '../../connection/server-address.ts';
+import { findServer, refuseGuess, type ServerAddress } from '../../connection/server/server-address.ts';
 import { type Config, loadConfig } from '../../config.ts';
 import { packageDir } from '../../package-info.ts';
-import { CopilotError } from '../../contracts/errors.ts';
+import { CopilotError, type ErrorType } from '../../contracts/errors.ts';
 import type { RunningServer } from '../../server/ensure-server.ts';
 import type { RunningWorker } from '../../worker.ts';
 import { sameMachine, startDevCodec } from './codec.ts';
@@ -26,6 +26,8 @@ export interface DevFlags extends CommonFlags {
 /** Pause between attempts of a worker to reach its server, and between its log lines about that. */
 const SERVER_RETRY_MS = 1_000;
 const WAITING_LOG_INTERVAL_MS = 60_000;
+/** The server may still come. */
+const ABSENT: readonly ErrorType[] = ['ServerUnreachable', 'HomeServerDown'];
 
 const DEMO_FILE = join(packageDir, 'examples/data/seattle-weather.csv');
 const DEMO_MESSAGE =
@@ -86,13 +88,14 @@ async function startWhenServed(config: Config): Promise<{ running: RunningWorker
   const start = async (): Promise<{ running: RunningWorker; address: string }> => {
     // A `copilot dev` that was started meanwhile has recorded its server.
     const server = await findServer(config);
+    refuseGuess(server);
     await prepare(server);
     const { startWorker } = await import('../../worker.ts');
     const { address, namespace } = server;
     return { running: await startWorker(config, { address, namespace }), address };
   };
   const onFailure = (error: unknown): void => {
-    if (!(error instanceof CopilotError) || error.type !== 'ServerUnreachable') throw error;
+    if (!(error instanceof CopilotError) || !ABSENT.includes(error.type)) throw error;
     if (Date.now() - lastSaidMs < WAITING_LOG_INTERVAL_MS) return;
     remark(`${paint('yellow', 'waiting:', process.stderr)} ${error.message} It is retried automatically.`);
     lastSaidMs = Date.now();

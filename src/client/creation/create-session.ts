@@ -74,6 +74,7 @@ export const newUlid = monotonicFactory();
  */
 export async function createSession(link: ServerLink, teams: TeamDirectory, given: CreateOptions): Promise<Created> {
   const options = checkInput(CreateOptions, given, '');
+  link.checkMayChange();
   checkContext(options.context);
   const id = options.id ?? `ses_${newUlid()}`;
   const mode = options.mode ?? 'copilot';

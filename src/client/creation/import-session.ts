@@ -93,6 +93,7 @@ export async function startFrom(
     config = from.session.config,
   }: { name: string; user: string | undefined; config?: SessionStart['config'] },
 ): Promise<void> {
+  link.checkMayChange();
   const { mode } = from.session;
   const start: SessionStart = {
     mode,

@@ -39,6 +39,7 @@ export async function deleteSession(
   sessionId: string,
   { wait = true, signal }: DeleteOptions = {},
 ): Promise<void> {
+  link.checkMayChange();
   const { runId, isOpen } = await findSession(link, sessionId, signal);
   const runIds: string[] = [];
   let isFolderGiven = false;

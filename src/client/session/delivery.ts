@@ -85,6 +85,7 @@ async function sendPersistently<T>(
   options: DeliveryOptions,
   work: (attempt: Attempt) => Promise<T>,
 ): Promise<T> {
+  link.checkMayChange();
   const { updateId = ulid(), signal, retryForMs = link.retryForMs } = options;
   const timeoutMs = Math.min(ACCEPT_TIMEOUT_MS, Math.max(MIN_ACCEPT_TIMEOUT_MS, retryForMs));
   let startedAt = 0;

@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findServer } from '../../../src/connection/server-address.ts';
+import { findServer } from '../../../src/connection/server/server-address.ts';
 import { isolatedConfig, temporaryFolder } from '../../helpers/server.ts';
 
 describe('the server that a client uses', () => {
   let home: string;
-  const record = { address: '127.0.0.1:7777', namespace: 'mine', uiUrl: 'http://127.0.0.1:8777', pid: 1 };
+  const record = {
+    address: '127.0.0.1:7777',
+    namespace: 'mine',
+    uiUrl: 'http://127.0.0.1:8777',
+    pid: 1,
+    dbFile: '/tmp/temporal.db',
+    startedAt: '2026-01-01T00:00:00.000Z',
+  };
 
   beforeEach(async () => {
     home = await temporaryFolder();

@@ -1,11 +1,10 @@
-/** `server.json` in the home folder names its server, so that every process of that home uses the same one. */
+/** The Temporal server of a home folder: `server.json` names it, so that every process of that home uses the same one. */
 import { execFile } from 'node:child_process';
-import { readFile, rm } from 'node:fs/promises';
+import { access, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
-import { writeAtomically } from '../storage/atomic-file.ts';
-import { isAlive } from './lock.ts';
+import { writeAtomically } from '../../storage/atomic-file.ts';
 
 export const ServerRecord = z.object({
   /** `host:port` of the gRPC front end. */
@@ -20,12 +19,30 @@ export const ServerRecord = z.object({
 });
 export type ServerRecord = z.infer<typeof ServerRecord>;
 
+export interface HomeServer {
+  /** What `server.json` says; undefined if there is no such file, or if it is not a record. */
+  readonly record: ServerRecord | undefined;
+  readonly isRunning: boolean;
+  /** Whether this home has sessions on a server of its own that is not running. */
+  readonly isDown: boolean;
+}
+
 const recordFile = (homeDir: string): string => join(homeDir, 'server.json');
+
+/** The SQLite file of the server that is started for a home folder. */
+export const databaseFile = (homeDir: string): string => join(homeDir, 'temporal.db');
+
+export async function findHomeServer(homeDir: string): Promise<HomeServer> {
+  const record = await parseRecord(homeDir);
+  const isRunning = record !== undefined && (await isServerProcess(record.pid));
+  const isKnown = record !== undefined || (await exists(databaseFile(homeDir)));
+  return { record, isRunning, isDown: isKnown && !isRunning };
+}
 
 /** The record of a running server. Undefined if there is none, or if it is stale or not a record. */
 export async function readRecord(homeDir: string): Promise<ServerRecord | undefined> {
-  const record = await parseRecord(homeDir);
-  return record !== undefined && (await isServerProcess(record.pid)) ? record : undefined;
+  const { record, isRunning } = await findHomeServer(homeDir);
+  return isRunning ? record : undefined;
 }
 
 async function parseRecord(homeDir: string): Promise<ServerRecord | undefined> {
@@ -45,9 +62,28 @@ export async function removeRecord(homeDir: string, pid: number): Promise<void> 
   if ((await parseRecord(homeDir))?.pid === pid) await rm(recordFile(homeDir), { force: true });
 }
 
+async function exists(file: string): Promise<boolean> {
+  try {
+    await access(file);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The system reuses process ids, so we check the command line, too. */
 async function isServerProcess(pid: number): Promise<boolean> {
   return isAlive(pid) && (await commandLineOf(pid)).includes('start-dev');
+}
+
+/** Whether a process of this id is running here, whoever owns it. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
 }
 
 /** Program and arguments of a process, with a blank or NUL between them. Empty if they cannot be read. */
