@@ -21,7 +21,7 @@ import { runAgent } from './activities/run-agent.ts';
 import { runTool } from './activities/run-tool.ts';
 import { inScope } from './activities/scope.ts';
 import { summarise } from './activities/summarise.ts';
-import { findServer, refuseGuess } from './connection/server/server-address.ts';
+import { findServer, refuseGuess } from './connection/address/server-address.ts';
 import type { Config } from './config.ts';
 import { loadConfigFile } from './config-file.ts';
 import type { Activities } from './contracts/activities.ts';

@@ -1,5 +1,5 @@
 /** The client library: sessions as objects, over one connection to a Temporal server. */
-import { describeGuess } from '../connection/server/server-address.ts';
+import { describeGuess } from '../connection/address/server-address.ts';
 import { type ConnectOptions, ServerLink } from '../connection/server-link.ts';
 import { SessionId } from '../contracts/session.ts';
 import { checkInput } from './checked-input.ts';

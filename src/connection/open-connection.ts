@@ -2,9 +2,9 @@
 import { Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client';
 import { CopilotError } from '../contracts/errors.ts';
 import { endClosedCalls } from './closed-calls.ts';
-import { checkAddress, findConnectionProblem } from './server/connection-problem.ts';
+import { checkAddress, findConnectionProblem } from './address/connection-problem.ts';
 import { innermostMessage } from './grpc-errors.ts';
-import type { ServerAddress } from './server/server-address.ts';
+import type { ServerAddress } from './address/server-address.ts';
 
 const CONNECT_TIMEOUT_MS = 3_000;
 /** A waiting worker polls at least once a minute. */

@@ -16,8 +16,8 @@ import { createDataConverter } from '../storage/data-converter.ts';
 import { omit } from '../storage/unreadable.ts';
 import { grpcStatus, innermostMessage, isTooLarge, isTransient } from './grpc-errors.ts';
 import { findWorkers, openConnection, serverUnreachable } from './open-connection.ts';
-import { refusedSignIn } from './server/connection-problem.ts';
-import { findServer, refuseGuess, type ServerAddress } from './server/server-address.ts';
+import { refusedSignIn } from './address/connection-problem.ts';
+import { findServer, refuseGuess, type ServerAddress } from './address/server-address.ts';
 
 const HEALTH_TIMEOUT_MS = 2_000;
 const DEFAULT_TIMEOUT_MS = 15_000;

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { access } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { readProfile } from '../connection/server/profile.ts';
+import { readProfile } from '../connection/address/profile.ts';
 import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { cachedServerFile, findOnPath, SERVER_VERSION, whyBroken } from '../server/program.ts';

@@ -2,13 +2,13 @@
 import { type Connection, isGrpcServiceError } from '@temporalio/client';
 import { innermostMessage } from '../connection/grpc-errors.ts';
 import { findWorkers, openConnection } from '../connection/open-connection.ts';
-import { findServer, type ServerAddress } from '../connection/server/server-address.ts';
+import { findServer, type ServerAddress } from '../connection/address/server-address.ts';
 import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { buildName, isSameBuild, makeCurrentCommand, readBuilds } from '../worker/deployment.ts';
 import { DYNAMIC_CONFIG } from '../server/server-process.ts';
 import { namespaceCommand, readRetention, readSearchAttributes } from '../server/namespace.ts';
-import { commandLineOf, readRecord } from '../connection/server/home-server.ts';
+import { commandLineOf, readRecord } from '../connection/address/home-server.ts';
 import { type Check, missing, ok, warning } from './check.ts';
 
 const CALL_TIMEOUT_MS = 5_000;

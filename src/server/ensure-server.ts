@@ -10,8 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import pRetry from 'p-retry';
 import { openConnection } from '../connection/open-connection.ts';
-import { readProfile } from '../connection/server/profile.ts';
-import { findServer, type ServerAddress } from '../connection/server/server-address.ts';
+import { readProfile } from '../connection/address/profile.ts';
+import { findServer, type ServerAddress } from '../connection/address/server-address.ts';
 import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { findServerProgram, type Log } from './program.ts';
@@ -33,7 +33,7 @@ import {
   removeRecord,
   type ServerRecord,
   writeRecord,
-} from '../connection/server/home-server.ts';
+} from '../connection/address/home-server.ts';
 import { databaseInUse, isPortLost } from './unavailable.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;

@@ -10,7 +10,7 @@ import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { isAlive } from '../connection/server/home-server.ts';
+import { isAlive } from '../connection/address/home-server.ts';
 
 const POLL_MS = 50;
 const TOUCH_MS = 2_000;

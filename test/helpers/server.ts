@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import getPort from 'get-port';
 import { type Config, loadConfig } from '../../src/config.ts';
 import { ensureServer, type RunningServer } from '../../src/server/ensure-server.ts';
-import { isAlive } from '../../src/connection/server/home-server.ts';
+import { isAlive } from '../../src/connection/address/home-server.ts';
 import { postgresTests, type PostgresTests, startPostgresServer } from './postgres-server.ts';
 
 export interface TestServer {

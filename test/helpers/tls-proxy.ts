@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createSecureServer } from 'node:http2';
-import { type AddressInfo, connect } from 'node:net';
+import { type AddressInfo, connect, type Server } from 'node:net';
 import { join } from 'node:path';
 import { createServer, type TlsOptions } from 'node:tls';
 
@@ -74,7 +74,7 @@ export async function startRefusingServer(options: TlsOptions, code: number, mes
   return await listening(server);
 }
 
-async function listening(server: import('node:net').Server): Promise<TlsServer> {
+async function listening(server: Server): Promise<TlsServer> {
   await once(server.listen(0, '127.0.0.1'), 'listening');
   return {
     address: `localhost:${(server.address() as AddressInfo).port}`, // it listens on a port

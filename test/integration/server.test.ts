@@ -13,7 +13,7 @@ import { copilotStatus, copilotUpdatedAt, SEARCH_ATTRIBUTES } from '../../src/co
 import { ensureServer, type RunningServer } from '../../src/server/ensure-server.ts';
 import { prepareNamespace } from '../../src/server/namespace.ts';
 import { findServerProgram } from '../../src/server/program.ts';
-import { isAlive } from '../../src/connection/server/home-server.ts';
+import { isAlive } from '../../src/connection/address/home-server.ts';
 import { isolatedConfig, killProcess, startTestServer, temporaryFolder, untilGone } from '../helpers/server.ts';
 
 const DAY_SECONDS = 24 * 60 * 60;

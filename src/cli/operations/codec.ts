@@ -1,5 +1,5 @@
 /** `copilot codec`: decrypts payloads for Temporal's Web UI and its `temporal` command. */
-import { findServer } from '../../connection/server/server-address.ts';
+import { findServer } from '../../connection/address/server-address.ts';
 import { type Config, loadConfig } from '../../config.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { type CodecServer, startCodecServer } from '../../storage/codec-server.ts';

@@ -4,7 +4,7 @@ import { dropUndefined } from '../../client/defined-fields.ts';
 import { CopilotClient } from '../../client/copilot-client.ts';
 import { openConnection } from '../../connection/open-connection.ts';
 import { retry } from '../../connection/retry.ts';
-import { findServer, refuseGuess, type ServerAddress } from '../../connection/server/server-address.ts';
+import { findServer, refuseGuess, type ServerAddress } from '../../connection/address/server-address.ts';
 import { type Config, loadConfig } from '../../config.ts';
 import { packageDir } from '../../package-info.ts';
 import { CopilotError, type ErrorType } from '../../contracts/errors.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findServer } from '../../../src/connection/server/server-address.ts';
+import { findServer } from '../../../src/connection/address/server-address.ts';
 import { isolatedConfig, temporaryFolder } from '../../helpers/server.ts';
 
 describe('the server that a client uses', () => {
