@@ -4,6 +4,7 @@
  * a request is in.
  */
 import { REPORT_STEP } from '../../src/contracts/activities.ts';
+import { HEADINGS } from '../../src/contracts/briefs.ts';
 import type { PlannedStep, PlanProposal, PlanReview, RouteDecision } from '../../src/contracts/turn.ts';
 import { type ChatMessage, type ChatReply, type ChatRequest, messageText } from './chat.ts';
 import { fillForm } from './form.ts';
@@ -16,8 +17,7 @@ const MAX_STEPS = 8;
 /** Of a conversation that is to be summed up. */
 const KEPT_CHARACTERS = 2_000;
 /** Headings of the engine's briefs. A heading of the same words in a result would end its section early. */
-const SECTION =
-  /^# (Task|Plan|Done so far|Your step|The attempt before failed|What the person wants done differently|Steps|Files written|Conversation)[^\S\n]*$/m;
+const SECTION = new RegExp(`^# (${Object.values(HEADINGS).join('|')})[^\\S\\n]*$`, 'm');
 const TABLE_FILE = /[\p{L}\p{N}_./-]{1,200}\.(?:csv|tsv)\b/iu;
 /** `ask me first which city: write the answer to city.txt` */
 const ASK_FIRST = /^(?:please\s+)?ask me first ([^:\n]+):\s*(\S.*)$/i;
@@ -31,9 +31,9 @@ export function replyTo(chat: ChatRequest): ChatReply {
   const tools = new Set(chat.tools?.map((tool) => tool.function.name));
   if (tools.has(REPORT_STEP)) return doStep(chat, tools);
   const sections = tools.size === 0 ? sectionsOf(last) : undefined;
-  const steps = sections?.get('Steps');
+  const steps = sections?.get(HEADINGS.steps);
   if (steps !== undefined) return textReply(chat, finalAnswer(steps));
-  const conversation = sections?.get('Conversation');
+  const conversation = sections?.get(HEADINGS.conversation);
   if (conversation !== undefined) {
     return textReply(chat, `The conversation ended with:\n${conversation.slice(-KEPT_CHARACTERS)}`);
   }
@@ -164,14 +164,14 @@ function doStep(chat: ChatRequest, tools: ReadonlySet<string>): ChatReply {
   const asked = chat.messages.findIndex(({ role }) => role === 'user');
   const brief = chat.messages[asked];
   const sections = sectionsOf(brief ? messageText(brief) : '');
-  const [task = ''] = (sections.get('Your step') ?? '').split('\n\nNotes: ');
-  const changed = sections.get('What the person wants done differently') ?? '';
+  const [task = ''] = (sections.get(HEADINGS.step) ?? '').split('\n\nNotes: ');
+  const changed = sections.get(HEADINGS.changes) ?? '';
   const desk: Desk = {
-    findings: partsUnder(sections.get('Done so far') ?? '').map(({ text }) => {
+    findings: partsUnder(sections.get(HEADINGS.done) ?? '').map(({ text }) => {
       const [sentence = '', ...body] = text.split('\n\n');
       return { sentence, body: body.join('\n\n') };
     }),
-    table: TABLE_FILE.exec(`${task} ${sections.get('Task') ?? ''}`)?.[0],
+    table: TABLE_FILE.exec(`${task} ${sections.get(HEADINGS.task) ?? ''}`)?.[0],
   };
   const text = parseMessage(changed, PHRASES) ? changed : task;
   const progress = advance(perform(text, desk), resultsIn(chat.messages.slice(asked)), tools);

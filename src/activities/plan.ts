@@ -1,5 +1,6 @@
 /** Asks the planner for steps, and the reviewer to review them. */
 import type { PlanInput, PlanResult, ReviewInput, ReviewResult } from '../contracts/activities.ts';
+import { section } from '../contracts/briefs.ts';
 import type { Message } from '../contracts/transcript.ts';
 import { checkPlan, type PlannedStep, PlanProposal, PlanReview } from '../contracts/turn.ts';
 import { describeCall, readTranscript, withAgent, type WorkerParts } from './agent-call.ts';
@@ -35,7 +36,9 @@ export async function review(parts: WorkerParts, input: ReviewInput): Promise<Re
         name: 'review',
         schema: PlanReview,
         system: systemPrompt(open.instructions, 'review', open.team.definition),
-        messages: [{ role: 'user', text: `# Task\n${input.task}\n\n# Plan\n${listSteps(input.steps)}` }],
+        messages: [
+          { role: 'user', text: `${section('task', input.task)}\n\n${section('plan', listSteps(input.steps))}` },
+        ],
         signal: scope.signal,
         ask: { from: input.model, attempt: scope.attempt },
       });

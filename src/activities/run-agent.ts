@@ -61,7 +61,7 @@ async function callModel(
   const tools = [
     ...agent.toolSchemas.filter(({ name }) => isOffered(input.tools, name)),
     ...handoffSchemas(input.tools, team.definition),
-    ...(input.phase === 'step' ? [reportSchema(agent.output?.schema)] : []),
+    ...(input.phase === 'step' ? [reportSchema(agent.output?.schema, input.mayAnswer)] : []),
     ...(routes ? [planSchema(team.definition), ...askSchema(agent)] : []),
   ];
   try {

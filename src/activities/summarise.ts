@@ -1,5 +1,6 @@
 /** Summarises older messages. The archive keeps the originals, named by their hash. */
 import type { SummariseInput, SummariseResult } from '../contracts/activities.ts';
+import { section } from '../contracts/briefs.ts';
 import type { Message } from '../contracts/transcript.ts';
 import { describeCall, readTranscript, withAgent, type WorkerParts } from './agent-call.ts';
 import { askModel } from '../agents/ask-model.ts';
@@ -27,7 +28,7 @@ export async function summarise(
         open,
         {
           system: systemPrompt(instructions, 'summary', team.definition),
-          messages: [{ role: 'user', text: `# Conversation\n${messages.map(quoteMessage).join('\n\n')}` }],
+          messages: [{ role: 'user', text: section('conversation', messages.map(quoteMessage).join('\n\n')) }],
           signal: scope.signal,
         },
         { from: input.model, attempt: scope.attempt },

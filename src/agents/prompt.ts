@@ -5,7 +5,8 @@ import type { ToolSchema } from '../models/model.ts';
 
 export type PromptPhase = 'routing' | 'planning' | 'review' | 'inline' | 'one-shot' | 'step' | 'answer' | 'summary';
 
-const TASKS: Record<PromptPhase, string> = {
+/** Ends the system message of each phase. */
+export const TASKS: Record<PromptPhase, string> = {
   routing: 'Decide how to handle the last message. Answer with the requested JSON object and nothing else.',
   planning:
     'Write the plan as the requested JSON object: the fewest steps that do the task, each for one agent, in the order in which they run. A step sees the task, the plan and the summaries of earlier steps, but not the conversation.',
@@ -34,15 +35,18 @@ export function systemPrompt(instructions: string, phase: PromptPhase, definitio
       ? [`Agents of this team:\n${workers.map(({ id, description }) => `- ${id}: ${description.trim()}`).join('\n')}`]
       : []),
     TASKS[phase],
-    `Phase: ${phase}`,
   ].join('\n\n');
 }
+
+const ANSWER =
+  'Your step is the last. Give the whole answer to the task here, as the person reads it: what was found in all steps, the figures that matter, the files that were written. Leave it out if the step failed.';
 
 /**
  * The tool that ends an agent's step. The engine handles it.
  * @param result schema of the reported result, if the agent has one
+ * @param mayAnswer whether the report may bring the reply of the turn
  */
-export function reportSchema(result?: Readonly<Record<string, unknown>>): ToolSchema {
+export function reportSchema(result?: Readonly<Record<string, unknown>>, mayAnswer = false): ToolSchema {
   return {
     name: REPORT_STEP,
     description: 'Ends your step. Say whether it is done, and summarise what you found or made.',
@@ -51,6 +55,7 @@ export function reportSchema(result?: Readonly<Record<string, unknown>>): ToolSc
       properties: {
         status: { type: 'string', enum: ['done', 'failed'] },
         summary: { type: 'string', description: 'Results, numbers and file names; or why it cannot be done.' },
+        ...(mayAnswer ? { answer: { type: 'string', description: ANSWER } } : {}),
         ...(result === undefined ? {} : { result }),
       },
       // A failed step has no result.

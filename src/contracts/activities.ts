@@ -86,6 +86,8 @@ export interface RunAgentInput extends AgentCall {
   readonly tail: readonly Message[];
   /** Tools on offer in this round. */
   readonly tools: readonly string[];
+  /** Whether the report of this step may bring the reply of the turn. */
+  readonly mayAnswer?: boolean;
 }
 
 /** One round of a model: text, and the tools it wants called. */
@@ -174,4 +176,6 @@ export const HANDOFF_PREFIX = 'transfer_to_';
 export interface StepReport {
   readonly status: 'done' | 'failed';
   readonly summary: string;
+  /** The reply of the turn, from the last step of its plan. */
+  readonly answer?: string;
 }

@@ -20,8 +20,9 @@ export type NextStep =
   /** `changes`: how often the person has had the plan changed. */
   | { readonly kind: 'approve-plan'; readonly changes: number }
   | { readonly kind: 'step'; readonly number: number }
-  | { readonly kind: 'review-step'; readonly number: number }
-  | { readonly kind: 'answer' }
+  /** `reply`: of the turn, as the last step gave it. Without it the answering agent writes one. */
+  | { readonly kind: 'review-step'; readonly number: number; readonly reply?: string }
+  | { readonly kind: 'answer'; readonly reply?: string }
   /** `editPlan` wants this step and all after it to run again. */
   | { readonly kind: 'restart'; readonly number: number }
   /** A model could not take the conversation: it is shortened before the turn goes on. */
@@ -126,6 +127,8 @@ export interface Thread {
   readonly id: string;
   address: TranscriptAddress;
   readonly messages: Message[];
+  /** Size of the messages in UTF-16 units, with calls and what providers need back. */
+  units: number;
 }
 
 export interface SessionState {

@@ -160,6 +160,8 @@ export const TeamFile = z.strictObject({
     reviewer: Name.optional(),
     /** Rounds of review and revision; 0 records the plan as it is. */
     reviews: z.int().min(0).max(5).default(1),
+    /** Plans of fewer steps are not reviewed. */
+    reviewFrom: z.int().min(1).max(50).default(3),
     /** Most steps of a plan. */
     maxSteps: z.int().min(1).max(50).default(20),
   }),

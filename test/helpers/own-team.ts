@@ -23,7 +23,7 @@ const TEAM: z.input<typeof TeamFile> = {
   description: 'A team of a test.',
   model: 'test',
   routing: { agent: 'router' },
-  planning: { agent: 'planner', reviewer: 'plan-reviewer' },
+  planning: { agent: 'planner', reviewer: 'plan-reviewer', reviewFrom: 1 },
   answering: { agent: 'writer' },
 };
 

@@ -1,4 +1,6 @@
 /** A scripted model that plays a whole team: routes to a plan of file-writing steps and reports each. */
+import { TASKS } from '../../src/agents/prompt.ts';
+import { HEADINGS } from '../../src/contracts/briefs.ts';
 import type { ModelServer, Responder, ScriptedReply } from './model-server.ts';
 
 export interface TeamScript {
@@ -47,10 +49,10 @@ export function readCall(request: Parameters<Responder>[0]): ScriptedCall {
   const messages = request.messages.slice(1).map(({ role, content }) => [role, textOf(content)] as const);
   return {
     system,
-    task: /# Your step\n(.*)/.exec(messages[0]?.[1] ?? '')?.[1] ?? '',
+    task: stepIn(messages[0]?.[1]) ?? '',
     tools: (request.tools ?? []).map(({ function: { name } }) => name),
     messages,
-    phase: /^Phase: (.+)$/m.exec(system)?.[1] ?? '',
+    phase: phaseOf(system),
     last: textOf(last?.content),
     lastRole: last?.role ?? '',
   };
@@ -60,9 +62,18 @@ export function readCall(request: Parameters<Responder>[0]): ScriptedCall {
 export function callsOf(model: ModelServer): string[] {
   return model.requests.map(({ body }) => {
     const { phase, last, lastRole } = readCall(body);
-    const step = /# Your step\n(.*)/.exec(last)?.[1];
-    return phase === 'step' ? `step ${lastRole === 'tool' ? '(tool)' : step}` : phase;
+    return phase === 'step' ? `step ${lastRole === 'tool' ? '(tool)' : stepIn(last)}` : phase;
   });
+}
+
+/** Each phase ends the system message with a task of its own. */
+export function phaseOf(system: string): string {
+  return Object.entries(TASKS).find(([, task]) => system.endsWith(task))?.[0] ?? '';
+}
+
+/** First line of the step's own part in a brief. */
+function stepIn(brief = ''): string | undefined {
+  return new RegExp(`^# ${HEADINGS.step}\n(.*)`, 'm').exec(brief)?.[1];
 }
 
 function reply(
@@ -88,7 +99,7 @@ function reply(
       if (call.lastRole === 'tool') {
         return { delayMs, toolCalls: [{ name: 'report_step', arguments: { status: 'done', summary: call.last } }] };
       }
-      const file = /# Your step\nwrite (\S+)/.exec(call.last)?.[1] ?? 'nothing';
+      const file = /^write (\S+)/.exec(call.task)?.[1] ?? 'nothing';
       return { delayMs, toolCalls: [{ name: 'write_file', arguments: { path: file, content: `I am ${file}\n` } }] };
     }
     default:

@@ -20,8 +20,10 @@ import {
 } from '@copilotkit/aimock';
 import type { FollowEvent } from '../../src/client/follow/follower.ts';
 import type { Model, ModelReply, ModelRequest } from '../../src/models/model.ts';
+import { type PromptPhase, TASKS } from '../../src/agents/prompt.ts';
 import { openModel } from '../helpers/open-model.ts';
 import { collect, fails, isTurnEnd, screen } from '../helpers/client.ts';
+import { phaseOf } from '../helpers/team-script.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 const KEY = 'sk-stand-in-0123456789';
@@ -87,7 +89,12 @@ describe('a third-party stand-in for the OpenAI API', function () {
     assert.deepEqual(turn.artifacts, ['loud.txt']);
     assert.ok(pieces(seen) >= 5, 'the final answer came in pieces');
 
-    assert.equal(chats().map(phaseOf).join(' '), 'routing planning review step step step step answer');
+    assert.equal(
+      chats()
+        .map(({ messages }) => phaseOf(textOf(messages[0])))
+        .join(' '),
+      'routing planning review step step step step answer',
+    );
     // As the stand-in counted: 8 calls, each with figures of its own.
     assert.deepEqual(turn.usage, {
       ...NO_USAGE,
@@ -262,9 +269,7 @@ const ask = (model: Model, more: Partial<ModelRequest> = {}): Promise<ModelReply
     ...more,
   });
 
-const phase = (name: string): FixtureMatch => ({ endpoint: 'chat', systemMessage: `Phase: ${name}` });
-const phaseOf = ({ messages }: ChatCompletionRequest): string | undefined =>
-  /^Phase: (.+)$/m.exec(textOf(messages[0]))?.[1];
+const phase = (name: PromptPhase): FixtureMatch => ({ endpoint: 'chat', systemMessage: TASKS[name] });
 
 const usage = (input: number, output: number) => ({
   model: SNAPSHOT,
@@ -278,7 +283,7 @@ const report = (summary: string, counted: object = {}): FixtureFileResponse => (
 
 /** Answers routing, planning and review; only where they are asked for by a JSON schema. */
 function scriptPlan(standIn: LLMock, steps: readonly object[]): void {
-  const structured = (name: string): FixtureMatch => ({ ...phase(name), responseFormat: 'json_schema' });
+  const structured = (name: PromptPhase): FixtureMatch => ({ ...phase(name), responseFormat: 'json_schema' });
   const decision = {
     route: 'planned',
     primaryAgent: 'engineer',

@@ -40,16 +40,17 @@ async function proposePlan(session: LiveSession, turn: RunningTurn): Promise<rea
   return stepsOf(planned);
 }
 
-/** The steps that the reviewer approves, or the last revision if the rounds of review are used up. */
+/** The steps that the reviewer approves, or the last revision if the rounds of review are used up. Short plans are not reviewed. */
 async function agreeOnPlan(
   session: LiveSession,
   turn: RunningTurn,
   first: readonly PlannedStep[],
 ): Promise<readonly PlannedStep[]> {
-  const { agent: planner, reviewer, reviews } = session.state.team.definition.planning;
+  const { agent: planner, reviewer, reviews, reviewFrom } = session.state.team.definition.planning;
   const { task } = turn;
   let steps = first;
   for (let round = 1; reviewer !== undefined && round <= reviews; round++) {
+    if (steps.length < reviewFrom) break;
     const proposed = steps;
     const { approved, feedback, problem } = await askAgent(session, turn, reviewer, () =>
       activities.review(labelCall(turn, `review/${round}`, 'plan review'), {

@@ -1,6 +1,7 @@
 /** Steps of a plan: each agent works until it reports, with as many attempts as the team allows. */
 import { ActivityFailure, isCancellation, workflowInfo } from '@temporalio/workflow';
 import type { StepReport } from '../../contracts/activities.ts';
+import { section } from '../../contracts/briefs.ts';
 import { type ErrorType, fromFailure, toFailure } from '../../contracts/errors.ts';
 import { MAX_STEP_REDOS, MAX_SUMMARY } from '../../contracts/limits.ts';
 import type { NextStep, RunningTurn } from '../../contracts/session-state.ts';
@@ -9,6 +10,7 @@ import { approvalsOf } from '../session/policies.ts';
 import { MoveOn } from '../session/state/requests.ts';
 import { requestedStep, type StepView } from '../session/turn/plan-steps.ts';
 import { oneLine } from '../views/details.ts';
+import { mayAnswer } from './agent/engine-tools.ts';
 import { runRounds } from './agent/rounds.ts';
 
 /** Summaries that go into a later step whole; older ones are shortened. */
@@ -44,17 +46,30 @@ export async function runSteps(session: LiveSession, turn: RunningTurn, number: 
   // The failure of one step ends the turn, even if another step could go on in the next run.
   const failure = failures.find((reason) => !(reason instanceof MoveOn)) ?? failures[0];
   if (failure !== undefined) throw failure;
-  return afterStep && first.status === 'completed'
-    ? { kind: 'review-step', number }
-    : { kind: 'step', number: number + group.length };
+  const last = ends.at(-1);
+  const reply = last?.status === 'fulfilled' ? last.value : undefined;
+  if (afterStep && first.status === 'completed') return { kind: 'review-step', number, ...withReply(reply) };
+  return afterSteps(session, turn, number + group.length - 1, reply);
 }
 
-async function runStep(session: LiveSession, turn: RunningTurn, step: StepView): Promise<void> {
-  if (step.status === 'completed' || step.status === 'skipped') return;
+/** @returns what follows the step of this number; `reply` counts only if that is the last */
+function afterSteps(session: LiveSession, turn: RunningTurn, number: number, reply: string | undefined): NextStep {
+  return reply !== undefined && mayAnswer(session, turn, number)
+    ? { kind: 'answer', reply }
+    : { kind: 'step', number: number + 1 };
+}
+
+function withReply(reply: string | undefined): { reply?: string } {
+  return reply === undefined ? {} : { reply };
+}
+
+/** @returns the reply of the turn, if the step reported one */
+async function runStep(session: LiveSession, turn: RunningTurn, step: StepView): Promise<string | undefined> {
+  if (step.status === 'completed' || step.status === 'skipped') return undefined;
   const { beforeStep = false } = approvalsOf(session.state);
   if (step.status === 'pending' && beforeStep && (await isSkipped(session, turn, step))) {
     session.steps.end(step, 'skipped', 'Skipped.');
-    return;
+    return undefined;
   }
   const limit = session.state.team.definition.limits.stepAttempts;
   let problem = '';
@@ -69,7 +84,7 @@ async function runStep(session: LiveSession, turn: RunningTurn, step: StepView):
     session.steps.end(step, report.status === 'done' ? 'completed' : 'failed', summary);
     if (report.status === 'done') {
       rememberResults(session, turn);
-      return;
+      return report.answer;
     }
     problem = report.summary;
   }
@@ -96,7 +111,12 @@ async function isSkipped(session: LiveSession, turn: RunningTurn, step: StepView
 }
 
 /** The person's word on a step's result: go on, or have it done again. */
-export async function reviewStep(session: LiveSession, turn: RunningTurn, number: number): Promise<NextStep> {
+export async function reviewStep(
+  session: LiveSession,
+  turn: RunningTurn,
+  number: number,
+  reply: string | undefined,
+): Promise<NextStep> {
   const step = turn.steps[number - 1];
   if (!step) return { kind: 'answer' };
   const { redos } = step;
@@ -110,7 +130,7 @@ export async function reviewStep(session: LiveSession, turn: RunningTurn, number
     agent: step.agent,
     steps: [requestedStep(step)],
   });
-  if (decision === 'continue') return { kind: 'step', number: number + 1 };
+  if (decision === 'continue') return afterSteps(session, turn, number, reply);
   session.steps.redo(step, text ?? '');
   return { kind: 'step', number };
 }
@@ -163,12 +183,13 @@ function brief(turn: RunningTurn, step: StepView, problem: string): string {
     ({ number, agent, summary }, index) =>
       `## Step ${number} (${agent})\n${index >= wholeFrom ? summary : oneLine(summary, MAX_OLD_SUMMARY)}`,
   );
+  const plan = turn.steps.map(({ number, agent, task, status }) => `${number}. [${status}] ${task} (${agent})`);
   return [
-    `# Task\n${turn.task}`,
-    `# Plan\n${turn.steps.map(({ number, agent, task, status }) => `${number}. [${status}] ${task} (${agent})`).join('\n')}`,
-    `# Done so far\n${summaries.join('\n\n') || 'Nothing yet.'}`,
-    `# Your step\n${step.task}${step.notes.trim() === '' ? '' : `\n\nNotes: ${step.notes}`}`,
-    ...(problem === '' ? [] : [`# The attempt before failed\n${oneLine(problem, MAX_SUMMARY)}`]),
-    ...(step.feedback ? [`# What the person wants done differently\n${step.feedback}`] : []),
+    section('task', turn.task),
+    section('plan', plan.join('\n')),
+    section('done', summaries.join('\n\n') || 'Nothing yet.'),
+    section('step', `${step.task}${step.notes.trim() === '' ? '' : `\n\nNotes: ${step.notes}`}`),
+    ...(problem === '' ? [] : [section('failure', oneLine(problem, MAX_SUMMARY))]),
+    ...(step.feedback ? [section('changes', step.feedback)] : []),
   ].join('\n\n');
 }

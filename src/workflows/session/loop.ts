@@ -169,11 +169,11 @@ function perform(session: LiveSession, turn: RunningTurn, next: Performable): Pr
     case 'step':
       return runSteps(session, turn, next.number);
     case 'review-step':
-      return reviewStep(session, turn, next.number);
+      return reviewStep(session, turn, next.number, next.reply);
     case 'restart':
       return Promise.resolve(session.steps.goBackTo(next.number));
     case 'answer':
-      return writeFinalAnswer(session, turn);
+      return writeFinalAnswer(session, turn, next.reply);
   }
 }
 

@@ -23,7 +23,7 @@ describe('plans', function () {
   before(async () => {
     world = await startWorldOf({
       default: {},
-      twice: { team: { planning: { agent: 'planner', reviewer: 'plan-reviewer', reviews: 2 } } },
+      twice: { team: { planning: { agent: 'planner', reviewer: 'plan-reviewer', reviews: 2, reviewFrom: 1 } } },
       priced: { team: { prices: PRICES } },
     });
   });

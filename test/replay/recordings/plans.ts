@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { SessionHandle } from '../../../src/client.ts';
 import { calling, done } from '../../helpers/replies.ts';
 import type { ScriptedCall, TeamScript } from '../../helpers/team-script.ts';
+import { decideNext } from '../../helpers/requests.ts';
 import { ended, exchange, LONG_TALK, record, type Stage, untilStepRuns } from '../recorder.ts';
 
 const mode = 'planning-control';
@@ -24,6 +25,20 @@ record('routed-reviewed-revised-completed', {}, async ({ create, play }) => {
   const turn = await exchange(session, 'write two files');
   assert.deepEqual([turn.route, turn.steps.length], ['planned', 2]);
   await exchange(session, 'and again');
+  await session.complete();
+});
+
+record('reply-of-the-last-step', {}, async ({ create, play }) => {
+  const reporting = calling(['report_step', { status: 'done', summary: 'written', answer: 'It is written.' }]);
+  play({
+    files: ['a.txt'],
+    instead: ({ phase, lastRole }) => (phase === 'step' && lastRole === 'tool' ? reporting : undefined),
+  });
+  const session = await create({ mode, config: { approvals: { afterStep: true } } });
+  const { id } = await session.send('write a file', { wait: false });
+  await decideNext(session, 'redo', { text: 'larger' });
+  await decideNext(session, 'continue');
+  assert.equal((await session.awaitTurn(id)).reply, 'It is written.');
   await session.complete();
 });
 

@@ -10,7 +10,7 @@ const DEFINITION: SessionExport['team']['definition'] = {
   description: 'a team',
   model: 'test',
   routing: { agent: 'router' },
-  planning: { agent: 'planner', reviews: 1, maxSteps: 20 },
+  planning: { agent: 'planner', reviews: 1, reviewFrom: 3, maxSteps: 20 },
   answering: { agent: 'writer' },
   limits: { rounds: 16, stepAttempts: 3 },
   modes: {},

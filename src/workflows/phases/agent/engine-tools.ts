@@ -10,8 +10,8 @@ import {
 } from '../../../contracts/activities.ts';
 import { ContextKey } from '../../../contracts/context.ts';
 import { Json, parseJson } from '../../../contracts/json.ts';
-import { MAX_SUMMARY } from '../../../contracts/limits.ts';
-import type { RunningWork } from '../../../contracts/session-state.ts';
+import { MAX_REPLY_TEXT, MAX_SUMMARY } from '../../../contracts/limits.ts';
+import type { RunningTurn, RunningWork } from '../../../contracts/session-state.ts';
 import type { ResolvedTeam } from '../../../contracts/team.ts';
 import type { ProviderData, ToolCall } from '../../../contracts/transcript.ts';
 import { checkPlan, type PlannedStep, PlanProposal } from '../../../contracts/turn.ts';
@@ -29,7 +29,12 @@ export interface WorkResult extends StepReport {
   readonly providerData?: ProviderData;
 }
 
-const Report = z.object({ status: z.enum(['done', 'failed']), summary: z.string(), result: Json.optional() });
+const Report = z.object({
+  status: z.enum(['done', 'failed']),
+  summary: z.string(),
+  answer: z.string().trim().min(1).optional().catch(undefined),
+  result: Json.optional(),
+});
 const Question = z.object({ question: z.string().trim().min(1).max(4_000) });
 const Remembered = z.object({ key: ContextKey, value: Json });
 
@@ -40,10 +45,20 @@ const ENGINE_KEYS = ['route', 'plan', 'results', 'initial_task', 'current_task']
 export function parseReport(call: ToolCall, hasResult: boolean): { report?: StepReport; problem?: string } {
   const parsed = Report.safeParse(parseJson(call.arguments));
   if (!parsed.success) return { problem: `${REPORT_STEP} takes {"status": "done" or "failed", "summary": text}` };
-  const { status, summary, result } = parsed.data;
-  if (!hasResult || result === undefined) return { report: { status, summary } };
+  const { status, summary, answer, result } = parsed.data;
+  const reply = answer === undefined || status === 'failed' ? {} : { answer: answer.slice(0, MAX_REPLY_TEXT) };
+  if (!hasResult || result === undefined) return { report: { status, summary, ...reply } };
   const text = JSON.stringify(result);
-  return { report: { status, summary: `${summary.slice(0, MAX_SUMMARY - text.length - 2)}\n\n${text}` } };
+  return { report: { status, summary: `${summary.slice(0, MAX_SUMMARY - text.length - 2)}\n\n${text}`, ...reply } };
+}
+
+/**
+ * Whether the report of a step may bring the reply of the turn: nothing runs after it or beside it, and the answering
+ * agent has no form of its own for replies.
+ */
+export function mayAnswer({ state }: LiveSession, { steps }: RunningTurn, number: number | undefined): boolean {
+  const { agents, answering } = state.team.definition;
+  return number === steps.length && steps.at(-1)?.alongside === false && agents[answering.agent]?.output === undefined;
 }
 
 /** The plan that an agent made of the message it routes; `problem` says what is wrong with it. */

@@ -11,7 +11,7 @@ import { MoveOn } from '../../session/state/requests.ts';
 import type { AgentWork, Task } from '../../session/turn/agent-work.ts';
 import { keepBudget } from './budget.ts';
 import { agentCall, countAnswer, findAgent, labelCall, setRoute } from './call.ts';
-import { offeredTools, type WorkResult } from './engine-tools.ts';
+import { mayAnswer, offeredTools, type WorkResult } from './engine-tools.ts';
 import { answerCalls } from './tool-calls.ts';
 
 /** Rounds of an agent between two automatic snapshots of the context. */
@@ -147,6 +147,7 @@ async function callModel(session: LiveSession, turn: RunningTurn, work: AgentWor
     thread: { id, address },
     tail,
     tools: offeredTools(session, work.state),
+    ...(mayAnswer(session, turn, step) ? { mayAnswer: true } : {}),
   };
   const isPartial = (result: RunAgentResult) => result.finish === 'interrupted';
   const reply = await session.calls.run(

@@ -39,7 +39,7 @@ export class Works {
       agent,
       handoffs: 0,
       rounds: 0,
-      thread: { id: `${turn.id}/${part}`, address: EMPTY_TRANSCRIPT, messages: [] },
+      thread: { id: `${turn.id}/${part}`, address: EMPTY_TRANSCRIPT, messages: [], units: 0 },
       tail: [first],
       calls: [],
       remembered: {},
@@ -91,6 +91,7 @@ export class AgentWork {
     const { thread, tail } = work;
     thread.address = advance(thread.address, [...tail, said]);
     thread.messages.push(...tail, said);
+    thread.units += unitsOf([...tail, said]);
     work.rounds += 1;
     work.tail = [];
     work.calls = [...toolCalls];
@@ -143,8 +144,8 @@ export class AgentWork {
     const work = this.#work;
     const share = MAX_WORK_BYTES / count;
     const { messages } = work.thread;
-    // No UTF-16 unit takes more than three bytes. Counting the exact bytes would take time in each replay.
-    if (3 * [...messages, ...work.tail].reduce((sum, message) => sum + unitsOf(message), 0) <= share) return;
+    // No UTF-16 unit takes more than three bytes. Counting the exact bytes of all messages would make each round dearer.
+    if (3 * (work.thread.units + unitsOf(work.tail)) <= share) return;
     work.tail = shortened(work.tail, share / 2);
     const bytes = [...messages, ...work.tail].map(messageBytes);
     let total = bytes.reduce((sum, size) => sum + size, 0);
@@ -170,8 +171,10 @@ export class AgentWork {
       messages[index] = smaller;
       hasChanged = true;
     });
-    if (hasChanged) thread.address = advance({ ...EMPTY_TRANSCRIPT, epoch: address.epoch + 1 }, messages);
-    return hasChanged;
+    if (!hasChanged) return false;
+    thread.address = advance({ ...EMPTY_TRANSCRIPT, epoch: address.epoch + 1 }, messages);
+    thread.units = unitsOf(messages);
+    return true;
   }
 }
 
@@ -201,9 +204,11 @@ function messageBytes(message: Message): number {
   return utf8Bytes(message.text) + calls + dataBytes(message);
 }
 
-function unitsOf(message: Message): number {
-  const calls = callsOf(message).reduce((sum, call) => sum + call.arguments.length, 0);
-  return message.text.length + calls + dataBytes(message);
+function unitsOf(messages: readonly Message[]): number {
+  return messages.reduce((sum, message) => {
+    const calls = callsOf(message).reduce((units, call) => units + call.arguments.length, 0);
+    return sum + message.text.length + calls + dataBytes(message);
+  }, 0);
 }
 
 function callsOf(message: Message): readonly ToolCall[] {
