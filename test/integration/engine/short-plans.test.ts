@@ -67,7 +67,7 @@ describe('short plans', function () {
       const { phase, lastRole, task } = readCall(body);
       if (phase !== 'step' || lastRole === 'tool') return [];
       const report = body.tools?.find((tool) => tool.function.name === 'report_step')?.function.parameters;
-      return [[task, Object.keys((report?.['properties'] ?? {}) as object)]]; // of a JSON schema
+      return [[task, Object.keys(report?.['properties'] ?? {})]];
     });
 
   it('the last step may bring the reply, which saves the final call', async () => {
