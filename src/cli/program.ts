@@ -6,17 +6,13 @@ import { declareIn } from './commands/declare.ts';
 import { declareCare, declareServing } from './commands/operation-commands.ts';
 import { declareChanges, declareDecisions, declarePlan } from './commands/people-commands.ts';
 import { declareConversation, declareCopies, declareReading, declareStates } from './commands/session-commands.ts';
-import { cutLongText, sayJson } from './terminal.ts';
+import { cutLongText, err, out, sayJson, endWithReader } from './terminal.ts';
 
 const WRONG_USE = 2;
 
 /** Runs the command in `arguments_` and sets the exit code of the process. */
 export async function runProgram(arguments_: readonly string[]): Promise<void> {
-  // A reader such as `head` may close the pipe before everything is written.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
-  });
+  endWithReader();
   const isJson = arguments_.includes('--json');
   try {
     await declareProgram().parseAsync(arguments_, { from: 'user' });
@@ -33,7 +29,11 @@ export function declareProgram(): Command {
     .description('Durable copilot sessions: each session is a long-running Temporal workflow.')
     .version(packageVersion)
     .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
-    .configureOutput({ outputError: (text, write) => write(`${cutLongText(text.trimEnd())}\n`) })
+    .configureOutput({
+      writeOut: (text) => out.write(text),
+      writeErr: (text) => err.write(text),
+      outputError: (text, write) => write(`${cutLongText(text.trimEnd())}\n`),
+    })
     .exitOverride()
     .addHelpText('after', EXAMPLES);
   const command = declareIn(program);

@@ -3,6 +3,7 @@ import { pino, type DestinationStream, type Logger, stdSerializers, stdTimeFunct
 import { isatty } from 'node:tty';
 import pretty from 'pino-pretty';
 import type { Config } from '../config.ts';
+import { visible, visibleJson } from '../contracts/visible-text.ts';
 import { failWhereUsed, type Unreadable } from '../storage/unreadable.ts';
 
 const STDERR = 2;
@@ -26,6 +27,8 @@ export function createLogger(config: Config, destination?: DestinationStream): L
     formatters: { level: (label: string) => ({ level: label }) },
     // The Temporal SDK names it `error`; pino by itself knows `err` only.
     serializers: { error: stdSerializers.err },
+    // Values of log lines may be text of models, tools and people.
+    hooks: { streamWrite: visibleJson },
     redact: { paths: SECRETS, censor: '[redacted]' },
   };
   return pino(options, destination ?? openStderr());
@@ -34,7 +37,14 @@ export function createLogger(config: Config, destination?: DestinationStream): L
 /** Writes synchronously, so that the last lines before an exit are not lost. */
 function openStderr(): DestinationStream {
   if (!isatty(STDERR)) return pino.destination({ dest: STDERR, sync: true });
-  return pretty({ destination: STDERR, sync: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' });
+  const lines = pretty({ destination: STDERR, sync: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' });
+  return { write: (line) => void lines.write(visibleLine(line)) };
+}
+
+/** A log line whose texts are as they may be shown: the readable form has no escapes. */
+function visibleLine(line: string): string {
+  const show = (_key: string, value: unknown): unknown => (typeof value === 'string' ? visible(value) : value);
+  return `${JSON.stringify(JSON.parse(line, show))}\n`;
 }
 
 /** Whoever sends unreadable payloads must not fill the log. */

@@ -34,6 +34,7 @@ export const SHARED_CONTRACTS = [
     'team',
     'transcript',
     'turn',
+    'visible-text',
   ],
 ];
 

@@ -1,16 +1,14 @@
 /** Writes the events of a session as lines for people, and the models' text while it is written. */
 import type { FollowEvent } from '../../client/follow/follower.ts';
 import { requestLine } from '../people/request-text.ts';
-import { paint, shorten } from '../terminal.ts';
+import { out, type Output, paint, shorten, type Style } from '../terminal.ts';
 
 const MAX_TASK = 120;
-/** Back to the beginning of the line, which is erased. */
-const CLEAR_LINE = '\r\u001b[2K';
 const MARKS = { completed: '✓', failed: '✗', skipped: '⤼', pending: '·', 'in-progress': '▶' } as const;
 
 export interface ProgressTextOptions {
   /** Default stdout. */
-  readonly stream?: NodeJS.WriteStream;
+  readonly output?: Output;
   /** Whether the message of each turn is shown. Default true. */
   readonly showsMessages?: boolean;
   /** Whether the models' reasoning is shown in full. Default: its length only. */
@@ -23,7 +21,7 @@ export class ProgressText {
   latestText = '';
   /** The call that wrote it. */
   #latest: string | undefined;
-  readonly #stream: NodeJS.WriteStream;
+  readonly #output: Output;
   readonly #showsMessages: boolean;
   readonly #showsThinking: boolean;
   readonly #thoughts = new Map<string, WordCount>();
@@ -31,8 +29,8 @@ export class ProgressText {
   #isInLine = false;
   #isThinkingShown = false;
 
-  constructor({ stream = process.stdout, showsMessages = true, showsThinking = false }: ProgressTextOptions = {}) {
-    this.#stream = stream;
+  constructor({ output = out, showsMessages = true, showsThinking = false }: ProgressTextOptions = {}) {
+    this.#output = output;
     this.#showsMessages = showsMessages;
     this.#showsThinking = showsThinking;
   }
@@ -56,24 +54,24 @@ export class ProgressText {
   }
 
   /** Writes a separate line, also in the middle of a model's text. */
-  line(style: Parameters<typeof paint>[0] | undefined, text: string): void {
+  line(style: Style | undefined, text: string): void {
     this.endLine();
-    this.#stream.write(`${style === undefined ? text : paint(style, text, this.#stream)}\n`);
+    this.#output.line(style === undefined ? text : paint(style, text));
   }
 
   endLine(): void {
-    if (this.#isThinkingShown) this.#stream.write(CLEAR_LINE);
+    if (this.#isThinkingShown) this.#output.clearLine();
     this.#isThinkingShown = false;
-    if (this.#isInLine) this.#stream.write('\n');
+    if (this.#isInLine) this.#output.write('\n');
     this.#isInLine = false;
   }
 
-  #write(writer: string, text: string, style?: Parameters<typeof paint>[0]): void {
+  #write(writer: string, text: string, style?: Style): void {
     if (this.#writing !== writer || this.#isThinkingShown) {
       this.endLine();
       this.#writing = writer;
     }
-    this.#stream.write(style === undefined ? text : paint(style, text, this.#stream));
+    this.#output.writePiece(text, style);
     this.#isInLine = !text.endsWith('\n');
   }
 
@@ -82,9 +80,9 @@ export class ProgressText {
     if (this.#showsThinking) return this.#write(`thinking of ${activityId}`, text, 'dim');
     const count = addWords(this.#thoughts.get(activityId), text);
     this.#thoughts.set(activityId, count);
-    if (!this.#stream.isTTY || this.#isInLine) return;
+    if (!this.#output.isTerminal || this.#isInLine) return;
     this.endLine();
-    this.#stream.write(paint('dim', thinkingLine(count), this.#stream));
+    this.#output.write(paint('dim', thinkingLine(count)));
     this.#isThinkingShown = true;
   }
 

@@ -15,7 +15,7 @@ import {
 import { watchTurn } from './follow.ts';
 import { requestText } from '../people/request-text.ts';
 import { ProgressText } from './progress-text.ts';
-import { printResult, paint, remark, say, sayJson } from '../terminal.ts';
+import { err, isTerminal, out, paint, printResult, remark, say, sayJson } from '../terminal.ts';
 
 interface WaitFlags extends ShowFlags {
   readonly wait?: boolean;
@@ -110,7 +110,7 @@ export function turnForm(turn: TurnView): Record<string, unknown> {
 }
 
 /** With `--json`, progress is shown only on a terminal. */
-const showsProgress = ({ json }: CommonFlags): boolean => !json || process.stderr.isTTY;
+const showsProgress = ({ json }: CommonFlags): boolean => !json || isTerminal.stderr;
 
 /**
  * Waits for the turn and prints its outcome. A turn that waits for a person is no failure; its requests are printed with
@@ -131,14 +131,14 @@ export async function showTurn(
   process.once('SIGINT', leave);
   try {
     // On a terminal the text is shown while it is written, and not printed again.
-    const stream = flags.json || !process.stdout.isTTY ? process.stderr : process.stdout;
-    const text = new ProgressText({ stream, showsMessages: false, showsThinking: flags.thinking ?? false });
+    const output = flags.json || !isTerminal.stdout ? err : out;
+    const text = new ProgressText({ output, showsMessages: false, showsThinking: flags.thinking ?? false });
     const turn = showsProgress(flags)
       ? await watchTurn(session, id, { from, show: (event) => text.show(event), signal: stop.signal })
       : await session.awaitTurn(id, { signal: stop.signal });
     text.endLine();
     if (flags.json) sayJson({ sessionId: session.id, turn: turnForm(turn) });
-    else sayOutcome(session.id, turn, stream === process.stdout ? text.latestText : '');
+    else sayOutcome(session.id, turn, output === out ? text.latestText : '');
     if (turn.status === 'failed' || turn.status === 'interrupted') process.exitCode = 1;
   } finally {
     process.off('SIGINT', leave);
@@ -150,7 +150,7 @@ function sayOutcome(sessionId: string, turn: TurnView, shown: string): void {
   // If the router asks back, its question is also in the request.
   if (turn.reply !== '' && turn.reply !== shown && requests.length === 0) say(turn.reply);
   for (const request of requests) say(requestText(sessionId, request));
-  if (turn.error) remark(`${paint('red', `Turn ${turn.number} failed:`, process.stderr)} ${turn.error.message}`);
+  if (turn.error) remark(`${paint('red', `Turn ${turn.number} failed:`)} ${turn.error.message}`);
   else if (turn.status !== 'completed') remark(`Turn ${turn.number} is ${turn.status}.`);
   if (turn.artifacts.length > 0) remark(`Files: ${turn.artifacts.join(', ')}`);
 }

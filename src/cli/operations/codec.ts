@@ -68,7 +68,7 @@ function checkConfig({ encryptionKeys, payloadStore, codecToken }: Config, host:
     const problem = `everybody who can reach ${host} could read every session; set a token for callers`;
     throw new CopilotError('InvalidConfig', { name: 'COPILOT_CODEC_TOKEN', value: '', problem });
   }
-  remark(`${paint('yellow', 'warning:', process.stderr)} this is plain HTTP: put TLS in front of ${host}`);
+  remark(`${paint('yellow', 'warning:')} this is plain HTTP: put TLS in front of ${host}`);
 }
 
 function checkOrigin(origin: string): void {

@@ -15,7 +15,7 @@ import type { CommonFlags } from '../connected.ts';
 import { optional, parseWholeNumber } from '../numbers.ts';
 import { watchTurn } from '../conversation/follow.ts';
 import { ProgressText } from '../conversation/progress-text.ts';
-import { paint, remark, say, sayJson } from '../terminal.ts';
+import { isTerminal, paint, remark, say, sayJson } from '../terminal.ts';
 import { sessionLine } from '../conversation/turns.ts';
 
 export interface DevFlags extends CommonFlags {
@@ -97,7 +97,7 @@ async function startWhenServed(config: Config): Promise<{ running: RunningWorker
   const onFailure = (error: unknown): void => {
     if (!(error instanceof CopilotError) || !ABSENT.includes(error.type)) throw error;
     if (Date.now() - lastSaidMs < WAITING_LOG_INTERVAL_MS) return;
-    remark(`${paint('yellow', 'waiting:', process.stderr)} ${error.message} It is retried automatically.`);
+    remark(`${paint('yellow', 'waiting:')} ${error.message} It is retried automatically.`);
     lastSaidMs = Date.now();
   };
   return await retry(start, { firstPauseMs: SERVER_RETRY_MS, maxPauseMs: SERVER_RETRY_MS, onFailure });
@@ -106,7 +106,7 @@ async function startWhenServed(config: Config): Promise<{ running: RunningWorker
 /** `npm start`: a chat in a terminal; without a terminal, one session on sample data. */
 export async function runDemo(): Promise<void> {
   const given = loadConfig();
-  const isChat = process.stdin.isTTY && process.stdout.isTTY;
+  const isChat = isTerminal.stdin && isTerminal.stdout;
   // The worker's log would disturb the conversation.
   const isQuiet = isChat && given.temporal.environment['COPILOT_LOG_LEVEL'] === undefined;
   const config = isQuiet ? { ...given, logLevel: 'warn' } : given;
@@ -185,7 +185,7 @@ async function prepare(server: ServerAddress): Promise<void> {
   const connection = await openConnection(server);
   try {
     const { warnings } = await prepareNamespace(connection, server.namespace);
-    for (const warning of warnings) remark(`${paint('yellow', 'warning:', process.stderr)} ${warning}`);
+    for (const warning of warnings) remark(`${paint('yellow', 'warning:')} ${warning}`);
   } finally {
     await connection.close();
   }

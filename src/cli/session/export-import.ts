@@ -2,7 +2,7 @@
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
 import { optional, parseWholeNumber } from '../numbers.ts';
-import { printResult, say, sayJson } from '../terminal.ts';
+import { printResult, sayJson } from '../terminal.ts';
 import { readJson, snapshotRef, writeJson } from './json-file.ts';
 
 export interface ImportFlags extends CommonFlags {
@@ -22,7 +22,7 @@ export interface ForkFlags extends CommonFlags {
 export async function runExport(id: string, path: string, { json }: CommonFlags): Promise<void> {
   await withClient(async (client) => {
     const file = await client.session(id).export();
-    if (path === '-') return json ? sayJson(file) : say(JSON.stringify(file, undefined, 2));
+    if (path === '-') return sayJson(file, json ? undefined : 2);
     await writeJson(path, file);
     printResult(json, { sessionId: id, file: path }, () => `${id} was written to ${path}`);
   });

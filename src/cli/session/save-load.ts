@@ -1,5 +1,4 @@
 /** `copilot save`, `load` and `delete`. */
-import { createInterface } from 'node:readline/promises';
 import { z } from 'zod';
 import { checkInput } from '../../client/checked-input.ts';
 import type { SavedSession } from '../../client/session/context-changes.ts';
@@ -7,7 +6,7 @@ import { CopilotError } from '../../contracts/errors.ts';
 import type { LoadedSession } from '../../contracts/messages.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
 import { messageText } from './show.ts';
-import { printResult, paint } from '../terminal.ts';
+import { confirm, isTerminal, paint, printResult } from '../terminal.ts';
 import { changeText } from './context.ts';
 import { readJson, versionOption, type VersionFlags } from './json-file.ts';
 
@@ -77,19 +76,11 @@ export async function runDelete(id: string, { json, yes }: CommonFlags & { reado
 
 /** @throws CopilotError `InvalidInput` if there is no terminal to ask on */
 async function isConfirmed(id: string): Promise<boolean> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+  if (!isTerminal.stdin || !isTerminal.stderr) {
     throw new CopilotError('InvalidInput', {
       what: `delete ${id}`,
       problem: 'it cannot be undone; confirm with --yes',
     });
   }
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const said = await lines.question(
-      `Delete session ${id} with its history and its files? It cannot be undone. [y/N] `,
-    );
-    return /^y(es)?$/i.test(said.trim());
-  } finally {
-    lines.close();
-  }
+  return await confirm(`Delete session ${id} with its history and its files? It cannot be undone.`);
 }

@@ -9,7 +9,7 @@ import { type CommonFlags, withClient } from '../connected.ts';
 import { parseWholeNumber } from '../numbers.ts';
 import { requestText } from '../people/request-text.ts';
 import { turnForm } from '../conversation/turns.ts';
-import { paint, printResult, shorten } from '../terminal.ts';
+import { oneLine, paint, printResult, shorten } from '../terminal.ts';
 
 const SHOWN_TURNS = 5;
 
@@ -64,7 +64,7 @@ function showText(info: SessionReport, turns: readonly TurnView[] | undefined, w
     ...(webUrl === null ? [] : [['Web UI', webUrl] satisfies [string, string]]),
   ];
   return [
-    ...facts.map(([name, value]) => `${paint('bold', name.padEnd(8))} ${value}`),
+    ...facts.map(([name, value]) => `${paint('bold', name.padEnd(8))} ${oneLine(value)}`),
     ...info.notes.slice(-3).map(({ at, text }) => paint('yellow', `! ${at} ${text}`)),
     ...(turns ?? []).map((turn) => `\n${turnText(turn)}`),
     ...info.pendingCalls.flatMap(callText),

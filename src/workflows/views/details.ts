@@ -6,6 +6,7 @@ import type { PendingRequest } from '../../contracts/request.ts';
 import type { SessionInfo } from '../../contracts/session.ts';
 import type { RunningTurn } from '../../contracts/session-state.ts';
 import type { Step } from '../../contracts/turn.ts';
+import { visible } from '../../contracts/visible-text.ts';
 import type { StepView } from '../session/turn/plan-steps.ts';
 import { routerQuestions } from './views.ts';
 
@@ -81,10 +82,8 @@ function requestParagraphs({ id, pendingApprovals }: SessionInfo): string[] {
 }
 
 /** Ends with the command that decides the request, since in the Web UI one has to write the update by hand. */
-function requestParagraph(
-  sessionId: string,
-  { id, kind, step, agent, question, tool, options, expiresAt, onExpiry }: PendingRequest,
-): string {
+function requestParagraph(sessionId: string, request: PendingRequest): string {
+  const { id, kind, step, agent, question, tool, options, expiresAt, onExpiry } = request;
   const about = [
     `**${id}**`,
     kind,
@@ -97,9 +96,17 @@ function requestParagraph(
     about.join(' · '),
     shown(question),
     ...(tool === null ? [] : [code(`${tool.name} ${oneLine(tool.arguments, MAX_ARGUMENTS)}`)]),
+    ...(isShownWhole(request)
+      ? []
+      : [`Shown in part. All of it: ${code(`copilot show ${sessionId} --request ${id}`)}`]),
     `Options: **${options.join('**, **')}**. At ${until}: ${onExpiry.words}.`,
     code(`copilot ${command} ${sessionId} ${id} ${what}`),
   ].join(`${BREAK}\n`);
+}
+
+function isShownWhole({ kind, question, tool }: PendingRequest): boolean {
+  if (tool) return oneLine(tool.arguments, MAX_ARGUMENTS) === tool.arguments;
+  return kind === 'budget' || (kind === 'input' && oneLine(question) === question);
 }
 
 function turnParagraphs(turn: RunningTurn, { phase }: SessionInfo): string[] {
@@ -149,13 +156,15 @@ function count(number: number, noun: string): string {
  * Two hyphens would become a dash.
  */
 function escape(text: string): string {
-  return text.replace(/[\\`*_{}[\]<>#|~$]|-(?=-)/g, '\\$&').replace(/^(\d*)([-+:.)])/, '$1\\$2');
+  return visible(text)
+    .replace(/[\\`*_{}[\]<>#|~$]|-(?=-)/g, '\\$&')
+    .replace(/^(\d*)([-+:.)])/, '$1\\$2');
 }
 
-/** A call or a command, shown exactly as it is. */
+/** A call or a command, shown as it is, with visible marks for what cannot be seen. */
 function code(text: string): string {
   const longest = Math.max(0, ...(text.match(/`+/g) ?? []).map(({ length }) => length));
   const ticks = '`'.repeat(longest + 1);
   const space = longest > 0 ? ' ' : '';
-  return `${ticks}${space}${text}${space}${ticks}`;
+  return `${ticks}${space}${visible(text)}${space}${ticks}`;
 }

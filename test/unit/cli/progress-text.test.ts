@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import type { FollowEvent } from '../../../src/client/follow/follower.ts';
 import { ProgressText } from '../../../src/cli/conversation/progress-text.ts';
+import { Output } from '../../../src/cli/terminal.ts';
 
 /** What is written for these events; default: on something that is no terminal. */
 function written(events: readonly FollowEvent[], { isTTY = false, showsThinking = false } = {}): string {
@@ -11,9 +12,9 @@ function written(events: readonly FollowEvent[], { isTTY = false, showsThinking 
       text += String(chunk);
       done();
     },
-  }) as unknown as NodeJS.WriteStream; // all that is used of it is write
+  });
   Object.assign(stream, { isTTY });
-  const progress = new ProgressText({ stream, showsThinking });
+  const progress = new ProgressText({ output: new Output(stream), showsThinking });
   for (const event of events) progress.show(event);
   return text;
 }
