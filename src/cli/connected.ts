@@ -45,7 +45,7 @@ export async function withClient<T>(work: (client: CopilotClient) => Promise<T>)
 
 /** Says which server is used if nobody named one. */
 export function noteGuess({ guess }: CopilotClient): void {
-  if (guess !== undefined) remark(`${paint('yellow', 'note:', process.stderr)} ${guess}`);
+  if (guess !== undefined) remark(`${paint('yellow', 'note:')} ${guess}`);
 }
 
 /** Turns flags into options of the client. @throws CopilotError `InvalidInput` for malformed values */
