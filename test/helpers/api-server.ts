@@ -20,6 +20,8 @@ export interface ApiAnswer {
   readonly body?: unknown;
   /** Sent as events; a text as it is, anything else as JSON. With `name`, events have names. */
   readonly events?: readonly unknown[];
+  /** Leaves the answer open behind its events, until the client hangs up. */
+  readonly hangs?: boolean;
 }
 
 export interface ApiServer {
@@ -65,10 +67,11 @@ export async function startApiServer(
   };
 }
 
-function write(response: ServerResponse, { status = 200, headers = {}, body, events }: ApiAnswer): void {
+function write(response: ServerResponse, { status = 200, headers = {}, body, events, hangs }: ApiAnswer): void {
   const type = events ? 'text/event-stream' : 'application/json';
   response.writeHead(status, { 'content-type': type, ...headers });
-  if (events) response.end(events.map(toEvent).join(''));
+  if (events && hangs) response.write(events.map(toEvent).join(''));
+  else if (events) response.end(events.map(toEvent).join(''));
   else response.end(typeof body === 'string' ? body : JSON.stringify(body));
 }
 

@@ -5,12 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { packageDir } from '../../../src/package-info.ts';
-import { type ApiAnswer, type ApiRequest, type ApiServer, startApiServer } from '../../helpers/api-server.ts';
+import { type ApiAnswer, startApiServer } from '../../helpers/api-server.ts';
 import { said, streamed, toolCall } from '../../helpers/chat-answers.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
-import type { World } from '../../helpers/world.ts';
-
-type Respond = (request: ApiRequest, call: number) => ApiAnswer;
+import { type Respond, resultsIn, useServerSessions } from '../../helpers/server-sessions.ts';
 
 const TEAM = {
   team: { planning: { agent: 'planner' } },
@@ -22,36 +20,11 @@ const TEAM = {
 
 describe('servers through the product', function () {
   this.timeout(120_000);
-  let api: ApiServer;
-  let world: World;
-  let respond: Respond;
-  let from: number;
-
-  before(async () => {
-    api = await startApiServer((request) => respond(request, api.requests.length - from));
-    world = await startWorldOf(
-      { default: TEAM, falling: { ...TEAM, team: { ...TEAM.team, answering: { agent: 'fallen' } } } },
-      { env: { OPENAI_BASE_URL: `${api.url}/v1` } },
-    );
+  const sessions = useServerSessions({
+    default: TEAM,
+    falling: { ...TEAM, team: { ...TEAM.team, answering: { agent: 'fallen' } } },
   });
-  after(async () => {
-    await world.stop();
-    await api.close();
-  });
-
-  /** One turn of a new session, and the requests that it made. */
-  async function ask(given: Respond, { text = 'What is 19 * 23?', mode = 'one-shot', team = 'default' } = {}) {
-    respond = given;
-    from = api.requests.length;
-    const session = await world.copilot.create({ mode, team });
-    const turn = await session.send(text);
-    return { session, turn, bodies: api.requests.slice(from).map(({ body }) => body) };
-  }
-
-  const results = (body: ApiRequest['body']): string[] =>
-    body.messages
-      .filter(({ role }: { role: string }) => role === 'tool')
-      .map(({ content }: { content: string }) => content);
+  const ask: typeof sessions.ask = (respond, question) => sessions.ask(respond, question);
 
   it('[M03] reasoning_content goes back beside its tool call', async () => {
     const { turn } = await ask(({ body }, call) => {
@@ -79,7 +52,7 @@ describe('servers through the product', function () {
       }),
     );
     assert.deepEqual([turn.status, turn.reply], ['completed', 'It is 437.']);
-    assert.match(results(bodies[1])[0] ?? '', /437/);
+    assert.match(resultsIn(bodies[1])[0] ?? '', /437/);
   });
 
   it('[M08] two calls with one id both have their results', async () => {
@@ -93,7 +66,7 @@ describe('servers through the product', function () {
     );
     assert.equal(turn.reply, 'both');
     assert.deepEqual(
-      results(bodies[1]).map((text) => /\d+$/.exec(text.trim())?.[0]),
+      resultsIn(bodies[1]).map((text) => /\d+$/.exec(text.trim())?.[0]),
       ['2', '7'],
     );
   });
@@ -104,13 +77,13 @@ describe('servers through the product', function () {
     );
     assert.equal(turn.status, 'completed');
     assert.equal(bodies[1].messages.at(-2).tool_calls[0].function.arguments, '{}');
-    assert.match(results(bodies[1])[0] ?? '', /calculate was not called: its arguments were not valid JSON/);
+    assert.match(resultsIn(bodies[1])[0] ?? '', /calculate was not called: its arguments were not valid JSON/);
   });
 
   it('[M08] the same unknown tool is told off at the second time, and ends the turn at the third', async () => {
     const { turn, bodies } = await ask(() => said({ content: null, tool_calls: [toolCall('{}', 'teleport')] }));
     assert.deepEqual([turn.status, turn.error?.type, bodies.length], ['failed', 'InvalidModelOutput', 3]);
-    assert.match(results(bodies[2]).at(-1) ?? '', /There is no tool "teleport".*This is the same call/s);
+    assert.match(resultsIn(bodies[2]).at(-1) ?? '', /There is no tool "teleport".*This is the same call/s);
   });
 
   it('[M09] an answer that was cut off goes on once, and is marked if it is cut off again', async () => {
@@ -201,10 +174,10 @@ describe('servers through the product', function () {
       (await session.info()).notes.at(-1)?.text ?? '',
       /fallen goes on with model main until the turn ends: .*model not found/,
     );
-    await session.send('again');
+    const again = await ask(given, { session });
     assert.deepEqual(
-      api.requests.slice(from).map(({ body }) => body.model),
-      ['away', 'main', 'away', 'main'],
+      again.bodies.map(({ model }) => model),
+      ['away', 'main'],
     );
     assert.deepEqual(Object.keys((await session.info()).usageByAgent), ['fallen/m-1']);
   });
