@@ -58,12 +58,13 @@ export async function askForObject<Schema extends z.ZodType>(
     const parsed = parse(question, schema, reply);
     if ('value' in parsed) return { value: parsed.value, problem, replies };
     problem = parsed.problem;
+    const brief = reply.finish === 'length' ? ' Be brief.' : '';
     messages.push(
       // Some providers refuse a message without a text.
       { role: 'assistant', text: reply.text.trim() === '' ? '(empty)' : reply.text },
       {
         role: 'user',
-        text: `That answer cannot be used: ${problem}. Answer again with the whole JSON object, corrected.`,
+        text: `That answer cannot be used: ${problem}. Answer again with the whole JSON object, corrected.${brief}`,
       },
     );
   }
@@ -73,7 +74,7 @@ export async function askForObject<Schema extends z.ZodType>(
 function parse<Schema extends z.ZodType>(
   { schema, check }: Question<Schema>,
   jsonSchema: Readonly<Record<string, unknown>>,
-  { text, finish }: ModelReply,
+  { text, finish, repeats }: ModelReply,
 ): { value: z.output<Schema> } | { problem: string } {
   const value = readStructured(text, jsonSchema, finish === 'length' || finish === 'filtered');
   const parsed = schema.safeParse(value);
@@ -82,7 +83,8 @@ function parse<Schema extends z.ZodType>(
     return found === undefined ? { value: parsed.data } : { problem: found };
   }
   if (text.trim() === '') return { problem: 'it is empty' };
-  if (finish === 'length') return { problem: 'it is too long, or repeats itself; be brief' };
+  if (repeats === true) return { problem: 'it said one thing over and over, and was cut off' };
+  if (finish === 'length') return { problem: 'it reached the limit of output tokens, and was cut off' };
   if (finish === 'refused') return { problem: 'it is a refusal' };
   const problem = value === undefined ? 'it is not JSON' : z.prettifyError(parsed.error).replaceAll('\n', '; ');
   return { problem };

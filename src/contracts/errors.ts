@@ -183,8 +183,7 @@ export const ERRORS = {
   InvalidModelOutput: {
     retryable: false,
     exitCode: 1,
-    message: (d) =>
-      `The ${d['what']} of the model is not usable, even after a second try: ${d['problem']}. Send the message again or use another model.`,
+    message: (d) => `The ${d['what']} cannot be used: ${d['problem']}. Send the message again or use another model.`,
   },
   StepFailed: {
     retryable: false,

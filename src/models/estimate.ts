@@ -1,8 +1,6 @@
 /** Estimates tokens for servers that do not count them. */
+import { estimateTokenCount } from 'tokenx';
 import type { ModelRequest, TokenUsage } from './model.ts';
-
-/** Bytes of a token in English text and JSON, roughly. */
-const BYTES_PER_TOKEN = 4;
 
 /** Messages, tools and schemas all count as input. */
 export function estimateUsage(request: ModelRequest, written: string): TokenUsage {
@@ -17,15 +15,11 @@ export function estimateUsage(request: ModelRequest, written: string): TokenUsag
     output === undefined ? '' : JSON.stringify(output.schema),
   ];
   return {
-    inputTokens: countTokens(asked.join('')),
+    inputTokens: estimateTokenCount(asked.join('\n')),
     cachedTokens: 0,
     cacheWriteTokens: 0,
-    outputTokens: countTokens(written),
+    outputTokens: estimateTokenCount(written),
     reasoningTokens: 0,
     isEstimate: true,
   };
-}
-
-function countTokens(text: string): number {
-  return Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN);
 }

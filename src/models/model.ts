@@ -132,6 +132,8 @@ export interface ModelReply {
   /** Name of the model that answered, as the server gives it. */
   readonly model: string;
   readonly providerData?: ProviderData;
+  /** Whether it was cut off because it said one thing over and over; `finish` is then `length`. */
+  readonly repeats?: boolean;
   /** Whether the model wrote its calls into the text instead of making them. */
   readonly wroteCalls?: boolean;
 }

@@ -10,29 +10,32 @@ import { packItems, textOfItems } from './response-items.ts';
 
 type Item = { readonly [key: string]: Json };
 
+/** Servers that copy the API leave fields out, or put something else there. */
 const Count = z.number().nullish().catch(undefined);
+const Text = z.string().nullish().catch(undefined);
 
 const Response = z.looseObject({
-  model: z.string().nullish(),
-  status: z.string().nullish(),
-  error: z.unknown(),
-  incomplete_details: z.object({ reason: z.string().nullish() }).nullish(),
+  model: Text,
+  status: Text,
+  error: z.unknown().optional(),
+  incomplete_details: z.object({ reason: Text }).nullish().catch(undefined),
   output: z.array(z.record(z.string(), z.unknown())).nullish(),
   usage: z
     .object({
       input_tokens: Count,
       output_tokens: Count,
-      input_tokens_details: z.object({ cached_tokens: Count, cache_write_tokens: Count }).nullish(),
-      output_tokens_details: z.object({ reasoning_tokens: Count }).nullish(),
+      input_tokens_details: z.object({ cached_tokens: Count, cache_write_tokens: Count }).nullish().catch(undefined),
+      output_tokens_details: z.object({ reasoning_tokens: Count }).nullish().catch(undefined),
     })
-    .nullish(),
+    .nullish()
+    .catch(undefined),
 });
 type Response = z.infer<typeof Response>;
 
 const Event = z.looseObject({
   type: z.string(),
-  delta: z.string().nullish().catch(undefined),
-  output_index: z.number().nullish(),
+  delta: Text,
+  output_index: Count,
   item: z.record(z.string(), z.unknown()).nullish(),
   response: Response.nullish(),
 });
@@ -88,6 +91,8 @@ export class ResponsesReply {
       case 'response.incomplete':
       case 'response.failed':
         if (response) this.#end(response, headers);
+        // Some servers send no text in pieces.
+        if (this.#said === '') this.#say(textOfItems(this.#ordered()));
         break;
       case 'error':
         throw classifyApiError({ status: undefined, headers, body: part }, this.#model);

@@ -85,6 +85,7 @@ export class ReplyReader {
       model: raw.model,
       // Items belong to the text and the calls that the API gave.
       ...(items === undefined || written ? {} : { providerData: { provider, items } }),
+      ...(this.#isRepeating ? { repeats: true } : {}),
       ...(written ? { wroteCalls: true } : {}),
     };
   }

@@ -1,7 +1,7 @@
 /** Turns over the Responses API: a form, an interrupt in mid-stream, and a stand-in that this project did not write. */
 import assert from 'node:assert/strict';
 import { LLMock } from '@copilotkit/aimock';
-import type { ApiRequest } from '../../helpers/api-server.ts';
+import { type ApiRequest, startApiServer } from '../../helpers/api-server.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
 import { call, events, type Item, message, reasoning, ResponsesRules } from '../../helpers/responses-api.ts';
 import { useServerSessions } from '../../helpers/server-sessions.ts';
@@ -81,9 +81,15 @@ describe('a stand-in for the Responses API that this project did not write', fun
 
   it('[M02] a turn with two tools at a time, reasoning that goes back encrypted, and the next turn', async () => {
     const standIn = await LLMock.create({ port: 0, chunkSize: 9 });
+    // In between, because the stand-in notes requests in a form of its own.
+    const api = await startApiServer(async ({ path, body }) => {
+      const answer = await fetch(standIn.url + path, { method: 'POST', body: JSON.stringify(body) });
+      const type = answer.headers.get('content-type') ?? '';
+      return { status: answer.status, headers: { 'content-type': type }, body: await answer.text() };
+    });
     const world = await startWorldOf(
       { default: { ...TEAM, team: { model: 'o4-mini' } } },
-      { env: { OPENAI_BASE_URL: `${standIn.url}/v1`, COPILOT_MODEL_API: 'responses' } },
+      { env: { OPENAI_BASE_URL: `${api.url}/v1`, COPILOT_MODEL_API: 'responses' } },
     );
     try {
       standIn.on(
@@ -107,9 +113,9 @@ describe('a stand-in for the Responses API that this project did not write', fun
         turn.error?.message,
       );
       assert.equal((await session.send('And that?')).reply, 'That is all.');
-      const bodies = standIn.getRequests().map(({ path, body }) => {
+      const bodies = api.requests.map(({ path, body }) => {
         assert.equal(path, '/v1/responses');
-        return body as unknown as { input: Item[]; store: boolean };
+        return body as { input: Item[]; store: boolean };
       });
       assert.deepEqual(
         bodies.map(({ store, input }) => [store, input.filter(({ type }) => type === 'function_call_output').length]),
@@ -136,6 +142,7 @@ describe('a stand-in for the Responses API that this project did not write', fun
       );
     } finally {
       await world.stop();
+      await api.close();
       await standIn.stop();
     }
   });

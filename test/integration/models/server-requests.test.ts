@@ -17,6 +17,11 @@ const team = (model: string, writer: object = {}) => ({
 
 const refusal = (message: string, status = 400): ApiAnswer => failed(status, { error: { message } });
 
+const ANSWER =
+  'The Volga is the longest river of Europe. It rises in the Valdai Hills, passes Moscow at some distance, and ends in the Caspian Sea after 3,531 kilometres. '.repeat(
+    9,
+  );
+
 const EFFORT =
   "Function tools with reasoning_effort are not supported for m in /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to 'none'.";
 
@@ -145,12 +150,12 @@ describe('requests that servers refuse, through the product', function () {
     const content = `${'a'.repeat(24_999)}😀${'b'.repeat(200)}`;
     const respond: Respond = ({ body }, call) => {
       if (!isWhole(body)) return refusal('The request body is not valid UTF-8: lone surrogate');
-      if (call > 2) return said({ content: 'read' });
+      if (call > 2) return said({ content: 'half \ud83d' });
       const [name, args] = call === 1 ? ['write_file', { path: 'a.txt', content }] : ['read_file', { path: 'a.txt' }];
       return said({ content: null, tool_calls: [{ ...toolCall(JSON.stringify(args), name), id: `c${call}` }] });
     };
-    const { session, turn, bodies } = await sessions.ask(respond, { team: 'strict', text: 'Read \ud83d it' });
-    assert.deepEqual([turn.status, turn.reply], ['completed', 'read'], turn.error?.message);
+    const { session, turn, bodies } = await sessions.ask(respond, { team: 'strict', text: 'Read it' });
+    assert.deepEqual([turn.status, turn.reply], ['completed', 'half \ufffd'], turn.error?.message);
     assert.match(resultsIn(bodies[2]).at(-1) ?? '', /a{20000}/);
     assert.equal((await sessions.ask(respond, { session, text: 'and on' })).turn.status, 'completed');
   });
@@ -160,7 +165,7 @@ describe('requests that servers refuse, through the product', function () {
       'Which of the rivers in the north of Europe is the longest one, and through which countries does it run? '.repeat(
         20,
       );
-    const { turn, bodies } = await sessions.ask(() => streamed({ content: 'The Volga is. '.repeat(60) }), { text });
+    const { turn, bodies } = await sessions.ask(() => streamed({ content: ANSWER }), { text });
     const [{ messages, tools }] = bodies;
     const sent = messages.map((message: { content: string }) => message.content).join('\n') + JSON.stringify(tools);
     const { inputTokens, outputTokens } = turn.usage;

@@ -161,6 +161,10 @@ describe('servers through the product', function () {
     const { turn, bodies } = await ask(() => ({ events: endless }), { mode: 'planning-control' });
     assert.deepEqual([turn.status, turn.error?.type, bodies.length], ['failed', 'InvalidModelOutput', 2]);
     assert.equal(turn.usage.modelCalls, 2);
+    assert.match(
+      turn.error?.message ?? '',
+      /^The plan cannot be used: it said one thing over and over, and was cut off\./,
+    );
   });
 
   it('[M12] the next model is asked when the first refuses; followers hear of it, and the next turn begins with the first', async () => {

@@ -180,6 +180,19 @@ describe('the Responses API', () => {
     });
   });
 
+  it('[M02] reads what servers that copy the API leave out, or put in another form', async () => {
+    const item = { type: 'message', role: 'assistant', content: [{ type: 'output_text', text: 'ok' }] };
+    const end = {
+      output: [item],
+      model: 7,
+      usage: { input_tokens: '9', output_tokens_details: [] },
+      incomplete_details: [],
+    };
+    answers.push(() => ({ events: [{ type: 'response.completed', response: { ...end, status: 'completed' } }] }));
+    answers.push(() => ({ body: { ...end, object: 'response' } }));
+    for (const _ of [1, 2]) assert.equal((await ask([{ role: 'user', text: 'x' }])).text, 'ok');
+  });
+
   it('[M16] takes images of people and of tools', async () => {
     answers.push(() => rules.answer([message('a cat', 'm1')]));
     const image = { mediaType: 'image/png', base64: 'AAAA' };
