@@ -18,7 +18,8 @@ import { plan, review } from './activities/plan.ts';
 import { writeReports } from './activities/reports.ts';
 import { route } from './activities/route.ts';
 import { runAgent } from './activities/run-agent.ts';
-import { runTool } from './activities/run-tool.ts';
+import { runTool, settleTool } from './activities/run-tool.ts';
+import { RunningCalls } from './activities/running-calls.ts';
 import { inScope } from './activities/scope.ts';
 import { summarise } from './activities/summarise.ts';
 import { findServer, refuseGuess } from './connection/address/server-address.ts';
@@ -224,7 +225,8 @@ function openAgents(config: Config, { models, trust, log }: AgentParts): AgentCa
 }
 
 function createActivities(config: Config, parts: WorkerParts, trust: TeamTrust): Activities {
-  const toolParts = { ...parts, workspaceRoot: config.workspaceRoot, network: config.network };
+  const calls = new RunningCalls();
+  const toolParts = { ...parts, calls, workspaceRoot: config.workspaceRoot, network: config.network };
   return {
     resolveTeam: (team) =>
       inScope(async () => {
@@ -238,6 +240,7 @@ function createActivities(config: Config, parts: WorkerParts, trust: TeamTrust):
     review: (input) => review(parts, input),
     runAgent: (input) => runAgent(parts, input),
     runTool: (input) => runTool(toolParts, input),
+    settleTool: (input) => settleTool(toolParts, input),
     summarise: (input) => summarise(parts, config.archiveDir, input),
     writeReports: (input) => writeReports(config.workspaceRoot, input),
     archive: () => archive(config.archiveDir),

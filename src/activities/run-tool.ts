@@ -1,39 +1,114 @@
-/** Runs one tool call in the session's workspace. */
+/** Runs one tool call in the session's workspace, and finds out how one ended whose worker was cut off. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunToolInput, RunToolResult } from '../contracts/activities.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { MAX_TOOL_TEXT } from '../contracts/limits.ts';
 import type { NetworkRules, ToolResult } from '../contracts/tool.ts';
+import { OutcomeUnknown } from '../tools/mcp/connection.ts';
 import { splitName } from '../tools/mcp/names.ts';
 import { findTool, runTool as runBuiltIn } from '../tools/registry.ts';
+import { refusal } from '../tools/refusal.ts';
 import { writeInside } from '../tools/workspace/content.ts';
+import { announceEffect, type CallAttempt, markDone, type Settled, settleEffect } from '../tools/workspace/effects.ts';
 import { withTeam, type WorkerParts } from './agent-call.ts';
+import type { RunningCalls } from './running-calls.ts';
 import { type ActivityScope, inScope } from './scope.ts';
 
 export interface ToolParts extends WorkerParts {
   readonly workspaceRoot: string;
   readonly network: NetworkRules;
+  readonly calls: RunningCalls;
 }
+
+/** How long another process may take to say whether it goes on with a call. */
+const OWNER_GRACE_MS = 10_000;
+const OWNER_POLL_MS = 500;
 
 /** A failure that the agent can act on is a result with the status `failed`. Any other error is retried. */
 export async function runTool(parts: ToolParts, input: RunToolInput): Promise<RunToolResult> {
   return await inScope(async (scope) => {
-    const { sessionId, signal } = scope;
-    const { identity } = parts;
-    const workspace = input.workspace ?? join(parts.workspaceRoot, sessionId);
-    await mkdir(workspace, { recursive: true });
-    try {
-      const { text, artifacts = [] } = splitName(input.tool)
-        ? await callMcp(parts, scope, input)
-        : await callBuiltIn(parts, scope, input, workspace);
-      const limited = await limitOutput(workspace, input, text);
-      return { status: 'ok', text: limited.text, artifacts: [...artifacts, ...limited.artifacts], worker: identity };
-    } catch (error) {
-      if (signal.aborted || !(error instanceof CopilotError) || error.type !== 'ToolFailed') throw error;
-      return { status: 'failed', text: error.message, artifacts: [], worker: identity };
-    }
+    const call = attemptOf(scope, input);
+    if (!call) return await callTool(parts, scope, input);
+    // The server may have given up a worker that was frozen or cut off. The call goes on, and `settleTool` finds it.
+    const lasting = { ...scope, signal: scope.signalUnlessForgotten };
+    return await parts.calls.run(call, () => callTool(parts, lasting, input, call));
   });
+}
+
+/** Repeats nothing. Of an attempt that has not announced its effect it makes sure that it cannot any more. */
+export async function settleTool(parts: ToolParts, input: RunToolInput): Promise<RunToolResult> {
+  return await inScope(async (scope) => {
+    const call = attemptOf(scope, input);
+    const ended = call && (await parts.calls.find(call, scope.signal));
+    if (ended) return ended;
+    const result = (status: RunToolResult['status'], text: string, artifacts: readonly string[] = []) =>
+      ({ status, text, artifacts, worker: parts.identity }) satisfies RunToolResult;
+    const tool = findTool(input.tool);
+    const unknown = result('unknown', 'its worker stopped while it ran');
+    if (!call || !tool?.settle) return unknown;
+    const workspace = await openWorkspace(parts, scope, input);
+    const settled = await settleOnce({ workspace, tool: input.tool }, call, scope.signal);
+    if (settled.state === 'revoked') return result('not-begun', '');
+    if (settled.state === 'done') return result('ok', settled.result.text, settled.result.artifacts);
+    const { effect, mayGoOn } = settled;
+    const outcome = await tool.settle(effect.trace, { workspace });
+    if (outcome === 'done') return result('ok', effect.result.text, effect.result.artifacts);
+    if (outcome === 'not-done' && !mayGoOn) return result('not-begun', '');
+    return mayGoOn ? result('unknown', `${unknown.text} and may still go on`) : unknown;
+  });
+}
+
+/** Gives a process that may still be at the call some time to end it. */
+async function settleOnce(
+  place: { readonly workspace: string; readonly tool: string },
+  call: CallAttempt,
+  signal: AbortSignal,
+): Promise<Settled> {
+  const deadline = Date.now() + OWNER_GRACE_MS;
+  for (;;) {
+    const settled = await settleEffect(place, call);
+    if (settled.state !== 'announced' || !settled.mayGoOn || Date.now() > deadline) return settled;
+    await sleep(OWNER_POLL_MS, undefined, { signal });
+  }
+}
+
+/** Undefined for a call without outside effects. */
+function attemptOf({ sessionId }: ActivityScope, { key, attempt }: RunToolInput): CallAttempt | undefined {
+  return attempt === undefined ? undefined : { session: sessionId, key, attempt };
+}
+
+async function openWorkspace(
+  { workspaceRoot }: ToolParts,
+  { sessionId }: ActivityScope,
+  input: RunToolInput,
+): Promise<string> {
+  const workspace = input.workspace ?? join(workspaceRoot, sessionId);
+  await mkdir(workspace, { recursive: true });
+  return workspace;
+}
+
+async function callTool(
+  parts: ToolParts,
+  scope: ActivityScope,
+  input: RunToolInput,
+  call?: CallAttempt,
+): Promise<RunToolResult> {
+  const { identity } = parts;
+  const workspace = await openWorkspace(parts, scope, input);
+  try {
+    const { text, artifacts = [] } = splitName(input.tool)
+      ? await callMcp(parts, scope, input)
+      : await callBuiltIn(parts, scope, input, workspace, call);
+    const limited = await limitOutput(workspace, input, text);
+    return { status: 'ok', text: limited.text, artifacts: [...artifacts, ...limited.artifacts], worker: identity };
+  } catch (error) {
+    if (scope.signal.aborted || !(error instanceof CopilotError) || error.type !== 'ToolFailed') throw error;
+    const status = error instanceof OutcomeUnknown ? 'unknown' : 'failed';
+    const text = error instanceof OutcomeUnknown ? error.problem : error.message;
+    return { status, text, artifacts: [], worker: identity };
+  }
 }
 
 /** Calls an MCP tool on the connection of the session's team, which limits the time of the call. */
@@ -49,18 +124,29 @@ async function callMcp(
 
 async function callBuiltIn(
   { network }: ToolParts,
-  { sessionId, signal }: ActivityScope,
+  { sessionId, signal, isStale }: ActivityScope,
   { tool, arguments: text, key }: RunToolInput,
   workspace: string,
+  call: CallAttempt | undefined,
 ): Promise<ToolResult> {
   const limit = AbortSignal.timeout(findTool(tool)?.timeoutMs ?? 0);
+  const place = { workspace, tool };
+  let isAnnounced = false;
   try {
-    return await runBuiltIn(tool, text, {
+    const result = await runBuiltIn(tool, text, {
       workspace,
       idempotencyKey: `${sessionId}/${key}`,
       signal: AbortSignal.any([signal, limit]),
       network,
+      announce: async (effect) => {
+        if (!call) return;
+        await announceEffect(place, call, effect);
+        if (isStale()) throw refusal(place, 'this worker stood still for too long, so the call was not made');
+        isAnnounced = true;
+      },
     });
+    if (call && isAnnounced) await markDone(place, call);
+    return result;
   } catch (error) {
     throw limit.aborted ? new CopilotError('ToolFailed', { tool, problem: 'it timed out' }) : error;
   }

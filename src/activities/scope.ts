@@ -5,6 +5,9 @@ import { CopilotError, type ErrorType, toFailure } from '../contracts/errors.ts'
 /** Well below the heartbeat timeout in `workflows/activities.ts`. */
 const HEARTBEAT_INTERVAL_MS = 1_000;
 
+/** The server gives a call without a heartbeat for 5 s to another worker. */
+const STALE_MS = 4_000;
+
 /** A heartbeat is a write on the server, so a call that ends this soon after its first report sends none. */
 const FIRST_REPORT_DELAY_MS = 25;
 
@@ -24,6 +27,10 @@ export interface ActivityScope {
   readonly attempt: number;
   /** Aborts on interrupt, immediate suspend, timeout and worker shutdown. */
   readonly signal: AbortSignal;
+  /** The same, but it does not abort because the server has given up the call. */
+  readonly signalUnlessForgotten: AbortSignal;
+  /** Whether this process has stood still for so long that another worker may have the call. */
+  readonly isStale: () => boolean;
   /** Whether a person stopped the call. False if the worker shuts down. */
   readonly wasStopped: () => boolean;
   /** Sends these details with every heartbeat from now on. */
@@ -41,7 +48,11 @@ export async function inScope<T>(work: (scope: ActivityScope) => Promise<T>): Pr
   let details: unknown;
   let firstReport: NodeJS.Timeout | undefined;
   let isReporting = false;
-  const beat = () => activity.heartbeat(details);
+  let lastBeat = Date.now();
+  const beat = () => {
+    lastBeat = Date.now();
+    activity.heartbeat(details);
+  };
   const timer = setInterval(beat, HEARTBEAT_INTERVAL_MS);
   try {
     return await work({
@@ -49,6 +60,8 @@ export async function inScope<T>(work: (scope: ActivityScope) => Promise<T>): Pr
       runId: workflowExecution?.runId ?? '',
       attempt,
       signal: activity.cancellationSignal,
+      signalUnlessForgotten: unlessForgotten(activity),
+      isStale: () => Date.now() - lastBeat > STALE_MS,
       wasStopped: () => activity.cancellationDetails?.cancelRequested === true,
       report: (next) => {
         details = next;
@@ -62,6 +75,16 @@ export async function inScope<T>(work: (scope: ActivityScope) => Promise<T>): Pr
     clearTimeout(firstReport);
     clearInterval(timer);
   }
+}
+
+function unlessForgotten(activity: Context): AbortSignal {
+  const { cancellationSignal: signal } = activity;
+  const stopping = new AbortController();
+  signal.addEventListener('abort', () => {
+    const { notFound = false, timedOut = false } = activity.cancellationDetails ?? {};
+    if (!notFound && !timedOut) stopping.abort(signal.reason);
+  });
+  return stopping.signal;
 }
 
 function translate(error: unknown, signal: AbortSignal, attempt: number): unknown {

@@ -112,6 +112,8 @@ export interface RunToolInput {
   readonly arguments: string;
   /** `session/turn/step/call`. */
   readonly key: string;
+  /** With outside effects: how often the call was begun, from 1. */
+  readonly attempt?: number;
   /** Of the team, for tools of its MCP servers. */
   readonly digest: string;
   /** Folder to work in, if the session names one. */
@@ -119,8 +121,11 @@ export interface RunToolInput {
 }
 
 export interface RunToolResult {
-  /** `failed`: the agent is told why and can do something about it. */
-  readonly status: 'ok' | 'failed';
+  /**
+   * `failed`: the agent is told why and can do something about it. `unknown`: it may have taken effect. `not-begun`: it
+   * has no effect, and never will.
+   */
+  readonly status: 'ok' | 'failed' | 'unknown' | 'not-begun';
   /** Capped for the conversation. */
   readonly text: string;
   readonly artifacts: readonly string[];
@@ -152,6 +157,8 @@ export interface Activities {
   review(input: ReviewInput): Promise<ReviewResult>;
   runAgent(input: RunAgentInput): Promise<RunAgentResult>;
   runTool(input: RunToolInput): Promise<RunToolResult>;
+  /** Finds out how a call ended whose worker was cut off. It repeats nothing. */
+  settleTool(input: RunToolInput): Promise<RunToolResult>;
   /** Summarises older messages and keeps their originals in the archive. */
   summarise(input: SummariseInput): Promise<SummariseResult>;
   /** Writes reports into the workspace. @returns their paths there */

@@ -10,6 +10,8 @@ export const HEADINGS = {
   steps: 'Steps',
   files: 'Files written',
   conversation: 'Conversation',
+  effects: 'Done by earlier attempts (repeat none of it unless you are asked to)',
+  unknown: 'Nobody knows whether these took effect',
 } as const;
 
 export function section(heading: keyof typeof HEADINGS, text: string): string {

@@ -81,3 +81,9 @@ export const DEFAULT_HANDOFFS = 5;
 export const MAX_SHOWN_SUBJECT = 16_000;
 /** The same in the record of decided requests. */
 export const MAX_RECORDED_SUBJECT = 4_000;
+
+/** Calls with outside effects of a turn that agents are told about if they begin their work again. */
+export const MAX_EFFECTS = 50;
+
+/** How often a call that had no effect is begun again after its worker was cut off. Then a person is asked. */
+export const MAX_CALL_ATTEMPTS = 3;

@@ -2,12 +2,13 @@
 import { z } from 'zod';
 import type { ToolCategory } from './team.ts';
 
-export const RequestKind = z.enum(['plan', 'before-step', 'after-step', 'tool', 'budget', 'input']);
+export const RequestKind = z.enum(['plan', 'before-step', 'after-step', 'tool', 'outcome', 'budget', 'input']);
 export type RequestKind = z.infer<typeof RequestKind>;
 
 /**
  * `plan`: approve, modify (with feedback), reject. `before-step`: approve, skip. `after-step`: continue, redo (with
- * feedback). `tool`: once, session (all tools of its category from now on), deny. `budget`: raise, stop. `input`: answer.
+ * feedback). `tool`: once, session (all tools of its category from now on), deny. `outcome`, for a call of which nobody knows
+ * whether it took effect: done (a text is its result), not-done, try-again. `budget`: raise, stop. `input`: answer.
  */
 export const Decision = z.enum([
   'approve',
@@ -19,6 +20,9 @@ export const Decision = z.enum([
   'once',
   'session',
   'deny',
+  'done',
+  'not-done',
+  'try-again',
   'raise',
   'stop',
   'answer',
@@ -51,6 +55,18 @@ export interface RequestedStep {
   readonly summary: string;
 }
 
+/** A call with outside effects of which nobody knows whether it took effect. */
+export interface UnknownCall {
+  /** Its idempotency key within the session. Another try has the same. */
+  readonly key: string;
+  /** How often it was begun, from 1. */
+  readonly attempt: number;
+  /** When this attempt was begun. */
+  readonly startedAt: string;
+  /** What happened, and what is unknown. */
+  readonly problem: string;
+}
+
 /** A request that waits. */
 export interface PendingRequest {
   /** Unique in the session, such as `req-3`. */
@@ -70,6 +86,8 @@ export interface PendingRequest {
   readonly isCut: boolean;
   /** sha-256 of what the request is about, all of it. A decision that names it counts only for exactly that. */
   readonly digest: string;
+  /** What is unknown of the call, with `outcome`. */
+  readonly unknown: UnknownCall | null;
   readonly options: readonly Decision[];
   readonly createdAt: string;
   readonly expiresAt: string;

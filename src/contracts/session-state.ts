@@ -1,7 +1,7 @@
 /** Everything that a session carries from run to run, as plain JSON. Only `workflows/session/` changes it. */
 import type { ContextState } from './context.ts';
 import type { Json, Usage } from './json.ts';
-import type { DecidedRequest, Grant, OpenRequest } from './request.ts';
+import type { DecidedRequest, Grant, OpenRequest, UnknownCall } from './request.ts';
 import type { Note, Rating, SavedPosition, Segment, SessionConfig, SessionStart, SessionStatus } from './session.ts';
 import type { Budget, ResolvedTeam } from './team.ts';
 import type { Message, ProviderData, ToolCall, TranscriptAddress } from './transcript.ts';
@@ -85,6 +85,10 @@ export interface Turn {
   isShortened: boolean;
   reply: string;
   artifacts: string[];
+  /** Calls with outside effects that took effect, the newest last, for agents that begin the same work again. */
+  effects: { readonly part: string; readonly what: string }[];
+  /** Calls of which nobody has said yet whether they took effect. */
+  unknownCalls: UnsettledCall[];
   /** How often it was taken up again after it had ended. */
   takenUp: number;
   /** How many of its message and `answers` stand in the transcript, from an earlier end. */
@@ -112,6 +116,8 @@ export interface Work {
   tail: Message[];
   /** Calls of the last round that are not answered yet. */
   calls: ToolCall[];
+  /** How `calls` ended, while people are asked about the outcome of some of them. */
+  ends?: CallEnd[];
   /** What is wrong with the result that one of `calls` reports. */
   problem?: string;
   /** The beginning of an answer whose rest the agent was asked for. */
@@ -121,6 +127,16 @@ export interface Work {
   /** What its agents want remembered. The context takes it when the work has ended well. */
   remembered: Record<string, Json>;
 }
+
+/** An {@link UnknownCall} with what was called. */
+export interface UnsettledCall extends UnknownCall {
+  readonly tool: string;
+  /** JSON text as the model wrote it. */
+  readonly arguments: string;
+}
+
+/** How a call of a round ended: with an answer for the agent, or in a way that nobody knows. */
+export type CallEnd = { readonly answer: Message } | { readonly unsettled: UnsettledCall };
 
 /** Messages of a {@link Work}, addressed like the conversation. */
 export interface Thread {

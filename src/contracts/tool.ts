@@ -1,10 +1,12 @@
 /** What a tool is, for the side that describes it and the side that runs it. */
 import type { z } from 'zod';
+import type { Json } from './json.ts';
 import type { ToolCategory } from './team.ts';
 
 /**
  * `none`: running it again gives the same world, so it is retried freely.
- * `external`: never repeated blindly; when its worker died while it ran, the agent is told that the outcome is unknown.
+ * `external`: never repeated blindly. If its worker died while it ran, and the tool cannot find out what became of it, a
+ * person is asked.
  */
 export type ToolEffects = 'none' | 'external';
 
@@ -38,6 +40,19 @@ export interface ToolContext {
   /** Aborts when the turn is interrupted, the time is up, or the worker shuts down. */
   readonly signal: AbortSignal;
   readonly network: NetworkRules;
+  /**
+   * Called right before an effect that {@link Tool.settle} can find again.
+   * @throws CopilotError `ToolFailed` if the call may not take effect any more
+   */
+  readonly announce: (effect: AnnouncedEffect) => Promise<void>;
+}
+
+/** What a tool is about to do, written down before it does it. */
+export interface AnnouncedEffect {
+  /** By what {@link Tool.settle} recognises the effect. */
+  readonly trace: Json;
+  /** The result if it takes effect. */
+  readonly result: ToolResult;
 }
 
 export interface ToolResult {
@@ -56,4 +71,6 @@ export interface Tool<Input extends z.ZodType = z.ZodType> extends ToolFacts {
    * message and goes on. Anything else thrown is a defect and is retried.
    */
   run(input: z.output<Input>, context: ToolContext): Promise<ToolResult>;
+  /** Whether an announced effect took place, for a call whose worker died before it could say so. */
+  settle?(trace: Json, context: Pick<ToolContext, 'workspace'>): Promise<'done' | 'not-done' | 'unknown'>;
 }

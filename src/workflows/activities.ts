@@ -29,7 +29,7 @@ const MODEL_CALL: ActivityOptions = {
 
 const model = proxyActivities<Pick<Activities, 'route' | 'plan' | 'review' | 'runAgent' | 'summarise'>>(MODEL_CALL);
 
-const tool = proxyActivities<Pick<Activities, 'runTool'>>({ startToCloseTimeout: '10m' });
+const tool = proxyActivities<Pick<Activities, 'runTool' | 'settleTool'>>({ startToCloseTimeout: '10m' });
 
 /** People read reports later, so a turn does not wait long for a disk that is full. */
 const REPORTS: ActivityOptions = { startToCloseTimeout: '30s', retry: { maximumAttempts: 3 } };
@@ -70,6 +70,9 @@ export const activities = {
     facts: Pick<ToolFacts, 'effects' | 'timeoutMs'>,
     ...args: Parameters<Activities['runTool']>
   ) => tool.runTool.executeWithOptions({ ...toolOptions(facts), ...label }, args),
+  settleTool: (label: CallLabel, facts: Pick<ToolFacts, 'timeoutMs'>, ...args: Parameters<Activities['settleTool']>) =>
+    // It may wait until the call ends. It has no effect itself, so it can be repeated.
+    tool.settleTool.executeWithOptions({ ...toolOptions({ ...facts, effects: 'none' }), ...label }, args),
   summarise: (label: CallLabel, ...args: Parameters<Activities['summarise']>) =>
     model.summarise.executeWithOptions({ ...MODEL_CALL, ...label }, args),
   writeReports: (label: CallLabel, ...args: Parameters<Activities['writeReports']>) =>
@@ -83,7 +86,7 @@ function toolOptions({ effects, timeoutMs }: Pick<ToolFacts, 'effects' | 'timeou
     // The tool has a timeout of its own; this one is the net below it.
     startToCloseTimeout: timeoutMs + 30_000,
     heartbeatTimeout: HEARTBEAT_TIMEOUT,
-    // An external effect is never repeated blindly: the agent is told that the outcome is unknown.
+    // An external effect is never repeated blindly: first `settleTool` finds out whether it took place.
     retry: effects === 'external' ? { maximumAttempts: 1 } : { ...PATIENT, maximumAttempts: 10 },
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   };

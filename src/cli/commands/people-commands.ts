@@ -10,7 +10,7 @@ export function declareDecisions(command: Declare): void {
     'inbox --kind tool --json',
   ])
     .option('--user <name>', 'only sessions of this user')
-    .option('--kind <kind>', 'plan, before-step, after-step, tool, budget or input')
+    .option('--kind <kind>', 'plan, before-step, after-step, tool, outcome, budget or input')
     .option('--limit <number>', 'number of requests, at most 1000', '100')
     .action(async (flags) => (await import('../people/inbox.ts')).runInbox(flags));
 

@@ -20,7 +20,7 @@ export interface ApproveFlags extends DecisionFlags {
   readonly limit?: string;
 }
 
-type Decidable = Exclude<RequestKind, 'input'>;
+type Decidable = Exclude<RequestKind, 'input' | 'outcome'>;
 
 const YES: Record<Decidable, Decision> = {
   plan: 'approve',
@@ -45,6 +45,7 @@ export async function runApprove(id: string, requestId: string | undefined, flag
     // If the request does not wait, the session's error says why.
     if (request.kind === undefined) return { id: request.id, decision: 'approve' };
     if (request.kind === 'input') throw needsAnswer(id, request.id);
+    if (request.kind === 'outcome') throw needsOutcome(id, request.id);
     const forTools = once ? '--once' : isForSession ? '--session' : undefined;
     if (forTools !== undefined && request.kind !== 'tool') {
       const problem = `${request.id} is not a tool call: ${request.question}`;
@@ -63,6 +64,7 @@ export async function runDeny(
     const request = await findRequest(session, requestId, 'deny');
     if (request.kind === undefined) return { id: request.id, decision: 'deny' };
     if (request.kind === 'input') throw needsAnswer(id, request.id);
+    if (request.kind === 'outcome') throw needsOutcome(id, request.id);
     return { id: request.id, decision: NO[request.kind] };
   });
 }
@@ -151,6 +153,13 @@ async function findRequest(
 
 function needsAnswer(sessionId: string, requestId: string): CopilotError {
   const problem = `it is a question; answer it with: copilot answer ${sessionId} ${requestId} "…"`;
+  return new CopilotError('InvalidInput', { what: `request ${requestId}`, problem });
+}
+
+/** Neither yes nor no says whether a call took effect, and whether to make it again. */
+function needsOutcome(sessionId: string, requestId: string): CopilotError {
+  const commands = ['done', 'not-done', 'try-again'].map((word) => `copilot decide ${sessionId} ${requestId} ${word}`);
+  const problem = `it asks whether a call took effect; say so with one of: ${commands.join(', ')}`;
   return new CopilotError('InvalidInput', { what: `request ${requestId}`, problem });
 }
 

@@ -51,6 +51,12 @@ function commandsFor(sessionId: string, { id, kind, options }: PendingRequest): 
   switch (kind) {
     case 'tool':
       return [`copilot approve ${target} [--session]`, `copilot deny ${target} --reason "…"`];
+    case 'outcome':
+      return [
+        `copilot decide ${target} done [--text "…"]`,
+        `copilot decide ${target} not-done`,
+        `copilot decide ${target} try-again`,
+      ];
     case 'input':
       return [`copilot answer ${target} "…"`];
     case 'budget':

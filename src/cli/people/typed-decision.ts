@@ -14,12 +14,18 @@ export interface TypedDecision {
 export function parseDecision(line: string, { options }: Pick<PendingRequest, 'options'>): TypedDecision | undefined {
   const given = line.trim();
   if (options.includes('answer')) return given === '' ? undefined : { decision: 'answer', text: line };
-  const [word = '', ...rest] = given.split(/\s+/);
-  const decision = options.find((option) => option === word.toLowerCase());
+  const decision = options.find((option) => startsWithWords(given, option));
   if (!decision) return undefined;
-  const text = given.slice(word.length).trim();
+  const text = given.slice(decision.length).trim();
+  const rest = text.split(/\s+/);
   if (decision === 'raise' && /^\d+(\.\d+)?$/.test(rest[0] ?? '')) return { decision, limit: Number(rest[0]) };
   return text === '' ? { decision } : { decision, text };
+}
+
+/** Whether a line begins with the option, which may also be typed as `not done` and `try again`. */
+function startsWithWords(line: string, option: Decision): boolean {
+  const [words, next = ' '] = [line.slice(0, option.length), line[option.length]];
+  return words.toLowerCase().replace(' ', '-') === option && /\s/.test(next);
 }
 
 /** The prompt while the request waits. */

@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import type { Tool } from '../../contracts/tool.ts';
-import { appendInside } from '../workspace/changes.ts';
+import type { Tool, ToolResult } from '../../contracts/tool.ts';
+import { type Appended, appendInside, FileChange, settleChange } from '../workspace/changes.ts';
 import { refusal, shown } from '../refusal.ts';
 
+const NAME = 'append_file';
 const MAX_CONTENT_BYTES = 10 * 1024 * 1024;
 /** Largest file that is appended to. */
 const MAX_FILE_BYTES = 256 * 1024 * 1024;
@@ -14,15 +15,15 @@ const AppendFileInput = z.strictObject({
 
 /** Appends text to a file. A retry would append it twice, so its effects are `external`. */
 export const appendFile: Tool<typeof AppendFileInput> = {
-  name: 'append_file',
+  name: NAME,
   description:
     'Appends text to a file of the workspace and keeps its content; creates the file if it does not exist. Use it for logs and to write long texts in parts. To replace a whole file use write_file; to change a part of it use edit_file.',
   effects: 'external',
   category: 'write',
   timeoutMs: 30_000,
   input: AppendFileInput,
-  async run({ path, content }, { workspace }) {
-    const scope = { tool: 'append_file', workspace };
+  async run({ path, content }, { workspace, announce }) {
+    const scope = { tool: NAME, workspace };
     const added = Buffer.byteLength(content);
     if (added > MAX_CONTENT_BYTES) {
       throw refusal(
@@ -30,8 +31,15 @@ export const appendFile: Tool<typeof AppendFileInput> = {
         `the content for ${shown(path)} has ${added} bytes, and the limit is ${MAX_CONTENT_BYTES}. Append it in parts.`,
       );
     }
-    const { relative, bytes, continuesLine } = await appendInside(scope, path, content, MAX_FILE_BYTES);
-    const note = continuesLine ? ' The file did not end with a line break, so the text continues its last line.' : '';
-    return { text: `Added ${added} bytes to ${relative} (${bytes} bytes now).${note}`, artifacts: [relative] };
+    const appended = await appendInside(scope, path, content, MAX_FILE_BYTES, (trace, planned) =>
+      announce({ trace, result: resultOf(added, planned) }),
+    );
+    return resultOf(added, appended);
   },
+  settle: (trace, { workspace }) => settleChange({ tool: NAME, workspace }, FileChange.parse(trace), MAX_FILE_BYTES),
 };
+
+function resultOf(added: number, { relative, bytes, continuesLine }: Appended): ToolResult {
+  const note = continuesLine ? ' The file did not end with a line break, so the text continues its last line.' : '';
+  return { text: `Added ${added} bytes to ${relative} (${bytes} bytes now).${note}`, artifacts: [relative] };
+}

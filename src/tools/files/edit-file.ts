@@ -1,12 +1,13 @@
 import { z } from 'zod';
-import type { Tool } from '../../contracts/tool.ts';
-import { updateInside } from '../workspace/changes.ts';
+import type { Tool, ToolResult } from '../../contracts/tool.ts';
+import { FileChange, settleChange, updateInside } from '../workspace/changes.ts';
 import { nearestPlace } from './nearest-place.ts';
 import { linesAt, findOccurrences } from './occurrences.ts';
 import { decodeText } from './text.ts';
 import { refusal, shown } from '../refusal.ts';
 import type { Scope } from '../workspace/paths.ts';
 
+const NAME = 'edit_file';
 const MAX_FILE_BYTES = 10 * 1024 * 1024;
 const MAX_TEXT = 1_000_000;
 /** How many line numbers a message names. */
@@ -31,33 +32,36 @@ type EditFileInput = z.output<typeof EditFileInput>;
  * Replaces one text of a file by another and leaves every other byte as it is.
  *
  * Its effects are `external`. If the new text contains the old one ("a" to "a, b"), a retry would edit twice. If it
- * does not, a retry would report "not found" after a successful edit. So a call whose worker died is not retried; the
- * agent is told to check.
+ * does not, a retry would report "not found" after a successful edit.
  */
 export const editFile: Tool<typeof EditFileInput> = {
-  name: 'edit_file',
+  name: NAME,
   description:
     'Replaces a text in a UTF-8 text file of the workspace and leaves the rest as it is. Read the file first: old_text must match it exactly, and must occur only once unless replace_all is true. Use write_file for a new file.',
   effects: 'external',
   category: 'write',
   timeoutMs: 30_000,
   input: EditFileInput,
-  async run(input, { workspace }) {
-    const scope = { tool: 'edit_file', workspace };
+  async run(input, { workspace, announce }) {
+    const scope = { tool: NAME, workspace };
     if (input.old_text === input.new_text) {
       throw refusal(scope, 'old_text and new_text are the same, so there is nothing to change. Correct new_text.');
     }
     let lines: number[] = [];
-    let bytes = 0;
-    const { relative } = await updateInside(scope, input.path, MAX_FILE_BYTES, (content) => {
+    let result: ToolResult = { text: '' };
+    const change = (content: Buffer): string => {
       const edited = edit(scope, input, content);
       lines = edited.lines;
-      bytes = Buffer.byteLength(edited.text);
       return edited.text;
+    };
+    await updateInside(scope, input.path, MAX_FILE_BYTES, change, async (trace, bytes) => {
+      const what = lines.length === 1 ? `line ${lines[0]}` : `${lines.length} places, ${nameLines(lines)}`;
+      result = { text: `Edited ${trace.path} at ${what} (${bytes} bytes now).`, artifacts: [trace.path] };
+      await announce({ trace, result });
     });
-    const what = lines.length === 1 ? `line ${lines[0]}` : `${lines.length} places, ${nameLines(lines)}`;
-    return { text: `Edited ${relative} at ${what} (${bytes} bytes now).`, artifacts: [relative] };
+    return result;
   },
+  settle: (trace, { workspace }) => settleChange({ tool: NAME, workspace }, FileChange.parse(trace), MAX_FILE_BYTES),
 };
 
 interface Edited {

@@ -60,6 +60,16 @@ const MAX_PAGES = 50;
 /** Limit of OpenAI's API. */
 const MAX_DESCRIPTION = 1_024;
 
+/** A call that reached its server and may have taken effect. */
+export class OutcomeUnknown extends CopilotError {
+  readonly problem: string;
+
+  constructor(tool: string, problem: string, cause: unknown) {
+    super('ToolFailed', { tool, problem: `${problem}, so whether it took effect is unknown` }, { cause });
+    this.problem = problem;
+  }
+}
+
 export class McpConnection {
   readonly #options: ConnectionOptions;
   readonly #closing = new AbortController();
@@ -110,10 +120,9 @@ export class McpConnection {
         if (fate === undefined) throw this.#failed(call.tool, messageOf(error), error);
         await this.#drop(live);
         if (attempt === 1 && (fate === 'refused' || call.effects === 'none')) continue;
-        const unknown =
-          'the server died during the call, so whether it took effect is unknown. Find out before you repeat it';
-        const problem = fate === 'refused' ? messageOf(error) : unknown;
-        throw this.#failed(call.tool, problem, error);
+        if (fate === 'refused') throw this.#failed(call.tool, messageOf(error), error);
+        const tool = `${this.#options.name.server}.${call.tool}`;
+        throw new OutcomeUnknown(tool, 'the server died during the call', error);
       }
     }
   }

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { CopilotError } from '../../contracts/errors.ts';
 import { type TeamDefinition, toolFacts } from '../../contracts/team.ts';
 import type { ToolContext, ToolResult } from '../../contracts/tool.ts';
-import { McpConnection } from './connection.ts';
+import { McpConnection, OutcomeUnknown } from './connection.ts';
 import { parseObject } from '../arguments.ts';
 import { splitName } from './names.ts';
 import { resultText } from './result.ts';
@@ -110,7 +110,8 @@ export class McpServers {
     } catch (error) {
       context.signal.throwIfAborted();
       if (!late.aborted) throw error;
-      throw failed(name, `it did not answer in ${facts.timeoutMs} ms, so whether it took effect is unknown`, error);
+      const problem = `it did not answer in ${facts.timeoutMs} ms`;
+      throw facts.effects === 'external' ? new OutcomeUnknown(name, problem, error) : failed(name, problem, error);
     }
   }
 

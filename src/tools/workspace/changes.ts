@@ -1,12 +1,25 @@
 /** Edits and appends. Changes to the same file run one after another, so that none is lost. */
+import { createHash } from 'node:crypto';
 import { lstatSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
+import { z } from 'zod';
+import { CopilotError } from '../../contracts/errors.ts';
 import { refusal, shown } from '../refusal.ts';
-import { contentOf, openInside, writeInside } from './content.ts';
+import { contentOf, openInside, readInside, writeInside } from './content.ts';
 import { type Place, resolveInside, type Scope } from './paths.ts';
 
 /** The last queued change of each file, by path. */
 const queues = new Map<string, Promise<unknown>>();
+
+/** A change of a file, by which one can see later whether it took place. */
+export const FileChange = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('replaced'), path: z.string(), before: z.string(), after: z.string() }),
+  z.object({ kind: z.literal('appended'), path: z.string(), offset: z.int(), bytes: z.int(), digest: z.string() }),
+]);
+export type FileChange = z.infer<typeof FileChange>;
+
+/** Called right before a file is changed. If it throws, nothing changes. */
+type Announce = (change: FileChange, bytes: number) => Promise<void>;
 
 /**
  * Replaces a file atomically by what `change` makes of its content.
@@ -17,7 +30,8 @@ export async function updateInside(
   scope: Scope,
   path: string,
   maxBytes: number,
-  change: (content: Buffer) => string | Buffer,
+  change: (content: Buffer) => string,
+  announce: Announce,
 ): Promise<Place> {
   const { absolute } = await resolveInside(scope, path);
   return await queued(absolute, async () => {
@@ -27,7 +41,12 @@ export async function updateInside(
     try {
       const before = await file.handle.stat({ bigint: true });
       if (Number(before.size) !== file.bytes) throw changedMeanwhile();
-      const content = change(await contentOf(file));
+      const old = await contentOf(file);
+      const content = change(old);
+      await announce(
+        { kind: 'replaced', path: file.relative, before: digestOf(old), after: digestOf(content) },
+        Buffer.byteLength(content),
+      );
       // While the handle is open, no new file can get the inode number of the old one.
       return await writeInside(scope, path, content, (target) => {
         if (!isSame(before, lstatSync(target, { bigint: true, throwIfNoEntry: false }))) throw changedMeanwhile();
@@ -51,19 +70,53 @@ export interface Appended {
  * Appends text to a file. Missing files and folders are created.
  * @throws CopilotError `ToolFailed` if it is not a regular file of at most `maxBytes`
  */
-export async function appendInside(scope: Scope, path: string, content: string, maxBytes: number): Promise<Appended> {
+export async function appendInside(
+  scope: Scope,
+  path: string,
+  content: string,
+  maxBytes: number,
+  announce: (change: FileChange, appended: Appended) => Promise<void>,
+): Promise<Appended> {
   const { absolute } = await resolveInside(scope, path, { mustExist: false });
   return await queued(absolute, async () => {
     const { handle, relative, bytes } = await openInside(scope, path, maxBytes, { append: true });
     try {
       const continuesLine = bytes > 0 && (await lastByte(scope, path, maxBytes)) !== '\n'.charCodeAt(0);
+      const added = Buffer.byteLength(content);
+      const appended = { relative, bytes: bytes + added, continuesLine };
+      const change = { path: relative, offset: bytes, bytes: added, digest: digestOf(content) };
+      await announce({ kind: 'appended', ...change }, appended);
       await handle.writeFile(content);
       await handle.sync();
-      return { relative, bytes: (await handle.stat()).size, continuesLine };
+      return appended;
     } finally {
       await handle.close();
     }
   });
+}
+
+/** Whether an announced change took place, as far as the file shows it. */
+export async function settleChange(
+  scope: Scope,
+  change: FileChange,
+  maxBytes: number,
+): Promise<'done' | 'not-done' | 'unknown'> {
+  const content = await readInside(scope, change.path, maxBytes).then(
+    (file) => file.content,
+    (error: unknown) => (error instanceof CopilotError ? undefined : Promise.reject(error)),
+  );
+  if (content === undefined) return 'unknown';
+  if (change.kind === 'replaced') {
+    const now = digestOf(content);
+    return now === change.after ? 'done' : now === change.before ? 'not-done' : 'unknown';
+  }
+  const { offset, bytes, digest } = change;
+  if (content.length === offset) return 'not-done';
+  return digestOf(content.subarray(offset, offset + bytes)) === digest ? 'done' : 'unknown';
+}
+
+function digestOf(content: string | Buffer): string {
+  return createHash('sha256').update(content).digest('hex');
 }
 
 async function lastByte(scope: Scope, path: string, maxBytes: number): Promise<number | undefined> {

@@ -11,6 +11,7 @@ import { MoveOn } from '../session/state/requests.ts';
 import { requestedStep, type StepView } from '../session/turn/plan-steps.ts';
 import { oneLine } from '../views/details.ts';
 import { mayAnswer } from './agent/engine-tools.ts';
+import { effectsBefore } from './agent/outcomes.ts';
 import { runRounds } from './agent/rounds.ts';
 
 /** Summaries that go into a later step whole; older ones are shortened. */
@@ -190,6 +191,7 @@ function brief(turn: RunningTurn, step: StepView, problem: string): string {
     section('done', summaries.join('\n\n') || 'Nothing yet.'),
     section('step', `${step.task}${step.notes.trim() === '' ? '' : `\n\nNotes: ${step.notes}`}`),
     ...(problem === '' ? [] : [section('failure', oneLine(problem, MAX_SUMMARY))]),
+    ...effectsBefore(turn, `step-${step.key}`),
     ...(step.feedback ? [section('changes', step.feedback)] : []),
   ].join('\n\n');
 }

@@ -176,8 +176,14 @@ describe('offline model: phrases', () => {
   after(() => rm(workspace, { recursive: true, force: true }));
 
   const useTool = async (tool: string, args: unknown): Promise<string> => {
-    const context = { workspace, idempotencyKey: 'k', signal: AbortSignal.timeout(20_000) };
-    return (await runTool(tool, JSON.stringify(args), { ...context, network: { allow: [], private: false } })).text;
+    const context = {
+      workspace,
+      idempotencyKey: 'k',
+      signal: AbortSignal.timeout(20_000),
+      network: { allow: [], private: false },
+      announce: () => Promise.resolve(),
+    };
+    return (await runTool(tool, JSON.stringify(args), context)).text;
   };
 
   it('are those of the README, and all are shown here', async () => {

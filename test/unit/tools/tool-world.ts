@@ -27,7 +27,13 @@ export async function createToolWorld(
   const workspace = join(folder, 'workspace');
   await mkdir(workspace);
   const network = { allow: [], private: false };
-  const context = { workspace, idempotencyKey: 'ses_1/1/1/1', signal, network };
+  const context = {
+    workspace,
+    idempotencyKey: 'ses_1/1/1/1',
+    signal,
+    network,
+    announce: () => Promise.resolve(),
+  };
   const call = (tool: string, input: unknown): Promise<ToolResult> => runTool(tool, JSON.stringify(input), context);
   return {
     folder,

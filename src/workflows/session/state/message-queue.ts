@@ -94,6 +94,8 @@ export function queuedTurn(id: string, messageId: string, text: string): Turn {
     isShortened: false,
     reply: '',
     artifacts: [],
+    effects: [],
+    unknownCalls: [],
     takenUp: 0,
     transcribed: 0,
     startedAt: null,

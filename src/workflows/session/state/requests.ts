@@ -11,6 +11,7 @@ import type {
   RequestedCall,
   RequestedStep,
   RequestKind,
+  UnknownCall,
   Verdict,
 } from '../../../contracts/request.ts';
 import { cutSubject, subjectDigest } from '../../../contracts/request-subject.ts';
@@ -33,6 +34,7 @@ export interface Question {
   readonly tool?: RequestedCall;
   /** The whole steps. */
   readonly steps?: readonly RequestedStep[];
+  readonly unknown?: UnknownCall;
 }
 
 /** A verdict. If nobody decided in time, it is the decision that the request announced for that case. */
@@ -47,7 +49,7 @@ export class MoveOn extends Error {
 const WORDY: readonly Decision[] = ['modify', 'redo', 'answer'];
 
 /** Decisions that let something happen. */
-const APPROVING: readonly Decision[] = ['approve', 'once', 'session', 'continue', 'raise'];
+const APPROVING: readonly Decision[] = ['approve', 'once', 'session', 'continue', 'raise', 'try-again'];
 
 /** Guards that each request is decided exactly once. */
 export class Requests {
@@ -100,7 +102,9 @@ export class Requests {
       const { category } = request.tool;
       this.#state.grants.push({ category, by, at });
       // The person was asked about other calls of this round, and of steps side by side, before.
-      const others = this.#waiting.filter((other) => other !== request && other.tool?.category === category);
+      const others = this.#waiting.filter(
+        (other) => other !== request && other.kind === 'tool' && other.tool?.category === category,
+      );
       for (const other of others) this.#close(other, { decision, by, at });
     }
     return this.#close(request, {
@@ -197,6 +201,7 @@ export class Requests {
       agent: question.agent ?? null,
       ...cutSubject(whole, MAX_SHOWN_SUBJECT),
       digest: subjectDigest(whole),
+      unknown: question.unknown ?? null,
       options: question.options,
       createdAt,
       expiresAt,

@@ -2,7 +2,7 @@
 import type { RunAgentResult } from '../../../contracts/activities.ts';
 import { type Json, utf8Bytes } from '../../../contracts/json.ts';
 import { MAX_WORK_BYTES } from '../../../contracts/limits.ts';
-import type { RunningTurn, RunningWork, SessionState, Work } from '../../../contracts/session-state.ts';
+import type { CallEnd, RunningTurn, RunningWork, SessionState, Work } from '../../../contracts/session-state.ts';
 import {
   advance,
   assistantMessage,
@@ -115,10 +115,16 @@ export class AgentWork {
     return times;
   }
 
+  /** Keeps how the calls of the last round ended while people are asked about some of them. */
+  keepEnds(ends: readonly CallEnd[]): void {
+    this.#work.ends = [...ends];
+  }
+
   /** Answers the calls of the last round. */
   answerCalls(answers: readonly Message[]): void {
     this.#work.tail = [...answers];
     this.#work.calls = [];
+    delete this.#work.ends;
   }
 
   /** Tells the agent something before its next round. */

@@ -35,7 +35,7 @@ export function closingMessages(turn: RunningTurn, outcome: TurnOutcome): Messag
 }
 
 /** What the next turn has to know of one that came to no answer: why, and what it had done by then. */
-function withoutAnswer({ state, steps, artifacts }: RunningTurn): string {
+function withoutAnswer({ state, steps, artifacts, unknownCalls }: RunningTurn): string {
   const why = state.status === 'failed' ? state.error.message : state.status;
   const done = steps.filter((step) => step.status === 'completed');
   return [
@@ -43,5 +43,7 @@ function withoutAnswer({ state, steps, artifacts }: RunningTurn): string {
     ...(done.length === 0 ? [] : ['', 'Done until then:']),
     ...done.map(({ number, task, summary }) => `${number}. ${oneLine(task)}: ${oneLine(summary, MAX_DONE_SUMMARY)}`),
     ...(artifacts.length === 0 ? [] : ['', `Files: ${artifacts.join(', ')}`]),
+    ...(unknownCalls.length === 0 ? [] : ['', 'Nobody knows whether these calls took effect:']),
+    ...unknownCalls.map((call) => oneLine(`${call.tool} ${call.arguments}`, MAX_DONE_SUMMARY)),
   ].join('\n');
 }

@@ -6,7 +6,9 @@ import type {
   Turn,
   TurnOutcome,
   TurnState,
+  UnsettledCall,
 } from '../../../contracts/session-state.ts';
+import { MAX_EFFECTS } from '../../../contracts/limits.ts';
 import { findMode } from '../../../contracts/team.ts';
 import type { Phase, Route } from '../../../contracts/turn.ts';
 import type { LiveSession } from '../live-session.ts';
@@ -205,6 +207,24 @@ export class TurnLifecycle {
     turn.artifacts = [...new Set([...turn.artifacts, ...paths])];
     const step = turn.steps.find(({ number }) => number === stepNumber);
     if (step) step.artifacts = [...new Set([...step.artifacts, ...paths])];
+  }
+
+  /** Remembers a call that took effect, for agents that begin the same work again. */
+  addEffect(part: string, what: string): void {
+    const { effects } = this.#running;
+    effects.push({ part, what });
+    if (effects.length > MAX_EFFECTS) effects.shift();
+  }
+
+  /** Remembers a call until somebody says whether it took effect. */
+  addUnknownCall(call: UnsettledCall): void {
+    this.settleCall(call.key);
+    this.#running.unknownCalls.push(call);
+  }
+
+  settleCall(key: string): void {
+    const turn = this.#running;
+    turn.unknownCalls = turn.unknownCalls.filter((call) => call.key !== key);
   }
 
   get #running(): Turn {

@@ -89,7 +89,7 @@ describe('append_file', () => {
       const endMs = Date.now() + 1_500;
       while (Date.now() < endMs || seen.added <= 10 || seen.refused <= 10) {
         try {
-          await appendInside(scope, 'target/key.txt', 'x', 1_000_000);
+          await appendInside(scope, 'target/key.txt', 'x', 1_000_000, () => Promise.resolve());
           seen.added++;
         } catch (error) {
           if (!(error instanceof CopilotError)) throw error;

@@ -179,12 +179,13 @@ describe('edit_file', () => {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     const done = once(swap, 'exit');
-    const update = updateInside(scope, 'a.txt', 100, (content) => {
+    const change = (content: Buffer): string => {
       swap.stdin.write('\n');
       const endMs = Date.now() + 10_000;
       while (readFileSync(join(world.workspace, 'a.txt'), 'utf8') !== 'theirs' && Date.now() < endMs);
       return `${content.toString()} and mine`;
-    });
+    };
+    const update = updateInside(scope, 'a.txt', 100, change, () => Promise.resolve());
     await assert.rejects(update, { message: /"a.txt" was changed by another program meanwhile\. Read it again/ });
     await done;
     assert.equal(await now(), 'theirs');

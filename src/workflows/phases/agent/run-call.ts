@@ -1,0 +1,221 @@
+/** One call of a tool: what is wrong with it, what it does, and how it ended. */
+import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
+import { ASK_USER, HANDOFF_PREFIX, MAKE_PLAN, type RunToolResult } from '../../../contracts/activities.ts';
+import { fromFailure } from '../../../contracts/errors.ts';
+import { DEFAULT_HANDOFFS, MAX_CALL_ATTEMPTS } from '../../../contracts/limits.ts';
+import type { CallEnd, RunningTurn, UnsettledCall } from '../../../contracts/session-state.ts';
+import { toolFacts } from '../../../contracts/team.ts';
+import { isOffered, type ToolFacts } from '../../../contracts/tool.ts';
+import type { ToolCall } from '../../../contracts/transcript.ts';
+import { activities, type CallLabel } from '../../activities.ts';
+import type { LiveSession } from '../../session/live-session.ts';
+import type { Answer } from '../../session/state/requests.ts';
+import type { AgentWork } from '../../session/turn/agent-work.ts';
+import { oneLine } from '../../views/details.ts';
+import { labelCall } from './call.ts';
+import { isEngineTool, rememberValue } from './engine-tools.ts';
+
+export interface PlannedCall {
+  readonly work: AgentWork;
+  readonly call: ToolCall;
+  readonly tools: readonly string[];
+  readonly index: number;
+  readonly verdict: Answer | undefined;
+}
+
+/** Makes one call of a round, or says why not. The agent is told what goes wrong, since it can do something about it. */
+export async function makeCall(session: LiveSession, turn: RunningTurn, planned: PlannedCall): Promise<CallEnd> {
+  const { call, tools, verdict } = planned;
+  if (!isOffered(tools, call.name)) {
+    return answerTo(call, `There is no tool "${call.name}" here. Tools: ${tools.join(', ') || 'none'}.`);
+  }
+  if (call.problem !== undefined) {
+    const problem = `${call.name} was not called: ${call.problem}.`;
+    return answerTo(call, `${problem} Call it again with all its arguments as a JSON object.`);
+  }
+  if (isEngineTool(call.name)) return answerTo(call, answerItself(session, turn, planned));
+  if (verdict?.decision === 'deny') {
+    const reason = verdict.text === undefined ? '' : `: ${verdict.text}`;
+    const denial = `${verdict.by} does not allow this call${reason}.`;
+    return answerTo(call, `${denial} Do without it, or say what cannot be done.`);
+  }
+  const unsettled = findUnknown(turn, call);
+  if (unsettled) return { unsettled };
+  session.spending.countToolCall(planned.work.state.agent);
+  return await runTool(session, turn, planned);
+}
+
+/** The same call, if nobody has said yet whether it took effect. People are asked about that one. */
+export function findUnknown(turn: RunningTurn, call: ToolCall): UnsettledCall | undefined {
+  return turn.unknownCalls.find(({ tool, arguments: text }) => tool === call.name && text === call.arguments);
+}
+
+export function answerTo({ id }: ToolCall, text: string): CallEnd {
+  return { answer: { role: 'tool', toolCallId: id, text } };
+}
+
+/** Runs a tool. @param again the call whose next attempt this is */
+export async function runTool(
+  session: LiveSession,
+  turn: RunningTurn,
+  { work, call, index }: PlannedCall,
+  again?: UnsettledCall,
+): Promise<CallEnd> {
+  const { part, rounds, step } = work.state;
+  const what = oneLine(`${call.name} ${describeArguments(call.arguments)}`);
+  const label = labelCall(turn, `${part}/${rounds}/${index + 1}`, step === undefined ? what : `step ${step} · ${what}`);
+  const facts = toolFacts(session.state.team.definition, call.name);
+  if (!facts) throw new TypeError(`${call.name} is offered and not known`); // offered tools are the team's
+  const one = { session, turn, work, call, what, label, facts, key: again?.key ?? label.activityId };
+  for (let attempt = (again?.attempt ?? 0) + 1; ; attempt++) {
+    const startedAt = new Date().toISOString();
+    const unsettled = (problem: string): CallEnd => {
+      const unknown = { tool: call.name, arguments: call.arguments, key: one.key, attempt, startedAt, problem };
+      session.turns.addUnknownCall(unknown);
+      return { unsettled: unknown };
+    };
+    let result: RunToolResult;
+    try {
+      result = await runOnce(one, attempt);
+    } catch (error) {
+      if (!(error instanceof ActivityFailure)) throw error;
+      if (isCancellation(error)) {
+        if (facts.effects === 'external') unsettled('it was stopped while it ran');
+        throw error;
+      }
+      return answerTo(call, `${call.name} failed: ${messageOf(error)}`);
+    }
+    if (result.status === 'unknown') return unsettled(result.text);
+    if (result.status === 'not-begun') {
+      if (attempt < MAX_CALL_ATTEMPTS + (again?.attempt ?? 0)) continue;
+      return answerTo(call, `${call.name} did not begin: its worker stopped ${attempt} times before it could.`);
+    }
+    session.turns.settleCall(one.key);
+    session.turns.addArtifacts(result.artifacts, step);
+    if (facts.effects === 'external' && result.status === 'ok') session.turns.addEffect(part, what);
+    return answerTo(call, result.text);
+  }
+}
+
+interface OneCall {
+  readonly session: LiveSession;
+  readonly turn: RunningTurn;
+  readonly work: AgentWork;
+  readonly call: ToolCall;
+  readonly what: string;
+  readonly label: CallLabel;
+  readonly facts: ToolFacts;
+  readonly key: string;
+}
+
+/** One attempt. If its worker was cut off, another one finds out what became of it. */
+async function runOnce(one: OneCall, attempt: number): Promise<RunToolResult> {
+  const { session, turn, work, call, what, label, facts, key } = one;
+  const { config, team } = session.state;
+  const { step } = work.state;
+  const { activityId } = label;
+  const at = { turnId: turn.id, ...(step === undefined ? {} : { step }) };
+  const isExternal = facts.effects === 'external';
+  const input = {
+    tool: call.name,
+    arguments: call.arguments,
+    key,
+    digest: team.digest,
+    ...(isExternal ? { attempt } : {}),
+    ...(config.workspace === undefined ? {} : { workspace: config.workspace }),
+  };
+  let status: 'ok' | 'failed' | 'unknown' = 'failed';
+  const ended = (result: RunToolResult): RunToolResult => {
+    status = result.status === 'not-begun' ? 'failed' : result.status;
+    return result;
+  };
+  try {
+    return ended(
+      await session.calls.run(
+        () => {
+          session.view.record({ type: 'tool-started', ...at, activityId, tool: call.name, summary: what });
+          return activities.runTool(label, facts, input);
+        },
+        { isStoppable: !isExternal },
+      ),
+    );
+  } catch (error) {
+    if (!isExternal || !(error instanceof ActivityFailure) || isCancellation(error) || !wasCutOff(error)) throw error;
+    return ended(await settle(one, input));
+  } finally {
+    session.view.record({ type: 'tool-ended', ...at, activityId, status });
+  }
+}
+
+async function settle(
+  { session, label, facts }: OneCall,
+  input: Parameters<typeof activities.settleTool>[2],
+): Promise<RunToolResult> {
+  const settling = { activityId: `${label.activityId}/outcome`, summary: oneLine(`${label.summary} · its outcome`) };
+  try {
+    return await session.calls.run(() => activities.settleTool(settling, facts, input));
+  } catch (error) {
+    if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error;
+    const problem = `its worker stopped while it ran, and its outcome could not be found out: ${messageOf(error)}`;
+    return { status: 'unknown', text: problem, artifacts: [], worker: '' };
+  }
+}
+
+function messageOf(error: ActivityFailure): string {
+  return fromFailure(error)?.message ?? error.cause?.message ?? error.message;
+}
+
+/** Type of the failure that Temporal's workers report for an activity that they cut off because they stop. */
+const WORKER_SHUTDOWN = 'WorkerShutdown';
+
+/** Whether nobody knows how far the call came: its worker died or stopped while it ran. */
+function wasCutOff({ cause }: ActivityFailure): boolean {
+  return cause instanceof TimeoutFailure || (cause instanceof ApplicationFailure && cause.type === WORKER_SHUTDOWN);
+}
+
+/** Tools that need nothing from outside. */
+function answerItself(session: LiveSession, turn: RunningTurn, { work, call, verdict }: PlannedCall): string {
+  if (call.name === MAKE_PLAN) return 'There is one plan for a message, and it is the first.';
+  if (call.name.startsWith(HANDOFF_PREFIX)) return handOff(session, turn, work, call);
+  if (call.name !== ASK_USER) return rememberValue(session, work, call);
+  if (!verdict) return `${ASK_USER} takes {"question": text}. Call it again.`;
+  if (verdict.decision === 'deny')
+    return 'Nobody answered in time. Go on with what you know, and say what you assumed.';
+  return `${verdict.by} answers: ${verdict.text ?? ''}`;
+}
+
+/** Gives the work to another agent, which goes on in the same thread. */
+function handOff(session: LiveSession, turn: RunningTurn, work: AgentWork, { name }: ToolCall): string {
+  const to = name.slice(HANDOFF_PREFIX.length);
+  const limit = session.state.team.definition.limits.handoffs ?? DEFAULT_HANDOFFS;
+  const { handoffs, agent: from, phase, step } = work.state;
+  if (handoffs >= limit) {
+    return `This work was handed over ${limit} times already, and no more are allowed. Finish it yourself, or say what cannot be done.`;
+  }
+  work.handOver(to);
+  if (phase === 'one-shot') session.turns.setAgent(to);
+  session.view.record({
+    type: 'handed-off',
+    turnId: turn.id,
+    from,
+    to,
+    ...(step === undefined ? {} : { step }),
+  });
+  return `Handed over: ${to} goes on from here.`;
+}
+
+/** The values of a call's arguments, shortened to one line. */
+export function describeArguments(argumentsText: string): string {
+  try {
+    const values: unknown = JSON.parse(argumentsText);
+    if (typeof values === 'object' && values !== null) {
+      return Object.values(values)
+        .filter((value) => typeof value === 'string' || typeof value === 'number')
+        .map((value) => oneLine(String(value), 40))
+        .join(' ');
+    }
+  } catch {
+    // Not JSON: shown as it is.
+  }
+  return oneLine(argumentsText, 40);
+}
