@@ -54,6 +54,13 @@ const SHUTDOWN_FORCE = '15s';
  */
 const STICKY_TIMEOUT = '4s';
 
+/**
+ * Longest time that the SDK lets the workflow code of one task run. Its default of 5 s ends the code of a worker that was
+ * frozen in the middle of it, as soon as the worker goes on. What it leaves half done then aborts the whole process on
+ * Node 22 ("async hook stack has become corrupted"), and can mix up sessions that share a thread.
+ */
+const frozenTaskOptions = { isolateExecutionTimeout: '10m' };
+
 /** Heap in bytes for everything but sessions. */
 const HEAP_OF_WORKER = 512 * 1_024 * 1_024;
 /** Heap in bytes for a session. We measured 0.5 to 1 MiB after a planned turn, and a session may carry 1.5 MiB of JSON. */
@@ -168,6 +175,7 @@ async function openParts(
     activities: createActivities(config, { agents, transcripts, identity }, trust),
     shutdownGraceTime: SHUTDOWN_GRACE,
     shutdownForceTime: SHUTDOWN_FORCE,
+    ...frozenTaskOptions,
     maxCachedWorkflows: maxOpenSessions(),
     stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,

@@ -1,5 +1,4 @@
 /** Runs one tool call in the session's workspace, and finds out how one ended whose worker was cut off. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunToolInput, RunToolResult } from '../contracts/activities.ts';
@@ -15,6 +14,7 @@ import { announceEffect, type CallAttempt, markDone, type Settled, settleEffect 
 import { withTeam, type WorkerParts } from './agent-call.ts';
 import type { RunningCalls } from './running-calls.ts';
 import { type ActivityScope, inScope } from './scope.ts';
+import { makePrivateFolder } from '../storage/atomic-file.ts';
 
 export interface ToolParts extends WorkerParts {
   readonly workspaceRoot: string;
@@ -85,7 +85,7 @@ async function openWorkspace(
   input: RunToolInput,
 ): Promise<string> {
   const workspace = input.workspace ?? join(workspaceRoot, sessionId);
-  await mkdir(workspace, { recursive: true });
+  await makePrivateFolder(workspace);
   return workspace;
 }
 

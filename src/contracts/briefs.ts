@@ -10,7 +10,7 @@ export const HEADINGS = {
   steps: 'Steps',
   files: 'Files written',
   conversation: 'Conversation',
-  effects: 'Done by earlier attempts (repeat none of it unless you are asked to)',
+  effects: 'Done by earlier attempts',
   unknown: 'Nobody knows whether these took effect',
 } as const;
 

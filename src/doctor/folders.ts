@@ -43,6 +43,11 @@ async function checkFolder(check: string, folder: string, variable: string): Pro
     const hint = `sudo chown -R "$(id -un)" ${quoted(there)}, or name another folder: export ${variable}=…`;
     return missing(check, `${there} cannot be written to`, hint);
   }
+  const { mode } = await stat(there);
+  if (there === folder && (mode & 0o077) !== 0) {
+    const detail = `${folder} is open to other users of this machine (mode ${(mode & 0o777).toString(8)})`;
+    return warning(check, detail, `chmod 700 ${quoted(folder)}`);
+  }
   return ok(check, there === folder ? folder : `${folder}, to be made`);
 }
 

@@ -4,7 +4,6 @@
  * 2. the one that serves this home folder already, by `server.json`;
  * 3. a new one, from `temporal` on PATH, the cache, a download, or a build from source.
  */
-import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
@@ -35,6 +34,7 @@ import {
   writeRecord,
 } from '../connection/address/home-server.ts';
 import { databaseInUse, isPortLost } from './unavailable.ts';
+import { makePrivateFolder } from '../storage/atomic-file.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const POLL_MS = 100;
@@ -85,7 +85,7 @@ export async function ensureServer(config: Config, options: ServerOptions = {}):
   const running = await findRunning(config, namespace, options);
   if (running !== undefined) return running;
   const program = await findServerProgram(config, log);
-  await mkdir(config.homeDir, { recursive: true });
+  await makePrivateFolder(config.homeDir);
   const lockFile = join(config.homeDir, 'server.lock');
   const start = async (): Promise<RunningServer> =>
     (await findRunning(config, namespace, options)) ?? (await startServer(config, program, namespace, options, log));

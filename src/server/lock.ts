@@ -5,12 +5,13 @@
  * processes that find it stale at the same moment can both get it. A second server would damage the database.
  */
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { isAlive } from '../connection/address/home-server.ts';
+import { makePrivateFolder } from '../storage/atomic-file.ts';
 
 const POLL_MS = 50;
 const TOUCH_MS = 2_000;
@@ -26,7 +27,7 @@ type Owner = z.infer<typeof Owner>;
  */
 export async function withLock<T>(file: string, work: () => Promise<T>, onWait?: (pid: number) => void): Promise<T> {
   const me: Owner = { pid: process.pid, host: hostname(), token: randomUUID() };
-  await mkdir(dirname(file), { recursive: true });
+  await makePrivateFolder(dirname(file));
   let told = false;
   while (!(await tryToTake(file, me))) {
     const owner = await readOwner(file);
@@ -60,7 +61,7 @@ function isSystemError(error: unknown, ...codes: string[]): boolean {
 async function tryToTake(file: string, me: Owner): Promise<boolean> {
   const draft = `${file}.${me.token}`;
   try {
-    await writeFile(draft, JSON.stringify(me), { flag: 'wx' });
+    await writeFile(draft, JSON.stringify(me), { flag: 'wx', mode: 0o600 });
     await link(draft, file);
     return true;
   } catch (error) {

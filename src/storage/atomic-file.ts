@@ -4,11 +4,16 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 export interface AtomicFileOptions {
-  /** Permissions of the file, less the umask. Default 0666. */
+  /** Permissions of the file, less the umask. Default 0600. */
   readonly mode?: number;
-  /** Permissions of folders that have to be created, less the umask. Default 0777. */
+  /** Permissions of folders that have to be created, less the umask. Default 0700. */
   readonly folderMode?: number;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Makes a folder of this program's, and those above it, readable by their owner only. Existing ones stay as they are. */
+export async function makePrivateFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
 }
 
 /**
@@ -18,7 +23,7 @@ export interface AtomicFileOptions {
 export async function writeAtomically(
   path: string,
   content: string | Uint8Array,
-  { mode = 0o666, folderMode = 0o777, signal }: AtomicFileOptions = {},
+  { mode = 0o600, folderMode = 0o700, signal }: AtomicFileOptions = {},
 ): Promise<void> {
   const folder = dirname(path);
   const firstMade = await mkdir(folder, { recursive: true, mode: folderMode });

@@ -10,7 +10,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { chmod, lstat, mkdir, rename } from 'node:fs/promises';
+import { chmod, lstat, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
@@ -31,6 +31,7 @@ import {
 } from '../contracts/worker-report.ts';
 import { type HttpListener, listenHttp } from '../http-listener.ts';
 import { writeMetrics } from './metrics.ts';
+import { makePrivateFolder } from '../storage/atomic-file.ts';
 
 export interface AdminParts {
   readonly config: Pick<Config, 'homeDir' | 'taskQueue' | 'metricsPort'>;
@@ -134,8 +135,8 @@ async function listenOnPort(port: number, stats: () => WorkerStats): Promise<Htt
 /** The name has the process id, and random digits for several workers of one process or of containers with one home. */
 async function listenOnSocket(homeDir: string, app: Hono): Promise<HttpListener & { readonly path: string }> {
   const folder = socketFolder(homeDir);
-  await mkdir(dirname(folder), { recursive: true });
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makePrivateFolder(dirname(folder));
+  await makePrivateFolder(folder);
   const { uid, mode } = await lstat(folder);
   // In the temporary folder, somebody else may have created this folder.
   if (uid !== process.geteuid?.() || (mode & 0o077) !== 0) {

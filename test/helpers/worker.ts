@@ -5,7 +5,7 @@ import { PROGRAM } from './program.ts';
 import { isolatedConfig, type TestServer } from './server.ts';
 
 const READY = 'worker ready';
-const READY_TIMEOUT_MS = 60_000;
+const READY_TIMEOUT_MS = 180_000;
 
 export interface WorkerProcess {
   readonly pid: number;
@@ -26,7 +26,7 @@ process.once('exit', () => {
 /**
  * Resolves when the worker takes tasks.
  * @param cwd where it finds `copilot.config.ts`; default the checkout, which has none
- * @throws Error with its log if it ends or takes over a minute
+ * @throws Error with its log if it ends or takes over three minutes
  */
 export async function startWorkerProcess(
   server: Pick<TestServer, 'address' | 'homeDir'>,

@@ -1,8 +1,9 @@
 /** Copies files into a session's workspace before it starts. */
 import { constants, type Stats } from 'node:fs';
-import { copyFile, mkdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { chmod, copyFile, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { CopilotError } from '../../contracts/errors.ts';
+import { makePrivateFolder } from '../../storage/atomic-file.ts';
 
 export interface Attachments {
   /** Removes the copies, for a session that was not started after all. */
@@ -21,13 +22,15 @@ export async function copyAttachments(paths: readonly string[], folder: string):
     if (isNewFolder) await rmdir(folder).catch(() => undefined);
   };
   const isNewFolder = (await statOf(folder)) === undefined;
-  await mkdir(folder, { recursive: true });
+  await makePrivateFolder(folder);
   try {
     for (const file of files) {
       const target = join(folder, basename(file));
       if (await isSameFile(file, target)) continue;
       try {
         await copyFile(file, target, constants.COPYFILE_EXCL);
+        // It would have the permissions of the original; the folder says who may read it.
+        await chmod(target, (await stat(folder)).mode & 0o666);
       } catch (cause) {
         if (isErrno(cause, 'EEXIST'))
           throw invalid(file, `${folder} holds another file of this name already; rename one of them`, cause);

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { endsWithin } from '../ends-within.ts';
@@ -71,8 +72,9 @@ exec 3<&0 4>&2 2>/dev/null
 ulimit -c 0; ulimit -n "$1"; ulimit -d "$2"; ulimit -f "$3"; ulimit -t "$4"
 if [ "$5" -gt 0 ]; then ulimit -p "$5" || ulimit -u "$5"; fi
 ulimit -w "$6" || ulimit -x "$6"
-seconds=$7; shift 7
+seconds=$7
 (sleep "$seconds"; kill -KILL 0) <&- >&- 3<&- 4>&- &
+umask "$8"; shift 8
 "$@" 2>&4 4>&- <&3 3<&- &
 wait $!
 `;
@@ -126,6 +128,8 @@ async function start(request: LimitedCommand): Promise<{ child: ChildProcessWith
     String(isolation.level === 'namespaces' ? limits.processes : 0),
     String(lockLimit),
     String(seconds + ORPHAN_GRACE_SECONDS),
+    // As for the file tools: what the command makes is open to those to whom its folder is.
+    (~(await stat(cwd)).mode & 0o777).toString(8),
     ...command,
   ];
   const child = spawn(program, args, { cwd, env: environment, detached: true, stdio: 'pipe' });

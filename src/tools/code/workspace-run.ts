@@ -174,7 +174,7 @@ async function restoreFolder(path: string): Promise<void> {
   const stats = await lstat(path).catch(() => undefined);
   if (stats?.isDirectory()) return;
   if (stats !== undefined) await unlink(path);
-  await mkdir(path, { recursive: true });
+  await mkdir(path, { recursive: true, mode: 0o700 });
 }
 
 /** Code can leave folders that Node cannot remove: without permissions, or with paths that are too long. */

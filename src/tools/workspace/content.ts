@@ -10,6 +10,7 @@ import {
   childPath,
   explained,
   kindOf,
+  type OpenFolder,
   openFolder,
   outside,
   type Place,
@@ -50,8 +51,9 @@ export async function openInside(
       const target = childPath(folder, basename(place.relative));
       const old = await lstat(target).catch(append ? undefinedIfMissing : rethrown);
       if (old !== undefined) refuseUnlessFile(scope, path, old);
-      const handle = await open(target, append ? APPEND_FLAGS : READ_FLAGS, 0o666);
+      const handle = await open(target, append ? APPEND_FLAGS : READ_FLAGS, 0o600);
       try {
+        if (append && old === undefined) await handle.chmod(await newFileMode(folder));
         const stats = await handle.stat();
         refuseUnlessFile(scope, path, stats);
         if (stats.size > maxBytes) {
@@ -125,9 +127,9 @@ export async function writeInside(
       const old = await lstat(target).catch(undefinedIfMissing);
       if (old !== undefined) refuseUnlessFile(scope, path, old);
       const temporary = childPath(folder, temporaryName());
-      const handle = await open(temporary, CREATE_FLAGS, 0o666);
+      const handle = await open(temporary, CREATE_FLAGS, 0o600);
       try {
-        if (old !== undefined) await handle.chmod(old.mode & 0o777);
+        await handle.chmod(old === undefined ? await newFileMode(folder) : old.mode & 0o777);
         await handle.writeFile(content);
         await handle.sync();
         // Both are synchronous, so that nothing in this program runs between them.
@@ -144,6 +146,14 @@ export async function writeInside(
     await folder.handle.close();
   }
   return { ...place, kind: 'file' };
+}
+
+/**
+ * A new file may be read and written by those who may read and write the folder that holds it: in a session's own
+ * workspace by its owner only, in a folder of the user's as the user has it, whatever the umask of this program.
+ */
+async function newFileMode({ handle }: OpenFolder): Promise<number> {
+  return (await handle.stat()).mode & 0o666;
 }
 
 function refuseUnlessFile(scope: Scope, path: string, stats: Stats): void {

@@ -91,7 +91,10 @@ export interface OpenFolder {
   readonly absolute: string;
 }
 
-/** Opens a folder step by step from the workspace and follows no link. `at` is a resolved relative path. */
+/**
+ * Opens a folder step by step from the workspace and follows no link. New folders get the permissions of the folder that
+ * holds them. `at` is a resolved relative path.
+ */
 export async function openFolder(
   scope: Scope,
   root: string,
@@ -107,8 +110,9 @@ export async function openFolder(
     try {
       for (const name of names) {
         const next = childPath(folder, name);
-        if (options.create) await mkdir(next).catch(undefinedIfPresent);
+        const isNew = options.create === true && (await makeFolder(next));
         const handle = await open(next, FOLDER_FLAGS);
+        if (isNew) await handle.chmod((await folder.handle.stat()).mode & 0o777);
         await folder.handle.close();
         folder = { handle, absolute: join(folder.absolute, name) };
       }
@@ -120,6 +124,17 @@ export async function openFolder(
       throw error;
     }
   });
+}
+
+/** @returns whether it is new */
+async function makeFolder(path: string): Promise<boolean> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    undefinedIfPresent(error);
+    return false;
+  }
 }
 
 export function childPath(folder: OpenFolder, name: string): string {

@@ -179,7 +179,7 @@ describe('calls whose outcome is unknown', function () {
     const { status, steps } = await session.awaitTurn(turn.id);
     assert.equal(status, 'completed');
     assert.deepEqual([steps[0]?.status, steps[0]?.attempts], ['completed', 2]);
-    assert.match(briefs[1] ?? '', /Done by earlier attempts .+\n- shell /);
+    assert.match(briefs[1] ?? '', /# Done by earlier attempts\n.+\n- shell /);
     assert.equal(await entries(what), 1);
   });
 

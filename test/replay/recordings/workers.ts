@@ -31,6 +31,7 @@ record('effect-of-a-killed-worker', { ownWorkers: true, team: SHELL }, async (st
   const { ledger, session } = await beginEffect(stage);
   await worker.kill();
   await stage.startWorker();
+  await decideNext(session, 'try-again');
   await ended(session);
   await ledger.close();
 });
@@ -40,6 +41,7 @@ record('effect-of-a-stopping-worker', { ownWorkers: true, team: SHELL }, async (
   const { ledger, session } = await beginEffect(stage);
   await worker.stop();
   await stage.startWorker();
+  await decideNext(session, 'done', { text: 'it was sent' });
   await ended(session);
   await ledger.close();
 });
