@@ -23,7 +23,7 @@ import { recordings } from '../test/replay/recordings/all.ts';
 /** Recordings that play side by side. */
 const CONCURRENCY = 8;
 /** The longest one waits two minutes for an archive that fails. */
-const RECORDING_TIMEOUT_MS = 240_000;
+const RECORDING_TIMEOUT_MS = 600_000;
 /** Fields of events that name the machine, or that only the server uses. A replay does without. */
 const LEFT_OUT = ['taskId', 'identity', 'requestId', 'workerVersion', 'stackTrace', 'meteringMetadata'];
 const FOLDER = join(packageDir, 'test/replay/histories');

@@ -37,7 +37,7 @@ describe('copilot with a server of its own', function () {
     assert.equal(existsSync(join(homeDir, 'server.json')), false);
   });
 
-  it('dev runs server, worker and Web UI, which other commands find, and stops everything on Ctrl-C', async () => {
+  it('dev runs server, worker and Web UI, which other commands find, starts a dead worker again, and stops everything on Ctrl-C', async () => {
     const dev = startCli(['dev', '--json'], env);
     await dev.untilStdout(/"ready"/, 120_000);
     const ready = JSON.parse(dev.stdout()) as { address: string; uiUrl: string; model: string };
@@ -49,6 +49,12 @@ describe('copilot with a server of its own', function () {
       (await runCli(['start'], env)).stdout,
       new RegExp(`\n${ready.uiUrl}/namespaces/default/workflows/ses_`),
     );
+    const { worker } = JSON.parse(dev.stdout()) as { worker: string };
+    const pid = Number(/^copilot-(\d+)@/.exec(worker)?.[1]);
+    process.kill(pid, 'SIGABRT');
+    const again = await runCli(['start', 'What is 6 * 8?', '--mode', 'one-shot', '--wait', '--json'], env);
+    assert.match((JSON.parse(again.stdout) as { turn: { reply: string } }).turn.reply, /48/);
+    assert.match(dev.stderr(), /The worker ended with SIGABRT\. It starts again in 1 s/);
     dev.process.kill('SIGINT');
     const { code, stdout } = await dev.ended;
     assert.equal(code, 0);

@@ -16,6 +16,7 @@ import { optional, parseWholeNumber } from '../numbers.ts';
 import { watchTurn } from '../conversation/follow.ts';
 import { ProgressText } from '../conversation/progress-text.ts';
 import { isTerminal, paint, remark, say, sayJson } from '../terminal.ts';
+import { leaveSupervisor, reportToSupervisor, startSupervised, supervisorGone } from './supervised-worker.ts';
 import { sessionLine } from '../conversation/turns.ts';
 
 export interface DevFlags extends CommonFlags {
@@ -44,12 +45,11 @@ interface Stack {
 
 export async function runDev({ json, port, uiPort }: DevFlags): Promise<void> {
   const config = loadConfig();
-  const stack = await startStack(config, {
-    ...dropUndefined({
-      port: optional(parseWholeNumber, '--port', port),
-      uiPort: optional(parseWholeNumber, '--ui-port', uiPort),
-    }),
+  const ports = dropUndefined({
+    port: optional(parseWholeNumber, '--port', port),
+    uiPort: optional(parseWholeNumber, '--ui-port', uiPort),
   });
+  const stack = await startStack(config, ports, startSupervised);
   const { server, worker, codecUrl = null } = stack;
   // The signal handlers come first: whoever reads that it is ready may stop it immediately.
   const ended = untilStopped(worker, () => stack.stop());
@@ -70,13 +70,21 @@ export async function runDev({ json, port, uiPort }: DevFlags): Promise<void> {
 
 export async function runWorker(): Promise<void> {
   const config = loadConfig();
-  const { running, address } = await startWhenServed(config);
+  const { running, address } = await startWhenServed(config).catch(async (error: unknown) => {
+    if (process.send === undefined || !(error instanceof CopilotError)) throw error;
+    // The process that supervises this one prints the error.
+    await reportToSupervisor({ error: { type: error.type, details: error.details } });
+    process.exit(error.exitCode);
+  });
   // The signal handlers come first: whoever reads that it is ready may stop it immediately.
-  const ended = untilStopped(running, () => running.stop());
+  const stopped = process.send === undefined ? running.stopped : Promise.race([running.stopped, supervisorGone()]);
+  const ended = untilStopped({ stopped }, () => running.stop());
+  await reportToSupervisor({ identity: running.identity, model: running.model });
   remark(
     `worker ready: ${running.identity}, task queue ${config.taskQueue} at ${address}, model ${modelLine(running)}`,
   );
   await ended;
+  leaveSupervisor();
 }
 
 /**
@@ -110,7 +118,10 @@ export async function runDemo(): Promise<void> {
   // The worker's log would disturb the conversation.
   const isQuiet = isChat && given.temporal.environment['COPILOT_LOG_LEVEL'] === undefined;
   const config = isQuiet ? { ...given, logLevel: 'warn' } : given;
-  const stack = await startStack(config, {});
+  const stack = await startStack(config, {}, async (server) => {
+    const { startWorker } = await import('../../worker.ts');
+    return await startWorker(config, server);
+  });
   try {
     say(`Model: ${modelLine(stack.worker)}`);
     if (isChat) {
@@ -145,7 +156,13 @@ async function runSample(config: Config, { server }: Stack): Promise<void> {
   }
 }
 
-async function startStack(config: Config, ports: { port?: number; uiPort?: number }): Promise<Stack> {
+type StartWorker = (server: { address: string; namespace: string }) => Promise<RunningWorker>;
+
+async function startStack(
+  config: Config,
+  ports: { port?: number; uiPort?: number },
+  start: StartWorker,
+): Promise<Stack> {
   const codec = await startDevCodec(config);
   let server: RunningServer | undefined;
   const stopRest = async (): Promise<void> => {
@@ -159,8 +176,7 @@ async function startStack(config: Config, ports: { port?: number; uiPort?: numbe
     for (const page of server.uiUrl === undefined ? [] : sameMachine(server.uiUrl)) codec?.allow(page);
     const address = await findServer(config, { address: server.address, namespace: server.namespace });
     await prepare(address);
-    const { startWorker } = await import('../../worker.ts');
-    const running = await startWorker(config, { address: server.address, namespace: server.namespace });
+    const running = await start({ address: server.address, namespace: server.namespace });
     return {
       server,
       worker: running,
@@ -192,7 +208,7 @@ async function prepare(server: ServerAddress): Promise<void> {
 }
 
 /** Waits for a signal, then stops. A second signal ends the process immediately. */
-async function untilStopped({ stopped }: RunningWorker, stop: () => Promise<void>): Promise<void> {
+async function untilStopped({ stopped }: Pick<RunningWorker, 'stopped'>, stop: () => Promise<void>): Promise<void> {
   const { promise: asked, resolve: ask } = signalled();
   try {
     await Promise.race([asked, stopped]);
