@@ -41,6 +41,8 @@ for (const umask of [0o000, 0o022]) {
       await mkdir(project);
       await chmod(project, 0o755);
       const exported = join(homeDir, 'exported.json');
+      await mkdir(join(homeDir, 'payloads'), { recursive: true, mode: 0o700 });
+      await chmod(homeDir, 0o700);
       const dev = startCli(['dev', '--json'], env);
       try {
         await dev.untilStdout(/"ready"/, 180_000);

@@ -16,7 +16,7 @@ import { optional, parseWholeNumber } from '../numbers.ts';
 import { watchTurn } from '../conversation/follow.ts';
 import { ProgressText } from '../conversation/progress-text.ts';
 import { isTerminal, paint, remark, say, sayJson } from '../terminal.ts';
-import { leaveSupervisor, reportToSupervisor, startSupervised, supervisorGone } from './supervised-worker.ts';
+import { isSupervised, leaveSupervisor, reportToSupervisor, startSupervised, supervisorGone } from './supervised-worker.ts';
 import { sessionLine } from '../conversation/turns.ts';
 
 export interface DevFlags extends CommonFlags {
@@ -49,7 +49,13 @@ export async function runDev({ json, port, uiPort }: DevFlags): Promise<void> {
     port: optional(parseWholeNumber, '--port', port),
     uiPort: optional(parseWholeNumber, '--ui-port', uiPort),
   });
-  const stack = await startStack(config, ports, startSupervised);
+  const stack = await startStack(config, ports, ({ address, namespace }) =>
+    startSupervised({
+      ...config.temporal.environment,
+      TEMPORAL_ADDRESS: address,
+      TEMPORAL_NAMESPACE: namespace,
+    }),
+  );
   const { server, worker, codecUrl = null } = stack;
   // The signal handlers come first: whoever reads that it is ready may stop it immediately.
   const ended = untilStopped(worker, () => stack.stop());
@@ -70,14 +76,17 @@ export async function runDev({ json, port, uiPort }: DevFlags): Promise<void> {
 
 export async function runWorker(): Promise<void> {
   const config = loadConfig();
+  let isReady = false;
+  const abandoned = supervisorGone().then(() => (isReady ? undefined : process.exit(1)));
   const { running, address } = await startWhenServed(config).catch(async (error: unknown) => {
-    if (process.send === undefined || !(error instanceof CopilotError)) throw error;
+    if (!isSupervised || !(error instanceof CopilotError)) throw error;
     // The process that supervises this one prints the error.
     await reportToSupervisor({ error: { type: error.type, details: error.details } });
     process.exit(error.exitCode);
   });
   // The signal handlers come first: whoever reads that it is ready may stop it immediately.
-  const stopped = process.send === undefined ? running.stopped : Promise.race([running.stopped, supervisorGone()]);
+  isReady = true;
+  const stopped = Promise.race([running.stopped, abandoned]);
   const ended = untilStopped({ stopped }, () => running.stop());
   await reportToSupervisor({ identity: running.identity, model: running.model });
   remark(

@@ -22,7 +22,7 @@ type Report = z.infer<typeof Report>;
 
 /** In a supervised worker: tells that it is ready, or why it is not. In any other worker it does nothing. */
 export async function reportToSupervisor(report: Report): Promise<void> {
-  if (process.send === undefined) return;
+  if (!process.connected) return;
   await new Promise<void>((resolve) => process.send?.(report, undefined, undefined, () => resolve()));
 }
 
@@ -31,17 +31,21 @@ export function leaveSupervisor(): void {
   if (process.connected) process.disconnect();
 }
 
+/** Whether another process supervises this one. */
+export const isSupervised = process.send !== undefined;
+
 /** Never settles in a worker that nobody supervises. */
 export async function supervisorGone(): Promise<void> {
-  await once(process, 'disconnect');
+  if (!isSupervised) await new Promise(() => undefined);
+  if (process.connected) await once(process, 'disconnect');
 }
 
 /**
- * Starts `copilot worker` for this server and keeps it running.
+ * Starts `copilot worker` with this environment, which names the server, and keeps it running.
  * @throws CopilotError what the worker ends with before it is ready for the first time
  */
-export async function startSupervised(server: { address: string; namespace: string }): Promise<RunningWorker> {
-  let life = beginLife(server);
+export async function startSupervised(environment: NodeJS.ProcessEnv): Promise<RunningWorker> {
+  let life = beginLife(environment);
   const first = await life.ready;
   const stopping = new AbortController();
   const supervise = async (): Promise<void> => {
@@ -57,7 +61,7 @@ export async function startSupervised(server: { address: string; namespace: stri
       remark(`The worker ended with ${how}. It starts again in ${pauseMs / 1_000} s; sessions lose nothing.`);
       await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
       if (stopping.signal.aborted) return;
-      life = beginLife(server);
+      life = beginLife(environment);
       life.ready.catch((error: unknown) => remark(error instanceof Error ? error.message : String(error)));
     }
   };
@@ -80,12 +84,12 @@ interface Life {
   readonly ended: Promise<{ readonly how: string; readonly ms: number }>;
 }
 
-function beginLife({ address, namespace }: { address: string; namespace: string }): Life {
+function beginLife(environment: NodeJS.ProcessEnv): Life {
   const startedMs = Date.now();
   // A group of its own: Ctrl-C in a terminal reaches only this process, which then stops the worker.
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? '', 'worker'], {
     detached: true,
-    env: { ...process.env, TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace },
+    env: environment,
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   const ended = once(child, 'exit').then(() => ({
