@@ -49,7 +49,9 @@ describe('frozen worker', function () {
     (await readFile(join(world.server.homeDir, 'workspaces', id, file), 'utf8')).split('\n').slice(0, -1);
 
   it(`[R14] ${SESSIONS} sessions at work, frozen ${FREEZES} times: all complete, and nothing happens twice`, async () => {
-    const sessions = await Promise.all(Array.from({ length: SESSIONS }, () => world.copilot.create({ mode: 'one-shot' })));
+    const sessions = await Promise.all(
+      Array.from({ length: SESSIONS }, () => world.copilot.create({ mode: 'one-shot' })),
+    );
     for (let freeze = 1; freeze <= FREEZES; freeze++) {
       const turns = await Promise.all(sessions.map((session) => session.send(`freeze ${freeze}`, { wait: false })));
       await sleep(WORK_MS);

@@ -67,7 +67,10 @@ for (const umask of [0o000, 0o022]) {
       const found = await walk(homeDir);
       assert.ok(found.length > 10, found.map(({ path }) => path).join('\n'));
       for (const part of ['temporal.db', 'workspaces', 'archive', 'payloads', 'exported.json'])
-        assert.ok(found.some(({ path }) => path.includes(part)), `there is no ${part}`);
+        assert.ok(
+          found.some(({ path }) => path.includes(part)),
+          `there is no ${part}`,
+        );
       assert.deepEqual(
         found.filter(({ mode }) => (mode & 0o077) !== 0).map(({ path, mode }) => `${path} ${mode.toString(8)}`),
         [],

@@ -16,7 +16,13 @@ import { optional, parseWholeNumber } from '../numbers.ts';
 import { watchTurn } from '../conversation/follow.ts';
 import { ProgressText } from '../conversation/progress-text.ts';
 import { isTerminal, paint, remark, say, sayJson } from '../terminal.ts';
-import { isSupervised, leaveSupervisor, reportToSupervisor, startSupervised, supervisorGone } from './supervised-worker.ts';
+import {
+  isSupervised,
+  leaveSupervisor,
+  reportToSupervisor,
+  startSupervised,
+  supervisorGone,
+} from './supervised-worker.ts';
 import { sessionLine } from '../conversation/turns.ts';
 
 export interface DevFlags extends CommonFlags {

@@ -97,7 +97,9 @@ function beginLife(environment: NodeJS.ProcessEnv): Life {
     ms: Date.now() - startedMs,
   }));
   const told = once(child, 'message').then(([message]) => Report.parse(message));
-  const died = ended.then(({ how }): Report => ({ error: { type: 'Internal', details: { problem: `It ended with ${how}.` } } }));
+  const died = ended.then(({ how }): Report => ({
+    error: { type: 'Internal', details: { problem: `It ended with ${how}.` } },
+  }));
   const ready = Promise.race([told, died]).then((report) => {
     if ('error' in report) throw new CopilotError(report.error.type, report.error.details);
     return report;

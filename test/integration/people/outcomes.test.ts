@@ -56,7 +56,10 @@ describe('calls whose outcome is unknown', function () {
     });
   }
 
-  async function killInTheMiddle(config = {}, { again = false } = {}): Promise<{
+  async function killInTheMiddle(
+    config = {},
+    { again = false } = {},
+  ): Promise<{
     what: string;
     command: string;
     session: SessionHandle;

@@ -111,7 +111,9 @@ export function effectsBefore({ effects, unknownCalls }: RunningTurn, part: stri
   const done = effects.filter((effect) => isOfPart(effect.part)).map(({ what }) => `- ${what}`);
   const open = unknownCalls.map(({ tool, arguments: text }) => `- ${oneLine(`${tool} ${describeArguments(text)}`)}`);
   return [
-    ...(done.length === 0 ? [] : [section('effects', `Repeat none of it unless you are asked to.\n${done.join('\n')}`)]),
+    ...(done.length === 0
+      ? []
+      : [section('effects', `Repeat none of it unless you are asked to.\n${done.join('\n')}`)]),
     ...(open.length === 0 ? [] : [section('unknown', open.join('\n'))]),
   ];
 }

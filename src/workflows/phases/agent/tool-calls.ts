@@ -31,9 +31,7 @@ export async function answerCalls(
   const calls = state.calls.filter((call) => call !== planCall && call.name !== REPORT_STEP);
   if (hasBudget(session.state) && calls.length > 0) await keepBudget(session, turn, state.step);
   const tools = offeredTools(session, state);
-  const needed = state.ends
-    ? []
-    : calls.map((call, index) => questionAbout(session, turn, state, call, index, tools));
+  const needed = state.ends ? [] : calls.map((call, index) => questionAbout(session, turn, state, call, index, tools));
   // All are asked before anything runs: while people think, the session can move to its next run.
   const verdicts = needed.some((ask) => ask !== undefined) ? await everyAnswer(needed) : [];
   const planned = calls.map((call, index) => ({ work, call, tools, index, verdict: verdicts[index] }));
