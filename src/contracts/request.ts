@@ -1,5 +1,6 @@
 /** What a session asks of people. A request is decided once, or expires with an outcome that it announces. */
 import { z } from 'zod';
+import { frozen } from './json.ts';
 import type { ToolCategory } from './team.ts';
 
 export const RequestKind = z.enum(['plan', 'before-step', 'after-step', 'tool', 'outcome', 'budget', 'input']);
@@ -28,6 +29,16 @@ export const Decision = z.enum([
   'answer',
 ]);
 export type Decision = z.infer<typeof Decision>;
+
+/** Decisions that let something happen. */
+export const APPROVING: readonly Decision[] = frozen([
+  'approve',
+  'once',
+  'session',
+  'continue',
+  'raise',
+  'try-again',
+]);
 
 /** What happens if nobody decides in time. */
 export interface Expiry {

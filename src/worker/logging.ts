@@ -41,6 +41,11 @@ function openStderr(): DestinationStream {
   return { write: (line) => void lines.write(visibleLine(line)) };
 }
 
+/** A file that only its owner can read, written to its end. */
+export function openLogFile(path: string): DestinationStream {
+  return pino.destination({ dest: path, mkdir: true, mode: 0o600, sync: true });
+}
+
 /** A log line whose texts are as they may be shown: the readable form has no escapes. */
 function visibleLine(line: string): string {
   const show = (_key: string, value: unknown): unknown => (typeof value === 'string' ? visible(value) : value);

@@ -2,6 +2,10 @@
 import { type Command, Option } from 'commander';
 import { addSettingOptions, type Declare, declareIn, EXPECTED_VERSION, WAIT } from './declare.ts';
 
+const DIGEST = [
+  '--digest <hex>',
+  'digest of the request that you were shown; refused if it is about anything else',
+] as const;
 const BY = ['--by <name>', 'name of the person who decides; default your user name on this machine'] as const;
 
 export function declareDecisions(command: Declare): void {
@@ -23,9 +27,13 @@ export function declareDecisions(command: Declare): void {
     .option('--session', 'approve all tool calls of this category in this session')
     .option('--limit <number>', 'new limit of a budget; default twice the old one')
     .option('--text <text>', 'remark for the record')
+    .option(...DIGEST)
     .option(...BY)
     .option(...WAIT)
-    .addHelpText('after', '\nApproves a plan or a step, accepts the result of a step, or raises a budget.')
+    .addHelpText(
+      'after',
+      '\nApproves a plan or a step, accepts the result of a step, or raises a budget. In a terminal it shows all of the\nrequest and asks first.',
+    )
     .action(async (id, request, flags) => (await import('../people/decisions.ts')).runApprove(id, request, flags));
 
   command('deny <id> [request]', 'deny a request; <request> is needed only if several wait', [
@@ -57,6 +65,7 @@ export function declareDecisions(command: Declare): void {
   ])
     .option('--text <text>', 'feedback, answer or reason')
     .option('--limit <number>', 'new limit, with raise')
+    .option(...DIGEST)
     .option(...BY)
     .option(...WAIT)
     .action(async (id, request, decision, flags) =>

@@ -84,9 +84,12 @@ export function declareReading(command: Declare): void {
     .option('--count', 'print only the number of sessions by status')
     .action(async (flags) => (await import('../session/list.ts')).runList(flags));
 
-  command('show <id>', 'show a session and its recent turns').action(async (id, flags) =>
-    (await import('../session/show.ts')).runShow(id, flags),
-  );
+  command('show <id>', 'show a session and its recent turns, or all of one request', [
+    'show ses_…',
+    'show ses_… --request req-3',
+  ])
+    .option('--request <id>', 'show this request with all of its arguments or steps, and its digest')
+    .action(async (id, flags) => (await import('../session/show.ts')).runShow(id, flags));
 
   command('transcript <id>', 'print the conversation')
     .option('--from <index>', 'index of the first message', '0')

@@ -1,5 +1,4 @@
 /** `copilot chat`: one session in a terminal, with everything that happens in it, also by others. */
-import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CopilotClient } from '../../client/copilot-client.ts';
 import type { ConnectOptions } from '../../connection/server-link.ts';
@@ -7,14 +6,17 @@ import { newUlid } from '../../client/creation/create-session.ts';
 import type { FollowEvent } from '../../client/follow/follower.ts';
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { CopilotError } from '../../contracts/errors.ts';
-import type { PendingRequest } from '../../contracts/request.ts';
+import { APPROVING, type PendingRequest } from '../../contracts/request.ts';
+import { subjectDigest } from '../../contracts/request-subject.ts';
 import { type CreateFlags, createOptions, noteGuess, type ShowFlags } from '../connected.ts';
 import { userName } from '../people/decisions.ts';
 import { requestLine } from '../people/request-text.ts';
 import { parseDecision, promptFor } from '../people/typed-decision.ts';
+import { CHAT_COMMANDS, chatCommandOf } from './chat-commands.ts';
+import { ChatInput, type Typed } from './chat-input.ts';
 import { ProgressText } from './progress-text.ts';
 import { messageText } from '../session/show.ts';
-import { paint, remark, say, sayJson } from '../terminal.ts';
+import { isTerminal, paint, remark, say, sayJson } from '../terminal.ts';
 import { reportError } from '../error-report.ts';
 import { sessionLine } from './turns.ts';
 
@@ -23,20 +25,38 @@ const SHOWN_MESSAGES = 6;
 /** A second Ctrl-C within this time leaves the chat. */
 const LEAVE_MS = 2_000;
 const LAST_EVENTS_MS = 3_000;
+/** What takes longer is announced. */
+const SLOW_MS = 500;
 
 /** Ends with an exit word, the end of the input, or two Ctrl-C while no turn runs. The session goes on. */
 export async function runChat(
   id: string | undefined,
   flags: CreateFlags & ShowFlags,
   connect: ConnectOptions = {},
+  farewell = (sessionId: string): string => `The session goes on. Come back with: copilot chat ${sessionId}`,
 ): Promise<void> {
-  const client = await CopilotClient.connect(connect);
+  const client = await sayIfSlow('the Temporal server', CopilotClient.connect(connect));
   noteGuess(client);
   try {
-    const session = id === undefined ? await client.create(createOptions(flags)) : client.session(id);
-    await new Chat(session, flags).run(id !== undefined);
+    const session =
+      id === undefined
+        ? await sayIfSlow('a worker that reads the team', client.create(createOptions(flags)))
+        : client.session(id);
+    const isOver = await new Chat(session, flags).run(id !== undefined);
+    if (!flags.json) remark(isOver ? 'The session has ended.' : farewell(session.id));
   } finally {
     await client.close();
+  }
+}
+
+/** Says in a terminal what a chat waits for while it starts. */
+async function sayIfSlow<T>(what: string, work: Promise<T>): Promise<T> {
+  const timer = setTimeout(() => remark(paint('dim', `Waiting for ${what} …`)), SLOW_MS);
+  if (!isTerminal.stderr) clearTimeout(timer);
+  try {
+    return await work;
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -56,9 +76,9 @@ class Chat {
   readonly #requests = new Map<string, PendingRequest>();
   /** Requests that were decided. Their `request` event may come later. */
   readonly #decided = new Set<string>();
-  readonly #recalled = new Set<string>();
-  readonly #isInteractive = process.stdin.isTTY && process.stdout.isTTY;
-  #lines: Interface | undefined;
+  /** Digests of the requests that were shown when the chat began. */
+  readonly #recalled = new Map<string, string>();
+  #input: ChatInput | undefined;
   #isStopping = false;
   #isOver = false;
   #isLeaving = false;
@@ -67,48 +87,38 @@ class Chat {
   constructor(session: SessionHandle, { json = false, thinking = false }: ShowFlags) {
     this.#session = session;
     this.#json = json;
-    this.#text = new ProgressText({ showsThinking: thinking });
+    this.#text = new ProgressText({ sessionId: session.id, showsThinking: thinking });
   }
 
-  async run(isAttached: boolean): Promise<void> {
-    const from = await this.#session.position({ withTurn: true });
+  /** @returns whether the session has ended */
+  async run(isAttached: boolean): Promise<boolean> {
+    const from = await sayIfSlow('a worker that answers', this.#session.position({ withTurn: true }));
     await this.#greet(isAttached);
     if (isAttached) await this.#recall();
-    const lines = createInterface({
-      input: process.stdin,
-      output: process.stdout,
-      terminal: this.#isInteractive,
-      prompt: '> ',
-    });
-    this.#lines = lines;
     const onInterrupt = (): void => void this.#interrupt();
-    // A terminal in raw mode delivers Ctrl-C to readline; otherwise the process gets SIGINT.
-    lines.on('SIGINT', onInterrupt);
+    // A terminal in raw mode delivers Ctrl-C as a key; otherwise the process gets SIGINT.
+    const input = new ChatInput(onInterrupt);
+    this.#input = input;
     process.on('SIGINT', onInterrupt);
     let failure: unknown;
     const following = this.#follow(from).catch((error: unknown) => (failure = error));
     try {
       this.#prompt();
-      await this.#read(lines);
+      await this.#read(input);
     } finally {
-      lines.close();
+      input.close();
       process.off('SIGINT', onInterrupt);
       this.#stop.abort();
       await following;
     }
     if (failure) throw failure;
-    if (!this.#json)
-      remark(
-        this.#isOver
-          ? 'The session has ended.'
-          : `The session goes on. Come back with: copilot chat ${this.#session.id}`,
-      );
+    return this.#isOver;
   }
 
   async #greet(isAttached: boolean): Promise<void> {
     if (this.#json) return sayJson({ type: 'chat', sessionId: this.#session.id, webUrl: this.#session.webUrl ?? null });
     say(paint('bold', sessionLine(this.#session)));
-    say(paint('dim', 'Ctrl-C stops a turn; "exit" leaves, and the session goes on.'));
+    say(paint('dim', 'Ctrl-C stops a turn; "exit" leaves, and the session goes on; /help says more.'));
     if (!isAttached) return;
     const { status, suspendReason } = await this.#session.info();
     const { messages } = await this.#session.transcript();
@@ -123,48 +133,91 @@ class Chat {
   async #recall(): Promise<void> {
     for (const request of await this.#session.requests()) {
       this.#requests.set(request.id, request);
-      this.#recalled.add(request.id);
-      if (!this.#json) this.#text.line('yellow', requestLine(request));
+      this.#recalled.set(request.id, request.digest);
+      if (!this.#json) this.#text.line('yellow', requestLine(request, this.#session.id));
     }
   }
 
-  async #read(lines: Interface): Promise<void> {
-    for await (const line of lines) {
-      const text = line.trim();
-      if (this.#isLeaving || EXIT_WORDS.includes(text.toLowerCase())) return;
-      const [request] = this.#requests.values();
+  async #read(input: ChatInput): Promise<void> {
+    for await (const typed of input.texts()) {
+      const text = typed.text.trim();
+      const command = typed.isTypedLine ? chatCommandOf(typed.text) : undefined;
+      if (this.#isLeaving || (typed.isTypedLine && EXIT_WORDS.includes(text.toLowerCase())) || command === 'quit')
+        return;
+      const request = input.isInteractive && !this.#json ? typed.about : this.#firstRequest;
       if (text === '') this.#prompt();
-      else if (request) await this.#decide(request, line);
-      else await this.#send(line);
+      else if (command !== undefined) await this.#command(command, request);
+      else if (request && (typed.isTypedLine || request.kind === 'input')) await this.#decide(request, typed);
+      else await this.#send(typed.text);
     }
+  }
+
+  async #command(name: string, request: PendingRequest | undefined): Promise<void> {
+    if (name === 'help') this.#tell(CHAT_COMMANDS);
+    else if (name === 'continue') await this.#attempt(async () => void (await this.#session.continue()));
+    else if (name === 'show') await this.#showWhole(request ?? this.#firstRequest);
+    else this.#tell(`There is no command /${name}; /help lists them. A space in front sends it as a message.`);
+    this.#prompt();
+  }
+
+  /** Shows all of a request, so that it can be decided here. */
+  async #showWhole(request: PendingRequest | undefined): Promise<void> {
+    if (!request) return this.#tell('No request waits.');
+    await this.#attempt(async () => {
+      const whole = await this.#session.request(request.id, { signal: this.#stop.signal });
+      if ('verdict' in whole) return;
+      if (this.#requests.has(whole.id)) this.#requests.set(whole.id, whole);
+      this.#tell(requestLine(whole, this.#session.id));
+    });
+  }
+
+  /** Says what goes wrong, and goes on. */
+  async #attempt(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      if (!(error instanceof CopilotError)) throw error;
+      reportError(error, this.#json);
+    }
+  }
+
+  #tell(text: string): void {
+    if (this.#json) remark(text);
+    else this.#text.line('yellow', text);
   }
 
   async #send(text: string): Promise<void> {
     const messageId = newUlid();
     this.#own.add(messageId);
-    try {
+    await this.#attempt(async () => {
       const { id } = await this.#session.send(text, { messageId, wait: false, signal: this.#stop.signal });
       // Piped input comes faster than answers, so each turn is waited for.
-      if (!this.#isInteractive) await this.#untilShown(id);
-    } catch (error) {
-      if (this.#stop.signal.aborted) return;
-      if (!(error instanceof CopilotError)) throw error;
-      reportError(error, this.#json);
-      this.#prompt();
-    }
+      if (!this.#input?.isInteractive) return await this.#untilShown(id);
+      const waiting = this.#firstRequest;
+      if (waiting) this.#tell(`The message is queued. ${waiting.id} still waits for your decision.`);
+    });
+    this.#prompt();
   }
 
-  async #decide({ id, turnId, options }: PendingRequest, line: string): Promise<void> {
-    const typed = parseDecision(line, { options });
+  async #decide(request: PendingRequest, { text: line }: Typed): Promise<void> {
+    const { id, turnId, options } = request;
+    const typed = parseDecision(line, request);
     if (!typed) {
-      this.#text.line('yellow', `A request waits for your decision: ${options.join(', ')}. Ctrl-C stops the turn.`);
+      this.#tell(`A request waits for your decision: ${options.join(', ')}. Ctrl-C stops the turn.`);
       return this.#prompt();
     }
     const { decision, ...rest } = typed;
+    if (request.isCut && APPROVING.includes(decision)) {
+      this.#tell(`${id} is too long to be shown here at once. Read all of it with /show, then decide.`);
+      return this.#prompt();
+    }
+    // A cut request may be denied, and has no digest of its own.
+    const digest = request.isCut ? {} : { digest: subjectDigest(request) };
     try {
-      await this.#session.decide(id, decision, { ...rest, by: userName(), signal: this.#stop.signal });
+      await this.#session.decide(id, decision, { ...rest, ...digest, by: userName(), signal: this.#stop.signal });
       this.#forget(id);
-      if (!this.#isInteractive) await this.#untilShown(turnId);
+      if (!this.#input?.isInteractive) await this.#untilShown(turnId);
       else this.#prompt();
     } catch (error) {
       if (this.#stop.signal.aborted) return;
@@ -196,7 +249,7 @@ class Chat {
       for await (const event of this.#session.follow({ from, signal: this.#stop.signal })) {
         this.#note(event);
         if (this.#json) sayJson(event);
-        else this.#show(event);
+        else await this.#show(event);
       }
       this.#isOver = !this.#stop.signal.aborted;
     } finally {
@@ -214,25 +267,41 @@ class Chat {
       this.#open.delete(event.turnId);
       this.#ended.add(event.turnId);
     }
-    if (event.type === 'request' && !this.#decided.has(event.request.id))
-      this.#requests.set(event.request.id, event.request);
+    if (event.type === 'request') this.#noteRequest(event.request);
     if (event.type === 'decided') this.#forget(event.requestId);
     // A suspended session runs no turns, so the prompt comes back.
     if (event.type === 'session' && event.status === 'suspended') this.#open.clear();
   }
 
-  #show(event: FollowEvent): void {
+  #noteRequest(request: PendingRequest): void {
+    // What is known already may have been read whole.
+    const isKnown = this.#requests.get(request.id)?.digest === request.digest;
+    if (!isKnown && !this.#decided.has(request.id)) this.#requests.set(request.id, request);
+  }
+
+  async #show(event: FollowEvent): Promise<void> {
     // It was shown when the chat began.
-    if (event.type === 'request' && this.#recalled.has(event.request.id)) return;
+    if (event.type === 'request' && this.#recalled.get(event.request.id) === event.request.digest) return;
     if (event.type === 'turn-started') {
       if (!this.#ownTurns.has(event.turnId)) this.#text.line('bold', `you, elsewhere: ${event.text}`);
       return;
     }
     this.#text.show(event);
+    if (event.type === 'turn-ended' && event.status === 'failed') await this.#explain(event.turnId);
     if (['turn-ended', 'session', 'request', 'decided'].includes(event.type)) {
       this.#text.endLine();
       this.#prompt();
     }
+  }
+
+  /** Says why a turn failed, and how to go on. */
+  async #explain(turnId: string): Promise<void> {
+    await this.#attempt(async () => {
+      const turns = await this.#session.turns({ signal: this.#stop.signal });
+      const { error } = turns.find(({ id }) => id === turnId) ?? {};
+      if (error) this.#text.line('red', error.message);
+    });
+    this.#text.line('dim', 'Send another message, or /continue to try again what failed.');
   }
 
   async #interrupt(): Promise<void> {
@@ -258,14 +327,17 @@ class Chat {
 
   #leave(): void {
     this.#isLeaving = true;
-    this.#lines?.close();
+    this.#input?.close();
+  }
+
+  get #firstRequest(): PendingRequest | undefined {
+    return this.#requests.values().next().value;
   }
 
   #prompt(): void {
-    const [request] = this.#requests.values();
-    if (!this.#isInteractive || this.#json || this.#isLeaving || (this.#open.size > 0 && !request)) return;
+    const request = this.#firstRequest;
+    if (!this.#input?.isInteractive || this.#json || this.#isLeaving || (this.#open.size > 0 && !request)) return;
     const name = request && this.#requests.size > 1 ? `${request.id} ` : '';
-    this.#lines?.setPrompt(request ? `${name}${promptFor(request)}` : '> ');
-    this.#lines?.prompt(true);
+    this.#input.prompt(request ? `${name}${promptFor(request)}` : '> ', request);
   }
 }

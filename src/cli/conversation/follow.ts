@@ -15,7 +15,7 @@ const LOOK_MS = 20;
 
 export async function runFollow(id: string, flags: ShowFlags & { readonly fromStart?: boolean }): Promise<void> {
   await withClient(async (client) => {
-    const text = new ProgressText({ showsThinking: flags.thinking ?? false });
+    const text = new ProgressText({ sessionId: id, showsThinking: flags.thinking ?? false });
     const stop = new AbortController();
     process.once('SIGINT', () => stop.abort());
     const session = client.session(id);

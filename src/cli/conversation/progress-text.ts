@@ -9,6 +9,8 @@ const MARKS = { completed: '✓', failed: '✗', skipped: '⤼', pending: '·', 
 export interface ProgressTextOptions {
   /** Default stdout. */
   readonly output?: Output;
+  /** Named in commands that show more. */
+  readonly sessionId?: string;
   /** Whether the message of each turn is shown. Default true. */
   readonly showsMessages?: boolean;
   /** Whether the models' reasoning is shown in full. Default: its length only. */
@@ -22,6 +24,7 @@ export class ProgressText {
   /** The call that wrote it. */
   #latest: string | undefined;
   readonly #output: Output;
+  readonly #sessionId: string | undefined;
   readonly #showsMessages: boolean;
   readonly #showsThinking: boolean;
   readonly #thoughts = new Map<string, WordCount>();
@@ -29,8 +32,9 @@ export class ProgressText {
   #isInLine = false;
   #isThinkingShown = false;
 
-  constructor({ output = out, showsMessages = true, showsThinking = false }: ProgressTextOptions = {}) {
+  constructor({ output = out, sessionId, showsMessages = true, showsThinking = false }: ProgressTextOptions = {}) {
     this.#output = output;
+    this.#sessionId = sessionId;
     this.#showsMessages = showsMessages;
     this.#showsThinking = showsThinking;
   }
@@ -133,7 +137,7 @@ export class ProgressText {
       case 'session':
         return ['yellow', `Session ${event.status}${event.reason === undefined ? '' : `: ${event.reason}`}`];
       case 'request':
-        return ['yellow', requestLine(event.request)];
+        return ['yellow', requestLine(event.request, this.#sessionId)];
       case 'decided':
         return ['dim', `  ${event.requestId}: ${event.decision}, by ${event.by}`];
       case 'handed-off':

@@ -132,7 +132,8 @@ export async function showTurn(
   try {
     // On a terminal the text is shown while it is written, and not printed again.
     const output = flags.json || !isTerminal.stdout ? err : out;
-    const text = new ProgressText({ output, showsMessages: false, showsThinking: flags.thinking ?? false });
+    const showsThinking = flags.thinking ?? false;
+    const text = new ProgressText({ output, sessionId: session.id, showsMessages: false, showsThinking });
     const turn = showsProgress(flags)
       ? await watchTurn(session, id, { from, show: (event) => text.show(event), signal: stop.signal })
       : await session.awaitTurn(id, { signal: stop.signal });

@@ -10,6 +10,7 @@ import { packageDir } from '../../package-info.ts';
 import { CopilotError, type ErrorType } from '../../contracts/errors.ts';
 import type { RunningServer } from '../../server/ensure-server.ts';
 import type { RunningWorker } from '../../worker.ts';
+import type { Logger } from 'pino';
 import { sameMachine, startDevCodec } from './codec.ts';
 import type { CommonFlags } from '../connected.ts';
 import { optional, parseWholeNumber } from '../numbers.ts';
@@ -128,26 +129,42 @@ async function startWhenServed(config: Config): Promise<{ running: RunningWorker
 
 /** `npm start`: a chat in a terminal; without a terminal, one session on sample data. */
 export async function runDemo(): Promise<void> {
-  const given = loadConfig();
+  const config = loadConfig();
   const isChat = isTerminal.stdin && isTerminal.stdout;
-  // The worker's log would disturb the conversation.
-  const isQuiet = isChat && given.temporal.environment['COPILOT_LOG_LEVEL'] === undefined;
-  const config = isQuiet ? { ...given, logLevel: 'warn' } : given;
-  const stack = await startStack(config, {}, async (server) => {
-    const { startWorker } = await import('../../worker.ts');
-    return await startWorker(config, server);
-  });
+  // The worker's log would disturb the conversation. Who sets its level wants to see it.
+  const logFile =
+    config.temporal.environment['COPILOT_LOG_LEVEL'] === undefined ? join(config.homeDir, 'worker.log') : undefined;
+  let isDone = false;
   try {
-    say(`Model: ${modelLine(stack.worker)}`);
-    if (isChat) {
-      const { runChat } = await import('../conversation/chat.ts');
-      await runChat(undefined, {}, { config, address: stack.server.address });
-    } else {
-      await runSample(config, stack);
+    const stack = await startStack(config, {}, async (server) => {
+      const { startWorker } = await import('../../worker.ts');
+      return await startWorker(config, {
+        ...server,
+        ...(logFile === undefined ? {} : { log: await openLog(config, logFile) }),
+      });
+    });
+    try {
+      say(`Model: ${modelLine(stack.worker)}`);
+      if (isChat) await runDemoChat(config, stack);
+      else await runSample(config, stack);
+      isDone = process.exitCode === undefined;
+    } finally {
+      await stack.stop();
     }
   } finally {
-    await stack.stop();
+    if (!isDone && logFile !== undefined) remark(`The log of the worker is in ${logFile}`);
   }
+}
+
+async function runDemoChat(config: Config, { server }: Stack): Promise<void> {
+  const { runChat } = await import('../conversation/chat.ts');
+  const farewell = (id: string): string =>
+    [
+      `The session is kept${server.started ? ', and rests while no server and no worker run' : ''}. Come back with:`,
+      ...(server.started ? ['  npm run copilot -- dev           in one terminal'] : []),
+      `  npm run copilot -- chat ${id}`,
+    ].join('\n');
+  await runChat(undefined, {}, { config, address: server.address }, farewell);
 }
 
 async function runSample(config: Config, { server }: Stack): Promise<void> {
@@ -156,7 +173,7 @@ async function runSample(config: Config, { server }: Stack): Promise<void> {
     const session = await client.create({ attach: [DEMO_FILE], message: DEMO_MESSAGE, messageId: 'sample' });
     say(paint('bold', sessionLine(session)));
     say(`You: ${DEMO_MESSAGE}`);
-    const text = new ProgressText({ showsMessages: false });
+    const text = new ProgressText({ sessionId: session.id, showsMessages: false });
     const { id } = await session.send(DEMO_MESSAGE, { messageId: 'sample', wait: false });
     const turn = await watchTurn(session, id, { from: 0, show: (event) => text.show(event) });
     text.endLine();
@@ -208,6 +225,11 @@ async function startStack(
     await stopRest();
     throw error;
   }
+}
+
+async function openLog(config: Config, path: string): Promise<Logger> {
+  const { createLogger, openLogFile } = await import('../../worker/logging.ts');
+  return createLogger(config, openLogFile(path));
 }
 
 /** Registers the search attributes of sessions, and prints what the server refuses. */

@@ -2,14 +2,18 @@
 import { userInfo } from 'node:os';
 import type { DecideOptions, SessionHandle } from '../../client/session/session-handle.ts';
 import { CopilotError } from '../../contracts/errors.ts';
-import type { Decision, PendingRequest, RequestKind } from '../../contracts/request.ts';
+import { APPROVING, type Decision, type PendingRequest, type RequestKind } from '../../contracts/request.ts';
+import { subjectDigest } from '../../contracts/request-subject.ts';
 import { type CommonFlags, readMessage, withClient } from '../connected.ts';
 import { optional, parsePositiveNumber } from '../numbers.ts';
-import { printResult, shorten } from '../terminal.ts';
+import { confirm, isTerminal, printResult, remark, shorten } from '../terminal.ts';
+import { requestText } from './request-text.ts';
+import { yesOrNo } from './typed-decision.ts';
 import { showTurn } from '../conversation/turns.ts';
 
 interface DecisionFlags extends CommonFlags {
   readonly by?: string;
+  readonly digest?: string;
   readonly wait?: boolean;
 }
 
@@ -19,23 +23,6 @@ export interface ApproveFlags extends DecisionFlags {
   readonly text?: string;
   readonly limit?: string;
 }
-
-type Decidable = Exclude<RequestKind, 'input' | 'outcome'>;
-
-const YES: Record<Decidable, Decision> = {
-  plan: 'approve',
-  'before-step': 'approve',
-  'after-step': 'continue',
-  tool: 'once',
-  budget: 'raise',
-};
-const NO: Record<Decidable, Decision> = {
-  plan: 'reject',
-  'before-step': 'skip',
-  'after-step': 'redo',
-  tool: 'deny',
-  budget: 'stop',
-};
 
 export async function runApprove(id: string, requestId: string | undefined, flags: ApproveFlags): Promise<void> {
   const { once, session: isForSession, text, limit } = flags;
@@ -51,7 +38,7 @@ export async function runApprove(id: string, requestId: string | undefined, flag
       const problem = `${request.id} is not a tool call: ${request.question}`;
       throw new CopilotError('InvalidInput', { what: forTools, problem });
     }
-    return { id: request.id, decision: isForSession ? 'session' : YES[request.kind] };
+    return { id: request.id, decision: isForSession ? 'session' : (yesOrNo(request, true) ?? 'approve') };
   });
 }
 
@@ -65,7 +52,7 @@ export async function runDeny(
     if (request.kind === undefined) return { id: request.id, decision: 'deny' };
     if (request.kind === 'input') throw needsAnswer(id, request.id);
     if (request.kind === 'outcome') throw needsOutcome(id, request.id);
-    return { id: request.id, decision: NO[request.kind] };
+    return { id: request.id, decision: yesOrNo(request, false) ?? 'deny' };
   });
 }
 
@@ -110,9 +97,13 @@ async function decideFor(
   await withClient(async (client) => {
     const session = client.session(id);
     const choice = await choose(session);
+    const digest = flags.digest ?? (await shownDigest(session, choice, flags));
+    if (digest === null) {
+      return printResult(flags.json, { sessionId: id, request: null }, () => `${choice.id} of ${id} is not decided`);
+    }
     const from = flags.wait ? await session.position() : 0;
     const by = flags.by ?? userName();
-    const request = await session.decide(choice.id, choice.decision, { ...options, by });
+    const request = await session.decide(choice.id, choice.decision, { ...options, by, digest });
     if (flags.wait) return await showTurn(session, { id: request.turnId }, from, flags);
     printResult(
       flags.json,
@@ -122,7 +113,24 @@ async function decideFor(
   });
 }
 
-type Found = Pick<PendingRequest, 'id' | 'question'> & { readonly kind: RequestKind | undefined };
+/**
+ * In a terminal: shows the person all of what they are about to approve, and asks. The digest is that of what was shown.
+ * @returns undefined if nothing was shown; null if they did not agree
+ */
+async function shownDigest(
+  session: SessionHandle,
+  { id, decision }: Choice,
+  { json }: DecisionFlags,
+): Promise<string | undefined | null> {
+  if (json || !APPROVING.includes(decision) || !isTerminal.stdin || !isTerminal.stderr) return undefined;
+  const request = await session.request(id);
+  // The session says why it cannot be decided.
+  if ('verdict' in request) return undefined;
+  remark(requestText(session.id, request));
+  return (await confirm(`Decide "${decision}" for ${id}?`)) ? subjectDigest(request) : null;
+}
+
+type Found = Pick<PendingRequest, 'id' | 'question' | 'options'> & { readonly kind: RequestKind | undefined };
 
 /** The given request, or the only one that this command can decide. */
 async function findRequest(
@@ -132,7 +140,7 @@ async function findRequest(
 ): Promise<Found> {
   const requests = await session.requests();
   if (requestId !== undefined) {
-    return requests.find(({ id }) => id === requestId) ?? { id: requestId, question: '', kind: undefined };
+    return requests.find(({ id }) => id === requestId) ?? { id: requestId, question: '', options: [], kind: undefined };
   }
   const fitting = requests.filter(({ kind }) => (kind === 'input') === (command === 'answer'));
   const [request, ...others] = fitting;

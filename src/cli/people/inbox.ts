@@ -21,6 +21,7 @@ export async function runInbox({ json, user, kind, limit }: InboxFlags): Promise
     const found = await client.inbox(filter);
     printResult(json, found, () => (found.requests.length === 0 ? 'No requests wait.' : inboxTable(found.requests)));
     if (json) return;
+    if (found.requests.length > 0) remark('See all of a request with: copilot show <session> --request <request>');
     if (found.more > 0) remark(`${found.more} more requests wait; see them with --limit.`);
     for (const { sessionId, kind: waitsFor, problem } of found.unreadable)
       remark(`${sessionId} waits (${waitsFor}) and cannot be read: ${problem}`);

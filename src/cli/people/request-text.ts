@@ -1,56 +1,79 @@
-/** Shows a request to people: the question, its subject, its deadline, and how to decide. */
-import type { PendingRequest } from '../../contracts/request.ts';
+/** Shows a request to people: the question, its whole subject, its deadline, and how to decide. */
+import { parseJson } from '../../contracts/json.ts';
+import type { PendingRequest, RequestedStep } from '../../contracts/request.ts';
 
-const MAX_LINES = 40;
+const INDENT = '    ';
+
+/** The command that shows all of a request. */
+export function showCommand(sessionId: string, { id }: Pick<PendingRequest, 'id'>): string {
+  return `copilot show ${sessionId} --request ${id}`;
+}
 
 /** The question and the options. */
-export function requestLine(request: PendingRequest): string {
+export function requestLine(request: PendingRequest, sessionId = '<session>'): string {
   const { id, question, options } = request;
   const words = options.includes('answer') ? '' : ` [${options.join(' / ')}]`;
-  return [`? ${id}: ${question}${words}`, ...callLines(request)].join('\n');
+  return [`? ${id}: ${question}${words}`, ...subjectLines(sessionId, request)].join('\n');
 }
 
-/** The arguments of the tool call that waits. */
-function callLines({ tool }: Pick<PendingRequest, 'tool'>): string[] {
-  if (tool === null) return [];
-  const lines = argumentText(tool.arguments).split('\n');
-  const more = lines.length > MAX_LINES ? [`… ${lines.length - MAX_LINES} more lines`] : [];
-  return [...lines.slice(0, MAX_LINES), ...more].map((line) => `    ${line}`);
+/** What the request is about, as far as it carries that. A cut is marked. */
+function subjectLines(sessionId: string, request: PendingRequest): string[] {
+  const { tool, steps, isCut } = request;
+  const lines = tool ? argumentLines(tool.arguments) : (steps ?? []).flatMap(stepLines);
+  const cut = isCut ? [`… cut here. All of it: ${showCommand(sessionId, request)}`] : [];
+  return [...lines, ...cut].map((line) => INDENT + line);
 }
 
-/** Arguments as `name: value`; texts of several lines, such as code, unchanged. */
-function argumentText(text: string): string {
-  try {
-    const given: unknown = JSON.parse(text);
-    if (typeof given !== 'object' || given === null || Array.isArray(given)) return text;
-    return Object.entries(given)
-      .map(([name, value]: [string, unknown]) => {
-        if (typeof value !== 'string') return `${name}: ${JSON.stringify(value)}`;
-        return value.includes('\n') ? `${name}:\n${value}` : `${name}: ${value}`;
-      })
-      .join('\n');
-  } catch {
-    // The text was cut, or is no JSON.
-    return text;
-  }
+/** Arguments as `name: value`. Texts of several lines are indented, so that none of them looks like another argument. */
+function argumentLines(text: string): string[] {
+  const given = parseJson(text);
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return text.split('\n');
+  return Object.entries(given).flatMap(([key, value]: [string, unknown]) => {
+    const name = /^[\w.-]+$/.test(key) ? key : JSON.stringify(key);
+    if (typeof value !== 'string') return `${name}: ${JSON.stringify(value)}`;
+    return textLines(name, value);
+  });
 }
 
-/** The request in full, with the commands that decide it. */
-export function requestText(sessionId: string, request: PendingRequest): string {
+function stepLines({ number, agent, task, notes, summary }: RequestedStep): string[] {
+  return [
+    ...textLines(`${number}. (${agent})`, task),
+    ...(notes.trim() === '' ? [] : textLines('   notes', notes)),
+    ...(summary === '' ? [] : textLines('   result', summary)),
+  ];
+}
+
+function textLines(name: string, text: string): string[] {
+  if (!text.includes('\n')) return [`${name}: ${text}`];
+  return [`${name}:`, ...text.split('\n').map((line) => `  │ ${line}`)];
+}
+
+/**
+ * The request with the commands that decide it.
+ * @param namesDigest whether they name the digest, for those who decide elsewhere. Default false
+ */
+export function requestText(sessionId: string, request: PendingRequest, { namesDigest = false } = {}): string {
   const { id, question, expiresAt, onExpiry } = request;
   return [
     `${id}: ${question}`,
-    ...callLines(request),
-    `    until ${expiresAt}; then ${onExpiry.words}`,
-    ...commandsFor(sessionId, request).map((line) => `    ${line}`),
+    ...subjectLines(sessionId, request),
+    `${INDENT}until ${expiresAt}; then ${onExpiry.words}`,
+    ...commandsFor(sessionId, request, namesDigest).map((line) => INDENT + line),
   ].join('\n');
 }
 
-function commandsFor(sessionId: string, { id, kind, options }: PendingRequest): string[] {
+function commandsFor(
+  sessionId: string,
+  { id, kind, options, isCut, digest }: PendingRequest,
+  namesDigest: boolean,
+): string[] {
   const target = `${sessionId} ${id}`;
+  // Who has not seen all of it cannot approve it.
+  if (isCut && kind !== 'outcome') return [showCommand(sessionId, { id }), `copilot deny ${target} --reason "…"`];
+  const named = namesDigest ? ` --digest ${digest}` : '';
   switch (kind) {
     case 'tool':
-      return [`copilot approve ${target} [--session]`, `copilot deny ${target} --reason "…"`];
+      return [`copilot approve ${target} [--session]${named}`, `copilot deny ${target} --reason "…"`];
     case 'outcome':
       return [
         `copilot decide ${target} done [--text "…"]`,
@@ -60,19 +83,18 @@ function commandsFor(sessionId: string, { id, kind, options }: PendingRequest): 
     case 'input':
       return [`copilot answer ${target} "…"`];
     case 'budget':
-      return [`copilot approve ${target} [--limit …]`, `copilot deny ${target}`];
+      return [`copilot approve ${target} [--limit …]${named}`, `copilot deny ${target}`];
     case 'plan':
       return [
-        `copilot plan ${sessionId}`,
-        `copilot approve ${target}`,
+        `copilot approve ${target}${named}`,
         ...(options.includes('modify') ? [`copilot decide ${target} modify --text "…"`] : []),
         `copilot deny ${target} --reason "…"`,
       ];
     case 'before-step':
-      return [`copilot approve ${target}`, `copilot deny ${target}`];
+      return [`copilot approve ${target}${named}`, `copilot deny ${target}`];
     case 'after-step':
       return [
-        `copilot approve ${target}`,
+        `copilot approve ${target}${named}`,
         ...(options.includes('redo') ? [`copilot decide ${target} redo --text "…"`] : []),
       ];
   }

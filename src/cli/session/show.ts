@@ -3,19 +3,27 @@ import type { PendingCall } from '../../client/reading/pending-calls.ts';
 import type { SessionReport } from '../../client/reading/session-queries.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { PlanView } from '../../contracts/messages.ts';
+import type { DecidedRequest, PendingRequest } from '../../contracts/request.ts';
 import type { Message } from '../../contracts/transcript.ts';
 import type { TurnView } from '../../contracts/turn.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
 import { parseWholeNumber } from '../numbers.ts';
-import { requestText } from '../people/request-text.ts';
+import { requestLine, requestText } from '../people/request-text.ts';
 import { turnForm } from '../conversation/turns.ts';
 import { oneLine, paint, printResult, shorten } from '../terminal.ts';
 
 const SHOWN_TURNS = 5;
 
-export async function runShow(id: string, { json }: CommonFlags): Promise<void> {
+export async function runShow(
+  id: string,
+  { json, request: requestId }: CommonFlags & { readonly request?: string },
+): Promise<void> {
   await withClient(async (client) => {
     const session = client.session(id);
+    if (requestId !== undefined) {
+      const request = await session.request(requestId);
+      return printResult(json, request, () => wholeRequestText(id, request));
+    }
     const info = await session.info();
     const turns = await recentTurns(() => session.turns(), info);
     const { webUrl = null } = session;
@@ -23,6 +31,15 @@ export async function runShow(id: string, { json }: CommonFlags): Promise<void> 
       showText(info, turns, webUrl),
     );
   });
+}
+
+/** All that is known of one request: while it waits, everything that its approval would let happen. */
+function wholeRequestText(id: string, request: PendingRequest | DecidedRequest): string {
+  if (!('verdict' in request)) return requestText(id, request, { namesDigest: true });
+  const { decision, by, at, text } = request.verdict;
+  return [requestLine(request, id), `    ${decision}, by ${by} at ${at}${text === undefined ? '' : `: ${text}`}`].join(
+    '\n',
+  );
 }
 
 /** Undefined if no worker answers for a closed session; its info is readable without one. */

@@ -54,7 +54,7 @@ describe('deciding on the command line', function () {
     const started = await copilot('start --id print --mode one-shot --wait', 'do it');
     assert.equal(started.code, 0, started.stderr);
     assert.match(started.stdout, /^req-1: May writer run run_code node .*\?\n/);
-    assert.match(started.stdout, /\n {4}code:\n {4}console.log\('first'\)\n {4}console.log\('second'\)\n/);
+    assert.match(started.stdout, /\n {4}code:\n {6}│ console.log\('first'\)\n {6}│ console.log\('second'\)\n/);
     assert.match(started.stdout, /\n {4}until 20.*Z; then the agent is told that it may not\n/);
     assert.match(
       started.stdout,
@@ -237,7 +237,7 @@ describe('deciding on the command line', function () {
         answer: 'finished',
         instead: ({ phase }) => (phase === 'step' ? rounds.shift() : undefined),
       });
-      const lines = ['do it', 'perhaps', 'approve looks good', 'once', 'light blue', 'exit'];
+      const lines = ['do it', 'perhaps', 'approve looks good', 'yes, but not here', 'y', 'light blue', 'exit'];
       const { code, stdout, stderr } = await runCli(
         ['chat', '--id', 'talk', '--mode', 'planning-control', '--approve-plan'],
         env,
@@ -249,7 +249,7 @@ describe('deciding on the command line', function () {
         /\? req-1: Is this plan of 1 steps right\? \[approve \/ modify \/ reject\]\n/,
         /A request waits for your decision: approve, modify, reject\. Ctrl-C stops the turn\.\n/,
         / {2}req-1: approve, by \w+\n/,
-        /\? req-2: May engineer run run_code .*\? \[once \/ session \/ deny\]\n.*\n {4}code:\n {4}console\.log\('first'\)\n/,
+        /\? req-2: May engineer run run_code .*\? \[once \/ session \/ deny\]\n.*\n {4}code:\n {6}│ console\.log\('first'\)\n/,
         / {2}req-2: once, by \w+\n/,
         /\? req-3: Which colour\?\n/,
         /✓ step 1 completed: all right\n/,

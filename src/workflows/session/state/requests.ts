@@ -3,16 +3,17 @@ import { CancelledFailure, condition, workflowInfo } from '@temporalio/workflow'
 import { toFailure } from '../../../contracts/errors.ts';
 import { MAX_DECISIONS, MAX_RECORDED_SUBJECT, MAX_SHOWN_SUBJECT } from '../../../contracts/limits.ts';
 import type { DecidePayload } from '../../../contracts/payloads.ts';
-import type {
-  DecidedRequest,
-  Decision,
-  Expiry,
-  OpenRequest,
-  RequestedCall,
-  RequestedStep,
-  RequestKind,
-  UnknownCall,
-  Verdict,
+import {
+  APPROVING,
+  type DecidedRequest,
+  type Decision,
+  type Expiry,
+  type OpenRequest,
+  type RequestedCall,
+  type RequestedStep,
+  type RequestKind,
+  type UnknownCall,
+  type Verdict,
 } from '../../../contracts/request.ts';
 import { cutSubject, subjectDigest } from '../../../contracts/request-subject.ts';
 import type { DeepReadonly, RunningTurn, SessionState } from '../../../contracts/session-state.ts';
@@ -47,9 +48,6 @@ export class MoveOn extends Error {
 
 /** Decisions that say nothing without words. */
 const WORDY: readonly Decision[] = ['modify', 'redo', 'answer'];
-
-/** Decisions that let something happen. */
-const APPROVING: readonly Decision[] = ['approve', 'once', 'session', 'continue', 'raise', 'try-again'];
 
 /** Guards that each request is decided exactly once. */
 export class Requests {

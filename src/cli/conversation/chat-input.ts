@@ -1,0 +1,164 @@
+/** What a person writes in a chat: an editable line of a terminal, or lines of a pipe. */
+import { createInterface, type Interface } from 'node:readline';
+import { PassThrough } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
+import type { PendingRequest } from '../../contracts/request.ts';
+import { visible } from '../../contracts/visible-text.ts';
+import { isTerminal } from '../terminal.ts';
+import { type Input, PastedText } from './pasted-text.ts';
+
+const BRACKETED_PASTE_ON = '\u001b[?2004h';
+const BRACKETED_PASTE_OFF = '\u001b[?2004l';
+/** At the end of a line it has the text go on in the next one. */
+const CONTINUATION = '\\';
+
+const DELETE = '\u007f';
+
+/** One text, as Enter sent it. */
+export interface Typed {
+  readonly text: string;
+  /** Whether it is a single line that was typed key by key. Nothing else decides a request. */
+  readonly isTypedLine: boolean;
+  /** The request that was on show when its first key was typed. Undefined for a pipe. */
+  readonly about: PendingRequest | undefined;
+}
+
+/** Owns stdin during a chat. */
+export class ChatInput {
+  readonly isInteractive = isTerminal.stdin && isTerminal.stdout;
+  readonly #lines: Interface;
+  readonly #keys = new PassThrough();
+  readonly #split = new PastedText();
+  readonly #decoder = new StringDecoder('utf8');
+  readonly #typed: Typed[] = [];
+  #wake: () => void = () => undefined;
+  #isClosed = false;
+  #isPasted = false;
+  /** The request that the prompt asks about, and the one that it asked about when the line was begun. */
+  #shown: PendingRequest | undefined;
+  #about: PendingRequest | undefined;
+  /** A line that was begun before a request was shown. It comes back after the decision. */
+  #draft: { readonly text: string; readonly isPasted: boolean } | undefined;
+
+  constructor(onInterrupt: () => void) {
+    this.#lines = this.isInteractive
+      ? createInterface({ input: this.#keys, output: process.stdout, terminal: true, prompt: '> ' })
+      : createInterface({ input: process.stdin });
+    this.#lines.on('SIGINT', onInterrupt);
+    this.#lines.once('close', () => this.#end());
+    if (this.isInteractive) this.#openTerminal();
+    else this.#lines.on('line', (text) => this.#give({ text, isTypedLine: true, about: undefined }));
+  }
+
+  /** Everything that is sent until the input ends. */
+  async *texts(): AsyncGenerator<Typed> {
+    for (;;) {
+      const typed = this.#typed.shift();
+      if (typed) yield typed;
+      else if (this.#isClosed) return;
+      else await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+
+  /** Shows the prompt. What was typed before this request was shown does not decide it, and is put aside. */
+  prompt(text: string, request: PendingRequest | undefined): void {
+    if (this.#isClosed) return;
+    if (request && request !== this.#shown) this.#putAside();
+    this.#shown = request;
+    if (!request && this.#draft && this.#lines.line === '') this.#takeUpDraft();
+    this.#lines.setPrompt(text);
+    this.#lines.prompt(true);
+  }
+
+  close(): void {
+    this.#lines.close();
+  }
+
+  #openTerminal(): void {
+    const { stdin } = process;
+    // Readline would read a paste as keys, so it gets only what is typed, and its raw mode is that of the terminal.
+    Object.assign(this.#keys, { setRawMode: (isRaw: boolean) => stdin.setRawMode(isRaw) });
+    stdin.setRawMode(true);
+    stdin.on('data', this.#onData).once('end', this.#onEnd);
+    process.stdout.write(BRACKETED_PASTE_ON);
+    process.once('exit', this.#leavePasteMode);
+  }
+
+  #end(): void {
+    this.#isClosed = true;
+    this.#wake();
+    if (!this.isInteractive) return;
+    const { stdin } = process;
+    stdin.off('data', this.#onData).off('end', this.#onEnd);
+    stdin.setRawMode(false);
+    stdin.pause();
+    process.off('exit', this.#leavePasteMode);
+    this.#leavePasteMode();
+  }
+
+  readonly #onData = (bytes: Buffer): void => {
+    for (const input of this.#split.push(this.#decoder.write(bytes))) if (!this.#isClosed) this.#take(input);
+  };
+
+  readonly #onEnd = (): void => this.close();
+  readonly #leavePasteMode = (): void => void process.stdout.write(BRACKETED_PASTE_OFF);
+
+  #take(input: Input): void {
+    const wasEmpty = this.#lines.line === '';
+    if (input.kind === 'enter') return this.#enter();
+    if (wasEmpty) {
+      this.#about = this.#shown;
+      this.#isPasted = false;
+    }
+    if (input.kind === 'insert') this.#insert(input.text, input.isPaste);
+    else this.#press(input.text);
+  }
+
+  /** Has readline act on keys. Escape sequences are keys, too. */
+  #press(keys: string): void {
+    const [first, rest] = [keys.slice(0, 1), keys.slice(1)];
+    const shown = first < ' ' || first === DELETE ? first + visible(rest) : visible(keys);
+    this.#keys.emit('data', Buffer.from(shown));
+  }
+
+  #insert(text: string, isPaste: boolean): void {
+    const { line, cursor } = this.#lines;
+    this.#isPasted ||= isPaste;
+    this.#setLine(line.slice(0, cursor) + text + line.slice(cursor), cursor + text.length);
+  }
+
+  #enter(): void {
+    const text = this.#lines.line;
+    if (text.endsWith(CONTINUATION)) {
+      return this.#setLine(`${text.slice(0, -CONTINUATION.length)}\n`, text.length);
+    }
+    const isTypedLine = !this.#isPasted && !text.includes('\n');
+    this.#press('\r');
+    this.#isPasted = false;
+    this.#give({ text, isTypedLine, about: text === '' ? this.#shown : this.#about });
+  }
+
+  #setLine(line: string, cursor = line.length): void {
+    Object.assign(this.#lines, { line, cursor });
+    this.#lines.prompt(true);
+  }
+
+  #putAside(): void {
+    if (this.#lines.line === '') return;
+    this.#draft = { text: this.#lines.line, isPasted: this.#isPasted };
+    Object.assign(this.#lines, { line: '', cursor: 0 });
+  }
+
+  #takeUpDraft(): void {
+    const { text = '', isPasted = false } = this.#draft ?? {};
+    this.#draft = undefined;
+    this.#isPasted = isPasted;
+    this.#about = undefined;
+    Object.assign(this.#lines, { line: text, cursor: text.length });
+  }
+
+  #give(typed: Typed): void {
+    this.#typed.push(typed);
+    this.#wake();
+  }
+}

@@ -1,0 +1,168 @@
+/** What a person sees in a terminal, and what their keys do. A terminal emulator renders it. */
+import assert from 'node:assert/strict';
+import type { SessionHandle } from '../../../src/client.ts';
+import { until } from '../../helpers/history.ts';
+import { startWorldOf } from '../../helpers/own-team.ts';
+import { calling, done } from '../../helpers/replies.ts';
+import { nextRequest } from '../../helpers/requests.ts';
+import { runCli } from '../../helpers/cli.ts';
+import { playTeam } from '../../helpers/team-script.ts';
+import { startTerminal, type TestTerminal } from '../../helpers/terminal.ts';
+import { programEnvironment } from '../../helpers/worker.ts';
+import type { World } from '../../helpers/world.ts';
+
+const PASTE = 'Please compare these notes first:\nonce\nthat is all';
+/** Hides its end, goes back to the start of the line, writes another command there, turns letters around, sets a title. */
+const HOSTILE = 'ls\u001b[8m; touch x\u001b[0m\r\u009b2Kls -l \u202egpj.sl\u200b\u001b]0;title\u0007';
+const SHOWN = 'ls␛[8m; touch x␛[0m␍<U+009B>2Kls -l <U+202E>gpj.sl<U+200B>␛]0;title␇';
+
+describe('in a terminal', function () {
+  this.timeout(300_000);
+  let world: World;
+  let env: Record<string, string>;
+  const open: TestTerminal[] = [];
+
+  before(async () => {
+    world = await startWorldOf({ default: { agents: { engineer: { tools: ['shell', 'write_file'] } } } });
+    env = programEnvironment(world.server);
+  });
+  afterEach(() => open.splice(0).forEach((terminal) => terminal.kill()));
+  after(() => world.stop());
+
+  function start(...args: string[]): TestTerminal {
+    const terminal = startTerminal(args, env);
+    open.push(terminal);
+    return terminal;
+  }
+
+  /** A session that asks whether it may run this command. */
+  async function asking(command: string, name?: string): Promise<SessionHandle> {
+    playTeam(world.model, {
+      files: ['a.txt'],
+      instead: ({ phase, lastRole }) =>
+        phase !== 'step'
+          ? undefined
+          : lastRole === 'tool'
+            ? done(`it ran ${command}`)
+            : calling(['shell', { command }]),
+    });
+    const config = { approvals: { plan: false } };
+    const session = await world.copilot.create({ mode: 'planning-control', config, ...(name ? { name } : {}) });
+    await session.send(`do it ${command}`, { wait: false });
+    await nextRequest(session);
+    return session;
+  }
+
+  it('[H08] show, inbox, send --wait, follow and chat show the very command that is asked for', async () => {
+    const session = await asking(HOSTILE, `name ${HOSTILE}`);
+    const command = (await nextRequest(session)).tool?.arguments;
+    assert.deepEqual(JSON.parse(command ?? ''), { command: HOSTILE });
+    for (const args of [
+      ['show', session.id],
+      ['chat', session.id],
+      ['follow', session.id, '--from-start'],
+    ]) {
+      const terminal = start(...args);
+      await terminal.until(/command: ls/);
+      assert.ok(terminal.screen().includes(`command: ${SHOWN}`), `${args[0]}: ${terminal.screen()}`);
+      terminal.kill();
+    }
+    const json = await runCli(['show', session.id, '--json'], env);
+    assert.equal(JSON.parse(json.stdout).name, `name ${HOSTILE}`);
+    assert.doesNotMatch(json.stdout, /(?!\n)[\p{Cc}\u200b\u202e]/u);
+    for (const args of [['inbox'], ['list'], ['show', session.id]]) {
+      const { stdout } = await runCli(args, env);
+      assert.doesNotMatch(stdout, /(?!\n)[\p{Cc}\u200b\u202e]/u, args[0]);
+    }
+    await session.interrupt();
+  });
+
+  it('[H07] approve shows a command of 5,000 characters whole, asks, and approves what it has shown', async () => {
+    const session = await asking(`echo ${'A'.repeat(5_000)} >/dev/null; touch end`);
+    const terminal = start('approve', session.id);
+    await terminal.until(/\[y\/N\]/);
+    assert.match(terminal.screen(), /command: echo A{5000} >\/dev\/null; touch end\n/);
+    terminal.type('y\r');
+    assert.equal(await terminal.ended, 0);
+    assert.equal((await session.decisions()).at(-1)?.verdict.decision, 'once');
+  });
+
+  it('[H07] what is too long for a view is marked, and a chat approves it only after /show', async () => {
+    const session = await asking(`echo ${'A'.repeat(30_000)} >/dev/null; touch end`);
+    const refused = await runCli(['approve', session.id], env);
+    assert.equal(refused.code, 4);
+    assert.match(refused.stderr, /copilot show ses_\S+ --request req-1/);
+    const terminal = start('chat', session.id);
+    await terminal.until(/cut here[\s\S]*\[y\/n/);
+    terminal.type('y\r');
+    await terminal.until(/Read all of it with \/show/);
+    assert.equal((await session.requests()).length, 1);
+    terminal.type('/show\r');
+    await terminal.until(/touch end\n[\s\S]*\[y\/n/);
+    terminal.type('y\r');
+    await until('the decision', async () => (await session.decisions()).length === 1);
+    const shown = await runCli(['show', session.id, '--request', 'req-1'], env);
+    assert.match(shown.stdout, /once, by /);
+  });
+
+  it('[H09] a paste is one text that is shown, edited and sent by Enter', async () => {
+    playTeam(world.model, { answer: 'compared' });
+    const terminal = start('chat', '--mode', 'one-shot', '--id', 'pasted');
+    await terminal.until(/\n> /);
+    terminal.paste(PASTE);
+    await terminal.until(/> Please compare these notes first:\nonce\nthat is all/);
+    assert.equal((await world.copilot.session('pasted').info()).turns, 0);
+    terminal.type('!\r');
+    await terminal.until(/compared/);
+    terminal.type('one\\\rtwo\u001b\rthree\r');
+    await terminal.until(/compared[\s\S]*compared/);
+    const { messages } = await world.copilot.session('pasted').transcript();
+    assert.deepEqual(
+      messages.filter(({ role }) => role === 'user').map(({ text }) => text),
+      [`${PASTE}!`, 'one\ntwo\nthree'],
+    );
+    terminal.type('/nothing\r/help\r');
+    await terminal.until(/There is no command \/nothing[\s\S]*Alt-Enter/);
+    terminal.type('/quit\r');
+    assert.equal(await terminal.ended, 0);
+    assert.equal((await world.copilot.session('pasted').info()).turns, 2);
+  });
+
+  it('[H09] with a request waiting, a paste is a message and decides nothing; y, typed alone, does', async () => {
+    const session = await asking('echo hello');
+    const terminal = start('chat', session.id);
+    await terminal.until(/\[y\/n/);
+    terminal.paste(PASTE);
+    terminal.type('\r');
+    await terminal.until(/still waits for your decision/);
+    terminal.paste('once');
+    terminal.type('\r');
+    await until('two queued messages', async () => (await session.info()).queueLength === 2);
+    assert.equal((await session.requests()).length, 1);
+    terminal.type('yes please\r');
+    await until('the decision', async () => (await session.decisions()).length === 1);
+    assert.equal((await session.decisions())[0]?.verdict.decision, 'once');
+  });
+
+  it('[H09] keys typed before the request was shown do not decide it', async () => {
+    playTeam(world.model, {
+      files: ['a.txt'],
+      delayMs: 1_500,
+      instead: ({ phase, lastRole }) =>
+        phase === 'step' && lastRole !== 'tool' ? calling(['shell', { command: 'echo early' }]) : undefined,
+    });
+    const session = await world.copilot.create({ mode: 'planning-control', config: { approvals: { plan: false } } });
+    const terminal = start('chat', session.id);
+    await terminal.until(/\n> /);
+    terminal.type('do it\r');
+    await until('the turn', async () => (await session.info()).turns === 1);
+    terminal.type('y');
+    await nextRequest(session);
+    await terminal.until(/\[y\/n/);
+    terminal.type('\r');
+    assert.equal((await session.requests()).length, 1);
+    terminal.type('n\r');
+    await until('the decision', async () => (await session.decisions()).length === 1);
+    assert.equal((await session.decisions())[0]?.verdict.decision, 'deny');
+  });
+});
