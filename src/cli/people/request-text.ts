@@ -5,7 +5,7 @@ import type { PendingRequest, RequestedStep } from '../../contracts/request.ts';
 const INDENT = '    ';
 
 /** The command that shows all of a request. */
-export function showCommand(sessionId: string, { id }: Pick<PendingRequest, 'id'>): string {
+function showCommand(sessionId: string, { id }: Pick<PendingRequest, 'id'>): string {
   return `copilot show ${sessionId} --request ${id}`;
 }
 
