@@ -31,14 +31,7 @@ export const Decision = z.enum([
 export type Decision = z.infer<typeof Decision>;
 
 /** Decisions that let something happen. */
-export const APPROVING: readonly Decision[] = frozen([
-  'approve',
-  'once',
-  'session',
-  'continue',
-  'raise',
-  'try-again',
-]);
+export const APPROVING: readonly Decision[] = frozen(['approve', 'once', 'session', 'continue', 'raise', 'try-again']);
 
 /** What happens if nobody decides in time. */
 export interface Expiry {

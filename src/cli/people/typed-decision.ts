@@ -53,5 +53,7 @@ function startsWithWords(line: string, option: Decision): boolean {
 
 /** The prompt while the request waits. */
 export function promptFor({ options }: Pick<PendingRequest, 'options'>): string {
-  return options.includes('answer') ? 'answer> ' : `[${yesOrNo({ options }, true) ? 'y/n, ' : ''}${options.join('/')}] `;
+  return options.includes('answer')
+    ? 'answer> '
+    : `[${yesOrNo({ options }, true) ? 'y/n, ' : ''}${options.join('/')}] `;
 }
