@@ -14,9 +14,14 @@ const Column = z.object({
 });
 const Profile = z.object({ file: z.string(), rows: z.number(), columns: z.array(Column) });
 
-const Group = z.object({ group: z.string(), rows: z.number(), result: z.number().nullable() });
-const Groups = z.object({ groups: z.array(Group) });
-type Group = z.infer<typeof Group>;
+/** Rows of the queries below: month, total, number of rows. */
+const Totals = z.object({ rows: z.array(z.tuple([z.string(), z.number().nullable(), z.number()])) });
+
+interface Total {
+  readonly month: string;
+  readonly total: number;
+  readonly rows: number;
+}
 
 const Chart = z.object({
   output: z.string(),
@@ -29,7 +34,10 @@ const DATE_PARTS = ['month', 'year', 'weekday'];
 const DATE_COLUMN = 'date';
 
 export const profileTable: Phrase['run'] = function* profileTable({ table = '' }) {
-  const { file, rows, columns } = read(Profile, yield* callTool('csv_profile', { path: table }, `I profile ${table}.`));
+  const { file, rows, columns } = read(
+    Profile,
+    yield* callTool('table_profile', { path: table }, `I profile ${table}.`),
+  );
   const dates = columns.find(({ first }) => typeof first === 'string');
   const period = dates ? `, from ${dates.first} to ${dates.last}` : '';
   const lines = columns.map(({ name, type, min, max, mean }) => [name, type, shown(min), shown(max), shown(mean)]);
@@ -42,16 +50,16 @@ export const profileTable: Phrase['run'] = function* profileTable({ table = '' }
 /** The sample task: over all years, and in a single one. */
 export const wettestMonth: Phrase['run'] = function* wettestMonth(places, desk) {
   const path = yield* tablePath(places, desk);
-  const months = yield* rainPer('month(date)', path);
-  const [single] = yield* rainPer('year_month(date)', path);
+  const months = yield* rainPer('%m', path);
+  const [single] = yield* rainPer('%Y-%m', path);
   const [first, second] = months;
   if (!first || !second || !single) throw new CannotDo('The table has no months to compare.');
-  const [year = '', month = ''] = single.group.split('-');
+  const [year = '', month = ''] = single.month.split('-');
   const rows = months.map((each, index) =>
-    [monthName(each.group), shown(each.result), String(each.rows)].map((cell) => (index === 0 ? `**${cell}**` : cell)),
+    [monthName(each.month), shown(each.total), String(each.rows)].map((cell) => (index === 0 ? `**${cell}**` : cell)),
   );
   return {
-    sentence: `The wettest month is ${monthName(first.group)}: total precipitation ${shown(first.result)} over all years, followed by ${monthName(second.group)} with ${shown(second.result)}. The wettest single month is ${monthName(month)} ${year} with ${shown(single.result)}.`,
+    sentence: `The wettest month is ${monthName(first.month)}: total precipitation ${shown(first.total)} over all years, followed by ${monthName(second.month)} with ${shown(second.total)}. The wettest single month is ${monthName(month)} ${year} with ${shown(single.total)}.`,
     body: tableOf(['month', 'total precipitation', 'rows'], rows),
   };
 };
@@ -90,11 +98,12 @@ export const plotChart: Phrase['run'] = function* plotChart(places, desk) {
   };
 };
 
-/** The groups that have a figure, the highest first. */
-function* rainPer(group: string, path: string): Work<Group[]> {
-  const args = { path, group_by: group, value: 'precipitation', aggregate: 'sum' };
-  const { groups } = read(Groups, yield* callTool('csv_profile', args, `I compute the rain per ${group}.`));
-  return groups.filter(({ result }) => result !== null).toSorted((a, b) => (b.result ?? 0) - (a.result ?? 0));
+/** The months that have a figure, the wettest first. @param format how SQL names a month */
+function* rainPer(format: string, path: string): Work<Total[]> {
+  const name = path.replaceAll("'", "''");
+  const sql = `SELECT strftime(${DATE_COLUMN}, '${format}') AS month, sum(precipitation) AS total, count(*) AS days FROM '${name}' GROUP BY month ORDER BY total DESC`;
+  const { rows } = read(Totals, yield* callTool('table_query', { sql }, 'I compute the rain per month.'));
+  return rows.flatMap(([month, total, days]) => (total === null ? [] : [{ month, total, rows: days }]));
 }
 
 /** The table of the phrase, else of the message, else the only one in the workspace. */

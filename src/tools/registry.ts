@@ -14,8 +14,9 @@ import { searchFiles } from './files/search-files.ts';
 import { writeFile } from './files/write-file.ts';
 import { nearest } from './nearest.ts';
 import { refusal } from './refusal.ts';
-import { csvProfile } from './tables/csv-profile.ts';
-import { plotChart } from './tables/plot-chart.ts';
+import { plotChart } from '../tables/plot-chart.ts';
+import { tableProfile } from '../tables/table-profile.ts';
+import { tableQuery } from '../tables/table-query.ts';
 import { fetchUrl } from './web/fetch-url.ts';
 
 /** How a request to a model describes a function. */
@@ -33,7 +34,8 @@ const BUILT_IN: readonly Tool[] = [
   editFile,
   appendFile,
   searchFiles,
-  csvProfile,
+  tableProfile,
+  tableQuery,
   plotChart,
   calculate,
   fetchUrl,

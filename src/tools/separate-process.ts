@@ -29,29 +29,42 @@ const LIMITED = 'ulimit -c 0; ulimit -t "$0"; exec "$@"';
  * its input, globals and `require`. Input and output are cloned as by `structuredClone`.
  * @throws the signal's reason if it aborts
  */
-export async function runSeparately<Input, Output>(
+export function runSeparately<Input, Output>(
   work: (input: Input, require: NodeJS.Require) => Output,
   input: Input,
-  { timeoutMs, memoryMiB, signal }: ProcessLimits,
+  limits: ProcessLimits,
 ): Promise<ProcessOutcome<Output>> {
+  return runNode(['-e', sourceOf(work)], { input }, limits);
+}
+
+/**
+ * Runs a program of Node that takes one message and answers with one, in a process without environment variables.
+ * @param descriptors open files that it gets as descriptors 4, 5, …
+ * @throws the signal's reason if it aborts
+ */
+export async function runNode<Answer>(
+  program: readonly string[],
+  message: object,
+  { timeoutMs, memoryMiB, signal, descriptors = [] }: ProcessLimits & { readonly descriptors?: readonly number[] },
+): Promise<Answer | { readonly stopped: 'time' | 'memory' }> {
   signal.throwIfAborted();
   // Twice the time, because Node's own threads use processor time too.
   const seconds = String(Math.ceil((2 * timeoutMs) / 1_000) + 1);
-  const node = [process.execPath, `--max-old-space-size=${memoryMiB}`, '-e', sourceOf(work)];
+  const node = [process.execPath, `--max-old-space-size=${memoryMiB}`, ...program];
   const child = spawn('/bin/sh', ['-c', LIMITED, seconds, ...node], {
     env: {},
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc', ...descriptors],
     serialization: 'advanced',
   });
   let timer: NodeJS.Timeout | undefined;
   let abort = (): void => undefined;
   try {
-    return await new Promise<ProcessOutcome<Output>>((resolve, reject) => {
+    return await new Promise((resolve, reject) => {
       timer = setTimeout(() => resolve({ stopped: 'time' }), timeoutMs);
       abort = () => reject(signal.reason);
       signal.addEventListener('abort', abort, { once: true });
-      // `sourceOf` sends nothing but outcomes of `work`.
-      child.once('message', (outcome) => resolve(outcome as ProcessOutcome<Output>));
+      // The program sends nothing but its answer.
+      child.once('message', (answer) => resolve(answer as Answer));
       child.once('error', reject);
       // `exit` may come before the last message; `close` does not.
       child.once('close', (code, by) => {
@@ -60,7 +73,7 @@ export async function runSeparately<Input, Output>(
         else reject(new Error(`The process ended without an answer (${by ?? `code ${code}`}).`));
       });
       // If the process has ended already, its exit says why.
-      child.send({ input }, () => undefined);
+      child.send(message, () => undefined);
     });
   } finally {
     clearTimeout(timer);

@@ -49,13 +49,15 @@ export function readChart(svg: string): Chart {
   return {
     width: Number(found[0]?.attributes.get('width')),
     height: Number(found[0]?.attributes.get('height')),
-    bars: described('bars'),
-    points: described('points'),
-    lines: inside('lines').flatMap(({ tag, attributes }) =>
+    bars: described('bars_marks'),
+    points: described('points_marks'),
+    lines: inside('lines_marks').flatMap(({ tag, attributes }) =>
       tag === 'path' ? [(attributes.get('d') ?? '').match(/[ML]/g)?.length ?? 0] : [],
     ),
     colours: [
-      ...new Set([...inside('bars'), ...inside('points')].flatMap(({ attributes }) => attributes.get('fill') ?? [])),
+      ...new Set(
+        [...inside('bars_marks'), ...inside('points_marks')].flatMap(({ attributes }) => attributes.get('fill') ?? []),
+      ),
     ],
     xLabels: axis(true),
     yLabels: axis(false),

@@ -32,7 +32,6 @@ const DISABLED = [
   'leafCount',
   'help',
   'chain',
-  'config',
 ];
 
 const CalculateInput = z.strictObject({
@@ -49,7 +48,7 @@ const CalculateInput = z.strictObject({
 export const calculate: Tool<typeof CalculateInput> = {
   name: 'calculate',
   description:
-    'Evaluates a mathematical expression exactly as written: arithmetic, functions, statistics over listed numbers, matrices, units. Use it rather than calculating in your head. For sums over a table use csv_profile.',
+    'Evaluates a mathematical expression exactly as written: arithmetic, functions, statistics over listed numbers, matrices, units. Use it rather than calculating in your head. For sums over a table use table_query.',
   effects: 'none',
   category: 'read',
   timeoutMs: 15_000,
@@ -96,18 +95,33 @@ interface EvaluateInput {
 function evaluate({ expression, disabled, library }: EvaluateInput, require: NodeJS.Require): string {
   // `require` is untyped; the file is a build of mathjs.
   const mathjs = require(library) as { create: typeof create; all: NonNullable<typeof all> };
-  const math = mathjs.create(mathjs.all, {});
-  const evaluateText = math.evaluate.bind(math);
   const refuse = (name: string) => (): never => {
     throw new Error(`Function ${name} is disabled`);
   };
+  const math = mathjs.create(mathjs.all);
+  const evaluateText = math.evaluate.bind(math);
+  const configure = math.config.bind(math);
   math.import(Object.fromEntries(disabled.map((name) => [name, refuse(name)])), { override: true });
-  // 14 digits hide the noise of binary fractions (0.1 + 0.2). Whole numbers keep all their digits.
-  const show = (result: unknown): string =>
-    math.format(result, (value: unknown) => {
-      if (typeof value !== 'number') return String(value);
-      return Number.isSafeInteger(value) ? String(value) : String(Number(value.toPrecision(14)));
-    });
-  const result: unknown = evaluateText(expression, new Map());
-  return math.isResultSet(result) ? result.entries.map(show).join('\n') : show(result);
+  const evaluateWith = (number: 'number' | 'BigNumber'): string => {
+    configure({ number, precision: 64 });
+    // 14 digits hide the noise of roots and divisions. Whole numbers keep all their digits.
+    const show = (result: unknown): string =>
+      math.format(result, (value: unknown) => {
+        if (typeof value === 'number')
+          return Number.isSafeInteger(value) ? String(value) : String(Number(value.toPrecision(14)));
+        if (!math.isBigNumber(value)) return String(value);
+        // A decimal that ends within the precision is exact.
+        const isExact = value.precision() < 60 && value.abs().lt('1e60');
+        return isExact ? value.toFixed() : String(value.toSignificantDigits(14));
+      });
+    // An import of this name would take the configuration away from functions that are made later.
+    const result: unknown = evaluateText(expression, new Map([['config', refuse('config')]]));
+    return math.isResultSet(result) ? result.entries.map(show).join('\n') : show(result);
+  };
+  try {
+    return evaluateWith('BigNumber');
+  } catch {
+    // Some functions, such as gamma, know doubles only.
+    return evaluateWith('number');
+  }
 }

@@ -18,7 +18,7 @@ const ReadFileInput = z.strictObject({
 export const readFile: Tool<typeof ReadFileInput> = {
   name: 'read_file',
   description:
-    'Reads a UTF-8 text file of the workspace, or a range of its lines. For columns and sums of a table (CSV, TSV) use csv_profile, which does not need to read it into the conversation. To find something in many files use search_files.',
+    'Reads a UTF-8 text file of the workspace, or a range of its lines. For columns and sums of a table use table_profile and table_query, which do not read it into the conversation. To find something in many files use search_files.',
   effects: 'none',
   category: 'read',
   timeoutMs: 30_000,

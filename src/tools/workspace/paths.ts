@@ -11,7 +11,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { lstat, mkdir, open, realpath } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, realpath } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import type { CopilotError } from '../../contracts/errors.ts';
@@ -70,7 +70,7 @@ export async function resolveInside(
   if (!isInside(root, wanted)) throw outside(scope, path);
 
   const missing: string[] = [];
-  for (let existing = wanted; ; existing = dirname(existing)) {
+  for (let existing = await asWritten(root, wanted); ; existing = dirname(existing)) {
     const real = await explained(scope, path, () => realPathOf(existing));
     if (real === undefined) {
       missing.unshift(basename(existing));
@@ -84,6 +84,21 @@ export async function resolveInside(
     }
     return { root, absolute, kind, relative: relative(root, absolute).split(sep).join('/') || '.' };
   }
+}
+
+/**
+ * The path with each name in the Unicode form that the file has on disk. `ö` may be one character or two, and people and
+ * models do not see which.
+ */
+async function asWritten(root: string, path: string): Promise<string> {
+  if (/^[\x20-\x7e]*$/.test(path)) return path;
+  let at = root;
+  for (const name of relative(root, path).split(sep)) {
+    const entries: readonly string[] = await readdir(at).catch(() => []);
+    const form = name.normalize('NFC');
+    at = join(at, entries.includes(name) ? name : (entries.find((entry) => entry.normalize('NFC') === form) ?? name));
+  }
+  return at;
 }
 
 export interface OpenFolder {

@@ -9,6 +9,8 @@ import { runTool } from '../../../src/tools/registry.ts';
 import { planOf, playAgent, type PlayedCall } from './play.ts';
 
 const TABLE = 'seattle-weather.csv';
+const rainPer = (format: string): string =>
+  `SELECT strftime(date, '${format}') AS month, sum(precipitation) AS total, count(*) AS days FROM '${TABLE}' GROUP BY month ORDER BY total DESC`;
 
 interface Expected {
   readonly calls: readonly PlayedCall[];
@@ -36,7 +38,7 @@ const EXPECTED: Readonly<Record<string, Expected>> = {
   },
   'profile seattle-weather.csv, then write a short report to report.md': {
     calls: [
-      ['csv_profile', { path: TABLE }],
+      ['table_profile', { path: TABLE }],
       ['write_file', { path: 'report.md', content: '…' }],
     ],
     says: /^`seattle-weather\.csv` has 1461 rows and 6 columns, from 2012-01-01 to 2015-12-31\.[^]*\n\nWrote report\.md/,
@@ -79,14 +81,14 @@ const EXPECTED: Readonly<Record<string, Expected>> = {
     agent: 'engineer',
   },
   'profile seattle-weather.csv': {
-    calls: [['csv_profile', { path: TABLE }]],
-    says: /^`seattle-weather\.csv` has 1461 rows[^]*\| precipitation \| number \| 0 \| 55\.9 \| 3\.03 \|/,
+    calls: [['table_profile', { path: TABLE }]],
+    says: /^`seattle-weather\.csv` has 1461 rows[^]*\| precipitation \| decimal \| 0 \| 55\.9 \| 3\.03 \|/,
     agent: 'engineer',
   },
   'find the wettest month in seattle-weather.csv': {
     calls: [
-      ['csv_profile', { path: TABLE, group_by: 'month(date)', value: 'precipitation', aggregate: 'sum' }],
-      ['csv_profile', { path: TABLE, group_by: 'year_month(date)', value: 'precipitation', aggregate: 'sum' }],
+      ['table_query', { sql: rainPer('%m') }],
+      ['table_query', { sql: rainPer('%Y-%m') }],
     ],
     says: /^The wettest month is November: total precipitation 642\.5 over all years, followed by December with 622\.7\. The wettest single month is December 2015 with 284\.5\.\n[^]*\| \*\*November\*\* \| \*\*642\.5\*\* \| \*\*120\*\* \|/,
     agent: 'engineer',

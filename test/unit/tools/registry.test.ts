@@ -26,7 +26,8 @@ describe('the tool registry', () => {
         'edit_file external write',
         'append_file external write',
         'search_files none read',
-        'csv_profile none read',
+        'table_profile none read',
+        'table_query none read',
         'plot_chart none write',
         'calculate none read',
         'fetch_url none network',
@@ -63,7 +64,7 @@ describe('the tool registry', () => {
         'limit_lines (integer, optional). Call it again with these corrected.',
     );
     assert.match(
-      await refused('csv_profile', '{"path":"a","aggregate":"total"}'),
+      await refused('plot_chart', '{"path":"a","output":"a.svg","aggregate":"total"}'),
       /"aggregate": Invalid option.*aggregate \("sum" \| "mean"/,
     );
     assert.match(

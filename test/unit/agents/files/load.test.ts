@@ -58,7 +58,9 @@ describe('agents: loading a team', () => {
     const toolsOf = (id: string): string[] | undefined => definition.agents[id]?.tools.toSorted();
     const ids = ['engineer', 'plan-reviewer', 'planner', 'researcher', 'router', 'writer'];
     assert.deepEqual(Object.keys(definition.agents).sort(), ids);
-    const reading = 'list_files read_file search_files csv_profile calculate ask_user remember'.split(' ');
+    const reading = 'list_files read_file search_files table_profile table_query calculate ask_user remember'.split(
+      ' ',
+    );
     const writing = [...reading, 'write_file', 'edit_file', 'append_file'];
     assert.deepEqual(toolsOf('engineer'), [...writing, 'run_code', 'shell'].toSorted());
     assert.deepEqual(toolsOf('researcher'), [...reading, 'fetch_url'].toSorted());

@@ -13,10 +13,12 @@ describe('calculate', function () {
   after(() => world.remove());
   const value = async (expression: string): Promise<string> => (await world.call('calculate', { expression })).text;
 
-  it('computes numbers without noise, whole numbers in full, statistics, matrices and units', async () => {
+  it('[D02] computes exactly and without noise, whole numbers in full, statistics, matrices and units', async () => {
     assert.equal(await value('0.1 + 0.2'), '0.3');
     assert.equal(await value('(12.7 * 3 + 5)^2 / 4'), '464.4025');
-    assert.equal(await value('2^53 - 1'), '9007199254740991');
+    assert.equal(await value('12345678901234567 - 12345678901234566'), '1');
+    assert.equal(await value('factorial(25)'), '15511210043330985984000000');
+    assert.equal(await value('gamma(5.5)'), '52.342777784553');
     assert.equal(await value('mean(1, 2, 4)'), '2.3333333333333');
     assert.equal(await value('[1, 2; 3, 4] * [5; 6]'), '[[17], [39]]');
     assert.equal(await value('5 inch to cm'), '12.7 cm');

@@ -23,7 +23,7 @@ function fileCalls(path: string): [tool: string, input: object][] {
   return [
     ['read_file', { path }],
     ['search_files', { path, pattern: 'SECRET' }],
-    ['csv_profile', { path }],
+    ['table_profile', { path }],
     ['plot_chart', { path, output: 'out.svg', chart: 'bar', x: 'city' }],
     ['write_file', { path, content: 'x' }],
     ['append_file', { path, content: 'x' }],

@@ -43,7 +43,7 @@ describe('the workspace', () => {
         ['write_file', { path, content: 'x' }],
         ['list_files', { path }],
         ['search_files', { path, pattern: 'S' }],
-        ['csv_profile', { path }],
+        ['table_profile', { path }],
       ];
       for (const [tool, input] of calls) {
         assert.match(
@@ -127,7 +127,7 @@ describe('the workspace', () => {
       const special = new RegExp(`^"${path}" is a pipe, socket or device. Give a regular file.`);
       assert.match(await world.refused('read_file', { path }), special);
       assert.match(await world.refused('write_file', { path, content: 'x' }), special);
-      assert.match(await world.refused('csv_profile', { path }), special);
+      assert.match(await world.refused('table_profile', { path }), special);
       assert.match(await world.refused('search_files', { path, pattern: 'x' }), special);
     }
     assert.equal((await world.call('search_files', { pattern: 'inside' })).text, 'inside.txt:1: inside');

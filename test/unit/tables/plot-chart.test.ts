@@ -4,8 +4,8 @@ import { copyFile, readdir, readFile, symlink, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { packageDir } from '../../../src/package-info.ts';
 import { readChart } from '../../helpers/svg.ts';
-import type { ToolWorld } from './tool-world.ts';
-import { createToolWorld } from './tool-world.ts';
+import type { ToolWorld } from '../tools/tool-world.ts';
+import { createToolWorld } from '../tools/tool-world.ts';
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
@@ -58,8 +58,8 @@ describe('plot_chart', function () {
       assert.deepEqual(chart.xLabels, MONTHS);
       assert.deepEqual(chart.yLabels, ['0', '100', '200', '300', '400', '500', '600', '700']);
       assert.deepEqual(chart.titles, [
-        'total precipitation',
         'month',
+        'total precipitation',
         'Total precipitation by month',
         't.csv, 1461 rows',
       ]);
@@ -71,7 +71,7 @@ describe('plot_chart', function () {
       const { chart, answer } = await draw(undefined, { chart: 'line', x: 'date', y: ['temp_max'] });
       assert.deepEqual(chart.lines, [1461]);
       for (const year of ['2012', '2013', '2014', '2015']) assert.ok(chart.xLabels.includes(year), year);
-      assert.equal(chart.titles[0], 'temp_max');
+      assert.ok(chart.titles.includes('temp_max'));
       assert.equal(answer['figures'], undefined, 'too many to repeat');
     });
 
@@ -190,7 +190,7 @@ describe('plot_chart', function () {
 
   it('says how it read dates that could be read in two ways', async () => {
     const { answer } = await draw('day,n\n13/2/2024,1\n1/3/2024,2\n', { chart: 'line', x: 'day', y: ['n'] });
-    assert.equal(answer['date_order'], 'day-first');
+    assert.deepEqual(answer['notes'], ['Column "day" has the day first.']);
     assert.deepEqual(
       (answer['figures'] as { x: string }[]).map(({ x }) => x),
       ['2024-02-13', '2024-03-01'],
@@ -251,7 +251,10 @@ describe('plot_chart', function () {
       /series "c" has 30 different values, and a chart shows 20 at most/,
     );
     const pairs = Array.from({ length: 60_000 }, (_, index) => `${index},x${index}`).join('\n');
-    assert.match(await refusedFor(`a,c\n${pairs}\n`, { chart: 'bar', x: 'c', series: 'a' }), /more than 50000 figures/);
+    assert.match(
+      await refusedFor(`a,c\n${pairs}\n`, { chart: 'bar', x: 'c', series: 'a' }),
+      /series "a" has 60000 different values/,
+    );
   });
 
   it('names the nearest column, and what a column lacks', async () => {
@@ -268,11 +271,14 @@ describe('plot_chart', function () {
     );
     assert.match(
       await tell({ chart: 'line', x: 'date', y: ['rain'], series: 'year(rain)' }),
-      /"rain" of t\.csv has no dates/,
+      /"rain" of "t\.csv" has no dates/,
     );
-    assert.match(await tell({ chart: 'bar', x: 'date', y: ['weather'] }), /"weather" of t\.csv has no numbers to draw/);
+    assert.match(
+      await tell({ chart: 'bar', x: 'date', y: ['weather'] }),
+      /"weather" of "t\.csv" has no numbers to draw/,
+    );
     assert.match(await tell({ chart: 'scatter', x: 'weather', y: ['rain'] }), /neither numbers nor dates.*bar chart/);
-    assert.match(await tell({ chart: 'histogram', x: 'weather' }), /"weather" of t\.csv has no numbers/);
+    assert.match(await tell({ chart: 'histogram', x: 'weather' }), /"weather" of "t\.csv" has no numbers/);
     assert.match(await refusedFor('a,b\n', { chart: 'bar', x: 'a' }), /no rows to draw/);
   });
 
