@@ -7,6 +7,7 @@ export type { FollowEvent, FollowOptions } from './client/follow/follower.ts';
 export type { ReasoningEvent, ResetEvent, TokenEvent } from './client/follow/streamed-text.ts';
 export type { Inbox, InboxFilter, InboxRequest, UnreadableSession } from './client/listing/inbox.ts';
 export type { ListFilter, SessionPage, SessionRow } from './client/listing/session-list.ts';
+export type { OutsideAct } from './client/reading/outside-acts.ts';
 export type { PendingCall } from './client/reading/pending-calls.ts';
 export type { ListedStatus, SessionDescription, SessionReport } from './client/reading/session-queries.ts';
 export { SessionHandle } from './client/session/session-handle.ts';

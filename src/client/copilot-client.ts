@@ -1,7 +1,7 @@
 /** The client library: sessions as objects, over one connection to a Temporal server. */
 import { describeGuess } from '../connection/address/server-address.ts';
 import { type ConnectOptions, ServerLink } from '../connection/server-link.ts';
-import { SessionId } from '../contracts/session.ts';
+import { FoundId } from '../contracts/session.ts';
 import { checkInput } from './checked-input.ts';
 import { createSession, type CreateOptions } from './creation/create-session.ts';
 import { importSession, type ImportOptions } from './creation/import-session.ts';
@@ -94,7 +94,7 @@ export class CopilotClient {
    * @throws CopilotError `InvalidInput` if the text cannot be an id
    */
   session(id: string): SessionHandle {
-    return new SessionHandle(this.#link, checkInput(SessionId, id, 'session id'));
+    return new SessionHandle(this.#link, checkInput(FoundId, id, 'session id'));
   }
 
   /**

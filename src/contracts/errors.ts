@@ -67,7 +67,7 @@ export const ERRORS = {
     retryable: true,
     exitCode: 4,
     message: (d) =>
-      `${d['waiting']} messages are waiting already, and no more are taken. Send again when a turn has ended, or interrupt the running one.`,
+      `${d['waiting']} messages${d['bytes'] ? ` with ${d['bytes']} bytes of text` : ''} are waiting already, and no more are taken${d['limit'] ? ` above ${d['limit']} bytes` : ''}. Send again when a turn has ended, or interrupt the running one.`,
   },
   TooManyWaiting: {
     retryable: true,
@@ -230,6 +230,12 @@ export const ERRORS = {
     exitCode: 5,
     message: (d) =>
       `The payload store ${d['place']} cannot be used (${d['problem']}). Check that it is reachable and has room, and its permissions and credentials; the call is retried.`,
+  },
+  ArchiveUnavailable: {
+    retryable: true,
+    exitCode: 5,
+    message: (d) =>
+      `The archive ${d['place']} cannot be used (${d['problem']}). Check its room and permissions on the worker; it is tried again, and the session stays open until its export is there.`,
   },
   SessionStuck: {
     retryable: true,

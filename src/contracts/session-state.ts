@@ -149,7 +149,9 @@ export interface Thread {
 
 export interface SessionState {
   readonly schemaVersion: 1;
-  readonly name: string;
+  name: string;
+  /** Whether somebody chose the name. Otherwise the first message gives it. */
+  isNamed: boolean;
   readonly user: string | null;
   mode: string;
   team: ResolvedTeam;

@@ -15,6 +15,11 @@ export const SessionId = z
     'use letters, digits, "_" and "-", 100 at most, starting with a letter or digit',
   );
 
+/** Ids of sessions that others have started, such as schedules, which add a time to the id. */
+export const FoundId = z
+  .string()
+  .regex(/^[A-Za-z0-9][\w.:+@-]{0,999}$/, 'use the id of a session, as `copilot list` shows it');
+
 /** `expired`: nobody sent anything for its `idleTimeoutMs`. Completed and expired sessions are closed. */
 export const SessionStatus = z.enum(['active', 'suspended', 'completed', 'expired']);
 export type SessionStatus = z.infer<typeof SessionStatus>;
@@ -61,6 +66,21 @@ export const Label = z
     error: 'it contains control characters or half of a surrogate pair',
   });
 
+/** Longest title that a message gives, in UTF-16 units. */
+const MAX_TITLE = 60;
+
+/** The first words of a message, as the title of its session. Undefined if there are none. */
+export function titleOf(message: string): string | undefined {
+  const line = message.replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
+  if (line === '') return undefined;
+  if (line.length <= MAX_TITLE) return line;
+  const cut = line.slice(0, MAX_TITLE - 1);
+  const words = line.slice(0, line.lastIndexOf(' ', MAX_TITLE - 1));
+  // A long first word, or a language without blanks: cut between characters.
+  const whole = words.length >= MAX_TITLE / 2 ? words : cut.replace(/[\ud800-\udbff]$/, '');
+  return `${whole.trimEnd()}…`;
+}
+
 /** A message of a person on its way in. */
 export const QueuedMessage = z.strictObject({
   /** Chosen by the sender; the same id is the same message, however often it is sent. */
@@ -92,6 +112,8 @@ export const SessionStart = z.object({
   mode: Name.default('copilot'),
   /** Empty: the session's id. */
   name: Label.default(''),
+  /** Whether `name` is what somebody chose. Otherwise the first message gives it. */
+  isNamed: z.boolean().default(true),
   user: Label.optional(),
   team: ResolvedTeam,
   config: SessionConfig.default({}),
@@ -176,4 +198,6 @@ export interface SessionInfo {
 export interface SessionResult {
   readonly info: SessionInfo;
   readonly context: Readonly<Record<string, Json>>;
+  /** Why its export is not in the archive; null if it is. */
+  readonly archiveProblem: string | null;
 }

@@ -31,8 +31,8 @@ export const DYNAMIC_CONFIG = [
   'system.enableActivityEagerExecution=true',
   'history.transferProcessorMaxPollRPS=2000',
   // A closed session can be deleted sooner: the default is 30 to 60 s.
-  'history.visibilityProcessorUpdateAckInterval="5s"',
-  'history.transferProcessorUpdateAckInterval="5s"',
+  'history.visibilityProcessorUpdateAckInterval="1s"',
+  'history.transferProcessorUpdateAckInterval="1s"',
   // A session may continue as new at once: by default a run waits until the one before it is 1 s old.
   'history.workflowIdReuseMinimalInterval="0s"',
   'frontend.enableServerVersionCheck=false',

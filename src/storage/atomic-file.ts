@@ -3,6 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
+/** Ending of a file while it is written. A process that is killed then leaves it behind. */
+export const PART = '.part';
+
 export interface AtomicFileOptions {
   /** Permissions of the file, less the umask. Default 0600. */
   readonly mode?: number;
@@ -27,7 +30,7 @@ export async function writeAtomically(
 ): Promise<void> {
   const folder = dirname(path);
   const firstMade = await mkdir(folder, { recursive: true, mode: folderMode });
-  const part = `${path}.${randomUUID()}.part`;
+  const part = `${path}.${randomUUID()}${PART}`;
   try {
     const file = await open(part, 'wx', mode);
     try {

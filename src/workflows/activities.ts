@@ -41,10 +41,11 @@ const files = proxyActivities<Pick<Activities, 'resolveTeam'>>({
   retry: { initialInterval: '200ms', maximumAttempts: 5 },
 });
 
-/** Long enough for a worker to restart. A session that cannot be archived closes all the same. */
+/** No bound on attempts: a session stays open until it is archived, and says what keeps it. */
 const store = proxyActivities<Pick<Activities, 'archive'>>({
-  startToCloseTimeout: '30s',
-  scheduleToCloseTimeout: '2m',
+  startToCloseTimeout: '1m',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry: PATIENT,
   summary: 'archive',
 });
 

@@ -23,6 +23,17 @@ export function declareIn(parent: Command): Declare {
   };
 }
 
+/** Options of commands that take one session, or with `--all` many. */
+export function addManyOptions(command: Command): Command {
+  return command
+    .option('--all', 'every session that the filters below match, as in `list`, after a question')
+    .option('--yes', 'do not ask')
+    .option('--user <name>', 'with --all: only sessions of this user')
+    .option('--status <status>', 'with --all: only sessions of this status')
+    .option('--mode <name>', 'with --all: only sessions of this mode')
+    .option('--name-prefix <text>', 'with --all: only sessions whose title begins so');
+}
+
 /** A command that only groups others, such as `context`. */
 export function declareGroup(parent: Command, name: string, description: string): Declare {
   return declareIn(

@@ -1,6 +1,6 @@
 /** Commands by which people decide requests, and change what a session may do and does next. */
 import { type Command, Option } from 'commander';
-import { addSettingOptions, type Declare, declareIn, EXPECTED_VERSION, WAIT } from './declare.ts';
+import { addManyOptions, addSettingOptions, type Declare, declareIn, EXPECTED_VERSION, WAIT } from './declare.ts';
 
 const DIGEST = [
   '--digest <hex>',
@@ -120,9 +120,12 @@ export function declareChanges(command: Declare): void {
     .addHelpText('after', '\nUse "--ask code" to undo --allow-code or --no-code.')
     .action(async (id, flags) => (await import('../people/configure.ts')).runConfigure(id, flags));
 
-  command('steer <id> <message>', 'stop the running turn and run this message next', [
-    'steer ses_… "in French, please" --wait',
-  ])
+  addManyOptions(
+    command('steer [id] [message]', 'stop the running turn and run this message next', [
+      'steer ses_… "in French, please" --wait',
+      'steer --all --user ada "stop what you do, and say where you are"',
+    ]),
+  )
     .option(...WAIT)
     .action(async (id, message, flags) => (await import('../people/steering.ts')).runSteer(id, message, flags));
 
@@ -130,10 +133,12 @@ export function declareChanges(command: Declare): void {
     'unqueue ses_… turn-4',
   ]).action(async (id, message, flags) => (await import('../people/steering.ts')).runUnqueue(id, message, flags));
 
-  command('rate <id> <rating>', 'rate a session, or one of its turns, from 1 to 5', [
-    'rate ses_… 5',
-    'rate ses_… 2 --turn 3 --comment "wrong total"',
-  ])
+  addManyOptions(
+    command('rate [id] [rating]', 'rate a session, or one of its turns, from 1 to 5', [
+      'rate ses_… 5',
+      'rate ses_… 2 --turn 3 --comment "wrong total"',
+    ]),
+  )
     .option('--turn <number>', 'number or id of the turn; default the whole session')
     .option('--comment <text>')
     .option('--by <name>', 'name of the person who rates; default your user name on this machine')

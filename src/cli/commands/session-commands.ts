@@ -1,6 +1,6 @@
 /** Commands that create, drive, read and copy sessions. */
 import { type Command, Option } from 'commander';
-import { addSettingOptions, type Declare, EXPECTED_VERSION, THINKING, WAIT } from './declare.ts';
+import { addManyOptions, addSettingOptions, type Declare, EXPECTED_VERSION, THINKING, WAIT } from './declare.ts';
 
 export function declareConversation(command: Declare): void {
   addCreateOptions(
@@ -39,7 +39,7 @@ function addCreateOptions(command: Command): Command {
       .option('--team <name>', 'team of agents', 'default')
       .option('--mode <name>', 'copilot, planning-control, one-shot, hitl-interactive or a mode of the team', 'copilot')
       .option('--user <name>', 'owner of the session')
-      .option('--name <title>', 'title; default <mode>_YYYYMMDD_HHMMSS in UTC')
+      .option('--name <title>', 'title; default the first words of the first message')
       .option('--id <id>', 'id of the session; default a new one')
       .option('--attach <file...>', 'files to copy into the workspace')
       .option('--workspace <folder>', 'existing folder to work in; default a new one for the session')
@@ -49,21 +49,30 @@ function addCreateOptions(command: Command): Command {
 }
 
 export function declareStates(command: Declare): void {
-  command('suspend <id>', 'finish the running activity, then start nothing new')
+  addManyOptions(
+    command('suspend [id]', 'finish the running activity, then start nothing new', [
+      'suspend ses_…',
+      'suspend --all --user ada --yes',
+    ]),
+  )
     .option('--reason <text>', 'shown with the session')
     .option('--now', 'cancel the running activity; it is repeated later')
     .action(async (id, flags) => (await import('../session/states.ts')).runSuspend(id, flags));
 
-  command('continue <id> [message]', 'resume a suspended session, or retry the failed step of the last turn')
+  addManyOptions(
+    command('continue [id] [message]', 'resume a suspended session, or retry the failed step of the last turn', [
+      'continue ses_…',
+      'continue --all --user ada --status suspended',
+    ]),
+  )
     .option(...WAIT)
-    .option(...THINKING)
     .action(async (id, message, flags) => (await import('../conversation/turns.ts')).runContinue(id, message, flags));
 
-  command('interrupt <id>', 'stop the running turn and keep its text').action(async (id, flags) =>
+  addManyOptions(command('interrupt [id]', 'stop the running turn and keep its text')).action(async (id, flags) =>
     (await import('../session/states.ts')).runInterrupt(id, flags),
   );
 
-  command('complete <id>', 'end a session; it stays readable').action(async (id, flags) =>
+  addManyOptions(command('complete [id]', 'end a session; it stays readable')).action(async (id, flags) =>
     (await import('../session/states.ts')).runComplete(id, flags),
   );
 }
@@ -110,15 +119,20 @@ export function declareCopies(command: Declare): void {
     .addHelpText('after', '\nA file that `load --json` wrote carries its version; `save` checks it.')
     .action(async (id, path, flags) => (await import('../session/save-load.ts')).runSave(id, path, flags));
 
-  command('delete <id>', 'delete a session with its history and files, after a question', ['delete ses_… --yes'])
-    .option('--yes', 'do not ask')
-    .action(async (id, flags) => (await import('../session/save-load.ts')).runDelete(id, flags));
+  addManyOptions(
+    command('delete [id]', 'delete a session with its history and files, after a question', [
+      'delete ses_… --yes',
+      'delete --all --status expired',
+    ]),
+  ).action(async (id, flags) => (await import('../session/save-load.ts')).runDelete(id, flags));
 
-  command('fork <id>', 'create a session from any turn or snapshot of another one, open or closed', [
-    'fork ses_…',
-    'fork ses_… --turn 2',
-    'fork ses_… --snapshot snap-7 --name "another try"',
-  ])
+  addManyOptions(
+    command('fork [id]', 'create a session from any turn or snapshot of another one, open or closed', [
+      'fork ses_…',
+      'fork ses_… --turn 2',
+      'fork ses_… --snapshot snap-7 --name "another try"',
+    ]),
+  )
     .addOption(new Option('--turn <number>', 'last turn that the fork knows').conflicts('snapshot'))
     .option('--snapshot <ref>', 'snapshot to begin at: its id, its version, or "latest"')
     .option('--id <id>', 'id of the new session; default a new one')

@@ -15,6 +15,7 @@ import {
 import { watchTurn } from './follow.ts';
 import { requestText } from '../people/request-text.ts';
 import { ProgressText } from './progress-text.ts';
+import { changeSessions, type ManyFlags, shiftArguments } from '../session/many.ts';
 import { err, isTerminal, out, paint, printResult, remark, say, sayJson } from '../terminal.ts';
 
 interface WaitFlags extends ShowFlags {
@@ -62,8 +63,14 @@ export async function runSend(
   });
 }
 
-export async function runContinue(id: string, message: string | undefined, flags: WaitFlags): Promise<void> {
+export async function runContinue(
+  first: string | undefined,
+  second: string | undefined,
+  flags: WaitFlags & ManyFlags,
+): Promise<void> {
+  const [id, message] = shiftArguments(flags, first, second);
   const text = await readMessage(message);
+  if (id === undefined || flags.all) return await continueAll(id, text, flags);
   await withClient(async (client) => {
     const session = client.session(id);
     const from = flags.wait && showsProgress(flags) ? await session.position() : 0;
@@ -79,6 +86,18 @@ export async function runContinue(id: string, message: string | undefined, flags
     printResult(flags.json, { sessionId: id, changed, status, ...view }, () =>
       changed || text !== undefined ? `${id} is ${status}` : `${id} is ${status}: nothing changed`,
     );
+  });
+}
+
+async function continueAll(id: string | undefined, message: string | undefined, flags: ManyFlags): Promise<void> {
+  await changeSessions(id, flags, {
+    verb: 'continue',
+    fits: ['suspended', ...(flags.status === 'active' ? (['active'] as const) : [])],
+    work: async (session) => {
+      const { changed, status } = await session.continue(dropUndefined({ message }));
+      return { changed, status };
+    },
+    show: (sessionId, { status }) => `${sessionId} is ${status}`,
   });
 }
 

@@ -1,17 +1,31 @@
 /** `copilot steer`, `unqueue` and `rate`. */
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { type CommonFlags, readMessage, withClient } from '../connected.ts';
+import { CopilotError } from '../../contracts/errors.ts';
 import { parseWholeNumber } from '../numbers.ts';
+import { changeSessions, type ManyFlags, shiftArguments } from '../session/many.ts';
 import { printResult } from '../terminal.ts';
 import { showTurn, turnForm } from '../conversation/turns.ts';
 import { userName } from './decisions.ts';
 
 export async function runSteer(
-  id: string,
-  message: string,
-  flags: CommonFlags & { readonly wait?: boolean },
+  first: string | undefined,
+  second: string | undefined,
+  flags: ManyFlags & { readonly wait?: boolean },
 ): Promise<void> {
-  const text = (await readMessage(message)) ?? '';
+  const [id, message] = shiftArguments(flags, first, second);
+  const text = (await readMessage(required(message, 'message'))) ?? '';
+  if (id === undefined || flags.all) {
+    return await changeSessions(id, flags, {
+      verb: 'steer',
+      fits: ['active'],
+      work: async (session) => {
+        const { changed, status, turn } = await session.interrupt({ message: text });
+        return { changed, status, ...(turn ? { turn: turnForm(turn) } : {}) };
+      },
+      show: (sessionId, { changed }) => `${sessionId}: ${changed ? 'its turn was stopped' : 'no turn was running'}`,
+    });
+  }
   await withClient(async (client) => {
     const session = client.session(id);
     const from = flags.wait ? await session.position() : 0;
@@ -49,18 +63,27 @@ async function turnIdOf(session: SessionHandle, turn: string): Promise<string> {
 }
 
 export async function runRate(
-  id: string,
-  rating: string,
-  flags: CommonFlags & { readonly turn?: string; readonly comment?: string; readonly by?: string },
+  first: string | undefined,
+  second: string | undefined,
+  flags: ManyFlags & { readonly turn?: string; readonly comment?: string; readonly by?: string },
 ): Promise<void> {
-  const { json, turn, comment, by = userName() } = flags;
-  await withClient(async (client) => {
-    const session = client.session(id);
-    const turnId = turn === undefined ? undefined : await turnIdOf(session, turn);
-    const analytics = await session.rate(parseWholeNumber('rating', rating), { turnId, comment, by });
-    printResult(json, { sessionId: id, ...analytics }, () => {
-      const { ratings, rating: mean } = analytics;
-      return `${id} is rated ${mean?.toFixed(1) ?? '-'} (${ratings.length} ${ratings.length === 1 ? 'rating' : 'ratings'})`;
-    });
+  const [id, given] = shiftArguments(flags, first, second);
+  const rating = parseWholeNumber('rating', required(given, 'rating'));
+  const { turn, comment, by = userName() } = flags;
+  await changeSessions(id, flags, {
+    verb: 'rate',
+    fits: ['active', 'suspended'],
+    work: async (session) => {
+      const turnId = turn === undefined ? undefined : await turnIdOf(session, turn);
+      return await session.rate(rating, { turnId, comment, by });
+    },
+    show: (sessionId, { ratings, rating: mean }) =>
+      `${sessionId} is rated ${mean?.toFixed(1) ?? '-'} (${ratings.length} ${ratings.length === 1 ? 'rating' : 'ratings'})`,
   });
+}
+
+/** @throws CopilotError `InvalidInput` */
+function required(argument: string | undefined, what: string): string {
+  if (argument !== undefined) return argument;
+  throw new CopilotError('InvalidInput', { what, problem: 'it is missing; give it after the session' });
 }

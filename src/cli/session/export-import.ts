@@ -1,9 +1,11 @@
 /** `copilot export`, `import` and `fork`. */
 import type { SessionHandle } from '../../client/session/session-handle.ts';
+import { CopilotError } from '../../contracts/errors.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
 import { optional, parseWholeNumber } from '../numbers.ts';
 import { printResult, sayJson } from '../terminal.ts';
 import { readJson, snapshotRef, writeJson } from './json-file.ts';
+import { changeSessions, type ManyFlags } from './many.ts';
 
 export interface ImportFlags extends CommonFlags {
   readonly id?: string;
@@ -12,7 +14,7 @@ export interface ImportFlags extends CommonFlags {
   readonly user?: string;
 }
 
-export interface ForkFlags extends CommonFlags {
+export interface ForkFlags extends ManyFlags {
   readonly turn?: string;
   readonly snapshot?: string;
   readonly id?: string;
@@ -34,20 +36,38 @@ export async function runImport(path: string, flags: ImportFlags): Promise<void>
   await withClient(async (client) => printSession(json, await client.import(file, { id, keepId, name, user })));
 }
 
-export async function runFork(id: string, flags: ForkFlags): Promise<void> {
-  const { turn, snapshot, id: newId, name, json } = flags;
+export async function runFork(id: string | undefined, flags: ForkFlags): Promise<void> {
+  const { turn, snapshot, id: newId, all, name } = flags;
+  if (all && (newId ?? name) !== undefined) {
+    const problem = 'many sessions cannot share one; leave it out';
+    throw new CopilotError('InvalidInput', { what: newId === undefined ? '--name' : '--id', problem });
+  }
   const options = {
     turn: optional(parseWholeNumber, '--turn', turn),
     snapshot: snapshot === undefined ? undefined : snapshotRef(snapshot),
     id: newId,
     name,
   };
-  await withClient(async (client) => printSession(json, await client.session(id).fork(options)));
+  const fork = async (session: SessionHandle): Promise<Created> => createdOf(await session.fork(options));
+  await changeSessions(id, flags, {
+    verb: 'fork',
+    work: async (session) => ({ from: session.id, ...(await fork(session)) }),
+    show: (from, created) => (all ? `${from} → ${created.sessionId}` : createdText(created)),
+  });
 }
 
-/** Prints a new session like `start`. */
-function printSession(json: boolean | undefined, { id, webUrl }: SessionHandle): void {
-  printResult(json, { sessionId: id, webUrl: webUrl ?? null }, () =>
-    [id, ...(webUrl === undefined ? [] : [webUrl])].join('\n'),
-  );
+/** A new session, in the form that `start` has. */
+interface Created {
+  readonly sessionId: string;
+  readonly webUrl: string | null;
+}
+
+const createdOf = ({ id, webUrl }: SessionHandle): Created => ({ sessionId: id, webUrl: webUrl ?? null });
+
+const createdText = ({ sessionId, webUrl }: Created): string =>
+  [sessionId, ...(webUrl === null ? [] : [webUrl])].join('\n');
+
+function printSession(json: boolean | undefined, session: SessionHandle): void {
+  const created = createdOf(session);
+  printResult(json, created, () => createdText(created));
 }

@@ -2,13 +2,14 @@
 import { z } from 'zod';
 import { checkInput } from '../../client/checked-input.ts';
 import type { SavedSession } from '../../client/session/context-changes.ts';
-import { CopilotError } from '../../contracts/errors.ts';
+import type { SessionHandle } from '../../client/session/session-handle.ts';
 import type { LoadedSession } from '../../contracts/messages.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
 import { messageText } from './show.ts';
-import { confirm, isTerminal, paint, printResult } from '../terminal.ts';
+import { paint, printResult } from '../terminal.ts';
 import { changeText } from './context.ts';
 import { readJson, versionOption, type VersionFlags } from './json-file.ts';
+import { changeSessions, isConfirmed, type ManyFlags } from './many.ts';
 
 /** Output of `load --json`, which has more fields than `save` takes. */
 const Loaded = z.object({ sessionId: z.string(), version: z.int() });
@@ -61,26 +62,19 @@ function loadedText({
   ].join('\n');
 }
 
-export async function runDelete(id: string, { json, yes }: CommonFlags & { readonly yes?: boolean }): Promise<void> {
-  await withClient(async (client) => {
-    const session = client.session(id);
+/** Without a yes nothing is deleted. */
+export async function runDelete(id: string | undefined, flags: ManyFlags): Promise<void> {
+  const { json, yes } = flags;
+  const remove = async (session: SessionHandle): Promise<{ deleted: true }> => {
+    await session.delete();
+    return { deleted: true };
+  };
+  if (id !== undefined && !flags.all && !yes) {
     // An unknown session is reported before the question.
-    await session.describe();
-    if (!yes && !(await isConfirmed(id))) {
+    await withClient(async (client) => void (await client.session(id).describe()));
+    if (!(await isConfirmed(`delete ${id}`, ' with its history and its files, which cannot be undone'))) {
       return printResult(json, { sessionId: id, deleted: false }, () => `${id} was not deleted`);
     }
-    await session.delete();
-    printResult(json, { sessionId: id, deleted: true }, () => `${id} was deleted`);
-  });
-}
-
-/** @throws CopilotError `InvalidInput` if there is no terminal to ask on */
-async function isConfirmed(id: string): Promise<boolean> {
-  if (!isTerminal.stdin || !isTerminal.stderr) {
-    throw new CopilotError('InvalidInput', {
-      what: `delete ${id}`,
-      problem: 'it cannot be undone; confirm with --yes',
-    });
   }
-  return await confirm(`Delete session ${id} with its history and its files? It cannot be undone.`);
+  await changeSessions(id, flags, { verb: 'delete', work: remove, show: (sessionId) => `${sessionId} was deleted` });
 }

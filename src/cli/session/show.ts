@@ -1,9 +1,12 @@
 /** `copilot show`, `transcript` and `plan`. */
 import type { PendingCall } from '../../client/reading/pending-calls.ts';
+import type { OutsideAct } from '../../client/reading/outside-acts.ts';
 import type { SessionReport } from '../../client/reading/session-queries.ts';
+import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { PlanView } from '../../contracts/messages.ts';
 import type { DecidedRequest, PendingRequest } from '../../contracts/request.ts';
+import type { Analytics } from '../../contracts/session.ts';
 import type { Message } from '../../contracts/transcript.ts';
 import type { TurnView } from '../../contracts/turn.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
@@ -24,7 +27,8 @@ export async function runShow(
       const request = await session.request(requestId);
       return printResult(json, request, () => wholeRequestText(id, request));
     }
-    const info = await session.info();
+    const info = await infoOrEnd(session, json);
+    if (info === undefined) return;
     const turns = await recentTurns(() => session.turns(), info);
     const { webUrl = null } = session;
     printResult(json, { ...info, recentTurns: turns?.map(turnForm) ?? null, webUrl }, () =>
@@ -40,6 +44,30 @@ function wholeRequestText(id: string, request: PendingRequest | DecidedRequest):
   return [requestLine(request, id), `    ${decision}, by ${by} at ${at}${text === undefined ? '' : `: ${text}`}`].join(
     '\n',
   );
+}
+
+/** What happened to a session that ended before it could say anything is printed here, and then there is no info. */
+async function infoOrEnd(session: SessionHandle, json: boolean | undefined): Promise<SessionReport | undefined> {
+  try {
+    return await session.info();
+  } catch (error) {
+    const { status, isClosed: hasEnded, outsideActs } = await session.describe();
+    if (!hasEnded || outsideActs.length === 0) throw error;
+    const { id, webUrl = null } = session;
+    printResult(json, { id, status, outsideActs, webUrl }, () =>
+      [
+        `${paint('bold', 'Session')}  ${id}`,
+        `${paint('bold', 'Status')}   ${status}`,
+        ...outsideActs.map(actText),
+      ].join('\n'),
+    );
+    return undefined;
+  }
+}
+
+/** What somebody did to the workflow, and what to do about it. */
+function actText({ kind, at, by, reason, advice }: OutsideAct): string {
+  return paint('yellow', `! ${at ?? ''} ${kind}${by === null ? '' : ` by ${by}`}: ${reason}. ${advice}`);
 }
 
 /** Undefined if no worker answers for a closed session; its info is readable without one. */
@@ -76,22 +104,44 @@ function showText(info: SessionReport, turns: readonly TurnView[] | undefined, w
       'Worker',
       info.lastWorker === null ? '-' : `${info.lastWorker.identity}, team instance ${info.lastWorker.instance}`,
     ],
+    ['Rating', ratingText(info.analytics)],
+    [
+      'Replies',
+      info.analytics.agentResponseTimeMs === null
+        ? '-'
+        : `${(info.analytics.agentResponseTimeMs / 1_000).toFixed(1)} s on average`,
+    ],
     ['Created', info.createdAt],
     ['Updated', `${info.updatedAt} (version ${info.version})`],
+    ...(info.expiresAt === null
+      ? []
+      : [['Expires', `${info.expiresAt}, unless it is used before`] satisfies [string, string]]),
     ...(webUrl === null ? [] : [['Web UI', webUrl] satisfies [string, string]]),
   ];
   return [
     ...facts.map(([name, value]) => `${paint('bold', name.padEnd(8))} ${oneLine(value)}`),
+    ...info.outsideActs.map(actText),
     ...info.notes.slice(-3).map(({ at, text }) => paint('yellow', `! ${at} ${text}`)),
     ...(turns ?? []).map((turn) => `\n${turnText(turn)}`),
-    ...info.pendingCalls.flatMap(callText),
+    ...info.pendingCalls.flatMap((call) => callText(info.id, call)),
     ...info.pendingApprovals.map((request) => `\n${paint('yellow', '?')} ${requestText(info.id, request)}`),
     ...(turns === undefined ? ['\nStart a worker to read its turns.'] : []),
   ].join('\n');
 }
 
+function ratingText({ rating, ratings }: Analytics): string {
+  if (rating === null) return '-';
+  const last = ratings.at(-1);
+  const said = last?.comment ? `, last: ${shorten(last.comment)}` : '';
+  return `${rating.toFixed(1)} of 5 (${ratings.length}${said})`;
+}
+
 /** A call that is being retried, and why. Calls in their first attempt are not shown. */
-function callText({ id, state, attempt, lastError, nextAttemptAt }: PendingCall): string[] {
+function callText(sessionId: string, { id, state, attempt, lastError, nextAttemptAt, paused }: PendingCall): string[] {
+  if (paused !== null) {
+    const unpause = `temporal activity unpause --workflow-id ${sessionId} --activity-id ${id}`;
+    return [paint('yellow', `\n⏸ ${id}: paused ${paused}. It waits for: ${unpause}`)];
+  }
   if (lastError === null) return [];
   const when =
     state === 'running' ? 'runs' : `comes ${nextAttemptAt === null ? 'with the next worker' : `at ${nextAttemptAt}`}`;

@@ -17,7 +17,7 @@ import {
   copilotUpdatedAt,
   copilotUser,
 } from '../../contracts/search-attributes.ts';
-import { Label, MessageText, SessionConfig, SessionId, type SessionStart } from '../../contracts/session.ts';
+import { Label, MessageText, SessionConfig, SessionId, type SessionStart, titleOf } from '../../contracts/session.ts';
 import { BUILT_IN_MODES, budgetProblem, Name, type ResolvedTeam } from '../../contracts/team.ts';
 import { copyAttachments } from './attachments.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
@@ -35,7 +35,7 @@ export const CreateOptions = z.strictObject({
   team: Name.optional(),
   /** Owner of the session, for lists. Default none. */
   user: Label.optional(),
-  /** Title. Default `<mode>_YYYYMMDD_HHMMSS` in UTC. */
+  /** Title. Default the first words of the first message, and until there is one `<mode>_YYYYMMDD_HHMMSS` in UTC. */
   name: Label.optional(),
   /** Default `ses_` and a ULID, so that ids sort by time. */
   id: SessionId.optional(),
@@ -80,7 +80,8 @@ export async function createSession(link: ServerLink, teams: TeamDirectory, give
   const mode = options.mode ?? 'copilot';
   const now = new Date();
   const messageId = options.message === undefined ? undefined : (options.messageId ?? newUlid());
-  const created = { id, existed: false, messageId, name: options.name ?? defaultName(mode, now) };
+  const title = options.message === undefined ? undefined : titleOf(options.message);
+  const created = { id, existed: false, messageId, name: options.name ?? title ?? defaultName(mode, now) };
   if (options.id !== undefined && (await exists(link, id))) return existing(created, options.ifExists);
 
   const team = await teams.find(options.team ?? 'default');
@@ -95,6 +96,7 @@ export async function createSession(link: ServerLink, teams: TeamDirectory, give
   const start: SessionStart = {
     mode,
     name: created.name,
+    isNamed: options.name !== undefined || title !== undefined,
     ...(options.user === undefined ? {} : { user: options.user }),
     team,
     config,

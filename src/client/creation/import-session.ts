@@ -98,6 +98,7 @@ export async function startFrom(
   const start: SessionStart = {
     mode,
     name,
+    isNamed: true,
     ...(user === undefined ? {} : { user }),
     team: from.team,
     config,

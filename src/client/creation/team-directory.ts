@@ -11,6 +11,7 @@ import { ABSENCE_MS, type ServerLink } from '../../connection/server-link.ts';
 
 /** Sessions created at about the same time share one question, and a changed file is noticed soon. */
 const MAX_AGE_MS = 5_000;
+const REMOVE_TIMEOUT_MS = 2_000;
 
 /** Shares the question for a team among concurrent callers and keeps the answer for 5 s. */
 export class TeamDirectory {
@@ -70,6 +71,19 @@ async function askWorker(link: ServerLink, team: string): Promise<ResolvedTeam> 
   } catch (error) {
     const isTooLate = error instanceof WorkflowFailedError && error.cause instanceof TimeoutFailure;
     throw isTooLate ? ((await readRefusal(link, workflowId)) ?? link.noWorker(error)) : await link.explain(error);
+  } finally {
+    await removeQuestion(link, workflowId);
+  }
+}
+
+/** An answered question would stand among the sessions in the Web UI for as long as the namespace keeps workflows. */
+async function removeQuestion(link: ServerLink, workflowId: string): Promise<void> {
+  const { client, namespace } = link;
+  const remove = { namespace, workflowExecution: { workflowId } };
+  try {
+    await link.call(() => client.workflowService.deleteWorkflowExecution(remove), { timeoutMs: REMOVE_TIMEOUT_MS });
+  } catch {
+    // It was not started, or this client may not delete: then it stays.
   }
 }
 

@@ -2,7 +2,7 @@
 import type { PendingCall } from '../reading/pending-calls.ts';
 
 /** An attempt of a model or tool call has failed. It is retried automatically. */
-export interface RetryEvent extends Omit<PendingCall, 'id' | 'state' | 'lastError'> {
+export interface RetryEvent extends Omit<PendingCall, 'id' | 'state' | 'lastError' | 'paused'> {
   readonly type: 'retry';
   readonly turnId: string;
   /** Id of the call. */

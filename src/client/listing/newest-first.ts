@@ -19,6 +19,8 @@ export interface UpdatedIndex<Row extends Place> {
   count(fromMs: number, toMs: number): Promise<number>;
   /** Up to `max` of these rows, in any order. */
   fetch(fromMs: number, toMs: number, max: number): Promise<Row[]>;
+  /** Those of the rows that count. */
+  select(rows: readonly Row[]): Promise<Row[]>;
 }
 
 export interface Wanted {
@@ -33,9 +35,22 @@ export async function newest<Row extends Place>(index: UpdatedIndex<Row>, { coun
   // Rows of the same millisecond up to the place were on the previous page.
   for (let needed = count; ; needed *= 2) {
     const { rows, isAll } = await newestUntil(index, needed, untilMs);
-    const wanted = newestOf(rows, { count, ...(after === undefined ? {} : { after }) });
+    const wanted = await selectNewest(index, newestOf(rows, { count: rows.length, ...(after && { after }) }), count);
     if (isAll || wanted.length >= count) return wanted;
   }
+}
+
+/** The first `count` of the sorted rows that count, in as few questions as they need. */
+async function selectNewest<Row extends Place>(
+  index: UpdatedIndex<Row>,
+  sorted: readonly Row[],
+  count: number,
+): Promise<Row[]> {
+  const selected: Row[] = [];
+  for (let from = 0; from < sorted.length && selected.length < count; from += count) {
+    selected.push(...(await index.select(sorted.slice(from, from + count))));
+  }
+  return selected.slice(0, count);
 }
 
 /** The same for rows that are all in memory. */

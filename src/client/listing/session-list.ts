@@ -16,6 +16,7 @@ import {
 import { SessionStatus } from '../../contracts/session.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import { closedStatus, type ListedStatus } from '../reading/session-queries.ts';
+import { quote, runsById } from '../reading/session-runs.ts';
 import { checkInput } from '../checked-input.ts';
 import { newest, newestOf, type Place, type UpdatedIndex } from './newest-first.ts';
 
@@ -73,7 +74,12 @@ export interface SessionPage {
   readonly next: string | null;
 }
 
-type PlacedRow = SessionRow & Place;
+/** The run that a row shows. A reset, or a start under an old id, leaves older runs of the same id. */
+interface RowRun {
+  readonly run: { readonly id: string; readonly isOpen: boolean };
+}
+
+type PlacedRow = SessionRow & Place & RowRun;
 
 /** @throws CopilotError `InvalidInput`, `ServerUnreachable` */
 export async function listSessions(link: ServerLink, given: ListFilter = {}): Promise<SessionPage> {
@@ -82,12 +88,12 @@ export async function listSessions(link: ServerLink, given: ListFilter = {}): Pr
   const wanted = { count: limit + 1, ...(place === undefined ? {} : { after: place }) };
   const listQuery = buildListQuery(filter);
   const rows = listQuery.matches
-    ? newestOf((await fetchRows(link, listQuery.query)).filter(listQuery.matches), wanted)
+    ? newestOf(await latestRuns(link, (await fetchRows(link, listQuery.query)).filter(listQuery.matches)), wanted)
     : await newest(visibilityIndex(link, listQuery.query), wanted);
   const page = rows.slice(0, limit);
   const last = page.at(-1);
   return {
-    sessions: page.map(({ updatedMs: _, ...row }) => row),
+    sessions: page.map(({ updatedMs: _, run: __, ...row }) => row),
     next: rows.length > limit && last ? writeCursor(last) : null,
   };
 }
@@ -97,8 +103,12 @@ export async function countSessions(
   link: ServerLink,
   given: Omit<ListFilter, 'limit' | 'after'> = {},
 ): Promise<number> {
-  const { query, matches } = buildListQuery(checkInput(ListFilter.omit({ limit: true, after: true }), given, ''));
-  return matches ? (await fetchRows(link, query)).filter(matches).length : await count(link, query);
+  const filter = checkInput(ListFilter.omit({ limit: true, after: true }), given, '');
+  const { query, matches } = buildListQuery(filter);
+  // Only closed runs can have a later one of the same id.
+  const isOpen = filter.status === 'active' || filter.status === 'suspended';
+  if (isOpen && matches === undefined) return await count(link, query);
+  return (await latestRuns(link, (await fetchRows(link, query)).filter(matches ?? (() => true)))).length;
 }
 
 /** The number of sessions of each status. @throws CopilotError `InvalidInput`, `ServerUnreachable` */
@@ -113,6 +123,9 @@ export async function countByStatus(
     number
   >; // has them all
 }
+
+/** A session has one run that did not continue as new, unless somebody reset it or started another under its id. */
+const SESSION_RUNS = `WorkflowType = ${quote(SESSION_WORKFLOW)} AND ExecutionStatus != 'ContinuedAsNew'`;
 
 /** The visibility query, and what it cannot express. */
 export interface ListQuery {
@@ -131,9 +144,7 @@ export function buildListQuery(filter: Filter): ListQuery {
     ...(namePrefix === undefined ? [] : [textCondition(copilotName.name, namePrefix, 'STARTS_WITH')]),
   ];
   const query = [
-    `WorkflowType = ${quote(SESSION_WORKFLOW)}`,
-    // A session has one run that did not continue as new.
-    "ExecutionStatus != 'ContinuedAsNew'",
+    SESSION_RUNS,
     ...(status === undefined ? [] : [statusQuery(status)]),
     ...texts.flatMap(({ condition }) => condition ?? []),
   ].join(' AND ');
@@ -162,9 +173,13 @@ function textCondition(attribute: string, value: string, operator = '='): { cond
 function statusQuery(status: ListedStatus): string {
   switch (status) {
     case 'completed':
-      return `ExecutionStatus IN ('Completed', 'Canceled') AND ${copilotStatus.name} != 'expired'`;
+      // A session that waits for its archive has not closed its workflow yet.
+      return (
+        `(ExecutionStatus IN ('Completed', 'Canceled') AND ${copilotStatus.name} != 'expired'` +
+        ` OR ExecutionStatus = 'Running' AND ${copilotStatus.name} = 'completed')`
+      );
     case 'expired':
-      return `ExecutionStatus = 'Completed' AND ${copilotStatus.name} = 'expired'`;
+      return `ExecutionStatus IN ('Completed', 'Running') AND ${copilotStatus.name} = 'expired'`;
     case 'terminated':
       return "ExecutionStatus = 'Terminated'";
     case 'failed':
@@ -172,11 +187,6 @@ function statusQuery(status: ListedStatus): string {
     default:
       return `ExecutionStatus = 'Running' AND ${copilotStatus.name} = ${quote(status)}`;
   }
-}
-
-/** A literal of the query language. */
-function quote(text: string): string {
-  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
 }
 
 function visibilityIndex(link: ServerLink, base: string): UpdatedIndex<PlacedRow> {
@@ -190,6 +200,7 @@ function visibilityIndex(link: ServerLink, base: string): UpdatedIndex<PlacedRow
   return {
     count: (fromMs, toMs) => count(link, between(fromMs, toMs)),
     fetch: (fromMs, toMs, max) => fetchRows(link, between(fromMs, toMs), max),
+    select: (rows) => latestRuns(link, rows),
   };
 }
 
@@ -199,6 +210,19 @@ async function count(link: ServerLink, query: string): Promise<number> {
   } catch (error) {
     throw await link.explain(error);
   }
+}
+
+/** Without the rows of runs that a later run of the same session has replaced. */
+async function latestRuns(link: ServerLink, rows: readonly PlacedRow[]): Promise<PlacedRow[]> {
+  const closed = rows.filter(({ run }) => !run.isOpen).map(({ id }) => id);
+  const runs = await runsById(link, [...new Set(closed)], { condition: SESSION_RUNS });
+  return rows.filter(({ id, run }) => run.isOpen || latestOf(runs.get(id) ?? [])?.runId === run.id);
+}
+
+/** The run that is open, else the one that ended last. */
+function latestOf(runs: readonly WorkflowExecutionInfo[]): WorkflowExecutionInfo | undefined {
+  const endMs = ({ closeTime }: WorkflowExecutionInfo): number => closeTime?.getTime() ?? Number.POSITIVE_INFINITY;
+  return runs.toSorted((a, b) => endMs(b) - endMs(a))[0];
 }
 
 /** The first `max` rows of the server, in no useful order. */
@@ -230,6 +254,7 @@ function toRow(execution: WorkflowExecutionInfo): PlacedRow {
   return {
     id,
     updatedMs: updated.getTime(),
+    run: { id: execution.runId, isOpen: execution.status.name === 'RUNNING' },
     name: attributes.get(copilotName) ?? id,
     user: attributes.get(copilotUser) ?? null,
     mode: attributes.get(copilotMode) ?? '',

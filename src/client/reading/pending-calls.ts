@@ -1,7 +1,7 @@
 /** What keeps a session waiting, as the server knows it. No worker is asked. */
 import type { temporal } from '@temporalio/proto';
 import { TimeoutFailure } from '@temporalio/common';
-import { optionalTsToMs } from '@temporalio/common/lib/time.js';
+import { milliseconds } from '../../connection/open-connection.ts';
 import { decodeRawFailure } from '../../connection/raw-responses.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import { CopilotError, fromFailure } from '../../contracts/errors.ts';
@@ -28,6 +28,8 @@ export interface PendingCall {
   readonly attempt: number;
   /** How the previous attempt ended; null for the first. `Internal` if the error is none of this program's. */
   readonly lastError: { readonly type: string; readonly message: string } | null;
+  /** Who paused it, and why: it waits until somebody unpauses it. Null if nobody has. */
+  readonly paused: string | null;
   /** ISO time; null if the call is running, or waits only for a worker. */
   readonly nextAttemptAt: string | null;
 }
@@ -38,17 +40,25 @@ export async function readPendingCalls(
   pending: readonly PendingActivity[] | null | undefined,
 ): Promise<readonly PendingCall[]> {
   return await Promise.all(
-    (pending ?? []).map(async ({ activityId, state, attempt, lastFailure, nextAttemptScheduleTime }) => {
-      const nextMs = optionalTsToMs(nextAttemptScheduleTime);
+    (pending ?? []).map(async (call) => {
+      const { activityId, state, attempt, lastFailure, nextAttemptScheduleTime } = call;
+      const nextMs = nextAttemptScheduleTime ? milliseconds(nextAttemptScheduleTime) : undefined;
       return {
         id: activityId ?? '',
         state: state === STARTED ? ('running' as const) : ('waiting' as const),
         attempt: attempt ?? 1,
         lastError: lastFailure ? await readFailure(link, sessionId, lastFailure, activityId ?? undefined) : null,
+        paused: pauseOf(call),
         nextAttemptAt: nextMs === undefined ? null : new Date(nextMs).toISOString(),
       };
     }),
   );
+}
+
+function pauseOf({ paused, pauseInfo }: PendingActivity): string | null {
+  if (!paused) return null;
+  const { identity, reason } = pauseInfo?.manual ?? {};
+  return `by ${identity || 'somebody'}${reason ? `: ${reason}` : ''}`;
 }
 
 /**
@@ -79,7 +89,7 @@ export async function findTaskFailure(link: ServerLink, sessionId: string): Prom
 }
 
 /** A failure that cannot be decrypted here is given as the server has it. */
-async function readFailure(
+export async function readFailure(
   link: ServerLink,
   workflowId: string,
   failure: Failure,

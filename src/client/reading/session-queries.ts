@@ -7,6 +7,7 @@ import { ABSENCE_MS, type CallOptions, type ServerLink } from '../../connection/
 import { CopilotError } from '../../contracts/errors.ts';
 import { copilotStatus } from '../../contracts/search-attributes.ts';
 import type { SessionInfo, SessionResult, SessionStatus } from '../../contracts/session.ts';
+import { type OutsideAct, readOutsideActs } from './outside-acts.ts';
 import { findTaskFailure, type PendingCall, readPendingCalls } from './pending-calls.ts';
 
 /** If the session's worker was killed, a query waits 4 s for it before another worker gets it, and then for a replay. */
@@ -24,6 +25,10 @@ export interface SessionReport extends Omit<SessionInfo, 'status'> {
   readonly status: ListedStatus;
   /** Model and tool calls that are running or being retried, for example while a model API is down. */
   readonly pendingCalls: readonly PendingCall[];
+  /** What operators, schedules or the Web UI did to its workflow, and what to do about it. */
+  readonly outsideActs: readonly OutsideAct[];
+  /** ISO time when the session expires if nobody uses it. Null while it is busy or suspended, or if it never expires. */
+  readonly expiresAt: string | null;
 }
 
 /** What the server knows about a session without a worker. */
@@ -38,6 +43,8 @@ export interface SessionDescription {
   readonly historyLength: number;
   /** Model and tool calls that are running or being retried. */
   readonly pendingCalls: readonly PendingCall[];
+  /** Resets, and how the workflow was ended from outside. Empty for a session that nobody touched. */
+  readonly outsideActs: readonly OutsideAct[];
 }
 
 /** @throws CopilotError `SessionNotFound`, `ServerUnreachable` */
@@ -47,8 +54,10 @@ export async function describeSession(
   options: CallOptions = {},
 ): Promise<SessionDescription> {
   let description: WorkflowExecutionDescription;
+  let outsideActs: readonly OutsideAct[];
   try {
     description = await link.call(() => link.client.workflow.getHandle(sessionId).describe(), options);
+    outsideActs = await readOutsideActs(link, description);
   } catch (error) {
     options.signal?.throwIfAborted();
     throw await link.explain(error, sessionId);
@@ -56,7 +65,7 @@ export async function describeSession(
   const status = closedStatus(description.status.name, description.typedSearchAttributes.get(copilotStatus));
   const { runId, historyLength, raw } = description;
   const pendingCalls = await readPendingCalls(link, sessionId, raw.pendingActivities);
-  return { isClosed: status !== undefined, status, runId, historyLength, pendingCalls };
+  return { isClosed: status !== undefined, status, runId, historyLength, pendingCalls, outsideActs };
 }
 
 /**

@@ -12,6 +12,8 @@ import type { SessionExport } from '../../contracts/export.ts';
 import type { Usage } from '../../contracts/json.ts';
 import * as messages from '../../contracts/messages.ts';
 import type { LoadedSession, PlanView, TranscriptPage } from '../../contracts/messages.ts';
+import { DEFAULT_IDLE_TIMEOUT_MS } from '../../contracts/limits.ts';
+import type { SessionInfo } from '../../contracts/session.ts';
 import type { DecidedRequest, PendingRequest } from '../../contracts/request.ts';
 import type { TurnView } from '../../contracts/turn.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
@@ -27,6 +29,13 @@ import {
 import { contextPoint } from '../session/context-changes.ts';
 import { wholeExport, wholeTranscript } from './whole-conversation.ts';
 import { queryContextDiff } from './snapshots.ts';
+
+/** When an idle session expires. */
+function expiryOf({ status, phase, queueLength, lastActiveAt, config }: SessionInfo): string | null {
+  const { idleTimeoutMs = DEFAULT_IDLE_TIMEOUT_MS } = config;
+  const isIdle = status === 'active' && queueLength === 0 && (phase === 'idle' || phase === 'init');
+  return isIdle && idleTimeoutMs !== null ? new Date(Date.parse(lastActiveAt) + idleTimeoutMs).toISOString() : null;
+}
 
 /** The reading half of a {@link SessionHandle}. Unless noted, its calls need a worker. */
 export class SessionReader {
@@ -73,12 +82,14 @@ export class SessionReader {
    * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`
    */
   async info({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<SessionReport> {
-    const { status, pendingCalls } = await describeSession(this.#link, this.id, { signal });
+    const { status, pendingCalls, outsideActs } = await describeSession(this.#link, this.id, { signal });
     if (status === 'completed' || status === 'expired') {
-      return { ...(await readResult(this.#link, this.id, { signal })).info, pendingCalls };
+      const { info } = await readResult(this.#link, this.id, { signal });
+      return { ...info, pendingCalls, outsideActs, expiresAt: null };
     }
     const info = await querySession(this.#link, this.id, messages.info, [], { signal });
-    return { ...info, ...(status === undefined ? {} : { status }), pendingCalls };
+    const expiresAt = status === undefined ? expiryOf(info) : null;
+    return { ...info, ...(status === undefined ? {} : { status }), pendingCalls, outsideActs, expiresAt };
   }
 
   /**

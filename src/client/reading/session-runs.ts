@@ -1,9 +1,12 @@
 /** The runs of a session's workflow. Each continue-as-new has added one. */
 import { status } from '@grpc/grpc-js';
-import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { type Client, type WorkflowExecutionInfo, WorkflowNotFoundError } from '@temporalio/client';
 import { grpcStatus } from '../../connection/grpc-errors.ts';
 import { decodeFirstPayload, loadStoredPayloads } from '../../connection/raw-responses.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
+
+/** Ids in one query. They are at most 1,000 characters long, and some servers limit a query. */
+const IDS_IN_QUERY = 200;
 
 export interface SessionRun {
   readonly runId: string;
@@ -74,4 +77,37 @@ async function readStart(
 /** Whether the server does not know the workflow or the run. */
 export function isNotFound(error: unknown): boolean {
   return error instanceof WorkflowNotFoundError || grpcStatus(error) === status.NOT_FOUND;
+}
+
+/**
+ * The listed runs of these workflows, by workflow id. The list follows a change after a moment.
+ * @throws CopilotError `ServerUnreachable`
+ */
+export async function runsById(
+  link: ServerLink,
+  ids: readonly string[],
+  { signal, condition }: { signal?: AbortSignal | undefined; condition?: string } = {},
+): Promise<ReadonlyMap<string, readonly WorkflowExecutionInfo[]>> {
+  const runs: WorkflowExecutionInfo[] = [];
+  try {
+    for (let from = 0; from < ids.length; from += IDS_IN_QUERY) {
+      const some = ids.slice(from, from + IDS_IN_QUERY).map(quote);
+      const query = [`WorkflowId IN (${some.join(', ')})`, ...(condition ? [condition] : [])].join(' AND ');
+      await link.call(
+        async () => {
+          for await (const run of link.lister.workflow.list({ query })) runs.push(run);
+        },
+        { signal },
+      );
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw await link.explain(error);
+  }
+  return Map.groupBy(runs, ({ workflowId }) => workflowId);
+}
+
+/** A literal of the query language of lists. */
+export function quote(text: string): string {
+  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
 }

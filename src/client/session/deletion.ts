@@ -5,16 +5,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { CopilotError } from '../../contracts/errors.ts';
 import { SESSION_WORKFLOW } from '../../contracts/messages.ts';
-import { archivePaths } from '../../storage/archive.ts';
+import { removeArchived } from '../../storage/archive.ts';
 import { removeStored } from '../../storage/payload-store.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
-import { isNotFound, runsOf } from '../reading/session-runs.ts';
+import { SessionId } from '../../contracts/session.ts';
+import { isNotFound, runsById, runsOf } from '../reading/session-runs.ts';
 
 /**
- * The server deletes in the background, once its queues have processed the end of the session. They do so every 30 to 60 s
- * by default (`history.visibilityProcessorUpdateAckInterval`, `history.transferProcessorUpdateAckInterval`).
+ * The server deletes in the background, once its queues have noted the end of the session. They do so every 30 to 60 s
+ * by default, and every second on our servers (`history.visibilityProcessorUpdateAckInterval`,
+ * `history.transferProcessorUpdateAckInterval`).
  */
 const GONE_TIMEOUT_MS = 120_000;
+/** A server that is asked sooner after the end tries again only after 3 s, then after longer. */
+const SETTLE_MS = 1_500;
 const LOOK_INTERVAL_MS = 100;
 
 const GivenWorkspace = z.object({ config: z.object({ workspace: z.string().optional() }) });
@@ -40,7 +44,7 @@ export async function deleteSession(
   { wait = true, signal }: DeleteOptions = {},
 ): Promise<void> {
   link.checkMayChange();
-  const { runId, isOpen } = await findSession(link, sessionId, signal);
+  const { runId, isOpen, closedAt } = await findSession(link, sessionId, signal);
   const runIds: string[] = [];
   let isFolderGiven = false;
   // An earlier attempt may have removed an input from the payload store; the lister does not fail at that.
@@ -49,17 +53,22 @@ export async function deleteSession(
     isFolderGiven ||= hasGivenWorkspace(run.input);
   }
   if (isOpen) await terminate(link, sessionId, signal);
-  const folder = isFolderGiven ? undefined : join(link.config.workspaceRoot, sessionId);
-  const { exported, segments } = archivePaths(link.config.archiveDir, sessionId);
+  const endedMs = isOpen ? Date.now() : closedAt;
+  // The server takes any text as the id of a workflow. One that is no session id has no files.
+  const isOurs = SessionId.safeParse(sessionId).success;
+  const folder = isFolderGiven || !isOurs ? undefined : join(link.config.workspaceRoot, sessionId);
   const removeFiles = async (): Promise<void> => {
-    await Promise.all([folder, exported, segments].map(remove));
+    await remove(folder);
+    if (isOurs) await removeArchived(link.config.archiveDir, sessionId);
     await removeStored(link.config.payloadStore, { namespace: link.namespace, sessionId }, signal);
   };
   await removeFiles();
+  if (wait) await sleep(Math.max(0, endedMs + SETTLE_MS - Date.now()), undefined, signal ? { signal } : {});
   // The newest run goes last: while it exists, an interrupted deletion can be repeated.
   for (const id of runIds.toReversed()) await deleteRun(link, sessionId, id, signal);
+  await deleteOthers(link, sessionId, new Set(runIds), signal);
   if (!wait) return;
-  await untilGone(link, sessionId, signal);
+  await untilGone(link, sessionId, new Set(runIds), signal);
   // A tool call or the archiving may have written once more before it ended.
   await removeFiles();
 }
@@ -68,14 +77,17 @@ async function findSession(
   link: ServerLink,
   sessionId: string,
   signal: AbortSignal | undefined,
-): Promise<{ runId: string; isOpen: boolean }> {
+): Promise<{ runId: string; isOpen: boolean; closedAt: number }> {
   try {
-    const { type, runId, status } = await link.call(() => link.client.workflow.getHandle(sessionId).describe(), {
-      signal,
-    });
+    const { type, runId, status, closeTime } = await link.call(
+      () => link.client.workflow.getHandle(sessionId).describe(),
+      {
+        signal,
+      },
+    );
     // A workflow of another type is none of our sessions.
     if (type !== SESSION_WORKFLOW) throw new CopilotError('SessionNotFound', { sessionId });
-    return { runId, isOpen: status.name === 'RUNNING' };
+    return { runId, isOpen: status.name === 'RUNNING', closedAt: closeTime?.getTime() ?? 0 };
   } catch (error) {
     signal?.throwIfAborted();
     throw await link.explain(error, sessionId);
@@ -117,10 +129,16 @@ async function deleteRun(
 }
 
 /** Until the server neither finds nor lists any run. */
-async function untilGone(link: ServerLink, sessionId: string, signal: AbortSignal | undefined): Promise<void> {
+async function untilGone(
+  link: ServerLink,
+  sessionId: string,
+  deleted: Set<string>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const deadline = Date.now() + GONE_TIMEOUT_MS;
   for (;;) {
-    if (!(await isFound(link, sessionId, signal)) && !(await isListed(link, sessionId, signal))) return;
+    const isLeft = (await isFound(link, sessionId, signal)) || (await deleteOthers(link, sessionId, deleted, signal));
+    if (!isLeft) return;
     if (Date.now() > deadline) {
       const problem = `The server has not deleted session ${sessionId} yet. Delete it again in a minute.`;
       throw new CopilotError('Internal', { problem });
@@ -139,15 +157,23 @@ async function isFound(link: ServerLink, sessionId: string, signal: AbortSignal 
   }
 }
 
-async function isListed(link: ServerLink, sessionId: string, signal: AbortSignal | undefined): Promise<boolean> {
-  try {
-    // Ids contain no characters that need escaping in the query language.
-    const query = `WorkflowId = '${sessionId}'`;
-    return (await link.call(() => link.client.workflow.count(query), { signal })).count > 0;
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw await link.explain(error, sessionId);
+/**
+ * Deletes the runs that are listed and not deleted yet: a reset leaves the run that it ended, which no other run names.
+ * @returns whether any run is listed
+ */
+async function deleteOthers(
+  link: ServerLink,
+  sessionId: string,
+  deleted: Set<string>,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const listed = (await runsById(link, [sessionId], { signal })).get(sessionId) ?? [];
+  for (const { runId } of listed) {
+    if (deleted.has(runId)) continue;
+    await deleteRun(link, sessionId, runId, signal);
+    deleted.add(runId);
   }
+  return listed.length > 0;
 }
 
 async function remove(path: string | undefined): Promise<void> {

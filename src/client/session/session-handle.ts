@@ -50,6 +50,8 @@ export interface StatusReport {
   readonly changed: boolean;
   /** Status after the call. */
   readonly status: ListedStatus;
+  /** After `complete`: why the session's export is not in the archive yet. It is tried again until it is there. */
+  readonly archiveProblem?: string;
 }
 
 /** What goes with a decision. */
@@ -233,16 +235,19 @@ export class SessionHandle extends SessionReader {
   }
 
   /**
-   * Completes the session and waits up to 10 s until it has archived its export and closed. It stays readable.
+   * Completes the session and waits up to 10 s until it has archived its export and closed. It stays readable. If the
+   * archive cannot be written, the report says so, and the session stays open until it can.
    * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`
    */
   async complete({ signal }: { signal?: AbortSignal } = {}): Promise<StatusReport> {
     const report = await this.#changeStatus({ status: 'completed' }, signal);
     // The decision is durable. Without a worker, the session archives itself and closes when one comes.
-    await readResult(this.#link, this.id, { signal, timeoutMs: CLOSE_TIMEOUT_MS }).catch(() =>
-      signal?.throwIfAborted(),
-    );
-    return report;
+    const closed = await readResult(this.#link, this.id, { signal, timeoutMs: CLOSE_TIMEOUT_MS }).catch(() => {
+      signal?.throwIfAborted();
+      return undefined;
+    });
+    const archiveProblem = closed === undefined ? await this.#archiveProblem(signal) : closed.archiveProblem;
+    return { ...report, ...(archiveProblem ? { archiveProblem } : {}) };
   }
 
   /**
@@ -314,6 +319,17 @@ export class SessionHandle extends SessionReader {
    */
   async delete({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
     await deleteSession(this.#link, this.id, { signal });
+  }
+
+  /** Why the archive has been tried without success. Undefined if it has not, or if nobody can say. */
+  async #archiveProblem(signal: AbortSignal | undefined): Promise<string | undefined> {
+    try {
+      const { pendingCalls } = await describeSession(this.#link, this.id, { signal });
+      return pendingCalls.find(({ lastError }) => lastError?.type === 'ArchiveUnavailable')?.lastError?.message;
+    } catch {
+      signal?.throwIfAborted();
+      return undefined;
+    }
   }
 
   /** The turn that the message started, or whose question it answered. */

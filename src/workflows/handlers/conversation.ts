@@ -56,8 +56,8 @@ function checkSend(session: LiveSession, payload: unknown): void {
   // A message that came before is answered in every state of the session.
   if (session.queue.turnIdOf(messageIdOf(message)) !== undefined) return;
   requireActive(session);
-  const { queue } = session.state;
-  if (!openQuestion(session) && session.queue.isFull) throw toFailure('QueueFull', { waiting: queue.length });
+  const { fullness } = session.queue;
+  if (fullness && !openQuestion(session)) throw toFailure('QueueFull', fullness);
 }
 
 /** @throws SessionClosed, WrongState */

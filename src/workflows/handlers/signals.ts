@@ -1,5 +1,6 @@
 /** Signals: they work from the Web UI and from scripts that wait for nothing, and never fail. */
 import { setDefaultSignalHandler, setHandler, uuid4 } from '@temporalio/workflow';
+import { CopilotError } from '../../contracts/errors.ts';
 import * as messages from '../../contracts/messages.ts';
 import * as payloads from '../../contracts/payloads.ts';
 import { receive } from '../input-check.ts';
@@ -26,10 +27,10 @@ export function acceptSignals(session: LiveSession): void {
     const text = received.data?.message;
     session.lifecycle.resume(text === undefined);
     if (text === undefined) return;
-    if (session.queue.isFull) {
-      return session.view.note(
-        `The message of a "continue" signal was dropped: ${session.state.queue.length} messages wait already.`,
-      );
+    const { fullness } = session.queue;
+    if (fullness) {
+      const { message } = new CopilotError('QueueFull', fullness);
+      return session.view.note(`The message of a "continue" signal was dropped: ${message}`);
     }
     session.queue.add({ messageId: uuid4(), text });
     session.view.touch();

@@ -82,6 +82,7 @@ export async function copilotSession(input: SessionInput): Promise<SessionResult
   } catch (error) {
     // A cancel request, from the Web UI for example, completes the session.
     if (!isCancellation(error)) throw error;
+    session.view.note('The workflow was cancelled from outside. That completes the session.');
     session.lifecycle.close('completed');
   }
   idleness.cancel();
@@ -191,13 +192,16 @@ async function closeSession(session: LiveSession): Promise<SessionResult> {
   queue.clear();
   view.touch();
   view.publish();
+  let archiveProblem: string | null = null;
   try {
     await activities.archive();
   } catch (error) {
+    // What a retry can mend is retried without end.
     if (!(error instanceof ActivityFailure)) throw error;
-    view.note(`The session could not be archived: ${error.cause?.message ?? error.message}`);
+    archiveProblem = error.cause?.message ?? error.message;
+    view.note(`The session could not be archived: ${archiveProblem}`);
   }
   await condition(allHandlersFinished);
   leaveBuild();
-  return { info: session.info, context: session.context.view().values };
+  return { info: session.info, context: session.context.view().values, archiveProblem };
 }

@@ -58,10 +58,13 @@ record('model-call-of-a-killed-worker', { ownWorkers: true, script: LONG_TALK },
 });
 
 record('archive-failing', { ownWorkers: true }, async (stage) => {
-  await stage.startWorker({ COPILOT_ARCHIVE_DIR: '/dev/null/archive' });
+  const worker = await stage.startWorker({ COPILOT_ARCHIVE_DIR: '/dev/null/archive' });
   const session = await stage.create();
   await exchange(session, 'hello');
-  await session.complete();
+  const { archiveProblem } = await session.complete();
+  assert.ok(archiveProblem);
+  await worker.kill();
+  await stage.startWorker();
   await stage.temporal.workflow.getHandle(stage.name).result();
 });
 

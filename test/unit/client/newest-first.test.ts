@@ -12,6 +12,7 @@ function indexOf(rows: readonly Place[]): UpdatedIndex<Place> & { requests: numb
   const index = {
     requests: 0,
     fetched: 0,
+    select: async (some: readonly Place[]) => Promise.resolve([...some]),
     count: async (fromMs: number, toMs: number) => {
       index.requests += 1;
       return within(fromMs, toMs).length;

@@ -41,8 +41,10 @@ export async function makeCall(session: LiveSession, turn: RunningTurn, planned:
   }
   const unsettled = findUnknown(turn, call);
   if (unsettled) return { unsettled };
+  const end = await runTool(session, turn, planned);
+  // A call that was stopped, and is made again later, counts once.
   session.spending.countToolCall(planned.work.state.agent);
-  return await runTool(session, turn, planned);
+  return end;
 }
 
 /** The same call, if nobody has said yet whether it took effect. People are asked about that one. */

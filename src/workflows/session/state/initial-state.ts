@@ -28,6 +28,7 @@ function freshState({ from, ...start }: SessionStart, now: string): SessionState
   const state: SessionState = {
     schemaVersion: 1,
     name: start.name || workflowInfo().workflowId,
+    isNamed: start.isNamed && start.name !== '',
     user: start.user ?? null,
     mode: start.mode,
     team: start.team,

@@ -1,7 +1,8 @@
 /** The messages that wait for their turn, and the ids of those that came before. */
+import type { ErrorDetails } from '../../../contracts/errors.ts';
 import { NO_USAGE, utf8Bytes } from '../../../contracts/json.ts';
 import { MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, MAX_REMEMBERED_MESSAGES } from '../../../contracts/limits.ts';
-import type { QueuedMessage } from '../../../contracts/session.ts';
+import { type QueuedMessage, titleOf } from '../../../contracts/session.ts';
 import type { RunningTurn, SessionState, Turn } from '../../../contracts/session-state.ts';
 import type { LiveSession } from '../live-session.ts';
 import { keepEndedTurn } from './ended-turns.ts';
@@ -15,12 +16,12 @@ export class MessageQueue {
     this.#state = state;
   }
 
-  get isFull(): boolean {
+  /** Details of `QueueFull` if no more messages are taken. */
+  get fullness(): ErrorDetails | undefined {
     const { queue } = this.#state;
-    return (
-      queue.length >= MAX_QUEUED_MESSAGES ||
-      queue.reduce((sum, { text }) => sum + utf8Bytes(text), 0) > MAX_QUEUED_BYTES
-    );
+    if (queue.length >= MAX_QUEUED_MESSAGES) return { waiting: queue.length };
+    const bytes = queue.reduce((sum, { text }) => sum + utf8Bytes(text), 0);
+    return bytes > MAX_QUEUED_BYTES ? { waiting: queue.length, bytes, limit: MAX_QUEUED_BYTES } : undefined;
   }
 
   /** The id of the turn that this message became, even if that turn itself is no longer kept. */
@@ -41,6 +42,7 @@ export class MessageQueue {
     if (isFirst) this.#state.queue.unshift(turn);
     else this.#state.queue.push(turn);
     this.remember(messageId, turn.id);
+    this.#nameSession(text);
     this.#session.view.record({ type: 'queued', turnId: turn.id, messageId });
     return turn;
   }
@@ -62,6 +64,13 @@ export class MessageQueue {
   /** Takes all messages back when the session closes. */
   clear(): void {
     for (const turn of this.#state.queue.splice(0)) this.#interrupt(turn);
+  }
+
+  /** The first message names a session that nobody has named. */
+  #nameSession(text: string): void {
+    if (this.#state.isNamed) return;
+    this.#state.isNamed = true;
+    this.#state.name = titleOf(text) ?? this.#state.name;
   }
 
   #interrupt(turn: Turn): void {

@@ -26,12 +26,14 @@ export class PublishedView {
   #listedVersion: number;
   /** What lists say that the session waits for. */
   #listedAwaiting: string | null;
+  #listedName: string;
 
   constructor(session: LiveSession, state: SessionState) {
     this.#session = session;
     this.#state = state;
     this.#firstSeq = state.progressSeq;
     this.#listedVersion = state.version;
+    this.#listedName = state.name;
     this.#listedAwaiting = session.requests.waiting[0]?.kind ?? null;
   }
 
@@ -69,7 +71,7 @@ export class PublishedView {
   publish(): void {
     if (this.#listedVersion === this.#state.version) return;
     this.#listedVersion = this.#state.version;
-    const { status, phase, step, updatedAt, lastActiveAt, mode } = this.#session.info;
+    const { status, phase, step, updatedAt, lastActiveAt, mode, name } = this.#session.info;
     const awaiting = this.#session.requests.waiting[0]?.kind ?? null;
     upsertSearchAttributes([
       { key: copilotStatus, value: status },
@@ -78,9 +80,11 @@ export class PublishedView {
       { key: copilotLastActiveAt, value: new Date(lastActiveAt) },
       { key: copilotMode, value: mode },
       { key: copilotStep, value: typeof step === 'number' ? step : null },
+      ...(name === this.#listedName ? [] : [{ key: copilotName, value: name }]),
       ...(awaiting === this.#listedAwaiting ? [] : [{ key: copilotAwaiting, value: awaiting }]),
     ]);
     this.#listedAwaiting = awaiting;
+    this.#listedName = name;
   }
 
   /** Lists a session that was started without our client, which sets these attributes with the start itself. */
