@@ -69,21 +69,23 @@ interface Stream {
 async function* readEvents({ reader, decoder, start, isFinished }: Stream): AsyncGenerator<ReplyPart, boolean> {
   const events: { data: string; isError: boolean }[] = [];
   const parser = createParser({
-    onEvent: ({ data, event }) => void events.push({ data, isError: event === 'error' }),
+    // Some gateways put an event into the data of another.
+    onEvent: ({ data, event }) => void events.push({ data: data.replace(/^data: ?/, ''), isError: event === 'error' }),
     // Older versions of llama.cpp write `error: {…}` in place of data.
     onError: ({ field, value }) => void (field === 'error' && events.push({ data: value ?? '', isError: true })),
   });
   parser.feed(start);
   for (let isEnd = false; ;) {
     for (const { data, isError } of events.splice(0)) {
-      if (data.startsWith('[DONE]')) {
-        yield { kind: 'done' };
-        await drain(reader);
-        return true;
-      }
-      if (/^\s*[[{]/.test(data)) yield { kind: 'event', value: JSON.parse(data), isError };
+      const isDone = /^\[DONE\]/m.test(data);
+      if (!data.startsWith('[DONE]') && /^\s*[[{]/.test(data))
+        for (const value of valuesIn(data)) yield { kind: 'event', value, isError };
       // Everything else is a ping, if the server does not call it an error.
       else if (isError) yield { kind: 'event', value: { message: data }, isError };
+      if (!isDone) continue;
+      yield { kind: 'done' };
+      await drain(reader);
+      return true;
     }
     if (isEnd) return true;
     const next = isFinished()
@@ -93,6 +95,17 @@ async function* readEvents({ reader, decoder, start, isFinished }: Stream): Asyn
     isEnd = next.done;
     // The last event of some servers has no blank line after it.
     parser.feed(next.done ? `${decoder.decode()}\n\n` : decoder.decode(next.value, { stream: true }));
+  }
+}
+
+/** One value, or one on each line: some servers leave out the blank lines between events. @throws SyntaxError if it is neither */
+function valuesIn(data: string): unknown[] {
+  try {
+    return [JSON.parse(data)];
+  } catch (error) {
+    const lines = data.split('\n').filter((line) => !line.startsWith('[DONE]'));
+    if (lines.length === 1 && lines[0] === data) throw error;
+    return lines.map((line): unknown => JSON.parse(line));
   }
 }
 

@@ -6,7 +6,10 @@ import type { Finish, TokenUsage } from '../model.ts';
 import type { RawCall } from '../reading/calls.ts';
 import type { ChatExtras } from './chat-request.ts';
 
-const Count = z.number().nullish().catch(undefined);
+const Count = z
+  .union([z.number(), z.string().regex(/^\d+$/).transform(Number)])
+  .nullish()
+  .catch(undefined);
 
 /** Text, or nothing in place of whatever else a server puts there. */
 const Text = z.string().nullish().catch(undefined);
@@ -51,6 +54,9 @@ const Usage = z
   .object({
     prompt_tokens: Count,
     completion_tokens: Count,
+    // The names of Anthropic.
+    input_tokens: Count,
+    output_tokens: Count,
     prompt_tokens_details: z.object({ cached_tokens: Count, cache_write_tokens: Count }).nullish().catch(undefined),
     completion_tokens_details: z.object({ reasoning_tokens: Count }).nullish().catch(undefined),
     // The names of DeepSeek and Moonshot.
@@ -68,6 +74,8 @@ const Part = z.object({
       z.object({
         delta: ReplyPart.nullish(),
         message: ReplyPart.nullish(),
+        // The form of completions without chat.
+        text: Text,
         finish_reason: z
           .union([z.string(), z.object({ type: z.string() }).transform(({ type }) => type)])
           .nullish()
@@ -160,7 +168,7 @@ export class ChatReply {
     if (model) this.#model = model;
     this.#usage = usageOf(usage ?? choice?.usage ?? groq?.usage) ?? this.#usage;
     if (choice?.finish_reason) this.#finish = choice.finish_reason;
-    const body = choice?.delta ?? choice?.message;
+    const body = choice?.delta ?? choice?.message ?? (choice?.text ? { content: choice.text } : undefined);
     if (body) this.#addBody(body);
   }
 
@@ -245,13 +253,16 @@ function isAnother(known: PartialCall, part: CallPart): boolean {
 }
 
 function usageOf(usage: Part['usage']): TokenUsage | undefined {
-  if (!usage || (usage.prompt_tokens ?? usage.completion_tokens ?? null) === null) return undefined;
+  const inputTokens = usage?.prompt_tokens ?? usage?.input_tokens ?? 0;
+  const outputTokens = usage?.completion_tokens ?? usage?.output_tokens ?? 0;
+  // No request has no tokens: whoever says so has not counted.
+  if (!usage || inputTokens + outputTokens === 0) return undefined;
   const { prompt_tokens_details: prompt, completion_tokens_details: completion } = usage;
   return {
-    inputTokens: usage.prompt_tokens ?? 0,
+    inputTokens,
     cachedTokens: prompt?.cached_tokens ?? usage.prompt_cache_hit_tokens ?? usage.cached_tokens ?? 0,
     cacheWriteTokens: prompt?.cache_write_tokens ?? 0,
-    outputTokens: usage.completion_tokens ?? 0,
+    outputTokens,
     reasoningTokens: completion?.reasoning_tokens ?? 0,
     isEstimate: false,
   };

@@ -1,6 +1,6 @@
 /** Makes tool calls of what models write: other names, arguments that are not quite JSON, one id for two calls. */
 import { parseJson } from '../../contracts/json.ts';
-import { parseTolerantly } from './json-scan.ts';
+import { parseTolerantly, scanBrackets } from './json-scan.ts';
 import type { ModelToolCall, ToolSchema } from '../model.ts';
 
 /** A call as it came. */
@@ -60,17 +60,30 @@ export function offeredName(name: string, tools: readonly Pick<ToolSchema, 'name
 
 /** @returns JSON text of an object; `problem` says why the call cannot be run */
 function readArguments(text: string, isCut: boolean): { text: string; problem?: string } {
-  const trimmed = text.trim();
+  const trimmed = bare(text.trim());
   if (trimmed === '' || trimmed === 'null' || trimmed === '""') return { text: '{}' };
   const value = parse(trimmed, isCut);
   // Some models encode twice.
   const inner = typeof value === 'string' ? parse(value, isCut) : value;
   if (typeof inner === 'object' && inner !== null && !Array.isArray(inner)) {
-    return { text: inner === value && isJson(trimmed) ? text : JSON.stringify(inner) };
+    return { text: inner === value && trimmed === text.trim() && isJson(trimmed) ? text : JSON.stringify(inner) };
   }
   if (isJson(trimmed)) return { text: '{}', problem: 'its arguments were no JSON object' };
   const why = isCut ? 'its arguments were cut off' : 'its arguments were not valid JSON';
   return { text: '{}', problem: why };
+}
+
+/** The one object in a fence, in a list, before a tag of the template, or said twice; the text itself if it is none of these. */
+function bare(text: string): string {
+  const plain = text.replace(/^```(?:json)?\s{1,9}|\s{0,9}```$|\s{0,9}<\/?[\w|]{1,40}>$/g, '');
+  const listed = /^\[\s{0,9}(\{.*\})\s{0,9}\]$/s.exec(plain)?.[1] ?? plain;
+  if (!listed.startsWith('{')) return text;
+  const { end, missing } = scanBrackets(listed, 0);
+  if (missing !== '') return text;
+  const [first, rest] = [listed.slice(0, end), listed.slice(end).trim()];
+  // Some servers begin with an empty object, and send the real one behind it.
+  if (/^\{\s*\}$/.test(first) && rest.startsWith('{')) return bare(rest);
+  return rest === '' || rest === first ? first : text;
 }
 
 function parse(text: string, isCut: boolean): unknown {

@@ -13,12 +13,19 @@ const BLOCKS: readonly (readonly [opening: string, closing: RegExp])[] = [
   ['<|channel>thought', /<channel\|>/i],
 ];
 /** What may stand between the thinking and the answer. */
-const STARTS = ['<|start|>assistant', '<|channel|>final<|message|>', '<|start_response|>', '<|begin_of_solution|>'];
+const STARTS = [
+  '<|start|>assistant',
+  '<|im_start|>assistant',
+  '<|start_header_id|>assistant<|end_header_id|>',
+  '<|channel|>final<|message|>',
+  '<|start_response|>',
+  '<|begin_of_solution|>',
+];
 const MARKS = [...BLOCKS.map(([opening]) => opening), ...STARTS];
-const LONGEST = 30;
+const LONGEST = 50;
 /** Tokens behind the answer that a server did not take away. */
 const END =
-  /(?:<\|(?:return|end|im_end|eot_id|END_RESPONSE|end_of_solution|END_OF_TURN_TOKEN)\|>|<end_of_turn>|<\/s>)$/;
+  /(?:<\|(?:return|end|im_end|eot_id|eom_id|endoftext|end_of_text|END_RESPONSE|end_of_solution|END_OF_TURN_TOKEN)\|>|<end_of_turn>|<\/s>)$/;
 
 /** The end of a block whose beginning the template wrote itself; in quotes or backticks it is spoken of. */
 const LONE_END = /(?<![`'"])(?:<\/think(?:ing)?>|\[\/THINK\]|◁\/think▷)(?![`'"])/i;

@@ -15,7 +15,7 @@ const CITY = {
 };
 
 describe('turns over the Responses API', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const sessions = useServerSessions(
     { default: TEAM, form: { agents: { writer: { ...TEAM.agents.writer, output: CITY } } } },
     { env: { COPILOT_MODEL_API: 'responses' } },
@@ -77,7 +77,7 @@ describe('turns over the Responses API', function () {
 });
 
 describe('a stand-in for the Responses API that this project did not write', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   it('[M02] a turn with two tools at a time, reasoning that goes back encrypted, and the next turn', async () => {
     const standIn = await LLMock.create({ port: 0, chunkSize: 9 });

@@ -26,7 +26,7 @@ const EFFORT =
   "Function tools with reasoning_effort are not supported for m in /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to 'none'.";
 
 describe('requests that servers refuse, through the product', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   const sessions = useServerSessions({
     default: team('plain'),
     warm: team('warm', { temperature: 0 }),
@@ -185,7 +185,7 @@ describe('requests that servers refuse, through the product', function () {
 });
 
 describe('[M01] OPENAI_BASE_URL as people write it', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   it('a full endpoint with a query is understood', async () => {
     const api = await startApiServer(() => said({ content: 'here' }));

@@ -64,6 +64,13 @@ describe('servers of chat completions and their streams', () => {
       content: [{ type: 'thinking', thinking: [{ type: 'text', text: 'hm' }] }, { text: 'ok' }],
     }),
     'content in parts that are texts': said({ content: ['o', 'k'] }),
+    'an event in the data of another': { events: [`data: ${ok}\n\ndata: ${stop}\n\ndata: data: [DONE]\n\n`] },
+    'no blank lines between events': { events: [`${ok}\n${stop}\ndata: [DONE]\n`] },
+    'the form of completions without chat': { body: { choices: [{ text: 'ok', finish_reason: 'stop' }] } },
+    'a token of its template behind it': said({ content: 'ok<|endoftext|>' }),
+    'a header of its template before it': said({
+      content: '<|start_header_id|>assistant<|end_header_id|>\n\nok<|eom_id|>',
+    }),
     'a model that Groq did not understand': failed(400, {
       error: { message: 'Failed to call a function.', code: 'tool_use_failed', failed_generation: 'ok' },
     }),
@@ -92,6 +99,11 @@ describe('servers of chat completions and their streams', () => {
       tool_calls: [{ id: 'c1', function: { name: 'calculate', arguments: { expression: '1' } } }],
     }),
     'one object in place of a list': said({ tool_calls: toolCall(one) }),
+    'arguments that stand there twice': said({ tool_calls: [toolCall(one + one)] }),
+    'an empty object before its arguments': said({ tool_calls: [toolCall(`{}${one}`)] }),
+    'a tag of its template behind its arguments': said({ tool_calls: [toolCall(`${one}</tool_call>`)] }),
+    'a fence around its arguments': said({ tool_calls: [toolCall(`\`\`\`json\n${one}\n\`\`\``)] }),
+    'a list around its arguments': said({ tool_calls: [toolCall(`[${one}]`)] }),
     'the name of a template in its own': streamed({ tool_calls: [toolCall(one, 'calculate<|channel|>commentary')] }),
     'words that Groq did not understand': failed(400, {
       error: { code: 'tool_use_failed', message: 'x', failed_generation: `<function=calculate${one}</function>` },
@@ -132,6 +144,8 @@ describe('servers of chat completions and their streams', () => {
 
   const usages: Record<string, object> = {
     'of OpenAI': { usage: { prompt_tokens: 9, completion_tokens: 2 } },
+    'as texts': { usage: { prompt_tokens: '9', completion_tokens: '2' } },
+    'by the names of Anthropic': { usage: { input_tokens: 9, output_tokens: 2 } },
     'of Groq': { x_groq: { usage: { prompt_tokens: 9, completion_tokens: 2 } } },
     'of Moonshot': { choices: [{ delta: {}, usage: { prompt_tokens: 9, completion_tokens: 2, cached_tokens: 0 } }] },
   };
@@ -182,11 +196,12 @@ describe('servers of chat completions and their streams', () => {
     });
   }
 
-  it('[M08] long arguments in small pieces take no time', async () => {
+  it('[M08] long arguments in small pieces take no time', async function () {
+    this.timeout(90_000);
     const long = JSON.stringify({ expression: 'a}'.repeat(150_000) });
     answer = streamed(...[...long.matchAll(/[\s\S]{1,12}/g)].map(([piece]) => ({ tool_calls: [toolCall(piece)] })));
     const cpuMs = cpuTimer();
-    assert.equal((await ask()).toolCalls[0]?.arguments, long);
+    assert.equal((await ask({ signal: AbortSignal.timeout(60_000) })).toolCalls[0]?.arguments, long);
     assert.ok(cpuMs() < 20_000);
   });
 });
