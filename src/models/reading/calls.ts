@@ -77,13 +77,13 @@ function readArguments(text: string, isCut: boolean): { text: string; problem?: 
 function bare(text: string): string {
   const plain = text.replace(/^```(?:json)?\s{1,9}|\s{0,9}```$|\s{0,9}<\/?[\w|]{1,40}>$/g, '');
   const listed = /^\[\s{0,9}(\{.*\})\s{0,9}\]$/s.exec(plain)?.[1] ?? plain;
-  if (!listed.startsWith('{')) return text;
-  const { end, missing } = scanBrackets(listed, 0);
-  if (missing !== '') return text;
-  const [first, rest] = [listed.slice(0, end), listed.slice(end).trim()];
   // Some servers begin with an empty object, and send the real one behind it.
-  if (/^\{\s*\}$/.test(first) && rest.startsWith('{')) return bare(rest);
-  return rest === '' || rest === first ? first : text;
+  const whole = listed.replace(/^\{\s{0,9}\}\s{0,9}(?=\{)/, '');
+  if (!whole.startsWith('{')) return text;
+  const { end, missing } = scanBrackets(whole, 0);
+  const first = whole.slice(0, end);
+  const rest = whole.slice(end).trim();
+  return missing === '' && (rest === '' || rest === first) ? first : text;
 }
 
 function parse(text: string, isCut: boolean): unknown {
