@@ -31,9 +31,10 @@ describe('frozen worker', function () {
     playTeam(world.model, {
       instead: ({ phase, messages }) => {
         if (phase !== 'one-shot') return undefined;
-        const round = messages.filter(([role]) => role === 'assistant').length + 1;
+        const from = messages.findLastIndex(([role]) => role === 'user');
+        const round = messages.slice(from).filter(([role]) => role === 'assistant').length + 1;
         if (round > ROUNDS) return { text: 'all done' };
-        const line = `${messages[0]?.[1]} round ${round}\n`;
+        const line = `${messages[from]?.[1]} round ${round}\n`;
         return {
           toolCalls: [
             { name: 'append_file', arguments: { path: 'appended.txt', content: line } },
