@@ -36,6 +36,16 @@ record('effect-of-a-killed-worker', { ownWorkers: true, team: SHELL }, async (st
   await ledger.close();
 });
 
+record('effect-that-a-person-denies', { ownWorkers: true, team: SHELL }, async (stage) => {
+  const worker = await stage.startWorker();
+  const { ledger, session } = await beginEffect(stage);
+  await worker.kill();
+  await stage.startWorker();
+  await decideNext(session, 'not-done', { text: 'the mail server was off' });
+  await ended(session);
+  await ledger.close();
+});
+
 record('effect-of-a-stopping-worker', { ownWorkers: true, team: SHELL }, async (stage) => {
   const worker = await stage.startWorker();
   const { ledger, session } = await beginEffect(stage);
