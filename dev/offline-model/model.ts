@@ -3,14 +3,14 @@
  * that request alone, by the phrases in `phrases.ts`. The form that is asked for and the tools on offer say which phase
  * a request is in.
  */
-import { REPORT_STEP } from '../../src/contracts/activities.ts';
+import { HANDOFF_PREFIX, MAKE_PLAN, REPORT_STEP } from '../../src/contracts/activities.ts';
 import { HEADINGS } from '../../src/contracts/briefs.ts';
 import type { PlannedStep, PlanProposal, PlanReview, RouteDecision } from '../../src/contracts/turn.ts';
 import { type ChatMessage, type ChatReply, type ChatRequest, messageText } from './chat.ts';
 import { fillForm } from './form.ts';
 import { type ParsedPhrase, parseMessage } from './grammar.ts';
 import { asQuestion, type Outcome, perform, PHRASES } from './phrases.ts';
-import { advance, type Desk, markdown } from './work.ts';
+import { advance, type Call, type Desk, markdown } from './work.ts';
 
 const SLOW_WORD_MS = 150;
 const MAX_STEPS = 8;
@@ -30,6 +30,10 @@ export function replyTo(chat: ChatRequest): ChatReply {
   if (form === 'review') return jsonReply({ approved: true, feedback: '' });
   const tools = new Set(chat.tools?.map((tool) => tool.function.name));
   if (tools.has(REPORT_STEP)) return doStep(chat, tools);
+  if (tools.has(MAKE_PLAN) && chat.messages.at(-1)?.role === 'user') {
+    const { route: kind } = route(last, agentsOf(chat));
+    if (kind === 'planned') return { text: '', calls: [{ tool: MAKE_PLAN, args: plan(chat) }], wordDelayMs: 0 };
+  }
   const sections = tools.size === 0 ? sectionsOf(last) : undefined;
   const steps = sections?.get(HEADINGS.steps);
   if (steps !== undefined) return textReply(chat, finalAnswer(steps));
@@ -56,7 +60,7 @@ function route(message: string, agents: readonly Agent[]): RouteDecision {
 
 /**
  * A message that begins with `ask me first` is a question until there is an answer. The engine puts that below the
- * message, so it is the last line. If nobody routes, the agent asks.
+ * message, so it is the last line. If no router does, the agent asks.
  */
 function settle(message: string): { readonly question?: string; readonly wish: string } {
   const lines = message.split('\n').filter((line) => line.trim() !== '');
@@ -155,9 +159,21 @@ function answerDirectly(chat: ChatRequest, tools: ReadonlySet<string>, message: 
   const { wish } = settle(message);
   const asked = chat.messages.findLastIndex(({ role }) => role === 'user');
   const desk = { findings: [], table: TABLE_FILE.exec(wish)?.[0] };
-  const progress = advance(perform(withoutPlan(wish), desk), resultsIn(chat.messages.slice(asked)), tools);
+  const results = resultsIn(chat.messages.slice(asked));
+  const progress = advance(perform(withoutPlan(wish), desk), results, tools, () => handOver(wish, chat, tools));
   if ('next' in progress) return { ...plainReply(chat, progress.next.say), calls: [progress.next] };
   return textReply(chat, outcomeText(progress.done));
+}
+
+const HAS_THE_TOOL = 'This needs a tool of yours.';
+
+/** Hands over to the agent for such a message, if this one may. */
+function handOver(wish: string, chat: ChatRequest, tools: ReadonlySet<string>): Call | undefined {
+  const agent = agentFor(parseMessage(withoutPlan(wish), PHRASES) ?? [], agentsOf(chat));
+  const tool = `${HANDOFF_PREFIX}${agent}`;
+  return tools.has(tool)
+    ? { tool, args: { reason: HAS_THE_TOOL }, say: `I hand this over to the ${agent}.` }
+    : undefined;
 }
 
 function doStep(chat: ChatRequest, tools: ReadonlySet<string>): ChatReply {
@@ -205,9 +221,15 @@ function outcomeText({ findings, problem }: Outcome): string {
   return [...findings.map(markdown), ...(problem === undefined ? [] : [problem])].join('\n\n');
 }
 
-/** Results of the tools that were called so far, in order. */
+/** Results of the tools that phrases called so far, in order. */
 function resultsIn(messages: readonly ChatMessage[]): string[] {
-  return messages.filter(({ role }) => role === 'tool').map(messageText);
+  const handedOver = messages
+    .flatMap((message) => (message.role === 'assistant' ? (message.tool_calls ?? []) : []))
+    .filter((call) => call.function.arguments.includes(HAS_THE_TOOL))
+    .map(({ id }) => id);
+  return messages.flatMap((message) =>
+    message.role === 'tool' && !handedOver.includes(message.tool_call_id) ? [messageText(message)] : [],
+  );
 }
 
 function sectionsOf(text: string): Map<string, string> {

@@ -8,6 +8,7 @@ const FILES = /files/i;
 const FIGURES = /comput|calculat/i;
 const CHARTS = /\bdraws?\b/i;
 const TEXTS = /\bwrites?\b/i;
+const CHANGES = /changes files|\bwrites?\b/i;
 const CODE = /commands?|code|programs?/i;
 const WEB = /web page/i;
 const ANY = /^/;
@@ -33,13 +34,13 @@ export const PHRASES: readonly Phrase[] = [
   phrase(
     'append "more" to log.txt',
     'append {text} to {file}',
-    TEXTS,
+    CHANGES,
     tool('append_file', { path: 'file', content: 'text' }),
   ),
   phrase(
     'replace "two" with "2" in notes.txt',
     'replace {text} with {new:text} in {file}',
-    TEXTS,
+    CHANGES,
     tool('edit_file', { path: 'file', old_text: 'text', new_text: 'new' }),
   ),
   phrase('list the files', 'list (?:the )?files', FILES, tool('list_files', {})),

@@ -43,11 +43,15 @@ export function* callTool(tool: string, args: Call['args'], say: string): Work<s
   return result;
 }
 
-/** Runs work as far as the results so far carry it: to the next call of a tool on offer, or to its end. */
+/**
+ * Runs work as far as the results so far carry it: to the next call of a tool on offer, or to its end.
+ * @param instead of a call of a tool that is not on offer
+ */
 export function advance<T>(
   work: Work<T>,
   results: readonly string[],
   offered: ReadonlySet<string>,
+  instead: () => Call | undefined = () => undefined,
 ): { readonly next: Call } | { readonly done: T } {
   let step = work.next();
   for (const result of results) if (!step.done) step = work.next(result);
@@ -55,6 +59,8 @@ export function advance<T>(
     const { tool, ...call } = step.value;
     const name = [tool, wireName(tool)].find((known) => offered.has(known));
     if (name !== undefined) return { next: { tool: name, ...call } };
+    const other = instead();
+    if (other) return { next: other };
     step = work.throw(new CannotDo(`This needs the tool ${tool}, which is not offered to this agent.`));
   }
   return { done: step.value };

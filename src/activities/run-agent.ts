@@ -50,6 +50,7 @@ async function callModel(
   const { agent, team, instructions } = open;
   const { attempt, signal, report } = scope;
   const routes = input.tools.includes(MAKE_PLAN);
+  const promptPhase = routes ? 'inline' : input.phase;
   let text = '';
   let reasoning = '';
   const reportWords = (): void =>
@@ -60,7 +61,7 @@ async function callModel(
     } satisfies StreamHeartbeat);
   const tools = [
     ...agent.toolSchemas.filter(({ name }) => isOffered(input.tools, name)),
-    ...handoffSchemas(input.tools, team.definition),
+    ...handoffSchemas(input.tools, promptPhase, team.definition),
     ...(input.phase === 'step' ? [reportSchema(agent.output?.schema, input.mayAnswer)] : []),
     ...(routes ? [planSchema(team.definition), ...askSchema(agent)] : []),
   ];
@@ -68,7 +69,7 @@ async function callModel(
     const reply = await askModel(
       open,
       {
-        system: systemPrompt(instructions, routes ? 'inline' : input.phase, team.definition),
+        system: systemPrompt(instructions, promptPhase, team.definition),
         messages,
         ...(tools.length === 0 ? {} : { tools }),
         ...(agent.output === undefined || input.phase === 'step'

@@ -13,7 +13,7 @@ export const TASKS: Record<PromptPhase, string> = {
   review:
     'Review the plan: does it do the whole task, in an order that works, with the right agents? Answer with the requested JSON object.',
   'one-shot': 'Answer the last message. Use tools if they make the answer exact. The person reads your last text.',
-  inline: `Answer the last message, with tools if they make the answer exact; the person reads your last text. If it needs several pieces of work that build on each other, call ${MAKE_PLAN} at once instead. Call ${ASK_USER} only if any work would be a guess.`,
+  inline: `Answer the last message; the person reads your last text. Use tools where they make the answer exact. If it takes several pieces of work that build on each other, call ${MAKE_PLAN} at once. Call ${ASK_USER} only if any work would be a guess.`,
   step: `Do only your step. Use tools; compute instead of guessing. When the step is done or cannot be done, call ${REPORT_STEP} once. Later steps and the final answer see only its summary, so name results, numbers and files in it.`,
   answer:
     'Write the final answer for the person from the summaries of the steps: what was found, with the figures that matter, and which files were written. Add nothing that the summaries do not say.',
@@ -73,17 +73,16 @@ export function planSchema({ agents, planning, routing }: TeamDefinition): ToolS
     type: 'object',
     properties: {
       agent: { type: 'string', enum: workers },
-      task: { type: 'string', description: 'What to do, understandable alone; names files, figures and conditions.' },
-      notes: { type: 'string', description: 'Hints for the agent; may be empty.' },
-      alongside: { type: 'boolean', description: 'Whether it may run at the same time as the step before it.' },
+      task: { type: 'string', description: 'Understandable alone; names files, figures and conditions.' },
+      alongside: { type: 'boolean', description: 'May run at the same time as the step before it.' },
     },
-    required: ['agent', 'task', 'notes', 'alongside'],
+    required: ['agent', 'task'],
     additionalProperties: false,
   };
   return {
     name: MAKE_PLAN,
     description:
-      'Has several agents do the work step by step. A step sees the summaries of earlier steps, not the conversation.',
+      'Has the agents do the work in steps. A step sees the task and the summaries of earlier steps, not the conversation. The final answer is no step.',
     parameters: {
       type: 'object',
       properties: { steps: { type: 'array', items: step, minItems: 1, maxItems: planning.maxSteps } },
@@ -93,18 +92,22 @@ export function planSchema({ agents, planning, routing }: TeamDefinition): ToolS
   };
 }
 
-/** The tools that hand an agent's work over. The engine handles them. */
-export function handoffSchemas(names: readonly string[], { agents }: TeamDefinition): ToolSchema[] {
+/**
+ * The tools that hand an agent's work over. The engine handles them.
+ * @param phase in which the agent works: some list the agents in the system message already
+ */
+export function handoffSchemas(names: readonly string[], phase: PromptPhase, { agents }: TeamDefinition): ToolSchema[] {
   return names
     .filter((name) => name.startsWith(HANDOFF_PREFIX))
     .map((name) => ({
       name,
-      description: `Hands this work over to another agent, who continues this conversation in your place: ${
-        agents[name.slice(HANDOFF_PREFIX.length)]?.description.trim() ?? ''
-      }`,
+      description: [
+        'Hands this work over to another agent, who goes on in your place',
+        ...(CHOOSING.includes(phase) ? [] : [agents[name.slice(HANDOFF_PREFIX.length)]?.description.trim() ?? '']),
+      ].join(': '),
       parameters: {
         type: 'object',
-        properties: { reason: { type: 'string', description: 'Why, and what is left to do.' } },
+        properties: { reason: { type: 'string', description: 'What is left to do.' } },
         required: ['reason'],
         additionalProperties: false,
       },

@@ -129,7 +129,7 @@ export type McpServer = z.infer<typeof McpServer>;
 /** A preset of the turn engine. */
 export const ModePreset = z.strictObject({
   description: z.string().default(''),
-  /** Who decides between a direct answer and a plan: the router, or always the one or the other. */
+  /** Who decides between a direct answer and a plan: the router, or without one the answering agent; or always the one or the other. */
   route: z.enum(['router', 'one-shot', 'planned']),
   approvals: Approvals.optional(),
   budget: Budget.optional(),
@@ -138,7 +138,7 @@ export type ModePreset = z.infer<typeof ModePreset>;
 
 /** The modes that every team has. */
 export const BUILT_IN_MODES = frozen({
-  copilot: { description: 'The router answers directly, plans, or asks back', route: 'router' },
+  copilot: { description: 'Answers directly, plans, or asks back', route: 'router' },
   'planning-control': { description: 'Every message becomes a plan', route: 'planned' },
   'one-shot': { description: 'Every message is answered directly', route: 'one-shot' },
   'hitl-interactive': {

@@ -5,14 +5,14 @@ import { CopilotError } from '../contracts/errors.ts';
 import type { Tool } from '../contracts/tool.ts';
 
 const AskUserInput = z.strictObject({
-  question: z.string().min(1).describe('One question that is clear without context. Say what the answer changes.'),
+  question: z.string().min(1).describe('Clear without context.'),
 });
 
 /** Asks the person. The session waits for the answer, for days if need be, without holding any resource. */
 export const askUser: Tool<typeof AskUserInput> = {
   name: ASK_USER,
   description:
-    'Asks the person who gave the task and returns the answer. Use it only for what you cannot find out and must not guess.',
+    'Asks the person one question and returns the answer. Only for what you cannot find out and must not guess.',
   effects: 'none',
   category: 'conversation',
   timeoutMs: 1_000,
@@ -21,15 +21,15 @@ export const askUser: Tool<typeof AskUserInput> = {
 };
 
 const RememberInput = z.strictObject({
-  key: z.string().min(1).describe('Name of the fact, such as `preferred_units`. An earlier value is replaced.'),
-  value: z.json().describe('The fact: text, number, list or object. Keep it short; put long material into files.'),
+  key: z.string().min(1).describe('Such as preferred_units.'),
+  value: z.unknown().describe('Short: text, number, list or object.'),
 });
 
 /** Writes to the session's context, which later turns and the instructions of all agents can use. */
 export const remember: Tool<typeof RememberInput> = {
   name: REMEMBER,
   description:
-    'Keeps a fact for the rest of the session, for other agents and later turns too: a preference of the person, a decision, or a result that will be needed again.',
+    'Keeps a fact for later turns and other agents: a wish of the person, a decision, a result that is needed again.',
   effects: 'none',
   category: 'conversation',
   timeoutMs: 1_000,

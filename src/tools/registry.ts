@@ -53,7 +53,14 @@ export function findTool(name: string): Tool | undefined {
 }
 
 export function modelSchema(tool: Tool): ModelSchema {
-  const { $schema: _, ...parameters } = z.toJSONSchema(tool.input, { io: 'input' });
+  const { $schema: _, ...parameters } = z.toJSONSchema(tool.input, {
+    io: 'input',
+    // Any safe integer: that tells a model nothing.
+    override: ({ jsonSchema }) => {
+      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+    },
+  });
   return { name: tool.name, description: tool.description, parameters };
 }
 

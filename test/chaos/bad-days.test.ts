@@ -200,7 +200,7 @@ describe('bad days', function () {
     await failing(other, /the model is overloaded/);
     assert.deepEqual(await other.interrupt(), { changed: true, status: 'active' });
     assert.equal((await stopped).status, 'interrupted');
-    assert.ok(retried(await otherWatched).some(({ activityId }) => activityId === 'turn-1/route'));
+    assert.ok(retried(await otherWatched).some(({ activityId }) => activityId === 'turn-1/one-shot/1'));
     assert.deepEqual((await other.info()).pendingCalls, []);
     isAway = false;
     const { status, reply } = await turn;

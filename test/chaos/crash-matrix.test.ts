@@ -14,10 +14,11 @@ import { decide } from '../../src/contracts/messages.ts';
 import type { TurnView } from '../../src/contracts/turn.ts';
 import { fullHistory, type HistoryEvent } from '../helpers/history.ts';
 import { type Ledger, openLedger } from '../helpers/ledger.ts';
+import { startWorldOf } from '../helpers/own-team.ts';
 import { draw, isFull, seed } from '../helpers/random.ts';
 import { DIRECT_ROUTE } from '../helpers/replies.ts';
 import { playTeam, readCall } from '../helpers/team-script.ts';
-import { startWorld, type World } from '../helpers/world.ts';
+import type { World } from '../helpers/world.ts';
 
 /** Moments that the short form draws, for the worker and for the server. */
 const DRAWN = { worker: 2, server: 1 };
@@ -60,7 +61,7 @@ describe('crash matrix', function () {
   const table: string[] = [];
 
   before(async () => {
-    world = await startWorld();
+    world = await startWorldOf({ default: { agents: { engineer: { tools: ['list_files', 'write_file', 'shell'] } } } });
     ledger = await openLedger(join(world.server.homeDir, 'ledger.txt'), EFFECT_MS);
     calm = await calmly();
     console.log(`      seed ${seed}; undisturbed: ${calm.events} events, ${calm.calls.length} model calls`);

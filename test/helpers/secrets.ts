@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import type { ModelServer } from './model-server.ts';
-import { DIRECT_ROUTE } from './replies.ts';
+import { calling } from './replies.ts';
 import { playTeam } from './team-script.ts';
 
 /** A word that stands nowhere else. */
@@ -54,19 +54,20 @@ export function payloadsIn(value: unknown): JsonPayload[] {
 
 /** A plan of one step with four rounds; a message with the word of the error fails, any other is answered. */
 export function play(model: ModelServer, words: Secrets): void {
+  const answer = `This is my ${words.answer} in several words`;
   playTeam(model, {
     files: ['unused.txt'],
-    answer: `This is my ${words.answer} in several words`,
+    answer,
     wordDelayMs: 60,
     instead: (call) => {
       const said = call.messages.map(([, text]) => text).join('\n');
-      if (call.phase === 'routing' && call.last.includes(words.error)) {
+      if (call.phase === 'inline' && call.last.includes(words.error)) {
         return { status: 400, error: { message: `no ${words.error}` } };
       }
-      if (call.phase === 'routing' && !call.last.includes(words.message)) {
-        return { json: { ...DIRECT_ROUTE, refinedTask: call.last } };
-      }
-      if (call.phase === 'planning') return { json: { steps: [{ agent: 'engineer', task: words.step, notes: '' }] } };
+      if (call.phase === 'inline' && !call.last.includes(words.message)) return { text: answer, wordDelayMs: 60 };
+      const plan = { steps: [{ agent: 'engineer', task: words.step, notes: '' }] };
+      if (call.phase === 'inline') return calling(['make_plan', plan]);
+      if (call.phase === 'planning') return { json: plan };
       if (call.phase !== 'step') return undefined;
       const calls = [
         { name: 'read_file', arguments: { path: 'data.txt' } },

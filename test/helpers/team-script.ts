@@ -1,10 +1,11 @@
-/** A scripted model that plays a whole team: routes to a plan of file-writing steps and reports each. */
+/** A scripted model that plays a whole team, with a router or without: a plan of file-writing steps, and a report of each. */
 import { TASKS } from '../../src/agents/prompt.ts';
+import { MAKE_PLAN } from '../../src/contracts/activities.ts';
 import { HEADINGS } from '../../src/contracts/briefs.ts';
 import type { ModelServer, Responder, ScriptedReply } from './model-server.ts';
 
 export interface TeamScript {
-  /** Files to write, one step each. Default none: the router answers directly. */
+  /** Files to write, one step each. Default none: a direct answer. */
   readonly files?: readonly string[];
   /** Before each answer of a step. */
   readonly delayMs?: number;
@@ -91,8 +92,10 @@ function reply(
           reason: 'scripted',
         },
       };
+    case 'inline':
+      return files.length > 0 ? planning(files) : { text: answer, wordDelayMs };
     case 'planning':
-      return { json: { steps: files.map((file) => ({ agent: 'engineer', task: `write ${file}`, notes: '' })) } };
+      return { json: { steps: stepsFor(files) } };
     case 'review':
       return { json: { approved: true, feedback: '' } };
     case 'step': {
@@ -105,6 +108,15 @@ function reply(
     default:
       return { text: answer, wordDelayMs };
   }
+}
+
+/** The answering agent's plan of a step for each file. */
+function planning(files: readonly string[]): ScriptedReply {
+  return { toolCalls: [{ name: MAKE_PLAN, arguments: { steps: stepsFor(files) } }] };
+}
+
+function stepsFor(files: readonly string[]): object[] {
+  return files.map((file) => ({ agent: 'engineer', task: `write ${file}`, notes: '' }));
 }
 
 function textOf(content: unknown): string {

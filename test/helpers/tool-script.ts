@@ -4,6 +4,7 @@
  */
 import { wireName } from '../../src/models/tool-names.ts';
 import type { ModelServer, ScriptedReply } from './model-server.ts';
+import { calling } from './replies.ts';
 import { playTeam, type ScriptedCall } from './team-script.ts';
 
 const USE = /^use (\S+) with (\{.*\})$/;
@@ -14,12 +15,13 @@ export function playToolCalls(model: ModelServer): void {
 
 function replyByName(call: ScriptedCall): ScriptedReply | undefined {
   const { phase, last, lastRole, task } = call;
-  if (phase === 'planning') {
-    return { json: { steps: last.split(', then ').map((text) => ({ agent: 'engineer', task: text, notes: '' })) } };
-  }
+  const wishes = last.split(', then ');
+  const steps = wishes.map((task) => ({ agent: 'engineer', task, notes: '' }));
+  if (phase === 'planning') return { json: { steps } };
+  if (phase === 'inline' && lastRole !== 'tool' && wishes.length > 1) return calling(['make_plan', { steps }]);
   // The brief of the final answer has the summaries of the steps.
   if (phase === 'answer') return { text: last };
-  if (phase !== 'one-shot' && phase !== 'step') return undefined;
+  if (phase !== 'one-shot' && phase !== 'inline' && phase !== 'step') return undefined;
   const [, name = '', args = '{}'] = USE.exec(phase === 'step' ? task : lastUserText(call)) ?? [];
   if (name === '') return undefined;
   if (lastRole !== 'tool') return { toolCalls: [{ name: wireName(name), arguments: args }] };

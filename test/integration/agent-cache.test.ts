@@ -7,8 +7,9 @@ import type { CacheStats } from '../../src/contracts/worker-report.ts';
 import { runCli } from '../helpers/cli.ts';
 import { fullHistory } from '../helpers/history.ts';
 import type { RecordedRequest } from '../helpers/model-server.ts';
+import { writeTeam } from '../helpers/own-team.ts';
+import { temporaryFolder } from '../helpers/server.ts';
 import { isFull } from '../helpers/random.ts';
-import { DIRECT_ROUTE } from '../helpers/replies.ts';
 import { playTeam, readCall } from '../helpers/team-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
@@ -29,7 +30,9 @@ describe('the agent cache', function () {
   after(() => world.stop());
 
   it('[A02] routing, direct answers, planning, review and every step of a session use one instance, in each result and in info', async () => {
-    await world.startWorker({ AGENT_POOL_SIZE: '3' });
+    const agentsDir = await temporaryFolder();
+    await writeTeam(agentsDir, 'default');
+    await world.startWorker({ AGENT_POOL_SIZE: '3', COPILOT_AGENTS_DIR: agentsDir });
     playTeam(world.model, { files: ['a.txt', 'b.txt'] });
     const session = await world.copilot.create();
     assert.equal((await session.send('write two files')).route, 'planned');
@@ -58,8 +61,7 @@ describe('the agent cache', function () {
     await world.startWorker();
     world.model.respond((request) => {
       const call = readCall(request);
-      if (call.phase !== 'routing') return { text: `heard: ${call.last}` };
-      return { json: { ...DIRECT_ROUTE, refinedTask: call.last } };
+      return { text: `heard: ${call.last}` };
     });
     const before = world.model.requests.length;
     const overrides = {
@@ -205,13 +207,12 @@ function checkAlone(
   writer: { model: string; temperature: number } | undefined,
 ): void {
   const own = requests.filter(({ body }) => JSON.stringify(body).includes(name));
-  assert.equal(own.length, 2 * TURNS);
+  assert.equal(own.length, TURNS);
   const others = ['Alder', 'Birch', 'Cedar'].filter((other) => other !== name);
   for (const { body } of own) {
     const text = JSON.stringify(body);
     for (const other of others) assert.equal(text.includes(other), false, `${other} in a request of ${name}`);
-    const { phase, system } = readCall(body);
-    if (phase === 'routing') continue;
+    const { system } = readCall(body);
     assert.deepEqual(
       [body.model, body.temperature],
       writer ? [writer.model, writer.temperature] : ['gpt-6-luna', undefined],

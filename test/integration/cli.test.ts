@@ -93,7 +93,7 @@ describe('copilot', function () {
       artifacts: ['x.txt'],
       usage: turn.usage,
     });
-    assert.equal(turn.usage.modelCalls, 6);
+    assert.equal(turn.usage.modelCalls, 4);
     assert.equal(existsSync(join(world.server.homeDir, 'workspaces', sessionId, 'notes.md')), true);
 
     playTeam(world.model, { answer: 'again' });

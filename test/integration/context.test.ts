@@ -8,9 +8,10 @@ import { runCli } from '../helpers/cli.ts';
 import { collect } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';
 import type { ScriptedReply } from '../helpers/model-server.ts';
+import { startWorldOf } from '../helpers/own-team.ts';
 import { playTeam, readCall, type ScriptedCall } from '../helpers/team-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
-import { startWorld, type World } from '../helpers/world.ts';
+import type { World } from '../helpers/world.ts';
 import { distinctWords } from '../helpers/words.ts';
 import { calling } from '../helpers/replies.ts';
 
@@ -33,7 +34,8 @@ describe('context of a session', function () {
   let env: Record<string, string>;
 
   before(async () => {
-    world = await startWorld();
+    const instructions = 'I am the writer.{{#if audience}} Your readers: {{audience}}{{/if}}';
+    world = await startWorldOf({ default: { agents: { writer: { instructions } } } });
     env = programEnvironment(world.server);
   });
   after(() => world.stop());

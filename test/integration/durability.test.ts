@@ -13,13 +13,7 @@ import { callsOf, playTeam } from '../helpers/team-script.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 const FILES = ['a.txt', 'b.txt', 'c.txt'];
-const EVERY_CALL_ONCE = [
-  'routing',
-  'planning',
-  'review',
-  ...FILES.flatMap((file) => [`step write ${file}`, 'step (tool)']),
-  'answer',
-];
+const EVERY_CALL_ONCE = ['inline', ...FILES.flatMap((file) => [`step write ${file}`, 'step (tool)']), 'answer'];
 
 const SETTLED_MS = 30_000;
 

@@ -100,9 +100,7 @@ describe('states', function () {
     assert.deepEqual([turn.status, turn.reply], ['completed', 'all there']);
     assert.deepEqual(turn.artifacts, files);
     assert.deepEqual(callsOf(world.model).slice(before), [
-      'routing',
-      'planning',
-      'review',
+      'inline',
       ...files.flatMap((file) => [`step write ${file}`, 'step (tool)']),
       'answer',
     ]);

@@ -23,8 +23,9 @@ import type { Model, ModelReply, ModelRequest } from '../../src/models/model.ts'
 import { type PromptPhase, TASKS } from '../../src/agents/prompt.ts';
 import { openModel } from '../helpers/open-model.ts';
 import { collect, fails, isTurnEnd, screen } from '../helpers/client.ts';
+import { startWorldOf } from '../helpers/own-team.ts';
 import { phaseOf } from '../helpers/team-script.ts';
-import { startWorld, type World } from '../helpers/world.ts';
+import type { World } from '../helpers/world.ts';
 
 const KEY = 'sk-stand-in-0123456789';
 /** As OpenAI names the model that answers when an alias is asked for. */
@@ -42,7 +43,8 @@ describe('a third-party stand-in for the OpenAI API', function () {
 
   before(async () => {
     standIn = await LLMock.create({ port: 0, auth: { apiKeys: [KEY] }, chunkSize: 9 });
-    world = await startWorld({ env: { OPENAI_BASE_URL: `${standIn.url}/v1`, OPENAI_API_KEY: KEY } });
+    const env = { OPENAI_BASE_URL: `${standIn.url}/v1`, OPENAI_API_KEY: KEY };
+    world = await startWorldOf({ default: { team: { model: 'gpt-6-luna' } } }, { env });
   });
   beforeEach(() => void standIn.reset());
   afterEach(() => {

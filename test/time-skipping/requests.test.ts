@@ -4,7 +4,7 @@ import { decide } from '../../src/contracts/messages.ts';
 import type { PendingRequest } from '../../src/contracts/request.ts';
 import type { SessionHandle } from '../../src/client.ts';
 import { until } from '../helpers/history.ts';
-import { DIRECT_ROUTE } from '../helpers/replies.ts';
+import { calling } from '../helpers/replies.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import { type SkippingWorld, startSkippingWorld } from '../helpers/time-skipping.ts';
 
@@ -63,9 +63,9 @@ describe('requests to people', function () {
 
   it('about a tool deny it after 30 minutes, without the time that the session was suspended', async () => {
     playTeam(world.model, {
-      instead: ({ phase, lastRole, last }) => {
-        if (phase === 'routing') return { json: { ...DIRECT_ROUTE, primaryAgent: 'engineer', refinedTask: last } };
-        if (lastRole === 'tool') return { text: last };
+      instead: ({ tools, lastRole, last }) => {
+        if (!tools.includes('run_code')) return calling(['transfer_to_engineer', { reason: 'it is code' }]);
+        if (lastRole === 'tool' && !last.startsWith('Handed over')) return { text: last };
         return { toolCalls: [{ name: 'run_code', arguments: { language: 'javascript', code: 'console.log(1)' } }] };
       },
     });

@@ -39,16 +39,14 @@ const CalculateInput = z.strictObject({
     .string()
     .min(1)
     .max(10_000)
-    .describe(
-      'For example "12.7 * 3 + 5", "mean(1, 2, 4)", "sqrt(2)^3", "5 inch to cm", "det([1, 2; 3, 4])". "^" is power; "=" assigns within the expression.',
-    ),
+    .describe('Such as "12.7 * 3 + 5", "mean(1, 2, 4)", "sqrt(2)^3", "5 inch to cm".'),
 });
 
 /** Evaluates an expression in a process of its own, because an expression may take any time and memory. */
 export const calculate: Tool<typeof CalculateInput> = {
   name: 'calculate',
   description:
-    'Evaluates a mathematical expression exactly as written: arithmetic, functions, statistics over listed numbers, matrices, units. Use it rather than calculating in your head. For sums over a table use table_query.',
+    'Evaluates a mathematical expression: arithmetic, functions, statistics of listed numbers, matrices, units. Never calculate in your head.',
   effects: 'none',
   category: 'read',
   timeoutMs: 15_000,

@@ -17,18 +17,9 @@ const RunCodeInput = z.strictObject({
   language: z
     .enum(['node', 'python'])
     .describe('"node" for JavaScript (CommonJS or ES module), "python" for Python 3.'),
-  code: z
-    .string()
-    .min(1)
-    .max(MAX_CODE_LENGTH)
-    .describe('The program. Its working directory is the workspace. Print what you want to see.'),
-  timeout_seconds: z
-    .int()
-    .min(1)
-    .max(MAX_TIMEOUT_SECONDS)
-    .default(30)
-    .describe('Time limit in seconds, at most 120. Default: 30.'),
-  stdin: z.string().max(MAX_STDIN_LENGTH).optional().describe('Text for standard input. Default: none.'),
+  code: z.string().min(1).max(MAX_CODE_LENGTH).describe('Prints what you want to see.'),
+  timeout_seconds: z.int().min(1).max(MAX_TIMEOUT_SECONDS).default(30),
+  stdin: z.string().max(MAX_STDIN_LENGTH).optional(),
 });
 type RunCodeInput = z.output<typeof RunCodeInput>;
 
@@ -43,7 +34,7 @@ export function runCodeWith(searchPath: string): Tool<typeof RunCodeInput> {
   return {
     name: 'run_code',
     description:
-      'Runs a JavaScript (Node) or Python program in the workspace and returns its exit code, its output and the files it wrote. Time, memory, processes and output are limited. Use it if no other tool does the job.',
+      'Runs a JavaScript (Node) or Python program in the workspace and returns its exit code, its output and the files it wrote. For what no other tool does.',
     effects: 'external',
     category: 'code',
     timeoutMs: (MAX_TIMEOUT_SECONDS + 15) * 1_000,

@@ -10,15 +10,8 @@ const ShellInput = z.strictObject({
     .string()
     .min(1)
     .max(MAX_COMMAND_LENGTH)
-    .describe(
-      'Command line, or a script of several lines. Every call starts in the workspace; variables and "cd" of earlier calls are gone. Standard input is empty, so pass flags such as -y.',
-    ),
-  timeout_seconds: z
-    .int()
-    .min(1)
-    .max(MAX_TIMEOUT_SECONDS)
-    .default(60)
-    .describe('Time limit in seconds, at most 300. Default: 60.'),
+    .describe('One or several lines. Each call begins in the workspace with a new shell and without standard input.'),
+  timeout_seconds: z.int().min(1).max(MAX_TIMEOUT_SECONDS).default(60),
 });
 
 /** `shell` with {@link SEARCH_PATH}. */
@@ -33,7 +26,7 @@ export function shellWith(searchPath: string): Tool<typeof ShellInput> {
   return {
     name: 'shell',
     description:
-      'Runs a command line (bash or sh) in the workspace and returns its exit code, output, and which files it wrote. Time, memory, processes and output are limited, and what it leaves running in the background is ended with it. Use it for programs that are installed on the worker, such as git, grep, sort or tar.',
+      'Runs a command line (bash or sh) in the workspace and returns its exit code, its output and the files it wrote. For programs that are installed, such as git, sort or tar.',
     effects: 'external',
     category: 'shell',
     timeoutMs: (MAX_TIMEOUT_SECONDS + 15) * 1_000,

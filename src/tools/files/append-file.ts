@@ -9,15 +9,15 @@ const MAX_CONTENT_BYTES = 10 * 1024 * 1024;
 const MAX_FILE_BYTES = 256 * 1024 * 1024;
 
 const AppendFileInput = z.strictObject({
-  path: z.string().describe('File to append to, relative to the workspace. Missing files and folders are created.'),
-  content: z.string().min(1).describe('Text to append, exactly as given. End it with a line break.'),
+  path: z.string(),
+  content: z.string().min(1).describe('Ends with a line break.'),
 });
 
 /** Appends text to a file. A retry would append it twice, so its effects are `external`. */
 export const appendFile: Tool<typeof AppendFileInput> = {
   name: NAME,
   description:
-    'Appends text to a file of the workspace and keeps its content; creates the file if it does not exist. Use it for logs and to write long texts in parts. To replace a whole file use write_file; to change a part of it use edit_file.',
+    'Appends text to a file of the workspace, which is created if it is missing. For logs, and for long texts in parts.',
   effects: 'external',
   category: 'write',
   timeoutMs: 30_000,

@@ -15,16 +15,14 @@ const MAX_LINES_NAMED = 10;
 const BYTE_ORDER_MARK = '\uFEFF';
 
 const EditFileInput = z.strictObject({
-  path: z.string().describe('File to change, relative to the workspace.'),
+  path: z.string(),
   old_text: z
     .string()
     .min(1)
     .max(MAX_TEXT)
-    .describe(
-      'Text to replace, exactly as read_file shows it, including indentation. It must occur once; add lines before or after it until it does.',
-    ),
-  new_text: z.string().max(MAX_TEXT).describe('The replacement. Empty removes the text.'),
-  replace_all: z.boolean().default(false).describe('Whether to replace every occurrence. Default: false.'),
+    .describe('Exactly as read_file shows it, with indentation; long enough to occur once.'),
+  new_text: z.string().max(MAX_TEXT),
+  replace_all: z.boolean().default(false),
 });
 type EditFileInput = z.output<typeof EditFileInput>;
 
@@ -36,8 +34,7 @@ type EditFileInput = z.output<typeof EditFileInput>;
  */
 export const editFile: Tool<typeof EditFileInput> = {
   name: NAME,
-  description:
-    'Replaces a text in a UTF-8 text file of the workspace and leaves the rest as it is. Read the file first: old_text must match it exactly, and must occur only once unless replace_all is true. Use write_file for a new file.',
+  description: 'Replaces one text in a file of the workspace and leaves the rest as it is. Read the file first.',
   effects: 'external',
   category: 'write',
   timeoutMs: 30_000,

@@ -6,8 +6,8 @@ import { walk } from '../workspace/walk.ts';
 const MAX_ENTRIES = 1_000;
 
 const ListFilesInput = z.strictObject({
-  path: z.string().default('.').describe('Folder to list, relative to the workspace. Default: the workspace itself.'),
-  recursive: z.boolean().default(true).describe('Whether to list subfolders too. Default: true.'),
+  path: z.string().default('.').describe('Folder.'),
+  recursive: z.boolean().default(true),
 });
 
 /**
@@ -16,8 +16,7 @@ const ListFilesInput = z.strictObject({
  */
 export const listFiles: Tool<typeof ListFilesInput> = {
   name: 'list_files',
-  description:
-    'Lists the files of the workspace and of its subfolders with their sizes in bytes. Use it first to learn which files exist and which exact paths to give to the other tools.',
+  description: 'Lists the files of the workspace with their sizes: the exact paths that other tools take.',
   effects: 'none',
   category: 'read',
   timeoutMs: 30_000,

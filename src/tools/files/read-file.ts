@@ -9,16 +9,16 @@ const MAX_FILE_BYTES = 20 * 1024 * 1024;
 const MAX_TEXT = 200_000;
 
 const ReadFileInput = z.strictObject({
-  path: z.string().describe('File to read, relative to the workspace.'),
-  offset_line: z.int().min(1).default(1).describe('First line to read, counted from 1. Default: 1.'),
-  limit_lines: z.int().min(1).optional().describe('How many lines to read at most. Default: all.'),
+  path: z.string(),
+  offset_line: z.int().min(1).default(1).describe('First line, from 1.'),
+  limit_lines: z.int().min(1).optional().describe('Default: all.'),
 });
 
 /** Gives a text file as it is. If it gives only a part, a last line in brackets says which part and how to read on. */
 export const readFile: Tool<typeof ReadFileInput> = {
   name: 'read_file',
   description:
-    'Reads a UTF-8 text file of the workspace, or a range of its lines. For columns and sums of a table use table_profile and table_query, which do not read it into the conversation. To find something in many files use search_files.',
+    'Reads a text file of the workspace, or a range of its lines. For facts about a table use table_profile and table_query, to find something in many files search_files.',
   effects: 'none',
   category: 'read',
   timeoutMs: 30_000,

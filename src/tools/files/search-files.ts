@@ -21,22 +21,10 @@ const REGEX_MEMORY_MIB = 256;
 const SKIPPED_FOLDERS: ReadonlySet<string> = new Set(['.git', 'node_modules']);
 
 const SearchFilesInput = z.strictObject({
-  pattern: z
-    .string()
-    .min(1)
-    .max(1_000)
-    .describe('What to find in a line. Plain text unless regex is true. Case matters.'),
-  regex: z.boolean().default(false).describe('Whether pattern is a JavaScript regular expression. Default: false.'),
-  path: z
-    .string()
-    .default('.')
-    .describe('File or folder to search, relative to the workspace. Default: the whole workspace.'),
-  max_results: z
-    .int()
-    .min(1)
-    .max(1_000)
-    .default(100)
-    .describe('How many matching lines to return at most. Default: 100.'),
+  pattern: z.string().min(1).max(1_000).describe('Plain text unless regex is true. Case matters.'),
+  regex: z.boolean().default(false),
+  path: z.string().default('.').describe('File or folder.'),
+  max_results: z.int().min(1).max(1_000).default(100),
 });
 
 interface NamedText {
@@ -49,7 +37,7 @@ interface NamedText {
 export const searchFiles: Tool<typeof SearchFilesInput> = {
   name: 'search_files',
   description:
-    'Finds lines that contain a text (or match a regular expression) in the text files of the workspace, and returns them as "file:line: text". Use it to find the right file and line before you read.',
+    'Finds the lines of text files in the workspace that contain a text, and returns them as "file:line: text".',
   effects: 'none',
   category: 'read',
   timeoutMs: 60_000,

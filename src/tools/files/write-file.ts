@@ -6,17 +6,15 @@ import { writeInside } from '../workspace/content.ts';
 const MAX_CONTENT_BYTES = 10 * 1024 * 1024;
 
 const WriteFileInput = z.strictObject({
-  path: z
-    .string()
-    .describe('File to write, relative to the workspace. Missing folders are created; an existing file is replaced.'),
-  content: z.string().describe('The whole content of the file, as text.'),
+  path: z.string(),
+  content: z.string(),
 });
 
 /** Writes a whole text file as UTF-8. */
 export const writeFile: Tool<typeof WriteFileInput> = {
   name: 'write_file',
   description:
-    'Writes a text file into the workspace. The content replaces the whole file, so pass all of it. Use it for reports, notes, code and data that the user should get as files.',
+    'Writes a text file into the workspace, as a whole: an existing file is replaced. For files that the person should get.',
   effects: 'none',
   category: 'write',
   timeoutMs: 30_000,

@@ -10,7 +10,7 @@ const MAX_URL_LENGTH = 4_000;
 const ACCEPT = 'text/html,application/xhtml+xml,application/json,application/xml;q=0.9,text/*;q=0.9,*/*;q=0.1';
 
 const FetchUrlInput = z.strictObject({
-  url: z.string().min(1).max(MAX_URL_LENGTH).describe('Address of a page or file: http or https, without a password.'),
+  url: z.string().min(1).max(MAX_URL_LENGTH).describe('http or https.'),
 });
 
 export interface FetchParts {
@@ -41,7 +41,7 @@ export function fetchUrlWith(parts: Partial<FetchParts> = {}): Tool<typeof Fetch
   return {
     name: 'fetch_url',
     description:
-      'Reads one page or text file from the web by its URL (HTTP GET) and returns its text: HTML as readable text with links; JSON, CSV, XML and the like unchanged. It sees only public pages, runs no scripts, and reads at most 2 MiB.',
+      'Reads one public page or text file of the web. HTML becomes readable text with links; no scripts run.',
     effects: 'none',
     category: 'network',
     timeoutMs: 45_000,

@@ -13,7 +13,6 @@ import * as payloads from '../../../src/contracts/payloads.ts';
 import { noTaskFailed } from '../../helpers/history.ts';
 import { type Outcome, payloadOf, Stranger } from '../../helpers/raw-messages.ts';
 import { isFull, seed } from '../../helpers/random.ts';
-import { DIRECT_ROUTE } from '../../helpers/replies.ts';
 import { CORPUS, spoiled, spoiledFrom } from '../../helpers/spoiled-payloads.ts';
 import { playTeam } from '../../helpers/team-script.ts';
 import { startWorld, type World } from '../../helpers/world.ts';
@@ -53,8 +52,7 @@ describe(`[R06] what anyone sends (seed ${seed})`, function () {
     playTeam(world.model, {
       files: ['a.txt'],
       answer: 'still here',
-      instead: ({ phase, last }) =>
-        phase === 'routing' && !last.includes('plan') ? { json: { ...DIRECT_ROUTE, refinedTask: last } } : undefined,
+      instead: ({ phase, last }) => (phase === 'inline' && !last.includes('plan') ? { text: 'still here' } : undefined),
     });
   });
   before(async () => void (original = await world.copilot.create({ mode: 'one-shot' })));

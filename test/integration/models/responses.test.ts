@@ -42,12 +42,13 @@ describe('sessions over the Responses API', function () {
     const input = body.input as Item[];
     const last = input.at(-1);
     const words = JSON.stringify(input.filter(({ role }) => role === 'user').at(-1) ?? '');
-    const form = body.text?.format?.name as string | undefined;
-    if (form === 'route') return [said(route(words.includes('plan') ? 'planned' : 'one-shot'))];
-    if (form === 'plan') return [said({ steps: [step('Compute two things'), step('Compute two more')] })];
-    if (form === 'review') return [said({ approved: true, feedback: '' })];
     const hasResults = last?.['type'] === 'function_call_output';
-    const mayReport = (body.tools as Item[] | undefined)?.some(({ name }) => name === 'report_step') === true;
+    const offered = (name: string) =>
+      (body.tools as Item[] | undefined)?.some((tool) => tool['name'] === name) === true;
+    if (!hasResults && offered('make_plan') && words.includes('plan')) {
+      return [tool('make_plan', { steps: [step('Compute two things'), step('Compute two more')] })];
+    }
+    const mayReport = offered('report_step');
     if (!hasResults && (mayReport || words.includes('compute'))) {
       return [tool('calculate', { expression: `1 + ${made}` }), tool('calculate', { expression: `2 + ${made}` })];
     }
@@ -82,16 +83,6 @@ describe('sessions over the Responses API', function () {
     assert.ok(rules.returned > before + 5, 'the copy has the reasoning, too');
   });
 });
-
-function route(kind: string): object {
-  return {
-    route: kind,
-    primaryAgent: 'engineer',
-    refinedTask: 'the task',
-    questions: [],
-    reason: 'scripted',
-  };
-}
 
 function step(task: string): object {
   return { agent: 'engineer', task, notes: '', alongside: false };

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import { z } from 'zod';
 import type { Tool } from '../../../src/contracts/tool.ts';
 import { editDistance, nearest } from '../../../src/tools/nearest.ts';
@@ -6,6 +7,18 @@ import { parseArguments } from '../../../src/tools/arguments.ts';
 import { findTool, modelSchema, runTool, tools } from '../../../src/tools/registry.ts';
 import type { ToolWorld } from './tool-world.ts';
 import { createToolWorld, problemOf } from './tool-world.ts';
+
+const OBVIOUS = [
+  'path',
+  'content',
+  'recursive',
+  'regex',
+  'max_results',
+  'new_text',
+  'replace_all',
+  'stdin',
+  'timeout_seconds',
+];
 
 describe('the tool registry', () => {
   let world: ToolWorld;
@@ -41,16 +54,19 @@ describe('the tool registry', () => {
     assert.equal(findTool('constructor'), undefined);
   });
 
-  it('describes every tool and every field to the model in plain JSON schema', () => {
+  it('[M15] describes every tool to the model in plain JSON schema, in few tokens', () => {
     for (const tool of tools.values()) {
       const { name, description, parameters } = modelSchema(tool);
       assert.match(name, /^[a-z_]{1,64}$/);
-      assert.ok(description.length > 80);
+      assert.ok(description.length > 60);
+      const most = name === 'plot_chart' ? 540 : 200;
+      assert.ok(countTokens(JSON.stringify(modelSchema(tool))) <= most, name);
       assert.equal(parameters['$schema'], undefined);
       assert.equal(parameters['additionalProperties'], false);
       assert.deepEqual(parameters, JSON.parse(JSON.stringify(parameters)));
       for (const [field, schema] of Object.entries(parameters['properties'] ?? {})) {
-        assert.ok(schema.description.length > 10, `${name}.${field}`);
+        // Some names say it all.
+        assert.ok(OBVIOUS.includes(field) || schema.description.length > 5, `${name}.${field}`);
       }
     }
     assert.deepEqual(modelSchema(tools.get('read_file') ?? assert.fail()).parameters['required'], ['path']);
