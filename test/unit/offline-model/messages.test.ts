@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { fillForm } from '../../../dev/offline-model/form.ts';
 import { replyTo } from '../../../dev/offline-model/model.ts';
 import { cpuTimer } from '../../helpers/cpu-time.ts';
-import { planOf, playAgent, routeOf, user } from './play.ts';
+import { inlineCallOf, planOf, playAgent, routeOf, user } from './play.ts';
 
 const never = () => assert.fail('no tool is needed');
 
@@ -25,6 +25,42 @@ describe('offline model: routes', () => {
     assert.deepEqual([asked.route, asked.questions], ['clarify', ['Which city?']]);
     const answered = routeOf(`${message}\n\nYou asked:\nWhich city?\n\nThe answer:\nGraz`);
     assert.deepEqual([answered.route, answered.refinedTask], ['one-shot', 'write "Graz" to city.txt']);
+  });
+});
+
+describe('offline model: an agent that routes', () => {
+  it('plans several phrases, does one itself, and hands over what needs a tool of another', () => {
+    const [plan] = inlineCallOf('read a.txt, then write "x" to b.txt', ['read_file', 'write_file']).calls;
+    assert.equal(plan?.tool, 'make_plan');
+    assert.deepEqual(
+      (plan.args['steps'] as { task: string }[]).map(({ task }) => task),
+      ['Read a.txt', 'Write "x" to b.txt'],
+    );
+    assert.deepEqual(
+      [
+        'What is 2 + 3?',
+        'run the command: ls',
+        'fetch https://example.org/',
+        'ask me first which city: write the answer to a.txt',
+      ].map((text) => inlineCallOf(text, ['calculate', 'read_file']).calls.map(({ tool }) => tool)),
+      [['calculate'], ['transfer_to_engineer'], ['transfer_to_researcher'], ['ask_user']],
+    );
+  });
+
+  it('goes on behind a hand-over of its own with the tools of the other agent', () => {
+    const [call] = inlineCallOf('run the command: ls', []).calls;
+    assert.ok(call);
+    const made = { id: 'c1', function: { name: call.tool, arguments: JSON.stringify(call.args) } };
+    const after = inlineCallOf(
+      'run the command: ls',
+      ['shell'],
+      { role: 'assistant', content: '', tool_calls: [made] },
+      { role: 'tool', tool_call_id: 'c1', content: 'Handed over: engineer goes on from here.' },
+    );
+    assert.deepEqual(
+      after.calls.map(({ tool, args }) => [tool, args]),
+      [['shell', { command: 'ls' }]],
+    );
   });
 });
 

@@ -26,6 +26,21 @@ export function planOf(text: string, ...more: readonly ChatMessage[]): PlanPropo
   return PlanProposal.parse(JSON.parse(reply('plan', [user(text), ...more]).text)).steps;
 }
 
+/** The first call of an agent that routes; it has these tools, and may hand over to every agent. */
+export function inlineCallOf(text: string, tools: readonly string[], ...more: readonly ChatMessage[]): ChatReply {
+  const offered = [
+    'make_plan',
+    'ask_user',
+    ...tools,
+    ...['engineer', 'researcher', 'charter'].map((id) => `transfer_to_${id}`),
+  ];
+  return replyTo({
+    model: 'any',
+    messages: [{ role: 'system', content: AGENTS }, user(text), ...more],
+    tools: offered.map((name) => ({ function: { name } })),
+  });
+}
+
 export function user(content: string): ChatMessage {
   return { role: 'user', content };
 }
