@@ -101,6 +101,7 @@ describe('states', function () {
     assert.deepEqual(turn.artifacts, files);
     assert.deepEqual(callsOf(world.model).slice(before), [
       'inline',
+      'review',
       ...files.flatMap((file) => [`step write ${file}`, 'step (tool)']),
       'answer',
     ]);
