@@ -15,6 +15,8 @@ const PASTE = 'Please compare these notes first:\nonce\nthat is all';
 /** Hides its end, goes back to the start of the line, writes another command there, turns letters around, sets a title. */
 const HOSTILE = 'ls\u001b[8m; touch x\u001b[0m\r\u009b2Kls -l \u202egpj.sl\u200b\u001b]0;title\u0007';
 const SHOWN = 'ls␛[8m; touch x␛[0m␍<U+009B>2Kls -l <U+202E>gpj.sl<U+200B>␛]0;title␇';
+/** Names have no control characters. */
+const NAME = 'a\u202eb\u200bc';
 
 describe('in a terminal', function () {
   this.timeout(300_000);
@@ -54,7 +56,7 @@ describe('in a terminal', function () {
   }
 
   it('[H08] show, inbox, send --wait, follow and chat show the very command that is asked for', async () => {
-    const session = await asking(HOSTILE, `name ${HOSTILE}`);
+    const session = await asking(HOSTILE, NAME);
     const command = (await nextRequest(session)).tool?.arguments;
     assert.deepEqual(JSON.parse(command ?? ''), { command: HOSTILE });
     for (const args of [
@@ -68,7 +70,7 @@ describe('in a terminal', function () {
       terminal.kill();
     }
     const json = await runCli(['show', session.id, '--json'], env);
-    assert.equal(JSON.parse(json.stdout).name, `name ${HOSTILE}`);
+    assert.equal(JSON.parse(json.stdout).name, NAME);
     assert.doesNotMatch(json.stdout, /(?!\n)[\p{Cc}\u200b\u202e]/u);
     for (const args of [['inbox'], ['list'], ['show', session.id]]) {
       const { stdout } = await runCli(args, env);
@@ -108,7 +110,7 @@ describe('in a terminal', function () {
   it('[H09] a paste is one text that is shown, edited and sent by Enter', async () => {
     playTeam(world.model, { answer: 'compared' });
     const terminal = start('chat', '--mode', 'one-shot', '--id', 'pasted');
-    await terminal.until(/\n> /);
+    await terminal.until(/\n>/);
     terminal.paste(PASTE);
     await terminal.until(/> Please compare these notes first:\nonce\nthat is all/);
     assert.equal((await world.copilot.session('pasted').info()).turns, 0);
@@ -153,7 +155,7 @@ describe('in a terminal', function () {
     });
     const session = await world.copilot.create({ mode: 'planning-control', config: { approvals: { plan: false } } });
     const terminal = start('chat', session.id);
-    await terminal.until(/\n> /);
+    await terminal.until(/\n>/);
     terminal.type('do it\r');
     await until('the turn', async () => (await session.info()).turns === 1);
     terminal.type('y');
