@@ -194,6 +194,25 @@ describe('list', function () {
       assert.deepEqual(counted, { count: others, byStatus: byStatus('other') });
     });
 
+    it('completes commands, options and the ids of the newest sessions in a shell', async () => {
+      const env = programEnvironment(world.server);
+      const suggest = async (...words: string[]): Promise<string[]> =>
+        (await runCli(['completion', 'complete', '--', ...words], env)).stdout.split('\n');
+      const [newest] = (await client.list({ limit: 1 })).sessions;
+      // Suggestions come within 3 s or not at all, and this machine may be slow.
+      const line = `${newest?.id}\t${newest?.name} (${newest?.status})`;
+      await until('the newest session', async () => (await suggest('show', '')).includes(line), 90_000);
+      assert.ok((await suggest('susp'))[0]?.startsWith('suspend\t'));
+      assert.ok((await suggest('start', '--mo'))[0]?.startsWith('--mode\t'));
+      const nobody = await runCli(['completion', 'complete', '--', 'show', ''], {
+        ...env,
+        TEMPORAL_ADDRESS: '127.0.0.1:1',
+      });
+      assert.deepEqual([nobody.code, nobody.stderr, nobody.stdout], [0, '', ':4\n']);
+      for (const shell of ['bash', 'zsh', 'fish'])
+        assert.match((await runCli(['completion', shell], env)).stdout, /copilot completion complete -- /);
+    });
+
     it('a session that is changed comes first', async () => {
       const suspended = client.session(real.find(({ status }) => status === 'suspended')?.id ?? '');
       const first = async () => (await client.list({ user: 'order', limit: 1 })).sessions[0];

@@ -46,6 +46,18 @@ export function declareCare(program: Command, command: Declare): void {
     .option('--origin <url...>', 'Web UIs that may use it; default the known one')
     .action(async (flags) => (await import('../operations/codec.ts')).runCodec(flags));
 
+  command(
+    'completion <shell> [words...]',
+    'print the script by which a shell completes commands, options and session ids',
+    [
+      'completion zsh > ~/.zsh/completions/_copilot',
+      'completion bash >> ~/.bashrc',
+      'completion fish > ~/.config/fish/completions/copilot.fish',
+    ],
+  )
+    .addHelpText('after', '\nShells: bash, fish, powershell, zsh.')
+    .action(async (shell, words) => (await import('../operations/completion.ts')).runCompletion(shell, words, program));
+
   declareAgents(declareGroup(program, 'agents', 'agents that the workers on this machine have open'));
 
   command('stats', 'print statistics of the agent caches of the workers on this machine').action(async (flags) =>
