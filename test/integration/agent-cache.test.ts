@@ -81,7 +81,7 @@ describe('the agent cache', function () {
       }),
     );
     const requests = world.model.requests.slice(before);
-    assert.equal(requests.length, 3 * 2 * TURNS);
+    assert.equal(requests.length, 3 * TURNS);
     for (const [name, writer] of Object.entries(overrides)) checkAlone(requests, name, writer);
     assert.ok(interleavings(requests) > TURNS, 'the sessions ran side by side');
     const { instances, privateAgents, sessionsWithOverrides } = await statsOf(world);
