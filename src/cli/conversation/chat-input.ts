@@ -37,8 +37,8 @@ export class ChatInput {
   /** The request that the prompt asks about, and the one that it asked about when the line was begun. */
   #shown: PendingRequest | undefined;
   #about: PendingRequest | undefined;
-  /** A line that was begun before a request was shown. It comes back after the decision. */
-  #draft: { readonly text: string; readonly isPasted: boolean } | undefined;
+  /** The prompt of the next line. A line keeps the prompt that it was begun at. */
+  #nextPrompt = '> ';
 
   constructor(onInterrupt: () => void) {
     this.#lines = this.isInteractive
@@ -60,13 +60,12 @@ export class ChatInput {
     }
   }
 
-  /** Shows the prompt. What was typed before this request was shown does not decide it, and is put aside. */
+  /** Shows the prompt. A line that was begun before goes on, and is about what was on show then. */
   prompt(text: string, request: PendingRequest | undefined): void {
     if (this.#isClosed) return;
-    if (request && request !== this.#shown) this.#putAside();
     this.#shown = request;
-    if (!request && this.#draft && this.#lines.line === '') this.#takeUpDraft();
-    this.#lines.setPrompt(text);
+    this.#nextPrompt = text;
+    if (this.#lines.line === '' || this.#about === request) this.#lines.setPrompt(text);
     this.#lines.prompt(true);
   }
 
@@ -112,6 +111,8 @@ export class ChatInput {
     }
     if (input.kind === 'insert') this.#insert(input.text, input.isPaste);
     else this.#press(input.text);
+    // The next key begins another line, which may be about another request.
+    if (!wasEmpty && this.#lines.line === '') this.prompt(this.#nextPrompt, this.#shown);
   }
 
   /** Has readline act on keys. Escape sequences are keys, too. */
@@ -135,26 +136,13 @@ export class ChatInput {
     const isTypedLine = !this.#isPasted && !text.includes('\n');
     this.#press('\r');
     this.#isPasted = false;
+    this.#lines.setPrompt(this.#nextPrompt);
     this.#give({ text, isTypedLine, about: text === '' ? this.#shown : this.#about });
   }
 
   #setLine(line: string, cursor = line.length): void {
     Object.assign(this.#lines, { line, cursor });
     this.#lines.prompt(true);
-  }
-
-  #putAside(): void {
-    if (this.#lines.line === '') return;
-    this.#draft = { text: this.#lines.line, isPasted: this.#isPasted };
-    Object.assign(this.#lines, { line: '', cursor: 0 });
-  }
-
-  #takeUpDraft(): void {
-    const { text = '', isPasted = false } = this.#draft ?? {};
-    this.#draft = undefined;
-    this.#isPasted = isPasted;
-    this.#about = undefined;
-    Object.assign(this.#lines, { line: text, cursor: text.length });
   }
 
   #give(typed: Typed): void {

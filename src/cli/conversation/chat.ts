@@ -24,7 +24,7 @@ const EXIT_WORDS = ['exit', 'quit', 'bye'];
 const SHOWN_MESSAGES = 6;
 /** A second Ctrl-C within this time leaves the chat. */
 const LEAVE_MS = 2_000;
-const LAST_EVENTS_MS = 3_000;
+const LAST_EVENTS_MS = 10_000;
 /** What takes longer is announced. */
 const SLOW_MS = 500;
 
@@ -76,7 +76,7 @@ class Chat {
   readonly #requests = new Map<string, PendingRequest>();
   /** Requests that were decided. Their `request` event may come later. */
   readonly #decided = new Set<string>();
-  /** Digests of the requests that were shown when the chat began. */
+  /** Digests of the requests that were shown before their event came. */
   readonly #recalled = new Map<string, string>();
   #input: ChatInput | undefined;
   #isStopping = false;
@@ -131,11 +131,14 @@ class Chat {
 
   /** Shows waiting requests, because those of an earlier run have no event any more. */
   async #recall(): Promise<void> {
-    for (const request of await this.#session.requests()) {
-      this.#requests.set(request.id, request);
-      this.#recalled.set(request.id, request.digest);
-      if (!this.#json) this.#text.line('yellow', requestLine(request, this.#session.id));
-    }
+    for (const request of await this.#session.requests()) this.#recallRequest(request);
+  }
+
+  #recallRequest(request: PendingRequest): void {
+    if (this.#requests.has(request.id) || this.#decided.has(request.id)) return;
+    this.#requests.set(request.id, request);
+    this.#recalled.set(request.id, request.digest);
+    if (!this.#json) this.#text.line('yellow', requestLine(request, this.#session.id));
   }
 
   async #read(input: ChatInput): Promise<void> {
@@ -148,8 +151,20 @@ class Chat {
       if (text === '') this.#prompt();
       else if (command !== undefined) await this.#command(command, request);
       else if (request && (typed.isTypedLine || request.kind === 'input')) await this.#decide(request, typed);
+      else if (typed.isTypedLine && this.#looksLikeDecision(typed.text)) this.#refuseEarly();
       else await this.#send(typed.text);
     }
+  }
+
+  /** Whether a line that was begun before the request was shown would decide it now. */
+  #looksLikeDecision(line: string): boolean {
+    const request = this.#firstRequest;
+    return request !== undefined && request.kind !== 'input' && parseDecision(line, request) !== undefined;
+  }
+
+  #refuseEarly(): void {
+    this.#tell('This line was begun before the request was shown, so it decides nothing. Type your decision again.');
+    this.#prompt();
   }
 
   async #command(name: string, request: PendingRequest | undefined): Promise<void> {
@@ -241,7 +256,12 @@ class Chat {
         ? requests.every(({ id }) => this.#requests.has(id) || this.#decided.has(id))
         : this.#ended.has(turnId);
     const deadline = Date.now() + LAST_EVENTS_MS;
-    while (status !== 'suspended' && !isShown() && !this.#ended.has(turnId) && Date.now() < deadline) await sleep(20);
+    while (status !== 'suspended' && !isShown() && !this.#ended.has(turnId) && Date.now() < deadline) {
+      if (this.#isLeaving) return;
+      await sleep(20);
+    }
+    // Its event may come late, and the next line decides it.
+    for (const request of requests) this.#recallRequest(request);
   }
 
   async #follow(from: number): Promise<void> {
@@ -280,7 +300,6 @@ class Chat {
   }
 
   async #show(event: FollowEvent): Promise<void> {
-    // It was shown when the chat began.
     if (event.type === 'request' && this.#recalled.get(event.request.id) === event.request.digest) return;
     if (event.type === 'turn-started') {
       if (!this.#ownTurns.has(event.turnId)) this.#text.line('bold', `you, elsewhere: ${event.text}`);

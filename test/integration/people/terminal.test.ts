@@ -160,11 +160,35 @@ describe('in a terminal', function () {
     await until('the turn', async () => (await session.info()).turns === 1);
     terminal.type('y');
     await nextRequest(session);
-    await terminal.until(/\[y\/n/);
+    await terminal.until(/\? req-1: May/);
     terminal.type('\r');
-    assert.equal((await session.requests()).length, 1);
+    await terminal.until(/begun before the request was shown[\s\S]*\[y\/n/);
+    assert.deepEqual([(await session.requests()).length, (await session.info()).queueLength], [1, 0]);
     terminal.type('n\r');
     await until('the decision', async () => (await session.decisions()).length === 1);
     assert.equal((await session.decisions())[0]?.verdict.decision, 'deny');
+  });
+
+  it('[H09] a line in which the request appears decides nothing with its last letters, and is a message', async () => {
+    const session = await world.copilot.create({ mode: 'planning-control', config: { approvals: { plan: false } } });
+    const terminal = start('chat', session.id);
+    await terminal.until(/\n>/);
+    terminal.type('reall');
+    await terminal.until(/> reall/);
+    playTeam(world.model, {
+      files: ['a.txt'],
+      instead: ({ phase, lastRole }) =>
+        phase === 'step' && lastRole !== 'tool' ? calling(['shell', { command: 'echo within' }]) : undefined,
+    });
+    await session.send('do it', { wait: false });
+    await terminal.until(/\? req-1: May[\s\S]*> reall/);
+    terminal.type('y\r');
+    await terminal.until(/still waits for your decision[\s\S]*\[y\/n/);
+    assert.deepEqual([(await session.requests()).length, (await session.info()).queueLength], [1, 1]);
+    terminal.type('word');
+    await terminal.until(/\[y\/n[^\n]*word/);
+    terminal.type('\u0015y\r');
+    await until('the decision', async () => (await session.decisions()).length === 1);
+    assert.equal((await session.decisions())[0]?.verdict.decision, 'once');
   });
 });
