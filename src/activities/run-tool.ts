@@ -10,6 +10,7 @@ import { splitName } from '../tools/mcp/names.ts';
 import { findTool, runTool as runBuiltIn } from '../tools/registry.ts';
 import { refusal } from '../tools/refusal.ts';
 import { writeInside } from '../tools/workspace/content.ts';
+import { isFileProblem } from '../tools/workspace/file-problems.ts';
 import { announceEffect, type CallAttempt, markDone, type Settled, settleEffect } from '../tools/workspace/effects.ts';
 import { withTeam, type WorkerParts } from './agent-call.ts';
 import type { RunningCalls } from './running-calls.ts';
@@ -85,7 +86,12 @@ async function openWorkspace(
   input: RunToolInput,
 ): Promise<string> {
   const workspace = input.workspace ?? join(workspaceRoot, sessionId);
-  await makePrivateFolder(workspace);
+  try {
+    await makePrivateFolder(workspace);
+  } catch (error) {
+    // Many tools need no files. Those that do say that the workspace is missing.
+    if (!isFileProblem(error)) throw error;
+  }
   return workspace;
 }
 
@@ -160,7 +166,14 @@ async function limitOutput(
 ): Promise<{ text: string; artifacts: string[] }> {
   if (text.length <= MAX_TOOL_TEXT) return { text, artifacts: [] };
   const path = `tool-output/${key.replaceAll('/', '-')}.txt`;
-  await writeInside({ workspace, tool }, path, text);
-  const note = `\n\n[Cut after ${MAX_TOOL_TEXT} of ${text.length} characters. Full output: ${path}.]`;
-  return { text: text.slice(0, MAX_TOOL_TEXT) + note, artifacts: [path] };
+  const cut = (rest: string): string =>
+    `${text.slice(0, MAX_TOOL_TEXT)}\n\n[Cut after ${MAX_TOOL_TEXT} of ${text.length} characters. ${rest}]`;
+  try {
+    await writeInside({ workspace, tool }, path, text);
+  } catch (error) {
+    // The call was made, so its result counts even if the workspace cannot be written.
+    if (!(error instanceof CopilotError) || error.type !== 'ToolFailed') throw error;
+    return { text: cut('The rest was dropped, because the workspace cannot be written.'), artifacts: [] };
+  }
+  return { text: cut(`Full output: ${path}.`), artifacts: [path] };
 }

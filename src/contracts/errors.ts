@@ -50,7 +50,8 @@ export const ERRORS = {
   SessionExists: {
     retryable: false,
     exitCode: 4,
-    message: (d) => `Session ${d['sessionId']} exists already. Choose another id, or pass ifExists: 'use'.`,
+    message: (d) =>
+      `Session ${d['sessionId']} exists already. Choose another id; \`copilot show ${d['sessionId']}\` shows the session that has this one.`,
   },
   SessionClosed: {
     retryable: false,

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { optionalTsToMs } from '@temporalio/common/lib/time.js';
+import { CopilotError } from '../../src/contracts/errors.ts';
 import { decide } from '../../src/contracts/messages.ts';
 import type { TurnView } from '../../src/contracts/turn.ts';
 import { fullHistory, type HistoryEvent } from '../helpers/history.ts';
@@ -93,14 +94,14 @@ describe('crash matrix', function () {
     const died = moment ? await killAt(moment, { id, effect, firstCall }, victim) : Date.now();
     const stop = new AbortController();
     const deciding = approveAll(id, effect, stop.signal);
-    const ended = await world.copilot.session(id).awaitTurn(turn.id, { signal: AbortSignal.timeout(TURN_TIMEOUT_MS) });
+    const ended = await settled(id, turn.id);
     // `awaitTurn` also returns when an approval is due.
-    const settled = await untilEnded(id, ended);
+    const last = await untilEnded(id, ended);
     stop.abort();
     await deciding;
     const requests = world.model.requests.slice(firstCall);
     return {
-      turn: settled,
+      turn: last,
       calls: requests.map(({ body }) => nameOf(readCall(body))),
       activities: activitiesIn(await fullHistory(world.temporal, id), died),
       effects: (await ledger.entries()).filter((entry) => entry === effect).length,
@@ -109,13 +110,18 @@ describe('crash matrix', function () {
     };
   }
 
+  async function settled(id: string, turnId: string): Promise<TurnView> {
+    const limits = { signal: AbortSignal.timeout(TURN_TIMEOUT_MS), retryForMs: TURN_TIMEOUT_MS };
+    return await world.copilot.session(id).awaitTurn(turnId, limits);
+  }
+
   async function untilEnded(id: string, turn: TurnView): Promise<TurnView> {
     let view = turn;
     const deadline = Date.now() + TURN_TIMEOUT_MS;
     while (view.status === 'awaiting-approval') {
       if (Date.now() > deadline) throw new Error(`turn of ${id} still waits after ${TURN_TIMEOUT_MS} ms`);
       await sleep(50);
-      view = await world.copilot.session(id).awaitTurn(turn.id);
+      view = await settled(id, turn.id);
     }
     return view;
   }
@@ -167,12 +173,22 @@ describe('crash matrix', function () {
     const deadline = Date.now() + TURN_TIMEOUT_MS;
     for (let look = 0; Date.now() < deadline; look++) {
       // The number of events varies a little between runs, so the last ones may never come: stop at the end of the turn.
-      if (look % 50 === 49 && (await world.copilot.session(id).turns()).at(-1)?.status === 'completed') return;
+      if (look % 50 === 49 && (await isCompleted(id))) return;
       if ('call' in moment && world.model.requests.length > firstCall + moment.call) return;
       if ('events' in moment && (await handle.describe()).historyLength >= moment.events) return;
       await sleep(2);
     }
     throw new Error(`${JSON.stringify(moment)} was not reached`);
+  }
+
+  /** False as long as no worker can say: one that lost its server takes a while to come back. */
+  async function isCompleted(id: string): Promise<boolean> {
+    try {
+      return (await world.copilot.session(id).turns()).at(-1)?.status === 'completed';
+    } catch (error) {
+      if (error instanceof CopilotError && error.retryable) return false;
+      throw error;
+    }
   }
 
   async function check(moment: Moment, victim: Victim): Promise<void> {

@@ -8,6 +8,7 @@ import { runCli } from '../helpers/cli.ts';
 import { fails } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';
 import { playTeam } from '../helpers/team-script.ts';
+import { playToolCalls } from '../helpers/tool-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
@@ -293,6 +294,20 @@ describe('session files', function () {
     const taken = await runCli(['import', path, '--keep-id', '--json'], env);
     assert.equal(taken.code, 4, taken.stderr);
     assert.match(taken.stdout, /SessionExists/);
+    // Not with an option that only `create` has.
+    assert.match(taken.stderr + taken.stdout, /Choose another id; `copilot show \S+` shows/);
+  });
+
+  it('a workspace that cannot be made stops the tools that need files, and no others', async () => {
+    playToolCalls(world.model);
+    const file = join(world.server.homeDir, 'a-file');
+    await writeFile(file, '');
+    const session = await world.copilot.create({ mode: 'one-shot', config: { workspace: join(file, 'below') } });
+    const sum = await session.send('use calculate with {"expression": "2 + 3"}');
+    assert.deepEqual([sum.status, sum.reply], ['completed', 'calculate gave: 5']);
+    const listing = await session.send('use list_files with {"path": "."}');
+    assert.equal(listing.status, 'completed', JSON.stringify(listing.error));
+    assert.match(listing.reply ?? '', /the workspace "[^"]+below" does not exist and cannot be made/);
   });
 
   it('a file that is no exported session is refused by the name of the field, and leaves nothing behind', async () => {

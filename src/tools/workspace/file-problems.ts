@@ -18,6 +18,9 @@ export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
+/** Whether trying again would not help. */
+export const isFileProblem = (error: unknown): boolean => FILE_PROBLEMS[codeOf(error) ?? ''] !== undefined;
+
 export function undefinedIfMissing(error: unknown): undefined {
   if (codeOf(error) !== 'ENOENT') throw error;
 }

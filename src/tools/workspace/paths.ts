@@ -62,7 +62,7 @@ export async function resolveInside(
       `${shown(path)} is not a usable path. Give a path relative to the workspace, such as "notes/a.md".`,
     );
   }
-  const root = await realpath(scope.workspace);
+  const root = await workspaceRoot(scope);
   let wanted = isAbsolute(path) ? resolve(path) : resolve(root, path);
   if (!isInside(root, wanted) && isInside(resolve(scope.workspace), wanted)) {
     wanted = join(root, relative(resolve(scope.workspace), wanted));
@@ -181,6 +181,16 @@ export async function explained<T>(scope: Scope, path: string, action: () => Pro
   } catch (error) {
     const problem = FILE_PROBLEMS[codeOf(error) ?? ''];
     throw problem === undefined ? error : refusal(scope, `${shown(path)} ${problem}`, { cause: error });
+  }
+}
+
+async function workspaceRoot(scope: Scope): Promise<string> {
+  try {
+    return await realpath(scope.workspace);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error;
+    const problem = `the workspace ${shown(scope.workspace)} does not exist and cannot be made with the permissions of this program. Go on without files, or ask for another workspace.`;
+    throw refusal(scope, problem, { cause: error });
   }
 }
 
