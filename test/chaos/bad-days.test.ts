@@ -200,7 +200,7 @@ describe('bad days', function () {
     await failing(other, /the model is overloaded/);
     assert.deepEqual(await other.interrupt(), { changed: true, status: 'active' });
     assert.equal((await stopped).status, 'interrupted');
-    assert.ok(retried(await otherWatched).some(({ activityId }) => activityId === 'turn-1/one-shot/1'));
+    assert.ok(retried(await otherWatched).some(({ activityId }) => activityId === 'turn-1/route'));
     assert.deepEqual((await other.info()).pendingCalls, []);
     isAway = false;
     const { status, reply } = await turn;
@@ -242,7 +242,7 @@ describe('bad days', function () {
     }
   });
 
-  it('a tool that crashes each time: its agent is told, and the session goes on', async () => {
+  it('[H14] a tool that crashes each time: a person says what became of each call, its agent is told, and the session goes on', async () => {
     playTeam(world.model, {
       answer: 'fine',
       instead: ({ last, lastRole, tools }) => {
@@ -253,9 +253,15 @@ describe('bad days', function () {
     });
     const session = await newSession('crashing');
     for (const _ of [1, 2]) {
-      const { status, reply } = await session.send('crash');
+      const asked = await session.send('crash');
+      assert.equal(asked.status, 'awaiting-approval');
+      const [request, ...more] = (await session.info()).pendingApprovals;
+      assert.deepEqual([request?.kind, more.length], ['outcome', 0]);
+      assert.match(request?.question ?? '', /^Did crashing\.crash .*take effect\? .*crashing/);
+      await session.decide(request?.id ?? '', 'not-done', { by: 'ada' });
+      const { status, reply } = await session.awaitTurn(asked.id);
       assert.equal(status, 'completed');
-      assert.match(reply, /^I was told: .*crashing/);
+      assert.match(reply, /^I was told: This call did not take effect, as ada found out/);
     }
     assert.equal((await session.send('hello')).reply, 'fine');
   });
