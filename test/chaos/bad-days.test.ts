@@ -257,7 +257,10 @@ describe('bad days', function () {
       assert.equal(asked.status, 'awaiting-approval');
       const [request, ...more] = (await session.info()).pendingApprovals;
       assert.deepEqual([request?.kind, more.length], ['outcome', 0]);
-      assert.match(request?.question ?? '', /^Did crashing\.crash .*take effect\? .*crashing/);
+      assert.match(
+        request?.question ?? '',
+        /^Did crashing\.crash take effect\? .*, and its MCP server died during the call\.$/,
+      );
       await session.decide(request?.id ?? '', 'not-done', { by: 'ada' });
       const { status, reply } = await session.awaitTurn(asked.id);
       assert.equal(status, 'completed');

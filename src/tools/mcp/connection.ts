@@ -122,7 +122,7 @@ export class McpConnection {
         if (attempt === 1 && (fate === 'refused' || call.effects === 'none')) continue;
         if (fate === 'refused') throw this.#failed(call.tool, messageOf(error), error);
         const tool = `${this.#options.name.server}.${call.tool}`;
-        throw new OutcomeUnknown(tool, 'the server died during the call', error);
+        throw new OutcomeUnknown(tool, 'its MCP server died during the call', error);
       }
     }
   }

@@ -191,7 +191,7 @@ describe('tools: MCP servers', function () {
     const { call } = await open({ odd });
     await assert.rejects(call('odd.die'), {
       type: 'ToolFailed',
-      message: /^odd\.die: the server died during the call, so whether .+ is unknown/,
+      message: /^odd\.die: its MCP server died during the call, so whether .+ is unknown/,
     });
     assert.deepEqual(await lines(log), ['die ses_1/turn-1/call']);
     assert.equal(await call('odd.odd name/1'), 'ok');
