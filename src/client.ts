@@ -26,6 +26,7 @@ export type {
   MergeContextOptions,
   SavedSession,
   SetContextOptions,
+  SnapshotOptions,
 } from './client/session/context-changes.ts';
 export type { ForkOptions } from './client/creation/fork-session.ts';
 export type { ImportOptions } from './client/creation/import-session.ts';
@@ -38,13 +39,14 @@ export type {
   ContextState,
   ContextView,
   MergeStrategy,
+  Snapshot,
   SnapshotInfo,
   SnapshotRef,
 } from './contracts/context.ts';
 export { CopilotError, type ErrorDetails, type ErrorType } from './contracts/errors.ts';
 export type { SessionExport } from './contracts/export.ts';
 export type { Json, Usage } from './contracts/json.ts';
-export type { ChangeReport, LoadedSession, PlanView, TranscriptPage } from './contracts/messages.ts';
+export type { ChangeReport, LoadedSession, PlanView, SnapshotReport, TranscriptPage } from './contracts/messages.ts';
 export type { ProgressEvent } from './contracts/progress.ts';
 export type {
   DecidedRequest,

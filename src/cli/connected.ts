@@ -63,7 +63,7 @@ export function createOptions(flags: CreateFlags, message?: string): CreateOptio
     name,
     id,
     attach: attach && [...attach],
-    context: context && parseContext(context),
+    context: context && parsePairs('--context', context),
     message,
     config,
   });
@@ -74,11 +74,11 @@ export async function readMessage(message: string | undefined): Promise<string |
   return message === '-' ? await readAll(process.stdin) : message;
 }
 
-/** Parses `key=value` pairs. */
-function parseContext(pairs: readonly string[]): Record<string, Json> {
+/** Parses the `key=value` pairs of an option. @throws CopilotError `InvalidInput` */
+export function parsePairs(option: string, pairs: readonly string[]): Record<string, Json> {
   const values: [string, Json][] = pairs.map((pair) => {
     const at = pair.indexOf('=');
-    if (at < 1) throw new CopilotError('InvalidInput', { what: `--context ${pair}`, problem: 'use key=value' });
+    if (at < 1) throw new CopilotError('InvalidInput', { what: `${option} ${pair}`, problem: 'use key=value' });
     return [pair.slice(0, at), parseValue(pair.slice(at + 1))];
   });
   return Object.fromEntries(values);

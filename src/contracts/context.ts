@@ -8,8 +8,10 @@ import { MAX_CONTEXT_BYTES } from './limits.ts';
 export const MAX_CONTEXT_DEPTH = 64;
 /** Size of the context at which a warning is given. */
 export const WARN_CONTEXT_BYTES = 128 * 1024;
-/** Snapshots kept; the oldest goes first. */
+/** Snapshots kept. Automatic ones go first, then those of phases, then those of people and programs. */
 export const MAX_SNAPSHOTS = 50;
+/** Further moments that one snapshot names; the oldest goes first. */
+export const MAX_SNAPSHOT_MOMENTS = 20;
 /** What all snapshots but the newest may take in the carried state: with large changes fewer than 50 are kept. */
 export const MAX_SNAPSHOTS_BYTES = 256 * 1024;
 /** Automatic snapshots kept among them. */
@@ -28,6 +30,15 @@ export const MAX_CHANGE_KEYS = 20;
 export const MAX_DIFF_PATHS = 500;
 /** Text of one value in a diff, in UTF-16 units. */
 export const MAX_EXCERPT_TEXT = 200;
+
+/** The key under which the session keeps its records of the latest turn: `route`, `plan` and `results`. */
+export const RECORDS_KEY = 'copilot';
+const SESSION_KEYS = ['session_id', 'run_id', 'workflow_id', 'initial_task', 'current_task'];
+
+/** Whether only the session itself writes this key: its ids, its task, and everything named `copilot` or `copilot.…`. */
+export function isReservedKey(key: string): boolean {
+  return key === RECORDS_KEY || key.startsWith(`${RECORDS_KEY}.`) || SESSION_KEYS.includes(key);
+}
 
 /** Keys of the context. */
 export const ContextKey = z
@@ -97,8 +108,12 @@ export const SnapshotInfo = z.object({
   version: z.int(),
   timestamp: z.string(),
   reason: z.string(),
-  /** `automatic: true` marks one that the program took every N rounds, and prunes. */
+  /** `manual`: a person or program took it. `phase`: before or after a phase. `automatic`: every N rounds. */
+  kind: z.enum(['manual', 'phase', 'automatic']),
+  /** The session writes the number of its latest turn as `turn`; other keys are those of whoever took the snapshot. */
   metadata: z.record(z.string(), z.custom<Json>()),
+  /** Later phases that began or ended with the same values. They have no snapshots of their own. */
+  also: z.array(z.object({ reason: z.string(), turn: z.int() })).exactOptional(),
 });
 export type SnapshotInfo = z.infer<typeof SnapshotInfo>;
 
@@ -114,13 +129,15 @@ export type ContextPoint = 'present' | SnapshotRef;
 
 /** An entry of the change log: which keys changed, and not to what; {@link ContextDiff} says that. */
 export const Change = z.object({
-  op: z.enum(['set', 'update', 'delete', 'merge', 'restore']),
+  op: z.enum(['set', 'update', 'delete', 'merge', 'restore', 'load', 'clear']),
   /** Version after the change. */
   version: z.int(),
   timestamp: z.string(),
   /** The first {@link MAX_CHANGE_KEYS} of the keys that changed, and how many there were. */
   keys: z.array(z.string()),
   count: z.int(),
+  /** Whether it changed ephemeral values, which have no version. */
+  ephemeral: z.literal(true).exactOptional(),
   /** How values were merged; `branch` for the results of a working copy. */
   strategy: z.union([MergeStrategy, z.literal('branch')]).exactOptional(),
   /** The snapshot that was restored. */
@@ -139,6 +156,8 @@ export const ContextState = z.object({
   values: ContextValues,
   /** Keys protected in this session, beyond the ones that always are. */
   protectedKeys: z.array(z.string()),
+  /** Keys whose value an agent wrote, and which agents may change again. All others belong to people and programs. */
+  agentKeys: z.array(z.string()),
   /** Oldest first. */
   snapshots: z.array(SnapshotInfo.extend({ patch: Patch })).max(MAX_SNAPSHOTS),
   /** Snapshots ever taken; names the next. */
@@ -151,8 +170,11 @@ export type ContextState = z.infer<typeof ContextState>;
 /** The context as readers see it. */
 export interface ContextView {
   readonly version: number;
+  /** Ephemeral values too. */
   readonly values: ContextValues;
   readonly protectedKeys: readonly string[];
+  /** Keys whose value in `values` is ephemeral. */
+  readonly ephemeralKeys: readonly string[];
 }
 
 /** Sizes in bytes, as JSON in UTF-8. */
@@ -171,8 +193,8 @@ export interface ContextSize {
 export type ContextWarning =
   /** The context has grown past the threshold; given once, and again after it was smaller. */
   | { readonly kind: 'size'; readonly bytes: number; readonly warnAtBytes: number; readonly largest: readonly string[] }
-  /** Old snapshots were dropped before there were {@link MAX_SNAPSHOTS}, since they differ too much. */
-  | { readonly kind: 'snapshots-dropped'; readonly ids: readonly string[]; readonly limitBytes: number };
+  /** Snapshots of people or programs were dropped: no others were left to drop. */
+  | { readonly kind: 'snapshots-dropped'; readonly ids: readonly string[] };
 
 /** JSON text of a value, cut after {@link MAX_EXCERPT_TEXT} units, and the size of the whole in bytes. */
 export interface Excerpt {
@@ -196,12 +218,6 @@ export interface MergeReport {
   readonly changed: readonly string[];
   /** Keys that kept another value than the one given: protected ones, and with `safe` the ones that exist. */
   readonly skipped: readonly string[];
-}
-
-/** What came of merging a working copy back. */
-export interface JoinReport extends MergeReport {
-  /** Keys that had meanwhile changed to something else here; the working copy's value has replaced it. */
-  readonly conflicts: readonly string[];
 }
 
 export interface RestoreReport {

@@ -87,6 +87,11 @@ export const ERRORS = {
     exitCode: 4,
     message: (d) => `Context key "${d['key']}" is protected and keeps its value. Use another key.`,
   },
+  ReservedKey: {
+    retryable: false,
+    exitCode: 2,
+    message: (d) => `Context key "${d['key']}" is reserved: only the session itself writes it. Use another key.`,
+  },
   SnapshotNotFound: {
     retryable: false,
     exitCode: 3,

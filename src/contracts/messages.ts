@@ -10,7 +10,9 @@ import type {
   ContextSize,
   ContextValues,
   ContextView,
+  Snapshot,
   SnapshotInfo,
+  SnapshotRef,
 } from './context.ts';
 import type { SessionExport } from './export.ts';
 import type { Json, Usage } from './json.ts';
@@ -23,11 +25,13 @@ import type {
   EditContextPayload,
   EditPlanPayload,
   InterruptPayload,
+  LoadContextPayload,
   RatePayload,
   RestoreContextPayload,
   SavePayload,
   SendPayload,
   SuspendPayload,
+  TakeSnapshotPayload,
   UnqueuePayload,
 } from './payloads.ts';
 import type { ProgressPage } from './progress.ts';
@@ -42,7 +46,7 @@ export const SESSION_WORKFLOW = 'copilotSession';
 /** The workflow type that reads a team's files on a worker, before a session is pinned to them. */
 export const RESOLVE_TEAM_WORKFLOW = 'copilotResolveTeam';
 
-/** Answer of `save`, `editContext` and `restoreContext`: what holds now. */
+/** Answer of `save` and of the changes of the context: what holds now. */
 export interface ChangeReport {
   readonly changed: boolean;
   /** Of the session. */
@@ -51,6 +55,11 @@ export interface ChangeReport {
   readonly updatedAt: string;
   /** Keys that kept another value than the one given. */
   readonly skipped: readonly string[];
+}
+
+/** Answer of `takeSnapshot`. */
+export interface SnapshotReport extends ChangeReport {
+  readonly snapshot: SnapshotInfo;
 }
 
 /** Answer of the `load` query. */
@@ -110,6 +119,9 @@ export const changeStatus = defineUpdate<StatusChange, [ChangeStatusPayload]>('c
 
 export const save = defineUpdate<ChangeReport, [SavePayload]>('save');
 export const editContext = defineUpdate<ChangeReport, [EditContextPayload]>('editContext');
+/** Goes to the values of a saved context; its snapshots and its log come back beside the present ones. */
+export const loadContext = defineUpdate<ChangeReport, [LoadContextPayload]>('loadContext');
+export const takeSnapshot = defineUpdate<SnapshotReport, [TakeSnapshotPayload]>('takeSnapshot');
 export const restoreContext = defineUpdate<ChangeReport, [RestoreContextPayload]>('restoreContext');
 
 export const info = defineQuery<SessionInfo>('info');
@@ -122,6 +134,8 @@ export const plan = defineQuery<PlanView | null>('plan');
 export const context = defineQuery<ContextView>('context');
 /** Snapshots of the context, oldest first, without their data. */
 export const snapshots = defineQuery<readonly SnapshotInfo[]>('snapshots');
+/** One snapshot with its data. */
+export const snapshot = defineQuery<Snapshot, [SnapshotRef]>('snapshot');
 /** The newest changes of the context, oldest first. */
 export const changes = defineQuery<readonly Change[]>('changes');
 export const contextSize = defineQuery<ContextSize>('contextSize');

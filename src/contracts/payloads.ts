@@ -1,8 +1,8 @@
 /** What signals and updates of a session bring, and what of it is accepted. */
 import { z } from 'zod';
-import { ContextKey, ContextValues, jsonProblem, MergeStrategy } from './context.ts';
+import { ContextKey, ContextValues, jsonProblem, MAX_CONTEXT_DEPTH, MergeStrategy } from './context.ts';
 import type { Json } from './json.ts';
-import { MAX_MESSAGE_BYTES } from './limits.ts';
+import { MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES } from './limits.ts';
 import { Decision } from './request.ts';
 import { Label, MessageText, QueuedMessage, SavedPosition, SessionConfig, SessionStatus } from './session.ts';
 import { AgentOverride, Approvals, Budget, Name, ResolvedTeam } from './team.ts';
@@ -131,6 +131,9 @@ export const SavePayload = SavedPosition.extend({
 });
 export type SavePayload = z.infer<typeof SavePayload>;
 
+/** Bounds of a saved context: a patch of a snapshot takes up to three levels for one of a value. */
+const SAVED_CONTEXT = { maxDepth: 4 * MAX_CONTEXT_DEPTH, maxSize: MAX_PAYLOAD_BYTES };
+
 /** One change of the context. */
 export const EditContextPayload = z.strictObject({
   edit: z.discriminatedUnion('op', [
@@ -149,11 +152,30 @@ export const EditContextPayload = z.strictObject({
       strategy: MergeStrategy.optional(),
       prefix: z.string().min(1).max(100).optional(),
     }),
-    z.strictObject({ op: z.literal('snapshot'), reason: z.string().min(1).max(200) }),
+    /** Forgets all ephemeral values. */
+    z.strictObject({ op: z.literal('clear') }),
   ]),
   expectedVersion: ExpectedVersion,
 });
 export type EditContextPayload = z.infer<typeof EditContextPayload>;
+
+export const TakeSnapshotPayload = z.strictObject({
+  reason: z.string().min(1, 'it is empty').max(200),
+  /** 4 KiB at most as JSON. The session itself adds `turn`. */
+  metadata: ContextValues.refine((metadata) => !Object.hasOwn(metadata, 'turn'), {
+    path: ['turn'],
+    error: 'the session itself writes the number of the turn there; use another key',
+  }).optional(),
+  expectedVersion: ExpectedVersion,
+});
+export type TakeSnapshotPayload = z.infer<typeof TakeSnapshotPayload>;
+
+export const LoadContextPayload = z.strictObject({
+  /** A `ContextState`. The session checks all of it. */
+  context: z.custom<Json>((value) => jsonProblem(value, SAVED_CONTEXT) === undefined),
+  expectedVersion: ExpectedVersion,
+});
+export type LoadContextPayload = z.infer<typeof LoadContextPayload>;
 
 /** `snapshot`: its id, the version that it shows, or `latest`. */
 export const RestoreContextPayload = z.strictObject({

@@ -1,6 +1,6 @@
 /** Everything that a session carries from run to run, as plain JSON. Only `workflows/session/` changes it. */
 import type { ContextState } from './context.ts';
-import type { Json, Usage } from './json.ts';
+import type { Json, JsonObject, Usage } from './json.ts';
 import type { DecidedRequest, Grant, OpenRequest, UnknownCall } from './request.ts';
 import type { Note, Rating, SavedPosition, Segment, SessionConfig, SessionStart, SessionStatus } from './session.ts';
 import type { Budget, ResolvedTeam } from './team.ts';
@@ -182,6 +182,8 @@ export interface SessionState {
   /** The live conversation; `bytes` is the size of its text. */
   transcript: { address: TranscriptAddress; messages: Message[]; bytes: number };
   context: ContextState;
+  /** Ephemeral values of the context, which no export has. */
+  ephemeral: JsonObject;
   usage: Record<string, Usage>;
   notes: Note[];
   /** Requests that wait, or whose verdict the turn has not taken up yet. */

@@ -10,6 +10,7 @@ export type Change =
   | { op: 'merge'; values: Values; strategy: MergeStrategy; prefix: string }
   | { op: 'delete'; key: string };
 const ALWAYS = ['session_id', 'run_id', 'initial_task', 'workflow_id'];
+const RESERVED = [...ALWAYS, 'current_task', 'copilot'];
 
 /** Every value is copied whenever it is touched. */
 export class Model {
@@ -17,6 +18,8 @@ export class Model {
   values: Values = {};
   ephemeral: Values = {};
   protectedKeys: string[] = [];
+  /** Keys whose value a working copy brought back. */
+  agentKeys: string[] = [];
   snapshots: { id: string; version: number; reason: string; automatic: boolean; data: Values }[] = [];
   log: object[] = [];
   count = 0;
@@ -30,7 +33,27 @@ export class Model {
     this.values = structuredClone({ ...this.values, ...changes });
     for (const key of gone) delete this.values[key];
     const keys = [...Object.keys(changes), ...gone].sort();
-    this.log = [...this.log, { version: this.version, timestamp, keys, ...entry }].slice(-200);
+    this.write({ timestamp, keys, ...entry });
+    const touched = [...Object.keys(changes), ...gone];
+    const isRestored = 'op' in entry && entry.op === 'restore';
+    this.agentKeys = this.agentKeys.filter((key) => !(isRestored ? gone : touched).includes(key));
+  }
+
+  write(entry: object): void {
+    this.log = [...this.log, { version: this.version, ...entry }].slice(-200);
+  }
+
+  /** Whether a working copy leaves the key alone. */
+  isHeld(key: string): boolean {
+    if (Object.hasOwn(this.ephemeral, key)) return true;
+    const isOwn = !this.agentKeys.includes(key) && !RESERVED.includes(key);
+    return Object.hasOwn(this.values, key) && (this.isProtected(key) || isOwn);
+  }
+
+  clear(timestamp: string): void {
+    const keys = Object.keys(this.ephemeral).sort();
+    this.ephemeral = {};
+    if (keys.length > 0) this.write({ op: 'clear', timestamp, keys, ephemeral: true });
   }
 
   /** @returns the type of the error where it fails */
@@ -45,8 +68,14 @@ export class Model {
           if (ephemeral) return undefined;
         }
         if (ephemeral && protect) return 'InvalidInput';
-        if (ephemeral) this.ephemeral[key] = structuredClone(value);
-        else if (!isSame || (protect && !this.isProtected(key))) {
+        if (ephemeral) {
+          if (isDeepStrictEqual(this.ephemeral[key], value)) return undefined;
+          this.ephemeral[key] = structuredClone(value);
+          this.write({ op: 'set', timestamp: now, keys: [key], ephemeral: true });
+          return undefined;
+        }
+        this.agentKeys = this.agentKeys.filter((other) => other !== key);
+        if (!isSame || (protect && !this.isProtected(key))) {
           this.commit({ [key]: value }, [], now, { op: 'set' });
           if (protect && !this.isProtected(key)) this.protectedKeys.push(key);
         }
@@ -61,7 +90,10 @@ export class Model {
         return undefined;
       case 'delete':
         if (this.isProtected(change.key)) return 'ProtectedKey';
-        delete this.ephemeral[change.key];
+        if (Object.hasOwn(this.ephemeral, change.key)) {
+          delete this.ephemeral[change.key];
+          this.write({ op: 'delete', timestamp: now, keys: [change.key], ephemeral: true });
+        }
         if (Object.hasOwn(this.values, change.key)) this.commit({}, [change.key], now, { op: 'delete' });
         return undefined;
     }
@@ -77,7 +109,9 @@ export class Model {
         !this.isProtected(key) &&
         !(strategy === 'safe' && Object.hasOwn(this.values, key)),
     );
-    const gone = Object.keys(this.values).filter((key) => !Object.hasOwn(named, key) && !this.isProtected(key));
+    const gone = Object.keys(this.values).filter(
+      (key) => !Object.hasOwn(named, key) && !this.isProtected(key) && !RESERVED.includes(key),
+    );
     const dropped = strategy === 'replace' ? gone : [];
     if (wanted.length + dropped.length > 0) this.commit(Object.fromEntries(wanted), dropped, now, entry);
   }
@@ -116,23 +150,19 @@ export class Model {
 
   join(base: Model, branch: Model, now: string): void {
     const fresh = branch.protectedKeys.filter((key) => !base.protectedKeys.includes(key) && !this.isProtected(key));
-    const isKept = (key: string): boolean => this.isProtected(key) && Object.hasOwn(this.values, key);
-    const isWanted = (key: string): boolean =>
-      !isKept(key) &&
-      (fresh.includes(key) ||
-        (!isDeepStrictEqual(base.values[key], branch.values[key]) &&
-          !isDeepStrictEqual(this.values[key], branch.values[key])));
+    const isWanted = (key: string): boolean => {
+      const isSame = isDeepStrictEqual(this.values[key], branch.values[key]);
+      if (!fresh.includes(key) && (isSame || isDeepStrictEqual(base.values[key], branch.values[key]))) return false;
+      return isSame || !this.isHeld(key);
+    };
     const changes = Object.fromEntries(Object.entries(branch.values).filter(([key]) => isWanted(key)));
     const gone = Object.keys(base.values).filter((key) => !Object.hasOwn(branch.values, key) && isWanted(key));
+    const isSkipped = (key: string): boolean =>
+      !isDeepStrictEqual(this.values[key], branch.values[key]) && this.isHeld(key);
+    const protectable = fresh.filter((key) => !isSkipped(key));
     if (Object.keys(changes).length + gone.length > 0)
       this.commit(changes, gone, now, { op: 'merge', strategy: 'branch' });
-    this.protectedKeys.push(...fresh);
-    for (const key of new Set([...Object.keys(base.ephemeral), ...Object.keys(branch.ephemeral)])) {
-      const value = branch.ephemeral[key];
-      if (isDeepStrictEqual(base.ephemeral[key], value)) continue;
-      if (value === undefined) delete this.ephemeral[key];
-      else if (!this.isProtected(key) || !Object.hasOwn(this.ephemeral, key))
-        this.ephemeral[key] = structuredClone(value);
-    }
+    this.agentKeys.push(...Object.keys(changes).filter((key) => !RESERVED.includes(key)));
+    this.protectedKeys.push(...protectable);
   }
 }

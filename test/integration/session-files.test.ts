@@ -83,6 +83,7 @@ describe('session files', function () {
           version: (await fork.context()).version,
           values,
           protectedKeys: keys,
+          ephemeralKeys: [],
         });
         const known = await content(fork);
         assert.deepEqual(

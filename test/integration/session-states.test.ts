@@ -4,6 +4,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SessionHandle } from '../../src/client.ts';
 import type { ChangeOptions, ErrorDetails, SessionStatus, StatusReport } from '../../src/client.ts';
+import { DurableContext } from '../../src/workflows/context/context.ts';
 import { runCli } from '../helpers/cli.ts';
 import { fails } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';
@@ -138,6 +139,12 @@ describe('session states', function () {
       deleteContext: (nobody) => nobody.deleteContext('a'),
       updateContext: (nobody) => nobody.updateContext({ a: 1 }),
       mergeContext: (nobody) => nobody.mergeContext({ a: 1 }),
+      clearEphemeral: (nobody) => nobody.clearEphemeral(),
+      getContext: (nobody) => nobody.getContext('a'),
+      hasContext: (nobody) => nobody.hasContext('a'),
+      savedContext: (nobody) => nobody.savedContext(),
+      loadContext: (nobody) => nobody.loadContext(new DurableContext().toJSON()),
+      getSnapshot: (nobody) => nobody.getSnapshot('latest'),
       snapshot: (nobody) => nobody.snapshot('now'),
       restoreContext: (nobody) => nobody.restoreContext('latest'),
       export: (nobody) => nobody.export(),
@@ -183,6 +190,10 @@ describe('session states', function () {
       fork: () => [],
       export: () => [],
       'context get': () => [],
+      'context has': () => ['a'],
+      'context clear': () => [],
+      'context save': () => [],
+      'context load': async () => [await fileOf(new DurableContext())],
       'context set': () => ['a', '1'],
       'context delete': () => ['a'],
       'context merge': async () => [await fileOf({ a: 1 })],
@@ -268,6 +279,8 @@ describe('session states', function () {
       delete: (session, options) => session.deleteContext('a', options),
       update: (session, options) => session.updateContext({ a: 3 }, options),
       merge: (session, options) => session.mergeContext({ b: 3 }, options),
+      clear: (session, options) => session.clearEphemeral(options),
+      load: async (session, options) => session.loadContext(await session.savedContext(), options),
       snapshot: (session, options) => session.snapshot('second', options),
       restore: (session, options) => session.restoreContext('latest', options),
     };
@@ -277,6 +290,8 @@ describe('session states', function () {
       set: (id) => ['context', 'set', id, 'a', '3'],
       delete: (id) => ['context', 'delete', id, 'a'],
       merge: async (id) => ['context', 'merge', id, await fileOf({ b: 3 })],
+      clear: (id) => ['context', 'clear', id],
+      load: async (id) => ['context', 'load', id, await fileOf(new DurableContext())],
       snapshot: (id) => ['context', 'snapshot', id, 'second'],
       restore: (id) => ['restore', id, 'latest'],
     };

@@ -134,12 +134,17 @@ describe('turns', function () {
     await session.send('the second');
     const before = await session.context();
     assert.deepEqual(before.values, { initial_task: 'the first', current_task: 'the second' });
-    const taken = (await session.snapshots()).map(({ reason, metadata }) => [reason, metadata['turn']]);
+    const momentsOf = async () =>
+      (await session.snapshots()).map(({ reason, metadata, also = [] }) => [
+        [reason, metadata['turn']],
+        ...also.map((at) => [at.reason, at.turn]),
+      ]);
+    const taken = await momentsOf();
     const around = (turn: number) => [
       ['before_one-shot_phase', turn],
       ['after_one-shot_phase', turn],
     ];
-    assert.deepEqual(taken, [...around(1), ...around(2)]);
+    assert.deepEqual(taken, [around(1), around(2)]);
     await assert.rejects(session.setContext('initial_task', 'another'), { type: 'ProtectedKey' });
     await session.suspend();
     await session.continue();
@@ -149,10 +154,7 @@ describe('turns', function () {
     assert.equal(values['initial_task'], 'the first');
     assert.equal(values['current_task'], `message ${(await session.info()).turns}`);
     assert.equal(version, (await session.info()).turns);
-    assert.deepEqual(
-      (await session.snapshots()).slice(0, 4).map(({ reason, metadata }) => [reason, metadata['turn']]),
-      taken,
-    );
+    assert.deepEqual((await momentsOf()).slice(0, 2), taken);
   });
 
   it('a first message that its sender sends again while the session starts is answered once', async () => {

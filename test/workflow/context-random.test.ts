@@ -113,12 +113,15 @@ function spoil(part: unknown): void {
 }
 
 function carried(context: DurableContext): DurableContext {
-  return new DurableContext(JSON.parse(JSON.stringify(context)) as object);
+  const { ephemeral } = context;
+  return new DurableContext(JSON.parse(JSON.stringify(context)) as object, { ephemeral });
 }
 
 function same(context: DurableContext, model: Model): void {
   assert.equal(context.version, model.version);
-  assert.deepEqual(context.view().values, model.values);
+  assert.deepEqual(context.persistent, model.values);
+  assert.deepEqual(context.view().values, { ...model.ephemeral, ...model.values });
+  assert.deepEqual(context.toJSON().agentKeys.toSorted(), model.agentKeys.toSorted());
   assert.deepEqual(context.view().protectedKeys, model.protectedKeys);
   assert.deepEqual(Object.fromEntries(context.entries()), { ...model.ephemeral, ...model.values });
   assert.equal(context.size, new Set([...Object.keys(model.ephemeral), ...Object.keys(model.values)]).size);
@@ -133,8 +136,8 @@ function same(context: DurableContext, model: Model): void {
   );
   assert.deepEqual(
     context.snapshots.map(({ id }) => {
-      const { version, reason, data, metadata } = context.snapshot(id);
-      return { id, version, reason, automatic: metadata['automatic'] === true, data };
+      const { version, reason, data, kind } = context.snapshot(id);
+      return { id, version, reason, automatic: kind === 'automatic', data };
     }),
     model.snapshots,
   );
@@ -152,15 +155,15 @@ function step(
 ): DurableContext {
   switch (wanted.op) {
     case 'clear':
-      context.clearEphemeral();
-      model.ephemeral = {};
+      context.clearEphemeral(now);
+      model.clear(now);
       return context;
     case 'round-trip':
+      return isCarried ? carried(context) : context;
     case 'file':
-      model.ephemeral = {};
-      context.clearEphemeral();
-      if (!isCarried) return context;
-      return wanted.op === 'file' ? DurableContext.fromJSON(JSON.parse(JSON.stringify(context))) : carried(context);
+      model.clear(now);
+      context.clearEphemeral(now);
+      return isCarried ? DurableContext.fromJSON(JSON.parse(JSON.stringify(context))) : context;
     case 'checkpoint':
       spoil(context.checkpoint(wanted.reason, {}, now));
       model.checkpoint(wanted.reason, false);

@@ -1,6 +1,7 @@
 /** Snapshots of the context: taking, restoring, comparing, carrying. No server needed. */
 import assert from 'node:assert/strict';
 import type { Json } from '../../src/contracts/json.ts';
+import { distinctText as text } from '../helpers/words.ts';
 import { DurableContext } from '../../src/workflows/context/context.ts';
 import { patchOf } from '../../src/workflows/context/patch.ts';
 
@@ -26,6 +27,7 @@ describe('snapshots of the context', () => {
       version: 16,
       timestamp: NOW,
       reason: 'round 11',
+      kind: 'manual',
       data: { n: 11, other: 10 },
       metadata: { n: 11 },
     });
@@ -172,15 +174,6 @@ describe('snapshots of the context', () => {
     assert.deepEqual([added.length, more], [500, 201]);
   });
 });
-
-/** A text of so many characters that has nothing in common with another number's. */
-function text(length: number, seed: number): string {
-  let state = seed + 1;
-  return Array.from({ length }, () => {
-    state = (state * 48_271) % 0x7fffffff;
-    return String.fromCharCode(97 + (state % 26));
-  }).join('');
-}
 
 /** Contexts of 100 KiB, and how 1 KiB of them changes in round `n`. */
 const SHAPES: Record<string, [start: () => Record<string, Json>, edit: (context: DurableContext, n: number) => void]> =

@@ -25,6 +25,8 @@ describe('the context', () => {
       context.entries(),
       context.view(),
       context.toJSON(),
+      context.persistent,
+      context.ephemeral,
     ];
     given.push(state, taken, context.snapshot('latest'), context.snapshots, context.changes);
     for (const out of given) spoil(out);
@@ -34,7 +36,7 @@ describe('the context', () => {
     assert.deepEqual(Object.keys(context.snapshot('latest').data), ['a', 'b', 'c']);
     assert.deepEqual(
       context.changes.map(({ keys }) => keys),
-      [['a'], ['b'], ['c']],
+      [['a'], ['b'], ['c'], ['temp']],
     );
     const own = { big: [1, 2, 3] };
     context.set('d', own, NOW, { isolate: false });
@@ -103,7 +105,7 @@ describe('the context', () => {
     assert.equal(context.version, 2);
   });
 
-  it('[C04] keeps ephemeral values beside the persistent ones, for this run only', () => {
+  it('[C04] keeps ephemeral values beside the persistent ones, until they are cleared', () => {
     const context = new DurableContext();
     context.set('a', 'ephemeral', NOW, { ephemeral: true });
     context.set('b', 'ephemeral', NOW, { ephemeral: true });
@@ -112,13 +114,22 @@ describe('the context', () => {
     assert.equal(context.get('a'), null);
     assert.deepEqual(context.keys(), ['a', 'b']);
     context.checkpoint('test', {}, NOW);
-    const carried = new DurableContext(JSON.parse(JSON.stringify(context)) as object);
-    assert.deepEqual(carried.entries(), [['a', null]]);
-    assert.deepEqual(carried.snapshot('latest').data, { a: null });
-    assert.doesNotMatch(JSON.stringify(context), /ephemeral/);
+    const { view, ephemeral } = { view: context.view(), ephemeral: context.ephemeral };
+    assert.deepEqual([view.values, view.ephemeralKeys], [{ a: null, b: 'ephemeral' }, ['b']]);
+    const exported = DurableContext.fromJSON(JSON.parse(JSON.stringify(context)));
+    assert.deepEqual(exported.entries(), [['a', null]]);
+    assert.deepEqual(exported.snapshot('latest').data, { a: null });
+    assert.doesNotMatch(JSON.stringify(context), /:"ephemeral"/);
+    const carried = new DurableContext(JSON.parse(JSON.stringify(context)) as object, { ephemeral });
+    assert.deepEqual(carried.view(), view);
     assert.equal(context.version, 1);
-    assert.equal(context.clearEphemeral(), 2);
+    assert.deepEqual(context.clearEphemeral(LATER), ['a', 'b']);
+    assert.deepEqual(context.clearEphemeral(LATER), []);
     assert.deepEqual(context.entries(), [['a', null]]);
+    const [first] = context.changes;
+    assert.deepEqual(first, { op: 'set', version: 0, timestamp: NOW, keys: ['a'], count: 1, ephemeral: true });
+    const cleared = { op: 'clear', version: 1, timestamp: LATER, keys: ['a', 'b'], count: 2, ephemeral: true };
+    assert.deepEqual(context.changes.at(-1), cleared);
     assert.equal(context.version, 1);
     context.set('b', 1, NOW, { ephemeral: true });
     assert.equal(context.delete('b', NOW), true);
@@ -163,6 +174,7 @@ describe('the context', () => {
       { op: 'delete', version: 3, timestamp: LATER, keys: ['a'], count: 1 },
       { op: 'merge', version: 4, timestamp: LATER, keys: ['c'], count: 1, strategy: 'update' },
       { op: 'restore', version: 5, timestamp: LATER, keys: ['c', 'a'], count: 2, from: { id: 'snap-1', version: 2 } },
+      { op: 'set', version: 5, timestamp: LATER, keys: ['temp'], count: 1, ephemeral: true },
     ]);
     for (let n = 0; n < 300; n++) context.set('n', n, NOW);
     assert.equal(context.changes.length, 200);
@@ -262,107 +274,6 @@ describe('the context', () => {
     context.delete('more', NOW);
     context.set('more', 'x'.repeat(200), NOW);
     assert.equal(context.takeWarnings().length, 1);
-  });
-});
-
-describe('a working copy', () => {
-  it('brings its results back as one change, and leaves its own history behind', () => {
-    const context = new DurableContext({ values: { a: 1, b: 2, c: { list: [1] } } });
-    const branch = context.branch();
-    branch.set('a', 10, NOW);
-    branch.set('new', true, NOW, { protect: true });
-    branch.delete('b', NOW);
-    branch.set('temp', 1, NOW, { ephemeral: true });
-    branch.checkpoint('inside', {}, NOW);
-    assert.deepEqual(context.view(), { version: 0, values: { a: 1, b: 2, c: { list: [1] } }, protectedKeys: [] });
-    assert.equal(context.has('temp'), false);
-    assert.deepEqual(context.join(branch, LATER), { changed: ['a', 'b', 'new'], skipped: [], conflicts: [] });
-    assert.deepEqual(context.view(), {
-      version: 1,
-      values: { a: 10, c: { list: [1] }, new: true },
-      protectedKeys: ['new'],
-    });
-    assert.equal(context.get('temp'), 1);
-    assert.deepEqual(context.snapshots, []);
-    assert.deepEqual(context.changes, [
-      { op: 'merge', version: 1, timestamp: LATER, keys: ['a', 'b', 'new'], count: 3, strategy: 'branch' },
-    ]);
-    assert.deepEqual(context.join(branch, LATER).changed, []);
-  });
-
-  it('[C15] of a step that throws is dropped: nothing has happened, and a checkpoint still brings back what was', () => {
-    const context = new DurableContext({ values: { a: 1, b: { list: [1] } } });
-    const { id } = context.checkpoint('before_executing_phase', { turn: 1 }, NOW);
-    context.set('a', 2, NOW);
-    const before = JSON.stringify(context);
-    const step = (): void => {
-      const branch = context.branch();
-      branch.set('b', { list: [] }, NOW);
-      branch.delete('a', NOW);
-      branch.set('passing', 1, NOW, { ephemeral: true });
-      branch.set('too large', 'x'.repeat(300_000), NOW);
-      context.join(branch, NOW);
-    };
-    assert.throws(step, { type: 'InvalidInput' });
-    assert.equal(JSON.stringify(context), before);
-    assert.equal(context.has('passing'), false);
-    context.restore(id, LATER);
-    assert.deepEqual(context.view().values, { a: 1, b: { list: [1] } });
-    assert.deepEqual(context.changes.at(-1)?.from, { id, version: 0 });
-  });
-
-  it('can be dropped, and then nothing has happened', () => {
-    const context = new DurableContext({ values: { a: 1 } });
-    context.checkpoint('before', {}, NOW);
-    const before = JSON.stringify(context);
-    const branch = context.branch();
-    branch.set('a', { deep: true }, NOW);
-    branch.restore('latest', NOW);
-    branch.set('b', 1, NOW, { protect: true });
-    assert.equal(JSON.stringify(context), before);
-  });
-
-  it('wins over what was changed meanwhile, says so, and loses against a protected key', () => {
-    const context = new DurableContext({ values: { a: 1, b: 1, c: 1 } });
-    const branch = context.branch();
-    branch.update({ a: 2, b: 2, c: 2 }, NOW);
-    context.set('a', 3, NOW);
-    context.set('b', 3, NOW, { protect: true });
-    context.set('d', 3, NOW);
-    assert.deepEqual(context.join(branch, NOW), { changed: ['a', 'c'], skipped: ['b'], conflicts: ['a'] });
-    assert.deepEqual(context.view().values, { a: 2, b: 3, c: 2, d: 3 });
-  });
-
-  it('brings protection back too, as a change, with the value that it protects', () => {
-    const context = new DurableContext({ values: { a: 1, b: 1, c: 1 } });
-    const branch = context.branch();
-    for (const key of ['a', 'b', 'c']) branch.set(key, 1, NOW, { protect: true });
-    branch.set('d', 4, NOW, { protect: true });
-    context.set('b', 2, NOW);
-    context.delete('c', NOW);
-    context.set('d', 4, NOW);
-    assert.deepEqual(context.join(branch, NOW), { changed: ['a', 'b', 'c', 'd'], skipped: [], conflicts: ['b', 'c'] });
-    assert.deepEqual(context.view(), {
-      version: 4,
-      values: { a: 1, b: 1, d: 4, c: 1 },
-      protectedKeys: ['a', 'b', 'c', 'd'],
-    });
-  });
-
-  it('that no longer fits is refused, and nothing of it comes back', () => {
-    const context = new DurableContext();
-    const branch = context.branch();
-    branch.set('mine', 'x'.repeat(150_000), NOW);
-    branch.set('temp', 1, NOW, { ephemeral: true });
-    context.set('yours', 'x'.repeat(150_000), NOW);
-    assert.throws(() => context.join(branch, NOW), { type: 'InvalidInput' });
-    assert.deepEqual([context.keys(), context.version], [['yours'], 1]);
-    const other = context.branch();
-    other.set('fits', 1, NOW);
-    other.set('temp', 'x'.repeat(150_000), NOW, { ephemeral: true });
-    context.set('more', 'x'.repeat(150_000), NOW, { ephemeral: true });
-    assert.throws(() => context.join(other, NOW), { type: 'InvalidInput' });
-    assert.deepEqual([context.keys(), context.version], [['yours', 'more'], 1]);
   });
 });
 

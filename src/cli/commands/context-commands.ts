@@ -5,16 +5,23 @@ import { type Declare, declareGroup, EXPECTED_VERSION } from './declare.ts';
 export function declareContext(program: Command): void {
   const command = declareGroup(program, 'context', 'read and change the context of a session');
 
-  command('get <id> [key]', 'print the context, or one value', ['context get ses_…', 'context get ses_… city']).action(
-    async (id, key, flags) => (await import('../session/context.ts')).runContextGet(id, key, flags),
-  );
+  command('get <id> [key]', 'print the context, or one value; a path such as copilot.plan reads a part of a value', [
+    'context get ses_…',
+    'context get ses_… city --default Ulm',
+  ])
+    .option('--default <value>', 'printed if the key has no value')
+    .action(async (id, key, flags) => (await import('../session/context.ts')).runContextGet(id, key, flags));
+
+  command('has <id> <key>', 'print whether a key has a value; if not, the exit code is 1', [
+    'context has ses_… city',
+  ]).action(async (id, key, flags) => (await import('../session/context.ts')).runContextHas(id, key, flags));
 
   command('set <id> <key> <value>', 'set a value; valid JSON is stored as JSON, anything else as text', [
     'context set ses_… city Ulm',
     `context set ses_… limits '{"rows": 100}' --protect`,
   ])
     .option('--protect', 'never let the value of this key change again')
-    .option('--ephemeral', 'keep the value out of snapshots, exports and later runs')
+    .option('--ephemeral', 'keep the value out of snapshots and exports, until it is cleared or the session ends')
     .option(...EXPECTED_VERSION)
     .action(async (id, key, value, flags) =>
       (await import('../session/context.ts')).runContextSet(id, key, value, flags),
@@ -33,7 +40,27 @@ export function declareContext(program: Command): void {
     .option(...EXPECTED_VERSION)
     .action(async (id, path, flags) => (await import('../session/context.ts')).runContextMerge(id, path, flags));
 
-  command('snapshot <id> <reason>', 'take a snapshot', ['context snapshot ses_… "before the cleanup"'])
+  command('clear <id>', 'delete all ephemeral values', ['context clear ses_…'])
+    .option(...EXPECTED_VERSION)
+    .action(async (id, flags) => (await import('../session/context.ts')).runContextClear(id, flags));
+
+  command('save <id> [file]', 'write values, snapshots and changes as JSON; default stdout', [
+    'context save ses_… context.json',
+  ]).action(async (id, path, flags) => (await import('../session/context.ts')).runContextSave(id, path ?? '-', flags));
+
+  command(
+    'load <id> <file>',
+    'go back to a context that `context save` or `export` wrote, as one new version; "-" reads stdin',
+    ['context load ses_… context.json'],
+  )
+    .option(...EXPECTED_VERSION)
+    .action(async (id, path, flags) => (await import('../session/context.ts')).runContextLoad(id, path, flags));
+
+  command('snapshot <id> <reason>', 'take a snapshot and print its id', [
+    'context snapshot ses_… "before the cleanup"',
+    'context snapshot ses_… "before the cleanup" --metadata ticket=17 by=ada',
+  ])
+    .option('--metadata <key=value...>', 'values to keep with it')
     .option(...EXPECTED_VERSION)
     .action(async (id, reason, flags) => (await import('../session/context.ts')).runContextSnapshot(id, reason, flags));
 
@@ -47,9 +74,10 @@ export function declareContext(program: Command): void {
 }
 
 export function declareSnapshots(command: Declare): void {
-  command('snapshots <id>', 'list the snapshots of the context, oldest first', ['snapshots ses_…']).action(
-    async (id, flags) => (await import('../session/context.ts')).runSnapshots(id, flags),
-  );
+  command('snapshots <id> [ref]', 'list the snapshots of the context, or print one with its data and metadata', [
+    'snapshots ses_…',
+    'snapshots ses_… snap-3',
+  ]).action(async (id, ref, flags) => (await import('../session/context.ts')).runSnapshots(id, ref, flags));
 
   command('restore <id> <ref>', 'restore the context from a snapshot: its id, its version, or "latest"', [
     'restore ses_… latest',

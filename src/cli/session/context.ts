@@ -1,13 +1,15 @@
 /** `copilot context …`, `snapshots`, `restore` and `diff`. */
+import { z } from 'zod';
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import type { MergeContextOptions } from '../../client/session/context-changes.ts';
-import type { Change, ContextDiff, ContextSize, SnapshotInfo } from '../../contracts/context.ts';
+import { contextValue } from '../../client/reading/context-value.ts';
+import type { Change, ContextDiff, ContextSize, ContextState, SnapshotInfo } from '../../contracts/context.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { ChangeReport } from '../../contracts/messages.ts';
 import type { SavePayload } from '../../contracts/payloads.ts';
-import { type CommonFlags, parseValue, withClient } from '../connected.ts';
-import { printResult, paint, shorten, table } from '../terminal.ts';
-import { readJson, snapshotRef, versionOption, type VersionFlags } from './json-file.ts';
+import { type CommonFlags, parsePairs, parseValue, withClient } from '../connected.ts';
+import { printResult, paint, say, sayJson, shorten, table } from '../terminal.ts';
+import { readJson, snapshotRef, versionOption, type VersionFlags, writeJson } from './json-file.ts';
 
 export interface SetFlags extends VersionFlags {
   readonly protect?: boolean;
@@ -19,23 +21,63 @@ export interface MergeFlags extends VersionFlags {
   readonly prefix?: string;
 }
 
-export async function runContextGet(id: string, key: string | undefined, { json }: CommonFlags): Promise<void> {
+export interface GetFlags extends CommonFlags {
+  readonly default?: string;
+}
+
+export interface SnapshotFlags extends VersionFlags {
+  readonly metadata?: readonly string[];
+}
+
+export async function runContextGet(id: string, key: string | undefined, flags: GetFlags): Promise<void> {
+  const { json, default: fallback } = flags;
   await withClient(async (client) => {
     const view = await client.session(id).context();
     if (key === undefined) return printResult(json, view, () => JSON.stringify(view.values, undefined, 2));
-    const value = view.values[key];
-    if (!Object.hasOwn(view.values, key) || value === undefined) {
+    const found = contextValue(view.values, key);
+    const value = found === undefined && fallback !== undefined ? parseValue(fallback) : found;
+    if (value === undefined) {
       const names = Object.keys(view.values).slice(0, 20).join(', ') || 'none';
       throw new CopilotError('InvalidInput', {
         what: `key "${key}"`,
         problem: `it is not set; the keys are ${names}`,
       });
     }
-    const isProtected = view.protectedKeys.includes(key);
-    printResult(json, { key, value, version: view.version, protected: isProtected }, () =>
+    const { protectedKeys, ephemeralKeys, version } = view;
+    const marks = { protected: protectedKeys.includes(key), ephemeral: ephemeralKeys.includes(key) };
+    printResult(json, { key, value, version, ...marks }, () =>
       typeof value === 'string' ? value : JSON.stringify(value, undefined, 2),
     );
   });
+}
+
+/** Its exit code is 1 if the key has no value. */
+export async function runContextHas(id: string, key: string, { json }: CommonFlags): Promise<void> {
+  await withClient(async (client) => {
+    const has = await client.session(id).hasContext(key);
+    printResult(json, { key, has }, () => String(has));
+    if (!has) process.exitCode = 1;
+  });
+}
+
+export async function runContextClear(id: string, flags: VersionFlags): Promise<void> {
+  await change(id, flags, (session, version) => session.clearEphemeral(version));
+}
+
+export async function runContextSave(id: string, path: string, { json }: CommonFlags): Promise<void> {
+  await withClient(async (client) => {
+    const saved = await client.session(id).savedContext();
+    if (path === '-') return json ? sayJson(saved) : say(JSON.stringify(saved, undefined, 2));
+    await writeJson(path, saved);
+    printResult(json, { sessionId: id, file: path }, () => `the context of ${id} was written to ${path}`);
+  });
+}
+
+export async function runContextLoad(id: string, path: string, flags: VersionFlags): Promise<void> {
+  const file = await readJson(path);
+  const { data: exported } = z.object({ format: z.string(), context: z.unknown() }).safeParse(file);
+  const saved = (exported ? exported.context : file) as ContextState; // the client checks it
+  await change(id, flags, (session, version) => session.loadContext(saved, version));
 }
 
 export async function runContextSet(id: string, key: string, text: string, flags: SetFlags): Promise<void> {
@@ -57,8 +99,14 @@ export async function runContextMerge(id: string, path: string, flags: MergeFlag
   await change(id, flags, (session, version) => session.mergeContext(values, { ...options, ...version }));
 }
 
-export async function runContextSnapshot(id: string, reason: string, flags: VersionFlags): Promise<void> {
-  await change(id, flags, (session, version) => session.snapshot(reason, version));
+export async function runContextSnapshot(id: string, reason: string, flags: SnapshotFlags): Promise<void> {
+  const options = versionOption(flags);
+  const metadata = flags.metadata && parsePairs('--metadata', flags.metadata);
+  await withClient(async (client) => {
+    const report = await client.session(id).snapshot(reason, { ...options, metadata });
+    const { id: snapshotId, version } = report.snapshot;
+    printResult(flags.json, { sessionId: id, ...report }, () => `${snapshotId} of context version ${version}`);
+  });
 }
 
 export async function runRestore(id: string, ref: string, flags: VersionFlags): Promise<void> {
@@ -92,10 +140,10 @@ export async function runContextChanges(id: string, { json }: CommonFlags): Prom
 
 function changesText(list: readonly Change[]): string {
   if (list.length === 0) return 'No changes.';
-  const rows = list.map(({ version, timestamp, op, strategy, from, keys, count }) => [
+  const rows = list.map(({ version, timestamp, op, ephemeral, strategy, from, keys, count }) => [
     String(version),
     timestamp,
-    strategy === undefined ? op : `${op} (${strategy})`,
+    `${op}${strategy === undefined ? '' : ` (${strategy})`}${ephemeral ? ' (ephemeral)' : ''}`,
     `${shorten(keys.join(', '), 80)}${count > keys.length ? ` and ${count - keys.length} more` : ''}`,
     from === undefined ? '' : from.id,
   ]);
@@ -123,8 +171,12 @@ function sizeText({ bytes, limitBytes, keys, ephemeralBytes, snapshotsBytes }: C
   ].join('\n');
 }
 
-export async function runSnapshots(id: string, { json }: CommonFlags): Promise<void> {
+export async function runSnapshots(id: string, ref: string | undefined, { json }: CommonFlags): Promise<void> {
   await withClient(async (client) => {
+    if (ref !== undefined) {
+      const snapshot = await client.session(id).getSnapshot(snapshotRef(ref));
+      return printResult(json, snapshot, () => JSON.stringify(snapshot, undefined, 2));
+    }
     const list = await client.session(id).snapshots();
     printResult(json, { snapshots: list }, () => snapshotsText(list));
   });
@@ -132,14 +184,15 @@ export async function runSnapshots(id: string, { json }: CommonFlags): Promise<v
 
 function snapshotsText(list: readonly SnapshotInfo[]): string {
   if (list.length === 0) return 'No snapshots.';
-  const rows = list.map(({ id, version, timestamp, reason, metadata }) => [
+  const rows = list.map(({ id, version, timestamp, reason, kind, also = [], metadata }) => [
     id,
     String(version),
     timestamp,
-    shorten(reason, 60),
+    kind,
+    [reason, ...also.map((moment) => moment.reason)].map((text) => shorten(text, 60)).join(', '),
     typeof metadata['turn'] === 'number' ? String(metadata['turn']) : '',
   ]);
-  return table(['ID', 'VERSION', 'AT', 'REASON', 'TURN'], rows);
+  return table(['ID', 'VERSION', 'AT', 'KIND', 'REASON', 'TURN'], rows);
 }
 
 export async function runDiff(id: string, from: string, to: string | undefined, { json }: CommonFlags): Promise<void> {

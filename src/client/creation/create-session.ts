@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { monotonicFactory } from 'ulid';
 import { z } from 'zod';
-import { ContextValues } from '../../contracts/context.ts';
+import { ContextValues, isReservedKey } from '../../contracts/context.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { type Json, utf8Bytes } from '../../contracts/json.ts';
 import { MAX_CONTEXT_BYTES } from '../../contracts/limits.ts';
@@ -41,7 +41,7 @@ export const CreateOptions = z.strictObject({
   id: SessionId.optional(),
   /** Settings that differ from those of mode and team. */
   config: SessionConfig.optional(),
-  /** Values that the context starts with. */
+  /** Values that the context starts with. The names of the session's own values are reserved. */
   context: ContextValues.optional(),
   /** The first message. */
   message: MessageText.optional(),
@@ -69,8 +69,8 @@ export const newUlid = monotonicFactory();
 
 /**
  * Starts the session. Sends nothing to a session that exists.
- * @throws CopilotError `InvalidInput`, `UnknownMode`, `TeamNotFound`, `InvalidTeam`, `SessionExists`, `NoWorker`,
- *   `ServerUnreachable`
+ * @throws CopilotError `InvalidInput`, `ReservedKey`, `UnknownMode`, `TeamNotFound`, `InvalidTeam`, `SessionExists`,
+ *   `NoWorker`, `ServerUnreachable`
  */
 export async function createSession(link: ServerLink, teams: TeamDirectory, given: CreateOptions): Promise<Created> {
   const options = checkInput(CreateOptions, given, '');
@@ -137,7 +137,9 @@ async function exists(link: ServerLink, id: string): Promise<boolean> {
   }
 }
 
+/** @throws CopilotError `ReservedKey`, `InvalidInput` */
 function checkContext(context: Readonly<Record<string, Json>> = {}): void {
+  for (const key of Object.keys(context)) if (isReservedKey(key)) throw new CopilotError('ReservedKey', { key });
   const size = utf8Bytes(JSON.stringify(context));
   if (size <= MAX_CONTEXT_BYTES) return;
   throw new CopilotError('InvalidInput', {

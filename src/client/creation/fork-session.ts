@@ -105,13 +105,20 @@ export function cutAtTurn(from: SessionExport, until: number, named?: SnapshotIn
     session: { ...session, turnCount: until, ...(isRewound ? { saved: null } : {}) },
     conversation: end < 0 ? from.conversation : from.conversation.slice(0, end),
     turns,
-    context: contextOf(from, snapshot),
+    context: withoutMomentsAfter(contextOf(from, snapshot), until),
     usage: {},
   };
 }
 
 function contextOf({ context }: SessionExport, snapshot: SnapshotInfo | undefined): SessionExport['context'] {
   return snapshot === undefined ? context : contextAt(context, snapshot.id);
+}
+
+function withoutMomentsAfter(context: SessionExport['context'], until: number): SessionExport['context'] {
+  const snapshots = context.snapshots.map(({ also, ...snapshot }) =>
+    also === undefined ? snapshot : { ...snapshot, also: also.filter(({ turn }) => turn <= until) },
+  );
+  return { ...context, snapshots };
 }
 
 /** Whether this turn has ended and its messages are still there. */
@@ -147,11 +154,15 @@ function snapshotOf({ context }: SessionExport, until: number): SnapshotInfo | u
  * Undefined if the snapshot does not say so, and 0 if no turn had ended.
  */
 function turnOf(from: SessionExport, snapshot: SnapshotInfo): number | undefined {
-  const turn = metadataTurn(snapshot);
+  const { kind, also = [] } = snapshot;
+  // A snapshot of phases shows the latest of its moments too; that of a person the moment at which it was taken.
+  const turn = (kind === 'manual' ? undefined : also.at(-1)?.turn) ?? metadataTurn(snapshot);
   if (turn === undefined) return undefined;
   const { snapshots } = from.context;
   const later = snapshots.slice(snapshots.indexOf(snapshot) + 1);
-  const wentOn = later.some((other) => metadataTurn(other) === turn && other.metadata['phase'] !== undefined);
+  const wentOn =
+    later.some((other) => metadataTurn(other) === turn && other.kind !== 'manual') ||
+    (kind === 'manual' && also.some((moment) => moment.turn === turn));
   const isRunning = turn === from.session.turnCount && !knows(from, turn);
   return wentOn || isRunning ? Math.max(0, turn - 1) : turn;
 }

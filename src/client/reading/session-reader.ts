@@ -4,12 +4,15 @@ import type {
   ContextDiff,
   ContextPoint,
   ContextSize,
+  ContextState,
   ContextView,
+  Snapshot,
   SnapshotInfo,
+  SnapshotRef,
 } from '../../contracts/context.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { SessionExport } from '../../contracts/export.ts';
-import type { Usage } from '../../contracts/json.ts';
+import type { Json, Usage } from '../../contracts/json.ts';
 import * as messages from '../../contracts/messages.ts';
 import type { LoadedSession, PlanView, TranscriptPage } from '../../contracts/messages.ts';
 import { DEFAULT_IDLE_TIMEOUT_MS } from '../../contracts/limits.ts';
@@ -26,9 +29,10 @@ import {
   type SessionDescription,
   type SessionReport,
 } from './session-queries.ts';
-import { contextPoint } from '../session/context-changes.ts';
+import { contextValue } from './context-value.ts';
+import { contextPoint, snapshotRef } from '../session/context-changes.ts';
 import { wholeExport, wholeTranscript } from './whole-conversation.ts';
-import { queryContextDiff } from './snapshots.ts';
+import { queryContextDiff, querySnapshot } from './snapshots.ts';
 
 /** When an idle session expires. */
 function expiryOf({ status, phase, queueLength, lastActiveAt, config }: SessionInfo): string | null {
@@ -132,6 +136,33 @@ export class SessionReader {
   /** The context: its values, version and protected keys. @throws as `turns` */
   async context({ signal }: { signal?: AbortSignal } = {}): Promise<ContextView> {
     return await querySession(this.#link, this.id, messages.context, [], { signal });
+  }
+
+  /**
+   * One value of the context, or `fallback` if the key has none. A path such as `copilot.plan` reads a part of a value.
+   * @throws as `turns`
+   */
+  async getContext(key: string, fallback?: Json, options: { signal?: AbortSignal } = {}): Promise<Json | undefined> {
+    const value = contextValue((await this.context(options)).values, key);
+    return value === undefined ? fallback : value;
+  }
+
+  /** Whether a key of the context has a value, ephemeral or not. @throws as `turns` */
+  async hasContext(key: string, options: { signal?: AbortSignal } = {}): Promise<boolean> {
+    return contextValue((await this.context(options)).values, key) !== undefined;
+  }
+
+  /**
+   * The whole context for `loadContext`: values, snapshots and log, without ephemeral values.
+   * @throws as `turns`
+   */
+  async savedContext({ signal }: { signal?: AbortSignal } = {}): Promise<ContextState> {
+    return (await querySession(this.#link, this.id, messages.exportSession, [], { signal })).context;
+  }
+
+  /** One snapshot of the context with its data and metadata. @throws CopilotError `SnapshotNotFound`; also as `turns` */
+  async getSnapshot(wanted: SnapshotRef, { signal }: { signal?: AbortSignal } = {}): Promise<Snapshot> {
+    return await querySnapshot(this.#link, this.id, snapshotRef(wanted), { ...(signal ? { signal } : {}) });
   }
 
   /** Snapshots of the context, oldest first, without their data. @throws as `turns` */

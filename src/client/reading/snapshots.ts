@@ -1,7 +1,7 @@
 /** Finds snapshots of the context by the references that callers use. */
 import { QueryNotRegisteredError } from '@temporalio/client';
 import type { ServerLink } from '../../connection/server-link.ts';
-import type { ContextDiff, ContextPoint, SnapshotInfo, SnapshotRef } from '../../contracts/context.ts';
+import type { ContextDiff, ContextPoint, Snapshot, SnapshotInfo, SnapshotRef } from '../../contracts/context.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import * as messages from '../../contracts/messages.ts';
 import { querySession } from './session-queries.ts';
@@ -19,6 +19,23 @@ export function findSnapshot<Info extends SnapshotInfo>(snapshots: readonly Info
     wanted: typeof wanted === 'number' ? `of version ${wanted}` : `"${wanted.slice(0, 60)}"`,
     known: `${older}${known.join(', ') || 'none yet'}`,
   });
+}
+
+/** @throws CopilotError `SnapshotNotFound`, `SessionNotFound`, `NoWorker`, `ServerUnreachable` */
+export async function querySnapshot(
+  link: ServerLink,
+  sessionId: string,
+  wanted: SnapshotRef,
+  options: { signal?: AbortSignal },
+): Promise<Snapshot> {
+  try {
+    return await querySession(link, sessionId, messages.snapshot, [wanted], options);
+  } catch (error) {
+    if (isRefusedQuery(error)) {
+      findSnapshot(await querySession(link, sessionId, messages.snapshots, [], options), wanted);
+    }
+    throw error;
+  }
 }
 
 /** @throws CopilotError `SnapshotNotFound`, `SessionNotFound`, `NoWorker`, `ServerUnreachable` */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import {
   ContextKey,
+  ContextState,
   ContextValues,
   type ContextPoint,
   jsonProblem,
@@ -10,7 +11,13 @@ import {
 } from '../../contracts/context.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { Json } from '../../contracts/json.ts';
-import { type EditContextPayload, RestoreContextPayload, SavePayload } from '../../contracts/payloads.ts';
+import {
+  type EditContextPayload,
+  LoadContextPayload,
+  RestoreContextPayload,
+  SavePayload,
+  TakeSnapshotPayload,
+} from '../../contracts/payloads.ts';
 import { checkInput } from '../checked-input.ts';
 import { dropUndefined } from '../defined-fields.ts';
 
@@ -28,8 +35,14 @@ export interface ChangeOptions {
 export interface SetContextOptions extends ChangeOptions {
   /** Never let the value of this key change again. Default false. */
   readonly protect?: boolean | undefined;
-  /** Keep the value in this run of the workflow only, out of snapshots and exports. Default false. */
+  /** Keep the value out of snapshots and exports, until it is cleared or the session ends. Default false. */
   readonly ephemeral?: boolean | undefined;
+}
+
+/** How a snapshot is taken. */
+export interface SnapshotOptions extends ChangeOptions {
+  /** What to keep with it, 4 KiB at most as JSON. The session adds the number of its latest turn as `turn`. */
+  readonly metadata?: ContextValues | undefined;
 }
 
 /** How values are merged into the context. */
@@ -55,7 +68,6 @@ type Edit = EditContextPayload['edit'];
 const ExpectedVersion = z.int().min(0).optional();
 const Flag = z.boolean().optional();
 const Prefix = z.string().min(1, 'it is empty').max(100).optional();
-const Reason = z.string().min(1, 'it is empty').max(200);
 
 /** @throws CopilotError `InvalidInput` */
 export function savePayload(given: SavedSession, { expectedVersion }: ChangeOptions): SavePayload {
@@ -115,8 +127,15 @@ export function mergeEdit(values: ContextValues, { strategy, prefix }: MergeCont
 }
 
 /** @throws CopilotError `InvalidInput` */
-export function snapshotEdit(reason: string): Edit {
-  return { op: 'snapshot', reason: checkInput(Reason, reason, 'reason') };
+export function snapshotPayload(reason: string, { metadata, expectedVersion }: SnapshotOptions): TakeSnapshotPayload {
+  return checkInput(TakeSnapshotPayload, dropUndefined({ reason, metadata, expectedVersion }), '');
+}
+
+/** @throws CopilotError `InvalidInput` */
+export function loadPayload(saved: ContextState, { expectedVersion }: ChangeOptions): LoadContextPayload {
+  const payload = checkInput(LoadContextPayload, dropUndefined({ context: saved, expectedVersion }), '');
+  checkInput(ContextState, saved, 'context');
+  return payload;
 }
 
 /** @throws CopilotError `InvalidInput` */
@@ -128,6 +147,11 @@ export function editPayload(edit: Edit, { expectedVersion }: ChangeOptions): Edi
 /** @throws CopilotError `InvalidInput` */
 export function restorePayload(snapshot: SnapshotRef, { expectedVersion }: ChangeOptions): RestoreContextPayload {
   return checkInput(RestoreContextPayload, dropUndefined({ snapshot, expectedVersion }), '');
+}
+
+/** @throws CopilotError `InvalidInput` */
+export function snapshotRef(wanted: SnapshotRef): SnapshotRef {
+  return checkInput(RestoreContextPayload.shape.snapshot, wanted, 'snapshot');
 }
 
 /** @throws CopilotError `InvalidInput` */

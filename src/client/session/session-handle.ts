@@ -1,10 +1,10 @@
 /** One session, from the outside. */
-import type { ContextValues, SnapshotRef } from '../../contracts/context.ts';
+import type { ContextState, ContextValues, SnapshotRef } from '../../contracts/context.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { Json } from '../../contracts/json.ts';
 import * as messages from '../../contracts/messages.ts';
 import * as payloads from '../../contracts/payloads.ts';
-import type { ChangeReport, PlanView } from '../../contracts/messages.ts';
+import type { ChangeReport, PlanView, SnapshotReport } from '../../contracts/messages.ts';
 import type { DecidedRequest, Decision } from '../../contracts/request.ts';
 import { type Analytics, QueuedMessage } from '../../contracts/session.ts';
 import { isSettled, type TurnView } from '../../contracts/turn.ts';
@@ -16,7 +16,13 @@ import { describeSession, type ListedStatus, readResult } from '../reading/sessi
 import { SessionReader } from '../reading/session-reader.ts';
 import { configurePayload, type ConfigureOptions } from './configuration.ts';
 import * as changes from './context-changes.ts';
-import type { ChangeOptions, MergeContextOptions, SavedSession, SetContextOptions } from './context-changes.ts';
+import type {
+  ChangeOptions,
+  MergeContextOptions,
+  SavedSession,
+  SetContextOptions,
+  SnapshotOptions,
+} from './context-changes.ts';
 import { deleteSession } from './deletion.ts';
 import { forkSession, type ForkOptions } from '../creation/fork-session.ts';
 import { awaitSettledTurn } from './turn-end.ts';
@@ -252,7 +258,7 @@ export class SessionHandle extends SessionReader {
 
   /**
    * Replaces conversation, context, phase and step, and the plan if given. Not while a turn runs or is queued.
-   * @throws CopilotError `WrongState` if the session is not active, `VersionConflict`, `InvalidInput`,
+   * @throws CopilotError `WrongState` if the session is not active, `VersionConflict`, `InvalidInput`, `ReservedKey`,
    *   `SessionNotFound`, `SessionClosed`, `NoWorker`, `ServerUnreachable`
    */
   async save(session: SavedSession, options: ChangeOptions = {}): Promise<ChangeReport> {
@@ -262,7 +268,8 @@ export class SessionHandle extends SessionReader {
 
   /**
    * Sets one value of the context.
-   * @throws CopilotError `ProtectedKey` if a protected key has another value; also as `save`
+   * @throws CopilotError `ProtectedKey` if a protected key has another value, `ReservedKey` if only the session itself
+   *   writes the key; also as `save`
    */
   async setContext(key: string, value: Json, options: SetContextOptions = {}): Promise<ChangeReport> {
     return await this.#edit(changes.setEdit(key, value, options), options);
@@ -270,25 +277,47 @@ export class SessionHandle extends SessionReader {
 
   /**
    * Deletes one value of the context. Deleting a key that is not set changes nothing.
-   * @throws CopilotError `ProtectedKey`; also as `save`
+   * @throws CopilotError `ProtectedKey`, `ReservedKey`; also as `save`
    */
   async deleteContext(key: string, options: ChangeOptions = {}): Promise<ChangeReport> {
     return await this.#edit(changes.deleteEdit(key), options);
   }
 
-  /** Sets several values as one change. Protected keys keep their values and are reported as skipped. @throws as `save` */
+  /**
+   * Sets several values as one change. Protected keys keep their values and are reported as skipped.
+   * @throws CopilotError `ReservedKey`; also as `save`
+   */
   async updateContext(values: ContextValues, options: ChangeOptions = {}): Promise<ChangeReport> {
     return await this.#edit(changes.updateEdit(values), options);
   }
 
-  /** Merges values as one change. Keys that keep their values are reported as skipped. @throws as `save` */
+  /**
+   * Merges values as one change. Keys that keep their values are reported as skipped.
+   * @throws CopilotError `ReservedKey`; also as `save`
+   */
   async mergeContext(values: ContextValues, options: MergeContextOptions = {}): Promise<ChangeReport> {
     return await this.#edit(changes.mergeEdit(values, options), options);
   }
 
+  /** Removes all ephemeral values from the context. @throws as `save` */
+  async clearEphemeral(options: ChangeOptions = {}): Promise<ChangeReport> {
+    return await this.#edit({ op: 'clear' }, options);
+  }
+
   /** Takes a snapshot of the context; it becomes the `latest`. @throws as `save` */
-  async snapshot(reason: string, options: ChangeOptions = {}): Promise<ChangeReport> {
-    return await this.#edit(changes.snapshotEdit(reason), options);
+  async snapshot(reason: string, options: SnapshotOptions = {}): Promise<SnapshotReport> {
+    const payload = changes.snapshotPayload(reason, options);
+    return await deliver(this.#link, this.id, messages.takeSnapshot, payload, { signal: options.signal });
+  }
+
+  /**
+   * Takes the context back to what `savedContext` gave, as one new version: its values replace the present ones, and its
+   * snapshots and log come back beside later ones. Protected keys, keys of the session itself and ephemeral values stay.
+   * @throws CopilotError `InvalidInput` if it is not a saved context; also as `save`
+   */
+  async loadContext(saved: ContextState, options: ChangeOptions = {}): Promise<ChangeReport> {
+    const payload = changes.loadPayload(saved, options);
+    return await deliver(this.#link, this.id, messages.loadContext, payload, { signal: options.signal });
   }
 
   /**

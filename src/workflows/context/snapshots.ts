@@ -4,6 +4,7 @@ import {
   ContextValues,
   MAX_AUTOMATIC_SNAPSHOTS,
   MAX_SNAPSHOT_METADATA_BYTES,
+  MAX_SNAPSHOT_MOMENTS,
   MAX_SNAPSHOT_REASON,
   MAX_SNAPSHOTS,
   MAX_SNAPSHOTS_BYTES,
@@ -19,6 +20,8 @@ import { bytesOf, copyOf } from './tree.ts';
 
 /** Ids that an error message names. */
 const MAX_NAMED = 10;
+
+const DROPPED_FIRST: readonly SnapshotInfo['kind'][] = ['automatic', 'phase', 'manual'];
 
 type Found = { readonly info: SnapshotInfo; readonly values: JsonObject };
 
@@ -87,8 +90,8 @@ export class Snapshots {
   }
 
   /**
-   * Adds the newest, and drops the oldest if there are too many.
-   * @returns what was added, and the ids of those that were dropped for their size
+   * Adds the newest, and drops others if there are too many.
+   * @returns what was added, and the ids of those of people and programs that were dropped
    * @throws InvalidInput for a reason of over 200 units or metadata of over 4 KiB
    */
   add(head: Omit<SnapshotInfo, 'id'>, values: JsonObject): { info: SnapshotInfo; dropped: string[] } {
@@ -97,13 +100,28 @@ export class Snapshots {
     this.#count += 1;
     this.#entries.push(entry);
     this.#link(this.#entries.length - 2);
-    const automatic = this.#entries.filter(isAutomatic);
-    for (const old of automatic.slice(0, Math.max(0, automatic.length - MAX_AUTOMATIC_SNAPSHOTS))) this.#drop(old);
-    if (this.#entries.length > MAX_SNAPSHOTS) this.#entries.shift();
-    const dropped: string[] = [];
-    while (this.#entries.length > 1 && this.#bytes() > MAX_SNAPSHOTS_BYTES)
-      dropped.push(this.#entries.shift()?.info.id ?? '');
-    return { info: entry.info, dropped };
+    return { info: entry.info, dropped: this.#prune() };
+  }
+
+  /** Adds a moment to a snapshot that shows this version and is not dropped first. @returns whether there is one */
+  addMoment(version: number, moment: NonNullable<SnapshotInfo['also']>[number]): boolean {
+    const index = this.#entries.findLastIndex(({ info }) => info.version === version && info.kind !== 'automatic');
+    const entry = this.#entries[index];
+    if (!entry) return false;
+    const also = [...(entry.info.also ?? []), moment].slice(-MAX_SNAPSHOT_MOMENTS);
+    this.#entries[index] = { ...entry, info: { ...entry.info, also } };
+    return true;
+  }
+
+  /** The saved ones, and those of this list that were taken later, as far as there is room beside the saved ones. */
+  with(saved: Snapshots): { snapshots: Snapshots; dropped: string[] } {
+    const later = this.all.filter(({ info }) => numberOf(info) > saved.#count);
+    const snapshots = new Snapshots();
+    snapshots.#count = Math.max(this.#count, saved.#count);
+    for (const { info, values } of [...saved.all, ...later])
+      snapshots.#entries.push({ info, patch: undefined, values });
+    for (const index of snapshots.#entries.keys()) snapshots.#link(index);
+    return { snapshots, dropped: snapshots.#prune(saved.#count) };
   }
 
   /** As they are carried: each a patch of the next newer one, the newest a patch of `present`. */
@@ -112,6 +130,31 @@ export class Snapshots {
       ...info,
       patch: patch ?? patchOf(this.#valuesAt(index), present),
     }));
+  }
+
+  /** @param last number of the last snapshot that goes only after all later ones */
+  #prune(last = 0): string[] {
+    const dropped: string[] = [];
+    const drop = (entry: Entry): void => {
+      this.#drop(entry);
+      if (entry.info.kind === 'manual') dropped.push(entry.info.id);
+    };
+    const automatic = this.#entries.filter(({ info }) => info.kind === 'automatic');
+    for (const old of automatic.slice(0, Math.max(0, automatic.length - MAX_AUTOMATIC_SNAPSHOTS))) drop(old);
+    for (;;) {
+      const isFull = this.#entries.length > MAX_SNAPSHOTS || this.#bytes() > MAX_SNAPSHOTS_BYTES;
+      const victim = isFull ? (this.#leastWanted(last) ?? this.#leastWanted(0)) : undefined;
+      if (!victim) return dropped;
+      drop(victim);
+    }
+  }
+
+  /** The oldest of the kind that goes first, among those after this number. The newest of all stays. */
+  #leastWanted(after: number): Entry | undefined {
+    const older = this.#entries.slice(0, -1).filter(({ info }) => numberOf(info) > after);
+    return DROPPED_FIRST.map((kind) => older.find(({ info }) => info.kind === kind)).find(
+      (entry) => entry !== undefined,
+    );
   }
 
   #drop(entry: Entry): void {
@@ -170,6 +213,6 @@ function checkHead({ reason, metadata }: Omit<SnapshotInfo, 'id'>): void {
   }
 }
 
-function isAutomatic({ info }: Entry): boolean {
-  return info.metadata['automatic'] === true;
+function numberOf({ id }: SnapshotInfo): number {
+  return Number(/^snap-(\d+)$/.exec(id)?.[1] ?? 0);
 }

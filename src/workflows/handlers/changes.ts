@@ -1,9 +1,13 @@
 /** Updates by which a caller changes what a session knows, with optimistic locking. */
 import { setHandler, workflowInfo } from '@temporalio/workflow';
+import { isReservedKey } from '../../contracts/context.ts';
 import { toFailure } from '../../contracts/errors.ts';
+import type { Json } from '../../contracts/json.ts';
 import * as messages from '../../contracts/messages.ts';
 import * as payloads from '../../contracts/payloads.ts';
-import type { ChangeReport } from '../../contracts/messages.ts';
+import type { ChangeReport, SnapshotReport } from '../../contracts/messages.ts';
+import { DurableContext } from '../context/context.ts';
+import { isEqual } from '../context/tree.ts';
 import { accept } from '../input-check.ts';
 import type { LiveSession } from '../session/live-session.ts';
 
@@ -25,6 +29,7 @@ export function acceptChanges(session: LiveSession): void {
         const { expectedVersion, context: values } = accept(payloads.SavePayload, payload, 'save');
         requireVersion(session, expectedVersion);
         requireIdle(session);
+        requireOwnKeys(context, Object.entries(values));
         // Tried on a working copy, so that values that do not fit are refused before they are in history.
         context.branch().merge(values, new Date().toISOString(), { strategy: 'replace' });
       },
@@ -35,15 +40,16 @@ export function acceptChanges(session: LiveSession): void {
     messages.editContext,
     (payload): ChangeReport => {
       const before = context.version;
-      const skipped = applyEdit(session, payload.edit, context);
-      return reportChange(session, context.version !== before, skipped);
+      const { changed, skipped } = applyEdit(context, payload.edit);
+      return reportChange(session, changed || context.version !== before, skipped);
     },
     {
       validator: (payload) => {
         const { expectedVersion, edit: wanted } = accept(payloads.EditContextPayload, payload, 'context change');
         requireVersion(session, expectedVersion);
         requireOpen(session);
-        applyEdit(session, wanted, context.branch());
+        requireOwnKeys(context, keysOf(wanted));
+        applyEdit(context.branch(), wanted);
       },
     },
   );
@@ -64,35 +70,103 @@ export function acceptChanges(session: LiveSession): void {
       },
     },
   );
+
+  acceptSavedContexts(session);
 }
 
-/** @returns keys that kept another value than the one given */
-function applyEdit(
-  session: LiveSession,
-  wanted: payloads.EditContextPayload['edit'],
-  context: LiveSession['context'],
-): readonly string[] {
+function acceptSavedContexts(session: LiveSession): void {
+  const { context } = session;
+
+  setHandler(
+    messages.takeSnapshot,
+    ({ reason, metadata = {} }): SnapshotReport => {
+      const { turnCount: turn } = session.state;
+      const snapshot = context.checkpoint(reason, { ...metadata, turn }, new Date().toISOString());
+      return { ...reportChange(session, false), snapshot };
+    },
+    {
+      validator: (payload) => {
+        const { expectedVersion, reason, metadata } = accept(payloads.TakeSnapshotPayload, payload, 'snapshot');
+        requireVersion(session, expectedVersion);
+        requireOpen(session);
+        const { turnCount: turn } = session.state;
+        context.branch().checkpoint(reason, { ...metadata, turn }, new Date().toISOString());
+      },
+    },
+  );
+
+  setHandler(
+    messages.loadContext,
+    ({ context: saved }): ChangeReport => {
+      const { skipped } = context.load(DurableContext.fromJSON(saved), new Date().toISOString());
+      return reportChange(session, true, skipped);
+    },
+    {
+      validator: (payload) => {
+        const { expectedVersion, context: saved } = accept(payloads.LoadContextPayload, payload, 'load');
+        requireVersion(session, expectedVersion);
+        requireOpen(session);
+        context.branch().load(DurableContext.fromJSON(saved), new Date().toISOString());
+      },
+    },
+  );
+}
+
+type Edit = payloads.EditContextPayload['edit'];
+
+/** What an edit of the context did: keys that kept another value, and whether ephemeral values changed. */
+interface EditOutcome {
+  readonly changed: boolean;
+  readonly skipped: readonly string[];
+}
+
+function applyEdit(context: DurableContext, wanted: Edit): EditOutcome {
   const now = new Date().toISOString();
   switch (wanted.op) {
-    case 'set':
-      context.set(wanted.key, wanted.value, now, {
-        protect: wanted.protect ?? false,
-        ephemeral: wanted.ephemeral ?? false,
-      });
-      return [];
+    case 'set': {
+      const { key, value, protect = false, ephemeral = false } = wanted;
+      return { changed: context.set(key, value, now, { protect, ephemeral }), skipped: [] };
+    }
     case 'delete':
-      context.delete(wanted.key, now);
-      return [];
+      return { changed: context.delete(wanted.key, now), skipped: [] };
+    case 'clear':
+      return { changed: context.clearEphemeral(now).length > 0, skipped: [] };
     case 'update':
-      return context.update(wanted.values, now).skipped;
+      return { changed: false, skipped: context.update(wanted.values, now).skipped };
+    case 'merge': {
+      const { strategy = 'safe', prefix } = wanted;
+      const options = prefix === undefined ? { strategy } : { strategy, prefix };
+      return { changed: false, skipped: context.merge(wanted.values, now, options).skipped };
+    }
+  }
+}
+
+/** The keys that an edit names, with the value that it gives them. */
+function keysOf(wanted: Edit): readonly (readonly [key: string, value?: Json])[] {
+  switch (wanted.op) {
+    case 'set':
+      return [[wanted.key, wanted.value]];
+    case 'delete':
+      return [[wanted.key]];
+    case 'update':
+      return Object.entries(wanted.values);
     case 'merge':
-      return context.merge(wanted.values, now, {
-        ...(wanted.strategy === undefined ? {} : { strategy: wanted.strategy }),
-        ...(wanted.prefix === undefined ? {} : { prefix: wanted.prefix }),
-      }).skipped;
-    case 'snapshot':
-      context.checkpoint(wanted.reason, { turn: session.state.turnCount }, now);
+      return Object.entries(wanted.values).map(([key, value]) => [`${wanted.prefix ?? ''}${key}`, value]);
+    case 'clear':
       return [];
+  }
+}
+
+/**
+ * The value that a key has already may be given again, as in a file that somebody read before. Protected keys with a
+ * value have rules of their own.
+ * @throws ReservedKey
+ */
+function requireOwnKeys(context: DurableContext, keys: readonly (readonly [key: string, value?: Json])[]): void {
+  for (const [key, value] of keys) {
+    const isKept = context.isProtected(key) && (value === undefined || context.has(key));
+    if (!isReservedKey(key) || isKept) continue;
+    if (value === undefined || !isEqual(context.get(key), value)) throw toFailure('ReservedKey', { key });
   }
 }
 

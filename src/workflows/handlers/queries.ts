@@ -33,6 +33,7 @@ export function answerQueries(session: LiveSession): void {
   setHandler(messages.progress, (from) => session.view.progressFrom(from));
   const { context } = session;
   setHandler(messages.snapshots, () => context.snapshots);
+  setHandler(messages.snapshot, (wanted) => context.snapshot(wanted));
   setHandler(messages.changes, () => context.changes);
   setHandler(messages.contextSize, () => context.measure());
   setHandler(messages.contextDiff, (from, to) => context.diff(from, to));

@@ -24,11 +24,7 @@ export async function makePlan(
 export function recordPlan(session: LiveSession, proposed: readonly PlannedStep[]): void {
   if (proposed.length === 0) throw toFailure('InvalidModelOutput', { what: 'plan', problem: 'it has no steps' });
   for (const step of proposed) findAgent(session, step.agent);
-  session.phaseContext.remember(
-    'plan',
-    proposed.map(({ agent, task }) => ({ agent, task })),
-  );
-  session.phaseContext.remember('results', []);
+  session.phaseContext.record({ plan: proposed.map(({ agent, task }) => ({ agent, task })), results: [] });
   session.steps.record(proposed);
 }
 

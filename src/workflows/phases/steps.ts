@@ -168,10 +168,9 @@ async function attemptStep(
 
 function rememberResults(session: LiveSession, turn: RunningTurn): void {
   const done = turn.steps.filter(({ status }) => status === 'completed');
-  session.phaseContext.remember(
-    'results',
-    done.map(({ summary, number }) => ({ step: number, summary: oneLine(summary, MAX_OLD_SUMMARY) })),
-  );
+  session.phaseContext.record({
+    results: done.map(({ summary, number }) => ({ step: number, summary: oneLine(summary, MAX_OLD_SUMMARY) })),
+  });
   // Kept now, whatever becomes of the steps beside this one.
   session.phaseContext.commit();
 }

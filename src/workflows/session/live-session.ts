@@ -40,7 +40,7 @@ export class LiveSession {
 
   constructor(state: SessionState) {
     this.state = state;
-    this.context = new DurableContext(state.context);
+    this.context = new DurableContext(state.context, { ephemeral: state.ephemeral });
     this.phaseContext = new PhaseContext(this.context, (text) => this.view.note(text));
     this.calls = new CallsInFlight(this);
     this.nextRun = new NextRun(state, this.context);

@@ -187,9 +187,10 @@ async function moveOn({ nextRun }: LiveSession): Promise<never> {
 }
 
 async function closeSession(session: LiveSession): Promise<SessionResult> {
-  const { queue, turns, view } = session;
+  const { context, queue, turns, view } = session;
   if (session.state.current) turns.end({ status: 'interrupted' });
   queue.clear();
+  context.clearEphemeral(new Date().toISOString());
   view.touch();
   view.publish();
   let archiveProblem: string | null = null;
@@ -203,5 +204,5 @@ async function closeSession(session: LiveSession): Promise<SessionResult> {
   }
   await condition(allHandlersFinished);
   leaveBuild();
-  return { info: session.info, context: session.context.view().values, archiveProblem };
+  return { info: session.info, context: session.context.persistent, archiveProblem };
 }

@@ -32,7 +32,7 @@ export class NextRun {
   }
 
   get carried(): SessionState {
-    return { ...this.#state, context: this.#context.toJSON() };
+    return { ...this.#state, context: this.#context.toJSON(), ephemeral: this.#context.ephemeral };
   }
 
   /** Whether the state is larger than Temporal takes. It ends a workflow that continues as new with more. */

@@ -11,7 +11,7 @@ export function loadedSession({ state, context, info }: LiveSession): LoadedSess
     sessionId: info.id,
     mode: state.mode,
     conversation: state.transcript.messages,
-    context: context.view().values,
+    context: context.persistent,
     phase: info.phase,
     step: info.step,
     // JSON in any case, which the type of a step, with fields that may be absent, does not say.

@@ -60,7 +60,7 @@ describe('plans', function () {
       { agent: 'engineer', task: 'write a.txt', notes: 'in English', status: 'completed' },
       { agent: 'writer', task: 'write b.txt', notes: '', status: 'completed' },
     ]);
-    assert.deepEqual((await session.context()).values['plan'], [
+    assert.deepEqual(await session.getContext('copilot.plan'), [
       { agent: 'engineer', task: 'write a.txt' },
       { agent: 'writer', task: 'write b.txt' },
     ]);

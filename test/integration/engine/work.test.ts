@@ -247,9 +247,8 @@ describe('agents at work', function () {
       ['completed', 'failed', 'completed', 'pending'],
     );
     assert.equal(failed.steps[0]?.summary, 'a is written');
-    const { values } = await session.context();
     assert.deepEqual(
-      (values['results'] as { step: number }[]).map(({ step }) => step), // as the engine keeps them
+      ((await session.getContext('copilot.results')) as { step: number }[]).map(({ step }) => step), // as the engine keeps them
       [1, 3],
     );
 

@@ -2,12 +2,11 @@
 import assert from 'node:assert/strict';
 import {
   contextPoint,
-  editPayload,
   mergeEdit,
   restorePayload,
   savePayload,
   setEdit,
-  snapshotEdit,
+  snapshotPayload,
   updateEdit,
 } from '../../../src/client/session/context-changes.ts';
 import type { Json } from '../../../src/client.ts';
@@ -53,8 +52,9 @@ describe('changes of the context', () => {
   });
 
   it('versions, snapshots and reasons are checked', () => {
-    assert.throws(() => editPayload(snapshotEdit('x'), { expectedVersion: 1.5 }), /expectedVersion \(1\.5\)/);
-    assert.throws(() => snapshotEdit(''), /reason \(""\) is not valid: it is empty/);
+    assert.throws(() => snapshotPayload('x', { expectedVersion: 1.5 }), /expectedVersion \(1\.5\)/);
+    assert.throws(() => snapshotPayload('x', { metadata: { turn: 1 } }), /metadata\.turn .*session itself writes/);
+    assert.throws(() => snapshotPayload('', {}), /reason \(""\) is not valid: it is empty/);
     assert.throws(() => restorePayload('', {}), /snapshot \(""\)/);
     assert.throws(() => contextPoint(-1, 'from'), /from \(-1\)/);
     assert.deepEqual(restorePayload(3, { expectedVersion: 2 }), { snapshot: 3, expectedVersion: 2 });

@@ -19,7 +19,15 @@ const DEFINITION: SessionExport['team']['definition'] = {
 };
 
 export function snapshotAt(turn: number, id: string): SessionExport['context']['snapshots'][number] {
-  return { id, version: turn, timestamp: AT, reason: 'test', metadata: { turn, phase: 'one-shot' }, patch: 0 };
+  return {
+    id,
+    version: turn,
+    timestamp: AT,
+    reason: 'test',
+    kind: 'phase',
+    metadata: { turn, phase: 'one-shot' },
+    patch: 0,
+  };
 }
 
 /** So many turns of one question and one answer, each with a snapshot before and after it. */
@@ -63,6 +71,7 @@ export function exportedSession(turns: number): SessionExport {
       version: turns,
       values: {},
       protectedKeys: [],
+      agentKeys: [],
       snapshots: numbers.flatMap((turn) => [
         snapshotAt(turn, `snap-${2 * turn - 1}`),
         snapshotAt(turn, `snap-${2 * turn}`),

@@ -1,4 +1,5 @@
 /** What every call of an agent carries, and the names under which people see it. */
+import { workflowInfo } from '@temporalio/workflow';
 import type { AgentCall, Answered } from '../../../contracts/activities.ts';
 import { toFailure } from '../../../contracts/errors.ts';
 import type { RunningTurn } from '../../../contracts/session-state.ts';
@@ -28,8 +29,11 @@ export function agentCall(session: LiveSession, turn: Pick<RunningTurn, 'id'>, a
   const { state, phaseContext } = session;
   const override = state.config.agents?.[agentId];
   const { variables } = findAgent(session, agentId);
+  const { workflowId: id, runId } = workflowInfo();
+  const ids = { session_id: id, workflow_id: id, run_id: runId };
   // The worker knows which keys an override's template uses. Here it is enough to know which it may use.
-  const named = phaseContext.keys().filter((key) => override?.instructions?.includes(key));
+  const named = [...Object.keys(ids), ...phaseContext.keys()].filter((key) => override?.instructions?.includes(key));
+  const wanted = [...new Set([...variables, ...named])];
   return {
     digest: state.team.digest,
     agent: agentId,
@@ -37,7 +41,10 @@ export function agentCall(session: LiveSession, turn: Pick<RunningTurn, 'id'>, a
     ...(model === undefined ? {} : { model }),
     turnId: turn.id,
     transcript: state.transcript.address,
-    context: phaseContext.pick([...new Set([...variables, ...named])]),
+    context: {
+      ...phaseContext.pick(wanted),
+      ...Object.fromEntries(Object.entries(ids).filter(([key]) => wanted.includes(key))),
+    },
   };
 }
 
@@ -87,6 +94,6 @@ export interface RouteChoice {
 /** Records how the message is handled, for the turn, the context and followers. */
 export function setRoute(session: LiveSession, turn: RunningTurn, { kind, agent, task, reason }: RouteChoice): void {
   session.turns.setRoute(kind, reason, agent, task);
-  session.phaseContext.remember('route', { route: kind, agent, task });
+  session.phaseContext.record({ route: { route: kind, agent, task } });
   session.view.record({ type: 'routed', turnId: turn.id, route: kind, agent, reason });
 }

@@ -8,7 +8,7 @@ import {
   REPORT_STEP,
   type StepReport,
 } from '../../../contracts/activities.ts';
-import { ContextKey } from '../../../contracts/context.ts';
+import { ContextKey, isReservedKey } from '../../../contracts/context.ts';
 import { Json, parseJson } from '../../../contracts/json.ts';
 import { MAX_REPLY_TEXT, MAX_SUMMARY } from '../../../contracts/limits.ts';
 import type { RunningTurn, RunningWork } from '../../../contracts/session-state.ts';
@@ -37,9 +37,6 @@ const Report = z.object({
 });
 const Question = z.object({ question: z.string().trim().min(1).max(4_000) });
 const Remembered = z.object({ key: ContextKey, value: Json });
-
-/** Written by the phases of a turn. */
-const ENGINE_KEYS = ['route', 'plan', 'results', 'initial_task', 'current_task'];
 
 /** @param hasResult whether the agent's results have a schema: then they are part of the summary */
 export function parseReport(call: ToolCall, hasResult: boolean): { report?: StepReport; problem?: string } {
@@ -86,7 +83,7 @@ export function rememberValue(session: LiveSession, work: AgentWork, call: ToolC
     return `${REMEMBER} takes {"key": text, "value": any JSON}; ${describeIssue(parsed.error)}. Call it again.`;
   }
   const { key, value } = parsed.data;
-  if (ENGINE_KEYS.includes(key)) return `Not remembered: "${key}" is written by the session itself. Use another key.`;
+  if (isReservedKey(key)) return `Not remembered: "${key}" is written by the session itself. Use another key.`;
   const problem = session.phaseContext.problem(key, value);
   if (problem !== undefined) return `Not remembered: ${problem}`;
   work.remember(key, value);

@@ -1,5 +1,7 @@
 /** The state that a run begins with. */
 import { workflowInfo } from '@temporalio/workflow';
+import { isReservedKey } from '../../../contracts/context.ts';
+import { toFailure } from '../../../contracts/errors.ts';
 import { SessionExport } from '../../../contracts/export.ts';
 import { SessionStart } from '../../../contracts/session.ts';
 import type { SessionInput, SessionState, Turn, TurnState } from '../../../contracts/session-state.ts';
@@ -24,6 +26,7 @@ export function initialState(input: SessionInput, now: string, isContinued: bool
 function freshState({ from, ...start }: SessionStart, now: string): SessionState {
   const file = from === undefined ? undefined : check(SessionExport, from, 'Exported session');
   const context = file ? DurableContext.fromJSON(file.context) : new DurableContext();
+  for (const key of Object.keys(start.context)) if (isReservedKey(key)) throw toFailure('ReservedKey', { key });
   context.update(start.context, now);
   const state: SessionState = {
     schemaVersion: 1,
@@ -49,6 +52,7 @@ function freshState({ from, ...start }: SessionStart, now: string): SessionState
     remembered: [],
     transcript: { address: EMPTY_TRANSCRIPT, messages: [], bytes: 0 },
     context: context.toJSON(),
+    ephemeral: {},
     usage: {},
     notes: [],
     requests: [],

@@ -1,9 +1,15 @@
 /** Which keys a merge changes, which it leaves alone, and why. */
-import { ContextKey, type ContextValues, jsonProblem, MergeStrategy } from '../../contracts/context.ts';
-import { toFailure } from '../../contracts/errors.ts';
-import { type Json, type JsonObject, memberOf } from '../../contracts/json.ts';
-import { check } from '../input-check.ts';
-import { copyReusing, isEqual } from './tree.ts';
+import {
+  ContextKey,
+  type ContextValues,
+  isReservedKey,
+  jsonProblem,
+  MergeStrategy,
+} from '../../../contracts/context.ts';
+import { toFailure } from '../../../contracts/errors.ts';
+import { type Json, type JsonObject, memberOf } from '../../../contracts/json.ts';
+import { check } from '../../input-check.ts';
+import { copyReusing, isEqual } from '../tree.ts';
 import type { Values } from './values.ts';
 
 export interface Isolation {
@@ -65,7 +71,9 @@ export function planMerge(
   }
   if (strategy === 'replace') {
     const given = new Set(named.map(([key]) => key));
-    for (const key of present.keys) if (!given.has(key) && !isProtected(key)) changes.set(key, undefined);
+    for (const key of present.keys) {
+      if (!given.has(key) && !isProtected(key) && !isReservedKey(key)) changes.set(key, undefined);
+    }
   }
   return { changes, skipped };
 }
@@ -82,27 +90,25 @@ function checkStrategy(strategy: string, prefix: string | undefined): void {
 }
 
 /**
- * The changes from `base` to `theirs`, for `ours`. They include the conflicts, and also keys that become protected with
- * the same value.
+ * The changes from `base` to `theirs`, for `ours`.
+ * @param isKept whether `ours` keeps a key's value if it differs
+ * @param newlyProtected keys that become protected, with the same value or another: they are changes in any case
  */
 export function planJoin(
   base: JsonObject,
   ours: Values,
   theirs: JsonObject,
-  isProtected: (key: string) => boolean,
+  isKept: (key: string) => boolean,
   newlyProtected: readonly string[] = [],
-): MergePlan & { readonly conflicts: readonly string[] } {
+): MergePlan {
   const changes = new Map<string, Json | undefined>();
   const skipped: string[] = [];
-  const conflicts: string[] = [];
   for (const key of new Set([...Object.keys(base), ...Object.keys(theirs)])) {
     const [old, wanted, present] = [memberOf(base, key), memberOf(theirs, key), ours.get(key)];
-    if (!newlyProtected.includes(key) && (isEqual(wanted, old) || isEqual(wanted, present))) continue;
-    if (present !== undefined && isProtected(key)) skipped.push(key);
-    else {
-      if (!isEqual(present, old) && !isEqual(present, wanted)) conflicts.push(key);
-      changes.set(key, wanted);
-    }
+    const isSame = isEqual(wanted, present);
+    if (!newlyProtected.includes(key) && (isSame || isEqual(wanted, old))) continue;
+    if (!isSame && isKept(key)) skipped.push(key);
+    else changes.set(key, wanted);
   }
-  return { changes, skipped, conflicts };
+  return { changes, skipped };
 }

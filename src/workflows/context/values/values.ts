@@ -1,8 +1,8 @@
 /** Keys and stored values, and how large they are together. */
-import { toFailure } from '../../contracts/errors.ts';
-import { type Json, type JsonObject, memberOf } from '../../contracts/json.ts';
-import { MAX_CONTEXT_BYTES } from '../../contracts/limits.ts';
-import { entryBytes } from './tree.ts';
+import { toFailure } from '../../../contracts/errors.ts';
+import { type Json, type JsonObject, memberOf } from '../../../contracts/json.ts';
+import { MAX_CONTEXT_BYTES } from '../../../contracts/limits.ts';
+import { entryBytes } from '../tree.ts';
 
 /** Guards the limit, and what was handed out by {@link share}: the next change is made on a copy of the top level. */
 export class Values {

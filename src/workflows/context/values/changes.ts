@@ -1,6 +1,6 @@
 /** The change log: what happened to which keys, and no values, so that it stays small. */
-import { type Change, MAX_CHANGE_KEYS, MAX_CHANGES, MAX_CHANGES_BYTES } from '../../contracts/context.ts';
-import { bytesOf } from './tree.ts';
+import { type Change, MAX_CHANGE_KEYS, MAX_CHANGES, MAX_CHANGES_BYTES } from '../../../contracts/context.ts';
+import { bytesOf } from '../tree.ts';
 
 /** Appends to the log, and lets the oldest entries go when there are too many or they are too large together. */
 export function appendChange(
