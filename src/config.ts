@@ -91,6 +91,9 @@ const Environment = z.object({
   COPILOT_CODEC_TOKEN: optionalText,
   AGENT_POOL_SIZE: positiveInteger(1),
   AGENT_CACHE_SIZE: positiveInteger(32),
+  AGENT_IDLE_SECONDS: positiveInteger(1_800),
+  COPILOT_WARM: z.enum(['0', '1'], 'use 1 for yes or 0 for no').default('1'),
+  COPILOT_SESSION_IDLE_SECONDS: z.union([z.literal('never'), positiveInteger(86_400)]).optional(),
   OPENAI_API_KEY: optionalText,
   OPENAI_BASE_URL: z
     .url({
@@ -135,8 +138,17 @@ export interface Config {
   readonly metricsPort?: number;
   /** Team instances per digest. `AGENT_POOL_SIZE`, default 1. */
   readonly agentPoolSize: number;
-  /** Most cache entries (team digests and private agents) kept open on a worker. `AGENT_CACHE_SIZE`, default 32. */
+  /** Most teams kept open on a worker. `AGENT_CACHE_SIZE`, default 32. */
   readonly agentCacheSize: number;
+  /** A team that was not used for this long is closed. `AGENT_IDLE_SECONDS`, default 1800. */
+  readonly agentIdleMs: number;
+  /** Whether a worker opens the teams of its folder when it starts. `COPILOT_WARM`, default 1. */
+  readonly warm: boolean;
+  /**
+   * Time without a message after which sessions that this client creates expire; null is never.
+   * `COPILOT_SESSION_IDLE_SECONDS`, default a day.
+   */
+  readonly sessionIdleMs?: number | null;
   /**
    * Keys for payloads: the first encrypts, all decrypt. Without keys payloads are plain JSON.
    * `COPILOT_ENCRYPTION_KEYS` or `COPILOT_ENCRYPTION_KEY_FILE`, default none.
@@ -226,6 +238,9 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     ...(env.COPILOT_METRICS_PORT === undefined ? {} : { metricsPort: env.COPILOT_METRICS_PORT }),
     agentPoolSize: env.AGENT_POOL_SIZE,
     agentCacheSize: env.AGENT_CACHE_SIZE,
+    agentIdleMs: 1_000 * env.AGENT_IDLE_SECONDS,
+    warm: env.COPILOT_WARM === '1',
+    ...readSessionIdle(env),
     encryptionKeys: Object.freeze(encryptionKeys),
     ...(payloadStore === undefined ? {} : { payloadStore: Object.freeze(payloadStore) }),
     ...(env.COPILOT_CODEC_TOKEN === undefined ? {} : { codecToken: env.COPILOT_CODEC_TOKEN }),
@@ -255,6 +270,13 @@ function readModel(env: z.infer<typeof Environment>, given: Readonly<Record<stri
     ...readProxy(given),
     ...(env.COPILOT_MODEL === undefined ? {} : { name: env.COPILOT_MODEL }),
   };
+}
+
+function readSessionIdle({ COPILOT_SESSION_IDLE_SECONDS: seconds }: z.infer<typeof Environment>): {
+  sessionIdleMs?: number | null;
+} {
+  if (seconds === undefined) return {};
+  return { sessionIdleMs: seconds === 'never' ? null : 1_000 * seconds };
 }
 
 /** A deployment without a build id, or the reverse, is a mistake. */

@@ -6,6 +6,7 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { getHeapStatistics } from 'node:v8';
+import { Client } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { AgentCache } from './agents/cache/agent-cache.ts';
@@ -35,7 +36,9 @@ import { prepareBundle } from './worker/bundle.ts';
 import { type Connected, deploymentOptions, warnUnlessCurrent } from './worker/deployment.ts';
 import { createLogger, logUnreadable } from './worker/logging.ts';
 import { type ModelSource, openModelSource } from './worker/model-source.ts';
+import { findOpenSessions } from './worker/open-sessions.ts';
 import { installRuntime, toTemporalLogger } from './worker/runtime.ts';
+import { warmTeams } from './worker/warm-teams.ts';
 
 export { type CopilotConfig, defineConfig, type ProviderSettings } from './config-file.ts';
 
@@ -155,7 +158,8 @@ async function openParts(
     load: (team) => loadTeam(config.agentsDir, team, tools),
     log,
   });
-  const agents = openAgents(config, { models, trust, log });
+  const client = new Client({ connection, namespace });
+  const agents = openAgents(config, { models, trust, client, log });
   opened.push({
     name: 'agents',
     close: async () => {
@@ -186,6 +190,10 @@ async function openParts(
   await warnUnlessCurrent(config, { connection, address, namespace }, log);
   const admin = await startAdmin({ config, identity, agents, transcripts, log });
   opened.push({ name: 'admin', close: () => admin.close() });
+  if (config.warm) {
+    const warming = warmTeams(config, { agents, trust, log });
+    opened.push({ name: 'warming', close: () => warming.stop() });
+  }
   return { worker, model: models.name };
 }
 
@@ -212,13 +220,16 @@ async function closeParts(opened: readonly OpenPart[], log: Logger): Promise<voi
 interface AgentParts {
   readonly models: ModelSource;
   readonly trust: TeamTrust;
+  readonly client: Client;
   readonly log: Logger;
 }
 
-function openAgents(config: Config, { models, trust, log }: AgentParts): AgentCache {
+function openAgents(config: Config, { models, trust, client, log }: AgentParts): AgentCache {
   return new AgentCache({
     poolSize: config.agentPoolSize,
     maxEntries: config.agentCacheSize,
+    idleMs: config.agentIdleMs,
+    findOpenSessions: (sessionIds) => findOpenSessions(client, sessionIds),
     open: (resolved, instanceId) =>
       openTeam(resolved, {
         instanceId,
@@ -251,7 +262,7 @@ function createActivities(config: Config, parts: WorkerParts, trust: TeamTrust):
     settleTool: (input) => settleTool(toolParts, input),
     summarise: (input) => summarise(parts, config.archiveDir, input),
     writeReports: (input) => writeReports(config.workspaceRoot, input),
-    archive: () => archive(config.archiveDir),
+    archive: () => archive(parts.agents, config.archiveDir),
   };
 }
 

@@ -3,7 +3,8 @@ import { Context } from '@temporalio/activity';
 import type { AgentCall, Answered } from '../contracts/activities.ts';
 import * as queries from '../contracts/messages.ts';
 import type { Message, TranscriptAddress } from '../contracts/transcript.ts';
-import type { AgentCache, Lease } from '../agents/cache/agent-cache.ts';
+import type { AgentCache } from '../agents/cache/agent-cache.ts';
+import type { Lease } from '../agents/cache/options.ts';
 import type { OpenAgent, Team } from '../agents/team.ts';
 import type { TranscriptCache } from '../agents/transcripts.ts';
 import { addUsage, NO_USAGE } from '../contracts/json.ts';
@@ -18,14 +19,15 @@ export interface WorkerParts {
   readonly identity: string;
 }
 
-/** Leases the session's team and runs `work` with it. */
+/** Leases the session's team and runs `work` with it. @param turnId the turn, if an agent is called */
 export async function withTeam<T>(
   { agents }: WorkerParts,
   scope: ActivityScope,
   digest: string,
   work: (lease: Lease) => Promise<T>,
+  turnId?: string,
 ): Promise<T> {
-  return await agents.withTeam(scope.sessionId, digest, () => sessionOf(scope).query(queries.team), work);
+  return await agents.withTeam(scope.sessionId, digest, () => sessionOf(scope).query(queries.team), work, turnId);
 }
 
 /** Leases the session's team and runs `work` with the agent of this call. */
@@ -35,10 +37,11 @@ export async function withAgent<T>(
   call: AgentCall,
   work: (open: OpenAgent) => Promise<T>,
 ): Promise<T> {
-  return await withTeam(parts, scope, call.digest, async ({ team, agent: choose }) => {
+  const callAgent = async ({ team, agent: choose }: Lease): Promise<T> => {
     const agent = choose(call.agent, call.override);
     return await work({ agent, team, instructions: agent.system(call.context) });
-  });
+  };
+  return await withTeam(parts, scope, call.digest, callAgent, call.turnId);
 }
 
 /** The conversation before this turn, from this worker's copy or from the session. */

@@ -1,5 +1,6 @@
 /** Archives a closed session, in case the server deletes its history. */
 import { Context } from '@temporalio/activity';
+import type { AgentCache } from '../agents/cache/agent-cache.ts';
 import { isTransient } from '../connection/grpc-errors.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import type { SessionExport } from '../contracts/export.ts';
@@ -8,11 +9,13 @@ import { archiveExport } from '../storage/archive.ts';
 import { inScope } from './scope.ts';
 
 /**
- * Queries the session for its export, which adds nothing to its history, and writes it to the archive.
+ * Queries the session for its export, which adds nothing to its history, and writes it to the archive. It is the
+ * session's last activity, so its private agents are not needed any more.
  * @throws CopilotError `ArchiveUnavailable`, which is retried
  */
-export async function archive(archiveDir: string): Promise<void> {
+export async function archive(agents: AgentCache, archiveDir: string): Promise<void> {
   await inScope(async ({ sessionId, runId }) => {
+    agents.forgetSession(sessionId);
     const file = await readExport(sessionId, runId);
     await archiveExport(archiveDir, sessionId, file);
   });

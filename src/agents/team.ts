@@ -63,7 +63,6 @@ export interface TeamOptions {
  * `McpUnavailable` for its MCP servers
  */
 export async function openTeam(resolved: ResolvedTeam, options: TeamOptions): Promise<Team> {
-  const startedAt = performance.now();
   const { definition, digest } = resolved;
   const tools = new TeamTools(definition);
   const agents = new Map<string, Agent>();
@@ -75,13 +74,7 @@ export async function openTeam(resolved: ResolvedTeam, options: TeamOptions): Pr
   // Servers open last, so that nothing stays open if something above fails.
   await tools.open({ environment, log });
   const models = await openModels(options, tools);
-  const team = new Team({ id: options.instanceId, digest, definition, agents, tools, models });
-  const ms = Math.round(performance.now() - startedAt);
-  log.info(
-    { team: definition.name, digest: digest.slice(0, 12), instance: options.instanceId, agents: agents.size, ms },
-    'agent team initialised',
-  );
-  return team;
+  return new Team({ id: options.instanceId, digest, definition, agents, tools, models });
 }
 
 async function openModels(options: TeamOptions, tools: TeamTools): Promise<Models> {

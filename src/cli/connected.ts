@@ -30,6 +30,8 @@ export interface CreateFlags extends CommonFlags, SettingFlags {
   readonly workspace?: string;
   readonly context?: readonly string[];
   readonly historyLimit?: string;
+  readonly model?: string;
+  readonly agent?: string;
 }
 
 /** Runs the work of a command with a client, and closes the client afterwards. */
@@ -50,10 +52,12 @@ export function noteGuess({ guess }: CopilotClient): void {
 
 /** Turns flags into options of the client. @throws CopilotError `InvalidInput` for malformed values */
 export function createOptions(flags: CreateFlags, message?: string): CreateOptions {
-  const { team, mode, user, name, id, attach, workspace, context, historyLimit } = flags;
+  const { team, mode, user, name, id, attach, workspace, context, historyLimit, model, agent } = flags;
   const config = dropUndefined({
     workspace: workspace === undefined ? undefined : resolve(workspace),
     ...settingsOf(flags),
+    model,
+    agent,
     historyLimit: optional(parseWholeNumber, '--history-limit', historyLimit),
   });
   return dropUndefined({

@@ -34,6 +34,10 @@ export const SessionConfig = z.strictObject({
   historyLimit: z.int().min(40).max(10_000).optional(),
   /** Milliseconds without a message after which an active session expires; null: never. Default 24 hours. */
   idleTimeoutMs: z.int().min(1_000).max(MAX_WAIT_MS).nullable().optional(),
+  /** Model of every agent, unless `agents` names another one for it. Default: as the team says. */
+  model: AgentOverride.shape.model,
+  /** Agent that answers the messages, unless they need a plan. Default: as the team and its router say. */
+  agent: Name.optional(),
   /** Changes to single agents for this session only. */
   agents: z.record(Name, AgentOverride).optional(),
   /** What waits for a person; stands above what mode and team say. */

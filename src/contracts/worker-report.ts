@@ -8,10 +8,12 @@ const Count = z.int().min(0);
 export const CacheStats = z.object({
   /** Sessions that used a team here. */
   sessions: Count,
-  /** Leases: each is one message for an agent to answer. */
+  /** Messages of people that agents worked on here. */
   messages: Count,
+  /** Calls of agents. */
+  calls: Count,
   poolSize: Count,
-  /** Sessions that have a private agent now. */
+  /** Open sessions that override agents. */
   sessionsWithOverrides: Count,
   /** Private agents now. */
   privateAgents: Count,
@@ -21,18 +23,22 @@ export const CacheStats = z.object({
   failedOpens: Count,
   /** Milliseconds, rounded. */
   meanOpenMs: Count,
-  /** Leases per opened instance, to one decimal. */
+  /** Calls of agents per opened instance, to one decimal. */
   reusePerInstance: z.number().min(0),
   /** Leases that found their instance. */
   hits: Count,
   /** Leases that had to open it. */
   misses: Count,
-  /** Entries closed since the cache was full, since they were idle, or by hand. */
+  /** Teams closed since the cache was full or since they were idle, and entries closed by hand. */
   evictions: Count,
+  /** Instances closed. */
+  closes: Count,
   /** Instances that failed to close, or not in time. */
   closeFailures: Count,
   /** Resident memory of the worker's process now. */
   memoryBytes: Count,
+  /** By how much that has grown since the worker started, for each of `sessions`. */
+  memoryPerSessionBytes: Count,
 });
 export type CacheStats = z.infer<typeof CacheStats>;
 
@@ -69,7 +75,7 @@ export const CacheEntry = z.discriminatedUnion('kind', [
     kind: z.literal('private'),
     /** `agentId#sessionId`. */
     key: z.string(),
-    /** `<name> (Session: <first 8 characters of the session's id>)`. */
+    /** `<name> (Session: <last 8 characters of the session's id>)`. */
     name: z.string(),
     metadata: z.object({
       session_id: z.string(),

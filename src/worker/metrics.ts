@@ -15,23 +15,26 @@ const gauge = (name: string, help: string, divisor = 1): Metric => ({ name, type
 
 const AGENT_METRICS: Readonly<Record<keyof CacheStats, Metric>> = {
   sessions: counter('copilot_agent_sessions_total', 'Sessions that used a team on this worker.'),
-  messages: counter('copilot_agent_messages_total', 'Messages given to agents.'),
+  messages: counter('copilot_agent_messages_total', 'Messages of people that agents worked on.'),
+  calls: counter('copilot_agent_calls_total', 'Calls of agents.'),
   poolSize: gauge('copilot_agent_pool_size', 'Most instances of a team, AGENT_POOL_SIZE.'),
-  sessionsWithOverrides: gauge('copilot_agent_sessions_with_overrides', 'Sessions with a private agent.'),
+  sessionsWithOverrides: gauge('copilot_agent_sessions_with_overrides', 'Open sessions that override agents.'),
   privateAgents: gauge('copilot_agent_private_agents', 'Private agents of sessions.'),
   instances: gauge('copilot_agent_instances', 'Open team instances.'),
   opens: counter('copilot_agent_opens_total', 'Team instances opened.'),
   failedOpens: counter('copilot_agent_failed_opens_total', 'Team instances that failed to open.'),
   meanOpenMs: gauge('copilot_agent_open_mean_seconds', 'Mean time to open a team instance.', 1_000),
-  reusePerInstance: gauge('copilot_agent_reuse_per_instance', 'Messages for each opened instance.'),
-  hits: counter('copilot_agent_hits_total', 'Messages that found their instance open.'),
-  misses: counter('copilot_agent_misses_total', 'Messages that had to open it.'),
+  reusePerInstance: gauge('copilot_agent_reuse_per_instance', 'Calls of agents for each opened instance.'),
+  hits: counter('copilot_agent_hits_total', 'Uses of a team that found their instance open.'),
+  misses: counter('copilot_agent_misses_total', 'Uses of a team that had to open it.'),
   evictions: counter(
     'copilot_agent_evictions_total',
-    'Entries closed since the cache was full, since they were idle, or by hand.',
+    'Teams closed since the cache was full or they were idle, and entries closed by hand.',
   ),
+  closes: counter('copilot_agent_closes_total', 'Team instances closed.'),
   closeFailures: counter('copilot_agent_close_failures_total', 'Team instances that failed to close.'),
   memoryBytes: gauge('process_resident_memory_bytes', 'Resident memory of the process.'),
+  memoryPerSessionBytes: gauge('copilot_agent_memory_per_session_bytes', 'Growth of that memory for each session.'),
 };
 
 const TRANSCRIPT_METRICS: Readonly<Record<keyof TranscriptStats, Metric>> = {

@@ -59,14 +59,14 @@ export async function startWorkerProcess(
   };
 }
 
-/** The environment of a program that knows no server but this one; `changes` replaces variables. */
+/** The environment of a program that knows no server but this one, and opens teams when they are used; `changes` replaces variables. */
 export function programEnvironment(
   server: Pick<TestServer, 'address' | 'homeDir'>,
   changes: Record<string, string> = {},
 ): Record<string, string> {
   const { environment } = isolatedConfig(server.homeDir).temporal;
   const outside = Object.entries(environment).filter(([name]) => !/^(OPENAI|COPILOT_MODEL|AGENT)_?/.test(name));
-  return { ...Object.fromEntries(outside), TEMPORAL_ADDRESS: server.address, ...changes };
+  return { ...Object.fromEntries(outside), TEMPORAL_ADDRESS: server.address, COPILOT_WARM: '0', ...changes };
 }
 
 async function untilReady(child: ChildProcess, log: () => string): Promise<void> {

@@ -137,10 +137,11 @@ describe('workers and their agents', function () {
     await overriding.send('four');
 
     const { workers, total } = await json<{ workers: WorkerStats[]; total: CacheStats }>('stats');
-    const { meanOpenMs, memoryBytes, ...counts } = workers[0]?.agents ?? assert.fail();
+    const { meanOpenMs, memoryBytes, memoryPerSessionBytes, ...counts } = workers[0]?.agents ?? assert.fail();
     assert.deepEqual(counts, {
       sessions: 2,
       messages: 5,
+      calls: 5,
       poolSize: 2,
       sessionsWithOverrides: 1,
       privateAgents: 1,
@@ -151,14 +152,19 @@ describe('workers and their agents', function () {
       hits: 2,
       misses: 3,
       evictions: 2,
+      closes: 2,
       closeFailures: 0,
     });
+    assert.ok(memoryPerSessionBytes < memoryBytes);
     assert.ok(memoryBytes > 10_000_000);
     const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
     const metric = (name: string): number => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(metrics)?.[1]);
     for (const [name, value] of Object.entries({
       copilot_agent_sessions_total: counts.sessions,
       copilot_agent_messages_total: counts.messages,
+      copilot_agent_calls_total: counts.calls,
+      copilot_agent_closes_total: counts.closes,
+      copilot_agent_memory_per_session_bytes: memoryPerSessionBytes,
       copilot_agent_pool_size: counts.poolSize,
       copilot_agent_sessions_with_overrides: counts.sessionsWithOverrides,
       copilot_agent_opens_total: counts.opens,
@@ -172,7 +178,8 @@ describe('workers and their agents', function () {
       assert.equal(metric(name), value, name);
     }
     assert.ok(metric('process_resident_memory_bytes') > 10_000_000);
-    assert.deepEqual({ ...total, memoryBytes: 0 }, { ...counts, meanOpenMs, memoryBytes: 0 });
+    const fixed = { memoryBytes: 0, memoryPerSessionBytes: 0 };
+    assert.deepEqual({ ...total, ...fixed }, { ...counts, meanOpenMs, ...fixed });
 
     const second = await world.startWorker();
     const both = await json<{ workers: WorkerStats[]; total: CacheStats }>('stats');

@@ -119,6 +119,7 @@ const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
 const STATS = {
   sessions: 0,
   messages: 0,
+  calls: 31,
   poolSize: 1,
   sessionsWithOverrides: 0,
   privateAgents: 0,
@@ -130,8 +131,10 @@ const STATS = {
   hits: 0,
   misses: 0,
   evictions: 0,
+  closes: 5,
   closeFailures: 0,
   memoryBytes: 0,
+  memoryPerSessionBytes: 1_000,
 };
 
 const BODIES: readonly (string | Uint8Array)[] = Object.values(CORPUS)

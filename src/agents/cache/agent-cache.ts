@@ -2,14 +2,12 @@
  * The teams that one worker has open. A session leases a team for the duration of a call. The first lease of a digest
  * opens the team, later leases reuse it. Losing an entry costs time and nothing else.
  *
- * Two kinds of entries share one limit: a team, by `team@digest`, with up to `poolSize` instances; and the private agent
- * of a session that overrides an agent, by `agentId#sessionId`, which uses its team's connections.
+ * A team is kept by `team@digest`, with up to `poolSize` instances. The private agent of a session that overrides an
+ * agent is kept beside it, by `agentId#sessionId`, and uses its connections: see {@link PrivateAgents}.
  */
 import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { Logger } from 'pino';
-import type { AgentOverride, ResolvedTeam } from '../../contracts/team.ts';
-import { canonicalJson } from '../../contracts/digest.ts';
+import type { ResolvedTeam } from '../../contracts/team.ts';
 import type { CacheEntry, CacheStats, CloseReport, CloseRequest } from '../../contracts/worker-report.ts';
 import {
   describeEntry,
@@ -19,67 +17,54 @@ import {
   isFree,
   isSelected,
   keyOf,
-  type PrivateEntry,
   type SharedEntry,
 } from './entries.ts';
 import { type FetchTeam, TeamDefinitions } from './team-definitions.ts';
 import { endsWithin } from '../../tools/ends-within.ts';
-import { makePrivateAgent } from './private-agent.ts';
-import type { Agent, Team } from '../team.ts';
-
-export interface AgentCacheOptions {
-  /** Instances per digest, at least 1. */
-  readonly poolSize: number;
-  /** Maximum number of entries, at least 1. Only entries in use may exceed it. */
-  readonly maxEntries: number;
-  /** An entry that was not used for this long is closed. Default: 30 min. */
-  readonly idleMs?: number;
-  /** Shortest time between two logs of the statistics. Default: 5 min. */
-  readonly statsMs?: number;
-  /** How long `close` waits for leases, and then for each team to close. Default: 10 s. */
-  readonly closeMs?: number;
-  open(resolved: ResolvedTeam, instanceId: string): Promise<Team>;
-  readonly log: Logger;
-}
-
-/** The right to use a team until `release`. */
-export interface Lease {
-  readonly team: Team;
-  /**
-   * The shared agent, or the session's own if the session overrides it.
-   * @throws CopilotError `InvalidInput`, see {@link Team.agent}
-   */
-  readonly agent: (id: string, override?: AgentOverride) => Agent;
-  /** May be called twice. */
-  readonly release: () => void;
-}
+import type { AgentCacheOptions, Lease } from './options.ts';
+import { PrivateAgents } from './private-agents.ts';
+import type { Team } from '../team.ts';
 
 const IDLE_MS = 30 * 60_000;
 const STATS_MS = 5 * 60_000;
 const CLOSE_MS = 10_000;
 const MAX_SWEEP_MS = 60_000;
-/** How many sessions have a remembered slot. A forgotten session may get another slot, which costs nothing. */
+/** How many sessions are remembered. A forgotten session may get another slot, which costs nothing. */
 const MAX_SESSIONS = 10_000;
+
+/** What a session uses. */
+interface SessionUse {
+  readonly slot: number;
+  /** Turn of the last call. */
+  turnId: string | undefined;
+}
 
 export class AgentCache {
   readonly #options: AgentCacheOptions;
   /** Least recently used first. */
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, SharedEntry>();
+  readonly #private = new PrivateAgents();
   /** Removed from the map and still in use. */
   readonly #retired = new Set<SharedEntry>();
-  readonly #slots = new LRUCache<string, number>({ max: MAX_SESSIONS });
+  readonly #sessions = new LRUCache<string, SessionUse>({ max: MAX_SESSIONS });
+  /** Digests whose first opening was logged. */
+  readonly #announced = new LRUCache<string, true>({ max: MAX_SESSIONS });
+  readonly #memoryAtStart = process.memoryUsage.rss();
   readonly #definitions = new TeamDefinitions();
   readonly #closing = new Set<Promise<boolean>>();
+  readonly #sweepMs: number;
   readonly #sweeper: NodeJS.Timeout;
   readonly #counts = {
     sessions: 0,
     messages: 0,
+    calls: 0,
     opens: 0,
     failedOpens: 0,
     openMs: 0,
     hits: 0,
     misses: 0,
     evictions: 0,
+    closes: 0,
     closeFailures: 0,
   };
   #leased = 0;
@@ -91,17 +76,25 @@ export class AgentCache {
   constructor(options: AgentCacheOptions) {
     this.#options = options;
     const idleMs = options.idleMs ?? IDLE_MS;
-    this.#sweeper = setInterval(() => this.#sweep(idleMs), Math.max(10, Math.min(idleMs / 2, MAX_SWEEP_MS)));
+    this.#sweepMs = Math.max(10, Math.min(idleMs / 2, MAX_SWEEP_MS));
+    this.#sweeper = setInterval(() => this.#sweep(idleMs), this.#sweepMs);
     this.#sweeper.unref();
   }
 
   /**
    * Runs `fn` with a lease on the session's team and releases it afterwards.
    * @param fetch called on a cache miss of both the team and its definition
+   * @param turnId turn of the session, if an agent is called
    * @throws what `fetch`, opening the team or `fn` throws; an `Error` when the cache is closed
    */
-  async withTeam<T>(sessionId: string, digest: string, fetch: FetchTeam, fn: (lease: Lease) => Promise<T>): Promise<T> {
-    const lease = await this.lease(sessionId, digest, fetch);
+  async withTeam<T>(
+    sessionId: string,
+    digest: string,
+    fetch: FetchTeam,
+    fn: (lease: Lease) => Promise<T>,
+    turnId?: string,
+  ): Promise<T> {
+    const lease = await this.lease(sessionId, digest, fetch, turnId);
     try {
       return await fn(lease);
     } finally {
@@ -110,7 +103,7 @@ export class AgentCache {
   }
 
   /** Like {@link withTeam}, for callers that release the lease themselves. */
-  async lease(sessionId: string, digest: string, fetch: FetchTeam): Promise<Lease> {
+  async lease(sessionId: string, digest: string, fetch: FetchTeam, turnId?: string): Promise<Lease> {
     // A plain error is retryable, and another worker can do the work.
     if (this.#closed) throw new Error('this worker is shutting down');
     const entry = this.#shared(digest);
@@ -123,9 +116,10 @@ export class AgentCache {
       held = false;
     };
     try {
-      const team = await this.#instance(entry, this.#slotOf(entry, sessionId), fetch);
-      this.#counts.messages += 1;
-      return { team, agent: (id, override) => this.#agent(team, sessionId, id, override), release };
+      const session = this.#sessionOf(entry, sessionId);
+      if (turnId !== undefined) this.#countCall(session, turnId);
+      const team = await this.#instance(entry, session.slot, fetch);
+      return { team, agent: (id, override) => this.#private.get(team, sessionId, id, override), release };
     } catch (error) {
       release();
       throw error;
@@ -137,28 +131,51 @@ export class AgentCache {
     this.#definitions.remember(resolved);
   }
 
+  /** Opens every instance of a team before its first lease. @throws what opening throws */
+  async warm(resolved: ResolvedTeam): Promise<void> {
+    if (this.#closed) return;
+    this.prime(resolved);
+    const entry = this.#shared(resolved.digest);
+    entry.name = resolved.definition.name;
+    entry.leases += 1;
+    this.#leased += 1;
+    const slots = Array.from({ length: this.#options.poolSize }, (_, slot) => slot);
+    try {
+      await Promise.all(slots.map((slot) => entry.slots[slot]?.team ?? this.#open(entry, slot, resolved)));
+    } finally {
+      this.#release(entry);
+    }
+  }
+
+  /** Removes the private agents of a session that has closed. */
+  forgetSession(sessionId: string): void {
+    this.#private.forget(sessionId);
+  }
+
   stats(): CacheStats {
     const { openMs, ...counts } = this.#counts;
     const entries = [...this.#entries.values(), ...this.#retired];
+    const memoryBytes = process.memoryUsage.rss();
+    const grownBytes = Math.max(0, memoryBytes - this.#memoryAtStart);
     return {
       ...counts,
       poolSize: this.#options.poolSize,
       meanOpenMs: counts.opens === 0 ? 0 : Math.round(openMs / counts.opens),
-      reusePerInstance: counts.opens === 0 ? 0 : Math.round((counts.messages / counts.opens) * 10) / 10,
+      reusePerInstance: counts.opens === 0 ? 0 : Math.round((counts.calls / counts.opens) * 10) / 10,
       instances: entries.reduce((sum, entry) => sum + instancesOf(entry).length, 0),
-      privateAgents: entries.filter(({ kind }) => kind === 'private').length,
-      sessionsWithOverrides: new Set(
-        entries.flatMap((entry) => (entry.kind === 'private' ? [entry.facts.metadata.session_id] : [])),
-      ).size,
-      memoryBytes: process.memoryUsage.rss(),
+      privateAgents: this.#private.entries.length,
+      sessionsWithOverrides: this.#private.sessionCount,
+      memoryBytes,
+      memoryPerSessionBytes: counts.sessions === 0 ? 0 : Math.round(grownBytes / counts.sessions),
     };
   }
 
-  /** The open entries, least recently used first. Entries that close after their last use come at the end. */
+  /** The open teams, least recently used first, those that close after their last use, and private agents. */
   entries(): CacheEntry[] {
     return [
       ...[...this.#entries.values()].map((entry) => describeEntry(entry, false)),
       ...[...this.#retired].map((entry) => describeEntry(entry, true)),
+      ...this.#private.entries.map((entry) => describeEntry(entry, false)),
     ];
   }
 
@@ -170,7 +187,8 @@ export class AgentCache {
     const closed: string[] = [];
     const waiting: string[] = [];
     const closings: Promise<number>[] = [];
-    const selected = [...this.#entries.values(), ...this.#retired].filter((entry) => isSelected(entry, request));
+    const all: Entry[] = [...this.#private.entries, ...this.#entries.values(), ...this.#retired];
+    const selected = all.filter((entry) => isSelected(entry, request));
     for (const entry of selected) {
       const isNow = request.force === true || isFree(entry);
       (isNow ? closed : waiting).push(keyOf(entry));
@@ -195,6 +213,7 @@ export class AgentCache {
     }
     for (const entry of [...this.#entries.values(), ...this.#retired]) void this.#remove(entry, true);
     await Promise.all(this.#closing);
+    this.#private.clear();
     this.#logStats();
   }
 
@@ -204,21 +223,29 @@ export class AgentCache {
 
   #shared(digest: string): SharedEntry {
     const found = this.#entries.get(digest);
-    const entry: SharedEntry =
-      found?.kind === 'shared' ? found : { kind: 'shared', digest, slots: [], leases: 0, next: 0, usedAt: 0 };
-    this.#use(digest, entry);
+    const entry: SharedEntry = found ?? { kind: 'shared', digest, slots: [], leases: 0, next: 0, usedAt: 0 };
+    entry.usedAt = performance.now();
+    this.#entries.delete(digest);
+    this.#entries.set(digest, entry);
     return entry;
   }
 
   /** New sessions get the slots of the pool in rotation, and keep them. */
-  #slotOf(entry: SharedEntry, sessionId: string): number {
-    const known = this.#slots.get(sessionId);
-    if (known !== undefined) return known;
-    const slot = entry.next;
-    entry.next = (slot + 1) % this.#options.poolSize;
-    this.#slots.set(sessionId, slot);
+  #sessionOf(entry: SharedEntry, sessionId: string): SessionUse {
+    const known = this.#sessions.get(sessionId);
+    if (known) return known;
+    const session: SessionUse = { slot: entry.next, turnId: undefined };
+    entry.next = (session.slot + 1) % this.#options.poolSize;
+    this.#sessions.set(sessionId, session);
     this.#counts.sessions += 1;
-    return slot;
+    return session;
+  }
+
+  /** A turn is one message of a person. Turns of a session run one after another. */
+  #countCall(session: SessionUse, turnId: string): void {
+    this.#counts.calls += 1;
+    if (session.turnId !== turnId) this.#counts.messages += 1;
+    session.turnId = turnId;
   }
 
   async #instance(entry: SharedEntry, slot: number, fetch: FetchTeam): Promise<Team> {
@@ -226,7 +253,10 @@ export class AgentCache {
       const resolved = await this.#definitions.get(entry.digest, fetch);
       entry.name = resolved.definition.name;
       // Another call may have started to open it meanwhile.
-      if (!entry.slots[slot]) return this.#open(entry, slot, resolved);
+      if (!entry.slots[slot]) {
+        this.#counts.misses += 1;
+        return this.#open(entry, slot, resolved);
+      }
     }
     const team = await entry.slots[slot].team;
     this.#counts.hits += 1;
@@ -235,13 +265,13 @@ export class AgentCache {
 
   /** Stores the promise before the first await, so that concurrent first uses open once. A failed one is not kept. */
   #open(entry: SharedEntry, slot: number, resolved: ResolvedTeam): Promise<Team> {
-    this.#counts.misses += 1;
     const id = `${resolved.definition.name}@${entry.digest.slice(0, 12)}/${randomBytes(4).toString('hex')}`;
     const startedAt = performance.now();
     const team = this.#options.open(resolved, id).then(
       (opened) => {
         this.#counts.opens += 1;
         this.#counts.openMs += performance.now() - startedAt;
+        this.#logOpened(opened, Math.round(performance.now() - startedAt));
         return opened;
       },
       (error: unknown) => {
@@ -252,36 +282,6 @@ export class AgentCache {
     );
     entry.slots[slot] = { id, team };
     return team;
-  }
-
-  #agent(team: Team, sessionId: string, id: string, override: AgentOverride | undefined): Agent {
-    const key = `${id}#${sessionId}`;
-    const configuration = override ?? {};
-    if (Object.keys(configuration).length === 0) {
-      this.#entries.delete(key);
-      return team.agent(id);
-    }
-    const made = canonicalJson([team.id, configuration]);
-    const found = this.#entries.get(key);
-    const entry: PrivateEntry =
-      found?.kind === 'private' && found.made === made
-        ? found
-        : {
-            kind: 'private',
-            digest: team.digest,
-            made,
-            usedAt: 0,
-            ...makePrivateAgent(team, sessionId, id, configuration),
-          };
-    this.#use(key, entry);
-    this.#evict();
-    return entry.agent;
-  }
-
-  #use(key: string, entry: Entry): void {
-    entry.usedAt = performance.now();
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
   }
 
   #release(entry: SharedEntry): void {
@@ -308,10 +308,21 @@ export class AgentCache {
     for (const entry of this.#entries.values()) {
       if (isFree(entry) && entry.usedAt <= before) this.#evictEntry(entry);
     }
+    this.#private.removeIdle(before);
+    this.#forgetClosed();
     if (performance.now() - this.#loggedAt >= (this.#options.statsMs ?? STATS_MS)) this.#logStats();
   }
 
-  #evictEntry(entry: Entry): void {
+  /** Sessions that were used since the last look are open. */
+  #forgetClosed(): void {
+    const { findOpenSessions, log } = this.#options;
+    if (!findOpenSessions) return;
+    this.#private
+      .forgetClosed(performance.now() - this.#sweepMs, findOpenSessions)
+      .catch((err: unknown) => log.warn({ err }, 'it is not known which sessions have closed'));
+  }
+
+  #evictEntry(entry: SharedEntry): void {
     this.#counts.evictions += 1;
     void this.#remove(entry, true);
   }
@@ -323,14 +334,12 @@ export class AgentCache {
    */
   #remove(entry: Entry, isNow: boolean): Promise<number> {
     if (entry.kind === 'private') {
-      this.#entries.delete(keyOf(entry));
+      this.#private.remove(entry);
       return Promise.resolve(0);
     }
     if (!this.#retired.has(entry)) {
       this.#entries.delete(entry.digest);
-      for (const [key, { kind, digest }] of this.#entries) {
-        if (kind === 'private' && digest === entry.digest) this.#entries.delete(key);
-      }
+      this.#private.removeOf(entry.digest);
       this.#retired.add(entry);
     }
     return isNow ? this.#closeInstances(entry) : Promise.resolve(0);
@@ -357,6 +366,7 @@ export class AgentCache {
         () => undefined,
       );
       if (!(await endsWithin(closing, this.#closeMs))) throw new Error(`it did not close in ${this.#closeMs} ms`);
+      this.#counts.closes += 1;
       return true;
     } catch (err) {
       this.#counts.closeFailures += 1;
@@ -365,9 +375,18 @@ export class AgentCache {
     }
   }
 
+  /** At `info` once for each digest, however many instances there are. */
+  #logOpened({ id, digest, definition }: Team, ms: number): void {
+    const level = this.#announced.has(digest) ? 'debug' : 'info';
+    this.#announced.set(digest, true);
+    const agents = Object.keys(definition.agents).length;
+    const facts = { team: definition.name, digest: digest.slice(0, 12), instance: id, agents, ms };
+    this.#options.log[level](facts, 'agent team initialised');
+  }
+
   #logStats(): void {
     const stats = this.stats();
-    const { memoryBytes: _, ...comparable } = stats;
+    const { memoryBytes: _, memoryPerSessionBytes: _perSession, ...comparable } = stats;
     if (JSON.stringify(comparable) === this.#loggedStats) return;
     this.#loggedStats = JSON.stringify(comparable);
     this.#loggedAt = performance.now();

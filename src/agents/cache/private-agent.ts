@@ -4,7 +4,7 @@ import type { Agent, Team } from '../team.ts';
 
 /** Describes a private agent, with the field names that users see. */
 export interface PrivateAgentFacts {
-  /** `<name> (Session: <first 8 characters of the session's id>)`. */
+  /** `<name> (Session: <last 8 characters of the session's id>)`. */
   readonly name: string;
   readonly metadata: {
     readonly session_id: string;
@@ -24,7 +24,7 @@ export interface PrivateAgent {
 /** @throws CopilotError `InvalidInput`, see {@link Team.agent} */
 export function makePrivateAgent(team: Team, sessionId: string, id: string, override: AgentOverride): PrivateAgent {
   const agent = team.agent(id, override);
-  const name = `${agent.definition.name} (Session: ${sessionId.slice(0, 8)})`;
+  const name = `${agent.definition.name} (Session: ${sessionId.slice(-8)})`;
   return {
     agent: { ...agent, definition: { ...agent.definition, name } },
     facts: {

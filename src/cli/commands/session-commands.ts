@@ -38,6 +38,8 @@ function addCreateOptions(command: Command): Command {
     command
       .option('--team <name>', 'team of agents', 'default')
       .option('--mode <name>', 'copilot, planning-control, one-shot, hitl-interactive or a mode of the team', 'copilot')
+      .option('--model <name>', 'model of every agent in this session; default as the team says')
+      .option('--agent <id>', 'agent that answers; default as the team and its router say')
       .option('--user <name>', 'owner of the session')
       .option('--name <title>', 'title; default the first words of the first message')
       .option('--id <id>', 'id of the session; default a new one')

@@ -76,12 +76,14 @@ function sum(workers: readonly WorkerStats[]): CacheStats {
     workers.reduce((total, { agents }) => total + value(agents), 0);
   const names = Object.keys(CacheStats.shape) as (keyof CacheStats)[]; // its own keys
   const sums = Object.fromEntries(names.map((name) => [name, add((stats) => stats[name])]));
-  const { opens = 0, messages = 0 } = sums;
+  const { opens = 0, calls = 0, sessions = 0 } = sums;
+  const grownBytes = add((stats) => stats.memoryPerSessionBytes * stats.sessions);
   const perOpen = (value: number): number => (opens === 0 ? 0 : value / opens);
   return CacheStats.parse({
     ...sums,
     meanOpenMs: Math.round(perOpen(add((stats) => stats.meanOpenMs * stats.opens))),
-    reusePerInstance: Math.round(perOpen(messages) * 10) / 10,
+    reusePerInstance: Math.round(perOpen(calls) * 10) / 10,
+    memoryPerSessionBytes: Math.round(grownBytes / Math.max(1, sessions)),
   });
 }
 
@@ -97,6 +99,7 @@ function statsText(workers: readonly WorkerStats[], total: CacheStats): string {
 const STATS: readonly (readonly [string, (stats: CacheStats) => string | number])[] = [
   ['sessions', (stats) => stats.sessions],
   ['messages', (stats) => stats.messages],
+  ['calls', (stats) => stats.calls],
   ['pool size', (stats) => stats.poolSize],
   ['instances', (stats) => stats.instances],
   ['sessions with overrides', (stats) => stats.sessionsWithOverrides],
@@ -108,8 +111,10 @@ const STATS: readonly (readonly [string, (stats: CacheStats) => string | number]
   ['hits', (stats) => stats.hits],
   ['misses', (stats) => stats.misses],
   ['evictions', (stats) => stats.evictions],
+  ['closes', (stats) => stats.closes],
   ['close failures', (stats) => stats.closeFailures],
   ['memory', (stats) => `${Math.round(stats.memoryBytes / MIB)} MiB`],
+  ['memory per session', (stats) => `${(stats.memoryPerSessionBytes / MIB).toFixed(1)} MiB`],
 ];
 
 function tellSilent({ silent }: WorkerAnswers<unknown>): void {

@@ -86,7 +86,10 @@ export async function createSession(link: ServerLink, teams: TeamDirectory, give
 
   const team = await teams.find(options.team ?? 'default');
   checkMode(team, mode);
-  const { attach: files = [], config = {} } = options;
+  const { attach: files = [] } = options;
+  const { sessionIdleMs } = link.config;
+  const config = { ...(sessionIdleMs === undefined ? {} : { idleTimeoutMs: sessionIdleMs }), ...options.config };
+  checkAgent(team, config.agent);
   const problem = budgetProblem(team.definition, config.budget);
   if (problem !== undefined) throw new CopilotError('InvalidInput', { what: 'config.budget.cost', problem });
   const copies =
@@ -151,6 +154,13 @@ function checkContext(context: Readonly<Record<string, Json>> = {}): void {
 function checkMode({ definition }: ResolvedTeam, mode: string): void {
   const known = [...new Set([...Object.keys(BUILT_IN_MODES), ...Object.keys(definition.modes)])];
   if (!known.includes(mode)) throw new CopilotError('UnknownMode', { mode, known: known.join(', ') });
+}
+
+function checkAgent({ definition }: ResolvedTeam, agent: string | undefined): void {
+  const known = Object.keys(definition.agents);
+  if (agent === undefined || known.includes(agent)) return;
+  const problem = `team ${definition.name} has no such agent; it has ${known.join(', ')}`;
+  throw new CopilotError('InvalidInput', { what: `config.agent ("${agent}")`, problem });
 }
 
 /** Starts the workflow of a session whose settings were checked. @throws what the SDK throws */

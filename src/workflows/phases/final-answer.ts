@@ -2,6 +2,7 @@
 import { section } from '../../contracts/briefs.ts';
 import type { NextStep, RunningTurn, TurnOutcome } from '../../contracts/session-state.ts';
 import type { LiveSession } from '../session/live-session.ts';
+import { answeringAgent } from '../session/policies.ts';
 import { writeTurnReports } from './reports.ts';
 import type { WorkResult } from './agent/engine-tools.ts';
 import { completed, runRounds } from './agent/rounds.ts';
@@ -19,7 +20,7 @@ export async function writeFinalAnswer(
 }
 
 function summariseSteps(session: LiveSession, turn: RunningTurn): Promise<WorkResult> {
-  const { agent } = session.state.team.definition.answering;
+  const agent = answeringAgent(session.state);
   const steps = turn.steps.map(({ number, task, status, summary }) => `## ${number}. ${task} [${status}]\n${summary}`);
   const files = turn.artifacts.map((path) => `- ${path}`);
   return runRounds(session, turn, {

@@ -2,13 +2,14 @@
 import type { NextStep, RunningTurn } from '../../contracts/session-state.ts';
 import { activities } from '../activities.ts';
 import type { LiveSession } from '../session/live-session.ts';
+import { answeringAgent } from '../session/policies.ts';
 import { agentCall, askAgent, labelCall, setRoute, wordsOf } from './agent/call.ts';
 import { MAX_CLARIFICATIONS } from './clarify.ts';
 
 export async function routeMessage(session: LiveSession, turn: RunningTurn): Promise<NextStep> {
   const { definition } = session.state.team;
   const router = definition.routing.agent;
-  if (router === undefined) return { kind: 'one-shot', agent: definition.answering.agent };
+  if (router === undefined) return { kind: 'one-shot', agent: answeringAgent(session.state) };
   const answered = turn.answers.length;
   session.turns.setPhase('routing');
   const { decision, source } = await askAgent(session, turn, router, () =>
@@ -18,7 +19,9 @@ export async function routeMessage(session: LiveSession, turn: RunningTurn): Pro
     }),
   );
   const known = Object.hasOwn(definition.agents, decision.primaryAgent);
-  const agent = known ? decision.primaryAgent : definition.answering.agent;
+  // What whoever started the session wants stands above what the router chooses.
+  const agent =
+    known && session.state.config.agent === undefined ? decision.primaryAgent : answeringAgent(session.state);
   const hasAskedEnough = decision.route === 'clarify' && answered >= MAX_CLARIFICATIONS;
   const kind = hasAskedEnough ? 'one-shot' : decision.route;
   const said = hasAskedEnough ? `${decision.reason}; it was asked back ${answered} times already` : decision.reason;

@@ -12,6 +12,12 @@ import {
 
 const DEFAULT_TOOLS: Partial<Record<ToolCategory, ToolPolicy>> = { code: 'ask', shell: 'ask' };
 
+/** The agent that answers. */
+export function answeringAgent({ config, team }: SessionView): string {
+  const { agents, answering } = team.definition;
+  return config.agent !== undefined && Object.hasOwn(agents, config.agent) ? config.agent : answering.agent;
+}
+
 /** For each key the value of the nearest one that has it. */
 export function approvalsOf({ team, mode, config }: SessionView): Approvals {
   const layers = [team.definition.approvals, findMode(team.definition, mode)?.approvals, config.approvals];

@@ -7,40 +7,20 @@ import { idleModels, recordingLog, removeFolders, smallTeam } from './files/team
 async function open(
   resolved: ResolvedTeam,
   modelName?: string,
-): Promise<{ team: Team; model: ReturnType<typeof idleModels>; lines: Record<string, unknown>[] }> {
+): Promise<{ team: Team; model: ReturnType<typeof idleModels> }> {
   const model = idleModels();
-  const { log, lines } = recordingLog();
+  const { log } = recordingLog();
   const team = await openTeam(resolved, {
     instanceId: 'small@x/1',
     openModels: () => model,
     log,
     ...(modelName === undefined ? {} : { modelName }),
   });
-  return { team, model, lines };
+  return { team, model };
 }
 
 describe('agents: an open team', () => {
   after(removeFolders);
-
-  it('says once that it was initialised, with its digest, instance, agents and milliseconds', async () => {
-    const resolved = await smallTeam();
-    const { team, lines } = await open(resolved);
-    team.agent('writer');
-    team.agent('writer', { temperature: 1 });
-    assert.equal(lines.length, 1);
-    const { ms, team: name, digest, instance, agents, msg } = lines[0] ?? {};
-    assert.deepEqual(
-      { name, digest, instance, agents, msg },
-      {
-        name: 'small',
-        digest: resolved.digest.slice(0, 12),
-        instance: 'small@x/1',
-        agents: 3,
-        msg: 'agent team initialised',
-      },
-    );
-    assert.equal(typeof ms, 'number');
-  });
 
   it('gives agents with filled-in instructions, model, temperature and the schemas of their tools', async () => {
     const { team } = await open(await smallTeam());

@@ -18,6 +18,7 @@ import { recordingLog } from '../agents/files/team-folder.ts';
 const AGENTS = {
   sessions: 7,
   messages: 21,
+  calls: 31,
   poolSize: 2,
   sessionsWithOverrides: 1,
   privateAgents: 3,
@@ -29,8 +30,10 @@ const AGENTS = {
   hits: 19,
   misses: 5,
   evictions: 6,
+  closes: 5,
   closeFailures: 8,
   memoryBytes: 123_456,
+  memoryPerSessionBytes: 1_000,
 };
 const TRANSCRIPTS = { hits: 9, refills: 10, misses: 11, entries: 12, bytes: 13 };
 
@@ -153,6 +156,9 @@ describe('observability: what a worker tells of itself', () => {
       copilot_worker_info: 1,
       copilot_agent_sessions_total: 7,
       copilot_agent_messages_total: 21,
+      copilot_agent_calls_total: 31,
+      copilot_agent_closes_total: 5,
+      copilot_agent_memory_per_session_bytes: 1_000,
       copilot_agent_pool_size: 2,
       copilot_agent_sessions_with_overrides: 1,
       copilot_agent_private_agents: 3,

@@ -27,7 +27,9 @@ export function findAgent(session: LiveSession, id: string): AgentDefinition {
 export function agentCall(session: LiveSession, turn: Pick<RunningTurn, 'id'>, agentId: string): AgentCall {
   const model = session.state.current?.models[agentId];
   const { state, phaseContext } = session;
-  const override = state.config.agents?.[agentId];
+  const { model: sessionModel, agents } = state.config;
+  const own = agents?.[agentId];
+  const override = sessionModel === undefined ? own : { model: sessionModel, ...own };
   const { variables } = findAgent(session, agentId);
   const { workflowId: id, runId } = workflowInfo();
   const ids = { session_id: id, workflow_id: id, run_id: runId };

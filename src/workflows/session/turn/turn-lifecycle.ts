@@ -13,6 +13,7 @@ import { findMode } from '../../../contracts/team.ts';
 import type { Phase, Route } from '../../../contracts/turn.ts';
 import type { LiveSession } from '../live-session.ts';
 import { keepEndedTurn } from '../state/ended-turns.ts';
+import { answeringAgent } from '../policies.ts';
 import { closingMessages } from './closing-messages.ts';
 
 /** A step that was put in the place of the running one, which has to stop. */
@@ -67,7 +68,7 @@ export class TurnLifecycle {
     turn.startedAt = now;
     state.lastActiveAt = now;
     const preset = findMode(state.team.definition, state.mode);
-    const { agent } = state.team.definition.answering;
+    const agent = answeringAgent(state);
     turn.agent = agent;
     if (!preset || preset.route === 'router') {
       turn.state = { status: 'running', next: { kind: 'route' } };

@@ -1,5 +1,6 @@
 /** A cache over real teams, with the openings and closings of its instances on record. */
-import { AgentCache, type AgentCacheOptions } from '../../../../src/agents/cache/agent-cache.ts';
+import { AgentCache } from '../../../../src/agents/cache/agent-cache.ts';
+import type { AgentCacheOptions } from '../../../../src/agents/cache/options.ts';
 import type { FetchTeam } from '../../../../src/agents/cache/team-definitions.ts';
 import { openTeam } from '../../../../src/agents/team.ts';
 import type { ResolvedTeam } from '../../../../src/contracts/team.ts';
@@ -48,12 +49,13 @@ export function world(options: Partial<AgentCacheOptions> = {}): World {
 export const noFetch: FetchTeam = () => Promise.reject(new Error('nothing should be fetched'));
 
 /** One use of a team by a session: the id of the instance that served it. */
-export const use = (cache: AgentCache, session: string, team: ResolvedTeam): Promise<string> =>
+export const use = (cache: AgentCache, session: string, team: ResolvedTeam, turnId = 'turn-1'): Promise<string> =>
   cache.withTeam(
     session,
     team.digest,
     () => Promise.resolve(team),
     (lease) => Promise.resolve(lease.team.id),
+    turnId,
   );
 
 export async function closeWorlds(): Promise<void> {

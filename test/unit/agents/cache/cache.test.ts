@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Lease } from '../../../../src/agents/cache/agent-cache.ts';
+import type { Lease } from '../../../../src/agents/cache/options.ts';
 import type { ResolvedTeam } from '../../../../src/contracts/team.ts';
 import { until } from '../../../helpers/history.ts';
 import { closeWorlds, noFetch, otherTeam, use, world } from './cache-world.ts';
@@ -34,7 +34,11 @@ describe('agents: the cache of a worker', () => {
       );
       assert.deepEqual([fetches, opened.length, new Set(ids).size], [1, 1, 1]);
       assert.equal(ids[0], opened[0]);
-      assert.equal(lines.filter(({ msg }) => msg === 'agent team initialised').length, 1);
+      const logged = lines.filter(({ msg }) => msg === 'agent team initialised');
+      assert.deepEqual(
+        logged.map(({ team: name, agents, ms }) => [name, agents, typeof ms]),
+        [['small', 3, 'number']],
+      );
     });
 
     it('[A10] 1,000 sessions share the instances of the pool, and a new session opens none', async () => {
@@ -280,16 +284,37 @@ describe('agents: the cache of a worker', () => {
     });
   });
 
+  describe('warming', () => {
+    it('[A16] opens every instance, so that the first use of each opens none, and logs it once', async () => {
+      const made = world({ poolSize: 3 });
+      await made.cache.warm(team);
+      assert.equal(made.opened.length, 3);
+      for (const session of ['s1', 's2', 's3']) assert.ok(made.opened.includes(await use(made.cache, session, team)));
+      const { opens, misses, hits, instances } = made.cache.stats();
+      assert.deepEqual([opens, misses, hits, instances], [3, 0, 3, 3]);
+      assert.equal(
+        made.lines.filter(({ msg, level }) => msg === 'agent team initialised' && level !== 'debug').length,
+        1,
+      );
+      made.beforeOpen = () => Promise.reject(new Error('no server'));
+      await assert.rejects(made.cache.warm(first), /no server/);
+      made.beforeOpen = () => Promise.resolve();
+      await made.cache.warm(first);
+      assert.equal(made.cache.stats().instances, 6);
+    });
+  });
+
   describe('statistics', () => {
-    it('count sessions, messages, opens, hits, misses and reuse', async () => {
+    it('[A17] count sessions, messages of people, calls of agents, opens, hits, misses and reuse', async () => {
       const made = world({ poolSize: 2 });
       made.beforeOpen = () => sleep(20);
       for (let round = 0; round < 5; round++)
-        for (const session of ['s1', 's2', 's3']) await use(made.cache, session, team);
-      const { meanOpenMs, memoryBytes, ...stats } = made.cache.stats();
+        for (const session of ['s1', 's2', 's3']) await use(made.cache, session, team, `turn-${round < 3 ? 1 : 2}`);
+      const { meanOpenMs, memoryBytes, memoryPerSessionBytes, ...stats } = made.cache.stats();
       assert.deepEqual(stats, {
         sessions: 3,
-        messages: 15,
+        messages: 6,
+        calls: 15,
         poolSize: 2,
         sessionsWithOverrides: 0,
         privateAgents: 0,
@@ -300,10 +325,13 @@ describe('agents: the cache of a worker', () => {
         hits: 13,
         misses: 2,
         evictions: 0,
+        closes: 0,
         closeFailures: 0,
       });
       assert.ok(meanOpenMs >= 15 && meanOpenMs < 10_000, `${meanOpenMs} ms`);
-      assert.ok(memoryBytes > 1_000_000);
+      assert.ok(memoryBytes > 1_000_000 && memoryPerSessionBytes <= memoryBytes);
+      await made.cache.close();
+      assert.deepEqual([made.cache.stats().closes, made.cache.stats().closeFailures], [2, 0]);
     });
 
     it('are logged when the cache closes, and in between only after a change and not too often', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ResolvedTeam } from '../../../../src/contracts/team.ts';
+import { until } from '../../../helpers/history.ts';
 import { closeWorlds, noFetch, otherTeam, use, world } from './cache-world.ts';
 import { removeFolders, smallTeam } from '../files/team-folder.ts';
 
@@ -23,7 +24,7 @@ describe('agents: a session that overrides an agent', () => {
       async ({ agent, team: { id } }) => {
         const own = agent('writer', override);
         assert.equal(own.settings.temperature, 0.9);
-        assert.equal(own.definition.name, 'Writer (Session: ses_01AB)');
+        assert.equal(own.definition.name, 'Writer (Session: 01ABCDEF)');
         assert.equal(agent('writer', override), own);
         assert.equal(agent('router').definition.name, 'router');
         assert.equal(id, opened[0]);
@@ -50,7 +51,7 @@ describe('agents: a session that overrides an agent', () => {
       {
         kind: 'private',
         key: 'writer#ses_01ABCDEF',
-        name: 'Writer (Session: ses_01AB)',
+        name: 'Writer (Session: 01ABCDEF)',
         metadata: {
           session_id: 'ses_01ABCDEF',
           base_agent_id: 'writer',
@@ -84,8 +85,9 @@ describe('agents: a session that overrides an agent', () => {
     );
   });
 
-  it('loses it with its team, and to the bound before a team that was used later', async () => {
-    const { cache, closed } = world({ maxEntries: 3 });
+  it('[A15] never pushes a team out, has its agent as long as it is open, and loses it with its team', async () => {
+    const made = world({ maxEntries: 3 });
+    const { cache, closed } = made;
     for (const session of ['s1', 's2', 's3', 's4']) {
       await cache.withTeam(
         session,
@@ -96,11 +98,33 @@ describe('agents: a session that overrides an agent', () => {
     }
     assert.deepEqual(
       cache.entries().map(({ key }) => key.slice(0, 9)),
-      ['writer#s3', 'small@' + team.digest.slice(0, 3), 'writer#s4'],
+      ['small@' + team.digest.slice(0, 3), 'writer#s1', 'writer#s2', 'writer#s3', 'writer#s4'],
     );
+    assert.equal(closed.length, 0);
+    cache.forgetSession('s2');
+    assert.deepEqual([cache.stats().privateAgents, cache.stats().sessionsWithOverrides], [3, 3]);
     for (const text of ['a', 'b', 'c']) await use(cache, 's', await otherTeam(text));
     assert.equal(closed.length, 1);
     assert.equal(cache.stats().privateAgents, 0);
+  });
+
+  it('[A15] is forgotten when it closed elsewhere, which is asked only of sessions that were not used since', async () => {
+    const asked: string[] = [];
+    const open = new Set(['s1', 's2', 's3']);
+    const findOpenSessions = (ids: readonly string[]): Promise<ReadonlySet<string>> => {
+      asked.push(...ids);
+      return Promise.resolve(open);
+    };
+    const { cache } = world({ idleMs: 200, findOpenSessions });
+    const fetch = () => Promise.resolve(team);
+    for (const id of open)
+      await cache.withTeam(id, team.digest, fetch, async ({ agent }) => void agent('writer', override));
+    open.delete('s2');
+    await until('the forgetting', async () => cache.stats().sessionsWithOverrides === 2);
+    assert.ok(asked.includes('s2'));
+    // Their agents may have gone for idleness, and the sessions still count.
+    await until('idleness', async () => cache.stats().privateAgents === 0);
+    assert.equal(cache.stats().sessionsWithOverrides, 2);
   });
 
   it('sees only its own override while many sessions work at the same time', async () => {
@@ -121,6 +145,6 @@ describe('agents: a session that overrides an agent', () => {
         ),
       ),
     );
-    assert.ok(cache.entries().length <= 5);
+    assert.equal(cache.entries().filter(({ kind }) => kind === 'shared').length, 1);
   });
 });
