@@ -6,6 +6,7 @@ record('context-merged', {}, async ({ create }) => {
   const session = await create({ context: { city: 'Ulm', tags: ['b'] } });
   await session.setContext('owner', 'ada', { protect: true });
   await session.setContext('passing', 1, { ephemeral: true });
+  await session.clearEphemeral();
   const { skipped } = await session.updateContext({ city: 'Bonn', owner: 'bob' });
   assert.deepEqual(skipped, ['owner']);
   await session.mergeContext({ city: 'Kiel', tags: ['a'] }, { strategy: 'prefixed', prefix: 'new_' });
@@ -29,7 +30,9 @@ record('saved-edited-restored', {}, async ({ create }) => {
   await session.setContext('b', { c: [1, 2] });
   await session.snapshot('mine');
   await session.deleteContext('b');
+  const file = await session.savedContext();
   await session.restoreContext('latest');
+  await session.loadContext(file);
   assert.equal((await session.load()).phase, 'review');
   await exchange(session, 'and now');
   await session.complete();
