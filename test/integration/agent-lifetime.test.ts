@@ -60,7 +60,7 @@ describe('agents of a worker', function () {
     assert.equal(logged(worker, 'agent team initialised'), 1);
     // Nothing tells a worker that a session was deleted, so it asks.
     await last?.delete();
-    await until('the forgetting', async () => (await stats()).sessionsWithOverrides === 0);
+    await until('the forgetting', async () => (await stats()).sessionsWithOverrides === 0, 180_000);
   });
 
   it('[A16] opens all instances of the teams of its folder when it starts, so that the first user waits for none', async () => {
