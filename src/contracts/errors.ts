@@ -195,7 +195,7 @@ export const ERRORS = {
     retryable: false,
     exitCode: 1,
     message: (d) =>
-      `Step ${d['step']} failed ${d['attempts']} times: ${d['problem']}. The plan is kept; \`copilot continue ${d['sessionId']}\` tries that step again.`,
+      `Step ${d['step']} failed ${d['attempts']} times: ${String(d['problem']).replace(/\.$/, '')}. The plan is kept; \`copilot continue ${d['sessionId']}\` tries that step again.`,
   },
   ToolFailed: {
     retryable: false,

@@ -36,8 +36,8 @@ export interface TestTerminal {
   paste(text: string): void;
   /** Everything that a person can see, scrolled-off lines too; wrapped lines are one. */
   screen(): string;
-  /** @throws Error with the screen after 60 s, or when the program ends */
-  until(pattern: RegExp): Promise<void>;
+  /** @throws Error with the screen after the timeout of 60 s, or when the program ends */
+  until(pattern: RegExp, timeoutMs?: number): Promise<void>;
   readonly ended: Promise<number | null>;
   kill(): void;
 }
@@ -67,8 +67,8 @@ export function startTerminal(args: readonly string[], env: Record<string, strin
     screen,
     ended,
     kill: () => void child.kill(),
-    until: async (pattern) => {
-      const deadline = Date.now() + 60_000;
+    until: async (pattern, timeoutMs = 60_000) => {
+      const deadline = Date.now() + timeoutMs;
       while (!pattern.test(screen())) {
         if (child.exitCode !== null || Date.now() > deadline)
           throw new Error(`${pattern} did not appear:\n${screen()}`);

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { packageDir } from '../../src/package-info.ts';
 import { runCli, startCli } from '../helpers/cli.ts';
 import { temporaryFolder } from '../helpers/server.ts';
+import { startTerminal } from '../helpers/terminal.ts';
 import { programEnvironment } from '../helpers/worker.ts';
 
 describe('copilot with a server of its own', function () {
@@ -35,6 +36,20 @@ describe('copilot with a server of its own', function () {
     assert.match(await readFile(report, 'utf8'), /\| \*\*November\*\* \| \*\*642\.5\*\*/);
     assert.match(stdout, /^Web UI: {2}http:\/\/127\.0\.0\.1:\d+\/namespaces\/default\/workflows\/ses_\w+/m);
     assert.equal(existsSync(join(homeDir, 'server.json')), false);
+  });
+
+  it('[U01] npm start in a terminal chats about the sample data, and says what to type', async () => {
+    const terminal = startTerminal(['demo'], env);
+    try {
+      await terminal.until(/Try: (Profile .*report\.md)[\s\S]*\n>/, 120_000);
+      terminal.type(`${/Try: (.*)/.exec(terminal.screen())?.[1]}\r`);
+      await terminal.until(/The wettest month is November[\s\S]*\n>$/, 120_000);
+      terminal.type('exit\r');
+      assert.equal(await terminal.ended, 0);
+      assert.match(terminal.screen(), /npm run copilot -- chat ses_\w+$/);
+    } finally {
+      terminal.kill();
+    }
   });
 
   it('dev runs server, worker and Web UI, which other commands find, starts a dead worker again, and stops everything on Ctrl-C', async () => {

@@ -29,6 +29,8 @@ export class ProgressText {
   readonly #showsThinking: boolean;
   readonly #thoughts = new Map<string, WordCount>();
   #writing: string | undefined;
+  /** Whether the turn has text already. */
+  #hasText = false;
   #isInLine = false;
   #isThinkingShown = false;
 
@@ -41,10 +43,12 @@ export class ProgressText {
 
   show(event: FollowEvent): void {
     if (event.type === 'reasoning') return this.#think(event.activityId, event.text);
+    if (event.type === 'turn-started') this.#hasText = false;
     if ('activityId' in event) this.#endThinking(event.activityId);
     if (event.type === 'token') {
       this.latestText = (this.#latest === event.activityId ? this.latestText : '') + event.text;
       this.#latest = event.activityId;
+      this.#hasText = true;
       return this.#write(event.activityId, event.text);
     }
     if (event.type === 'retry') return this.line('yellow', retryLine(event));
@@ -103,6 +107,8 @@ export class ProgressText {
       case 'turn-started':
         return this.#showsMessages ? ['bold', `Turn ${event.number}: ${shorten(event.text, MAX_TASK)}`] : undefined;
       case 'routed':
+        // The agent that answers is its own router, and what was read already needs no announcement.
+        if (event.route === 'one-shot' && this.#hasText) return undefined;
         return ['cyan', `→ ${event.route} · ${event.agent}: ${shorten(event.reason, MAX_TASK)}`];
       case 'planned':
         return [

@@ -127,7 +127,7 @@ async function startWhenServed(config: Config): Promise<{ running: RunningWorker
   return await retry(start, { firstPauseMs: SERVER_RETRY_MS, maxPauseMs: SERVER_RETRY_MS, onFailure });
 }
 
-/** `npm start`: a chat in a terminal; without a terminal, one session on sample data. */
+/** `npm start`: one session on sample data; in a terminal, a chat. */
 export async function runDemo(): Promise<void> {
   const config = loadConfig();
   const isChat = isTerminal.stdin && isTerminal.stdout;
@@ -164,7 +164,8 @@ async function runDemoChat(config: Config, { server }: Stack): Promise<void> {
       ...(server.started ? ['  npm run copilot -- dev           in one terminal'] : []),
       `  npm run copilot -- chat ${id}`,
     ].join('\n');
-  await runChat(undefined, {}, { config, address: server.address }, farewell);
+  say(`Try: ${DEMO_MESSAGE}`);
+  await runChat(undefined, { attach: [DEMO_FILE] }, { config, address: server.address }, farewell);
 }
 
 async function runSample(config: Config, { server }: Stack): Promise<void> {

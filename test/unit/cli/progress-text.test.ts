@@ -60,6 +60,15 @@ I write.
     );
   });
 
+  it('announces a route before its text, and not after it', () => {
+    const routed = { ...at, seq: 1, type: 'routed', route: 'one-shot', agent: 'writer', reason: 'short' } as const;
+    const token = { type: 'token', ...call, text: 'hello\n' } as const;
+    assert.equal(written([routed, token]), '→ one-shot · writer: short\nhello\n');
+    assert.equal(written([token, routed]), 'hello\n');
+    const next = { ...at, seq: 2, type: 'turn-started', number: 2, text: 'more' } as const;
+    assert.equal(written([token, next, routed]), 'hello\nTurn 2: more\n→ one-shot · writer: short\n');
+  });
+
   it('says when a reply that was being read starts over', () => {
     assert.equal(
       written([
