@@ -19,6 +19,7 @@ export type {
   SendOptions,
   StatusReport,
 } from './client/session/session-handle.ts';
+export type { TurnStream } from './client/session/turn-stream.ts';
 export type { SessionReader } from './client/reading/session-reader.ts';
 export type { ConfigureOptions } from './client/session/configuration.ts';
 export type {

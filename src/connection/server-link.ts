@@ -62,6 +62,11 @@ export class ServerLink {
   readonly config: Config;
   readonly server: ServerAddress;
   readonly retryForMs: number;
+  /**
+   * Followers that still look for their place, by session. Updates of the session wait for them, so that a follower misses
+   * nothing that is sent after `follow` was called.
+   */
+  readonly joins = new Map<string, Promise<unknown>>();
   readonly #connection: Connection;
   #isClosed = false;
 

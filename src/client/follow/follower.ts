@@ -7,6 +7,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { CopilotError } from '../../contracts/errors.ts';
 import { progress } from '../../contracts/messages.ts';
 import type { ProgressEvent, ProgressPage, StreamHeartbeat } from '../../contracts/progress.ts';
 import { decodeFirstPayload } from '../../connection/raw-responses.ts';
@@ -34,34 +35,68 @@ export type FollowEvent = ProgressEvent | TextEvent | RetryEvent;
 /** What a follower gets. */
 export interface FollowOptions {
   /**
-   * Number of the first event; 0 for all. Default: events from now on. Of a model call that is already running, the last
-   * 8 KiB of its text are given.
+   * Number of the first event; 0 for all. Default: events after the call of `follow`. Of a model call that is already
+   * running, the last 8 KiB of its text are given.
    */
   readonly from?: number | undefined;
+  /** Only the events of this turn, from its first one until it ends. `from` is not used then. */
+  readonly turnId?: string | undefined;
   /** Ends the iteration. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Ends when the session has ended and all events were given, or when the signal aborts. Waits while server or workers
- * are down.
- * @throws CopilotError `SessionNotFound`
+ * Begins where the session stands at the call, even if the iteration begins later. Ends when the session has ended and
+ * all events were given, or when the signal aborts. Waits while server or workers are down.
+ * @throws CopilotError `SessionNotFound`; `InvalidInput` if there is no such turn; both in the iteration
  */
-export async function* followSession(
+export function followSession(
   link: ServerLink,
   sessionId: string,
-  { from, signal }: FollowOptions = {},
+  { from, turnId, signal }: FollowOptions = {},
 ): AsyncGenerator<FollowEvent, void, undefined> {
   const ended = new AbortController();
   const stop = (): void => ended.abort();
   signal?.addEventListener('abort', stop, { once: true });
   if (signal?.aborted) stop();
+  const follower = new Follower(link, sessionId, ended.signal);
+  // Before the iteration begins, which may be after the caller has sent a message.
+  const joined = settled(follower.join(turnId === undefined ? { from } : { turnId }));
+  announceJoin(link, sessionId, joined);
+  return iterate(follower, joined, { turnId, ended: ended.signal, stop });
+}
+
+/** Lets updates of the session wait for this follower and those before it. */
+function announceJoin({ joins }: ServerLink, sessionId: string, joined: Promise<unknown>): void {
+  const all = Promise.all([joins.get(sessionId), joined]).then(() => {
+    if (joins.get(sessionId) === all) joins.delete(sessionId);
+  });
+  joins.set(sessionId, all);
+}
+
+async function* iterate(
+  follower: Follower,
+  joined: Promise<Settled<string | undefined>>,
+  {
+    turnId,
+    ended,
+    stop,
+  }: { readonly turnId: string | undefined; readonly ended: AbortSignal; readonly stop: () => void },
+): AsyncGenerator<FollowEvent, void, undefined> {
   try {
-    yield* new Follower(link, sessionId, ended.signal).run(from);
+    const run = await joined;
+    if ('error' in run) throw run.error;
+    if (run.value === undefined) return;
+    for await (const event of follower.run(run.value)) {
+      if (turnId === undefined) yield event;
+      else if ('turnId' in event && event.turnId === turnId) {
+        yield event;
+        if (event.type === 'turn-ended') return;
+      }
+    }
   } catch (error) {
-    if (!ended.signal.aborted) throw error;
+    if (!ended.aborted) throw error;
   } finally {
-    signal?.removeEventListener('abort', stop);
     stop();
   }
 }
@@ -83,14 +118,37 @@ class Follower {
     this.#signal = signal;
   }
 
-  async *run(from: number | undefined): AsyncGenerator<FollowEvent, void, undefined> {
-    const signal = this.#signal;
-    const { isClosed, runId } = await readPersistently(this.#link, this.#sessionId, signal, () =>
-      describeSession(this.#link, this.#sessionId, { signal }),
+  /** Finds the first event to give. @returns the run to begin with; undefined if the session has ended and there is none */
+  async join({ from, turnId }: Pick<FollowOptions, 'from' | 'turnId'>): Promise<string | undefined> {
+    const { isClosed, runId } = await readPersistently(this.#link, this.#sessionId, this.#signal, () =>
+      describeSession(this.#link, this.#sessionId, { signal: this.#signal }),
     );
-    if (isClosed && from === undefined) return;
-    const watch = new HistoryWatch(this.#link, this.#sessionId, runId, signal);
-    await this.#join(runId, from);
+    if (isClosed && from === undefined && turnId === undefined) return undefined;
+    const page = await this.#page(runId, 0);
+    this.#next = turnId === undefined ? (from ?? page.next) : await this.#firstEventOf(turnId, runId, page);
+    // Calls that are running at that point.
+    for (const event of page.events) if (event.seq < this.#next) this.#track(event);
+    this.#early = this.#text.activityIds;
+    return runId;
+  }
+
+  async #firstEventOf(turnId: string, runId: string, page: ProgressPage): Promise<number> {
+    for (let [run, { events }]: [string, ProgressPage] = [runId, page]; ;) {
+      const first = events.find((event) => 'turnId' in event && event.turnId === turnId);
+      // Its earlier events, if any, are in the run before.
+      if (first?.type === 'queued') return first.seq;
+      const before = await runBefore(this.#link, this.#sessionId, run, this.#signal);
+      const earlier = before === undefined ? undefined : await this.#page(before, 0);
+      if (before === undefined || earlier === undefined) {
+        if (first !== undefined) return first.seq;
+        throw new CopilotError('InvalidInput', { what: `turn "${turnId}"`, problem: 'the session has no such turn' });
+      }
+      [run, { events }] = [before, earlier];
+    }
+  }
+
+  async *run(runId: string): AsyncGenerator<FollowEvent, void, undefined> {
+    const watch = new HistoryWatch(this.#link, this.#sessionId, runId, this.#signal);
     yield* this.#catchUp(runId);
     for (;;) {
       const movement = yield* this.#textUntil(settled(watch.next()));
@@ -101,14 +159,6 @@ class Follower {
       }
       if (movement.isClosed) return;
     }
-  }
-
-  /** Joins now, or at event `from`, with the calls that are running at that point. */
-  async #join(runId: string, from: number | undefined): Promise<void> {
-    const page = await this.#page(runId, 0);
-    this.#next = from ?? page.next;
-    for (const event of page.events) if (event.seq < this.#next) this.#track(event);
-    this.#early = this.#text.activityIds;
   }
 
   /** Events up to now, including those of earlier runs. */

@@ -245,9 +245,10 @@ export class SessionReader {
   }
 
   /**
-   * Follows the session: its events, and the text of its models while they write it. Ends when the session has ended or
-   * the signal aborts. Waits while server or workers are down.
-   * @throws CopilotError `SessionNotFound`
+   * Follows the session: its events, and the text of its models while they write it. Begins where the session stands at
+   * this call, at event `from`, or at the beginning of a turn. Ends when the session has ended (or the turn of `turnId`)
+   * or the signal aborts. Waits while server or workers are down.
+   * @throws CopilotError `SessionNotFound`; `InvalidInput` if there is no such turn. Both in the iteration.
    */
   follow(options: FollowOptions = {}): AsyncGenerator<FollowEvent, void, undefined> {
     return followSession(this.#link, this.id, options);

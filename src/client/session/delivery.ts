@@ -1,4 +1,5 @@
 /** Sends updates to a session so that they arrive exactly once, however often the connection breaks. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure, type UpdateDefinition } from '@temporalio/common';
 import { ulid } from 'ulid';
@@ -88,6 +89,9 @@ async function sendPersistently<T>(
   link.checkMayChange();
   const { updateId = ulid(), signal, retryForMs = link.retryForMs } = options;
   const timeoutMs = Math.min(ACCEPT_TIMEOUT_MS, Math.max(MIN_ACCEPT_TIMEOUT_MS, retryForMs));
+  // If nobody answers the follower, the update finds out why.
+  const joining = link.joins.get(sessionId);
+  if (joining !== undefined) await Promise.race([joining, sleep(timeoutMs, undefined, { ref: false })]);
   let startedAt = 0;
   let isAccepted = false;
   let failingSince: number | undefined;

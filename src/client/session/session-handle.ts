@@ -26,6 +26,7 @@ import type {
 import { deleteSession } from './deletion.ts';
 import { forkSession, type ForkOptions } from '../creation/fork-session.ts';
 import { awaitSettledTurn } from './turn-end.ts';
+import { streamTurn, type TurnStream } from './turn-stream.ts';
 import { dropUndefined } from '../defined-fields.ts';
 
 /** How long `complete` waits until the session has closed. */
@@ -124,6 +125,23 @@ export class SessionHandle extends SessionReader {
     // The message was sent before, and its turn ended so long ago that the session has forgotten it.
     return (
       (await this.#turnOf(message, signal)) ?? (await deliver(this.#link, this.id, messages.send, message, delivery))
+    );
+  }
+
+  /**
+   * Sends a message as `send` does, and gives the events of its turn while they happen, over restarts of workers and
+   * server. The iteration ends with the turn; while the turn waits for a person, it waits too.
+   *
+   *     const stream = session.stream('What is 2 + 3?');
+   *     for await (const event of stream) if (event.type === 'token') process.stdout.write(event.text);
+   *     const turn = await stream.result();
+   */
+  stream(text: string, options: Omit<SendOptions, 'wait'> = {}): TurnStream {
+    const { signal } = options;
+    return streamTurn(
+      this.send(text, { ...options, wait: false }),
+      (turnId) => this.follow({ turnId, signal }),
+      (turnId) => this.awaitTurn(turnId, options),
     );
   }
 
