@@ -18,7 +18,7 @@ export type {
   RateOptions,
   SendOptions,
   StatusReport,
-} from './client/session/session-handle.ts';
+} from './client/session/options.ts';
 export type { TurnStream } from './client/session/turn-stream.ts';
 export type { SessionReader } from './client/reading/session-reader.ts';
 export type { ConfigureOptions } from './client/session/configuration.ts';

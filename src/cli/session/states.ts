@@ -1,6 +1,7 @@
 /** `copilot suspend`, `interrupt` and `complete`. */
 import type { ListedStatus } from '../../client/reading/session-queries.ts';
-import type { SessionHandle, StatusReport } from '../../client/session/session-handle.ts';
+import type { StatusReport } from '../../client/session/options.ts';
+import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { paint } from '../terminal.ts';
 import { changeSessions, type ManyFlags } from './many.ts';
 

@@ -12,7 +12,7 @@ import type { ServerLink } from '../../connection/server-link.ts';
 import { newUlid } from '../creation/create-session.ts';
 import { deliver, submit } from './delivery.ts';
 import { checkInput } from '../checked-input.ts';
-import { describeSession, type ListedStatus, readResult } from '../reading/session-queries.ts';
+import { describeSession, readResult } from '../reading/session-queries.ts';
 import { SessionReader } from '../reading/session-reader.ts';
 import { configurePayload, type ConfigureOptions } from './configuration.ts';
 import * as changes from './context-changes.ts';
@@ -26,74 +26,12 @@ import type {
 import { deleteSession } from './deletion.ts';
 import { forkSession, type ForkOptions } from '../creation/fork-session.ts';
 import { awaitSettledTurn } from './turn-end.ts';
+import type { DecideOptions, InterruptOptions, PlanEdit, RateOptions, SendOptions, StatusReport } from './options.ts';
 import { streamTurn, type TurnStream } from './turn-stream.ts';
 import { dropUndefined } from '../defined-fields.ts';
 
 /** How long `complete` waits until the session has closed. */
 const CLOSE_TIMEOUT_MS = 10_000;
-
-/** How a message is sent. */
-export interface SendOptions {
-  /** Id of the message. A message id is delivered once, however often it is sent. Default a new one. */
-  readonly messageId?: string | undefined;
-  /** Aborts the wait, not the turn. */
-  readonly signal?: AbortSignal | undefined;
-  /** Wait for the turn to settle; if false, only until the session has stored the message. Default true. */
-  readonly wait?: boolean | undefined;
-  /**
-   * How long to retry while server or worker do not answer, in ms. Default: as set when the client connected. If the
-   * server knows of no worker at all, the call ends with `NoWorker` after about 15 s. It is safe to send the same
-   * `messageId` again.
-   */
-  readonly retryForMs?: number | undefined;
-}
-
-/** A change of a plan. Step numbers are those before the change. */
-export type PlanEdit = payloads.EditPlanPayload['edits'][number];
-
-/** What a change of status did. */
-export interface StatusReport {
-  /** Whether this call changed anything. */
-  readonly changed: boolean;
-  /** Status after the call. */
-  readonly status: ListedStatus;
-  /** After `complete`: why the session's export is not in the archive yet. It is tried again until it is there. */
-  readonly archiveProblem?: string;
-}
-
-/** What goes with a decision. */
-export interface DecideOptions {
-  /** Name of the person who decides, for the record. Default `unknown`. */
-  readonly by?: string | undefined;
-  /** `digest` of the request that the person was shown. The decision is refused if the request is about anything else. */
-  readonly digest?: string | undefined;
-  /** The feedback for `modify` and `redo`, and the answer for `answer`; these need it. For others, a reason. */
-  readonly text?: string | undefined;
-  /** With `raise`: the new limit of the budget, in the unit of the old one. Default twice the old one. */
-  readonly limit?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** What goes with a rating. */
-export interface RateOptions {
-  /** Turn that is rated. Default the whole session. */
-  readonly turnId?: string | undefined;
-  readonly comment?: string | undefined;
-  /** Name of the person who rates, for the record. */
-  readonly by?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** How a turn is interrupted. */
-export interface InterruptOptions {
-  /** Shown with the interrupted turn. */
-  readonly reason?: string | undefined;
-  /** A message that is run next, before the queued ones. */
-  readonly message?: string | undefined;
-  /** Id of that message. Default a new one. */
-  readonly messageId?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
 
 /**
  * One session, by its id. Creating a handle sends nothing; if the session does not exist, the first call throws
