@@ -1,6 +1,7 @@
 /** `copilot approve`, `deny`, `answer` and `decide`. */
 import { userInfo } from 'node:os';
-import type { DecideOptions, SessionHandle } from '../../client/session/session-handle.ts';
+import type { DecideOptions } from '../../client/session/options.ts';
+import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { APPROVING, type Decision, type PendingRequest, type RequestKind } from '../../contracts/request.ts';
 import { subjectDigest } from '../../contracts/request-subject.ts';

@@ -1,5 +1,6 @@
 /** `copilot plan edit`: changes steps that have not run. */
-import type { PlanEdit, SessionHandle } from '../../client/session/session-handle.ts';
+import type { PlanEdit } from '../../client/session/options.ts';
+import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { withClient } from '../connected.ts';
 import { parseWholeNumber } from '../numbers.ts';
