@@ -3,6 +3,7 @@ import { CopilotError } from '../../contracts/errors.ts';
 import type { Json } from '../../contracts/json.ts';
 import { estimateUsage } from '../estimate.ts';
 import type { Finish, ModelReply, ModelRequest, TokenUsage } from '../model.ts';
+import { wellFormed } from '../well-formed.ts';
 import { readCalls, type RawCall } from './calls.ts';
 import { RepetitionGuard } from './repetition.ts';
 import { filterThinking, type ThinkingFilter } from './thinking.ts';
@@ -77,9 +78,7 @@ export class ReplyReader {
     });
     const said = whole + calls.map((call) => call.name + call.arguments).join('');
     return {
-      text,
-      reasoning: this.#reasoning,
-      toolCalls,
+      ...wellFormed({ text, reasoning: this.#reasoning, toolCalls }),
       finish: toolCalls.length > 0 && finish === 'stop' ? 'tool_calls' : finish,
       usage: raw.usage ?? estimateUsage(this.#request, said),
       model: raw.model,

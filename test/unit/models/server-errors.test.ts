@@ -183,6 +183,11 @@ describe('servers of chat completions and their errors', () => {
     );
   });
 
+  it('[M18] half a surrogate pair in a reply is marked, and a pair in two pieces stays whole', async () => {
+    chat.respond = () => streamed({ content: 'whole \ud83d' }, { content: '\ude00, half \ud83d' });
+    assert.equal((await chat.ask()).text, 'whole 😀, half \ufffd');
+  });
+
   it('[M13] cached and reasoning tokens are counted', async () => {
     chat.respond = () => ({
       body: {
