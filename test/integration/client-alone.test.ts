@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CopilotClient, CopilotError, type SessionHandle, type TurnView } from '../../src/client.ts';
+import { ABSENCE_MS } from '../../src/connection/server-link.ts';
 import { collect, fails, isTurnEnd, screen } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';
 import { isolatedConfig } from '../helpers/server.ts';
@@ -10,6 +11,8 @@ import { startWorld, type World } from '../helpers/world.ts';
 
 /** The longest between two attempts of a worker to reach a server that was away. */
 const SDK_PAUSE_MS = 12_000;
+/** `TaskQueueType` of Temporal's API. */
+const WORKFLOW_QUEUE = 1;
 
 describe('client without workers or server', function () {
   this.timeout(120_000);
@@ -55,25 +58,51 @@ describe('client without workers or server', function () {
 
   it('[R11] waits for workers that come back seconds after the server does, as the SDK has them pause', async () => {
     playTeam(world.model, { answer: 'here I am' });
+    // A busy machine adds to the pause of a worker, perhaps beyond what clients promise. The next round takes that off.
+    for (let pauseMs = SDK_PAUSE_MS, round = 1; ; round++) {
+      const { backMs, calls } = await afterRestart(pauseMs);
+      if (backMs > ABSENCE_MS && calls.some(({ status }) => status === 'rejected')) {
+        assert.ok(round < 4, `the worker was back after ${backMs} ms, resumed after ${pauseMs} ms`);
+        pauseMs = Math.max(0, SDK_PAUSE_MS - (backMs - pauseMs));
+        continue;
+      }
+      const values = calls.map((call) => (call.status === 'fulfilled' ? call.value : assert.fail(String(call.reason))));
+      return assert.deepEqual(values, [0, 'here I am', 'active']);
+    }
+  });
+
+  /** Calls that begin when the server is back. The worker goes on `pauseMs` later; `backMs` is when the server knows it. */
+  async function afterRestart(
+    pauseMs: number,
+  ): Promise<{ backMs: number; calls: PromiseSettledResult<number | string>[] }> {
     const asked = await world.copilot.create({ mode: 'one-shot' });
     const told = await world.copilot.create({ mode: 'one-shot' });
     const { pid } = world.workers.at(-1) ?? {};
     assert.ok(pid !== undefined);
     process.kill(pid, 'SIGSTOP');
     await world.server.restart();
-    const resume = async (): Promise<void> => {
-      await sleep(SDK_PAUSE_MS);
-      process.kill(pid, 'SIGCONT');
-    };
-    const [info, turn, created] = await Promise.all([
-      asked.info(),
-      told.send('are you there?'),
-      world.copilot.create({ team: 'data-analysis' }),
-      resume(),
+    const startedAt = Date.now();
+    const created = async (): Promise<string> =>
+      (await (await world.copilot.create({ team: 'data-analysis' })).info()).status;
+    const calls = Promise.allSettled([
+      asked.info().then(({ turns }) => turns),
+      told.send('are you there?').then(({ reply }) => reply),
+      created(),
     ]);
-    assert.deepEqual([info.turns, turn.reply], [0, 'here I am']);
-    assert.equal((await created.info()).status, 'active');
-  });
+    await sleep(pauseMs);
+    process.kill(pid, 'SIGCONT');
+    const { connection, options } = world.temporal;
+    const { namespace } = options;
+    const { taskQueue } = isolatedConfig(world.server.homeDir);
+    const queue = { namespace, taskQueue: { name: taskQueue }, taskQueueType: WORKFLOW_QUEUE };
+    await until(
+      'a worker of the new server',
+      async () => (await connection.workflowService.describeTaskQueue(queue)).pollers.length > 0,
+      60_000,
+    );
+    const backMs = Date.now() - startedAt;
+    return { backMs, calls: await calls };
+  }
 
   it('waits for a turn that takes longer than its patience with an absent server, and through a restart of that', async () => {
     const answer = Array.from({ length: 30 }, (_, n) => `word${n} `).join('');

@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 import { packageDir } from '../../src/package-info.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/contracts/search-attributes.ts';
 import type { Check } from '../../src/doctor/diagnose.ts';
+import { writeRecord } from '../../src/connection/address/home-server.ts';
 import { runCli } from '../helpers/cli.ts';
 import { fails } from '../helpers/client.ts';
 import { fullHistory, until } from '../helpers/history.ts';
@@ -71,7 +72,14 @@ describe('copilot doctor', function () {
       const { TEMPORAL_ADDRESS: _, ...others } = programEnvironment({ homeDir: home, address: '' });
       // No server of this machine's user, which may listen at the default address.
       env = others;
-      await writeFile(join(home, 'server.json'), JSON.stringify({ address: '127.0.0.1:1', namespace: 'default' }));
+      await writeRecord(home, {
+        address: '127.0.0.1:1',
+        namespace: 'default',
+        uiUrl: 'http://127.0.0.1:2',
+        pid: process.pid, // which is no server
+        dbFile: join(home, 'temporal.db'),
+        startedAt: '2026-01-01T00:00:00.000Z',
+      });
     });
     afterEach(() => rm(home, { recursive: true, force: true }));
 
@@ -164,7 +172,7 @@ describe('copilot doctor', function () {
         found.get('model scripted').detail,
         `chat completions at ${world.model.baseUrl}: tool calls native, forms by schema`,
       );
-      assert.match(found.get('team default').detail, /^6 agents/);
+      assert.match(found.get('team default').detail, /^5 agents/);
       assert.match(found.get('code python').detail, /^3\.\d+/);
 
       const lacking = await doctor({
