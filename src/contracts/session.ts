@@ -79,9 +79,9 @@ export function titleOf(message: string): string | undefined {
   if (line === '') return undefined;
   if (line.length <= MAX_TITLE) return line;
   const cut = line.slice(0, MAX_TITLE - 1);
-  const words = line.slice(0, line.lastIndexOf(' ', MAX_TITLE - 1));
+  const words = line.lastIndexOf(' ', MAX_TITLE - 1);
   // A long first word, or a language without blanks: cut between characters.
-  const whole = words.length >= MAX_TITLE / 2 ? words : cut.replace(/[\ud800-\udbff]$/, '');
+  const whole = words >= MAX_TITLE / 2 ? line.slice(0, words) : cut.replace(/[\ud800-\udbff]$/, '');
   return `${whole.trimEnd()}…`;
 }
 

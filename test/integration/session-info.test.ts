@@ -12,6 +12,7 @@ import { startWorld, type World } from '../helpers/world.ts';
 const WORDS = 'word '.repeat(200);
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const CONFIG = { allowCode: true, historyLimit: 150, agents: { writer: { temperature: 0.5 } } };
+const DAY_MS = 24 * 60 * 60_000;
 /** Long enough for a turn on a busy machine. */
 const EXECUTION_TIMEOUT_MS = 6_000;
 const IDLE_TIMEOUT_MS = 4_000;
@@ -57,8 +58,11 @@ describe('info', function () {
     return world.copilot.session(workflowId);
   }
 
-  /** Checks what is alike in all of them, and gives what is not. */
-  async function differing(session: SessionHandle, name: string): Promise<Partial<SessionReport>> {
+  /** Checks what is alike in all of them, and gives what is not; `acts` are the kinds of acts from outside. */
+  async function differing(
+    session: SessionHandle,
+    name: string,
+  ): Promise<Omit<Partial<SessionReport>, 'outsideActs'> & { readonly acts: readonly string[] }> {
     const { id, name: called, user, mode, team, digest, ...rest } = await session.info();
     assert.deepEqual([id, called, user, mode, team], [session.id, name, 'ada', 'one-shot', 'default']);
     assert.match(digest, /^[0-9a-f]{64}$/);
@@ -71,7 +75,10 @@ describe('info', function () {
       `${version} ${contextVersion} ${historyLength}`,
     );
     assert.equal(runs, 1);
-    const { usage, usageByAgent, lastWorker, analytics, cost, pendingCalls, ...left } = others;
+    const { usage, usageByAgent, lastWorker, analytics, cost, pendingCalls, outsideActs, expiresAt, ...left } = others;
+    assert.ok(outsideActs.every(({ at, reason, advice }) => TIME.test(at ?? '') && reason !== '' && advice !== ''));
+    const isWaiting = left.status === 'active' && left.phase === 'idle';
+    assert.equal(expiresAt, isWaiting ? new Date(Date.parse(lastActiveAt) + DAY_MS).toISOString() : null);
     assert.ok(pendingCalls.every(({ attempt, lastError }) => attempt === 1 && lastError === null));
     assert.ok(analytics.messageCount >= 1 && analytics.sessionDurationMs > 0, JSON.stringify(analytics));
     assert.equal(cost, null, 'the team has no prices');
@@ -80,7 +87,7 @@ describe('info', function () {
     assert.deepEqual(Object.values(usageByAgent), [usage]);
     assert.equal(lastWorker?.identity, identityOf(world.workers[0]));
     assert.notEqual(lastWorker?.instance, '');
-    return left;
+    return { ...left, acts: outsideActs.map(({ kind }) => kind) };
   }
 
   it('[S12] of a session that waits for a person names the request', async () => {
@@ -111,6 +118,7 @@ describe('info', function () {
       phase: 'idle',
       step: null,
       notes: [],
+      acts: [],
     };
     const active = await begun('active');
     assert.deepEqual(await differing(active, 'active'), { ...quiet, status: 'active' });
@@ -129,10 +137,10 @@ describe('info', function () {
     const atLunch = { ...inTurn, suspendReason: 'lunch' };
     assert.deepEqual(await differing(busy, 'busy'), { ...atLunch, status: 'suspended' });
     await world.temporal.workflow.getHandle(busy.id).terminate('test');
-    assert.deepEqual(await differing(busy, 'busy'), { ...atLunch, status: 'terminated' });
+    assert.deepEqual(await differing(busy, 'busy'), { ...atLunch, status: 'terminated', acts: ['terminated'] });
 
     await until('failed', async () => (await failed.describe()).isClosed);
-    assert.deepEqual(await differing(failed, 'failed'), { ...quiet, status: 'failed' });
+    assert.deepEqual(await differing(failed, 'failed'), { ...quiet, status: 'failed', acts: ['timed-out'] });
     await until('expired', async () => (await expired.describe()).isClosed);
 
     const env = programEnvironment(world.server, { COPILOT_UI_URL: world.server.uiUrl });

@@ -52,11 +52,13 @@ describe('[H01] [H06] a session started without the client', function () {
     });
     const { id } = await world.copilot.create({ team: 'careful' });
     const own = await requestsOf(id);
+    assert.equal((await world.copilot.session('stranger').info()).name, 'stranger');
     assert.deepEqual(await requestsOf('stranger'), own);
     assert.deepEqual(own.kinds, ['plan', 'before-step', 'budget', 'before-step', 'budget']);
     const { name, mode, runs } = await world.copilot.session('stranger').info();
-    assert.deepEqual([name, mode, runs], ['stranger', 'copilot', 1]);
-    const names = (await world.copilot.list()).sessions.map((session) => session.name);
-    assert.ok(names.includes('stranger'), names.join(', '));
+    // Its first message names it.
+    assert.deepEqual([name, mode, runs], ['write', 'copilot', 1]);
+    const listed = (await world.copilot.list()).sessions.find((session) => session.id === 'stranger');
+    assert.equal(listed?.name, 'write');
   });
 });
