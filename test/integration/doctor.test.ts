@@ -72,14 +72,9 @@ describe('copilot doctor', function () {
       const { TEMPORAL_ADDRESS: _, ...others } = programEnvironment({ homeDir: home, address: '' });
       // No server of this machine's user, which may listen at the default address.
       env = others;
-      await writeRecord(home, {
-        address: '127.0.0.1:1',
-        namespace: 'default',
-        uiUrl: 'http://127.0.0.1:2',
-        pid: process.pid, // which is no server
-        dbFile: join(home, 'temporal.db'),
-        startedAt: '2026-01-01T00:00:00.000Z',
-      });
+      // The process of that id is no server.
+      const record = { address: '127.0.0.1:1', namespace: 'default', pid: process.pid };
+      await writeRecord(home, { ...record, uiUrl: '', dbFile: '', startedAt: '' });
     });
     afterEach(() => rm(home, { recursive: true, force: true }));
 

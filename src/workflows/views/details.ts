@@ -104,9 +104,13 @@ function requestParagraph(sessionId: string, request: PendingRequest): string {
   ].join(`${BREAK}\n`);
 }
 
-function isShownWhole({ kind, question, tool }: PendingRequest): boolean {
+function isShownWhole({ kind, question, tool, steps, isCut }: PendingRequest): boolean {
+  if (isCut) return false;
   if (tool) return oneLine(tool.arguments, MAX_ARGUMENTS) === tool.arguments;
-  return kind === 'budget' || (kind === 'input' && oneLine(question) === question);
+  if (oneLine(question) !== question) return false;
+  // The question before a step is its task.
+  if (kind === 'before-step') return steps?.every(({ task, notes }) => notes === '' && oneLine(task) === task) ?? false;
+  return kind === 'budget' || kind === 'input';
 }
 
 function turnParagraphs(turn: RunningTurn, { phase }: SessionInfo): string[] {
