@@ -74,7 +74,7 @@ describe('copilot chat', function () {
   });
 
   it('[U03] streams tokens; Ctrl-C stops the turn and not the session, and twice with nothing running leaves', async () => {
-    playTeam(world.model, { answer: 'word '.repeat(200), wordDelayMs: 50 });
+    playTeam(world.model, { answer: 'word '.repeat(5_000), wordDelayMs: 50 });
     const session = await world.copilot.create({ mode: 'one-shot' });
     const terminal = startCli(['chat', session.id], env);
     await terminal.untilStdout(/Session/);

@@ -21,7 +21,7 @@ describe('follow', function () {
   beforeEach(() => playTeam(world.model));
 
   it('gives the text of a slow reply while it is written, once and whole, with no event in history for it', async () => {
-    const answer = Array.from({ length: 40 }, (_, n) => `word${n} `).join('');
+    const answer = Array.from({ length: 160 }, (_, n) => `word${n} `).join('');
     playTeam(world.model, { answer, wordDelayMs: 50 });
     const session = await client.create({ mode: 'one-shot', message: 'tell me' });
     let isWritten = false;
@@ -38,7 +38,7 @@ describe('follow', function () {
       0,
     );
     assert.equal(screen(events), answer);
-    assert.ok(early >= 3, `${early} pieces of a reply that takes 2 s came before it was written`);
+    assert.ok(early >= 3, `${early} pieces of a reply that takes 8 s came before it was written`);
     assert.ok(!events.some(({ type }) => type === 'reset'));
     assert.deepEqual(
       seqs(events),
@@ -78,7 +78,7 @@ describe('follow', function () {
   });
 
   it('joins in the middle of a reply, and two followers see the same', async () => {
-    const answer = Array.from({ length: 30 }, (_, n) => `word${n} `).join('');
+    const answer = Array.from({ length: 150 }, (_, n) => `word${n} `).join('');
     playTeam(world.model, { answer, wordDelayMs: 60 });
     const session = await client.create({ mode: 'one-shot', message: 'tell me' });
     for await (const event of session.follow({ from: 0 })) if (event.type === 'token') break;
@@ -88,7 +88,7 @@ describe('follow', function () {
   });
 
   it('joins in a run that began in the middle of a turn', async () => {
-    const answer = Array.from({ length: 30 }, (_, n) => `word${n} `).join('');
+    const answer = Array.from({ length: 150 }, (_, n) => `word${n} `).join('');
     const files = Array.from({ length: 8 }, (_, n) => `${n}.txt`);
     playTeam(world.model, { files, answer, wordDelayMs: 60 });
     const session = await client.create({ config: { historyLimit: 40 }, message: 'write them' });

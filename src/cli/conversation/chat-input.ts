@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import type { PendingRequest } from '../../contracts/request.ts';
 import { visible } from '../../contracts/visible-text.ts';
-import { isTerminal } from '../terminal.ts';
+import { isTerminal, out } from '../terminal.ts';
 import { type Input, PastedText } from './pasted-text.ts';
 
 const BRACKETED_PASTE_ON = '\u001b[?2004h';
@@ -39,6 +39,7 @@ export class ChatInput {
   #about: PendingRequest | undefined;
   /** The prompt of the next line. A line keeps the prompt that it was begun at. */
   #nextPrompt = '> ';
+  #isPromptShown = false;
 
   constructor(onInterrupt: () => void) {
     this.#lines = this.isInteractive
@@ -67,6 +68,17 @@ export class ChatInput {
     this.#nextPrompt = text;
     if (this.#lines.line === '' || this.#about === request) this.#lines.setPrompt(text);
     this.#lines.prompt(true);
+    this.#isPromptShown = true;
+  }
+
+  /** Makes room for output. A line that was begun comes back with the next prompt. */
+  leavePrompt(): void {
+    if (!this.#isPromptShown) return;
+    this.#isPromptShown = false;
+    if (this.#lines.line === '') out.clearLine();
+    else out.write('\n');
+    // Readline erases that many rows above the cursor when it writes the prompt again.
+    Object.assign(this.#lines, { prevRows: 0 });
   }
 
   close(): void {
@@ -135,6 +147,7 @@ export class ChatInput {
     }
     const isTypedLine = !this.#isPasted && !text.includes('\n');
     this.#press('\r');
+    this.#isPromptShown = false;
     this.#isPasted = false;
     this.#lines.setPrompt(this.#nextPrompt);
     this.#give({ text, isTypedLine, about: text === '' ? this.#shown : this.#about });

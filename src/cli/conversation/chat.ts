@@ -87,7 +87,8 @@ class Chat {
   constructor(session: SessionHandle, { json = false, thinking = false }: ShowFlags) {
     this.#session = session;
     this.#json = json;
-    this.#text = new ProgressText({ sessionId: session.id, showsThinking: thinking });
+    const leavePrompt = (): void => this.#input?.leavePrompt();
+    this.#text = new ProgressText({ sessionId: session.id, showsThinking: thinking, leavePrompt });
   }
 
   /** @returns whether the session has ended */
@@ -106,6 +107,7 @@ class Chat {
       this.#prompt();
       await this.#read(input);
     } finally {
+      input.leavePrompt();
       input.close();
       process.off('SIGINT', onInterrupt);
       this.#stop.abort();

@@ -15,6 +15,8 @@ export interface ProgressTextOptions {
   readonly showsMessages?: boolean;
   /** Whether the models' reasoning is shown in full. Default: its length only. */
   readonly showsThinking?: boolean;
+  /** Called before text is written, so that it does not go on behind a prompt. */
+  readonly leavePrompt?: () => void;
 }
 
 /** Turns events into text, and remembers whether the cursor is behind an unfinished line. */
@@ -27,6 +29,7 @@ export class ProgressText {
   readonly #sessionId: string | undefined;
   readonly #showsMessages: boolean;
   readonly #showsThinking: boolean;
+  readonly #leavePrompt: () => void;
   readonly #thoughts = new Map<string, WordCount>();
   #writing: string | undefined;
   /** Whether the turn has text already. */
@@ -34,11 +37,18 @@ export class ProgressText {
   #isInLine = false;
   #isThinkingShown = false;
 
-  constructor({ output = out, sessionId, showsMessages = true, showsThinking = false }: ProgressTextOptions = {}) {
+  constructor({
+    output = out,
+    sessionId,
+    showsMessages = true,
+    showsThinking = false,
+    leavePrompt = () => undefined,
+  }: ProgressTextOptions = {}) {
     this.#output = output;
     this.#sessionId = sessionId;
     this.#showsMessages = showsMessages;
     this.#showsThinking = showsThinking;
+    this.#leavePrompt = leavePrompt;
   }
 
   show(event: FollowEvent): void {
@@ -68,6 +78,7 @@ export class ProgressText {
   }
 
   endLine(): void {
+    this.#leavePrompt();
     if (this.#isThinkingShown) this.#output.clearLine();
     this.#isThinkingShown = false;
     if (this.#isInLine) this.#output.write('\n');
@@ -79,6 +90,7 @@ export class ProgressText {
       this.endLine();
       this.#writing = writer;
     }
+    this.#leavePrompt();
     this.#output.writePiece(text, style);
     this.#isInLine = !text.endsWith('\n');
   }

@@ -130,6 +130,23 @@ describe('in a terminal', function () {
     assert.equal((await world.copilot.session('pasted').info()).turns, 2);
   });
 
+  it('what happens meanwhile is shown between the prompts, and a text that was begun comes back whole', async () => {
+    playTeam(world.model, { answer: 'heard' });
+    const session = await world.copilot.create({ mode: 'one-shot' });
+    const terminal = start('chat', session.id);
+    await terminal.until(/\n>/);
+    await session.send('hello');
+    await terminal.until(/says more\.\nyou, elsewhere: hello\n[\s\S]*heard\n>$/);
+    terminal.type('one\\\rtwo');
+    await terminal.until(/> one\ntwo$/);
+    await session.send('again');
+    await terminal.until(/heard\n> one\ntwo\nyou, elsewhere: again\n[\s\S]*heard\n> one\ntwo$/);
+    terminal.type('\r');
+    await until('the message', async () => (await session.info()).turns === 3);
+    const { messages } = await session.transcript();
+    assert.deepEqual(messages.findLast(({ role }) => role === 'user')?.text, 'one\ntwo');
+  });
+
   it('[H09] with a request waiting, a paste is a message and decides nothing; y, typed alone, does', async () => {
     const session = await asking('echo hello');
     const terminal = start('chat', session.id);
@@ -149,18 +166,16 @@ describe('in a terminal', function () {
   it('[H09] keys typed before the request was shown do not decide it', async () => {
     playTeam(world.model, {
       files: ['a.txt'],
-      delayMs: 1_500,
       instead: ({ phase, lastRole }) =>
         phase === 'step' && lastRole !== 'tool' ? calling(['shell', { command: 'echo early' }]) : undefined,
     });
     const session = await world.copilot.create({ mode: 'planning-control', config: { approvals: { plan: false } } });
     const terminal = start('chat', session.id);
     await terminal.until(/\n>/);
-    terminal.type('do it\r');
-    await until('the turn', async () => (await session.info()).turns === 1);
     terminal.type('y');
-    await nextRequest(session);
-    await terminal.until(/\? req-1: May/);
+    await terminal.until(/> y$/);
+    await session.send('do it', { wait: false });
+    await terminal.until(/\n\? req-1: May[\s\S]*> y$/);
     terminal.type('\r');
     await terminal.until(/begun before the request was shown[\s\S]*\[y\/n/);
     assert.deepEqual([(await session.requests()).length, (await session.info()).queueLength], [1, 0]);
@@ -181,7 +196,7 @@ describe('in a terminal', function () {
         phase === 'step' && lastRole !== 'tool' ? calling(['shell', { command: 'echo within' }]) : undefined,
     });
     await session.send('do it', { wait: false });
-    await terminal.until(/\? req-1: May[\s\S]*> reall/);
+    await terminal.until(/\n\? req-1: May[\s\S]*> reall/);
     terminal.type('y\r');
     await terminal.until(/still waits for your decision[\s\S]*\[y\/n/);
     assert.deepEqual([(await session.requests()).length, (await session.info()).queueLength], [1, 1]);
