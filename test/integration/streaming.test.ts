@@ -40,7 +40,7 @@ describe('streaming', function () {
   });
   after(() => world.stop());
 
-  const WORDS = Array.from({ length: 60 }, (_, index) => `word${index}`).join(' ');
+  const WORDS = Array.from({ length: 160 }, (_, index) => `word${index}`).join(' ');
 
   it('a slow reply is seen while it is written, whole and once, and adds no event to the history', async () => {
     playTeam(world.model, { answer: WORDS, wordDelayMs: 50 });
@@ -53,7 +53,7 @@ describe('streaming', function () {
       void world.model.requests.at(-1)?.ended.then(() => (isWritten = true));
     });
     assert.equal(shownText(seen), WORDS);
-    assert.ok(early >= 3, `${early} pieces of a reply that takes 3 s came before it was written`);
+    assert.ok(early >= 3, `${early} pieces of a reply that takes 8 s came before it was written`);
 
     playTeam(world.model, { answer: WORDS });
     const fast = await world.copilot.create({ mode: 'one-shot', message: 'at once' });
@@ -73,7 +73,7 @@ describe('streaming', function () {
       instead: ({ phase }) => {
         if (phase !== 'one-shot') return undefined;
         calls += 1;
-        return calls === 1 ? { text: WORDS, wordDelayMs: 40, hangUpAfterWords: 25 } : { text: WORDS, wordDelayMs: 20 };
+        return calls === 1 ? { text: WORDS, wordDelayMs: 40, hangUpAfterWords: 100 } : { text: WORDS, wordDelayMs: 20 };
       },
     });
     const session = await world.copilot.create({ mode: 'one-shot', message: 'go' });
