@@ -176,7 +176,7 @@ async function openParts(
     taskQueue: config.taskQueue,
     workflowBundle: await prepareBundle(config, toTemporalLogger(log)),
     dataConverter: createWorkerDataConverter(config, logUnreadable(log)),
-    activities: createActivities(config, { agents, transcripts, identity }, trust),
+    activities: createActivities(config, { agents, transcripts, identity, workspaceRoot: config.workspaceRoot }, trust),
     shutdownGraceTime: SHUTDOWN_GRACE,
     shutdownForceTime: SHUTDOWN_FORCE,
     ...frozenTaskOptions,
@@ -245,7 +245,7 @@ function openAgents(config: Config, { models, trust, client, log }: AgentParts):
 
 function createActivities(config: Config, parts: WorkerParts, trust: TeamTrust): Activities {
   const calls = new RunningCalls();
-  const toolParts = { ...parts, calls, workspaceRoot: config.workspaceRoot, network: config.network };
+  const toolParts = { ...parts, calls, network: config.network };
   return {
     resolveTeam: (team) =>
       inScope(async () => {

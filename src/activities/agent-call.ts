@@ -1,4 +1,5 @@
 /** What calls of agents share: they lease the team, read the conversation, and report usage. */
+import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
 import type { AgentCall, Answered } from '../contracts/activities.ts';
 import * as queries from '../contracts/messages.ts';
@@ -17,6 +18,8 @@ export interface WorkerParts {
   readonly transcripts: TranscriptCache;
   /** The worker's identity at the Temporal server. */
   readonly identity: string;
+  /** Folder of the workspaces of sessions that name none of their own. */
+  readonly workspaceRoot: string;
 }
 
 /** Leases the session's team and runs `work` with it. @param turnId the turn, if an agent is called */
@@ -39,7 +42,8 @@ export async function withAgent<T>(
 ): Promise<T> {
   const callAgent = async ({ team, agent: choose }: Lease): Promise<T> => {
     const agent = choose(call.agent, call.override);
-    return await work({ agent, team, instructions: agent.system(call.context) });
+    const workspace = call.workspace ?? join(parts.workspaceRoot, scope.sessionId);
+    return await work({ agent, team, instructions: agent.system(call.context), workspace });
   };
   return await withTeam(parts, scope, call.digest, callAgent, call.turnId);
 }

@@ -1,6 +1,7 @@
 /** Asks the planner for steps, and the reviewer to review them. */
 import type { PlanInput, PlanResult, ReviewInput, ReviewResult } from '../contracts/activities.ts';
 import { section } from '../contracts/briefs.ts';
+import { imagesField } from '../contracts/image.ts';
 import type { Message } from '../contracts/transcript.ts';
 import { checkPlan, type PlannedStep, PlanProposal, PlanReview } from '../contracts/turn.ts';
 import { describeCall, readTranscript, withAgent, type WorkerParts } from './agent-call.ts';
@@ -18,7 +19,11 @@ export async function plan(parts: WorkerParts, input: PlanInput): Promise<PlanRe
         name: 'plan',
         schema: PlanProposal,
         system: systemPrompt(open.instructions, 'planning', definition),
-        messages: [...before, { role: 'user', text: input.task }, ...revisionRequest(input)],
+        messages: [
+          ...before,
+          { role: 'user', text: input.task, ...imagesField(input.images) },
+          ...revisionRequest(input),
+        ],
         signal: scope.signal,
         ask: { from: input.model, attempt: scope.attempt },
         check: ({ steps }) => checkPlan(steps, definition),

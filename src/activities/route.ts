@@ -1,5 +1,6 @@
 /** Decides how a message is handled: by the router, or by a heuristic if the router's answers are invalid. */
 import type { RouteInput, RouteResult } from '../contracts/activities.ts';
+import { imagesField } from '../contracts/image.ts';
 import { RouteDecision } from '../contracts/turn.ts';
 import { describeCall, readTranscript, withAgent, type WorkerParts } from './agent-call.ts';
 import { systemPrompt } from '../agents/prompt.ts';
@@ -15,7 +16,7 @@ export async function route(parts: WorkerParts, input: RouteInput): Promise<Rout
         name: 'route',
         schema: RouteDecision,
         system: systemPrompt(open.instructions, 'routing', definition),
-        messages: [...before, { role: 'user', text: input.message }],
+        messages: [...before, { role: 'user', text: input.message, ...imagesField(input.images) }],
         signal: scope.signal,
         ask: { from: input.model, attempt: scope.attempt },
         check: (decision) => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunToolInput, RunToolResult } from '../contracts/activities.ts';
 import { CopilotError } from '../contracts/errors.ts';
+import { imagesField } from '../contracts/image.ts';
 import { MAX_TOOL_TEXT } from '../contracts/limits.ts';
 import type { NetworkRules, ToolResult } from '../contracts/tool.ts';
 import { OutcomeUnknown } from '../tools/mcp/connection.ts';
@@ -16,9 +17,9 @@ import { withTeam, type WorkerParts } from './agent-call.ts';
 import type { RunningCalls } from './running-calls.ts';
 import { type ActivityScope, inScope } from './scope.ts';
 import { makePrivateFolder } from '../storage/atomic-file.ts';
+import { keepImages } from './tool-images.ts';
 
 export interface ToolParts extends WorkerParts {
-  readonly workspaceRoot: string;
   readonly network: NetworkRules;
   readonly calls: RunningCalls;
 }
@@ -104,11 +105,22 @@ async function callTool(
   const { identity } = parts;
   const workspace = await openWorkspace(parts, scope, input);
   try {
-    const { text, artifacts = [] } = splitName(input.tool)
+    const {
+      text,
+      artifacts = [],
+      images = [],
+    } = splitName(input.tool)
       ? await callMcp(parts, scope, input)
       : await callBuiltIn(parts, scope, input, workspace, call);
+    const kept = await keepImages({ workspace, tool: input.tool }, images);
     const limited = await limitOutput(workspace, input, text);
-    return { status: 'ok', text: limited.text, artifacts: [...artifacts, ...limited.artifacts], worker: identity };
+    return {
+      status: 'ok',
+      text: [limited.text, ...kept.lines].join('\n'),
+      artifacts: [...artifacts, ...kept.artifacts, ...limited.artifacts],
+      ...imagesField(kept.images),
+      worker: identity,
+    };
   } catch (error) {
     if (scope.signal.aborted || !(error instanceof CopilotError) || error.type !== 'ToolFailed') throw error;
     const status = error instanceof OutcomeUnknown ? 'unknown' : 'failed';

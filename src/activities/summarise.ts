@@ -1,7 +1,8 @@
 /** Summarises older messages. The archive keeps the originals, named by their hash. */
 import type { SummariseInput, SummariseResult } from '../contracts/activities.ts';
 import { section } from '../contracts/briefs.ts';
-import type { Message } from '../contracts/transcript.ts';
+import { imageLine } from '../contracts/image.ts';
+import { imagesOf, type Message } from '../contracts/transcript.ts';
 import { describeCall, readTranscript, withAgent, type WorkerParts } from './agent-call.ts';
 import { askModel } from '../agents/ask-model.ts';
 import { systemPrompt } from '../agents/prompt.ts';
@@ -42,8 +43,9 @@ export async function summarise(
   );
 }
 
-function quoteMessage({ role, text }: Message): string {
+function quoteMessage(message: Message): string {
+  const { role, text } = message;
   const half = MAX_QUOTED_TEXT / 2;
   const shown = text.length <= MAX_QUOTED_TEXT ? text : `${text.slice(0, half)}\n[…]\n${text.slice(-half)}`;
-  return `${role}: ${shown}`;
+  return [`${role}: ${shown}`, ...imagesOf(message).map(imageLine)].join('\n');
 }

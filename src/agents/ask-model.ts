@@ -3,6 +3,7 @@ import { CopilotError } from '../contracts/errors.ts';
 import type { Fallback } from '../contracts/activities.ts';
 import type { Message } from '../contracts/transcript.ts';
 import type { ModelReply, ModelRequest } from '../models/model.ts';
+import { withImages } from './images.ts';
 import { withoutRefused } from './refused-messages.ts';
 import type { OpenAgent } from './team.ts';
 
@@ -29,7 +30,7 @@ const FALLBACK_FROM_ATTEMPT = 3;
  * @throws ModelError of the last model that was asked; the reason of `signal` after an abort
  */
 export async function askModel(
-  { agent, team }: OpenAgent,
+  { agent, team, workspace }: OpenAgent,
   request: AgentRequest,
   { from = 0, attempt }: AskOptions,
 ): Promise<AgentReply> {
@@ -39,7 +40,7 @@ export async function askModel(
   for (let index = first; ; index++) {
     const name = names[index] ?? '';
     try {
-      const reply = await replyWithoutRefused(team.models.model(name), { ...agent.settings, ...request });
+      const reply = await replyWithoutRefused(team.models.model(name), { ...agent.settings, ...request }, workspace);
       // What the provider broke off is not an answer. Another attempt, or another model, gives a whole one.
       if (reply.finish === 'failed') {
         throw new CopilotError('ModelUnavailable', { problem: 'it ended its reply with an error of its own' });
@@ -61,14 +62,17 @@ function mayFallBack({ type, details }: CopilotError, attempt: number): boolean 
 async function replyWithoutRefused(
   model: { reply(request: ModelRequest): Promise<ModelReply> },
   request: AgentRequest,
+  workspace: string,
 ): Promise<ModelReply> {
+  const ask = async (messages: readonly Message[]): Promise<ModelReply> =>
+    await model.reply({ ...request, messages: await withImages(messages, workspace) });
   try {
-    return await model.reply(request);
+    return await ask(request.messages);
   } catch (error) {
     const isRefused = error instanceof CopilotError && error.type === 'ModelRejected';
     const refusal = isRefused ? error.details['refusal'] : undefined;
     const kept = refusal === 'form' || refusal === 'policy' ? withoutRefused(request.messages) : undefined;
     if (!kept) throw error;
-    return await model.reply({ ...request, messages: kept });
+    return await ask(kept);
   }
 }

@@ -19,8 +19,14 @@ export function withoutRefused(messages: readonly Message[]): Message[] | undefi
     if (refused.role !== 'assistant' || refused.turnId === undefined || refused.error !== 'ModelRejected') continue;
     for (const [index, message] of messages.slice(0, end + 1).entries()) {
       if (message.role === 'tool' || message.turnId !== refused.turnId) continue;
-      kept[index] = { ...message, text: LEFT_OUT[message.role] };
+      kept[index] = { ...withoutImages(message), text: LEFT_OUT[message.role] };
     }
   }
   return kept.some(({ text }, index) => text !== messages[index]?.text) ? kept : undefined;
+}
+
+function withoutImages(message: Message): Message {
+  if (message.role === 'assistant') return message;
+  const { images: _, ...rest } = message;
+  return rest;
 }

@@ -41,6 +41,8 @@ export interface OpenAgent {
   readonly team: Team;
   /** The agent's own instructions with the context filled in. */
   readonly instructions: string;
+  /** Absolute path of the folder of the session's files. */
+  readonly workspace: string;
 }
 
 export interface TeamOptions {

@@ -1,4 +1,5 @@
 /** What activities take and give. Inputs do not grow with the conversation: see {@link TranscriptAddress}. */
+import type { ImageReference } from './image.ts';
 import type { Json, Usage } from './json.ts';
 import type { Excerpt } from './progress.ts';
 import type { Segment } from './session.ts';
@@ -18,6 +19,8 @@ export interface AgentCall {
   readonly context: Readonly<Record<string, Json>>;
   /** Which of the agent's models the turn has come to, from 0. Absent: the first. */
   readonly model?: number;
+  /** Folder of the session's files, if the session names one. */
+  readonly workspace?: string;
 }
 
 /** That the first of an agent's models did not serve it. */
@@ -41,6 +44,7 @@ export interface Answered {
 
 export interface RouteInput extends AgentCall {
   readonly message: string;
+  readonly images?: readonly ImageReference[];
 }
 
 export interface RouteResult extends Answered {
@@ -51,6 +55,7 @@ export interface RouteResult extends Answered {
 
 export interface PlanInput extends AgentCall {
   readonly task: string;
+  readonly images?: readonly ImageReference[];
   /** Steps that somebody wants changed, and how. */
   readonly revise?: {
     readonly steps: readonly PlannedStep[];
@@ -129,6 +134,7 @@ export interface RunToolResult {
   /** Capped for the conversation. */
   readonly text: string;
   readonly artifacts: readonly string[];
+  readonly images?: readonly ImageReference[];
   readonly worker: string;
 }
 

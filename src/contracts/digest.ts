@@ -1,4 +1,4 @@
-/** Digests of teams and of requests. They depend on the values, not on the order of their members. */
+/** Digests of teams, requests and files. Those of values do not depend on the order of their members. */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 
@@ -9,7 +9,12 @@ export function canonicalJson(value: unknown): string {
 
 /** sha-256 of the canonical JSON, in hex. */
 export function digestOf(value: unknown): string {
-  return bytesToHex(sha256(utf8ToBytes(canonicalJson(value))));
+  return digestOfBytes(utf8ToBytes(canonicalJson(value)));
+}
+
+/** sha-256, in hex. */
+export function digestOfBytes(content: Uint8Array): string {
+  return bytesToHex(sha256(content));
 }
 
 function sorted(value: unknown): unknown {

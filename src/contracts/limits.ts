@@ -51,6 +51,14 @@ export const MAX_PROGRESS_EVENTS = 1_000;
 export const MAX_NOTES = 20;
 /** Text of partial output that a heartbeat carries: 8 KiB. The same for reasoning. */
 export const MAX_HEARTBEAT_TEXT = 8 * 1024;
+/** One image: 10 MiB. */
+export const MAX_IMAGE_BYTES = 10 * 1024 * 1024;
+/** All images of one request to a model: 20 MiB. The newest are sent. */
+export const MAX_REQUEST_IMAGE_BYTES = 20 * 1024 * 1024;
+/** Images of one message. */
+export const MAX_IMAGES = 100;
+/** Tokens that an image counts as in estimates. Providers take some 250 to 1,600 for one. */
+export const IMAGE_TOKENS = 1_500;
 /** The end of a call's reasoning that is kept for followers: 16 KiB. */
 export const MAX_REASONING_TEXT = 16 * 1024;
 

@@ -1,6 +1,7 @@
 /** What signals and updates of a session bring, and what of it is accepted. */
 import { z } from 'zod';
 import { ContextKey, ContextValues, jsonProblem, MAX_CONTEXT_DEPTH, MergeStrategy } from './context.ts';
+import { Images } from './image.ts';
 import type { Json } from './json.ts';
 import { MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES } from './limits.ts';
 import { Decision } from './request.ts';
@@ -56,6 +57,8 @@ export const DecidePayload = z.strictObject({
   by: Label.optional(),
   /** Feedback with `modify` and `redo`, the answer with `answer`, a reason with the others. */
   text: MessageText.optional(),
+  /** Images with `answer`: files of the workspace. */
+  images: Images.optional(),
   /** New limit with `raise`. Default: twice the old one. */
   limit: z.number().positive().optional(),
 });

@@ -1,5 +1,6 @@
 /** What a session asks of people. A request is decided once, or expires with an outcome that it announces. */
 import { z } from 'zod';
+import type { ImageReference } from './image.ts';
 import { frozen } from './json.ts';
 import type { ToolCategory } from './team.ts';
 
@@ -107,6 +108,8 @@ export interface Verdict {
   readonly at: string;
   /** Feedback, reason or answer. */
   readonly text?: string;
+  /** Images that came with an answer. */
+  readonly images?: readonly ImageReference[];
   /** New limit, with `raise`. */
   readonly limit?: number;
 }

@@ -1,5 +1,6 @@
 /** Everything that a session carries from run to run, as plain JSON. Only `workflows/session/` changes it. */
 import type { ContextState } from './context.ts';
+import type { ImageReference } from './image.ts';
 import type { Json, JsonObject, Usage } from './json.ts';
 import type { DecidedRequest, Grant, OpenRequest, UnknownCall } from './request.ts';
 import type { Note, Rating, SavedPosition, Segment, SessionConfig, SessionStart, SessionStatus } from './session.ts';
@@ -56,6 +57,7 @@ export interface Turn {
   readonly id: string;
   readonly messageId: string;
   readonly text: string;
+  readonly images?: readonly ImageReference[];
   /** Position in the conversation, from 1; 0 while it is queued. */
   number: number;
   state: TurnState;
@@ -70,7 +72,11 @@ export interface Turn {
   /** What its agents are doing: one, or one for each of the steps that run side by side. */
   works: Work[];
   /** Questions of the turn and the person's answers. */
-  answers: { readonly questions: readonly string[]; readonly answer: string }[];
+  answers: {
+    readonly questions: readonly string[];
+    readonly answer: string;
+    readonly images?: readonly ImageReference[];
+  }[];
   usage: Usage;
   /** By `agent/model`. */
   spent: Record<string, Usage>;
@@ -173,6 +179,8 @@ export interface SessionState {
   /** Number of messages ever accepted; names the next turn. */
   messageCount: number;
   queue: Turn[];
+  /** Images that were attached when the session began, until its first message. */
+  attached?: ImageReference[];
   /** The turn that runs. */
   current: Turn | null;
   /** The newest ended turns, oldest first. */

@@ -1,6 +1,7 @@
 /** A session: how it starts and what it shows of itself. `session-state.ts` has what it carries from run to run. */
 import { z } from 'zod';
 import { ContextValues, jsonProblem } from './context.ts';
+import { Images } from './image.ts';
 import { type Json, type Usage, utf8Bytes } from './json.ts';
 import { MAX_MESSAGE_BYTES, MAX_SAVED_PLAN_BYTES, MAX_WAIT_MS } from './limits.ts';
 import type { PendingRequest } from './request.ts';
@@ -90,6 +91,8 @@ export const QueuedMessage = z.strictObject({
   /** Chosen by the sender; the same id is the same message, however often it is sent. */
   messageId: z.string().min(1).max(200),
   text: MessageText,
+  /** Files of the workspace that its models see. */
+  images: Images.optional(),
 });
 export type QueuedMessage = z.infer<typeof QueuedMessage>;
 
@@ -123,6 +126,8 @@ export const SessionStart = z.object({
   config: SessionConfig.default({}),
   context: ContextValues.default({}),
   message: QueuedMessage.optional(),
+  /** Files of the workspace that the first message brings along. */
+  images: Images.optional(),
   /** A `SessionExport` to begin with, as `import` and `fork` give it; `context` then updates its context. */
   from: z.unknown().optional(),
 });

@@ -60,6 +60,8 @@ export interface ToolResult {
   readonly text: string;
   /** Files written, relative to the workspace. */
   readonly artifacts?: readonly string[];
+  /** Images that the model sees, PNG, JPEG, WebP or GIF: files of the workspace by their paths, or bytes, which become files. */
+  readonly images?: readonly (string | Uint8Array)[];
 }
 
 export interface Tool<Input extends z.ZodType = z.ZodType> extends ToolFacts {

@@ -1,5 +1,6 @@
 /** Messages, and how a list of them is addressed without being passed along. */
 import { z } from 'zod';
+import { type ImageReference, Images } from './image.ts';
 import { frozen, Json } from './json.ts';
 
 /** A call that the model asks for. */
@@ -26,6 +27,7 @@ export const UserMessage = z.object({
   kind: NoticeKind.optional(),
   /** Number of older messages that this one stands for, with `summary` and `omission`. */
   replaces: z.int().optional(),
+  images: Images.optional(),
   turnId: z.string().optional(),
   /** Number of the turn. */
   turn: z.int().optional(),
@@ -50,7 +52,12 @@ const AssistantMessage = z.object({
   /** Type of the error with which its turn ended without an answer. */
   error: z.string().optional(),
 });
-const ToolMessage = z.object({ role: z.literal('tool'), toolCallId: z.string(), text: z.string() });
+const ToolMessage = z.object({
+  role: z.literal('tool'),
+  toolCallId: z.string(),
+  text: z.string(),
+  images: Images.optional(),
+});
 
 /** One message of a conversation. System messages are not stored: they are made from the team's templates for each call. */
 export const Message = z.discriminatedUnion('role', [UserMessage, AssistantMessage, ToolMessage]);
@@ -103,10 +110,16 @@ export function advance(address: TranscriptAddress, messages: readonly Message[]
 }
 
 function detailOf(message: Message): unknown {
-  if (message.role === 'tool') return message.toolCallId;
-  if (message.role === 'user') return null;
+  if (message.role !== 'assistant') {
+    const id = message.role === 'tool' ? message.toolCallId : null;
+    return message.images === undefined ? id : [id, message.images];
+  }
   const { toolCalls = null, providerData } = message;
   return providerData === undefined ? toolCalls : [toolCalls, providerData];
+}
+
+export function imagesOf(message: Message): readonly ImageReference[] {
+  return message.role === 'assistant' ? [] : (message.images ?? []);
 }
 
 /** Bytes of what a provider needs back with a message. It can be larger than the text, and is ASCII for the most part. */

@@ -3,6 +3,7 @@
  * without what the error names, and the dialect is remembered for as long as the provider is open.
  */
 import type { ModelError } from './errors.ts';
+import { messagesWithImages } from './images.ts';
 import type { ModelRequest, ReasoningEffort } from './model.ts';
 
 /** What a request can do without. */
@@ -21,6 +22,10 @@ export type Optional =
   | 'tools'
   /** Keywords of schemas beyond types, properties, lists and enums. */
   | 'schema keywords'
+  /** Images in the results of tools; without they follow in a message of the user. */
+  | 'images in results'
+  /** A message of the user right behind results of tools. */
+  | 'user after tool'
   /** Ids of calls as another server gave them: long, or with signs that this one does not take. */
   | 'foreign ids'
   /** A message with calls whose content is `null`; without it is an empty text. */
@@ -31,6 +36,8 @@ export type Optional =
 
 export interface Dialect {
   readonly without: ReadonlySet<Optional>;
+  /** How many images a request may have, if the server has said so. */
+  readonly maxImages?: number;
   /** How JSON is asked for: by a schema that the server enforces, as any JSON, or in the prompt alone. */
   readonly output: 'schema' | 'json' | 'prompt';
   /** Names for the limit of output tokens. The first one is sent. */
@@ -100,13 +107,24 @@ const NAMES: readonly (readonly [what: Optional, words: RegExp, isSent: (refused
   ['lengths', /max_?length|min_?length/i, ({ body }) => /"m(ax|in)Length":/.test(JSON.stringify(body))],
   ['strict', /\bstrict\b/i, ({ body }) => JSON.stringify(body).includes('"strict":true')],
   ['foreign ids', IDS, ({ request }) => request.messages.some((message) => message.role === 'tool')],
+  [
+    'images in results',
+    /\boutput\b[^.]{0,80}\b(string|array|type)\b/i,
+    ({ body, request }) => 'input' in body && messagesWithImages(request).some(({ role }) => role === 'tool'),
+  ],
   ['equal roles', /alternat/i, ({ request }) => hasEqualRoles(request)],
-  ['images', IMAGES, ({ request }) => hasImages(request)],
+  [
+    'user after tool',
+    /role '?user'? after role '?tool|\btool\b.{0,40}followed by.{0,20}\bassistant\b|alternat/i,
+    ({ request }) => hasUserAfterTool(request),
+  ],
+  ['images', IMAGES, ({ request }) => messagesWithImages(request).length > 0],
   ['null content', /content[^.]{0,60}\b(null|nil|none|string|str|required|missing|empty)\b/i, hasNullContent],
   ['streaming', /'?\bstream'?\b(?!_)|streaming/i, ({ body }) => body['stream'] === true],
 ];
 
 const RULES: readonly Rule[] = [
+  toFewerImages,
   toOtherLimit,
   toOtherEffort,
   toFillIn,
@@ -140,6 +158,19 @@ export function learn(dialect: Dialect, refused: Refused): Lesson | undefined {
     if (lesson) return lesson;
   }
   return undefined;
+}
+
+const IMAGE_LIMITS =
+  /at most (\d+) image|(?:up to|max(?:imum)?(?: (?:is|of|number of images:?))?|limit(?: is| of)?|no more than) (\d+)(?! ?(?:[kmg]i?b\b|bytes|px|pixel))[^.]{0,20}/i;
+
+/** vLLM, Groq, Mistral and others take some images in a request, but not many. */
+function toFewerImages(dialect: Dialect, { request, words }: Refused & { words: string }): Lesson | undefined {
+  if (!/\bimages?\b/i.test(words) || BAD_IMAGE.test(words)) return undefined;
+  const found = IMAGE_LIMITS.exec(words);
+  const limit = Number(found?.[1] ?? found?.[2] ?? 0);
+  const sent = messagesWithImages(request).reduce((sum, { images = [] }) => sum + images.length, 0);
+  if (limit < 1 || limit >= Math.min(sent, dialect.maxImages ?? sent)) return undefined;
+  return { dialect: { ...dialect, maxImages: limit }, gaveUp: `more than ${limit} image${limit === 1 ? '' : 's'}` };
 }
 
 function toOtherLimit(dialect: Dialect, { body, words }: Refused & { words: string }): Lesson | undefined {
@@ -279,8 +310,13 @@ function has(body: Readonly<Record<string, unknown>>, key: string, inner: string
   return typeof value === 'object' && value !== null && inner in value;
 }
 
-function hasImages({ messages }: ModelRequest): boolean {
-  return messages.some((message) => message.role !== 'assistant' && (message.images ?? []).length > 0);
+/** In the conversation, or because the images of the results follow them. */
+function hasUserAfterTool(request: ModelRequest): boolean {
+  const { messages } = request;
+  return (
+    messagesWithImages(request).some(({ role }) => role === 'tool') ||
+    messages.some(({ role }, index) => role === 'user' && messages[index - 1]?.role === 'tool')
+  );
 }
 
 function hasNullContent({ body }: Refused): boolean {

@@ -1,12 +1,17 @@
 /** What goes into the text of a request for servers that have no field for it. */
 import { createHash } from 'node:crypto';
-import type { Dialect, Optional } from './dialect.ts';
+import type { Dialect } from './dialect.ts';
+import { newestImages, resultImagesBehind, withWordsAfterResults } from './images.ts';
 import type { ModelMessage, ModelRequest, ToolSchema } from './model.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 
-/** The request as a server of this dialect takes it. What it has no field for stands in the text. */
-export function worded(request: ModelRequest, { without, output: form }: Dialect): ModelRequest {
+/**
+ * The request as a server of this dialect takes it. What it has no field for stands in the text.
+ * @param takesResultImages whether images may stand in the results of tools
+ */
+export function worded(request: ModelRequest, dialect: Dialect, takesResultImages: boolean): ModelRequest {
+  const { without, output: form } = dialect;
   const { output, tools = [] } = request;
   const inText = without.has('tools') ? tools : [];
   const system = [
@@ -18,7 +23,7 @@ export function worded(request: ModelRequest, { without, output: form }: Dialect
   return {
     ...request,
     system: system.join('\n\n').trim(),
-    messages: adapted(request.messages, without),
+    messages: adapted(request.messages, dialect, takesResultImages),
     tools: without.has('tools') ? [] : offered,
   };
 }
@@ -37,21 +42,21 @@ function toolCallText(name: string, argumentsText: string): string {
   return `<tool_call>{"name": ${JSON.stringify(name)}, "arguments": ${argumentsText}}</tool_call>`;
 }
 
-/** The messages in the forms that every server takes: text only, short ids of letters and digits, roles that alternate. */
-function adapted(messages: readonly ModelMessage[], without: ReadonlySet<Optional>): readonly ModelMessage[] {
-  let list: readonly ModelMessage[] = messages;
-  if (without.has('images')) list = list.map(withoutImages);
+/** The messages in the forms that every server takes: few images, text only, short ids of letters and digits, roles that alternate. */
+function adapted(
+  messages: readonly ModelMessage[],
+  { without, maxImages }: Dialect,
+  takesResultImages: boolean,
+): readonly ModelMessage[] {
+  let list = messages;
+  const limit = without.has('images') ? 0 : maxImages;
+  if (limit !== undefined) list = newestImages(list, limit);
+  if (!takesResultImages || without.has('images in results') || without.has('tools')) list = resultImagesBehind(list);
+  if (without.has('user after tool')) list = withWordsAfterResults(list);
+  const placed = list;
   if (without.has('foreign ids')) list = list.map(withPlainIds);
-  if (without.has('tools')) list = joinUsers(list.map(withoutTools), messages);
+  if (without.has('tools')) list = joinUsers(list.map(withoutTools), placed);
   return without.has('equal roles') ? joinUsers(list) : list;
-}
-
-/** The message with a line in place of its images. */
-function withoutImages(message: ModelMessage): ModelMessage {
-  if (message.role === 'assistant' || !message.images?.length) return message;
-  const { images, ...rest } = message;
-  const line = `[${images.length} image${images.length === 1 ? '' : 's'} left out: this model takes text only.]`;
-  return { ...rest, text: rest.text === '' ? line : `${rest.text}\n\n${line}` };
 }
 
 /** Mistral takes ids of exactly nine letters and digits. */

@@ -81,6 +81,8 @@ export interface ToolSchema {
 }
 
 export interface ModelImage {
+  /** What the model is told that it is called. */
+  readonly name?: string | undefined;
   /** For example `image/png`. */
   readonly mediaType: string;
   readonly base64: string;

@@ -26,6 +26,7 @@ export const SHARED_CONTRACTS = [
     'context-patch',
     'digest',
     'export',
+    'image',
     'json',
     'limits',
     'payloads',

@@ -14,9 +14,13 @@ export function declareConversation(command: Declare): void {
     .option(...THINKING)
     .action(async (message, flags) => (await import('../conversation/turns.ts')).runStart(message, flags));
 
-  command('send <id> <message>', 'send a message; "-" reads it from stdin', ['send ses_… "And now in French" --wait'])
+  command('send <id> <message>', 'send a message; "-" reads it from stdin', [
+    'send ses_… "And now in French" --wait',
+    'send ses_… "What does this show?" --attach chart.png --wait',
+  ])
     .option(...WAIT)
     .option(...THINKING)
+    .option('--attach <file...>', 'files to copy into the workspace; models see images')
     .option('--message-id <id>', 'id of the message; a message id is delivered once, however often it is sent')
     .action(async (id, message, flags) => (await import('../conversation/turns.ts')).runSend(id, message, flags));
 
@@ -43,7 +47,7 @@ function addCreateOptions(command: Command): Command {
       .option('--user <name>', 'owner of the session')
       .option('--name <title>', 'title; default the first words of the first message')
       .option('--id <id>', 'id of the session; default a new one')
-      .option('--attach <file...>', 'files to copy into the workspace')
+      .option('--attach <file...>', 'files to copy into the workspace; models see images')
       .option('--workspace <folder>', 'existing folder to work in; default a new one for the session')
       .option('--context <key=value...>', 'values for the context of the session')
       .option('--history-limit <events>', 'events of a run after which the session continues as new'),

@@ -42,7 +42,7 @@ export async function runChat(
       id === undefined
         ? await sayIfSlow('a worker that reads the team', client.create(createOptions(flags)))
         : client.session(id);
-    const isOver = await new Chat(session, flags).run(id !== undefined);
+    const isOver = await new Chat(session, id === undefined ? { ...flags, attach: [] } : flags).run(id !== undefined);
     if (!flags.json) remark(isOver ? 'The session has ended.' : farewell(session.id));
   } finally {
     await client.close();
@@ -60,10 +60,16 @@ async function sayIfSlow<T>(what: string, work: Promise<T>): Promise<T> {
   }
 }
 
+interface ChatFlags extends ShowFlags {
+  readonly attach?: readonly string[];
+}
+
 /** Owns the terminal during a chat. */
 class Chat {
   readonly #session: SessionHandle;
   readonly #json: boolean;
+  /** Files that go along with the next message. */
+  #attach: readonly string[];
   readonly #text: ProgressText;
   readonly #stop = new AbortController();
   /** Messages that were typed here, and their turns. Only messages of others are shown. */
@@ -84,11 +90,12 @@ class Chat {
   #isLeaving = false;
   #leaveBefore = 0;
 
-  constructor(session: SessionHandle, { json = false, thinking = false }: ShowFlags) {
+  constructor(session: SessionHandle, { json = false, thinking = false, attach = [] }: ChatFlags) {
     this.#session = session;
     this.#json = json;
     const leavePrompt = (): void => this.#input?.leavePrompt();
     this.#text = new ProgressText({ sessionId: session.id, showsThinking: thinking, leavePrompt });
+    this.#attach = attach;
   }
 
   /** @returns whether the session has ended */
@@ -208,7 +215,13 @@ class Chat {
     const messageId = newUlid();
     this.#own.add(messageId);
     await this.#attempt(async () => {
-      const { id } = await this.#session.send(text, { messageId, wait: false, signal: this.#stop.signal });
+      const { id } = await this.#session.send(text, {
+        messageId,
+        attach: this.#attach,
+        wait: false,
+        signal: this.#stop.signal,
+      });
+      this.#attach = [];
       // Piped input comes faster than answers, so each turn is waited for.
       if (!this.#input?.isInteractive) return await this.#untilShown(id);
       const waiting = this.#firstRequest;

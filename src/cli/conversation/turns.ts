@@ -51,13 +51,13 @@ export async function runStart(message: string | undefined, flags: CreateFlags &
 export async function runSend(
   id: string,
   message: string,
-  flags: WaitFlags & { readonly messageId?: string },
+  flags: WaitFlags & { readonly messageId?: string; readonly attach?: readonly string[] },
 ): Promise<void> {
   const text = (await readMessage(message)) ?? '';
   await withClient(async (client) => {
     const session = client.session(id);
     const from = flags.wait && showsProgress(flags) ? await session.position() : 0;
-    const turn = await session.send(text, { messageId: flags.messageId, wait: false });
+    const turn = await session.send(text, { messageId: flags.messageId, attach: flags.attach, wait: false });
     if (flags.wait) await showTurn(session, turn, from, flags);
     else printResult(flags.json, { sessionId: id, turn: turnForm(turn) }, () => `${turn.id} ${turn.status}`);
   });

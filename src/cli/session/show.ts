@@ -5,9 +5,10 @@ import type { SessionReport } from '../../client/reading/session-queries.ts';
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { PlanView } from '../../contracts/messages.ts';
+import { imageLine } from '../../contracts/image.ts';
 import type { DecidedRequest, PendingRequest } from '../../contracts/request.ts';
 import type { Analytics } from '../../contracts/session.ts';
-import type { Message } from '../../contracts/transcript.ts';
+import { imagesOf, type Message } from '../../contracts/transcript.ts';
 import type { TurnView } from '../../contracts/turn.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
 import { parseWholeNumber } from '../numbers.ts';
@@ -172,7 +173,7 @@ export async function runTranscript(
 /** A message with the name of its author. */
 export function messageText(message: Message): string {
   const who = message.role === 'user' ? 'you' : message.role === 'assistant' ? (message.agent ?? 'assistant') : 'tool';
-  return `${paint('bold', `${who}:`)} ${message.text}`;
+  return [`${paint('bold', `${who}:`)} ${message.text}`, ...imagesOf(message).map(imageLine)].join('\n');
 }
 
 export async function runPlan(id: string, { json }: CommonFlags): Promise<void> {

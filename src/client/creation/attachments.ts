@@ -1,21 +1,27 @@
-/** Copies files into a session's workspace before it starts. */
+/** Copies files into a session's workspace, before it starts or with a message. */
 import { constants, type Stats } from 'node:fs';
-import { chmod, copyFile, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { chmod, copyFile, open, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { CopilotError } from '../../contracts/errors.ts';
+import { IMAGE_HEAD_BYTES, type ImageReference, imageTypeOf, referenceTo } from '../../contracts/image.ts';
+import { MAX_IMAGE_BYTES, MAX_IMAGES } from '../../contracts/limits.ts';
 import { makePrivateFolder } from '../../storage/atomic-file.ts';
 
 export interface Attachments {
+  /** Those files that models can see, in the order given. */
+  readonly images: readonly ImageReference[];
   /** Removes the copies, for a session that was not started after all. */
   undo(): Promise<void>;
 }
 
 /**
  * Copies files into the folder, each under its own name. A file that is already there with the same content stays.
- * @throws CopilotError `InvalidInput` if a path is no readable file or a name is taken; then nothing is copied
+ * @throws CopilotError `InvalidInput` if a path is no readable file, a name is taken or an image is too large; then
+ *   nothing is copied
  */
 export async function copyAttachments(paths: readonly string[], folder: string): Promise<Attachments> {
   const files = await checkFiles(paths);
+  const images = await findImages(files);
   const made: string[] = [];
   const undo = async (): Promise<void> => {
     for (const path of made) await rm(path, { force: true });
@@ -42,7 +48,7 @@ export async function copyAttachments(paths: readonly string[], folder: string):
     await undo();
     throw error;
   }
-  return { undo };
+  return { images, undo };
 }
 
 /** Absolute paths of readable files, no two with the same name. */
@@ -61,6 +67,50 @@ async function checkFiles(paths: readonly string[]): Promise<string[]> {
     files.set(name, file);
   }
   return [...files.values()];
+}
+
+/** References to those files that are images by their first bytes. */
+async function findImages(files: readonly string[]): Promise<ImageReference[]> {
+  const images: ImageReference[] = [];
+  for (const file of files) {
+    const content = await readImage(file);
+    const reference = content && referenceTo(basename(file), content);
+    if (reference) images.push(reference);
+  }
+  if (images.length <= MAX_IMAGES) return images;
+  throw invalid(
+    files[0] ?? '',
+    `it is one of ${images.length} images, and a message takes ${MAX_IMAGES}; put them into a folder and name it as the workspace`,
+  );
+}
+
+/** The content of a file if it is an image; other files may be of any size, and only their first bytes are read. */
+async function readImage(path: string): Promise<Buffer | undefined> {
+  try {
+    if (imageTypeOf(await readHead(path)) === undefined) return undefined;
+    const { size } = await stat(path);
+    if (size > MAX_IMAGE_BYTES) {
+      throw invalid(
+        path,
+        `it is an image of ${size} bytes, and models get at most ${MAX_IMAGE_BYTES}; make it smaller, or put it into a folder and name that as the workspace`,
+      );
+    }
+    return await readFile(path);
+  } catch (cause) {
+    if (cause instanceof CopilotError) throw cause;
+    throw invalid(path, cause instanceof Error ? cause.message : String(cause), cause);
+  }
+}
+
+async function readHead(path: string): Promise<Buffer> {
+  const file = await open(path);
+  try {
+    const head = Buffer.alloc(IMAGE_HEAD_BYTES);
+    const { bytesRead } = await file.read(head, 0, IMAGE_HEAD_BYTES, 0);
+    return head.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }
 
 async function statOf(path: string): Promise<Stats | undefined> {

@@ -5,6 +5,7 @@ import { monotonicFactory } from 'ulid';
 import { z } from 'zod';
 import { ContextValues, isReservedKey } from '../../contracts/context.ts';
 import { CopilotError } from '../../contracts/errors.ts';
+import { imagesField } from '../../contracts/image.ts';
 import { type Json, utf8Bytes } from '../../contracts/json.ts';
 import { MAX_CONTEXT_BYTES } from '../../contracts/limits.ts';
 import { SESSION_WORKFLOW } from '../../contracts/messages.ts';
@@ -47,7 +48,10 @@ export const CreateOptions = z.strictObject({
   message: MessageText.optional(),
   /** Id of the first message. A message id is delivered once. Default a new one. */
   messageId: z.string().min(1).max(200).optional(),
-  /** Paths of files on this machine that are copied into the workspace before the session starts. */
+  /**
+   * Paths of files on this machine that are copied into the workspace before the session starts. Images among them (PNG,
+   * JPEG, WebP, GIF, of 10 MiB at most) go along with the first message, and models that take images see them.
+   */
   attach: z.array(z.string().min(1)).max(1_000).optional(),
   /**
    * With `use`, an existing session of this id is returned: its settings and files stay, and the message is sent to it.
@@ -107,6 +111,7 @@ export async function createSession(link: ServerLink, teams: TeamDirectory, give
     ...(options.message === undefined || messageId === undefined
       ? {}
       : { message: { messageId, text: options.message } }),
+    ...imagesField(copies?.images),
   };
   try {
     checkSize({ start }, 'options');

@@ -11,6 +11,11 @@ export interface SendOptions {
   /** Wait for the turn to settle; if false, only until the session has stored the message. Default true. */
   readonly wait?: boolean | undefined;
   /**
+   * Paths of files on this machine that are copied into the workspace. Images among them (PNG, JPEG, WebP, GIF, of 10 MiB
+   * at most) are part of the message, and models that take images see them.
+   */
+  readonly attach?: readonly string[] | undefined;
+  /**
    * How long to retry while server or worker do not answer, in ms. Default: as set when the client connected. If the
    * server knows of no worker at all, the call ends with `NoWorker` after about 15 s. It is safe to send the same
    * `messageId` again.

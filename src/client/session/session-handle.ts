@@ -1,6 +1,8 @@
 /** One session, from the outside. */
+import { join } from 'node:path';
 import type { ContextState, ContextValues, SnapshotRef } from '../../contracts/context.ts';
 import { CopilotError } from '../../contracts/errors.ts';
+import { imagesField } from '../../contracts/image.ts';
 import type { Json } from '../../contracts/json.ts';
 import * as messages from '../../contracts/messages.ts';
 import * as payloads from '../../contracts/payloads.ts';
@@ -9,6 +11,7 @@ import type { DecidedRequest, Decision } from '../../contracts/request.ts';
 import { type Analytics, QueuedMessage } from '../../contracts/session.ts';
 import { isSettled, type TurnView } from '../../contracts/turn.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
+import { copyAttachments } from '../creation/attachments.ts';
 import { newUlid } from '../creation/create-session.ts';
 import { deliver, submit } from './delivery.ts';
 import { checkInput } from '../checked-input.ts';
@@ -52,8 +55,23 @@ export class SessionHandle extends SessionReader {
    *   `NoWorker`, `ServerUnreachable`
    */
   async send(text: string, options: SendOptions = {}): Promise<TurnView> {
-    const { messageId = newUlid(), signal, retryForMs, wait = true } = options;
+    const { messageId = newUlid(), attach = [] } = options;
     const message = checkInput(QueuedMessage, { messageId, text }, '');
+    if (attach.length === 0) return await this.#send(message, options);
+    const { config } = await this.info();
+    const copies = await copyAttachments(attach, config.workspace ?? join(this.#link.config.workspaceRoot, this.id));
+    try {
+      return await this.#send({ ...message, ...imagesField(copies.images) }, options);
+    } catch (error) {
+      // A message that may still arrive needs its files.
+      if (error instanceof CopilotError && !error.retryable) await copies.undo();
+      throw error;
+    }
+  }
+
+  async #send(message: QueuedMessage, options: SendOptions): Promise<TurnView> {
+    const { signal, retryForMs, wait = true } = options;
+    const { messageId } = message;
     const delivery = { updateId: messageId, signal, retryForMs };
     if (wait) {
       const view = await deliver(this.#link, this.id, messages.send, message, delivery);

@@ -19,6 +19,8 @@ type ToolResult = Extract<
 
 export interface PromptOptions {
   readonly provider: string;
+  /** The provider as the AI SDK names it, such as `anthropic.messages`. */
+  readonly owner: string;
   readonly request: ModelRequest;
   readonly dialect: Dialect;
   readonly names: ToolNames;
@@ -26,14 +28,18 @@ export interface PromptOptions {
   readonly version: 'v3' | 'v4';
 }
 
+/** Packages that pass the images of tool results on. The others would write them out as text. */
+const TAKES_RESULT_IMAGES = /^(anthropic|google|vertex|amazon-bedrock)\b|\.responses$/;
+
 export function callOptions({
   provider,
+  owner,
   dialect,
   names,
   version,
   ...options
 }: PromptOptions): LanguageModelV4CallOptions {
-  const request = worded(options.request, dialect);
+  const request = worded(options.request, dialect, TAKES_RESULT_IMAGES.test(owner));
   const { system, messages, output, tools = [], temperature, maxOutputTokens } = request;
   const { without } = dialect;
   const effort = without.has('effort') ? undefined : (dialect.effort ?? request.effort);

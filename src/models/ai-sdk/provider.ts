@@ -109,7 +109,7 @@ async function callModel(model: AiSdkModel, call: Call): Promise<ModelReply> {
   const version = versionOf(model);
   const silence = new AbortController();
   const signal = AbortSignal.any([request.signal, call.closed, silence.signal]);
-  const prompt = callOptions({ provider, request, dialect, names, version });
+  const prompt = callOptions({ provider, owner: model.provider, request, dialect, names, version });
   const watch = watchSilence(silence);
   try {
     watch.expect(options.firstByteMs ?? DEFAULT_FIRST_BYTE_MS);

@@ -24,7 +24,7 @@ export function chatBody(
   dialect: Dialect,
   names: ToolNames,
 ): Record<string, unknown> {
-  const request = worded(asked, dialect);
+  const request = worded(asked, dialect, false);
   const { output, tools = [], temperature, maxOutputTokens } = request;
   const { without } = dialect;
   const effort = without.has('effort') ? undefined : (dialect.effort ?? request.effort);
@@ -59,7 +59,7 @@ function chatMessages(
   dialect: Dialect,
   names: ToolNames,
 ): WireMessage[] {
-  const wire = withToolImages(messages, (message) => chatMessage(provider, message, dialect, names));
+  const wire = messages.map((message) => chatMessage(provider, message, dialect, names));
   if (system === '') return wire;
   if (dialect.system !== 'user') return [{ role: dialect.system, content: system }, ...wire];
   const [first, ...rest] = wire;
@@ -69,26 +69,6 @@ function chatMessages(
       ? `${system}\n\n${first.content}`
       : [{ type: 'text' as const, text: system }, ...first.content];
   return [{ ...first, content }, ...rest];
-}
-
-/** Tool messages carry text only, and stand together: their images follow in a message of the user. */
-function withToolImages(
-  messages: readonly ModelMessage[],
-  toWire: (message: ModelMessage) => WireMessage,
-): WireMessage[] {
-  const wire: WireMessage[] = [];
-  let images: ModelImage[] = [];
-  const flush = (): void => {
-    if (images.length > 0) wire.push({ role: 'user', content: withImages('', images) });
-    images = [];
-  };
-  for (const message of messages) {
-    if (message.role !== 'tool') flush();
-    wire.push(toWire(message));
-    if (message.role === 'tool') images.push(...(message.images ?? []));
-  }
-  flush();
-  return wire;
 }
 
 function chatMessage(provider: string, message: ModelMessage, dialect: Dialect, names: ToolNames): WireMessage {

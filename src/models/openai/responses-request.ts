@@ -16,7 +16,7 @@ export function responsesBody(
   dialect: Dialect,
   names: ToolNames,
 ): Record<string, unknown> {
-  const request = worded(asked, dialect);
+  const request = worded(asked, dialect, true);
   const { output, tools = [], temperature, maxOutputTokens, cacheKey, onReasoning } = request;
   const { without } = dialect;
   const effort = without.has('effort') ? undefined : (dialect.effort ?? request.effort);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { imageTypeOf } from '../../contracts/image.ts';
 import type { Tool } from '../../contracts/tool.ts';
 import { decodeText } from './text.ts';
 import { refusal, shown } from '../refusal.ts';
@@ -14,7 +15,7 @@ const ReadFileInput = z.strictObject({
   limit_lines: z.int().min(1).optional().describe('Default: all.'),
 });
 
-/** Gives a text file as it is. If it gives only a part, a last line in brackets says which part and how to read on. */
+/** Gives a text file as it is, and an image to models that take images. If it gives only a part, a last line in brackets says which part and how to read on. */
 export const readFile: Tool<typeof ReadFileInput> = {
   name: 'read_file',
   description:
@@ -28,6 +29,11 @@ export const readFile: Tool<typeof ReadFileInput> = {
     const file = await readInside(scope, path, MAX_FILE_BYTES);
     const text = decodeText(file.content);
     if (text === undefined) {
+      const image = imageTypeOf(file.content);
+      if (image !== undefined) {
+        const line = `${shown(file.relative)} is an image (${image}, ${file.content.length} bytes).`;
+        return { text: line, images: [file.relative] };
+      }
       throw refusal(
         scope,
         `${shown(path)} is not UTF-8 text (${file.content.length} bytes, binary or in another encoding). Use run_code on it if you have that tool, or choose a text file.`,

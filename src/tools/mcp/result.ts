@@ -1,6 +1,7 @@
-/** Turns the result of an MCP tool into text for an agent. https://modelcontextprotocol.io/specification/2025-11-25/server/tools */
+/** Turns the result of an MCP tool into text and images for an agent. https://modelcontextprotocol.io/specification/2025-11-25/server/tools */
 import { isDeepStrictEqual } from 'node:util';
 import type { CallToolResult, ContentBlock } from '@modelcontextprotocol/sdk/types.js';
+import { imageTypeOf } from '../../contracts/image.ts';
 import { parseJson } from '../../contracts/json.ts';
 
 /** Text stays as it is, structured content becomes JSON unless a text repeats it, anything else becomes name, type and size. */
@@ -9,6 +10,16 @@ export function resultText({ content, structuredContent }: CallToolResult): stri
   const isRepeated = content.some((block) => block.type === 'text' && repeats(block.text, structuredContent));
   if (structuredContent !== undefined && !isRepeated) parts.push(JSON.stringify(structuredContent, undefined, 2));
   return parts.join('\n\n') || 'It gave no output.';
+}
+
+/** The images, as bytes: those that the server calls images, and resources that are some. */
+export function resultImages({ content }: CallToolResult): Buffer[] {
+  return content.flatMap((block) => {
+    if (block.type === 'image') return [Buffer.from(block.data, 'base64')];
+    if (block.type !== 'resource' || !('blob' in block.resource)) return [];
+    const bytes = Buffer.from(block.resource.blob, 'base64');
+    return imageTypeOf(bytes) === undefined ? [] : [bytes];
+  });
 }
 
 /** Servers repeat structured content as text: as JSON, or, if it only wraps a text, as that text. */

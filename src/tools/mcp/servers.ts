@@ -6,7 +6,7 @@ import type { ToolContext, ToolResult } from '../../contracts/tool.ts';
 import { McpConnection, OutcomeUnknown } from './connection.ts';
 import { parseObject } from '../arguments.ts';
 import { splitName } from './names.ts';
-import { resultText } from './result.ts';
+import { resultImages, resultText } from './result.ts';
 import type { Environment } from './variables.ts';
 import { nearest } from '../nearest.ts';
 import type { ModelSchema } from '../registry.ts';
@@ -106,7 +106,7 @@ export class McpServers {
       });
       const text = resultText(result);
       if (result.isError === true) throw failed(name, text.slice(0, MAX_ERROR_TEXT));
-      return { text };
+      return { text, images: resultImages(result) };
     } catch (error) {
       context.signal.throwIfAborted();
       if (!late.aborted) throw error;

@@ -17,7 +17,7 @@ export function acceptControl(session: LiveSession): void {
       // A message that is sent again, perhaps into the next run, must not stop the turn that it began.
       const changed = !isSentAgain && session.turns.interrupt();
       if (message && messageId !== undefined && !isSentAgain) {
-        session.queue.add({ messageId, text: message.text }, true);
+        session.queue.add({ ...message, messageId }, true);
         session.view.touch();
       }
       return { changed, status: session.state.status };

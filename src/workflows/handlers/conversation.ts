@@ -76,11 +76,21 @@ function openQuestion({ requests }: LiveSession): RequestView | undefined {
 }
 
 /** A new message: the answer to what the running turn asks, or a turn of its own. */
-function takeMessage(session: LiveSession, messageId: string, { text }: payloads.SendPayload): RunningTurn | undefined {
+function takeMessage(
+  session: LiveSession,
+  messageId: string,
+  { text, images = [] }: payloads.SendPayload,
+): RunningTurn | undefined {
   const question = openQuestion(session);
-  if (!question) return session.queue.add({ messageId, text });
+  if (!question) return session.queue.add({ messageId, text, images });
   session.queue.remember(messageId, question.turnId);
-  session.requests.decide({ requestId: question.id, decision: 'answer', text, by: session.state.user ?? 'the sender' });
+  session.requests.decide({
+    requestId: question.id,
+    decision: 'answer',
+    text,
+    images,
+    by: session.state.user ?? 'the sender',
+  });
   return session.turns.find(question.turnId);
 }
 

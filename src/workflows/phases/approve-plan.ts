@@ -5,7 +5,7 @@ import type { NextStep, RunningTurn } from '../../contracts/session-state.ts';
 import { activities } from '../activities.ts';
 import type { LiveSession } from '../session/live-session.ts';
 import { requestedStep } from '../session/turn/plan-steps.ts';
-import { agentCall, askAgent, labelCall } from './agent/call.ts';
+import { agentCall, askAgent, imagesOfTurn, labelCall } from './agent/call.ts';
 import { recordPlan, stepsOf } from './planning.ts';
 
 /**
@@ -34,6 +34,7 @@ async function changePlan(session: LiveSession, turn: RunningTurn, feedback: str
     activities.plan(labelCall(turn, `plan/changed-${round}`, 'plan change'), {
       ...agentCall(session, turn, planner),
       task: turn.task,
+      ...imagesOfTurn(turn),
       revise: {
         steps: turn.steps.map(({ agent, task, notes, alongside }) => ({ agent, task, notes, alongside })),
         feedback,

@@ -12,7 +12,7 @@ export async function clarify(
 ): Promise<NextStep> {
   const question = questions.join('\n');
   session.turns.setReply(question);
-  const { text = '' } = await session.requests.ask(turn, {
+  const { text = '', images = [] } = await session.requests.ask(turn, {
     key: `clarify/${turn.answers.length + 1}`,
     kind: 'input',
     question,
@@ -20,7 +20,7 @@ export async function clarify(
     onExpiry: { outcome: 'fail', words: 'the turn fails; `continue` asks again' },
     ...(turn.agent === null ? {} : { agent: turn.agent }),
   });
-  session.turns.addAnswer(questions, text);
+  session.turns.addAnswer(questions, text, images);
   session.turns.setReply('');
   return { kind: 'route' };
 }

@@ -5,11 +5,9 @@ import type { SessionView } from '../../contracts/session-state.ts';
 import type { Message } from '../../contracts/transcript.ts';
 import { activities } from '../activities.ts';
 import type { LiveSession } from '../session/live-session.ts';
-import { conversationBytes } from '../session/state/conversation.ts';
+import { BYTES_OF_A_TOKEN, conversationBytes } from '../session/state/conversation.ts';
 import { agentCall } from './agent/call.ts';
 
-/** A token of English text has about four bytes. */
-const BYTES_OF_A_TOKEN = 4;
 /** A single message is not worth a call: it may be a summary itself. */
 const WORTH_A_SUMMARY = 2;
 

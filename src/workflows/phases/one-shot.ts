@@ -1,7 +1,7 @@
 /** A direct answer of one agent, with its tools. */
 import type { NextStep, RunningTurn } from '../../contracts/session-state.ts';
 import type { LiveSession } from '../session/live-session.ts';
-import { setRoute, wordsOf } from './agent/call.ts';
+import { imagesOfTurn, setRoute, wordsOf } from './agent/call.ts';
 import { effectsBefore } from './agent/outcomes.ts';
 import { completed, runRounds } from './agent/rounds.ts';
 
@@ -16,7 +16,12 @@ export async function answerDirectly(session: LiveSession, turn: RunningTurn, ag
     routes: turn.route === null,
     // Begun again after a failure it makes other calls, which need other idempotency keys.
     part: takenUp === 0 ? 'one-shot' : `one-shot.${takenUp + 1}`,
-    first: { role: 'user', text: [wordsOf(turn), ...effectsBefore(turn, 'one-shot')].join('\n\n'), turnId: turn.id },
+    first: {
+      role: 'user',
+      text: [wordsOf(turn), ...effectsBefore(turn, 'one-shot')].join('\n\n'),
+      ...imagesOfTurn(turn),
+      turnId: turn.id,
+    },
   });
   if (!result.plan) return { kind: 'end', outcome: completed(result) };
   setRoute(session, turn, { kind: 'planned', agent, task: wordsOf(turn), reason: 'it needs several steps' });

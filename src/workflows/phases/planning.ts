@@ -6,7 +6,7 @@ import type { PlannedStep } from '../../contracts/turn.ts';
 import { activities } from '../activities.ts';
 import type { LiveSession } from '../session/live-session.ts';
 import { approvalsOf } from '../session/policies.ts';
-import { agentCall, askAgent, findAgent, labelCall } from './agent/call.ts';
+import { agentCall, askAgent, findAgent, imagesOfTurn, labelCall } from './agent/call.ts';
 
 /** @param proposed the answering agent's own plan; without it the planner makes one */
 export async function makePlan(
@@ -31,7 +31,11 @@ export function recordPlan(session: LiveSession, proposed: readonly PlannedStep[
 async function proposePlan(session: LiveSession, turn: RunningTurn): Promise<readonly PlannedStep[]> {
   const planner = session.state.team.definition.planning.agent;
   const planned = await askAgent(session, turn, planner, () =>
-    activities.plan(labelCall(turn, 'plan'), { ...agentCall(session, turn, planner), task: turn.task }),
+    activities.plan(labelCall(turn, 'plan'), {
+      ...agentCall(session, turn, planner),
+      task: turn.task,
+      ...imagesOfTurn(turn),
+    }),
   );
   return stepsOf(planned);
 }
@@ -66,6 +70,7 @@ async function agreeOnPlan(
         activities.plan(labelCall(turn, `plan/${round}`, 'plan revision'), {
           ...agentCall(session, turn, planner),
           task,
+          ...imagesOfTurn(turn),
           revise: { steps: proposed, feedback, by: 'reviewer' },
         }),
       ),

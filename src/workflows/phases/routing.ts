@@ -3,7 +3,7 @@ import type { NextStep, RunningTurn } from '../../contracts/session-state.ts';
 import { activities } from '../activities.ts';
 import type { LiveSession } from '../session/live-session.ts';
 import { answeringAgent } from '../session/policies.ts';
-import { agentCall, askAgent, labelCall, setRoute, wordsOf } from './agent/call.ts';
+import { agentCall, askAgent, imagesOfTurn, labelCall, setRoute, wordsOf } from './agent/call.ts';
 import { MAX_CLARIFICATIONS } from './clarify.ts';
 
 export async function routeMessage(session: LiveSession, turn: RunningTurn): Promise<NextStep> {
@@ -16,6 +16,7 @@ export async function routeMessage(session: LiveSession, turn: RunningTurn): Pro
     activities.route(labelCall(turn, answered === 0 ? 'route' : `route/${answered + 1}`, 'route'), {
       ...agentCall(session, turn, router),
       message: wordsOf(turn),
+      ...imagesOfTurn(turn),
     }),
   );
   const known = Object.hasOwn(definition.agents, decision.primaryAgent);

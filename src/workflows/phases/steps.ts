@@ -10,6 +10,7 @@ import { approvalsOf } from '../session/policies.ts';
 import { MoveOn } from '../session/state/requests.ts';
 import { requestedStep, type StepView } from '../session/turn/plan-steps.ts';
 import { oneLine } from '../views/details.ts';
+import { imagesOfTurn } from './agent/call.ts';
 import { mayAnswer } from './agent/engine-tools.ts';
 import { effectsBefore } from './agent/outcomes.ts';
 import { runRounds } from './agent/rounds.ts';
@@ -150,7 +151,7 @@ async function attemptStep(
       agent: step.agent,
       part,
       step: step.number,
-      first: { role: 'user', text: brief(turn, step, problem) },
+      first: { role: 'user', text: brief(turn, step, problem), ...imagesOfTurn(turn) },
     });
   } catch (error) {
     if (error instanceof MoveOn) throw error;

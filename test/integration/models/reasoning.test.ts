@@ -1,78 +1,28 @@
 /** What models show of their reasoning, through the product, in each form in which servers send it. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import type { FollowEvent, SessionHandle } from '../../../src/client.ts';
-import { packageDir } from '../../../src/package-info.ts';
-import { type ApiAnswer, type ApiRequest, type ApiServer, startApiServer } from '../../helpers/api-server.ts';
+import type { ApiAnswer, ApiRequest } from '../../helpers/api-server.ts';
 import { said, streamed } from '../../helpers/chat-answers.ts';
 import { runCli, startCli } from '../../helpers/cli.ts';
 import { collect, isTurnEnd, screen, thoughts } from '../../helpers/client.ts';
-import { startWorldOf } from '../../helpers/own-team.ts';
 import { message, reasoning, ResponsesRules } from '../../helpers/responses-api.ts';
 import { playTeam } from '../../helpers/team-script.ts';
+import { anthropicReply, startFormsWorld } from '../../helpers/wire-forms.ts';
 import { programEnvironment } from '../../helpers/worker.ts';
 import { startWorld, type World } from '../../helpers/world.ts';
-
-const moduleUrl = (path: string): string => JSON.stringify(pathToFileURL(join(packageDir, path)).href);
-
-const CONFIG = (url: string): string => `
-import { defineConfig } from ${moduleUrl('src/config-file.ts')};
-import { aiSdk } from ${moduleUrl('src/models/index.ts')};
-import { createAnthropic } from ${moduleUrl('node_modules/@ai-sdk/anthropic/dist/index.js')};
-export default defineConfig({
-  providers: {
-    chat: { baseUrl: '${url}/v1', apiKey: 'k' },
-    responses: { baseUrl: '${url}/v1', apiKey: 'k', api: 'responses' },
-    anthropic: aiSdk(createAnthropic({ baseURL: '${url}/v1', apiKey: 'k' })),
-  },
-  defaultProvider: 'chat',
-});
-`;
-
-/** What Anthropic's API sends for a thought and an answer. */
-function anthropicReply(thought: string, answer: string): ApiAnswer {
-  const block = (index: number, start: object, delta: object): object[] => [
-    { type: 'content_block_start', index, content_block: start },
-    { type: 'content_block_delta', index, delta },
-    { type: 'content_block_stop', index },
-  ];
-  return {
-    events: [
-      { type: 'message_start', message: { id: 'm', model: 'claude', usage: { input_tokens: 3, output_tokens: 1 } } },
-      ...block(0, { type: 'thinking', thinking: '' }, { type: 'thinking_delta', thinking: thought }),
-      ...block(1, { type: 'text', text: '' }, { type: 'text_delta', text: answer }),
-      { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 9 } },
-      { type: 'message_stop' },
-    ],
-  };
-}
 
 describe('reasoning', function () {
   this.timeout(120_000);
 
   describe('in each form', () => {
     const rules = new ResponsesRules();
-    let api: ApiServer;
     let world: World;
-    let cwd: string;
     let respond: (request: ApiRequest) => ApiAnswer;
 
     before(async () => {
-      api = await startApiServer((request) => respond(request));
-      cwd = await mkdtemp(join(tmpdir(), 'copilot-config-'));
-      await writeFile(join(cwd, 'copilot.config.ts'), CONFIG(api.url));
-      const teams = Object.fromEntries(
-        ['chat', 'responses', 'anthropic'].map((name) => [name, { team: { model: `${name}/m` } }]),
-      );
-      world = await startWorldOf(teams, { cwd });
+      world = await startFormsWorld((request) => respond(request));
     });
-    after(async () => {
-      await world.stop();
-      await Promise.all([api.close(), rm(cwd, { recursive: true })]);
-    });
+    after(() => world.stop());
 
     async function follow(team: string): Promise<{ session: SessionHandle; events: FollowEvent[]; reply: string }> {
       const session = await world.copilot.create({ team, mode: 'one-shot' });
@@ -104,7 +54,11 @@ describe('reasoning', function () {
             message('437', 'msg_1'),
           ]),
       ],
-      ['thinking of Anthropic over the AI SDK', 'anthropic', () => anthropicReply('I must compute.', '437')],
+      [
+        'thinking of Anthropic over the AI SDK',
+        'anthropic',
+        () => anthropicReply({ thought: 'I must compute.', text: '437' }),
+      ],
     ] satisfies [string, string, () => ApiAnswer][]) {
       it(`[M17] ${name}: an event of its own, once, and no part of reply, transcript or export`, async () => {
         respond = answer;

@@ -27,6 +27,17 @@ describe('attachments', () => {
     assert.equal(await readFile(join(workspace, 'b.txt'), 'utf8'), 'bee');
   });
 
+  it('that are images are told by their bytes, with size and digest', async () => {
+    const png = join(folder, 'picture.txt');
+    await writeFile(png, Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), Buffer.alloc(8)]));
+    const { images } = await copyAttachments([png, await file('false.png', 'no image')], workspace);
+    assert.deepEqual(
+      images.map(({ path, mediaType, bytes }) => [path, mediaType, bytes]),
+      [['picture.txt', 'image/png', 16]],
+    );
+    assert.match(images[0]?.digest ?? '', /^[0-9a-f]{64}$/);
+  });
+
   it('leave nothing behind when they are undone', async () => {
     const copies = await copyAttachments([await file('a.csv', 'x')], workspace);
     await copies.undo();

@@ -12,9 +12,8 @@ const OUTPUT = {
   schema: { type: 'object', properties: { a: { type: 'string' } }, required: ['a'], additionalProperties: false },
 };
 const HELLO: readonly ModelMessage[] = [{ role: 'user', text: 'Hello' }];
-const LOOK: readonly ModelMessage[] = [
-  { role: 'user', text: 'Look', images: [{ mediaType: 'image/png', base64: 'AAAA' }] },
-];
+const IMAGE = { mediaType: 'image/png', base64: 'AAAA' };
+const LOOK: readonly ModelMessage[] = [{ role: 'user', text: 'Look', images: [IMAGE] }];
 const CALLED: readonly ModelMessage[] = [
   ...HELLO,
   {
@@ -25,6 +24,10 @@ const CALLED: readonly ModelMessage[] = [
   },
   { role: 'tool', toolCallId: 'functions.get:0', text: '1' },
 ];
+
+const DRAWN: readonly ModelMessage[] = CALLED.map((message) =>
+  message.role === 'tool' ? { ...message, images: [IMAGE] } : message,
+);
 
 interface Row {
   readonly name: string;
@@ -43,6 +46,9 @@ const forbidden = (...loc: unknown[]): object => ({
   ],
 });
 const hasImage = (body: unknown): boolean => JSON.stringify(body).includes('image_url');
+const imagesIn = (body: unknown): number => JSON.stringify(body).split('image_url":').length - 1;
+const follows = ({ messages }: ApiRequest['body'], first: string, second: string): boolean =>
+  (messages as { role: string }[]).some(({ role }, index) => role === second && messages[index - 1]?.role === first);
 const ROWS: readonly Row[] = [
   {
     name: 'Mistral',
@@ -198,6 +204,35 @@ const ROWS: readonly Row[] = [
     gaveUp: ['images'],
   },
   {
+    name: 'vLLM: more than one image',
+    body: 'At most 1 image(s) may be provided in one request.',
+    when: (body) => imagesIn(body) > 1,
+    request: { messages: [...LOOK, { role: 'assistant', text: 'I see.' }, ...LOOK] },
+    gaveUp: ['more than 1 image'],
+  },
+  {
+    name: 'Groq: more than five images',
+    body: 'Too many images provided. This model supports up to 5 images',
+    when: (body) => imagesIn(body) > 5,
+    request: { messages: [{ role: 'user', text: 'Look', images: Array.from({ length: 7 }, () => IMAGE) }] },
+    gaveUp: ['more than 5 images'],
+  },
+  {
+    name: 'Mistral: the images of tools',
+    body: "Unexpected role 'user' after role 'tool'",
+    when: (body) => follows(body, 'tool', 'user'),
+    request: { messages: DRAWN },
+    gaveUp: ['user after tool'],
+  },
+  {
+    name: 'a chat template: the images of tools',
+    status: 500,
+    body: 'Conversation roles must alternate user/assistant/user/assistant/... is not supported',
+    when: (body) => follows(body, 'tool', 'user'),
+    request: { messages: DRAWN },
+    gaveUp: ['user after tool'],
+  },
+  {
     name: 'llama.cpp: images',
     status: 500,
     body: 'image input is not supported - hint: provide the mmproj',
@@ -294,7 +329,7 @@ describe('[M05] what servers refuse, in their own words', () => {
     onReasoning: () => undefined,
   };
   const every =
-    "max_tokens max_completion_tokens max_output_tokens temperature stream_options reasoning_effort supported: 'low', 'none' must be set reasoning.summary include prompt_cache_key store strict image stream streaming role system developer not supported citations tool_call_id must roles alternate content null response_format";
+    "max_tokens max_completion_tokens max_output_tokens temperature stream_options reasoning_effort supported: 'low', 'none' must be set reasoning.summary include prompt_cache_key store strict image stream streaming role system developer not supported citations tool_call_id must roles alternate unexpected role 'user' after role 'tool' at most 1 images content null response_format";
   for (const words of ['no', every, 'context length exceeded, completion of max_tokens']) {
     it(`ends where a server refuses everything: ${words.slice(0, 20)}`, async () => {
       respond = () => ({ status: 400, body: { error: { message: words } } });

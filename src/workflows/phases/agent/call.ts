@@ -2,6 +2,7 @@
 import { workflowInfo } from '@temporalio/workflow';
 import type { AgentCall, Answered } from '../../../contracts/activities.ts';
 import { toFailure } from '../../../contracts/errors.ts';
+import { type ImageReference, imagesField } from '../../../contracts/image.ts';
 import type { RunningTurn } from '../../../contracts/session-state.ts';
 import type { AgentDefinition } from '../../../contracts/team.ts';
 import type { Route } from '../../../contracts/turn.ts';
@@ -43,6 +44,7 @@ export function agentCall(session: LiveSession, turn: Pick<RunningTurn, 'id'>, a
     ...(model === undefined ? {} : { model }),
     turnId: turn.id,
     transcript: state.transcript.address,
+    ...(state.config.workspace === undefined ? {} : { workspace: state.config.workspace }),
     context: {
       ...phaseContext.pick(wanted),
       ...Object.fromEntries(Object.entries(ids).filter(([key]) => wanted.includes(key))),
@@ -83,6 +85,11 @@ export function wordsOf({ text, answers }: RunningTurn): string {
     text,
     ...answers.map(({ questions, answer }) => `You asked:\n${questions.join('\n')}\n\nThe answer:\n${answer}`),
   ].join('\n\n');
+}
+
+/** The images of the message and of what was answered, as the field of a message or of an activity's input. */
+export function imagesOfTurn({ images = [], answers }: RunningTurn): { images?: ImageReference[] } {
+  return imagesField([...images, ...answers.flatMap((answer) => answer.images ?? [])]);
 }
 
 export interface RouteChoice {

@@ -2,6 +2,7 @@
 import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
 import { ASK_USER, HANDOFF_PREFIX, MAKE_PLAN, type RunToolResult } from '../../../contracts/activities.ts';
 import { fromFailure } from '../../../contracts/errors.ts';
+import { type ImageReference, imagesField } from '../../../contracts/image.ts';
 import { DEFAULT_HANDOFFS, MAX_CALL_ATTEMPTS } from '../../../contracts/limits.ts';
 import type { CallEnd, RunningTurn, UnsettledCall } from '../../../contracts/session-state.ts';
 import { toolFacts } from '../../../contracts/team.ts';
@@ -33,7 +34,7 @@ export async function makeCall(session: LiveSession, turn: RunningTurn, planned:
     const problem = `${call.name} was not called: ${call.problem}.`;
     return answerTo(call, `${problem} Call it again with all its arguments as a JSON object.`);
   }
-  if (isEngineTool(call.name)) return answerTo(call, answerItself(session, turn, planned));
+  if (isEngineTool(call.name)) return answerTo(call, answerItself(session, turn, planned), verdict?.images);
   if (verdict?.decision === 'deny') {
     const reason = verdict.text === undefined ? '' : `: ${verdict.text}`;
     const denial = `${verdict.by} does not allow this call${reason}.`;
@@ -52,8 +53,8 @@ export function findUnknown(turn: RunningTurn, call: ToolCall): UnsettledCall | 
   return turn.unknownCalls.find(({ tool, arguments: text }) => tool === call.name && text === call.arguments);
 }
 
-export function answerTo({ id }: ToolCall, text: string): CallEnd {
-  return { answer: { role: 'tool', toolCallId: id, text } };
+export function answerTo({ id }: ToolCall, text: string, images?: readonly ImageReference[]): CallEnd {
+  return { answer: { role: 'tool', toolCallId: id, text, ...imagesField(images) } };
 }
 
 /** Runs a tool. @param again the call whose next attempt this is */
@@ -95,7 +96,7 @@ export async function runTool(
     session.turns.settleCall(one.key);
     session.turns.addArtifacts(result.artifacts, step);
     if (facts.effects === 'external' && result.status === 'ok') session.turns.addEffect(part, what);
-    return answerTo(call, result.text);
+    return answerTo(call, result.text, result.images);
   }
 }
 

@@ -1,8 +1,16 @@
 /** The live conversation: what models are told, until older messages are summarised. */
 import { utf8Bytes } from '../../../contracts/json.ts';
+import { IMAGE_TOKENS } from '../../../contracts/limits.ts';
 import type { Segment } from '../../../contracts/session.ts';
 import type { SessionState } from '../../../contracts/session-state.ts';
-import { advance, dataBytes, EMPTY_TRANSCRIPT, type Message, placeholder } from '../../../contracts/transcript.ts';
+import {
+  advance,
+  dataBytes,
+  EMPTY_TRANSCRIPT,
+  imagesOf,
+  type Message,
+  placeholder,
+} from '../../../contracts/transcript.ts';
 
 export class Conversation {
   readonly #state: SessionState;
@@ -54,7 +62,10 @@ function bytesOfMessages(messages: readonly Message[]): number {
   return messages.reduce((sum, message) => sum + conversationBytes(message), 0);
 }
 
-/** Bytes of a message in the conversation: its text, and what its provider needs back. */
+/** Bytes of a message in the conversation: its text, what its provider needs back, and its images as if they were text. */
 export function conversationBytes(message: Message): number {
-  return utf8Bytes(message.text) + dataBytes(message);
+  return utf8Bytes(message.text) + dataBytes(message) + imagesOf(message).length * IMAGE_TOKENS * BYTES_OF_A_TOKEN;
 }
+
+/** A token of English text has about four bytes. */
+export const BYTES_OF_A_TOKEN = 4;

@@ -47,6 +47,7 @@ function freshState({ from, ...start }: SessionStart, now: string): SessionState
     turnCount: 0,
     messageCount: 0,
     queue: [],
+    ...(start.images === undefined ? {} : { attached: start.images }),
     current: null,
     recent: [],
     remembered: [],

@@ -1,5 +1,6 @@
 /** The messages that wait for their turn, and the ids of those that came before. */
 import type { ErrorDetails } from '../../../contracts/errors.ts';
+import { imagesField } from '../../../contracts/image.ts';
 import { NO_USAGE, utf8Bytes } from '../../../contracts/json.ts';
 import { MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, MAX_REMEMBERED_MESSAGES } from '../../../contracts/limits.ts';
 import { type QueuedMessage, titleOf } from '../../../contracts/session.ts';
@@ -37,8 +38,13 @@ export class MessageQueue {
   }
 
   /** @param isFirst puts it before all others */
-  add({ messageId, text }: QueuedMessage, isFirst = false): RunningTurn {
-    const turn = queuedTurn(`turn-${(this.#state.messageCount += 1)}`, messageId, text);
+  add({ messageId, text, images = [] }: QueuedMessage, isFirst = false): RunningTurn {
+    const { attached = [] } = this.#state;
+    delete this.#state.attached;
+    const turn = {
+      ...queuedTurn(`turn-${(this.#state.messageCount += 1)}`, messageId, text),
+      ...imagesField([...attached, ...images]),
+    };
     if (isFirst) this.#state.queue.unshift(turn);
     else this.#state.queue.push(turn);
     this.remember(messageId, turn.id);

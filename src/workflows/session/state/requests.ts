@@ -1,6 +1,7 @@
 /** What the session asks of people. Each question is asked once, decided once, and expires on time. */
 import { CancelledFailure, condition, workflowInfo } from '@temporalio/workflow';
 import { toFailure } from '../../../contracts/errors.ts';
+import { imagesField } from '../../../contracts/image.ts';
 import { MAX_DECISIONS, MAX_RECORDED_SUBJECT, MAX_SHOWN_SUBJECT } from '../../../contracts/limits.ts';
 import type { DecidePayload } from '../../../contracts/payloads.ts';
 import {
@@ -94,7 +95,7 @@ export class Requests {
   /** @throws as {@link requireDecidable} */
   decide(payload: DecidePayload): DecidedRequest {
     const request = this.#find(payload);
-    const { decision, by = 'unknown', text, limit } = payload;
+    const { decision, by = 'unknown', text, images, limit } = payload;
     const at = new Date().toISOString();
     if (decision === 'session' && request.tool) {
       const { category } = request.tool;
@@ -110,6 +111,7 @@ export class Requests {
       by,
       at,
       ...(text === undefined ? {} : { text }),
+      ...imagesField(images),
       ...(limit === undefined ? {} : { limit }),
     });
   }

@@ -8,6 +8,7 @@ import {
   assistantMessage,
   dataBytes,
   EMPTY_TRANSCRIPT,
+  imagesOf,
   type Message,
   type ToolCall,
   type UserMessage,
@@ -64,6 +65,8 @@ export class Works {
   }
 }
 
+/** A reference to an image, with a path of usual length. */
+const REFERENCE_BYTES = 300;
 const LEFT_OUT = '[Left out, since there was too much to read. Call the tool again if you need its result.]';
 
 /** One work: its thread of messages grows round by round. */
@@ -186,8 +189,10 @@ export class AgentWork {
 
 /** The message without its tool result, or without what only its provider needs; undefined if it has neither. */
 function withoutBulk(message: Message): Message | undefined {
-  if (message.role === 'tool')
-    return message.text.length > LEFT_OUT.length ? { ...message, text: LEFT_OUT } : undefined;
+  if (message.role === 'tool') {
+    const { images, ...rest } = message;
+    return message.text.length > LEFT_OUT.length || images ? { ...rest, text: LEFT_OUT } : undefined;
+  }
   if (message.role === 'user' || message.providerData === undefined) return undefined;
   const { providerData: _, ...rest } = message;
   return rest;
@@ -207,13 +212,13 @@ function shortened(tail: readonly Message[], maxBytes: number): Message[] {
 
 function messageBytes(message: Message): number {
   const calls = callsOf(message).reduce((sum, call) => sum + utf8Bytes(call.arguments), 0);
-  return utf8Bytes(message.text) + calls + dataBytes(message);
+  return utf8Bytes(message.text) + calls + dataBytes(message) + imagesOf(message).length * REFERENCE_BYTES;
 }
 
 function unitsOf(messages: readonly Message[]): number {
   return messages.reduce((sum, message) => {
     const calls = callsOf(message).reduce((units, call) => units + call.arguments.length, 0);
-    return sum + message.text.length + calls + dataBytes(message);
+    return sum + message.text.length + calls + dataBytes(message) + imagesOf(message).length * REFERENCE_BYTES;
   }, 0);
 }
 

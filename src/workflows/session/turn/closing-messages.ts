@@ -1,4 +1,5 @@
 /** What an ended turn adds to the conversation. */
+import { imagesField } from '../../../contracts/image.ts';
 import type { RunningTurn, TurnOutcome } from '../../../contracts/session-state.ts';
 import type { Message } from '../../../contracts/transcript.ts';
 import { oneLine } from '../../views/details.ts';
@@ -14,14 +15,14 @@ interface Place {
 
 /** What was said and is not in the transcript yet from an earlier end of the turn, and the reply. */
 export function closingMessages(turn: RunningTurn, outcome: TurnOutcome): Message[] {
-  const { id: turnId, number, text, answers, transcribed, agent, reply } = turn;
+  const { id: turnId, number, text, images, answers, transcribed, agent, reply } = turn;
   const ofPerson: Place = { turnId, turn: number };
   const ofAgent: Place = { ...ofPerson, ...(agent === null ? {} : { agent }) };
   return [
-    ...(transcribed > 0 ? [] : [{ role: 'user' as const, text, ...ofPerson }]),
-    ...answers.slice(Math.max(0, transcribed - 1)).flatMap(({ questions, answer }): Message[] => [
+    ...(transcribed > 0 ? [] : [{ role: 'user' as const, text, ...imagesField(images), ...ofPerson }]),
+    ...answers.slice(Math.max(0, transcribed - 1)).flatMap(({ questions, answer, images: shown }): Message[] => [
       { role: 'assistant', text: questions.join('\n'), ...ofAgent },
-      { role: 'user', text: answer, ...ofPerson },
+      { role: 'user', text: answer, ...imagesField(shown), ...ofPerson },
     ]),
     {
       role: 'assistant',

@@ -1,4 +1,5 @@
 /** The running turn: how it begins, what it does next, how it ends. Turns run one after another. */
+import { type ImageReference, imagesField } from '../../../contracts/image.ts';
 import type {
   NextStep,
   RunningTurn,
@@ -199,8 +200,8 @@ export class TurnLifecycle {
     this.#running.reply = text;
   }
 
-  addAnswer(questions: readonly string[], answer: string): void {
-    this.#running.answers.push({ questions, answer });
+  addAnswer(questions: readonly string[], answer: string, images: readonly ImageReference[]): void {
+    this.#running.answers.push({ questions, answer, ...imagesField(images) });
   }
 
   addArtifacts(paths: readonly string[], stepNumber: number | undefined): void {
