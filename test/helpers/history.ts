@@ -44,9 +44,14 @@ export async function noTaskFailed(client: Client, workflowId: string): Promise<
   assert.deepEqual(failed, [], workflowId);
 }
 
+/** The bytes of an event as the history has them. */
+export function encodeEvent(event: HistoryEvent): Uint8Array {
+  return proto.temporal.api.history.v1.HistoryEvent.encode(event).finish();
+}
+
 /** Bytes that an event takes in the history. */
 export function bytesOf(event: HistoryEvent): number {
-  return proto.temporal.api.history.v1.HistoryEvent.encode(event).finish().length;
+  return encodeEvent(event).length;
 }
 
 /** Tool calls among events, as the Web UI shows them and with the keys that tools get, without the session's id. */

@@ -7,7 +7,7 @@ import type { ApiAnswer, ApiRequest } from '../../helpers/api-server.ts';
 import { said } from '../../helpers/chat-answers.ts';
 import { runCli } from '../../helpers/cli.ts';
 import { fails } from '../../helpers/client.ts';
-import { fullHistory } from '../../helpers/history.ts';
+import { encodeEvent, fullHistory } from '../../helpers/history.ts';
 import { stdioServer } from '../../helpers/mcp.ts';
 import { call, message, ResponsesRules } from '../../helpers/responses-api.ts';
 import { temporaryFolder } from '../../helpers/server.ts';
@@ -37,6 +37,9 @@ function imagesIn(body: Body): string[] {
 }
 
 const shownAs = (type: string, bytes: Buffer): string => `${type};${bytes.toString('base64')}`;
+
+/** A request without the bytes of its images, for a person who reads why a test failed. */
+const shortened = (body: Body): string => JSON.stringify(body.messages ?? body.input).replaceAll(/[\w+/=]{100,}/g, '…');
 
 const isTextOnly = (body: Body): boolean => imagesIn(body).length === 0;
 
@@ -72,7 +75,7 @@ describe('images', function () {
     respond = given;
     from = world.api.requests.length;
   }
-  const bodies = (): Body[] => world.api.requests.slice(from).map(({ body }) => body as Body);
+  const bodies = (): Body[] => world.api.requests.slice(from).map(({ body }) => body);
 
   /** A reply in the form in which the request came. */
   function reply({ path }: ApiRequest, text: string): ApiAnswer {
@@ -96,20 +99,15 @@ describe('images', function () {
 
   /** The name of a tool as this request offers it. */
   function offered({ body }: ApiRequest, name: string): string {
-    const tools = (body as Body).tools as { name?: string; function?: { name: string } }[];
+    const tools = body.tools as { name?: string; function?: { name: string } }[];
     const names = tools.map((tool) => tool.function?.name ?? tool.name ?? '');
     return names.find((wire) => wire.endsWith(name)) ?? name;
   }
 
+  /** All of the history's bytes: a payload is JSON in it. */
   async function historyOf({ id }: SessionHandle): Promise<string> {
     const events = await fullHistory(world.temporal, id);
-    return events
-      .map((event) =>
-        JSON.stringify(event, (_, value: unknown) =>
-          value instanceof Uint8Array ? Buffer.from(value).toString() : value,
-        ),
-      )
-      .join('\n');
+    return events.map((event) => Buffer.from(encodeEvent(event)).toString('latin1')).join('\n');
   }
 
   const workspaceOf = ({ id }: SessionHandle): string => join(world.server.homeDir, 'workspaces', id);
@@ -153,7 +151,7 @@ describe('images', function () {
       assert.equal(turn.status, 'completed', turn.error?.message);
       const [, body] = bodies();
       const images = imagesIn(body);
-      assert.equal(images.length, 2);
+      assert.equal(images.length, 2, shortened(body));
       const [artifact = ''] = turn.artifacts;
       assert.match(artifact, /^tool-output\/[0-9a-f]{16}\.png$/);
       const bytes = await readFile(join(workspaceOf(session), artifact));
