@@ -51,8 +51,8 @@ export interface ToolContext {
 export interface AnnouncedEffect {
   /** By what {@link Tool.settle} recognises the effect. */
   readonly trace: Json;
-  /** The result if it takes effect. */
-  readonly result: ToolResult;
+  /** The result if it takes effect. Such tools give no images. */
+  readonly result: Pick<ToolResult, 'text' | 'artifacts'>;
 }
 
 export interface ToolResult {

@@ -199,8 +199,11 @@ async function realPathOf(path: string): Promise<string | undefined> {
   try {
     return await realpath(path);
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT' || (await lstat(path).catch(undefinedIfMissing)) !== undefined) throw error;
-    return undefined;
+    if (codeOf(error) !== 'ENOENT') throw error;
+    const entry = await lstat(path).catch(undefinedIfMissing);
+    if (entry?.isSymbolicLink()) throw error;
+    // Another call of the same round may have made it in the meantime.
+    return entry && (await realpath(path));
   }
 }
 
