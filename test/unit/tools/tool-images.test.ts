@@ -20,7 +20,7 @@ describe('images of tools', () => {
 
   it('bytes become a file named by its content, also for calls side by side', async () => {
     const kept = await Promise.all(Array.from({ length: 8 }, () => keep([PNG])));
-    const [{ images: [{ path = '' } = {}] = [] } = {}] = kept;
+    const path = kept[0]?.images[0]?.path ?? '';
     assert.match(path, /^tool-output\/[0-9a-f]{16}\.png$/);
     assert.deepEqual(await readFile(join(world.workspace, path)), PNG);
     for (const { images, artifacts, lines } of kept) {
