@@ -44,7 +44,8 @@ describe('a third-party stand-in for the OpenAI API', function () {
   before(async () => {
     standIn = await LLMock.create({ port: 0, auth: { apiKeys: [KEY] }, chunkSize: 9 });
     const env = { OPENAI_BASE_URL: `${standIn.url}/v1`, OPENAI_API_KEY: KEY };
-    world = await startWorldOf({ default: { team: { model: 'gpt-6-luna' } } }, { env });
+    const agents = { writer: { tools: ['calculate', 'list_files'] } };
+    world = await startWorldOf({ default: { team: { model: 'gpt-6-luna' }, agents } }, { env });
   });
   beforeEach(() => void standIn.reset());
   afterEach(() => {
