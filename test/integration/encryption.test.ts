@@ -94,6 +94,9 @@ describe('encryption', function () {
   it('[R09] encryption on: no plain text of message, context or tool output in the server’s database; Web UI and CLI read through the codec server; a wrong key is a clear error; keys rotate', async () => {
     const words = secretsOfSession();
     const session = await lived(client, words);
+    const other = await client.create({ mode: 'one-shot', message: words.message });
+    assert.equal((await other.awaitTurn('turn-1')).status, 'completed');
+    for (const { name } of [await session.info(), await other.info()]) assert.match(name, /^[a-z-]+_\d{8}_\d{6}$/);
     const [database, stored] = [await databaseBytes(), await storeBytes()];
     assert.deepEqual(found(database, words), []);
     assert.deepEqual(found(stored, words), []);

@@ -36,7 +36,10 @@ export const CreateOptions = z.strictObject({
   team: Name.optional(),
   /** Owner of the session, for lists. Default none. */
   user: Label.optional(),
-  /** Title. Default the first words of the first message, and until there is one `<mode>_YYYYMMDD_HHMMSS` in UTC. */
+  /**
+   * Title. Default the first words of the first message, and until there is one `<mode>_YYYYMMDD_HHMMSS` in UTC. With
+   * encryption it stays that, because titles are not encrypted.
+   */
   name: Label.optional(),
   /** Default `ses_` and a ULID, so that ids sort by time. */
   id: SessionId.optional(),
@@ -84,7 +87,9 @@ export async function createSession(link: ServerLink, teams: TeamDirectory, give
   const mode = options.mode ?? 'copilot';
   const now = new Date();
   const messageId = options.message === undefined ? undefined : (options.messageId ?? newUlid());
-  const title = options.message === undefined ? undefined : titleOf(options.message);
+  // Nobody encrypts what lists filter by, so the words of a message must not become a name there.
+  const isSecret = link.config.encryptionKeys.length > 0;
+  const title = options.message === undefined || isSecret ? undefined : titleOf(options.message);
   const created = { id, existed: false, messageId, name: options.name ?? title ?? defaultName(mode, now) };
   if (options.id !== undefined && (await exists(link, id))) return existing(created, options.ifExists);
 
@@ -103,7 +108,7 @@ export async function createSession(link: ServerLink, teams: TeamDirectory, give
   const start: SessionStart = {
     mode,
     name: created.name,
-    isNamed: options.name !== undefined || title !== undefined,
+    isNamed: options.name !== undefined || title !== undefined || isSecret,
     ...(options.user === undefined ? {} : { user: options.user }),
     team,
     config,
