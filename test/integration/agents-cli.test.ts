@@ -80,7 +80,7 @@ describe('workers and their agents', function () {
       { key: own.key, name: own.name, ...own.metadata },
       {
         key: `writer#${session.id}`,
-        name: `Writer (Session: ${session.id.slice(0, 8)})`,
+        name: `Writer (Session: ${session.id.slice(-8)})`,
         session_id: session.id,
         base_agent_id: 'writer',
         created_for_session: true,
@@ -191,7 +191,8 @@ describe('workers and their agents', function () {
 
     await first.stop();
     // When it is logged, the worker has closed everything.
-    const closed = { sessionsWithOverrides: 0, privateAgents: 0, instances: 0 };
+    const closes = counts.closes + counts.instances;
+    const closed = { sessionsWithOverrides: 0, privateAgents: 0, instances: 0, closes };
     const logged = lines(first).findLast(({ msg }) => msg === 'agent cache statistics') ?? {};
     for (const [name, value] of Object.entries({ ...counts, ...closed, meanOpenMs }))
       assert.equal(logged[name], value, name);

@@ -7,7 +7,7 @@ import type { RecordedRequest } from '../helpers/model-server.ts';
 import { playTeam, readCall } from '../helpers/team-script.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
-const WORDS = Array.from({ length: 300 }, (_, index) => `word${index}`).join(' ');
+const WORDS = Array.from({ length: 3_000 }, (_, index) => `word${index}`).join(' ');
 
 describe('steering', function () {
   this.timeout(120_000);
