@@ -1,5 +1,5 @@
 /** The public entry `durable-copilot`: the client, its types, and the errors. */
-export { CopilotClient } from './client/copilot-client.ts';
+export { CopilotClient, type ImportedSession } from './client/copilot-client.ts';
 export type { ConnectOptions } from './connection/server-link.ts';
 export type { CreateOptions } from './client/creation/create-session.ts';
 export type { RetryEvent } from './client/follow/call-retries.ts';
@@ -30,6 +30,7 @@ export type {
   SnapshotOptions,
 } from './client/session/context-changes.ts';
 export type { ForkOptions } from './client/creation/fork-session.ts';
+export type { ImportGrant } from './client/creation/import-grants.ts';
 export type { ImportOptions } from './client/creation/import-session.ts';
 export { type Config, loadConfig } from './config.ts';
 export type {
@@ -50,6 +51,7 @@ export type { Json, Usage } from './contracts/json.ts';
 export type { ChangeReport, LoadedSession, PlanView, SnapshotReport, TranscriptPage } from './contracts/messages.ts';
 export type { ProgressEvent } from './contracts/progress.ts';
 export type {
+  Coverage,
   DecidedRequest,
   Decision,
   Expiry,

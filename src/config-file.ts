@@ -19,6 +19,8 @@ export interface CopilotConfig {
   readonly providers?: Readonly<Record<string, Provider | ProviderSettings>>;
   /** The provider of models that are named without one. Default: the one that the environment names. */
   readonly defaultProvider?: string;
+  /** What the worker never runs, whatever session, team or person say: categories, names of tools, `server.*`. */
+  readonly ceilings?: { readonly deny: readonly string[] };
 }
 
 /** Gives the types of a `copilot.config.ts`. */
@@ -50,6 +52,7 @@ const isProvider = (value: unknown): value is Provider =>
 const ConfigFile = z.strictObject({
   providers: z.record(Name, z.union([z.custom<Provider>(isProvider), Settings])).optional(),
   defaultProvider: z.string().optional(),
+  ceilings: z.strictObject({ deny: z.array(z.string()) }).optional(),
 });
 
 /**

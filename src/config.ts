@@ -47,6 +47,9 @@ function hostPattern(text: string): string | undefined {
   return /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(host) ? wildcard + host : undefined;
 }
 
+/** Names separated by commas or blanks. */
+const names = z.string().transform((text) => text.split(/[\s,]+/).filter((name) => name !== ''));
+
 const HEADERS_HINT = 'use a JSON object of texts, such as {"x-team": "support"}';
 
 const headers = z.string().transform((text, check): Record<string, string> => {
@@ -77,6 +80,7 @@ const Environment = z.object({
   COPILOT_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   COPILOT_FETCH_ALLOW: hostPatterns.default([]),
   COPILOT_FETCH_PRIVATE: z.enum(['0', '1'], 'use 1 for yes or 0 for no').default('0'),
+  COPILOT_DENY_TOOLS: names.default([]),
   COPILOT_TRUST_TEAMS: z.enum(['0', '1'], 'use 1 for yes or 0 for no').default('0'),
   COPILOT_METRICS_PORT: z
     .string()
@@ -165,6 +169,11 @@ export interface Config {
    * programs on the worker and read its environment. `COPILOT_TRUST_TEAMS`, default 0.
    */
   readonly trustTeams: boolean;
+  /**
+   * Categories and names of tools that the worker never runs, whatever session, team or person say.
+   * `COPILOT_DENY_TOOLS`, default none; `ceilings` in copilot.config.ts adds to them.
+   */
+  readonly denyTools: readonly string[];
   /** Hosts that `fetch_url` may reach. `COPILOT_FETCH_ALLOW`, default every public host; `COPILOT_FETCH_PRIVATE`, default 0. */
   readonly network: NetworkRules;
   readonly model: {
@@ -246,6 +255,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     ...(env.COPILOT_CODEC_TOKEN === undefined ? {} : { codecToken: env.COPILOT_CODEC_TOKEN }),
     environment: passedOn,
     trustTeams: env.COPILOT_TRUST_TEAMS === '1',
+    denyTools: Object.freeze(env.COPILOT_DENY_TOOLS),
     network: Object.freeze({
       allow: Object.freeze(env.COPILOT_FETCH_ALLOW),
       private: env.COPILOT_FETCH_PRIVATE === '1',

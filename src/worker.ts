@@ -15,6 +15,8 @@ import { openTeam } from './agents/team.ts';
 import { TranscriptCache } from './agents/transcripts.ts';
 import { archive } from './activities/archive.ts';
 import type { WorkerParts } from './activities/agent-call.ts';
+import { checkCall } from './activities/check-call.ts';
+import { inspectTeam } from './activities/inspect-team.ts';
 import { plan, review } from './activities/plan.ts';
 import { writeReports } from './activities/reports.ts';
 import { route } from './activities/route.ts';
@@ -29,6 +31,7 @@ import { loadConfigFile } from './config-file.ts';
 import type { Activities } from './contracts/activities.ts';
 import { CopilotError } from './contracts/errors.ts';
 import { createWorkerDataConverter } from './storage/data-converter.ts';
+import { ceilingsOf } from './tools/approval/ceilings.ts';
 import { type TeamTrust, teamTrust } from './tools/mcp/trust.ts';
 import { tools } from './tools/registry.ts';
 import { startAdmin } from './worker/admin.ts';
@@ -147,7 +150,10 @@ async function openParts(
   const { connection, address, namespace } = await connect(config, options);
   opened.push({ name: 'connection', close: () => connection.close() });
   const identity = `copilot-${process.pid}@${hostname()}`;
-  const models = await openModelSource(config, await loadConfigFile(process.cwd()), (lesson) =>
+  const file = await loadConfigFile(process.cwd());
+  const ceilings = ceilingsOf(config.denyTools, file.ceilings?.deny);
+  if (ceilings.length > 0) log.info({ ceilings }, 'this worker never runs these tools');
+  const models = await openModelSource(config, file, (lesson) =>
     log.info(lesson, 'the model does not take this; it is left out from now on'),
   );
   opened.push({ name: 'models', close: () => models.close() });
@@ -176,7 +182,11 @@ async function openParts(
     taskQueue: config.taskQueue,
     workflowBundle: await prepareBundle(config, toTemporalLogger(log)),
     dataConverter: createWorkerDataConverter(config, logUnreadable(log)),
-    activities: createActivities(config, { agents, transcripts, identity, workspaceRoot: config.workspaceRoot }, trust),
+    activities: createActivities(
+      config,
+      { agents, transcripts, identity, ceilings, workspaceRoot: config.workspaceRoot },
+      trust,
+    ),
     shutdownGraceTime: SHUTDOWN_GRACE,
     shutdownForceTime: SHUTDOWN_FORCE,
     ...frozenTaskOptions,
@@ -254,12 +264,15 @@ function createActivities(config: Config, parts: WorkerParts, trust: TeamTrust):
         parts.agents.prime(resolved);
         return resolved;
       }),
+    inspectTeam: (team) =>
+      inScope(() => inspectTeam({ trust, load: (name) => loadTeam(config.agentsDir, name, tools) }, team)),
     route: (input) => route(parts, input),
     plan: (input) => plan(parts, input),
     review: (input) => review(parts, input),
     runAgent: (input) => runAgent(parts, input),
     runTool: (input) => runTool(toolParts, input),
     settleTool: (input) => settleTool(toolParts, input),
+    checkCall: (input) => checkCall(parts, input),
     summarise: (input) => summarise(parts, config.archiveDir, input),
     writeReports: (input) => writeReports(config.workspaceRoot, input),
     archive: () => archive(parts.agents, config.archiveDir),

@@ -10,6 +10,7 @@ import type { OpenAgent, Team } from '../agents/team.ts';
 import type { TranscriptCache } from '../agents/transcripts.ts';
 import { addUsage, NO_USAGE } from '../contracts/json.ts';
 import type { AgentReply } from '../agents/ask-model.ts';
+import type { Ceilings } from '../tools/approval/ceilings.ts';
 import type { ActivityScope } from './scope.ts';
 
 /** What the activities of one worker share. */
@@ -18,6 +19,8 @@ export interface WorkerParts {
   readonly transcripts: TranscriptCache;
   /** The worker's identity at the Temporal server. */
   readonly identity: string;
+  /** What this worker never runs. */
+  readonly ceilings: Ceilings;
   /** Folder of the workspaces of sessions that name none of their own. */
   readonly workspaceRoot: string;
 }

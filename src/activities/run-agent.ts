@@ -1,7 +1,15 @@
 /** Runs one round of an agent: the model's text, streamed to followers, and the tool calls that it asks for. */
+import { join } from 'node:path';
 import { z } from 'zod';
 import { checkText, type OutputForm } from '../agents/files/output-form.ts';
-import { ASK_USER, MAKE_PLAN, REPORT_STEP, type RunAgentInput, type RunAgentResult } from '../contracts/activities.ts';
+import {
+  ASK_USER,
+  type Judgement,
+  MAKE_PLAN,
+  REPORT_STEP,
+  type RunAgentInput,
+  type RunAgentResult,
+} from '../contracts/activities.ts';
 import { parseJson } from '../contracts/json.ts';
 import { MAX_HEARTBEAT_TEXT, MAX_REASONING_TEXT, MAX_REPLY_TEXT, MAX_RESULT } from '../contracts/limits.ts';
 import { endOf, type StreamHeartbeat } from '../contracts/progress.ts';
@@ -11,6 +19,9 @@ import { askModel, type AgentReply } from '../agents/ask-model.ts';
 import type { Agent, OpenAgent } from '../agents/team.ts';
 import { estimateUsage } from '../models/estimate.ts';
 import type { ModelReply, ToolSchema } from '../models/model.ts';
+import { type Ceilings, findCeiling } from '../tools/approval/ceilings.ts';
+import { judgeCall } from '../tools/approval/judge.ts';
+import { factsOf } from '../tools/facts.ts';
 import { findTool, modelSchema } from '../tools/registry.ts';
 import { describeCall, readThread, readTranscript, threadKey, withAgent, type WorkerParts } from './agent-call.ts';
 import { handoffSchemas, planSchema, reportSchema, systemPrompt } from '../agents/prompt.ts';
@@ -22,7 +33,10 @@ export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promis
       // A step sees only its brief. A direct answer and the final answer see the conversation.
       const before = input.phase === 'step' ? [] : await readTranscript(parts, scope, input.transcript);
       const thread = [...(await readThread(parts, scope, input.thread)), ...input.tail];
-      const { reply, isWhole } = await callModel(open, scope, input, [...before, ...thread]);
+      const { reply, isWhole } = await callModel(open, scope, input, {
+        messages: [...before, ...thread],
+        withheld: withheldFrom(open, parts.ceilings),
+      });
       const text = reply.text.slice(0, MAX_REPLY_TEXT);
       const problem = isWhole ? checkAnswer(open.agent.output, input.phase, { ...reply, text }) : undefined;
       const continues = reply.toolCalls.length > 0 || problem !== undefined;
@@ -30,6 +44,7 @@ export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promis
       return {
         text,
         toolCalls: isWhole ? reply.toolCalls : [],
+        judgements: isWhole ? await judgeCalls(parts, scope, input, open, reply.toolCalls) : [],
         ...(isWhole && reply.providerData !== undefined ? { providerData: reply.providerData } : {}),
         ...(reply.reasoning === '' ? {} : { reasoning: endOf(reply.reasoning, MAX_REASONING_TEXT) }),
         ...(problem === undefined ? {} : { problem }),
@@ -40,12 +55,23 @@ export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promis
   );
 }
 
+/** What this worker says of each call that the model asks for. */
+async function judgeCalls(
+  { ceilings, workspaceRoot }: WorkerParts,
+  { sessionId }: ActivityScope,
+  { policies, workspace = join(workspaceRoot, sessionId) }: RunAgentInput,
+  { team: { definition } }: OpenAgent,
+  calls: RunAgentResult['toolCalls'],
+): Promise<(Judgement | null)[]> {
+  return await Promise.all(calls.map((call) => judgeCall(call, { definition, policies, ceilings, workspace })));
+}
+
 /** Calls the model. A call that a person stopped gives the partial text; one that was cut off otherwise throws. */
 async function callModel(
   open: OpenAgent,
   scope: ActivityScope,
   input: RunAgentInput,
-  messages: readonly Message[],
+  { messages, withheld }: { readonly messages: readonly Message[]; readonly withheld: readonly string[] },
 ): Promise<{ reply: AgentReply; isWhole: boolean }> {
   const { agent, team, instructions } = open;
   const { attempt, signal, report } = scope;
@@ -60,7 +86,7 @@ async function callModel(
       ...(reasoning === '' ? {} : { reasoning: endOf(reasoning, MAX_HEARTBEAT_TEXT) }),
     } satisfies StreamHeartbeat);
   const tools = [
-    ...agent.toolSchemas.filter(({ name }) => isOffered(input.tools, name)),
+    ...agent.toolSchemas.filter(({ name }) => isOffered(input.tools, name) && !withheld.includes(name)),
     ...handoffSchemas(input.tools, promptPhase, team.definition),
     ...(input.phase === 'step' ? [reportSchema(agent.output?.schema, input.mayAnswer)] : []),
     ...(routes ? [planSchema(team.definition), ...askSchema(agent)] : []),
@@ -69,7 +95,7 @@ async function callModel(
     const reply = await askModel(
       open,
       {
-        system: systemPrompt(instructions, promptPhase, team.definition),
+        system: systemPrompt(withCeilings(instructions, withheld), promptPhase, team.definition),
         messages,
         ...(tools.length === 0 ? {} : { tools }),
         ...(agent.output === undefined || input.phase === 'step'
@@ -97,6 +123,23 @@ async function callModel(
       isWhole: false,
     };
   }
+}
+
+/** The agent's tools that this worker never runs. */
+function withheldFrom({ agent, team }: OpenAgent, ceilings: Ceilings): string[] {
+  return agent.toolSchemas
+    .map(({ name }) => name)
+    .filter((name) => {
+      const facts = factsOf(name, team.definition);
+      return facts !== undefined && findCeiling(ceilings, facts) !== undefined;
+    });
+}
+
+/** Tells the agent what it would otherwise look for. */
+function withCeilings(instructions: string, withheld: readonly string[]): string {
+  if (withheld.length === 0) return instructions;
+  const tools = withheld.join(', ');
+  return `${instructions.trim()}\n\nThe operator of this worker denies these tools: ${tools}. Do without them, or say what cannot be done.`;
 }
 
 /** The tool to ask the person, for an agent that has it only because it routes. */

@@ -15,6 +15,7 @@ import { isFileProblem } from '../tools/workspace/file-problems.ts';
 import { announceEffect, type CallAttempt, markDone, type Settled, settleEffect } from '../tools/workspace/effects.ts';
 import { withTeam, type WorkerParts } from './agent-call.ts';
 import type { RunningCalls } from './running-calls.ts';
+import { CallRefused, followWith, requirePermission } from './permission.ts';
 import { type ActivityScope, inScope } from './scope.ts';
 import { makePrivateFolder } from '../storage/atomic-file.ts';
 import { keepImages } from './tool-images.ts';
@@ -110,7 +111,7 @@ async function callTool(
       artifacts = [],
       images = [],
     } = splitName(input.tool)
-      ? await callMcp(parts, scope, input)
+      ? await callMcp(parts, scope, input, workspace)
       : await callBuiltIn(parts, scope, input, workspace, call);
     const kept = await keepImages({ workspace, tool: input.tool }, images);
     const limited = await limitOutput(workspace, input, text);
@@ -122,6 +123,8 @@ async function callTool(
       worker: identity,
     };
   } catch (error) {
+    if (error instanceof CallRefused)
+      return { status: 'refused', text: error.message, artifacts: [], worker: identity };
     if (scope.signal.aborted || !(error instanceof CopilotError) || error.type !== 'ToolFailed') throw error;
     const status = error instanceof OutcomeUnknown ? 'unknown' : 'failed';
     const text = error instanceof OutcomeUnknown ? error.problem : error.message;
@@ -133,20 +136,25 @@ async function callTool(
 async function callMcp(
   parts: WorkerParts,
   scope: ActivityScope,
-  { tool, digest, arguments: text, key }: RunToolInput,
+  input: RunToolInput,
+  workspace: string,
 ): Promise<ToolResult> {
-  return await withTeam(parts, scope, digest, ({ team }) =>
-    team.callMcp(tool, text, { idempotencyKey: `${scope.sessionId}/${key}`, signal: scope.signal }),
-  );
+  const { tool, digest, arguments: text, key } = input;
+  return await withTeam(parts, scope, digest, async ({ team }) => {
+    await requirePermission(input, { ceilings: parts.ceilings, workspace, definition: team.definition });
+    return await team.callMcp(tool, text, { idempotencyKey: `${scope.sessionId}/${key}`, signal: scope.signal });
+  });
 }
 
 async function callBuiltIn(
-  { network }: ToolParts,
+  { network, ceilings }: ToolParts,
   { sessionId, signal, isStale }: ActivityScope,
-  { tool, arguments: text, key }: RunToolInput,
+  input: RunToolInput,
   workspace: string,
   call: CallAttempt | undefined,
 ): Promise<ToolResult> {
+  const { tool, arguments: text, key } = input;
+  await requirePermission(input, { ceilings, workspace });
   const limit = AbortSignal.timeout(findTool(tool)?.timeoutMs ?? 0);
   const place = { workspace, tool };
   let isAnnounced = false;
@@ -162,6 +170,7 @@ async function callBuiltIn(
         if (isStale()) throw refusal(place, 'this worker stood still for too long, so the call was not made');
         isAnnounced = true;
       },
+      mayFollow: followWith(input, { ceilings, workspace }),
     });
     if (call && isAnnounced) await markDone(place, call);
     return result;

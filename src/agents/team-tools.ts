@@ -51,6 +51,11 @@ export class TeamTools {
     return this.#schemas.get(agent) ?? [];
   }
 
+  /** The schema of a tool as its MCP server lists it now. */
+  mcpSchema(name: string): ToolSchema | undefined {
+    return this.#mcp?.schemas(name)[0];
+  }
+
   /** @throws as {@link McpServers.call}; an `Error` before `open` */
   callMcp(...args: Parameters<McpServers['call']>): ReturnType<McpServers['call']> {
     if (!this.#mcp) throw new Error('the MCP servers are not open');

@@ -144,6 +144,11 @@ export class Team {
     };
   }
 
+  /** The schema of the tool `server.tool`, or undefined if its server lists no such tool. */
+  mcpSchema(name: string): ToolSchema | undefined {
+    return this.#tools.mcpSchema(name);
+  }
+
   /** Calls the tool `server.tool` of an MCP server. @throws as {@link McpServers.call} */
   callMcp(name: string, argumentsText: string, context: McpCallContext): Promise<ToolResult> {
     return this.#tools.callMcp(name, argumentsText, context);

@@ -4,7 +4,7 @@ import { type ConnectOptions, ServerLink } from '../connection/server-link.ts';
 import { FoundId } from '../contracts/session.ts';
 import { checkInput } from './checked-input.ts';
 import { createSession, type CreateOptions } from './creation/create-session.ts';
-import { importSession, type ImportOptions } from './creation/import-session.ts';
+import { type Imported, importSession, type ImportOptions } from './creation/import-session.ts';
 import { TeamDirectory } from './creation/team-directory.ts';
 import { type Inbox, type InboxFilter, readInbox } from './listing/inbox.ts';
 import {
@@ -16,6 +16,9 @@ import {
 } from './listing/session-list.ts';
 import type { ListedStatus } from './reading/session-queries.ts';
 import { SessionHandle } from './session/session-handle.ts';
+
+/** A session with what its file would be allowed by its own word. */
+export type ImportedSession = SessionHandle & Pick<Imported, 'grants'>;
 
 /**
  * A connection to a Temporal server, and the sessions there. Close it when you are done.
@@ -80,12 +83,14 @@ export class CopilotClient {
   }
 
   /**
-   * Creates a session that continues where an exported one stopped. The old session need not exist any more.
+   * Creates a session that continues where an exported one stopped. The old session need not exist any more. What the
+   * file would be allowed by its own word is left out unless you pass `trust`; `grants` of the result lists it.
    * @param file what `SessionHandle.export` gave
    * @throws CopilotError `InvalidInput` that names the field, `SessionExists`, `ServerUnreachable`
    */
-  async import(file: unknown, options: ImportOptions = {}): Promise<SessionHandle> {
-    return new SessionHandle(this.#link, await importSession(this.#link, file, options));
+  async import(file: unknown, options: ImportOptions = {}): Promise<ImportedSession> {
+    const { id, grants } = await importSession(this.#link, file, options);
+    return Object.assign(new SessionHandle(this.#link, id), { grants });
   }
 
   /**

@@ -3,7 +3,10 @@ import type { ImageReference } from './image.ts';
 import type { Json, Usage } from './json.ts';
 import type { Excerpt } from './progress.ts';
 import type { Segment } from './session.ts';
-import type { AgentOverride, ResolvedTeam } from './team.ts';
+import type { Policies } from './policies.ts';
+import type { Coverage } from './request.ts';
+import type { AgentOverride, ResolvedTeam, ToolPolicy } from './team.ts';
+import type { ToolFacts } from './tool.ts';
 import type { Message, ProviderData, ToolCall, TranscriptAddress } from './transcript.ts';
 import type { PlannedStep, RouteDecision } from './turn.ts';
 
@@ -93,12 +96,28 @@ export interface RunAgentInput extends AgentCall {
   readonly tools: readonly string[];
   /** Whether the report of this step may bring the reply of the turn. */
   readonly mayAnswer?: boolean;
+  readonly policies: Policies;
+  /** Folder that the tools work in, if the session names one. */
+  readonly workspace?: string;
+}
+
+/** What a worker says of a call. Facts of tools are its own, whatever the team's definition says. */
+export interface Judgement extends Pick<ToolFacts, 'category' | 'effects' | 'timeoutMs'> {
+  readonly policy: ToolPolicy;
+  /** Why it is denied. */
+  readonly reason?: string;
+  /** What the worker never runs, if that is why. */
+  readonly ceiling?: string;
+  /** What `allow for this session` would cover, with `ask`. */
+  readonly covers?: Coverage;
 }
 
 /** One round of a model: text, and the tools it wants called. */
 export interface RunAgentResult extends Answered {
   readonly text: string;
   readonly toolCalls: readonly ToolCall[];
+  /** One for each of `toolCalls`; null for what only the session can judge. */
+  readonly judgements: readonly (Judgement | null)[];
   /**
    * `interrupted`: the call was stopped, and `text` is what had come until then. `length`, `filtered`, `refused` and
    * `failed`: the model or its provider ended it before it was complete.
@@ -123,20 +142,26 @@ export interface RunToolInput {
   readonly digest: string;
   /** Folder to work in, if the session names one. */
   readonly workspace?: string;
+  readonly policies: Policies;
+  /** Whether a person approved this call with these arguments. */
+  readonly isApproved: boolean;
 }
 
 export interface RunToolResult {
   /**
-   * `failed`: the agent is told why and can do something about it. `unknown`: it may have taken effect. `not-begun`: it
-   * has no effect, and never will.
+   * `failed`: the agent is told why and can do something about it. `refused`: this worker does not run such a call.
+   * `unknown`: it may have taken effect. `not-begun`: it has no effect, and never will.
    */
-  readonly status: 'ok' | 'failed' | 'unknown' | 'not-begun';
+  readonly status: 'ok' | 'failed' | 'refused' | 'unknown' | 'not-begun';
   /** Capped for the conversation. */
   readonly text: string;
   readonly artifacts: readonly string[];
   readonly images?: readonly ImageReference[];
   readonly worker: string;
 }
+
+/** Arguments that a person wants to give a call. */
+export type CheckCallInput = Pick<RunToolInput, 'tool' | 'arguments' | 'digest' | 'workspace' | 'policies'>;
 
 /** Older messages to be summarised: those before index `upTo` of the conversation. */
 export interface SummariseInput extends AgentCall {
@@ -155,9 +180,21 @@ export interface ReportInput {
   readonly files: Readonly<Record<string, Json>>;
 }
 
+/** What a worker says of a team's definition that somebody else wrote. */
+export interface TeamInspection {
+  /** Whether the worker's own team of this name is the same, word for word. */
+  readonly isOwn: boolean;
+  /** The worker's facts of the tools that it knows. */
+  readonly facts: Readonly<Record<string, ToolFacts>>;
+  /** Servers of the definition that it would not open. */
+  readonly untrusted: readonly string[];
+}
+
 /** Everything a session does outside its own memory. */
 export interface Activities {
   resolveTeam(team: string): Promise<ResolvedTeam>;
+  /** Looks at a definition that somebody else wrote, before a session is pinned to it. */
+  inspectTeam(team: ResolvedTeam): Promise<TeamInspection>;
   route(input: RouteInput): Promise<RouteResult>;
   plan(input: PlanInput): Promise<PlanResult>;
   review(input: ReviewInput): Promise<ReviewResult>;
@@ -165,6 +202,8 @@ export interface Activities {
   runTool(input: RunToolInput): Promise<RunToolResult>;
   /** Finds out how a call ended whose worker was cut off. It repeats nothing. */
   settleTool(input: RunToolInput): Promise<RunToolResult>;
+  /** What is wrong with the arguments, by the tool's schema and the policies; null if the call may be made with them. */
+  checkCall(input: CheckCallInput): Promise<string | null>;
   /** Summarises older messages and keeps their originals in the archive. */
   summarise(input: SummariseInput): Promise<SummariseResult>;
   /** Writes reports into the workspace. @returns their paths there */

@@ -95,3 +95,5 @@ export const MAX_EFFECTS = 50;
 
 /** How often a call that had no effect is begun again after its worker was cut off. Then a person is asked. */
 export const MAX_CALL_ATTEMPTS = 3;
+/** Arguments that a person gives a call, as JSON: 128 KiB. */
+export const MAX_EDITED_ARGUMENTS = 128 * 1024;

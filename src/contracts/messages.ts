@@ -45,6 +45,8 @@ import type { Step, TurnView } from './turn.ts';
 export const SESSION_WORKFLOW = 'copilotSession';
 /** The workflow type that reads a team's files on a worker, before a session is pinned to them. */
 export const RESOLVE_TEAM_WORKFLOW = 'copilotResolveTeam';
+/** The workflow type that has a worker look at the team of an imported session. */
+export const INSPECT_TEAM_WORKFLOW = 'copilotInspectTeam';
 
 /** Answer of `save` and of the changes of the context: what holds now. */
 export interface ChangeReport {

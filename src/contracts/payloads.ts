@@ -2,9 +2,10 @@
 import { z } from 'zod';
 import { ContextKey, ContextValues, jsonProblem, MAX_CONTEXT_DEPTH, MergeStrategy } from './context.ts';
 import { Images } from './image.ts';
-import type { Json } from './json.ts';
-import { MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES } from './limits.ts';
+import type { Json, JsonObject } from './json.ts';
+import { MAX_EDITED_ARGUMENTS, MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES } from './limits.ts';
 import { Decision } from './request.ts';
+import { Rule } from './rules.ts';
 import { Label, MessageText, QueuedMessage, SavedPosition, SessionConfig, SessionStatus } from './session.ts';
 import { AgentOverride, Approvals, Budget, Name, ResolvedTeam } from './team.ts';
 
@@ -48,6 +49,13 @@ export type ChangeStatusPayload = z.infer<typeof ChangeStatusPayload>;
 export const UnqueuePayload = z.strictObject({ messageId: z.string().min(1).max(200) });
 export type UnqueuePayload = z.infer<typeof UnqueuePayload>;
 
+const EditedArguments = z.custom<JsonObject>().superRefine((given: unknown, check) => {
+  const problem = jsonProblem(given, { maxSize: MAX_EDITED_ARGUMENTS });
+  if (problem !== undefined) check.addIssue(problem);
+  else if (typeof given !== 'object' || given === null || Array.isArray(given))
+    check.addIssue('it is not a JSON object');
+});
+
 export const DecidePayload = z.strictObject({
   requestId: z.string().min(1).max(100),
   decision: Decision,
@@ -61,6 +69,10 @@ export const DecidePayload = z.strictObject({
   images: Images.optional(),
   /** New limit with `raise`. Default: twice the old one. */
   limit: z.number().positive().optional(),
+  /** With `once`: the arguments of the call instead of those that the model gave. */
+  arguments: EditedArguments.optional(),
+  /** With `session`: allow only calls that this rule matches, such as `shell: git status*`, and not the whole category. */
+  rule: Rule.optional(),
 });
 export type DecidePayload = z.infer<typeof DecidePayload>;
 

@@ -9,8 +9,9 @@ export type RequestKind = z.infer<typeof RequestKind>;
 
 /**
  * `plan`: approve, modify (with feedback), reject. `before-step`: approve, skip. `after-step`: continue, redo (with
- * feedback). `tool`: once, session (all tools of its category from now on), deny. `outcome`, for a call of which nobody knows
- * whether it took effect: done (a text is its result), not-done, try-again. `budget`: raise, stop. `input`: answer.
+ * feedback). `tool`: once (perhaps with other arguments), session (all tools of its category from now on, or what a rule
+ * matches), deny. `outcome`, for a call of which nobody knows whether it took effect: done (a text is its result),
+ * not-done, try-again. `budget`: raise, stop. `input`: answer.
  */
 export const Decision = z.enum([
   'approve',
@@ -48,6 +49,16 @@ export interface RequestedCall {
   readonly category: ToolCategory;
   /** JSON text, as the model wrote it. */
   readonly arguments: string;
+  /** What `session` covers. */
+  readonly covers: Coverage;
+}
+
+/** What a person allows for the session. */
+export interface Coverage {
+  /** With `session` alone: all calls of these tools of the team, whatever their arguments. */
+  readonly tools: readonly string[];
+  /** With this as `rule`: this call, again and again. Absent if no rule can tell it from others. */
+  readonly rule?: string;
 }
 
 /** A step that a request is about. */
@@ -112,6 +123,10 @@ export interface Verdict {
   readonly images?: readonly ImageReference[];
   /** New limit, with `raise`. */
   readonly limit?: number;
+  /** JSON text of the arguments that the person gave the call instead of the model's, with `once`. */
+  readonly arguments?: string;
+  /** What is allowed instead of the whole category, with `session`. */
+  readonly rule?: string;
 }
 
 export type DecidedRequest = PendingRequest & { readonly verdict: Verdict };
@@ -127,9 +142,11 @@ export interface OpenRequest extends PendingRequest {
   verdict?: Verdict;
 }
 
-/** All calls of this category are allowed from now on. */
+/** Calls that a person allowed for the rest of the session: of a category, or by a rule. */
 export interface Grant {
   readonly category: ToolCategory;
+  /** Only these calls of it. */
+  readonly rule?: string;
   readonly by: string;
   readonly at: string;
 }

@@ -1,4 +1,5 @@
 /** Everything that a session carries from run to run, as plain JSON. Only `workflows/session/` changes it. */
+import type { Judgement } from './activities.ts';
 import type { ContextState } from './context.ts';
 import type { ImageReference } from './image.ts';
 import type { Json, JsonObject, Usage } from './json.ts';
@@ -124,6 +125,8 @@ export interface Work {
   calls: ToolCall[];
   /** How `calls` ended, while people are asked about the outcome of some of them. */
   ends?: CallEnd[];
+  /** What the worker says of each of `calls`. */
+  judgements: (Judgement | null)[];
   /** What is wrong with the result that one of `calls` reports. */
   problem?: string;
   /** The beginning of an answer whose rest the agent was asked for. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { frozen } from './json.ts';
 import { MAX_WAIT_MS } from './limits.ts';
+import { areFew, Rule, TOO_MANY_RULES } from './rules.ts';
 
 /** Names of agents, teams and modes: they appear in ids, paths and prompts. */
 export const Name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'use lower-case letters, digits and "-", 63 at most');
@@ -61,6 +62,8 @@ export const Approvals = z.strictObject({
   afterStep: z.boolean().optional(),
   /** By category of tool. Default `ask` for code and shell, `allow` for the others. */
   tools: z.partialRecord(ToolCategory, ToolPolicy).optional(),
+  /** By rule, such as `shell: git status*`. What they match, and which one counts: docs/teams.md. */
+  rules: z.record(Rule, ToolPolicy).refine(areFew, TOO_MANY_RULES).optional(),
   /** Milliseconds until a request expires. Default 30 minutes. */
   timeoutMs: z.int().min(1_000).max(MAX_WAIT_MS).optional(),
   /** Milliseconds that an agent's question waits for an answer. Default 60 minutes. */
@@ -254,12 +257,22 @@ export function budgetProblem(
   return `team ${definition.name} has no prices for its models; add \`prices\` to its team.yaml, or limit tokens`;
 }
 
-/** What the engine needs to know of a tool of this team, or undefined if it has no such tool. */
+/**
+ * What the definition says of a tool, or undefined if it has no such tool. The worker's own facts decide what happens to
+ * a call: a definition may come from anywhere.
+ */
 export function toolFacts(
-  { tools, mcp = {} }: Pick<TeamDefinition, 'tools' | 'mcp'>,
+  { tools, mcp }: Pick<TeamDefinition, 'tools' | 'mcp'>,
   name: string,
 ): z.infer<typeof DefinedTool> | undefined {
-  if (Object.hasOwn(tools, name)) return tools[name];
+  return Object.hasOwn(tools, name) ? tools[name] : mcpFacts({ mcp }, name);
+}
+
+/** Facts of a tool of an MCP server, from the server's declaration. */
+export function mcpFacts(
+  { mcp = {} }: Pick<TeamDefinition, 'mcp'>,
+  name: string,
+): z.infer<typeof DefinedTool> | undefined {
   const id = name.slice(0, name.indexOf('.'));
   const server = name.includes('.') && Object.hasOwn(mcp, id) ? mcp[id] : undefined;
   return (

@@ -32,6 +32,15 @@ export interface NetworkRules {
   readonly private: boolean;
 }
 
+/**
+ * What patterns of rules are compared with: a command line, a URL, paths of files, or with `tree` paths of folders with
+ * all that is in them. `fields` are the arguments that hold it.
+ */
+export interface ToolSubject {
+  readonly kind: 'command' | 'url' | 'path' | 'tree';
+  readonly fields: readonly string[];
+}
+
 export interface ToolContext {
   /** Absolute path of the session's workspace; it exists. */
   readonly workspace: string;
@@ -45,6 +54,8 @@ export interface ToolContext {
    * @throws CopilotError `ToolFailed` if the call may not take effect any more
    */
   readonly announce: (effect: AnnouncedEffect) => Promise<void>;
+  /** Whether a request that was allowed to go to `from` may go on to `to`. Default: yes. */
+  readonly mayFollow?: (from: URL, to: URL) => Promise<boolean>;
 }
 
 /** What a tool is about to do, written down before it does it. */
@@ -68,6 +79,13 @@ export interface Tool<Input extends z.ZodType = z.ZodType> extends ToolFacts {
   /** What the model reads to decide whether and how to call it. */
   readonly description: string;
   readonly input: Input;
+  /** Absent if rules about this tool can have no pattern. */
+  readonly subject?: ToolSubject;
+  /**
+   * Whether a person decides about this call although the policies allow it. An error counts as yes. What a person has
+   * allowed for the session is not asked again.
+   */
+  needsApproval?(input: z.output<Input>, context: Pick<ToolContext, 'workspace'>): boolean | Promise<boolean>;
   /**
    * @throws CopilotError `ToolFailed` for whatever the agent can do something about: it is told the
    * message and goes on. Anything else thrown is a defect and is retried.

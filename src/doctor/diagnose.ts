@@ -3,6 +3,7 @@
  * each model gets two small requests.
  */
 import { type Config, loadConfig } from '../config.ts';
+import { ceilingsOf } from '../tools/approval/ceilings.ts';
 import { loadConfigFile } from '../config-file.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { type Check, missing, ok } from './check.ts';
@@ -41,7 +42,21 @@ export async function diagnose(environment?: NodeJS.ProcessEnv, folder = process
   // If a server answers, the program is only needed for the next start.
   const isMild = program.status === 'missing' && server[0]?.status === 'ok';
   const start: Check = isMild ? { ...program, status: 'warning' } : program;
-  return [checkNode(), settings, start, ...server, ...model, ...teams.checks, ...tools, ...folders, disk];
+  const ceilings = await checkCeilings(config, folder);
+  return [checkNode(), settings, start, ...server, ...model, ...teams.checks, ceilings, ...tools, ...folders, disk];
+}
+
+/** What workers with these settings never run. */
+async function checkCeilings(config: Config, folder: string): Promise<Check> {
+  try {
+    const names = ceilingsOf(config.denyTools, (await loadConfigFile(folder)).ceilings?.deny);
+    const text =
+      names.length === 0 ? 'none: sessions and people decide about every tool' : `never run: ${names.join(', ')}`;
+    return ok('ceilings', text);
+  } catch (error) {
+    if (!(error instanceof CopilotError)) throw error;
+    return missing('ceilings', error.message, 'Correct COPILOT_DENY_TOOLS, or ceilings in the config file');
+  }
 }
 
 async function checkModelsOf(config: Config, wanted: readonly string[], folder: string): Promise<Check[]> {

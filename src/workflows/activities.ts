@@ -36,7 +36,7 @@ const REPORTS: ActivityOptions = { startToCloseTimeout: '30s', retry: { maximumA
 
 const reports = proxyActivities<Pick<Activities, 'writeReports'>>(REPORTS);
 
-const files = proxyActivities<Pick<Activities, 'resolveTeam'>>({
+const files = proxyActivities<Pick<Activities, 'resolveTeam' | 'inspectTeam' | 'checkCall'>>({
   startToCloseTimeout: '30s',
   retry: { initialInterval: '200ms', maximumAttempts: 5 },
 });
@@ -79,6 +79,8 @@ export const activities = {
   writeReports: (label: CallLabel, ...args: Parameters<Activities['writeReports']>) =>
     reports.writeReports.executeWithOptions({ ...REPORTS, ...label }, args),
   resolveTeam: files.resolveTeam,
+  inspectTeam: files.inspectTeam,
+  checkCall: files.checkCall,
   archive: store.archive,
 };
 

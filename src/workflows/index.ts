@@ -1,3 +1,3 @@
 /** Entry of the workflow bundle: every workflow type by its name. */
-export { copilotResolveTeam } from './resolve-team.ts';
+export { copilotInspectTeam, copilotResolveTeam } from './resolve-team.ts';
 export { copilotSession } from './session/loop.ts';

@@ -5,7 +5,7 @@ import { PROGRAM } from './program.ts';
 import { isolatedConfig, type TestServer } from './server.ts';
 
 const READY = 'worker ready';
-const READY_TIMEOUT_MS = 180_000;
+const READY_TIMEOUT_MS = 240_000;
 
 export interface WorkerProcess {
   readonly pid: number;

@@ -52,9 +52,12 @@ export function addSettingOptions(command: Command): Command {
     .option('--no-approve-before-step')
     .option('--approve-after-step', "ask to accept each step's result")
     .option('--no-approve-after-step')
-    .option('--ask <category...>', 'tools that need approval: read, write, code, shell, network, conversation')
-    .option('--allow <category...>', 'tools that run without approval')
-    .option('--deny <category...>', 'tools that agents do not get')
+    .option(
+      '--ask <category...>',
+      'calls that need approval: read, write, code, shell, network, conversation, or a rule such as "shell: git push*"',
+    )
+    .option('--allow <category...>', 'calls that run without approval; categories or rules')
+    .option('--deny <category...>', 'calls that are not made; categories or rules')
     .option('--approval-timeout <seconds>', 'time until a request expires; default 1800')
     .option('--input-timeout <seconds>', 'time until a question expires; default 3600')
     .option('--budget-tokens <number>', 'pause the turn after so many tokens')

@@ -21,10 +21,15 @@ export function declareDecisions(command: Declare): void {
   command('approve <id> [request]', 'approve a request; <request> is needed only if several wait', [
     'approve ses_…',
     'approve ses_… req-3 --session --by ada --wait',
+    'approve ses_… --rule "shell: git status*"',
+    'approve ses_… --arguments \'{"command": "ls -l"}\'',
     'approve ses_… --limit 50000',
   ])
     .addOption(new Option('--once', 'approve this tool call only; the default').conflicts('session'))
     .option('--session', 'approve all tool calls of this category in this session')
+    .option('--rule <rule>', 'approve all calls in this session that a rule matches, such as "shell: git status*"')
+    .option('--arguments <json>', 'approve this call with other arguments')
+    .option('--edit', 'the same, in your editor (VISUAL or EDITOR)')
     .option('--limit <number>', 'new limit of a budget; default twice the old one')
     .option('--text <text>', 'remark for the record')
     .option(...DIGEST)
@@ -47,7 +52,10 @@ export function declareDecisions(command: Declare): void {
       '\nRejects a plan, skips a step, has the result of a step redone, or stops a turn at its budget.',
     )
     .action(async (id, request, flags) => (await import('../people/decisions.ts')).runDeny(id, request, flags));
+  declareAnswers(command);
+}
 
+function declareAnswers(command: Declare): void {
   command('answer <id> <request> [text]', 'answer a question; "-" reads the answer from stdin', [
     'answer ses_… "in French"',
     'answer ses_… req-4 "in French" --wait',

@@ -153,10 +153,12 @@ export function declareCopies(command: Declare): void {
   command('import <file>', 'create a session from an exported one; "-" reads stdin', [
     'import session.json --keep-id',
     'import - --name "a copy" < session.json',
+    'import my-own.json --trust',
   ])
     .addOption(new Option('--id <id>', 'id of the session; default a new one').conflicts('keepId'))
     .option('--keep-id', 'use the id in the file')
     .option('--name <title>', 'default the one in the file')
     .option('--user <name>', 'default the one in the file')
+    .option('--trust', 'take over what the file grants: approvals, code, its workspace, its team as it is')
     .action(async (path, flags) => (await import('../session/export-import.ts')).runImport(path, flags));
 }

@@ -55,6 +55,7 @@ async function merged(
   const { config } = await session.info();
   const before = resetApprovals ? undefined : config.approvals;
   const tools = { ...before?.tools, ...approvals?.tools };
+  const rules = { ...before?.rules, ...approvals?.rules };
   return {
     ...(agent === undefined
       ? {}
@@ -63,7 +64,14 @@ async function merged(
       ? resetApprovals
         ? { approvals: null }
         : {}
-      : { approvals: { ...before, ...approvals, ...(Object.keys(tools).length === 0 ? {} : { tools }) } }),
+      : {
+          approvals: {
+            ...before,
+            ...approvals,
+            ...(Object.keys(tools).length === 0 ? {} : { tools }),
+            ...(Object.keys(rules).length === 0 ? {} : { rules }),
+          },
+        }),
     ...(budget === undefined
       ? resetBudget
         ? { budget: null }

@@ -6,6 +6,8 @@ import { CopilotError } from '../../contracts/errors.ts';
 import { APPROVING, type Decision, type PendingRequest, type RequestKind } from '../../contracts/request.ts';
 import { subjectDigest } from '../../contracts/request-subject.ts';
 import { type CommonFlags, readMessage, withClient } from '../connected.ts';
+import { loadConfig } from '../../config.ts';
+import { editArguments, parseEditedArguments } from './edit-arguments.ts';
 import { optional, parsePositiveNumber } from '../numbers.ts';
 import { confirm, isTerminal, printResult, remark, shorten } from '../terminal.ts';
 import { requestText } from './request-text.ts';
@@ -21,12 +23,21 @@ interface DecisionFlags extends CommonFlags {
 export interface ApproveFlags extends DecisionFlags {
   readonly once?: boolean;
   readonly session?: boolean;
+  readonly rule?: string;
+  readonly arguments?: string;
+  readonly edit?: boolean;
   readonly text?: string;
   readonly limit?: string;
 }
 
 export async function runApprove(id: string, requestId: string | undefined, flags: ApproveFlags): Promise<void> {
-  const { once, session: isForSession, text, limit } = flags;
+  const { once, rule, text, limit } = flags;
+  const isForSession = flags.session === true || rule !== undefined;
+  const isEdited = flags.edit === true || flags.arguments !== undefined;
+  if (isForSession && isEdited) {
+    const problem = 'other arguments are for this call alone; leave out --session and --rule';
+    throw new CopilotError('InvalidInput', { what: flags.edit ? '--edit' : '--arguments', problem });
+  }
   const options = { text, limit: optional(parsePositiveNumber, '--limit', limit) };
   await decideFor(id, flags, options, async (session) => {
     const request = await findRequest(session, requestId, 'approve');
@@ -34,13 +45,28 @@ export async function runApprove(id: string, requestId: string | undefined, flag
     if (request.kind === undefined) return { id: request.id, decision: 'approve' };
     if (request.kind === 'input') throw needsAnswer(id, request.id);
     if (request.kind === 'outcome') throw needsOutcome(id, request.id);
-    const forTools = once ? '--once' : isForSession ? '--session' : undefined;
+    const forTools = once ? '--once' : isForSession ? '--session' : isEdited ? '--edit' : undefined;
     if (forTools !== undefined && request.kind !== 'tool') {
       const problem = `${request.id} is not a tool call: ${request.question}`;
       throw new CopilotError('InvalidInput', { what: forTools, problem });
     }
-    return { id: request.id, decision: isForSession ? 'session' : (yesOrNo(request, true) ?? 'approve') };
+    if (isEdited) return await editedChoice(session, request.id, flags);
+    return {
+      id: request.id,
+      decision: isForSession ? 'session' : (yesOrNo(request, true) ?? 'approve'),
+      ...(rule === undefined ? {} : { options: { rule } }),
+    };
   });
+}
+
+/** Approves a call with the arguments that the person gives it. They have seen what they changed, whole. */
+async function editedChoice(session: SessionHandle, id: string, { arguments: given }: ApproveFlags): Promise<Choice> {
+  const { tool, digest } = await session.request(id);
+  const edited =
+    given === undefined
+      ? await editArguments(tool?.arguments ?? '{}', loadConfig().environment)
+      : parseEditedArguments('--arguments', given);
+  return { id, decision: 'once', options: { arguments: edited, digest } };
 }
 
 export async function runDeny(
@@ -87,6 +113,7 @@ export async function runDecide(
 interface Choice {
   readonly id: string;
   readonly decision: Decision;
+  readonly options?: DecideOptions;
 }
 
 async function decideFor(
@@ -98,13 +125,14 @@ async function decideFor(
   await withClient(async (client) => {
     const session = client.session(id);
     const choice = await choose(session);
-    const digest = flags.digest ?? (await shownDigest(session, choice, flags));
+    // Who edits a call has it before them.
+    const digest = flags.digest ?? choice.options?.digest ?? (await shownDigest(session, choice, flags));
     if (digest === null) {
       return printResult(flags.json, { sessionId: id, request: null }, () => `${choice.id} of ${id} is not decided`);
     }
     const from = flags.wait ? await session.position() : 0;
     const by = flags.by ?? userName();
-    const request = await session.decide(choice.id, choice.decision, { ...options, by, digest });
+    const request = await session.decide(choice.id, choice.decision, { ...options, by, digest, ...choice.options });
     if (flags.wait) return await showTurn(session, { id: request.turnId }, from, flags);
     printResult(
       flags.json,

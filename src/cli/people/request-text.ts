@@ -1,6 +1,6 @@
 /** Shows a request to people: the question, its whole subject, its deadline, and how to decide. */
 import { parseJson } from '../../contracts/json.ts';
-import type { PendingRequest, RequestedStep } from '../../contracts/request.ts';
+import type { PendingRequest, RequestedCall, RequestedStep } from '../../contracts/request.ts';
 
 const INDENT = '    ';
 
@@ -21,7 +21,15 @@ function subjectLines(sessionId: string, request: PendingRequest): string[] {
   const { tool, steps, isCut } = request;
   const lines = tool ? argumentLines(tool.arguments) : (steps ?? []).flatMap(stepLines);
   const cut = isCut ? [`… cut here. All of it: ${showCommand(sessionId, request)}`] : [];
-  return [...lines, ...cut].map((line) => INDENT + line);
+  return [...lines, ...cut, ...(tool ? coverageLines(tool) : [])].map((line) => INDENT + line);
+}
+
+/** What "session" would allow, before anybody says it. */
+function coverageLines({ covers }: RequestedCall): string[] {
+  const { tools, rule } = covers;
+  const all = tools.length > 0 ? [`all calls of ${tools.join(', ')}, whatever the arguments`] : [];
+  const one = rule === undefined ? [] : [`with a rule: what that matches, such as ${rule}`];
+  return all.length + one.length === 0 ? [] : [`"session" allows ${[...all, ...one].join('; ')}`];
 }
 
 /** Arguments as `name: value`. Texts of several lines are indented, so that none of them looks like another argument. */
@@ -73,7 +81,10 @@ function commandsFor(
   const named = namesDigest ? ` --digest ${digest}` : '';
   switch (kind) {
     case 'tool':
-      return [`copilot approve ${target} [--session]${named}`, `copilot deny ${target} --reason "…"`];
+      return [
+        `copilot approve ${target} [--session | --rule "…" | --edit]${named}`,
+        `copilot deny ${target} --reason "…"`,
+      ];
     case 'outcome':
       return [
         `copilot decide ${target} done [--text "…"]`,

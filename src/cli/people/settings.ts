@@ -1,5 +1,6 @@
 /** Turns the flags for approvals, tools and budgets into settings of a session. */
 import { CopilotError } from '../../contracts/errors.ts';
+import { Rule } from '../../contracts/rules.ts';
 import { type Approvals, type Budget, ToolCategory, type ToolPolicy } from '../../contracts/team.ts';
 import { dropUndefined } from '../../client/defined-fields.ts';
 import { optional, parsePositiveNumber, parseWholeNumber } from '../numbers.ts';
@@ -42,28 +43,29 @@ export function settingsOf(flags: SettingFlags): Settings {
 }
 
 function approvalsOf(flags: SettingFlags): Approvals {
+  const policies = (['allow', 'ask', 'deny'] as const).flatMap((policy) => policiesOf(flags[policy], policy));
   return dropUndefined({
     plan: flags.approvePlan,
     beforeStep: flags.approveBeforeStep,
     afterStep: flags.approveAfterStep,
-    tools: unlessEmpty({
-      ...policies(flags.allow, 'allow'),
-      ...policies(flags.ask, 'ask'),
-      ...policies(flags.deny, 'deny'),
-    }),
+    tools: unlessEmpty(Object.fromEntries(policies.filter(([name]) => isCategory(name)))),
+    rules: unlessEmpty(Object.fromEntries(policies.filter(([name]) => !isCategory(name)))),
     timeoutMs: milliseconds('--approval-timeout', flags.approvalTimeout),
     inputTimeoutMs: milliseconds('--input-timeout', flags.inputTimeout),
   });
 }
 
-function policies(categories: readonly string[] = [], policy: ToolPolicy): Approvals['tools'] {
-  const entries = categories.map((category) => {
-    const parsed = ToolCategory.safeParse(category);
-    if (parsed.success) return [parsed.data, policy] as const;
-    const problem = `there is no such tool category; use one of ${ToolCategory.options.join(', ')}`;
-    throw new CopilotError('InvalidInput', { what: `--${policy} ${category}`, problem });
+/** Categories, and rules, which have a tool and perhaps a pattern. */
+function policiesOf(names: readonly string[] = [], policy: ToolPolicy): [string, ToolPolicy][] {
+  return names.map((name) => {
+    if (isCategory(name) || Rule.safeParse(name).success) return [name, policy];
+    const problem = `it is no category (${ToolCategory.options.join(', ')}) and no rule, such as "shell: git status*"`;
+    throw new CopilotError('InvalidInput', { what: `--${policy} ${name}`, problem });
   });
-  return Object.fromEntries(entries);
+}
+
+function isCategory(name: string): boolean {
+  return ToolCategory.safeParse(name).success;
 }
 
 function budgetOf(flags: SettingFlags): Budget {

@@ -1,10 +1,12 @@
 /** Parses the line that a person types while a request waits. */
+import { namesTool, parseRule } from '../../contracts/rules.ts';
 import type { Decision, PendingRequest } from '../../contracts/request.ts';
 
 export interface TypedDecision {
   readonly decision: Decision;
   readonly text?: string;
   readonly limit?: number;
+  readonly rule?: string;
 }
 
 /** Decisions in words that everybody uses, the first that a request has. */
@@ -24,10 +26,14 @@ export function yesOrNo({ options }: Pick<PendingRequest, 'options'>, isYes: boo
 
 /**
  * The first word is the decision: one of the request's own, with a remark if it has no condition, or a word for yes or
- * no. A yes stands alone, since `yes, but` is none; a no may have its reason. `raise 50000` gives the new limit. For a
- * question, the whole line is the answer. Undefined if the line is no decision of this request.
+ * no. A yes stands alone, since `yes, but` is none; a no may have its reason. `raise 50000` gives the new limit, and
+ * `session shell: git status*` allows what the rule matches. For a question, the whole line is the answer. Undefined if
+ * the line is no decision of this request.
  */
-export function parseDecision(line: string, { options }: Pick<PendingRequest, 'options'>): TypedDecision | undefined {
+export function parseDecision(
+  line: string,
+  { options, tool }: Pick<PendingRequest, 'options'> & Partial<Pick<PendingRequest, 'tool'>>,
+): TypedDecision | undefined {
   const given = line.trim();
   if (options.includes('answer')) return given === '' ? undefined : { decision: 'answer', text: line };
   const [word = ''] = given.split(/\s+/);
@@ -40,6 +46,8 @@ export function parseDecision(line: string, { options }: Pick<PendingRequest, 'o
     (NO_WORDS.includes(said) ? yesOrNo({ options }, false) : undefined);
   if (!decision) return undefined;
   if (decision === 'raise' && /^\d+(\.\d+)?$/.test(rest)) return { decision, limit: Number(rest) };
+  const rule = decision === 'session' ? parseRule(rest) : undefined;
+  if (rule && tool && namesTool(rule.tool, tool.name)) return { decision, rule: rest };
   if (POLITE.test(rest)) return { decision };
   const isRefusal = NO.includes(decision) || decision === 'modify';
   return isRefusal || (own && !CONDITION.test(rest)) ? { decision, text: rest } : undefined;

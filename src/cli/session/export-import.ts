@@ -3,7 +3,7 @@ import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
 import { optional, parseWholeNumber } from '../numbers.ts';
-import { printResult, sayJson } from '../terminal.ts';
+import { printResult, remark, sayJson } from '../terminal.ts';
 import { readJson, snapshotRef, writeJson } from './json-file.ts';
 import { changeSessions, type ManyFlags } from './many.ts';
 
@@ -12,6 +12,7 @@ export interface ImportFlags extends CommonFlags {
   readonly keepId?: boolean;
   readonly name?: string;
   readonly user?: string;
+  readonly trust?: boolean;
 }
 
 export interface ForkFlags extends ManyFlags {
@@ -32,8 +33,19 @@ export async function runExport(id: string, path: string, { json }: CommonFlags)
 
 export async function runImport(path: string, flags: ImportFlags): Promise<void> {
   const file = await readJson(path);
-  const { id, keepId, name, user, json } = flags;
-  await withClient(async (client) => printSession(json, await client.import(file, { id, keepId, name, user })));
+  const { id, keepId, name, user, trust, json } = flags;
+  await withClient(async (client) => {
+    const session = await client.import(file, { id, keepId, name, user, trust });
+    const { grants, webUrl = null } = session;
+    printResult(json, { sessionId: session.id, webUrl, grants, trusted: trust ?? false }, () =>
+      createdText(createdOf(session)),
+    );
+    if (json || grants.length === 0) return;
+    remark(
+      trust ? 'Taken over from the file (--trust):' : 'Left out of what the file would grant (--trust takes it over):',
+    );
+    for (const { what, value, why } of grants) remark(`  ${what} = ${JSON.stringify(value)}: ${why}`);
+  });
 }
 
 export async function runFork(id: string | undefined, flags: ForkFlags): Promise<void> {
@@ -66,8 +78,3 @@ const createdOf = ({ id, webUrl }: SessionHandle): Created => ({ sessionId: id, 
 
 const createdText = ({ sessionId, webUrl }: Created): string =>
   [sessionId, ...(webUrl === null ? [] : [webUrl])].join('\n');
-
-function printSession(json: boolean | undefined, session: SessionHandle): void {
-  const created = createdOf(session);
-  printResult(json, created, () => createdText(created));
-}

@@ -10,7 +10,11 @@ import { info } from '../../contracts/messages.ts';
 import { Label, SessionId, type SessionStart } from '../../contracts/session.ts';
 import { digestOf } from '../../contracts/digest.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
+import type { TeamInspection } from '../../contracts/activities.ts';
+import type { ResolvedTeam } from '../../contracts/team.ts';
 import { newUlid, startWorkflow } from './create-session.ts';
+import { type ImportGrant, withoutGrants } from './import-grants.ts';
+import { inspectTeam } from './team-directory.ts';
 import { checkInput } from '../checked-input.ts';
 import { querySession, describeSession } from '../reading/session-queries.ts';
 import { deleteSession } from '../session/deletion.ts';
@@ -26,12 +30,20 @@ export const ImportOptions = z
     name: Label.optional(),
     /** Owner. Default the one in the file. */
     user: Label.optional(),
+    /** Take over what the file grants: approvals, `allowCode`, its workspace, its team as it is. Default false. */
+    trust: z.boolean().optional(),
   })
   .refine(({ id, keepId }) => id === undefined || keepId !== true, {
     path: ['keepId'],
     error: 'it cannot be combined with id; use one of them',
   });
 export type ImportOptions = z.input<typeof ImportOptions>;
+
+export interface Imported {
+  readonly id: string;
+  /** What the file would be allowed by its own word. The session has it only with `trust`. */
+  readonly grants: readonly ImportGrant[];
+}
 
 const Head = z.object({ format: z.literal('durable-copilot session'), schemaVersion: z.int() });
 const SUPPORTED_VERSION = 1;
@@ -46,19 +58,30 @@ const PinnedTeam = z
 /**
  * Starts a session that continues where the exported one stopped. Files of its workspace are not part of an export.
  * @param file what `export` gave, as an object
- * @returns the id of the session
  * @throws CopilotError `InvalidInput` that names the field, `SessionExists`, `ServerUnreachable`
  */
-export async function importSession(link: ServerLink, file: unknown, given: ImportOptions): Promise<string> {
-  const { id, keepId = false, name, user } = checkInput(ImportOptions, given, '');
-  const from = checkExport(file);
+export async function importSession(link: ServerLink, file: unknown, given: ImportOptions): Promise<Imported> {
+  const { id, keepId = false, name, user, trust = false } = checkInput(ImportOptions, given, '');
+  const whole = checkExport(file);
+  const { file: careful, grants } = withoutGrants(whole, await inspectionOf(link, whole.team));
+  const from = trust ? whole : careful;
   const { session } = from;
   const newId = id ?? (keepId ? checkInput(SessionId, session.id, 'file.session.id') : `ses_${newUlid()}`);
   await startFrom(link, newId, from, {
     name: name ?? session.name,
     user: user ?? session.user ?? undefined,
   });
-  return newId;
+  return { id: newId, grants };
+}
+
+/** Undefined if no worker answers: the session begins when one does, and workers do not run what they do not know. */
+async function inspectionOf(link: ServerLink, team: ResolvedTeam): Promise<TeamInspection | undefined> {
+  try {
+    return await inspectTeam(link, team);
+  } catch (error) {
+    if (error instanceof CopilotError && error.type === 'NoWorker') return undefined;
+    throw error;
+  }
 }
 
 /** @throws CopilotError `InvalidInput` that names the field */

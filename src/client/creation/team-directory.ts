@@ -4,8 +4,9 @@ import { WorkflowFailedError } from '@temporalio/client';
 import { TimeoutFailure } from '@temporalio/common';
 import { retry } from '../../connection/retry.ts';
 import { decodeRawFailure } from '../../connection/raw-responses.ts';
+import type { TeamInspection } from '../../contracts/activities.ts';
 import { CopilotError, fromFailure } from '../../contracts/errors.ts';
-import { RESOLVE_TEAM_WORKFLOW } from '../../contracts/messages.ts';
+import { INSPECT_TEAM_WORKFLOW, RESOLVE_TEAM_WORKFLOW } from '../../contracts/messages.ts';
 import type { ResolvedTeam } from '../../contracts/team.ts';
 import { ABSENCE_MS, type ServerLink } from '../../connection/server-link.ts';
 
@@ -39,8 +40,23 @@ export class TeamDirectory {
 
 /** The team as the files of a worker have it now. @throws as {@link TeamDirectory.find} */
 export async function resolveTeam(link: ServerLink, team: string): Promise<ResolvedTeam> {
+  return await askWorkers<ResolvedTeam>(link, RESOLVE_TEAM_WORKFLOW, team, `team ${team}`);
+}
+
+/** What workers say of a team's definition. @throws CopilotError `InvalidInput`, `NoWorker`, `ServerUnreachable` */
+export async function inspectTeam(link: ServerLink, team: ResolvedTeam): Promise<TeamInspection> {
+  return await askWorkers<TeamInspection>(
+    link,
+    INSPECT_TEAM_WORKFLOW,
+    team,
+    `team ${team.definition.name} of an import`,
+  );
+}
+
+/** @throws CopilotError `NoWorker` if none takes the question within the time that the link retries for */
+async function askWorkers<Answer>(link: ServerLink, type: string, question: unknown, summary: string): Promise<Answer> {
   const deadline = Date.now() + link.retryForMs;
-  return await retry(() => askWorker(link, team), {
+  return await retry(() => askWorker<Answer>(link, type, question, summary), {
     firstPauseMs: 0,
     maxPauseMs: 0,
     onFailure: async (error) => {
@@ -52,20 +68,20 @@ export async function resolveTeam(link: ServerLink, team: string): Promise<Resol
 }
 
 /** @throws CopilotError `NoWorker` if no worker took the question in time, else as {@link TeamDirectory.find} */
-async function askWorker(link: ServerLink, team: string): Promise<ResolvedTeam> {
+async function askWorker<Answer>(link: ServerLink, type: string, question: unknown, summary: string): Promise<Answer> {
   const { taskQueue } = link.config;
   const workflowId = `resolve-team-${ulid()}`;
   try {
     const options = {
       workflowId,
       taskQueue,
-      args: [team],
+      args: [question],
       // The server removes the question if no worker takes it.
       workflowExecutionTimeout: ABSENCE_MS,
-      staticSummary: `team ${team}`,
+      staticSummary: summary,
     };
     return await link.call(
-      () => link.client.workflow.execute(RESOLVE_TEAM_WORKFLOW, options) as Promise<ResolvedTeam>, // that workflow's type
+      () => link.client.workflow.execute(type, options) as Promise<Answer>, // what workflows of this type give
       { timeoutMs: 2 * ABSENCE_MS },
     );
   } catch (error) {

@@ -1,4 +1,5 @@
 /** What the calls of a session take and give. */
+import type { JsonObject } from '../../contracts/json.ts';
 import type * as payloads from '../../contracts/payloads.ts';
 import type { ListedStatus } from '../reading/session-queries.ts';
 
@@ -46,6 +47,10 @@ export interface DecideOptions {
   readonly text?: string | undefined;
   /** With `raise`: the new limit of the budget, in the unit of the old one. Default twice the old one. */
   readonly limit?: number | undefined;
+  /** With `once`: the arguments that the call is made with instead. The worker checks them by the tool's schema first. */
+  readonly arguments?: JsonObject | undefined;
+  /** With `session`: allow only calls that this rule matches, such as `shell: git status*`, and not the whole category. */
+  readonly rule?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -175,9 +175,8 @@ export class SessionHandle extends SessionReader {
    *   `ServerUnreachable`
    */
   async decide(requestId: string, decision: Decision, options: DecideOptions = {}): Promise<DecidedRequest> {
-    const { by, digest, text, limit, signal } = options;
-    const given = dropUndefined({ requestId, decision, digest, by, text, limit });
-    const payload = checkInput(payloads.DecidePayload, given, '');
+    const { signal, ...given } = options;
+    const payload = checkInput(payloads.DecidePayload, dropUndefined({ requestId, decision, ...given }), '');
     return await deliver(this.#link, this.id, messages.decide, payload, { signal });
   }
 

@@ -30,6 +30,7 @@ export function shellWith(searchPath: string): Tool<typeof ShellInput> {
     effects: 'external',
     category: 'shell',
     timeoutMs: (MAX_TIMEOUT_SECONDS + 15) * 1_000,
+    subject: { kind: 'command', fields: ['command'] },
     input: ShellInput,
     async run({ command, timeout_seconds: timeoutSeconds }, { workspace, signal }) {
       const program = (await findProgram(searchPath, 'bash')) ?? 'sh';

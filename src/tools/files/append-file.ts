@@ -21,6 +21,7 @@ export const appendFile: Tool<typeof AppendFileInput> = {
   effects: 'external',
   category: 'write',
   timeoutMs: 30_000,
+  subject: { kind: 'path', fields: ['path'] },
   input: AppendFileInput,
   async run({ path, content }, { workspace, announce }) {
     const scope = { tool: NAME, workspace };

@@ -38,6 +38,7 @@ export const editFile: Tool<typeof EditFileInput> = {
   effects: 'external',
   category: 'write',
   timeoutMs: 30_000,
+  subject: { kind: 'path', fields: ['path'] },
   input: EditFileInput,
   async run(input, { workspace, announce }) {
     const scope = { tool: NAME, workspace };

@@ -20,6 +20,7 @@ export const listFiles: Tool<typeof ListFilesInput> = {
   effects: 'none',
   category: 'read',
   timeoutMs: 30_000,
+  subject: { kind: 'tree', fields: ['path'] },
   input: ListFilesInput,
   async run({ path, recursive }, { workspace, signal }) {
     const lines: string[] = [];

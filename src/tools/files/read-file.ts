@@ -23,6 +23,7 @@ export const readFile: Tool<typeof ReadFileInput> = {
   effects: 'none',
   category: 'read',
   timeoutMs: 30_000,
+  subject: { kind: 'path', fields: ['path'] },
   input: ReadFileInput,
   async run({ path, offset_line: first, limit_lines: limit }, { workspace }) {
     const scope = { tool: 'read_file', workspace };

@@ -41,6 +41,7 @@ export const searchFiles: Tool<typeof SearchFilesInput> = {
   effects: 'none',
   category: 'read',
   timeoutMs: 60_000,
+  subject: { kind: 'tree', fields: ['path'] },
   input: SearchFilesInput,
   async run({ pattern, regex, path, max_results: limit }, { workspace, signal }) {
     const scope = { tool: 'search_files', workspace };

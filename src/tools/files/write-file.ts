@@ -18,6 +18,7 @@ export const writeFile: Tool<typeof WriteFileInput> = {
   effects: 'none',
   category: 'write',
   timeoutMs: 30_000,
+  subject: { kind: 'path', fields: ['path'] },
   input: WriteFileInput,
   async run({ path, content }, { workspace }) {
     const scope = { tool: 'write_file', workspace };

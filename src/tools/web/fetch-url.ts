@@ -45,8 +45,9 @@ export function fetchUrlWith(parts: Partial<FetchParts> = {}): Tool<typeof Fetch
     effects: 'none',
     category: 'network',
     timeoutMs: 45_000,
+    subject: { kind: 'url', fields: ['url'] },
     input: FetchUrlInput,
-    async run({ url }, { network: rules, signal }) {
+    async run({ url }, { network: rules, mayFollow, signal }) {
       const scope = { tool: 'fetch_url' };
       const fetched = await getUrl(url, {
         scope,
@@ -55,6 +56,7 @@ export function fetchUrlWith(parts: Partial<FetchParts> = {}): Tool<typeof Fetch
         timeoutMs,
         maxBytes,
         accept: ACCEPT,
+        ...(mayFollow ? { mayFollow } : {}),
         checkType: (contentType) => refuseUnlessText(scope, contentType),
         signal,
       });

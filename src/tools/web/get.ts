@@ -12,7 +12,7 @@ import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { packageVersion } from '../../package-info.ts';
 import { CopilotError } from '../../contracts/errors.ts';
-import type { NetworkRules } from '../../contracts/tool.ts';
+import type { NetworkRules, ToolContext } from '../../contracts/tool.ts';
 import { refusal, shown } from '../refusal.ts';
 import type { Scope } from '../workspace/paths.ts';
 import { checkedAddresses, checkedUrl, hostOf, pinnedLookup } from './destination.ts';
@@ -31,6 +31,8 @@ export interface GetOptions {
   readonly maxBytes: number;
   /** Value of the `accept` header. */
   readonly accept: string;
+  /** Whether a redirect may be followed. Default: yes, within `rules`. */
+  readonly mayFollow?: ToolContext['mayFollow'];
   /** Throws for a content type that must not be read. */
   readonly checkType: (contentType: string) => void;
   readonly signal: AbortSignal;
@@ -72,7 +74,9 @@ export async function getUrl(text: string, options: GetOptions): Promise<Fetched
         return await read(url, response, options);
       }
       response.destroy();
-      url = checkedUrl(scope, headers.location, { ...options, base: url });
+      const next = checkedUrl(scope, headers.location, { ...options, base: url });
+      if (options.mayFollow && !(await options.mayFollow(url, next))) throw notFollowed(scope, url, next);
+      url = next;
     }
   } catch (error) {
     signal.throwIfAborted();
@@ -86,6 +90,13 @@ export async function getUrl(text: string, options: GetOptions): Promise<Fetched
     // Closes what is still open of the last request.
     stop.abort();
   }
+}
+
+function notFollowed(scope: Pick<Scope, 'tool'>, from: URL, to: URL): CopilotError {
+  return refusal(
+    scope,
+    `${shown(from.href)} redirects to ${shown(to.href)}, which was not allowed with it. Call fetch_url with that URL if you need it.`,
+  );
 }
 
 async function request(

@@ -5,10 +5,13 @@ import * as messages from '../../contracts/messages.ts';
 import * as payloads from '../../contracts/payloads.ts';
 import type { ChangeReport } from '../../contracts/messages.ts';
 import type { ConfigurePayload } from '../../contracts/payloads.ts';
+import type { JsonObject } from '../../contracts/json.ts';
 import type { DecidedRequest } from '../../contracts/request.ts';
 import type { Analytics } from '../../contracts/session.ts';
 import { BUILT_IN_MODES, budgetProblem, findMode } from '../../contracts/team.ts';
+import { activities } from '../activities.ts';
 import { accept } from '../input-check.ts';
+import { policiesOf } from '../session/policies.ts';
 import type { LiveSession } from '../session/live-session.ts';
 import { analyticsOf, planView } from '../views/views.ts';
 import { reportChange, requireOpen, requireVersion } from './changes.ts';
@@ -18,7 +21,7 @@ export function acceptDecisions(session: LiveSession): void {
   const { state } = session;
 
   // An update, since the person wants to know whether their decision was the one that counted.
-  setHandler(messages.decide, (payload): DecidedRequest => session.requests.decide(payload), {
+  setHandler(messages.decide, (payload) => decideRequest(session, payload), {
     validator: (payload) => {
       const wanted = accept(payloads.DecidePayload, payload, 'decision');
       requireOpen(session);
@@ -77,6 +80,36 @@ export function acceptDecisions(session: LiveSession): void {
       },
     },
   );
+}
+
+function decideRequest(
+  session: LiveSession,
+  payload: payloads.DecidePayload,
+): Promise<DecidedRequest> | DecidedRequest {
+  const { arguments: edited } = payload;
+  return edited === undefined ? session.requests.decide(payload) : decideWithEdit(session, payload, edited);
+}
+
+/**
+ * Takes arguments of a person only if a worker finds nothing wrong with them. Only it knows the tool's schema.
+ * @throws InvalidInput; as `Requests.decide`, since the request may have been decided meanwhile
+ */
+async function decideWithEdit(
+  { state, requests }: LiveSession,
+  payload: payloads.DecidePayload,
+  edited: JsonObject,
+): Promise<DecidedRequest> {
+  const tool = state.requests.find(({ id }) => id === payload.requestId)?.tool?.name ?? '';
+  const { workspace } = state.config;
+  const problem = await activities.checkCall({
+    tool,
+    arguments: JSON.stringify(edited),
+    digest: state.team.digest,
+    policies: policiesOf(state),
+    ...(workspace === undefined ? {} : { workspace }),
+  });
+  if (problem !== null) throw toFailure('InvalidInput', { what: `The arguments for ${tool}`, problem });
+  return requests.decide(payload);
 }
 
 function checkConfiguration(

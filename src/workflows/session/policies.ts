@@ -1,16 +1,9 @@
 /** What a session may do without asking: its own settings, then those of its mode and its team, then the defaults. */
+import type { Judgement } from '../../contracts/activities.ts';
 import { DEFAULT_APPROVAL_TIMEOUT_MS, DEFAULT_INPUT_TIMEOUT_MS } from '../../contracts/limits.ts';
+import { isOutOfReach, type Policies } from '../../contracts/policies.ts';
 import type { SessionView } from '../../contracts/session-state.ts';
-import {
-  type Approvals,
-  type Budget,
-  findMode,
-  toolFacts,
-  type ToolCategory,
-  type ToolPolicy,
-} from '../../contracts/team.ts';
-
-const DEFAULT_TOOLS: Partial<Record<ToolCategory, ToolPolicy>> = { code: 'ask', shell: 'ask' };
+import { type Approvals, type Budget, findMode, toolFacts } from '../../contracts/team.ts';
 
 /** The agent that answers. */
 export function answeringAgent({ config, team }: SessionView): string {
@@ -19,10 +12,9 @@ export function answeringAgent({ config, team }: SessionView): string {
 }
 
 /** For each key the value of the nearest one that has it. */
-export function approvalsOf({ team, mode, config }: SessionView): Approvals {
+export function approvalsOf({ team, mode, config }: SessionView): Omit<Approvals, 'tools' | 'rules'> {
   const layers = [team.definition.approvals, findMode(team.definition, mode)?.approvals, config.approvals];
-  const tools = Object.assign({}, DEFAULT_TOOLS, ...layers.map((layer) => layer?.tools ?? {}));
-  return { ...Object.assign({}, ...layers), tools };
+  return Object.assign({}, ...layers);
 }
 
 export function budgetOf({ team, mode, config }: SessionView): Budget {
@@ -41,13 +33,32 @@ export function timeoutMsOf({ timeoutMs, inputTimeoutMs }: Approvals): { timeout
   };
 }
 
-/** The policy for calls of this tool; `deny` if the team has no such tool. */
-export function toolPolicy(state: SessionView, name: string): ToolPolicy {
+/** What decides about calls of tools. The worker that runs a call judges it by this. */
+export function policiesOf({ team, mode, config, grants }: SessionView): Policies {
+  const { allowCode, approvals } = config;
+  const code = allowCode === undefined ? {} : { code: allowCode ? ('allow' as const) : ('deny' as const) };
+  const layers = [
+    { ...approvals, tools: { ...approvals?.tools, ...code } },
+    findMode(team.definition, mode)?.approvals,
+    team.definition.approvals,
+  ];
+  return {
+    layers: layers.map(({ tools = {}, rules = {} } = {}) => ({ tools, rules })),
+    granted: {
+      categories: grants.filter(({ rule }) => rule === undefined).map(({ category }) => category),
+      rules: grants.flatMap(({ rule }) => rule ?? []),
+    },
+  };
+}
+
+/** Whether a call waits for a person. The worker judged it before; since then people may have allowed such calls. */
+export function mustAsk({ grants }: SessionView, { policy, category, covers }: Judgement): boolean {
+  const isCovered = covers !== undefined && covers.tools.length > 0;
+  return policy === 'ask' && !(isCovered && grants.some((grant) => !grant.rule && grant.category === category));
+}
+
+/** Whether agents are offered a tool. What the team's definition says of it suffices for that. */
+export function isOfferable(state: SessionView, name: string): boolean {
   const facts = toolFacts(state.team.definition, name);
-  if (!facts) return 'deny';
-  const { category } = facts;
-  const { allowCode } = state.config;
-  if (category === 'code' && allowCode !== undefined) return allowCode ? 'allow' : 'deny';
-  const policy = approvalsOf(state).tools?.[category] ?? 'allow';
-  return policy === 'ask' && state.grants.some((grant) => grant.category === category) ? 'allow' : policy;
+  return facts !== undefined && !isOutOfReach(policiesOf(state), name, facts.category);
 }

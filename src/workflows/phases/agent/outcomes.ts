@@ -70,7 +70,9 @@ async function askOutcome(
       outcome: 'deny',
       words: 'the call is not repeated, and the agent is told that nobody knows whether it took effect',
     },
-    ...(facts ? { tool: { name: facts.name, category: facts.category, arguments: argumentsText } } : {}),
+    ...(facts
+      ? { tool: { name: facts.name, category: facts.category, arguments: argumentsText, covers: { tools: [] } } }
+      : {}),
     unknown,
     agent,
     ...(step === undefined ? {} : { step }),
@@ -96,7 +98,7 @@ async function applyVerdict(
       session.turns.settleCall(unsettled.key);
       return answerTo(call, `This call did not take effect, as ${by} found out.${said}`);
     case 'try-again':
-      return await runTool(session, turn, planned, unsettled);
+      return await runTool(session, turn, { ...planned, call: { ...call, arguments: unsettled.arguments } }, unsettled);
     default:
       return answerTo(
         call,

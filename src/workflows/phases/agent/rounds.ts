@@ -6,7 +6,7 @@ import type { RunningTurn, TurnOutcome } from '../../../contracts/session-state.
 import type { Message, UserMessage } from '../../../contracts/transcript.ts';
 import { activities } from '../../activities.ts';
 import type { LiveSession } from '../../session/live-session.ts';
-import { hasBudget } from '../../session/policies.ts';
+import { hasBudget, policiesOf } from '../../session/policies.ts';
 import { MoveOn } from '../../session/state/requests.ts';
 import type { AgentWork, Task } from '../../session/turn/agent-work.ts';
 import { keepBudget } from './budget.ts';
@@ -141,6 +141,7 @@ async function callModel(session: LiveSession, turn: RunningTurn, work: AgentWor
   const name = labelCall(turn, `${part}/${round}`, `${step === undefined ? phase : `step ${step}`} · ${agent}`);
   const { activityId } = name;
   const { id, address } = thread;
+  const { workspace } = session.state.config;
   const input = {
     ...agentCall(session, turn, agent),
     phase,
@@ -148,6 +149,8 @@ async function callModel(session: LiveSession, turn: RunningTurn, work: AgentWor
     tail,
     tools: offeredTools(session, work.state),
     ...(mayAnswer(session, turn, step) ? { mayAnswer: true } : {}),
+    policies: policiesOf(session.state),
+    ...(workspace === undefined ? {} : { workspace }),
   };
   const isPartial = (result: RunAgentResult) => result.finish === 'interrupted';
   const reply = await session.calls.run(

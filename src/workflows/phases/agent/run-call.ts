@@ -1,15 +1,21 @@
 /** One call of a tool: what is wrong with it, what it does, and how it ended. */
 import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
-import { ASK_USER, HANDOFF_PREFIX, MAKE_PLAN, type RunToolResult } from '../../../contracts/activities.ts';
+import {
+  ASK_USER,
+  HANDOFF_PREFIX,
+  type Judgement,
+  MAKE_PLAN,
+  type RunToolResult,
+} from '../../../contracts/activities.ts';
 import { fromFailure } from '../../../contracts/errors.ts';
 import { type ImageReference, imagesField } from '../../../contracts/image.ts';
 import { DEFAULT_HANDOFFS, MAX_CALL_ATTEMPTS } from '../../../contracts/limits.ts';
-import type { CallEnd, RunningTurn, UnsettledCall } from '../../../contracts/session-state.ts';
-import { toolFacts } from '../../../contracts/team.ts';
+import type { CallEnd, DeepReadonly, RunningTurn, UnsettledCall } from '../../../contracts/session-state.ts';
 import { isOffered, type ToolFacts } from '../../../contracts/tool.ts';
 import type { ToolCall } from '../../../contracts/transcript.ts';
 import { activities, type CallLabel } from '../../activities.ts';
 import type { LiveSession } from '../../session/live-session.ts';
+import { policiesOf } from '../../session/policies.ts';
 import type { Answer } from '../../session/state/requests.ts';
 import type { AgentWork } from '../../session/turn/agent-work.ts';
 import { oneLine } from '../../views/details.ts';
@@ -22,30 +28,64 @@ export interface PlannedCall {
   readonly tools: readonly string[];
   readonly index: number;
   readonly verdict: Answer | undefined;
+  /** What the worker that asked the model says of it. */
+  readonly judged: DeepReadonly<Judgement> | null;
 }
+
+/** What an agent is shown of arguments that a person gave. */
+const MAX_SHOWN_EDIT = 10_000;
 
 /** Makes one call of a round, or says why not. The agent is told what goes wrong, since it can do something about it. */
 export async function makeCall(session: LiveSession, turn: RunningTurn, planned: PlannedCall): Promise<CallEnd> {
-  const { call, tools, verdict } = planned;
-  if (!isOffered(tools, call.name)) {
-    return answerTo(call, `There is no tool "${call.name}" here. Tools: ${tools.join(', ') || 'none'}.`);
-  }
-  if (call.problem !== undefined) {
-    const problem = `${call.name} was not called: ${call.problem}.`;
-    return answerTo(call, `${problem} Call it again with all its arguments as a JSON object.`);
-  }
-  if (isEngineTool(call.name)) return answerTo(call, answerItself(session, turn, planned), verdict?.images);
-  if (verdict?.decision === 'deny') {
-    const reason = verdict.text === undefined ? '' : `: ${verdict.text}`;
-    const denial = `${verdict.by} does not allow this call${reason}.`;
-    return answerTo(call, `${denial} Do without it, or say what cannot be done.`);
-  }
+  const { call, judged, verdict } = planned;
+  const refusal = refusalOf(session, planned);
+  if (refusal !== undefined) return answerTo(call, refusal);
+  if (isEngineTool(call.name)) return answerTo(call, withEdit(answerItself(session, turn, planned), verdict), verdict?.images);
+  if (!judged) return answerTo(call, notCalled(call, 'the worker does not know this tool'));
   const unsettled = findUnknown(turn, call);
   if (unsettled) return { unsettled };
   const end = await runTool(session, turn, planned);
   // A call that was stopped, and is made again later, counts once.
   session.spending.countToolCall(planned.work.state.agent);
   return end;
+}
+
+/** Why a call is not made, for the agent; undefined if nothing is against it. */
+function refusalOf(session: LiveSession, { call, judged, tools, verdict }: PlannedCall): string | undefined {
+  if (!isOffered(tools, call.name)) {
+    return `There is no tool "${call.name}" here. Tools: ${tools.join(', ') || 'none'}.`;
+  }
+  if (call.problem !== undefined) {
+    return `${call.name} was not called: ${call.problem}. Call it again with all its arguments as a JSON object.`;
+  }
+  if (judged?.policy === 'deny') {
+    if (judged.ceiling !== undefined) noteRefusal(session, call, judged.reason);
+    return notCalled(call, judged.reason);
+  }
+  // An answer that nobody gave is told by `ask_user` itself.
+  if (verdict?.decision !== 'deny' || call.name === ASK_USER) return undefined;
+  const reason = verdict.text === undefined ? '' : `: ${verdict.text}`;
+  return `${verdict.by} does not allow this call${reason}. Do without it, or say what cannot be done.`;
+}
+
+function notCalled({ name }: ToolCall, reason = 'it is not allowed'): string {
+  return `${name} was not called: ${reason}. Do without it, or say what cannot be done.`;
+}
+
+/** Tells people of a call that no decision of theirs could allow. */
+function noteRefusal(session: LiveSession, call: ToolCall, reason = ''): void {
+  session.view.note(`${oneLine(`${call.name} ${describeArguments(call.arguments)}`)} was not called: ${reason}`);
+}
+
+/** Tells the agent that a person changed its call, and to what. */
+function withEdit(text: string, verdict: Answer | undefined): string {
+  if (verdict?.arguments === undefined) return text;
+  const { by, arguments: given } = verdict;
+  const cut =
+    given.length > MAX_SHOWN_EDIT
+      ? `${given.slice(0, MAX_SHOWN_EDIT)} [cut after ${MAX_SHOWN_EDIT} of ${given.length} characters]`
+      : given;
+  return `[${by} changed the arguments of this call. It ran with ${cut} instead of yours.]\n\n${text}`;
 }
 
 /** The same call, if nobody has said yet whether it took effect. People are asked about that one. */
@@ -61,15 +101,16 @@ export function answerTo({ id }: ToolCall, text: string, images?: readonly Image
 export async function runTool(
   session: LiveSession,
   turn: RunningTurn,
-  { work, call, index }: PlannedCall,
+  { work, call, index, judged: facts, verdict }: PlannedCall,
   again?: UnsettledCall,
 ): Promise<CallEnd> {
   const { part, rounds, step } = work.state;
   const what = oneLine(`${call.name} ${describeArguments(call.arguments)}`);
   const label = labelCall(turn, `${part}/${rounds}/${index + 1}`, step === undefined ? what : `step ${step} · ${what}`);
-  const facts = toolFacts(session.state.team.definition, call.name);
-  if (!facts) throw new TypeError(`${call.name} is offered and not known`); // offered tools are the team's
-  const one = { session, turn, work, call, what, label, facts, key: again?.key ?? label.activityId };
+  if (!facts) throw new TypeError(`${call.name} runs without facts`); // `makeCall` has looked
+  // Who says that a call is tried again approves it.
+  const isApproved = verdict !== undefined || again !== undefined;
+  const one = { session, turn, work, call, what, label, facts, isApproved, key: again?.key ?? label.activityId };
   for (let attempt = (again?.attempt ?? 0) + 1; ; attempt++) {
     const startedAt = new Date().toISOString();
     const unsettled = (problem: string): CallEnd => {
@@ -96,7 +137,11 @@ export async function runTool(
     session.turns.settleCall(one.key);
     session.turns.addArtifacts(result.artifacts, step);
     if (facts.effects === 'external' && result.status === 'ok') session.turns.addEffect(part, what);
-    return answerTo(call, result.text, result.images);
+    if (result.status === 'refused') {
+      noteRefusal(session, call, result.text);
+      return answerTo(call, notCalled(call, result.text));
+    }
+    return answerTo(call, withEdit(result.text, verdict), result.images);
   }
 }
 
@@ -107,7 +152,8 @@ interface OneCall {
   readonly call: ToolCall;
   readonly what: string;
   readonly label: CallLabel;
-  readonly facts: ToolFacts;
+  readonly facts: Pick<ToolFacts, 'effects' | 'timeoutMs'>;
+  readonly isApproved: boolean;
   readonly key: string;
 }
 
@@ -124,12 +170,14 @@ async function runOnce(one: OneCall, attempt: number): Promise<RunToolResult> {
     arguments: call.arguments,
     key,
     digest: team.digest,
+    policies: policiesOf(session.state),
+    isApproved: one.isApproved,
     ...(isExternal ? { attempt } : {}),
     ...(config.workspace === undefined ? {} : { workspace: config.workspace }),
   };
   let status: 'ok' | 'failed' | 'unknown' = 'failed';
   const ended = (result: RunToolResult): RunToolResult => {
-    status = result.status === 'not-begun' ? 'failed' : result.status;
+    status = result.status === 'not-begun' || result.status === 'refused' ? 'failed' : result.status;
     return result;
   };
   try {

@@ -1,12 +1,11 @@
 /** The calls of one round: people are asked if policies say so, then all that may run do so side by side. */
-import { ASK_USER, MAKE_PLAN, REPORT_STEP } from '../../../contracts/activities.ts';
+import { ASK_USER, type Judgement, MAKE_PLAN, REPORT_STEP } from '../../../contracts/activities.ts';
 import { toFailure } from '../../../contracts/errors.ts';
-import type { RunningTurn, RunningWork } from '../../../contracts/session-state.ts';
-import { toolFacts } from '../../../contracts/team.ts';
+import type { DeepReadonly, RunningTurn, RunningWork } from '../../../contracts/session-state.ts';
 import { isOffered } from '../../../contracts/tool.ts';
 import type { Message, ToolCall } from '../../../contracts/transcript.ts';
 import type { LiveSession } from '../../session/live-session.ts';
-import { hasBudget, toolPolicy } from '../../session/policies.ts';
+import { hasBudget, mustAsk } from '../../session/policies.ts';
 import type { AgentWork } from '../../session/turn/agent-work.ts';
 import { oneLine } from '../../views/details.ts';
 import { keepBudget } from './budget.ts';
@@ -34,7 +33,13 @@ export async function answerCalls(
   const needed = state.ends ? [] : calls.map((call, index) => questionAbout(session, turn, state, call, index, tools));
   // All are asked before anything runs: while people think, the session can move to its next run.
   const verdicts = needed.some((ask) => ask !== undefined) ? await everyAnswer(needed) : [];
-  const planned = calls.map((call, index) => ({ work, call, tools, index, verdict: verdicts[index] }));
+  const planned = calls.map((call, index) => {
+    const verdict = verdicts[index];
+    const judged = judgementOf(state, call);
+    // A person may have given the call other arguments. It is made, settled and tried again with these.
+    const given = verdict?.arguments === undefined ? call : { ...call, arguments: verdict.arguments };
+    return { work, call: given, judged, tools, index, verdict };
+  });
   const ends = state.ends ?? (await Promise.all(planned.map((one) => makeCall(session, turn, one))));
   const answers = await settleCalls(session, turn, { work, planned, ends });
   if (planCall) return takePlan(session, work, planCall, answers);
@@ -93,6 +98,8 @@ function questionAbout(
   if (!isOffered(tools, call.name) || call.problem !== undefined) return undefined;
   const key = `${work.part}/${work.rounds}/${index + 1}`;
   const at = { agent: work.agent, ...(work.step === undefined ? {} : { step: work.step }) };
+  const judged = judgementOf(work, call);
+  if (judged?.policy === 'deny') return undefined;
   if (call.name === ASK_USER) {
     const question = parseQuestion(call);
     if (question === undefined) return undefined;
@@ -107,17 +114,22 @@ function questionAbout(
       });
   }
   if (findUnknown(turn, call)) return undefined; // it was allowed before
-  const facts = toolFacts(session.state.team.definition, call.name);
-  if (!facts || toolPolicy(session.state, call.name) !== 'ask') return undefined;
-  const { name, category } = facts;
+  if (!judged?.covers || !mustAsk(session.state, judged)) return undefined;
+  const { category, covers } = judged;
+  const { name } = call;
+  const isCoverable = covers.tools.length > 0 || covers.rule !== undefined;
   return () =>
     session.requests.ask(turn, {
       key,
       kind: 'tool',
       question: `May ${work.agent} run ${oneLine(`${name} ${describeArguments(call.arguments)}`)}?`,
-      options: ['once', 'session', 'deny'],
+      options: ['once', ...(isCoverable ? (['session'] as const) : []), 'deny'],
       onExpiry: { outcome: 'deny', words: 'the agent is told that it may not' },
-      tool: { name, category, arguments: call.arguments },
+      tool: { name, category, arguments: call.arguments, covers },
       ...at,
     });
+}
+
+function judgementOf({ calls, judgements }: RunningWork, call: ToolCall): DeepReadonly<Judgement> | null {
+  return judgements[calls.indexOf(call)] ?? null;
 }

@@ -3,12 +3,14 @@ import { CancelledFailure, condition, workflowInfo } from '@temporalio/workflow'
 import { toFailure } from '../../../contracts/errors.ts';
 import { imagesField } from '../../../contracts/image.ts';
 import { MAX_DECISIONS, MAX_RECORDED_SUBJECT, MAX_SHOWN_SUBJECT } from '../../../contracts/limits.ts';
+import { namesTool, parseRule } from '../../../contracts/rules.ts';
 import type { DecidePayload } from '../../../contracts/payloads.ts';
 import {
   APPROVING,
   type DecidedRequest,
   type Decision,
   type Expiry,
+  type Grant,
   type OpenRequest,
   type RequestedCall,
   type RequestedStep,
@@ -95,16 +97,14 @@ export class Requests {
   /** @throws as {@link requireDecidable} */
   decide(payload: DecidePayload): DecidedRequest {
     const request = this.#find(payload);
-    const { decision, by = 'unknown', text, images, limit } = payload;
+    const { decision, by = 'unknown', text, images, limit, arguments: edited, rule } = payload;
     const at = new Date().toISOString();
     if (decision === 'session' && request.tool) {
-      const { category } = request.tool;
-      this.#state.grants.push({ category, by, at });
+      const grant = { category: request.tool.category, by, at, ...(rule === undefined ? {} : { rule }) };
+      this.#state.grants.push(grant);
       // The person was asked about other calls of this round, and of steps side by side, before.
-      const others = this.#waiting.filter(
-        (other) => other !== request && other.kind === 'tool' && other.tool?.category === category,
-      );
-      for (const other of others) this.#close(other, { decision, by, at });
+      const others = this.#waiting.filter((other) => other !== request && isCovered(other, grant));
+      for (const other of others) this.#close(other, { decision, by, at, ...(rule === undefined ? {} : { rule }) });
     }
     return this.#close(request, {
       decision,
@@ -113,6 +113,8 @@ export class Requests {
       ...(text === undefined ? {} : { text }),
       ...imagesField(images),
       ...(limit === undefined ? {} : { limit }),
+      ...(edited === undefined ? {} : { arguments: JSON.stringify(edited) }),
+      ...(rule === undefined ? {} : { rule }),
     });
   }
 
@@ -165,7 +167,8 @@ export class Requests {
     return request;
   }
 
-  #find({ requestId, decision, digest, text }: DecidePayload): OpenRequest {
+  #find(payload: DecidePayload): OpenRequest {
+    const { requestId, decision, digest, text } = payload;
     const request = this.#require(requestId);
     const what = `decision "${decision}"`;
     if (!request.options.includes(decision)) {
@@ -175,6 +178,8 @@ export class Requests {
     if (WORDY.includes(decision) && text === undefined) {
       throw toFailure('InvalidInput', { what, problem: 'it needs a text: what to change, or the answer' });
     }
+    const problem = changeProblem(request, payload);
+    if (problem !== undefined) throw toFailure('InvalidInput', { what, problem });
     const { workflowId: sessionId } = workflowInfo();
     if (digest !== undefined && digest !== request.digest) {
       throw toFailure('DigestMismatch', { requestId, sessionId, expected: digest, actual: request.digest });
@@ -243,9 +248,12 @@ export class Requests {
   #close(request: OpenRequest, verdict: Verdict): DecidedRequest {
     const { current, decisions, suspension } = this.#state;
     request.verdict = verdict;
-    const { key: _, ...whole } = { ...request, verdict };
+    const { arguments: edited } = verdict;
+    const isLong = edited !== undefined && edited.length > MAX_RECORDED_SUBJECT;
+    const shown = isLong ? { ...verdict, arguments: edited.slice(0, MAX_RECORDED_SUBJECT) } : verdict;
+    const { key: _, ...whole } = { ...request, verdict: shown };
     const recorded = cutSubject(whole, MAX_RECORDED_SUBJECT);
-    const decided = { ...recorded, isCut: request.isCut || recorded.isCut };
+    const decided = { ...recorded, isCut: request.isCut || recorded.isCut || isLong };
     decisions.push(decided);
     if (decisions.length > MAX_DECISIONS) decisions.shift();
     if (current && current.waitingSince !== null && this.#waiting.length === 0) {
@@ -261,6 +269,30 @@ export class Requests {
     view.publish();
     return decided;
   }
+}
+
+/** Whether what a person allowed for the session covers this request, as far as the session itself can tell. */
+function isCovered({ kind, tool }: OpenRequest, { category, rule }: Grant): boolean {
+  if (kind !== 'tool' || tool?.category !== category) return false;
+  return rule === undefined ? tool.covers.tools.length > 0 : tool.covers.rule === rule;
+}
+
+/** What is wrong with a rule or arguments that come with a decision. */
+function changeProblem(
+  { tool }: OpenRequest,
+  { decision, arguments: edited, rule }: DecidePayload,
+): string | undefined {
+  if (edited !== undefined && (decision !== 'once' || !tool)) return 'only "once", for a call, takes other arguments';
+  if (rule !== undefined && (decision !== 'session' || !tool)) return 'only "session", for a call, takes a rule';
+  if (decision !== 'session' || !tool) return undefined;
+  if (rule === undefined) {
+    const hint = tool.covers.rule === undefined ? '' : `, such as "${tool.covers.rule}"`;
+    return tool.covers.tools.length > 0
+      ? undefined
+      : `a rule may deny this call; allow it by a rule of your own${hint}`;
+  }
+  const named = parseRule(rule)?.tool ?? '';
+  return namesTool(named, tool.name) ? undefined : `the rule is about ${named}, and the request about ${tool.name}`;
 }
 
 function firstOf({ verdict }: DecidedRequest): { decision: string; by: string; at: string } {

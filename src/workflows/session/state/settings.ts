@@ -21,6 +21,9 @@ export class Settings {
     const kept = Object.entries(given).filter(([name, value]) => value !== null || name === 'idleTimeoutMs');
     state.config = SessionConfig.parse(Object.fromEntries(kept));
     state.mode = mode ?? state.mode;
+    // What was allowed for the session was allowed under the approvals before.
+    const { approvals } = settings;
+    if (approvals === null || approvals?.tools || approvals?.rules) state.grants = [];
     if (!team) return;
     // The plan of a running turn was made for the agents that it has.
     if (state.current) state.nextTeam = team;

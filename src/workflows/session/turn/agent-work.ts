@@ -43,6 +43,7 @@ export class Works {
       thread: { id: `${turn.id}/${part}`, address: EMPTY_TRANSCRIPT, messages: [], units: 0 },
       tail: [first],
       calls: [],
+      judgements: [],
       remembered: {},
     };
     works.push(work);
@@ -88,7 +89,7 @@ export class AgentWork {
 
   /** Appends what the model said in a round. */
   takeReply(reply: RunAgentResult): void {
-    const { toolCalls, problem } = reply;
+    const { toolCalls, judgements, problem } = reply;
     const work = this.#work;
     const said = assistantMessage(reply);
     const { thread, tail } = work;
@@ -98,6 +99,7 @@ export class AgentWork {
     work.rounds += 1;
     work.tail = [];
     work.calls = [...toolCalls];
+    work.judgements = [...judgements];
     if (problem === undefined) delete work.problem;
     else work.problem = problem;
   }

@@ -1,0 +1,52 @@
+/** Checks the arguments that a person wants to give a call, before the decision counts. */
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { CheckCallInput } from '../contracts/activities.ts';
+import { CopilotError } from '../contracts/errors.ts';
+import { parseJson } from '../contracts/json.ts';
+import { judgeCall } from '../tools/approval/judge.ts';
+import { parseArguments } from '../tools/arguments.ts';
+import { splitName } from '../tools/mcp/names.ts';
+import { findTool } from '../tools/registry.ts';
+import { withTeam, type WorkerParts } from './agent-call.ts';
+import { inScope } from './scope.ts';
+
+export async function checkCall(parts: WorkerParts, input: CheckCallInput): Promise<string | null> {
+  return await inScope(async (scope) => {
+    const { tool, arguments: text, digest, policies } = input;
+    const { ceilings, workspaceRoot } = parts;
+    const workspace = input.workspace ?? join(workspaceRoot, scope.sessionId);
+    const judge = (definition: Parameters<typeof judgeCall>[1]['definition']) =>
+      judgeCall({ name: tool, arguments: text }, { definition, policies, ceilings, workspace });
+    if (!splitName(tool)) return checkBuiltIn(tool, text) ?? (await judge({ agents: {} }))?.reason ?? null;
+    return await withTeam(parts, scope, digest, async ({ team }) => {
+      const schema = team.mcpSchema(tool);
+      if (!schema) return 'its server lists no such tool';
+      return checkBySchema(schema.parameters, text) ?? (await judge(team.definition))?.reason ?? null;
+    });
+  });
+}
+
+function checkBuiltIn(name: string, text: string): string | undefined {
+  const tool = findTool(name);
+  if (!tool) return 'there is no such tool';
+  try {
+    parseArguments(tool, text);
+    return undefined;
+  } catch (error) {
+    if (error instanceof CopilotError) return String(error.details['problem']);
+    throw error;
+  }
+}
+
+/** A schema that cannot be read is left to the server. */
+function checkBySchema(schema: Readonly<Record<string, unknown>>, text: string): string | undefined {
+  let form: z.ZodType;
+  try {
+    form = z.fromJSONSchema(schema);
+  } catch {
+    return undefined;
+  }
+  const { error } = form.safeParse(parseJson(text));
+  return error && z.prettifyError(error).replaceAll(/\s*\n\s*/g, ' ');
+}
