@@ -1,4 +1,5 @@
 /** `copilot export`, `import` and `fork`. */
+import type { ImportedSession } from '../../client/copilot-client.ts';
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
@@ -40,12 +41,24 @@ export async function runImport(path: string, flags: ImportFlags): Promise<void>
     printResult(json, { sessionId: session.id, webUrl, grants, trusted: trust ?? false }, () =>
       createdText(createdOf(session)),
     );
-    if (json || grants.length === 0) return;
-    remark(
-      trust ? 'Taken over from the file (--trust):' : 'Left out of what the file would grant (--trust takes it over):',
+    if (json) return;
+    const trusted = 'Taken over from the file (--trust):';
+    const leftOut = 'Left out of what the file would grant (--trust takes it over):';
+    remarkGrants(
+      trust ? trusted : leftOut,
+      grants.filter(({ isTrustable }) => isTrustable),
     );
-    for (const { what, value, why } of grants) remark(`  ${what} = ${JSON.stringify(value)}: ${why}`);
+    remarkGrants(
+      'Left out, with --trust too:',
+      grants.filter(({ isTrustable }) => !isTrustable),
+    );
   });
+}
+
+function remarkGrants(heading: string, grants: ImportedSession['grants']): void {
+  if (grants.length === 0) return;
+  remark(heading);
+  for (const { what, value, why } of grants) remark(`  ${what} = ${JSON.stringify(value)}: ${why}`);
 }
 
 export async function runFork(id: string | undefined, flags: ForkFlags): Promise<void> {

@@ -12,9 +12,11 @@ export interface ImportGrant {
   readonly value: Json;
   /** What it would do. */
   readonly why: string;
+  /** Whether `trust` takes it over. A tool that the worker does not have is left out in any case. */
+  readonly isTrustable: boolean;
 }
 
-type Note = (what: string, value: Json, why: string) => void;
+type Note = (what: string, value: Json, why: string, isTrustable?: boolean) => void;
 
 /**
  * The file without what it would grant, and the list of that. What makes a session more careful stays.
@@ -25,7 +27,7 @@ export function withoutGrants(
   inspection: TeamInspection | undefined,
 ): { readonly file: SessionExport; readonly grants: readonly ImportGrant[] } {
   const grants: ImportGrant[] = [];
-  const note: Note = (what, value, why) => grants.push({ what, value, why });
+  const note: Note = (what, value, why, isTrustable = true) => grants.push({ what, value, why, isTrustable });
   const { allowCode, workspace, approvals, ...config } = file.session.config;
   if (allowCode === true) note('session.config.allowCode', true, 'code runs without asking');
   if (workspace !== undefined) note('session.config.workspace', workspace, 'tools read and write in this folder');
@@ -40,6 +42,28 @@ export function withoutGrants(
   };
   const team = inspection?.isOwn ? file.team : carefulTeam(file.team, inspection, note);
   return { file: { ...file, session, team }, grants };
+}
+
+/** The file as it is, except for built-in tools that the worker does not have: a team that names them does not open. */
+export function withoutMissingTools(file: SessionExport, { facts }: Pick<TeamInspection, 'facts'>): SessionExport {
+  const { definition } = file.team;
+  const isThere = (tool: string) => tool.includes('.') || Object.hasOwn(facts, tool);
+  const agents = Object.entries(definition.agents).map(([id, agent]) => [
+    id,
+    agent.tools.every(isThere) ? agent : { ...agent, tools: agent.tools.filter(isThere) },
+  ]);
+  const known: TeamDefinition = {
+    ...definition,
+    agents: Object.fromEntries(agents) as TeamDefinition['agents'], // the same keys
+    tools: Object.fromEntries(Object.entries(definition.tools).filter(([name]) => isThere(name))),
+  };
+  return { ...file, team: withDefinition(file.team, known) };
+}
+
+/** The team with another definition. An equal one keeps the digest of the file, which covers it without defaults. */
+function withDefinition(team: ResolvedTeam, definition: TeamDefinition): ResolvedTeam {
+  const isSame = digestOf(definition) === digestOf(team.definition);
+  return isSame ? team : { digest: digestOf(definition), definition };
 }
 
 /**
@@ -73,8 +97,7 @@ function carefulApprovals(
 function carefulTeam(team: ResolvedTeam, inspection: TeamInspection | undefined, note: Note): ResolvedTeam {
   let definition = withCarefulPolicies(team.definition, note);
   if (inspection) definition = withKnownTools(definition, inspection, note);
-  const isSame = digestOf(definition) === digestOf(team.definition);
-  return isSame ? team : { digest: digestOf(definition), definition };
+  return withDefinition(team, definition);
 }
 
 function withCarefulPolicies(definition: TeamDefinition, note: Note): TeamDefinition {
@@ -105,7 +128,9 @@ function withKnownTools(definition: TeamDefinition, inspection: TeamInspection, 
     tool.includes('.') ? !untrusted.includes(tool.slice(0, tool.indexOf('.'))) : Object.hasOwn(facts, tool);
   const agents = Object.entries(definition.agents).map(([id, agent]) => {
     const unknown = agent.tools.filter((tool) => !isKnown(tool));
-    for (const tool of unknown) note(`${path}.agents.${id}.tools`, tool, 'the worker does not know this tool');
+    for (const tool of unknown) {
+      note(`${path}.agents.${id}.tools`, tool, 'the worker does not have this tool', tool.includes('.'));
+    }
     return [id, unknown.length === 0 ? agent : { ...agent, tools: agent.tools.filter(isKnown) }] as const;
   });
   const tools = Object.entries(definition.tools).flatMap(([name, said]) => {

@@ -13,7 +13,7 @@ import type { ServerLink } from '../../connection/server-link.ts';
 import type { TeamInspection } from '../../contracts/activities.ts';
 import type { ResolvedTeam } from '../../contracts/team.ts';
 import { newUlid, startWorkflow } from './create-session.ts';
-import { type ImportGrant, withoutGrants } from './import-grants.ts';
+import { type ImportGrant, withoutGrants, withoutMissingTools } from './import-grants.ts';
 import { inspectTeam } from './team-directory.ts';
 import { checkInput } from '../checked-input.ts';
 import { querySession, describeSession } from '../reading/session-queries.ts';
@@ -63,8 +63,10 @@ const PinnedTeam = z
 export async function importSession(link: ServerLink, file: unknown, given: ImportOptions): Promise<Imported> {
   const { id, keepId = false, name, user, trust = false } = checkInput(ImportOptions, given, '');
   const whole = checkExport(file);
-  const { file: careful, grants } = withoutGrants(whole, await inspectionOf(link, whole.team));
-  const from = trust ? whole : careful;
+  const inspection = await inspectionOf(link, whole.team);
+  const { file: careful, grants } = withoutGrants(whole, inspection);
+  const trusted = inspection ? withoutMissingTools(whole, inspection) : whole;
+  const from = trust ? trusted : careful;
   const { session } = from;
   const newId = id ?? (keepId ? checkInput(SessionId, session.id, 'file.session.id') : `ses_${newUlid()}`);
   await startFrom(link, newId, from, {

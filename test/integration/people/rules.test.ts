@@ -166,13 +166,19 @@ describe('what runs without being asked', function () {
     assert.equal((await decideNext(imported, 'deny')).tool?.category, 'shell');
     assert.deepEqual(await filesOf(imported), []);
 
-    // Trusted, it is the file's own word. The facts of tools are still the worker's.
-    const known = { ...definition, agents: { ...agents, writer: { ...writer, tools: TOOLS } }, approvals: {} };
+    // Trusted, it is the file's own word, without the tool that nobody has. The facts of tools are still the worker's.
+    const unasked = { ...definition, approvals: {} };
     const trusted = await world.copilot.import(
-      { ...file, team: { definition: known, digest: digestOf(known) } },
+      { ...file, team: { definition: unasked, digest: digestOf(unasked) } },
       { trust: true },
     );
-    assert.equal((await trusted.export()).team.definition.tools['shell']?.category, 'read');
+    assert.deepEqual(
+      trusted.grants.filter(({ isTrustable }) => !isTrustable).map(({ value }) => value),
+      ['format_disk'],
+    );
+    const { team } = await trusted.export();
+    assert.deepEqual(team.definition.agents['writer']?.tools, TOOLS);
+    assert.equal(team.definition.tools['shell']?.category, 'read');
     script(['shell', { command: MARK }]);
     await trusted.send('do it', { wait: false });
     assert.equal((await decideNext(trusted, 'deny')).tool?.category, 'shell');
