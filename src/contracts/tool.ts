@@ -34,7 +34,7 @@ export interface NetworkRules {
 
 /**
  * What patterns of rules are compared with: a command line, a URL, paths of files, or with `tree` paths of folders with
- * all that is in them. `fields` are the arguments that hold it.
+ * all that is in them. `fields` are the arguments that hold it; optional ones may be absent.
  */
 export interface ToolSubject {
   readonly kind: 'command' | 'url' | 'path' | 'tree';
@@ -81,6 +81,11 @@ export interface Tool<Input extends z.ZodType = z.ZodType> extends ToolFacts {
   readonly input: Input;
   /** Absent if rules about this tool can have no pattern. */
   readonly subject?: ToolSubject;
+  /**
+   * Paths that are not a whole field, such as those in SQL. Rules compare them as they do those of `subject`.
+   * @throws CopilotError if the tool would refuse the call
+   */
+  subjectPaths?(input: z.output<Input>, context: Pick<ToolContext, 'workspace'>): Promise<readonly string[]>;
   /**
    * Whether a person decides about this call although the policies allow it. An error counts as yes. What a person has
    * allowed for the session is not asked again.

@@ -64,6 +64,10 @@ export const plotChart: Tool<typeof PlotChartInput> = {
   category: 'write',
   timeoutMs: 120_000,
   input: PlotChartInput,
+  subject: { kind: 'path', fields: ['output', 'path'] },
+  async subjectPaths({ sql = '' }, { workspace }) {
+    return (await filesNamedIn({ tool: 'plot_chart', workspace }, sql)).map(({ path }) => path);
+  },
   async run(input, { workspace, signal }) {
     const scope = { tool: 'plot_chart', workspace };
     const chart = toRequest(scope, input);

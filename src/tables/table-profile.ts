@@ -21,6 +21,7 @@ export const tableProfile: Tool<typeof TableProfileInput> = {
   category: 'read',
   timeoutMs: 120_000,
   input: TableProfileInput,
+  subject: { kind: 'path', fields: ['path'] },
   async run({ path, decimal, dates }, { workspace, signal }) {
     const scope = { tool: 'table_profile', workspace };
     return {

@@ -31,6 +31,10 @@ export const tableQuery: Tool<typeof TableQueryInput> = {
   category: 'read',
   timeoutMs: 120_000,
   input: TableQueryInput,
+  subject: { kind: 'path', fields: [] },
+  async subjectPaths({ sql }, { workspace }) {
+    return (await filesNamedIn({ tool: 'table_query', workspace }, sql)).map(({ path }) => path);
+  },
   async run({ sql, decimal, dates }, { workspace, signal }) {
     const scope = { tool: 'table_query', workspace };
     const files = await filesNamedIn(scope, sql);

@@ -14,7 +14,9 @@ import {
   type TeamDefinition,
   TeamFile,
 } from '../../contracts/team.ts';
+import { parseRule } from '../../contracts/rules.ts';
 import type { ToolFacts } from '../../contracts/tool.ts';
+import { findPatternProblem } from '../../tools/approval/rule-problem.ts';
 import { splitName } from '../../tools/mcp/names.ts';
 import { canonicalJson, digestOf } from '../../contracts/digest.ts';
 import { openOutput } from './output-form.ts';
@@ -64,7 +66,7 @@ export async function loadTeam(
   const servers = teamFile.value && Object.keys(teamFile.value.mcp ?? {});
   const known = { tools: [...tools.keys()], ...(servers ? { servers } : {}) };
   failOn([
-    ...sortByLine([...checkRoles(teamFile, ids), ...teamFile.problems]),
+    ...sortByLine([...checkRoles(teamFile, ids), ...checkRules(teamFile, known), ...teamFile.problems]),
     ...[...agentFiles].flatMap(([id, file]) => sortByLine([...checkAgent(id, file, ids, known), ...file.problems])),
   ]);
   const definition = define(team, teamFile, agentFiles, tools);
@@ -175,6 +177,26 @@ function checkRoles(file: YamlFile<TeamFile>, ids: readonly string[]): Problem[]
     'agent',
     roles.flatMap((path) => file.textAt(path) ?? []),
     ids,
+  );
+}
+
+/** Checks the rules of the team and of its modes: a rule with a mistake would never match, and nobody would notice. */
+function checkRules(file: YamlFile<TeamFile>, known: KnownTools): Problem[] {
+  const { approvals, modes = {} } = file.value ?? {};
+  const places = [
+    { path: ['approvals', 'rules'], rules: approvals?.rules },
+    ...Object.entries(modes).map(([name, mode]) => ({
+      path: ['modes', name, 'approvals', 'rules'],
+      rules: mode.approvals?.rules,
+    })),
+  ];
+  return places.flatMap(({ path, rules = {} }) =>
+    Object.keys(rules).flatMap((rule): Problem[] => {
+      const place = file.placeOf([...path, rule]);
+      const unknown = checkTools([{ ...place, text: parseRule(rule)?.tool ?? rule, literal: false }], known);
+      const problem = findPatternProblem(rule);
+      return unknown.length > 0 || problem === undefined ? unknown : [{ ...place, text: `rule "${rule}": ${problem}` }];
+    }),
   );
 }
 

@@ -124,10 +124,17 @@ class Input {
   }
 
   async #read(): Promise<Subject | undefined> {
-    const { subject, name } = this.#tool ?? {};
+    const tool = this.#tool;
     const input = this.#parsed;
-    if (!subject || name === undefined || typeof input !== 'object' || input === null) return undefined;
-    return await readSubject(subject, input, { tool: name, workspace: this.#workspace });
+    if (!tool?.subject || typeof input !== 'object' || input === null) return undefined;
+    const workspace = this.#workspace;
+    try {
+      const paths = await tool.subjectPaths?.(input, { workspace });
+      return await readSubject(tool.subject, input, { tool: tool.name, workspace }, paths);
+    } catch (error) {
+      if (error instanceof CopilotError) return undefined;
+      throw error;
+    }
   }
 
   async needsApproval(): Promise<boolean> {

@@ -18,16 +18,20 @@ export interface Subject {
   readonly exact: string | undefined;
 }
 
-/** @returns undefined if the arguments do not have it */
+/**
+ * @param paths further ones, for a subject of paths
+ * @returns undefined if the arguments do not have it
+ */
 export async function readSubject(
   { kind, fields }: ToolSubject,
   input: object,
   scope: Scope,
+  paths: readonly string[] = [],
 ): Promise<Subject | undefined> {
   const values = fields.map((field): unknown => (input as Readonly<Record<string, unknown>>)[field]);
-  const texts = values.filter((value) => typeof value === 'string');
+  const texts = [...values.filter((value) => typeof value === 'string'), ...paths];
   const [first] = texts;
-  if (first === undefined || texts.length < fields.length) return undefined;
+  if (first === undefined) return undefined;
   switch (kind) {
     case 'command':
       return commandSubject(first);

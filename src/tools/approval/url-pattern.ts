@@ -1,7 +1,7 @@
 /** Patterns of URLs: `https://docs.example.org/*`. Both sides are compared in the form that a request will use. */
 import { folded, type Match, matchesTokens, tokensOf, type Token } from './match.ts';
 
-interface UrlPattern {
+export interface UrlPattern {
   readonly scheme: string;
   readonly host: string;
   readonly isWild: boolean;
@@ -10,7 +10,7 @@ interface UrlPattern {
 }
 
 /** `*` in the path matches everything, `/` and the query included; `*.` before a host every name below it. */
-function parsePattern(pattern: string): UrlPattern | undefined {
+export function parsePattern(pattern: string): UrlPattern | undefined {
   const [, scheme = '', wild, authority = '', path = '/'] =
     /^(https?):\/\/(\*\.)?([^/?#@\\\s*]+)(\/[^#]*)?$/i.exec(pattern) ?? [];
   if (!URL.canParse(`${scheme}://${authority}`)) return undefined;

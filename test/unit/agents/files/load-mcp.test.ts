@@ -70,6 +70,38 @@ describe('agents: loading a team with MCP servers', () => {
     assert.match(await problem({ 'writer.yaml': listing('web.x') }), /unknown MCP server "web"; there are none/);
   });
 
+  it('[H11] says which rule of the team or of a mode names no tool, or can never match', async () => {
+    const problemsOf = async (...rules: string[]) => {
+      const lines = rules.map((rule) => `        '${rule}': allow\n`).join('');
+      return await problem({
+        'team.yaml': `${TEAM}modes:\n  quick:\n    route: one-shot\n    approvals:\n      rules:\n${lines}`,
+      });
+    };
+    const at = 'small/team.yaml:';
+    const first = TEAM.split('\n').length + 5;
+    assert.equal(
+      await problemsOf('shell: ls *', 'shel: ls'),
+      `${at}${first + 1}: unknown tool "shel"; did you mean "shell"?`,
+    );
+    for (const [rule, text] of [
+      ['shell: ls; rm *', /^rule "shell: ls; rm \*": the pattern "ls; rm \*" matches nothing: it must be one command/],
+      ['fetch_url: docs.example.org', /must have a scheme and a host/],
+      ['write_file: /etc/**', /paths are relative to the workspace/],
+      ['read_file: reports/../../x', /paths are relative to the workspace/],
+      ['calculate: 1*', /^rule "calculate: 1\*": "calculate" has no argument that a pattern is compared with/],
+    ] as const) {
+      const found = await problemsOf(rule);
+      assert.ok(found.startsWith(`${at}${first}: `), found);
+      assert.match(found.slice(`${at}${first}: `.length), text);
+    }
+    assert.match(
+      await problem({
+        'team.yaml': `${TEAM}approvals:\n  rules:\n    'web.*: x': deny\nmcp:\n  web:\n    command: x\n`,
+      }),
+      /rule "web\.\*: x": "web\.\*" has no argument/,
+    );
+  });
+
   it('says what is wrong with a declaration, by the form that it is nearest to', async () => {
     const declared = (text: string) => problem({ 'team.yaml': `${TEAM}mcp:\n  web:\n    ${text}\n` });
     assert.equal(

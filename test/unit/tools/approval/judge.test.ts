@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Approvals } from '../../../../src/contracts/team.ts';
@@ -53,6 +53,42 @@ describe('the policy for a call', () => {
     assert.equal(await shell('git push', { session: { rules }, team: { tools: { shell: 'deny' } } }), 'deny');
     assert.equal(await shell('git status', { session: { tools: { shell: 'deny' } }, team: { rules } }), 'deny');
     assert.equal(await shell('git status', { session: { tools: { shell: 'ask' } }, team: { rules } }), 'ask');
+  });
+
+  it('[H11] rules of tools for tables match every file that a call reads or writes, those in its SQL too', async () => {
+    for (const folder of ['open', 'secret']) {
+      await mkdir(join(workspace, folder));
+      await writeFile(join(workspace, folder, 'a.csv'), 'x\n1\n');
+    }
+    await symlink('../secret/a.csv', join(workspace, 'open', 'link.csv'));
+    const policy = async (name: string, args: object, of: 'allow' | 'deny', folder: string) =>
+      (
+        await judge(name, args, {
+          session: { tools: { read: 'ask', write: 'ask' }, rules: { [`${name}: ${folder}/**`]: of } },
+        })
+      )?.policy;
+    const query = (sql: string, of: 'allow' | 'deny', folder: string) => policy('table_query', { sql }, of, folder);
+    assert.equal(await query("SELECT * FROM 'open/a.csv'", 'allow', 'open'), 'allow');
+    for (const sql of [
+      "SELECT * FROM 'open/a.csv', 'secret/a.csv'",
+      'SELECT * FROM \'open/a.csv\' JOIN "secret/a.csv" USING (x)',
+      "SELECT * FROM 'open/link.csv'",
+      "SELECT * FROM 'open/a.csv' WHERE x IN (FROM read_csv('secret/a.csv'))",
+      "SELECT * FROM 'open/../secret/a.csv'",
+    ]) {
+      assert.equal(await query(sql, 'allow', 'open'), 'ask', sql);
+      assert.equal(await query(sql, 'deny', 'secret'), 'deny', sql);
+    }
+    assert.equal(await query("SELECT * FROM 'missing.csv'", 'allow', 'open'), 'ask');
+    assert.equal(await policy('table_profile', { path: 'open/a.csv' }, 'allow', 'open'), 'allow');
+    assert.equal(await policy('table_profile', { path: 'open/link.csv' }, 'allow', 'open'), 'ask');
+    const chart = { chart: 'bar', x: 'x' };
+    const plot = (path: string, output: string) => policy('plot_chart', { ...chart, path, output }, 'allow', 'open');
+    assert.equal(await plot('open/a.csv', 'open/x.svg'), 'allow');
+    assert.equal(await plot('secret/a.csv', 'open/x.svg'), 'ask');
+    assert.equal(await plot('open/a.csv', 'x.svg'), 'ask');
+    const spec = { spec: {}, sql: "SELECT * FROM 'secret/a.csv'", output: 'open/x.svg' };
+    assert.equal(await policy('plot_chart', spec, 'deny', 'secret'), 'deny');
   });
 
   it('[H11] the most careful rule that matches counts, whatever its layer', async () => {
