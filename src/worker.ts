@@ -27,11 +27,11 @@ import { inScope } from './activities/scope.ts';
 import { summarise } from './activities/summarise.ts';
 import { findServer, refuseGuess } from './connection/address/server-address.ts';
 import type { Config } from './config.ts';
-import { loadConfigFile } from './config-file.ts';
+import { type CopilotConfig, loadConfigFile } from './config-file.ts';
 import type { Activities } from './contracts/activities.ts';
 import { CopilotError } from './contracts/errors.ts';
 import { createWorkerDataConverter } from './storage/data-converter.ts';
-import { ceilingsOf } from './tools/approval/ceilings.ts';
+import { type Ceilings, ceilingsOf } from './tools/approval/ceilings.ts';
 import { type TeamTrust, teamTrust } from './tools/mcp/trust.ts';
 import { tools } from './tools/registry.ts';
 import { startAdmin } from './worker/admin.ts';
@@ -151,8 +151,7 @@ async function openParts(
   opened.push({ name: 'connection', close: () => connection.close() });
   const identity = `copilot-${process.pid}@${hostname()}`;
   const file = await loadConfigFile(process.cwd());
-  const ceilings = ceilingsOf(config.denyTools, file.ceilings?.deny);
-  if (ceilings.length > 0) log.info({ ceilings }, 'this worker never runs these tools');
+  const ceilings = readCeilings(config, file, log);
   const models = await openModelSource(config, file, (lesson) =>
     log.info(lesson, 'the model does not take this; it is left out from now on'),
   );
@@ -182,11 +181,7 @@ async function openParts(
     taskQueue: config.taskQueue,
     workflowBundle: await prepareBundle(config, toTemporalLogger(log)),
     dataConverter: createWorkerDataConverter(config, logUnreadable(log)),
-    activities: createActivities(
-      config,
-      { agents, transcripts, identity, ceilings, workspaceRoot: config.workspaceRoot },
-      trust,
-    ),
+    activities: createActivities(config, { agents, transcripts, identity, ceilings }, trust),
     shutdownGraceTime: SHUTDOWN_GRACE,
     shutdownForceTime: SHUTDOWN_FORCE,
     ...frozenTaskOptions,
@@ -205,6 +200,12 @@ async function openParts(
     opened.push({ name: 'warming', close: () => warming.stop() });
   }
   return { worker, model: models.name };
+}
+
+function readCeilings({ denyTools }: Config, file: CopilotConfig, log: Logger): Ceilings {
+  const ceilings = ceilingsOf(denyTools, file.ceilings?.deny);
+  if (ceilings.length > 0) log.info({ ceilings }, 'this worker never runs these tools');
+  return ceilings;
 }
 
 /**
@@ -253,9 +254,9 @@ function openAgents(config: Config, { models, trust, client, log }: AgentParts):
   });
 }
 
-function createActivities(config: Config, parts: WorkerParts, trust: TeamTrust): Activities {
-  const calls = new RunningCalls();
-  const toolParts = { ...parts, calls, network: config.network };
+function createActivities(config: Config, opened: Omit<WorkerParts, 'workspaceRoot'>, trust: TeamTrust): Activities {
+  const parts = { ...opened, workspaceRoot: config.workspaceRoot };
+  const toolParts = { ...parts, calls: new RunningCalls(), network: config.network };
   return {
     resolveTeam: (team) =>
       inScope(async () => {

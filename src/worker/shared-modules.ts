@@ -31,6 +31,7 @@ export const SHARED_CONTRACTS = [
     'limits',
     'payloads',
     'request',
+    'rules',
     'session',
     'team',
     'transcript',
