@@ -12,7 +12,7 @@
  * A rule of a nearer layer replaces the same rule, word for word, of those behind it.
  */
 import { namesTool, parseRule, type ParsedRule } from './rules.ts';
-import type { Approvals, ToolCategory, ToolPolicy } from './team.ts';
+import type { Approvals, TeamDefinition, ToolCategory, ToolPolicy } from './team.ts';
 
 export interface Policies {
   /** Of session, mode and team, in this order. */
@@ -53,6 +53,20 @@ export function rulesFor({ layers }: Pick<Policies, 'layers'>, tool: string): La
     }
   }
   return [...inForce.values()];
+}
+
+/** Names a rule for a tool that the team does not have: misspelt, it would deny nothing. Undefined if there is none. */
+export function findStrayRule(
+  { tools, mcp = {} }: Pick<TeamDefinition, 'tools' | 'mcp'>,
+  rules: Readonly<Record<string, unknown>> = {},
+): { readonly rule: string; readonly problem: string } | undefined {
+  const named = [...Object.keys(tools), ...Object.keys(mcp).map((server) => `${server}.*`)];
+  const rule = Object.keys(rules).find((text) => {
+    const { tool = '' } = parseRule(text) ?? {};
+    return !named.some((name) => namesTool(name, tool));
+  });
+  if (rule === undefined) return undefined;
+  return { rule, problem: `it names no category and no tool of the team, which has ${named.join(', ')}` };
 }
 
 /** Whether no call of this tool can be allowed, so that agents need not know it. */

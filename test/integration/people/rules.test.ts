@@ -87,6 +87,16 @@ describe('what runs without being asked', function () {
     await decideNext(session, 'deny');
   });
 
+  it('[H11] a rule for a tool that the team does not have is refused: misspelt, it would deny nothing', async () => {
+    for (const rule of ['shel', 'shel: rm *', 'tickets.*']) {
+      const config = { approvals: { rules: { [rule]: 'deny' as const } } };
+      const refused = { type: 'InvalidInput', message: /names no category and no tool of the team, which has .*shell/ };
+      await assert.rejects(create({ config }), refused);
+      const session = await create();
+      await assert.rejects(session.configure(config), refused);
+    }
+  });
+
   it('[H11] a rule allows its commands and no others; what is allowed for the session by a rule is as narrow', async () => {
     script(
       ['shell', { command: 'ls -a' }],
