@@ -56,9 +56,10 @@ describe('deciding on the command line', function () {
     assert.match(started.stdout, /^req-1: May writer run run_code node .*\?\n/);
     assert.match(started.stdout, /\n {4}code:\n {6}│ console.log\('first'\)\n {6}│ console.log\('second'\)\n/);
     assert.match(started.stdout, /\n {4}until 20.*Z; then the agent is told that it may not\n/);
+    assert.match(started.stdout, /\n {4}"session" allows all calls of run_code, whatever the arguments\n/);
     assert.match(
       started.stdout,
-      /\n {4}copilot approve print req-1 \[--session\]\n {4}copilot deny print req-1 --reason "…"\n$/,
+      /\n {4}copilot approve print req-1 \[--session \| --rule "…" \| --edit\]\n {4}copilot deny print req-1 --reason "…"\n$/,
     );
     assert.match(started.stderr, /Turn 1 is awaiting-approval\./);
     const shown = await copilot('show print');
