@@ -164,6 +164,7 @@ describe('session states', function () {
       position: (nobody) => nobody.position(),
       follow: (nobody) => nobody.follow().next(),
       requests: (nobody) => nobody.requests(),
+      request: (nobody) => nobody.request('req-1'),
       decisions: (nobody) => nobody.decisions(),
       decide: (nobody) => nobody.decide('req-1', 'approve'),
       configure: (nobody) => nobody.configure({ allowCode: true }),
