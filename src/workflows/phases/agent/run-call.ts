@@ -40,7 +40,8 @@ export async function makeCall(session: LiveSession, turn: RunningTurn, planned:
   const { call, judged, verdict } = planned;
   const refusal = refusalOf(session, planned);
   if (refusal !== undefined) return answerTo(call, refusal);
-  if (isEngineTool(call.name)) return answerTo(call, withEdit(answerItself(session, turn, planned), verdict), verdict?.images);
+  if (isEngineTool(call.name))
+    return answerTo(call, withEdit(answerItself(session, turn, planned), verdict), verdict?.images);
   if (!judged) return answerTo(call, notCalled(call, 'the worker does not know this tool'));
   const unsettled = findUnknown(turn, call);
   if (unsettled) return { unsettled };
