@@ -16,12 +16,11 @@ import { packageDir } from './package-info.ts';
 import { type EncryptionKey, parseKeys } from './storage/keys.ts';
 import { parseStoreAddress, type PayloadStoreAddress } from './storage/stores/address.ts';
 
-const positiveInteger = (fallback: number) =>
-  z
-    .string()
-    .regex(/^[1-9][0-9]{0,5}$/, 'use a whole number of at least 1')
-    .transform(Number)
-    .default(fallback);
+const wholeNumber = z
+  .string()
+  .regex(/^[1-9][0-9]{0,5}$/, 'use a whole number of at least 1')
+  .transform(Number);
+const positiveInteger = (fallback: number) => wholeNumber.default(fallback);
 
 /** A URL without a trailing slash, so that paths can be appended. */
 const webAddress = (example: string) =>
@@ -97,7 +96,7 @@ const Environment = z.object({
   AGENT_CACHE_SIZE: positiveInteger(32),
   AGENT_IDLE_SECONDS: positiveInteger(1_800),
   COPILOT_WARM: z.enum(['0', '1'], 'use 1 for yes or 0 for no').default('1'),
-  COPILOT_SESSION_IDLE_SECONDS: z.union([z.literal('never'), positiveInteger(86_400)]).optional(),
+  COPILOT_SESSION_IDLE_SECONDS: z.union([z.literal('never'), wholeNumber]).optional(),
   OPENAI_API_KEY: optionalText,
   OPENAI_BASE_URL: z
     .url({

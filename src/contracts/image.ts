@@ -6,12 +6,12 @@ import { MAX_IMAGE_BYTES, MAX_IMAGES } from './limits.ts';
 export const ImageType = z.enum(['image/png', 'image/jpeg', 'image/webp', 'image/gif']);
 export type ImageType = z.infer<typeof ImageType>;
 
-export const IMAGE_EXTENSIONS: Readonly<Record<ImageType, string>> = {
+export const IMAGE_EXTENSIONS: Readonly<Record<ImageType, string>> = Object.freeze({
   'image/png': 'png',
   'image/jpeg': 'jpg',
   'image/webp': 'webp',
   'image/gif': 'gif',
-};
+});
 
 /** A file of the session's workspace as it was when it was attached. */
 export const ImageReference = z.strictObject({

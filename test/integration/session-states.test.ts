@@ -129,6 +129,7 @@ describe('session states', function () {
     const CALLS: Record<string, (nobody: SessionHandle) => Promise<unknown>> = {
       send: (nobody) => nobody.send('hello'),
       awaitTurn: (nobody) => nobody.awaitTurn('turn-1'),
+      stream: (nobody) => nobody.stream('hello').result(),
       suspend: (nobody) => nobody.suspend(),
       continue: (nobody) => nobody.continue(),
       interrupt: (nobody) => nobody.interrupt(),

@@ -71,7 +71,7 @@ describe('configuring a session', function () {
     }
 
     it('applies from the next call on, in the middle of a turn, and to this session alone', async () => {
-      playTeam(world.model, { files, delayMs: 700 });
+      playTeam(world.model, { files, delayMs: 3_000 });
       const from = world.model.requests.length;
       const session = await world.copilot.create({ mode: 'planning-control' });
       const { id } = await session.send('write', { wait: false });
@@ -157,7 +157,7 @@ describe('configuring a session', function () {
       await writeTeam(agentsDir, 'default', words(3));
       await sleep(TEAMS_KEPT_MS);
       const session = await world.copilot.create({ mode: 'planning-control' });
-      playTeam(world.model, { files: ['a.txt', 'b.txt'], delayMs: 1_500 });
+      playTeam(world.model, { files: ['a.txt', 'b.txt'], delayMs: 4_000 });
       const from = world.model.requests.length;
       const { id } = await session.send('write', { wait: false });
       await until('the first call of the engineer', async () => callsOf('engineer', from).length === 1);

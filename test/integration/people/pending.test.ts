@@ -123,8 +123,8 @@ describe('what waits for a person', function () {
 
     it('survives suspend: its clock stands, and what is decided meanwhile holds', async () => {
       play();
-      const TIMEOUT_MS = 5_000;
-      const SUSPENDED_MS = 6_000;
+      const TIMEOUT_MS = 15_000;
+      const SUSPENDED_MS = 16_000;
       const [session, request] = await waiting({ approvals: { plan: true, timeoutMs: TIMEOUT_MS } });
       const suspendedAt = Date.now();
       await session.suspend();
