@@ -52,7 +52,7 @@ describe('client', function () {
       assert.ok(namedMs > calledMs - 1_000 && namedMs <= createdMs, `${info.name}, called at ${calledMs}`);
       assert.ok(begunMs >= calledMs && begunMs <= Date.now(), `${info.createdAt}, called at ${calledMs}`);
       assert.deepEqual((await first.transcript()).messages, []);
-      assert.deepEqual(await first.context(), { version: 0, values: {}, protectedKeys: [] });
+      assert.deepEqual(await first.context(), { version: 0, values: {}, protectedKeys: [], ephemeralKeys: [] });
       const { name, user, mode, team } = await second.info();
       assert.deepEqual({ name, user, mode, team }, given);
       const told = await client.create({
