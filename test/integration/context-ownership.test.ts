@@ -111,8 +111,9 @@ describe('values of a context', function () {
     // What a file of the session itself says is no change.
     await session.send('hello');
     await session.send('hello again');
-    const loaded = await session.load();
-    assert.deepEqual((await session.save({ ...loaded, context: { ...loaded.context, more: 1 } })).skipped, []);
+    const { conversation, context, phase, step } = await session.load();
+    const saved = await session.save({ conversation, context: { ...context, more: 1 }, phase, step });
+    assert.deepEqual(saved.skipped, []);
     assert.deepEqual([await session.getContext('current_task'), await session.getContext('more')], ['hello again', 1]);
     assert.deepEqual((await session.mergeContext({}, { strategy: 'replace' })).skipped, []);
     assert.deepEqual(Object.keys((await session.context()).values).toSorted(), [

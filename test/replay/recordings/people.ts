@@ -132,6 +132,14 @@ record(
   },
 );
 
+record('call-approved-with-other-arguments', { script: { instead: writing(1) } }, async ({ create }) => {
+  const session = await create({ config: { approvals: WRITING_ASKS } });
+  await session.send('write');
+  const { id } = await nextRequest(session);
+  await session.decide(id, 'once', { by: 'ada', arguments: { path: 'other.txt', content: 'y' } });
+  await ended(session);
+});
+
 record('budget-raised-and-stopped', { script: { instead: writing(4) } }, async ({ create }) => {
   const session = await create({ config: { budget: { toolCalls: 1 } } });
   await session.send('write four files');

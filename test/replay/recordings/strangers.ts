@@ -1,6 +1,6 @@
 /** What those do who have none of our code: signals and starts in any form, and the workflow that reads a team. */
 import assert from 'node:assert/strict';
-import { RESOLVE_TEAM_WORKFLOW, SESSION_WORKFLOW } from '../../../src/contracts/messages.ts';
+import { INSPECT_TEAM_WORKFLOW, RESOLVE_TEAM_WORKFLOW, SESSION_WORKFLOW } from '../../../src/contracts/messages.ts';
 import type { ResolvedTeam } from '../../../src/contracts/team.ts';
 import { payloadOf } from '../../helpers/raw-messages.ts';
 import { decideNext } from '../../helpers/requests.ts';
@@ -61,6 +61,12 @@ record(
 record('team-resolved', {}, async ({ temporal, name }) => {
   const options = { workflowId: name, taskQueue: 'copilot', args: [name] };
   await temporal.workflow.execute(RESOLVE_TEAM_WORKFLOW, options);
+});
+
+record('team-inspected', {}, async ({ temporal, name }) => {
+  const resolve = { workflowId: `${name}-resolved`, taskQueue: 'copilot', args: [name] };
+  const team: unknown = await temporal.workflow.execute(RESOLVE_TEAM_WORKFLOW, resolve);
+  await temporal.workflow.execute(INSPECT_TEAM_WORKFLOW, { workflowId: name, taskQueue: 'copilot', args: [team] });
 });
 
 record('team-not-found', {}, async ({ temporal, name }) => {
