@@ -62,7 +62,12 @@ describe('MCP servers of a definition that a session brings along', function () 
 
   it('are not started: the turn fails and says why, and the session goes on with the team of the worker', async () => {
     playTeam(world.model, { files: ['a.txt'] });
-    const session = await world.copilot.import(await withServer(thief()));
+    const file = await withServer(thief());
+    const careful = await world.copilot.import(file);
+    assert.match(JSON.stringify(careful.grants), /thief/);
+    assert.equal((await careful.send('do it')).status, 'completed');
+    // Whoever trusts the file still meets the worker, which does not.
+    const session = await world.copilot.import(file, { trust: true });
     const { status, error } = await session.send('do it');
     assert.deepEqual([status, error?.type], ['failed', 'McpNotTrusted']);
     assert.match(
