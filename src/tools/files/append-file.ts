@@ -33,14 +33,14 @@ export const appendFile: Tool<typeof AppendFileInput> = {
       );
     }
     const appended = await appendInside(scope, path, content, MAX_FILE_BYTES, (trace, planned) =>
-      announce({ trace, result: resultOf(added, planned) }),
+      announce({ trace, result: resultOf(planned) }),
     );
-    return resultOf(added, appended);
+    return resultOf(appended);
   },
   settle: (trace, { workspace }) => settleChange({ tool: NAME, workspace }, FileChange.parse(trace), MAX_FILE_BYTES),
 };
 
-function resultOf(added: number, { relative, bytes, continuesLine }: Appended): ToolResult {
+function resultOf({ relative, added, bytes, continuesLine }: Appended): ToolResult {
   const note = continuesLine ? ' The file did not end with a line break, so the text continues its last line.' : '';
   return { text: `Added ${added} bytes to ${relative} (${bytes} bytes now).${note}`, artifacts: [relative] };
 }

@@ -57,9 +57,15 @@ export async function updateInside(
   });
 }
 
+/** How much of a file tells its line ends. */
+const TAIL_BYTES = 64 * 1024;
+const LONE_LINE_FEED = /(?<!\r)\n/;
+
 export interface Appended {
   /** Relative to the workspace. */
   readonly relative: string;
+  /** Number of bytes added. */
+  readonly added: number;
   /** Size of the whole file now. */
   readonly bytes: number;
   /** Whether the file had content that did not end with a line break. */
@@ -67,7 +73,7 @@ export interface Appended {
 }
 
 /**
- * Appends text to a file. Missing files and folders are created.
+ * Appends text to a file, with the line ends that the file has. Missing files and folders are created.
  * @throws CopilotError `ToolFailed` if it is not a regular file of at most `maxBytes`
  */
 export async function appendInside(
@@ -81,12 +87,15 @@ export async function appendInside(
   return await queued(absolute, async () => {
     const { handle, relative, bytes } = await openInside(scope, path, maxBytes, { append: true });
     try {
-      const continuesLine = bytes > 0 && (await lastByte(scope, path, maxBytes)) !== '\n'.charCodeAt(0);
-      const added = Buffer.byteLength(content);
-      const appended = { relative, bytes: bytes + added, continuesLine };
-      const change = { path: relative, offset: bytes, bytes: added, digest: digestOf(content) };
+      const { endsLine, hasReturns } = await readTail(scope, path, maxBytes);
+      const continuesLine = !endsLine;
+      // Models write line ends as \n. In a file that uses only \r\n they mean \r\n.
+      const text = hasReturns ? content.replaceAll(new RegExp(LONE_LINE_FEED, 'g'), '\r\n') : content;
+      const added = Buffer.byteLength(text);
+      const appended = { relative, added, bytes: bytes + added, continuesLine };
+      const change = { path: relative, offset: bytes, bytes: added, digest: digestOf(text) };
       await announce({ kind: 'appended', ...change }, appended);
-      await handle.writeFile(content);
+      await handle.writeFile(text);
       await handle.sync();
       return appended;
     } finally {
@@ -119,11 +128,23 @@ function digestOf(content: string | Buffer): string {
   return createHash('sha256').update(content).digest('hex');
 }
 
-async function lastByte(scope: Scope, path: string, maxBytes: number): Promise<number | undefined> {
+interface Tail {
+  readonly endsLine: boolean;
+  /** Whether its lines end with \r\n and never with \n alone. */
+  readonly hasReturns: boolean;
+}
+
+async function readTail(scope: Scope, path: string, maxBytes: number): Promise<Tail> {
   const { handle, bytes } = await openInside(scope, path, maxBytes);
   try {
-    const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, Math.max(0, bytes - 1));
-    return buffer[0];
+    const length = Math.min(bytes, TAIL_BYTES);
+    const { buffer } = await handle.read(Buffer.alloc(length), 0, length, bytes - length);
+    // The first character may be half of a line end.
+    const text = buffer.toString('latin1', length < bytes ? 1 : 0);
+    return {
+      endsLine: bytes === 0 || text.endsWith('\n'),
+      hasReturns: text.includes('\r\n') && !LONE_LINE_FEED.test(text),
+    };
   } finally {
     await handle.close();
   }

@@ -26,6 +26,24 @@ describe('append_file', () => {
     assert.equal(await now('logs/a.txt'), 'eins\nzwei ü');
   });
 
+  it('[D04] keeps the line ends of the file', async () => {
+    const path = join(world.workspace, 'table.csv');
+    for (const [before, content, after] of [
+      ['a,b\r\n1,2\r\n', '3,4\n5,6\n', 'a,b\r\n1,2\r\n3,4\r\n5,6\r\n'],
+      ['a,b\r\n1,2\r\n', '3,4\r\n', 'a,b\r\n1,2\r\n3,4\r\n'],
+      ['a\r\nb\n', 'c\n', 'a\r\nb\nc\n'],
+      [
+        `${'x'.repeat(65_534)}\r\n${'y'.repeat(65_534)}\r\n`,
+        'z\n',
+        `${'x'.repeat(65_534)}\r\n${'y'.repeat(65_534)}\r\nz\r\n`,
+      ],
+    ] as const) {
+      await writeFile(path, before);
+      await world.call('append_file', { path: 'table.csv', content });
+      assert.equal(await readFile(path, 'utf8'), after);
+    }
+  });
+
   it('says when the text continues a line', async () => {
     await append('a.txt', 'no break');
     assert.match((await append('a.txt', '!\n')).text, /^Added 2 bytes .* the text continues its last line\.$/);
