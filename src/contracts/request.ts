@@ -10,7 +10,7 @@ export type RequestKind = z.infer<typeof RequestKind>;
 /**
  * `plan`: approve, modify (with feedback), reject. `before-step`: approve, skip. `after-step`: continue, redo (with
  * feedback). `tool`: once (perhaps with other arguments), session (all tools of its category from now on, or what a rule
- * matches), deny. `outcome`, for a call of which nobody knows whether it took effect: done (a text is its result),
+ * matches), deny. `outcome`, for a call whose outcome nobody knows: done (a text is its result),
  * not-done, try-again. `budget`: raise, stop. `input`: answer.
  */
 export const Decision = z.enum([
@@ -71,7 +71,7 @@ export interface RequestedStep {
   readonly summary: string;
 }
 
-/** A call with outside effects of which nobody knows whether it took effect. */
+/** A call with outside effects whose outcome nobody knows. */
 export interface UnknownCall {
   /** Its idempotency key within the session. Another try has the same. */
   readonly key: string;

@@ -94,7 +94,7 @@ export interface Turn {
   artifacts: string[];
   /** Calls with outside effects that took effect, the newest last, for agents that begin the same work again. */
   effects: { readonly part: string; readonly what: string }[];
-  /** Calls of which nobody has said yet whether they took effect. */
+  /** Calls whose outcome nobody has told yet. */
   unknownCalls: UnsettledCall[];
   /** How often it was taken up again after it had ended. */
   takenUp: number;

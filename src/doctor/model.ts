@@ -20,7 +20,7 @@ const MAX_OUTPUT_TOKENS = 2_000;
 const SHOWN_MODELS = 5;
 const SHOWN_TEXT = 120;
 
-/** A model as agents name it, and where that is. */
+/** A model as agents name it, and the places that name it. */
 interface Found {
   readonly reference: string;
   readonly provider: Provider;

@@ -41,6 +41,7 @@ export async function askEngine(scope: Scope, { files, choices, ask, signal }: T
   const scratch = await mkdtemp(join(tmpdir(), 'copilot-tables-'));
   try {
     const sources: EngineFile[] = [];
+    const stems = files.map(({ path }) => stem(path));
     for (const { path, names } of files) {
       const { handle, relative } = await openInside(scope, path, MAX_TABLE_BYTES);
       handles.push(handle);
@@ -48,7 +49,8 @@ export async function askEngine(scope: Scope, { files, choices, ask, signal }: T
       sources.push({
         file: relative,
         path: `/dev/fd/${FIRST_DESCRIPTOR + sources.length}`,
-        names: [relative, ...names, stem(relative)],
+        // A short name that two files share names neither.
+        names: [relative, ...names, ...(stems.filter((name) => name === stem(path)).length === 1 ? [stem(path)] : [])],
       });
     }
     const request: EngineRequest = { files: sources, choices, scratch, memoryMiB: DATABASE_MIB, ...ask };

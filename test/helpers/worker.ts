@@ -25,7 +25,7 @@ process.once('exit', () => {
 
 /**
  * Resolves when the worker takes tasks.
- * @param cwd where it finds `copilot.config.ts`; default the checkout, which has none
+ * @param cwd folder of its `copilot.config.ts`; default the checkout, which has none
  * @throws Error with its log if it ends or takes over three minutes
  */
 export async function startWorkerProcess(

@@ -259,7 +259,7 @@ describe('copilot', function () {
     assert.equal(json(result).turn.error.type, 'ModelRejected');
   });
 
-  it('errors are one line on stderr, an exit code by kind, and a JSON document with --json', async () => {
+  it('[U02] errors are one line on stderr, an exit code by kind, and a JSON document with --json', async () => {
     const { sessionId } = json(await copilot('start', '--json', '--id', 'erring'));
     const cases: [args: string[], code: number, type: string, message: RegExp][] = [
       [['show', 'ghost'], 3, 'SessionNotFound', /Session ghost does not exist/],
@@ -285,7 +285,7 @@ describe('copilot', function () {
     }
   });
 
-  it('wrong use is exit code 2, help and version are not', async () => {
+  it('[U02] wrong use is exit code 2, help and version are not', async () => {
     for (const args of [['nonsense'], ['send'], ['list', '--nope'], ['show', 'a', 'b']]) {
       const { code, stderr } = await copilot(...args);
       assert.equal(code, 2, args.join(' '));

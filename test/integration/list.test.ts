@@ -194,7 +194,7 @@ describe('list', function () {
       assert.deepEqual(counted, { count: others, byStatus: byStatus('other') });
     });
 
-    it('completes commands, options and the ids of the newest sessions in a shell', async () => {
+    it('[U02] completes commands, options and the ids of the newest sessions in a shell', async () => {
       const env = programEnvironment(world.server);
       const suggest = async (...words: string[]): Promise<string[]> =>
         (await runCli(['completion', 'complete', '--', ...words], env)).stdout.split('\n');

@@ -49,7 +49,9 @@ function hint(error: unknown, tables: readonly OpenTable[]): string {
     return `${near === undefined ? '' : ` Did you mean "${near}"?`} The columns are: ${columns.slice(0, 50).join(', ')}${columns.length > 50 ? ', …' : ''}.`;
   }
   const undecided = tables.flatMap((table) =>
-    table.notes.filter((note) => note.includes('until then the column is text')),
+    table.columns.flatMap(({ name, type, reading }) =>
+      type === 'undecided' ? [`Column ${JSON.stringify(name)} ${reading?.note ?? ''}`] : [],
+    ),
   );
   if (/No function matches|Cannot compare|Could not convert|Conversion/.test(message) && undecided.length > 0)
     return ` ${undecided.join(' ')}`;

@@ -250,6 +250,16 @@ describe('tables', function () {
     );
   });
 
+  it('[D01] lets a short name stand for no file if two files have it', async () => {
+    await mkdir(join(world.workspace, 'old'), { recursive: true });
+    await writeFile(join(world.workspace, 'sales.csv'), 'n\n1\n');
+    await writeFile(join(world.workspace, 'old/sales.csv'), 'n\n2\n');
+    const both = "'sales.csv' AS new, 'old/sales.csv' AS old";
+    assert.match((await world.call('table_query', { sql: `SELECT new.n, old.n FROM ${both}` })).text, /\[\[1,2\]\]/);
+    const short = await world.refused('table_query', { sql: `SELECT * FROM sales, ${both}` });
+    assert.match(short, /Table with name sales does not exist/);
+  });
+
   it('[D01] refuses whatever is not one SELECT over files of the workspace', async () => {
     await write('a,b\n1,2\n');
     const refusals: readonly (readonly [string, RegExp])[] = [

@@ -1,4 +1,4 @@
-/** Calls with outside effects of which nobody knows whether they took effect: people say so, and nothing is repeated. */
+/** Calls with outside effects whose outcome nobody knows. A person says what happened; the engine repeats nothing. */
 import { section } from '../../../contracts/briefs.ts';
 import type { CallEnd, RunningTurn, UnsettledCall } from '../../../contracts/session-state.ts';
 import { toolFacts } from '../../../contracts/team.ts';

@@ -128,7 +128,7 @@ describe('the policy for a call', () => {
     assert.equal(await policy('append_file', { path: 'reports/a.md', content: 'x' }), 'ask');
   });
 
-  it('[H11] a pattern for a tool that has nothing to match never allows, and asks where it denies', async () => {
+  it('[H11] a pattern for a tool that has nothing to match never allows, and a denial by it asks', async () => {
     const code = { language: 'node', code: '1' };
     assert.equal((await judge('run_code', code, { team: { rules: { 'run_code: *': 'allow' } } }))?.policy, 'ask');
     const denied = { tools: { code: 'allow' }, rules: { 'run_code: *': 'deny' } } as const;

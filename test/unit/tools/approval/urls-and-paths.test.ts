@@ -153,7 +153,7 @@ describe('rules about paths', () => {
     assert.equal(await isAllowed('reports/[x]', 'reports/x'), false);
   });
 
-  it('[H11] a rule that denies looks at the path as written, at where it leads, and at whole folders', async () => {
+  it('[H11] a rule that denies looks at the path as written, at the target of its links, and at whole folders', async () => {
     for (const path of ['secret/x', 'SECRET/x', 'reports/link/x', 'secret/../secret/x', './secret']) {
       assert.equal(matchesPathCarefully('secret/**', await forms(path), false), 'yes', path);
     }
