@@ -51,7 +51,7 @@ interface DateEvidence {
 
 /** Digits of DuckDB's longest exact numbers. */
 const MAX_DIGITS = 38;
-/** Digits that a double has for sure. */
+/** Digits that a double always keeps. */
 const DOUBLE_DIGITS = 15;
 const SAMPLE = 500;
 const MISSING = new RegExp(`^${MISSING_MARK.replace('(?i)', '')}$`, 'i');

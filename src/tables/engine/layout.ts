@@ -2,7 +2,7 @@
 import { RefusedTable } from './refused-table.ts';
 
 const DELIMITERS = [',', ';', '\t', '|'] as const;
-/** Stands in no text: the table has one column. */
+/** A character that no text has, for tables of one column. */
 const NO_DELIMITER = '\u001F';
 const MAX_COLUMNS = 1_000;
 const RECORDS_READ = 500;
