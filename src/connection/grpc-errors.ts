@@ -48,6 +48,11 @@ export function isTimeout(error: unknown): boolean {
   );
 }
 
+/** Whether the server takes no more calls of this kind for now, for example because queries of one session queue up. */
+export function isOverloaded(error: unknown): boolean {
+  return grpcStatus(error) === status.RESOURCE_EXHAUSTED && !isTooLarge(error);
+}
+
 /** Whether a query came before the first workflow task of its run was scheduled. */
 export function isNotReady(error: unknown): boolean {
   const failed = serviceError(error);

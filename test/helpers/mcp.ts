@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import getPort from 'get-port';
 import { packageDir } from '../../src/package-info.ts';
 import type { McpServer } from '../../src/contracts/team.ts';
+import { freePort } from './ports.ts';
 
 const SERVERS = join(packageDir, 'node_modules/@modelcontextprotocol');
 
@@ -31,7 +31,7 @@ export interface HttpServer {
 
 /** server-everything behind streamable HTTP on a free port of loopback, or on the given one. */
 export async function startHttpServer(port?: number): Promise<HttpServer & { readonly port: number }> {
-  const chosen = port ?? (await getPort());
+  const chosen = port ?? (await freePort());
   const child = spawn(process.execPath, [serverScript('everything'), 'streamableHttp'], {
     env: { PORT: String(chosen) },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -3,25 +3,18 @@
  * built and started is named by `COPILOT_TEST_POSTGRES`.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import getPort, { portNumbers } from 'get-port';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { packageDir } from '../../src/package-info.ts';
+import { freePort } from './ports.ts';
 
 const run = promisify(execFile);
 
 const SETUP_TIMEOUT_MS = 60_000;
-/** The server keeps the ports of its members in 16 bits with a sign. */
-const HIGHEST_PORT = 32_767;
-const LOWEST_PORT = 15_000;
-/** Where the search begins: processes that search at the same time must not find the same. */
-const FIRST_PORT = randomInt(LOWEST_PORT + 1, HIGHEST_PORT);
-const USABLE = [...portNumbers(FIRST_PORT, HIGHEST_PORT), ...portNumbers(LOWEST_PORT, FIRST_PORT - 1)];
 const PORTS = [
   ...['FRONTEND', 'HISTORY', 'MATCHING', 'WORKER'].flatMap((name) => [`${name}_GRPC_PORT`, `${name}_MEMBERSHIP_PORT`]),
   'FRONTEND_HTTP_PORT',
@@ -67,9 +60,7 @@ export interface PostgresServer {
 export async function startPostgresServer(tests: PostgresTests): Promise<PostgresServer> {
   const { services } = Compose.parse(parse(readFileSync(join(packageDir, 'docker-compose.yml'), 'utf8')));
   const ports = Object.fromEntries(
-    await Promise.all(
-      PORTS.map(async (name) => [name, String(await getPort({ host: '127.0.0.1', port: USABLE }))] as const),
-    ),
+    await Promise.all(PORTS.map(async (name) => [name, String(await freePort())] as const)),
   );
   const [database, visibility] = await copyDatabases(tests);
   const env = {

@@ -4,10 +4,10 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import getPort from 'get-port';
 import { loadConfig } from '../../src/config.ts';
 import { until } from './history.ts';
 import { killProcess, temporaryFolder } from './server.ts';
+import { freePort } from './ports.ts';
 
 const PACKAGE = 's3rver@3.7.1';
 
@@ -28,7 +28,7 @@ export interface S3Server {
 export async function startS3(): Promise<S3Server> {
   const program = join(await install(), 'node_modules', 's3rver', 'bin', 's3rver.js');
   const dir = await temporaryFolder();
-  const port = await getPort({ host: '127.0.0.1' });
+  const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
   const bucket = 'payloads';
   const start = async (): Promise<number> => {

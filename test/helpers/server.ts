@@ -3,11 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import getPort from 'get-port';
 import { type Config, loadConfig } from '../../src/config.ts';
 import { ensureServer, type RunningServer } from '../../src/server/ensure-server.ts';
 import { isAlive } from '../../src/connection/address/home-server.ts';
 import { postgresTests, type PostgresTests, startPostgresServer } from './postgres-server.ts';
+import { freePort } from './ports.ts';
 
 export interface TestServer {
   /** `host:port`, the same after a restart. */
@@ -30,8 +30,8 @@ export async function startTestServer(): Promise<TestServer> {
 async function onSqlite(): Promise<TestServer> {
   const homeDir = await temporaryFolder();
   const config = isolatedConfig(homeDir);
-  const port = await getPort({ host: '127.0.0.1' });
-  const uiPort = await getPort({ host: '127.0.0.1' });
+  const port = await freePort();
+  const uiPort = await freePort();
   const start = (): Promise<RunningServer> => ensureServer(config, { port, uiPort });
   let server = await start();
   const kill = async (): Promise<void> => {

@@ -4,7 +4,6 @@ import { execFile } from 'node:child_process';
 import { appendFile, cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import getPort from 'get-port';
 import { packageDir } from '../../src/package-info.ts';
 import type {
   CacheEntry,
@@ -19,6 +18,7 @@ import { startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import { programEnvironment, type WorkerProcess } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
+import { freePort } from '../helpers/ports.ts';
 
 describe('workers and their agents', function () {
   this.timeout(240_000);
@@ -125,7 +125,7 @@ describe('workers and their agents', function () {
   });
 
   it('[A07] give the same statistics in CLI, metrics and logs: by worker, and in the CLI for all of them together', async () => {
-    const port = await getPort();
+    const port = await freePort();
     const first = await world.startWorker({ COPILOT_METRICS_PORT: String(port), AGENT_POOL_SIZE: '2' });
     const overriding = await world.copilot.create({
       mode: 'one-shot',

@@ -5,7 +5,6 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import getPort from 'get-port';
 import { CopilotClient } from '../../src/client.ts';
 import type { SessionHandle } from '../../src/client.ts';
 import { findServerProgram } from '../../src/server/program.ts';
@@ -17,6 +16,7 @@ import { isolatedConfig } from '../helpers/server.ts';
 import { found, payloadsIn, play, type Secrets, secretsOfSession } from '../helpers/secrets.ts';
 import { programEnvironment, type WorkerProcess } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
+import { freePort } from '../helpers/ports.ts';
 
 const newKey = (): string => randomBytes(32).toString('base64');
 const FIRST = `first:${newKey()}`;
@@ -306,7 +306,7 @@ describe('encryption', function () {
   it('`copilot dev` gives its Web UI a codec server, and `copilot codec` runs one for others', async () => {
     const homeDir = await mkdtemp(join(world.server.homeDir, 'dev-'));
     const { TEMPORAL_ADDRESS: _, ...env } = programEnvironment({ ...world.server, homeDir }, keyed);
-    const ports = [await getPort(), await getPort()];
+    const ports = [await freePort(), await freePort()];
     const dev = startCli(['dev', '--json', '--port', String(ports[0]), '--ui-port', String(ports[1])], env);
     await dev.untilStdout(/"ready"/, 90_000);
     const ready = JSON.parse(dev.stdout()) as { address: string; uiUrl: string; codecUrl: string };
@@ -315,7 +315,7 @@ describe('encryption', function () {
     assert.equal((await askAs(ready.uiUrl, ready.codecUrl)).status, 204);
     assert.equal((await askAs('http://localhost:1', ready.codecUrl)).status, 403);
 
-    const port = String(await getPort());
+    const port = String(await freePort());
     const codec = startCli(['codec', '--json', '--port', port], env);
     await codec.untilStdout(/"ready"/);
     assert.equal((await askAs(ready.uiUrl, `http://127.0.0.1:${port}`)).status, 204);

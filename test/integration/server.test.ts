@@ -15,6 +15,7 @@ import { prepareNamespace } from '../../src/server/namespace.ts';
 import { findServerProgram } from '../../src/server/program.ts';
 import { isAlive } from '../../src/connection/address/home-server.ts';
 import { isolatedConfig, killProcess, startTestServer, temporaryFolder, untilGone } from '../helpers/server.ts';
+import { freePort } from '../helpers/ports.ts';
 
 const DAY_SECONDS = 24 * 60 * 60;
 
@@ -277,8 +278,7 @@ async function plainServer(
   home: string,
   cleanUp: (() => Promise<unknown>)[],
 ): Promise<{ address: string }> {
-  const { default: getPort } = await import('get-port');
-  const port = await getPort({ host: '127.0.0.1' });
+  const port = await freePort();
   const program = await findServerProgram(config, () => undefined);
   const flags = ['--headless', '--ip', '127.0.0.1', '--port', String(port), '--db-filename', join(home, 'plain.db')];
   const child = spawn(program, ['server', 'start-dev', ...flags], { stdio: 'ignore' });

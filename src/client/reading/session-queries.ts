@@ -1,7 +1,7 @@
 /** Reads a session: what the server knows about it, and what a worker answers from memory. */
 import type { WorkflowExecutionDescription, WorkflowExecutionStatusName } from '@temporalio/client';
 import type { QueryDefinition } from '@temporalio/common';
-import { isNotReady, isTimeout } from '../../connection/grpc-errors.ts';
+import { isNotReady, isOverloaded, isTimeout } from '../../connection/grpc-errors.ts';
 import { retry } from '../../connection/retry.ts';
 import { ABSENCE_MS, type CallOptions, type ServerLink } from '../../connection/server-link.ts';
 import { CopilotError } from '../../contracts/errors.ts';
@@ -129,7 +129,7 @@ export async function querySession<Result, Args extends [unknown?, unknown?]>(
       maxPauseMs: NOT_READY_PAUSE_MS,
       signal,
       onFailure: async (error) => {
-        if (isTimeout(error) && isWithin(await patienceMs(link, sessionId))) return;
+        if ((isTimeout(error) || isOverloaded(error)) && isWithin(await patienceMs(link, sessionId))) return;
         if (!isNotReady(error) || !isWithin(QUERY_TIMEOUT_MS)) throw await explainUnanswered(link, sessionId, error);
       },
     },

@@ -7,13 +7,13 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import getPort from 'get-port';
 import { closeAgents, readAgents, readStats, socketFolder } from '../../../src/connection/worker-sockets.ts';
 import { type Admin, startAdmin } from '../../../src/worker/admin.ts';
 import type { CloseRequest } from '../../../src/contracts/worker-report.ts';
 import { fails } from '../../helpers/client.ts';
 import { temporaryFolder } from '../../helpers/server.ts';
 import { recordingLog } from '../agents/files/team-folder.ts';
+import { freePort } from '../../helpers/ports.ts';
 
 const AGENTS = {
   sessions: 7,
@@ -182,7 +182,7 @@ describe('observability: what a worker tells of itself', () => {
   });
 
   it('gives metrics, and nothing else, on the port that is configured', async () => {
-    const port = await getPort();
+    const port = await freePort();
     const admin = await start(homeDir, port);
     const response = await fetch(`http://127.0.0.1:${port}/metrics`);
     assert.match(await response.text(), /^copilot_agent_messages_total 21$/m);
