@@ -2,7 +2,7 @@
 import type { TeamInspection } from '../contracts/activities.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import type { ResolvedTeam } from '../contracts/team.ts';
-import type { ToolFacts } from '../contracts/tool.ts';
+import { definedTool } from '../tools/facts.ts';
 import type { TeamTrust } from '../tools/mcp/trust.ts';
 import { findTool } from '../tools/registry.ts';
 
@@ -22,11 +22,8 @@ export async function inspectTeam(
     if (!(await isTrusted(trust, { name, mcp: { [id]: server } }))) untrusted.push(id);
   }
   const named = new Set([...Object.keys(definition.tools), ...Object.values(agents).flatMap(({ tools }) => tools)]);
-  const facts: Record<string, ToolFacts> = {};
-  for (const tool of [...named].map(findTool).filter((found) => found !== undefined)) {
-    // Fields are picked one by one, because a tool has its code beside them.
-    facts[tool.name] = { name: tool.name, effects: tool.effects, category: tool.category, timeoutMs: tool.timeoutMs };
-  }
+  const known = [...named].map(findTool).filter((found) => found !== undefined);
+  const facts = Object.fromEntries(known.map((tool) => [tool.name, definedTool(tool)]));
   const own = await load(name).catch((error: unknown) => {
     if (error instanceof CopilotError) return undefined;
     throw error;

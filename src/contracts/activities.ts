@@ -5,7 +5,7 @@ import type { Excerpt } from './progress.ts';
 import type { Segment } from './session.ts';
 import type { Policies } from './policies.ts';
 import type { Coverage } from './request.ts';
-import type { AgentOverride, ResolvedTeam, ToolPolicy } from './team.ts';
+import type { AgentOverride, DefinedTool, ResolvedTeam, ToolPolicy } from './team.ts';
 import type { ToolFacts } from './tool.ts';
 import type { Message, ProviderData, ToolCall, TranscriptAddress } from './transcript.ts';
 import type { PlannedStep, RouteDecision } from './turn.ts';
@@ -185,7 +185,7 @@ export interface TeamInspection {
   /** Whether the worker's own team of this name is the same, word for word. */
   readonly isOwn: boolean;
   /** The worker's facts of the tools that it knows. */
-  readonly facts: Readonly<Record<string, ToolFacts>>;
+  readonly facts: Readonly<Record<string, DefinedTool>>;
   /** Servers of the definition that it would not open. */
   readonly untrusted: readonly string[];
 }

@@ -11,6 +11,7 @@
  *
  * A rule of a nearer layer replaces the same rule, word for word, of those behind it.
  */
+import { findPatternProblem } from './rule-patterns.ts';
 import { namesTool, parseRule, type ParsedRule } from './rules.ts';
 import type { Approvals, TeamDefinition, ToolCategory, ToolPolicy } from './team.ts';
 
@@ -55,18 +56,28 @@ export function rulesFor({ layers }: Pick<Policies, 'layers'>, tool: string): La
   return [...inForce.values()];
 }
 
-/** Names a rule for a tool that the team does not have: misspelt, it would deny nothing. Undefined if there is none. */
-export function findStrayRule(
-  { tools, mcp = {} }: Pick<TeamDefinition, 'tools' | 'mcp'>,
+type KnownTools = Pick<TeamDefinition, 'tools' | 'mcp'>;
+
+/** The first rule that can match no call of the team: misspelt, it would deny nothing. Undefined if there is none. */
+export function findUselessRule(
+  definition: KnownTools,
   rules: Readonly<Record<string, unknown>> = {},
 ): { readonly rule: string; readonly problem: string } | undefined {
+  for (const rule of Object.keys(rules)) {
+    const problem = findRuleProblem(definition, rule);
+    if (problem !== undefined) return { rule, problem };
+  }
+  return undefined;
+}
+
+/** Why a rule can match no call of the team, or undefined if it can. */
+export function findRuleProblem({ tools, mcp = {} }: KnownTools, rule: string): string | undefined {
+  const { tool = '', pattern } = parseRule(rule) ?? {};
   const named = [...Object.keys(tools), ...Object.keys(mcp).map((server) => `${server}.*`)];
-  const rule = Object.keys(rules).find((text) => {
-    const { tool = '' } = parseRule(text) ?? {};
-    return !named.some((name) => namesTool(name, tool));
-  });
-  if (rule === undefined) return undefined;
-  return { rule, problem: `it names no category and no tool of the team, which has ${named.join(', ')}` };
+  if (!named.some((name) => namesTool(name, tool)))
+    return `it names no category and no tool of the team, which has ${named.join(', ')}`;
+  if (pattern === undefined) return undefined;
+  return findPatternProblem(tool, Object.hasOwn(tools, tool) ? tools[tool]?.subject : undefined, pattern);
 }
 
 /** Whether no call of this tool can be allowed, so that agents need not know it. */

@@ -4,6 +4,10 @@
  */
 import { z } from 'zod';
 
+/** What patterns of a tool's rules are compared with: a command line, a URL, a path, or a folder with all that is in it. */
+export const SubjectKind = z.enum(['command', 'url', 'path', 'tree']);
+export type SubjectKind = z.infer<typeof SubjectKind>;
+
 const MAX_RULE_LENGTH = 500;
 const MAX_RULES = 100;
 

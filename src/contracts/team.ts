@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { frozen } from './json.ts';
 import { MAX_WAIT_MS } from './limits.ts';
-import { areFew, Rule, TOO_MANY_RULES } from './rules.ts';
+import { areFew, Rule, SubjectKind, TOO_MANY_RULES } from './rules.ts';
 
 /** Names of agents, teams and modes: they appear in ids, paths and prompts. */
 export const Name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'use lower-case letters, digits and "-", 63 at most');
@@ -204,7 +204,10 @@ const DefinedTool = z.object({
   effects: z.enum(['none', 'external']),
   category: ToolCategory,
   timeoutMs: z.int().min(1).max(MAX_WAIT_MS),
+  /** What patterns of its rules are compared with. */
+  subject: SubjectKind.optional(),
 });
+export type DefinedTool = z.infer<typeof DefinedTool>;
 
 export const AgentDefinition = AgentFile.extend({
   id: Name,
@@ -264,15 +267,12 @@ export function budgetProblem(
 export function toolFacts(
   { tools, mcp }: Pick<TeamDefinition, 'tools' | 'mcp'>,
   name: string,
-): z.infer<typeof DefinedTool> | undefined {
+): DefinedTool | undefined {
   return Object.hasOwn(tools, name) ? tools[name] : mcpFacts({ mcp }, name);
 }
 
 /** Facts of a tool of an MCP server, from the server's declaration. */
-export function mcpFacts(
-  { mcp = {} }: Pick<TeamDefinition, 'mcp'>,
-  name: string,
-): z.infer<typeof DefinedTool> | undefined {
+export function mcpFacts({ mcp = {} }: Pick<TeamDefinition, 'mcp'>, name: string): DefinedTool | undefined {
   const id = name.slice(0, name.indexOf('.'));
   const server = name.includes('.') && Object.hasOwn(mcp, id) ? mcp[id] : undefined;
   return (

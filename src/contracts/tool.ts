@@ -1,6 +1,7 @@
 /** What a tool is, for the side that describes it and the side that runs it. */
 import type { z } from 'zod';
 import type { Json } from './json.ts';
+import type { SubjectKind } from './rules.ts';
 import type { ToolCategory } from './team.ts';
 
 /**
@@ -37,7 +38,7 @@ export interface NetworkRules {
  * all that is in them. `fields` are the arguments that hold it; optional ones may be absent.
  */
 export interface ToolSubject {
-  readonly kind: 'command' | 'url' | 'path' | 'tree';
+  readonly kind: SubjectKind;
   readonly fields: readonly string[];
 }
 

@@ -1,6 +1,6 @@
 /** Facts of tools as this worker knows them. A session's definition of its team may say something else, and is not asked. */
-import { mcpFacts, type TeamDefinition } from '../contracts/team.ts';
-import type { ToolFacts } from '../contracts/tool.ts';
+import { type DefinedTool, mcpFacts, type TeamDefinition } from '../contracts/team.ts';
+import type { Tool, ToolFacts } from '../contracts/tool.ts';
 import { splitName } from './mcp/names.ts';
 import { findTool } from './registry.ts';
 
@@ -10,4 +10,11 @@ import { findTool } from './registry.ts';
  */
 export function factsOf(name: string, { mcp }: Pick<TeamDefinition, 'mcp'>): ToolFacts | undefined {
   return splitName(name) ? mcpFacts({ mcp }, name) : findTool(name);
+}
+
+export type DescribedTool = ToolFacts & Pick<Tool, 'subject'>;
+
+/** What a team's definition says of a tool. Fields are picked one by one, because the tool has its code beside them. */
+export function definedTool({ name, effects, category, timeoutMs, subject }: DescribedTool): DefinedTool {
+  return { name, effects, category, timeoutMs, ...(subject ? { subject: subject.kind } : {}) };
 }

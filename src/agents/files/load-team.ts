@@ -14,9 +14,9 @@ import {
   type TeamDefinition,
   TeamFile,
 } from '../../contracts/team.ts';
+import { findPatternProblem } from '../../contracts/rule-patterns.ts';
 import { parseRule } from '../../contracts/rules.ts';
-import type { ToolFacts } from '../../contracts/tool.ts';
-import { findPatternProblem } from '../../tools/approval/rule-problem.ts';
+import { definedTool, type DescribedTool } from '../../tools/facts.ts';
 import { splitName } from '../../tools/mcp/names.ts';
 import { canonicalJson, digestOf } from '../../contracts/digest.ts';
 import { openOutput } from './output-form.ts';
@@ -48,7 +48,7 @@ const TEAM_FILE = 'team.yaml';
 export async function loadTeam(
   agentsDir: string,
   team: string,
-  tools: ReadonlyMap<string, ToolFacts>,
+  tools: ReadonlyMap<string, DescribedTool>,
 ): Promise<ResolvedTeam> {
   // The name becomes a path, so it is checked first.
   const files = Name.safeParse(team).success ? await listFiles(agentsDir, team) : undefined;
@@ -64,7 +64,7 @@ export async function loadTeam(
   for (const id of ids) agentFiles.set(id, await readYaml(agentsDir, `${team}/${id}.yaml`, AgentFile));
 
   const servers = teamFile.value && Object.keys(teamFile.value.mcp ?? {});
-  const known = { tools: [...tools.keys()], ...(servers ? { servers } : {}) };
+  const known = { tools, ...(servers ? { servers } : {}) };
   failOn([
     ...sortByLine([...checkRoles(teamFile, ids), ...checkRules(teamFile, known), ...teamFile.problems]),
     ...[...agentFiles].flatMap(([id, file]) => sortByLine([...checkAgent(id, file, ids, known), ...file.problems])),
@@ -193,8 +193,10 @@ function checkRules(file: YamlFile<TeamFile>, known: KnownTools): Problem[] {
   return places.flatMap(({ path, rules = {} }) =>
     Object.keys(rules).flatMap((rule): Problem[] => {
       const place = file.placeOf([...path, rule]);
-      const unknown = checkTools([{ ...place, text: parseRule(rule)?.tool ?? rule, literal: false }], known);
-      const problem = findPatternProblem(rule);
+      const { tool = rule, pattern } = parseRule(rule) ?? {};
+      const unknown = checkTools([{ ...place, text: tool, literal: false }], known);
+      const kind = known.tools.get(tool)?.subject?.kind;
+      const problem = pattern === undefined ? undefined : findPatternProblem(tool, kind, pattern);
       return unknown.length > 0 || problem === undefined ? unknown : [{ ...place, text: `rule "${rule}": ${problem}` }];
     }),
   );
@@ -202,7 +204,7 @@ function checkRules(file: YamlFile<TeamFile>, known: KnownTools): Problem[] {
 
 /** What an agent's list of tools may name. */
 interface KnownTools {
-  readonly tools: readonly string[];
+  readonly tools: ReadonlyMap<string, DescribedTool>;
   /** MCP servers; undefined if the team's file is invalid. */
   readonly servers?: readonly string[];
 }
@@ -227,8 +229,9 @@ function checkAgent(id: string, file: YamlFile<AgentFile>, ids: readonly string[
 function checkTools(used: readonly Written[], { tools, servers }: KnownTools): Problem[] {
   return used.flatMap(({ file, line, text }): Problem[] => {
     const name = splitName(text);
-    if (!name && tools.includes(text)) return [];
-    if (!name) return [{ file, line, text: unknownName('tool', text, [...tools, ...(servers ?? []).map(allOf)]) }];
+    if (!name && tools.has(text)) return [];
+    if (!name)
+      return [{ file, line, text: unknownName('tool', text, [...tools.keys(), ...(servers ?? []).map(allOf)]) }];
     if (servers && !servers.includes(name.server)) {
       return [
         {
@@ -291,7 +294,7 @@ function define(
   name: string,
   teamFile: YamlFile<TeamFile>,
   agentFiles: ReadonlyMap<string, YamlFile<AgentFile>>,
-  tools: ReadonlyMap<string, ToolFacts>,
+  tools: ReadonlyMap<string, DescribedTool>,
 ): TeamDefinition {
   const agents: Record<string, AgentDefinition> = {};
   const used: TeamDefinition['tools'] = {};
@@ -305,9 +308,7 @@ function define(
     };
     for (const tool of value.tools) {
       const facts = tools.get(tool);
-      // Fields are picked one by one, because `facts` may be the tool itself with its code.
-      if (facts)
-        used[tool] = { name: tool, effects: facts.effects, category: facts.category, timeoutMs: facts.timeoutMs };
+      if (facts) used[tool] = definedTool(facts);
     }
   }
   if (!teamFile.value) throw new Error(`team ${name} has problems that were not reported`);

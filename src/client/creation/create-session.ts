@@ -19,7 +19,7 @@ import {
   copilotUser,
 } from '../../contracts/search-attributes.ts';
 import { Label, MessageText, SessionConfig, SessionId, type SessionStart, titleOf } from '../../contracts/session.ts';
-import { findStrayRule } from '../../contracts/policies.ts';
+import { findUselessRule } from '../../contracts/policies.ts';
 import { BUILT_IN_MODES, budgetProblem, Name, type ResolvedTeam } from '../../contracts/team.ts';
 import { copyAttachments } from './attachments.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
@@ -100,8 +100,8 @@ export async function createSession(link: ServerLink, teams: TeamDirectory, give
   const { sessionIdleMs } = link.config;
   const config = { ...(sessionIdleMs === undefined ? {} : { idleTimeoutMs: sessionIdleMs }), ...options.config };
   checkAgent(team, config.agent);
-  const stray = findStrayRule(team.definition, config.approvals?.rules);
-  if (stray) throw new CopilotError('InvalidInput', { what: `Rule "${stray.rule}"`, problem: stray.problem });
+  const useless = findUselessRule(team.definition, config.approvals?.rules);
+  if (useless) throw new CopilotError('InvalidInput', { what: `Rule "${useless.rule}"`, problem: useless.problem });
   const problem = budgetProblem(team.definition, config.budget);
   if (problem !== undefined) throw new CopilotError('InvalidInput', { what: 'config.budget.cost', problem });
   const copies =

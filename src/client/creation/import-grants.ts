@@ -136,7 +136,7 @@ function withKnownTools(definition: TeamDefinition, inspection: TeamInspection, 
   const tools = Object.entries(definition.tools).flatMap(([name, said]) => {
     const own = Object.hasOwn(facts, name) ? facts[name] : undefined;
     if (!own) return [];
-    const { category, effects, timeoutMs } = own;
+    const { category, effects } = own;
     if (said.category !== category || said.effects !== effects) {
       note(
         `${path}.tools.${name}`,
@@ -144,7 +144,7 @@ function withKnownTools(definition: TeamDefinition, inspection: TeamInspection, 
         `it is ${category}, ${effects}`,
       );
     }
-    return [[name, { name, category, effects, timeoutMs }] as const];
+    return [[name, own] as const];
   });
   const kept = servers.filter(([id]) => !untrusted.includes(id));
   const { mcp: _, ...rest } = definition;

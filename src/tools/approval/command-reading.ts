@@ -4,8 +4,9 @@
  * unknown, and a rule then matches `maybe`. It is no fence: a script or a program can do anything.
  */
 import { forEachChild, parse, type SyntaxNode, type Word, type WordPart } from 'unbash';
-import { folded, type Match, matchesTokens, type Token } from './match.ts';
-import { isWildcard, patternWords } from './simple-command.ts';
+import { patternWords, type Token } from '../../contracts/rule-patterns.ts';
+import { folded, type Match, matchesTokens } from './match.ts';
+import { isWildcard } from './simple-command.ts';
 
 /** Programs that run the command in their arguments. */
 const WRAPPERS: ReadonlySet<string> = new Set([

@@ -1,10 +1,8 @@
 /** Whether a pattern matches, and the wildcards that all patterns share. */
+import type { Token } from '../../contracts/rule-patterns.ts';
 
 /** `maybe`: nobody can tell from the arguments alone. Such a call is never allowed by a rule, and never runs unasked. */
 export type Match = 'yes' | 'no' | 'maybe';
-
-/** A character, `*` for any within a segment, or `**` for any at all. */
-export type Token = { readonly char: string } | { readonly any: 'segment' | 'all' };
 
 /**
  * Whether the tokens match the whole text. Its time grows with the product of the two lengths and no faster, because
@@ -36,14 +34,6 @@ function passWildcards(tokens: readonly Token[], states: Uint8Array): void {
   for (const [at, token] of tokens.entries()) {
     if (states[at] === 1 && 'any' in token) states[at + 1] = 1;
   }
-}
-
-/** `*` and `**` as wildcards, everything else as it is. */
-export function tokensOf(pattern: string): Token[] {
-  return [...pattern.matchAll(/\*\*+|[\s\S]/gu)].map(([part]): Token => {
-    if (!part.startsWith('*')) return { char: part };
-    return { any: part === '*' ? 'segment' : 'all' };
-  });
 }
 
 /** The same text for everybody who reads carefully: one form of Unicode, no difference of case. */

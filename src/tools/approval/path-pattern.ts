@@ -2,8 +2,9 @@
 import { mkdir } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { CopilotError } from '../../contracts/errors.ts';
+import { tokensOf } from '../../contracts/rule-patterns.ts';
 import { resolveInside, type Scope } from '../workspace/paths.ts';
-import { folded, type Match, matchesTokens, tokensOf } from './match.ts';
+import { folded, type Match, matchesTokens } from './match.ts';
 
 /** A path of a call in each form that a pattern may be compared with. */
 export interface PathForms {

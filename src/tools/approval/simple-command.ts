@@ -2,17 +2,18 @@
  * Commands that are surely simple: one program with literal arguments, and nothing that a shell would interpret. Only
  * these can be allowed by a rule, because only for these a word that was matched is the word that is executed.
  */
-import { matchesTokens, type Token } from './match.ts';
+import {
+  DOUBLE_QUOTED,
+  patternWords,
+  piecesOf,
+  PLAIN,
+  SINGLE_QUOTED,
+  type Token,
+} from '../../contracts/rule-patterns.ts';
+import { matchesTokens } from './match.ts';
 
-// Letters and digits of every script, and the marks that mean nothing to a shell.
-const PLAIN = String.raw`[\p{L}\p{N}_@%+:,./=-]`;
-const SINGLE = String.raw`'[^'\p{C}\u2028\u2029]*'`;
-const DOUBLE = '"[^"$`\\\\!\\p{C}\\u2028\\u2029]*"';
 /** A word without quotes, a word in quotes, or `--option='value'`. */
-const WORD = new RegExp(`^(?:(${PLAIN}+)|(${PLAIN}*=)?(?:(${SINGLE})|(${DOUBLE})))$`, 'u');
-const PATTERN_WORD = new RegExp(`^(?:((?:${PLAIN}|\\*)+)|((?:${PLAIN}|\\*)*=)?(?:(${SINGLE})|(${DOUBLE})))$`, 'u');
-/** Splits at blanks outside of quotes. */
-const PIECES = /(?:'[^']*'|"[^"]*"|[^ \t'"])+|['"]/gu;
+const WORD = new RegExp(`^(?:(${PLAIN}+)|(${PLAIN}*=)?(?:(${SINGLE_QUOTED})|(${DOUBLE_QUOTED})))$`, 'u');
 
 /** Longer commands are for people to read. */
 const MAX_LENGTH = 4_000;
@@ -36,26 +37,6 @@ export function simpleWords(command: string): readonly string[] | undefined {
   // The name of the program stands as it is: no quotes, no assignment before it.
   if (!command.trimStart().startsWith(first) || first.includes('=') || KEYWORDS.has(first)) return undefined;
   return words.filter((word) => word !== undefined);
-}
-
-function piecesOf(text: string): string[] {
-  return text.match(PIECES) ?? [];
-}
-
-/** The words of a pattern: `*` outside of quotes is a wildcard. Undefined if it is no pattern of a simple command. */
-export function patternWords(pattern: string): readonly (readonly Token[])[] | undefined {
-  const words = piecesOf(pattern).map((piece): Token[] | undefined => {
-    const [, plain, before = '', single, double] = PATTERN_WORD.exec(piece) ?? [];
-    const quoted = single ?? double;
-    if (quoted === undefined) return plain === undefined ? undefined : wild(plain);
-    return [...wild(before), ...Array.from(quoted.slice(1, -1), (char) => ({ char }))];
-  });
-  if (words.length === 0 || words.includes(undefined)) return undefined;
-  return words.filter((word) => word !== undefined);
-}
-
-function wild(text: string): Token[] {
-  return Array.from(text, (char): Token => (char === '*' ? { any: 'all' } : { char }));
 }
 
 /** Whether words match a pattern word by word. A pattern that ends in `*` matches any number of further words. */

@@ -1,10 +1,11 @@
 /** What a call is about: its command line, URL or paths, read once and compared with any number of patterns. */
+import { patternWords } from '../../contracts/rule-patterns.ts';
 import type { ToolSubject } from '../../contracts/tool.ts';
 import type { Scope } from '../workspace/paths.ts';
 import { matchesAnyCommand, readCommand } from './command-reading.ts';
 import type { Match } from './match.ts';
 import { formsOfPath, matchesPath, matchesPathCarefully } from './path-pattern.ts';
-import { exactPattern, matchesWords, patternWords, simpleWords } from './simple-command.ts';
+import { exactPattern, matchesWords, simpleWords } from './simple-command.ts';
 import { exactUrl, matchesUrl, matchesUrlCarefully } from './url-pattern.ts';
 
 export interface Subject {

@@ -1,26 +1,10 @@
 /** Patterns of URLs: `https://docs.example.org/*`. Both sides are compared in the form that a request will use. */
-import { folded, type Match, matchesTokens, tokensOf, type Token } from './match.ts';
-
-export interface UrlPattern {
-  readonly scheme: string;
-  readonly host: string;
-  readonly isWild: boolean;
-  readonly port: string;
-  readonly path: readonly Token[];
-}
-
-/** `*` in the path matches everything, `/` and the query included; `*.` before a host every name below it. */
-export function parsePattern(pattern: string): UrlPattern | undefined {
-  const [, scheme = '', wild, authority = '', path = '/'] =
-    /^(https?):\/\/(\*\.)?([^/?#@\\\s*]+)(\/[^#]*)?$/i.exec(pattern) ?? [];
-  if (!URL.canParse(`${scheme}://${authority}`)) return undefined;
-  const { protocol, hostname, port } = new URL(`${scheme}://${authority}`);
-  return { scheme: protocol, host: hostOf(hostname), isWild: wild !== undefined, port, path: tokensOf(path) };
-}
+import { parseUrlPattern, type UrlPattern } from '../../contracts/rule-patterns.ts';
+import { folded, type Match, matchesTokens } from './match.ts';
 
 /** Whether a rule may allow the URL. */
 export function matchesUrl(pattern: string, text: string): boolean {
-  const wanted = parsePattern(pattern);
+  const wanted = parseUrlPattern(pattern);
   // The parser drops or replaces these characters, so that people would read another URL than the one that is fetched.
   if (!wanted || /[\s\\\p{C}]/u.test(text) || !URL.canParse(text)) return false;
   const url = new URL(text);
@@ -45,7 +29,7 @@ export function exactUrl(text: string): string | undefined {
 
 /** Whether a rule that denies or asks is about the URL: any scheme and any port, and the path in each way to read it. */
 export function matchesUrlCarefully(pattern: string, text: string): Match {
-  const wanted = parsePattern(pattern);
+  const wanted = parseUrlPattern(pattern);
   if (!wanted || !URL.canParse(text)) return 'maybe';
   const url = new URL(text);
   if (!isHost(wanted, hostOf(url.hostname))) return 'no';

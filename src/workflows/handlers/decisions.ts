@@ -5,7 +5,7 @@ import * as messages from '../../contracts/messages.ts';
 import * as payloads from '../../contracts/payloads.ts';
 import type { ChangeReport } from '../../contracts/messages.ts';
 import type { ConfigurePayload } from '../../contracts/payloads.ts';
-import { findStrayRule } from '../../contracts/policies.ts';
+import { findUselessRule } from '../../contracts/policies.ts';
 import type { JsonObject } from '../../contracts/json.ts';
 import type { DecidedRequest } from '../../contracts/request.ts';
 import type { Analytics } from '../../contracts/session.ts';
@@ -120,8 +120,8 @@ function checkConfiguration(
   const { definition } = team ?? state.nextTeam ?? state.team;
   const problem = budgetProblem(definition, budget);
   if (problem !== undefined) throw toFailure('InvalidInput', { what: 'budget.cost', problem });
-  const stray = findStrayRule(definition, approvals?.rules);
-  if (stray) throw toFailure('InvalidInput', { what: `Rule "${stray.rule}"`, problem: stray.problem });
+  const useless = findUselessRule(definition, approvals?.rules);
+  if (useless) throw toFailure('InvalidInput', { what: `Rule "${useless.rule}"`, problem: useless.problem });
   const known = Object.keys(definition.agents);
   const unknown = Object.keys(agents).find((id) => !known.includes(id));
   if (unknown !== undefined) {

@@ -97,6 +97,31 @@ describe('what runs without being asked', function () {
     }
   });
 
+  it('[H11] a rule whose pattern can match no call is refused with the reason, by create, configure and a decision', async () => {
+    const wrong: readonly (readonly [rule: string, problem: RegExp])[] = [
+      ['shell: ls; rm *', /the pattern "ls; rm \*" matches nothing: it must be one command/],
+      ['shell: echo $(id)', /it must be one command of plain or quoted words/],
+      ['fetch_url: docs.example.org/*', /it must have a scheme and a host/],
+      ['write_file: /etc/**', /paths are relative to the workspace/],
+      ['read_file: a/../../b', /paths are relative to the workspace/],
+    ];
+    const session = await create();
+    for (const [rule, message] of wrong) {
+      const config = { approvals: { rules: { [rule]: 'deny' as const } } };
+      await assert.rejects(create({ config }), { type: 'InvalidInput', message });
+      await assert.rejects(session.configure(config), { type: 'InvalidInput', message });
+    }
+    const right = ['shell: git "log" *', 'fetch_url: https://*.example.org/a*', 'write_file: reports/../out/**'];
+    await session.configure({ approvals: { rules: Object.fromEntries(right.map((rule) => [rule, 'deny' as const])) } });
+
+    script(['shell', { command: 'ls' }]);
+    await session.send('do it', { wait: false });
+    const { id } = await nextRequest(session);
+    const given = session.decide(id, 'session', { rule: 'shell: ls; rm *' });
+    await assert.rejects(given, { type: 'InvalidInput', message: /matches nothing: it must be one command/ });
+    await decideNext(session, 'deny');
+  });
+
   it('[H11] a rule allows its commands and no others; what is allowed for the session by a rule is as narrow', async () => {
     script(
       ['shell', { command: 'ls -a' }],

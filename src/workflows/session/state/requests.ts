@@ -3,6 +3,7 @@ import { CancelledFailure, condition, workflowInfo } from '@temporalio/workflow'
 import { toFailure } from '../../../contracts/errors.ts';
 import { imagesField } from '../../../contracts/image.ts';
 import { MAX_DECISIONS, MAX_RECORDED_SUBJECT, MAX_SHOWN_SUBJECT } from '../../../contracts/limits.ts';
+import { findRuleProblem } from '../../../contracts/policies.ts';
 import { namesTool, parseRule } from '../../../contracts/rules.ts';
 import type { DecidePayload } from '../../../contracts/payloads.ts';
 import {
@@ -20,6 +21,7 @@ import {
 } from '../../../contracts/request.ts';
 import { cutSubject, subjectDigest } from '../../../contracts/request-subject.ts';
 import type { DeepReadonly, RunningTurn, SessionState } from '../../../contracts/session-state.ts';
+import type { TeamDefinition } from '../../../contracts/team.ts';
 import type { LiveSession } from '../live-session.ts';
 import { approvalsOf, timeoutMsOf } from '../policies.ts';
 
@@ -178,7 +180,7 @@ export class Requests {
     if (WORDY.includes(decision) && text === undefined) {
       throw toFailure('InvalidInput', { what, problem: 'it needs a text: what to change, or the answer' });
     }
-    const problem = changeProblem(request, payload);
+    const problem = changeProblem(request, payload, this.#state.team.definition);
     if (problem !== undefined) throw toFailure('InvalidInput', { what, problem });
     const { workflowId: sessionId } = workflowInfo();
     if (digest !== undefined && digest !== request.digest) {
@@ -281,6 +283,7 @@ function isCovered({ kind, tool }: OpenRequest, { category, rule }: Grant): bool
 function changeProblem(
   { tool }: OpenRequest,
   { decision, arguments: edited, rule }: DecidePayload,
+  team: TeamDefinition,
 ): string | undefined {
   if (edited !== undefined && (decision !== 'once' || !tool)) return 'only "once", for a call, takes other arguments';
   if (rule !== undefined && (decision !== 'session' || !tool)) return 'only "session", for a call, takes a rule';
@@ -292,7 +295,8 @@ function changeProblem(
       : `a rule may deny this call; allow it by a rule of your own${hint}`;
   }
   const named = parseRule(rule)?.tool ?? '';
-  return namesTool(named, tool.name) ? undefined : `the rule is about ${named}, and the request about ${tool.name}`;
+  if (!namesTool(named, tool.name)) return `the rule is about ${named}, and the request about ${tool.name}`;
+  return findRuleProblem(team, rule);
 }
 
 function firstOf({ verdict }: DecidedRequest): { decision: string; by: string; at: string } {

@@ -48,7 +48,8 @@ describe('agents: loading a team', () => {
     assert.equal(definition.agents['router']?.name, 'router');
     assert.deepEqual(definition.limits, { rounds: 16, stepAttempts: 3 });
     assert.deepEqual(Object.keys(definition.tools), ['read_file', 'write_file']);
-    assert.deepEqual(Object.keys(definition.tools['read_file'] ?? {}), ['name', 'effects', 'category', 'timeoutMs']);
+    const { name, subject, ...rest } = definition.tools['read_file'] ?? {};
+    assert.deepEqual([name, subject, Object.keys(rest)], ['read_file', 'path', ['effects', 'category', 'timeoutMs']]);
     assert.deepEqual(JSON.parse(JSON.stringify(definition)), definition);
     assert.deepEqual(TeamDefinition.parse(definition), definition);
   });

@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict';
+import { patternWords } from '../../../../src/contracts/rule-patterns.ts';
 import { matchesAnyCommand, readCommand } from '../../../../src/tools/approval/command-reading.ts';
-import {
-  exactPattern,
-  matchesWords,
-  patternWords,
-  simpleWords,
-} from '../../../../src/tools/approval/simple-command.ts';
+import { exactPattern, matchesWords, simpleWords } from '../../../../src/tools/approval/simple-command.ts';
 
 const find = (pattern: string, command: string) => matchesAnyCommand(pattern, readCommand(command));
 
