@@ -258,25 +258,25 @@ function createActivities(config: Config, opened: Omit<WorkerParts, 'workspaceRo
   const parts = { ...opened, workspaceRoot: config.workspaceRoot };
   const toolParts = { ...parts, calls: new RunningCalls(), network: config.network };
   return {
-    resolveTeam: (team) =>
+    copilotResolveTeam: (team) =>
       inScope(async () => {
         const resolved = await loadTeam(config.agentsDir, team, tools);
         await trust.remember(resolved.definition);
         parts.agents.prime(resolved);
         return resolved;
       }),
-    inspectTeam: (team) =>
+    copilotInspectTeam: (team) =>
       inScope(() => inspectTeam({ trust, load: (name) => loadTeam(config.agentsDir, name, tools) }, team)),
-    route: (input) => route(parts, input),
-    plan: (input) => plan(parts, input),
-    review: (input) => review(parts, input),
-    runAgent: (input) => runAgent(parts, input),
-    runTool: (input) => runTool(toolParts, input),
-    settleTool: (input) => settleTool(toolParts, input),
-    checkCall: (input) => checkCall(parts, input),
-    summarise: (input) => summarise(parts, config.archiveDir, input),
-    writeReports: (input) => writeReports(config.workspaceRoot, input),
-    archive: () => archive(parts.agents, config.archiveDir),
+    copilotRoute: (input) => route(parts, input),
+    copilotPlan: (input) => plan(parts, input),
+    copilotReview: (input) => review(parts, input),
+    copilotRunAgent: (input) => runAgent(parts, input),
+    copilotRunTool: (input) => runTool(toolParts, input),
+    copilotSettleTool: (input) => settleTool(toolParts, input),
+    copilotCheckCall: (input) => checkCall(parts, input),
+    copilotSummarise: (input) => summarise(parts, config.archiveDir, input),
+    copilotWriteReports: (input) => writeReports(config.workspaceRoot, input),
+    copilotArchive: () => archive(parts.agents, config.archiveDir),
   };
 }
 

@@ -190,26 +190,29 @@ export interface TeamInspection {
   readonly untrusted: readonly string[];
 }
 
-/** Everything a session does outside its own memory. */
+/**
+ * Everything a session does outside its own memory. With the prefix, a service may have a `plan` of its own on the same
+ * worker.
+ */
 export interface Activities {
-  resolveTeam(team: string): Promise<ResolvedTeam>;
+  copilotResolveTeam(team: string): Promise<ResolvedTeam>;
   /** Looks at a definition that somebody else wrote, before a session is pinned to it. */
-  inspectTeam(team: ResolvedTeam): Promise<TeamInspection>;
-  route(input: RouteInput): Promise<RouteResult>;
-  plan(input: PlanInput): Promise<PlanResult>;
-  review(input: ReviewInput): Promise<ReviewResult>;
-  runAgent(input: RunAgentInput): Promise<RunAgentResult>;
-  runTool(input: RunToolInput): Promise<RunToolResult>;
+  copilotInspectTeam(team: ResolvedTeam): Promise<TeamInspection>;
+  copilotRoute(input: RouteInput): Promise<RouteResult>;
+  copilotPlan(input: PlanInput): Promise<PlanResult>;
+  copilotReview(input: ReviewInput): Promise<ReviewResult>;
+  copilotRunAgent(input: RunAgentInput): Promise<RunAgentResult>;
+  copilotRunTool(input: RunToolInput): Promise<RunToolResult>;
   /** Finds out how a call ended whose worker was cut off. It repeats nothing. */
-  settleTool(input: RunToolInput): Promise<RunToolResult>;
+  copilotSettleTool(input: RunToolInput): Promise<RunToolResult>;
   /** What is wrong with the arguments, by the tool's schema and the policies; null if the call may be made with them. */
-  checkCall(input: CheckCallInput): Promise<string | null>;
+  copilotCheckCall(input: CheckCallInput): Promise<string | null>;
   /** Summarises older messages and keeps their originals in the archive. */
-  summarise(input: SummariseInput): Promise<SummariseResult>;
+  copilotSummarise(input: SummariseInput): Promise<SummariseResult>;
   /** Writes reports into the workspace. @returns their paths there */
-  writeReports(input: ReportInput): Promise<readonly string[]>;
+  copilotWriteReports(input: ReportInput): Promise<readonly string[]>;
   /** Writes the export of the session that calls to the archive. */
-  archive(): Promise<void>;
+  copilotArchive(): Promise<void>;
 }
 
 /** Name of the tool by which an agent ends its step; the engine answers it itself. */

@@ -27,22 +27,25 @@ const MODEL_CALL: ActivityOptions = {
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 };
 
-const model = proxyActivities<Pick<Activities, 'route' | 'plan' | 'review' | 'runAgent' | 'summarise'>>(MODEL_CALL);
+const model =
+  proxyActivities<
+    Pick<Activities, 'copilotRoute' | 'copilotPlan' | 'copilotReview' | 'copilotRunAgent' | 'copilotSummarise'>
+  >(MODEL_CALL);
 
-const tool = proxyActivities<Pick<Activities, 'runTool' | 'settleTool'>>({ startToCloseTimeout: '10m' });
+const tool = proxyActivities<Pick<Activities, 'copilotRunTool' | 'copilotSettleTool'>>({ startToCloseTimeout: '10m' });
 
 /** People read reports later, so a turn does not wait long for a disk that is full. */
 const REPORTS: ActivityOptions = { startToCloseTimeout: '30s', retry: { maximumAttempts: 3 } };
 
-const reports = proxyActivities<Pick<Activities, 'writeReports'>>(REPORTS);
+const reports = proxyActivities<Pick<Activities, 'copilotWriteReports'>>(REPORTS);
 
-const files = proxyActivities<Pick<Activities, 'resolveTeam' | 'inspectTeam' | 'checkCall'>>({
+const files = proxyActivities<Pick<Activities, 'copilotResolveTeam' | 'copilotInspectTeam' | 'copilotCheckCall'>>({
   startToCloseTimeout: '30s',
   retry: { initialInterval: '200ms', maximumAttempts: 5 },
 });
 
 /** No bound on attempts: a session stays open until it is archived, and says what keeps it. */
-const store = proxyActivities<Pick<Activities, 'archive'>>({
+const store = proxyActivities<Pick<Activities, 'copilotArchive'>>({
   startToCloseTimeout: '1m',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   retry: PATIENT,
@@ -58,30 +61,34 @@ export interface CallLabel {
 }
 
 export const activities = {
-  route: (label: CallLabel, ...args: Parameters<Activities['route']>) =>
-    model.route.executeWithOptions({ ...MODEL_CALL, ...label }, args),
-  plan: (label: CallLabel, ...args: Parameters<Activities['plan']>) =>
-    model.plan.executeWithOptions({ ...MODEL_CALL, ...label }, args),
-  review: (label: CallLabel, ...args: Parameters<Activities['review']>) =>
-    model.review.executeWithOptions({ ...MODEL_CALL, ...label }, args),
-  runAgent: (label: CallLabel, ...args: Parameters<Activities['runAgent']>) =>
-    model.runAgent.executeWithOptions({ ...MODEL_CALL, ...label }, args),
+  route: (label: CallLabel, ...args: Parameters<Activities['copilotRoute']>) =>
+    model.copilotRoute.executeWithOptions({ ...MODEL_CALL, ...label }, args),
+  plan: (label: CallLabel, ...args: Parameters<Activities['copilotPlan']>) =>
+    model.copilotPlan.executeWithOptions({ ...MODEL_CALL, ...label }, args),
+  review: (label: CallLabel, ...args: Parameters<Activities['copilotReview']>) =>
+    model.copilotReview.executeWithOptions({ ...MODEL_CALL, ...label }, args),
+  runAgent: (label: CallLabel, ...args: Parameters<Activities['copilotRunAgent']>) =>
+    model.copilotRunAgent.executeWithOptions({ ...MODEL_CALL, ...label }, args),
   runTool: (
     label: CallLabel,
     facts: Pick<ToolFacts, 'effects' | 'timeoutMs'>,
-    ...args: Parameters<Activities['runTool']>
-  ) => tool.runTool.executeWithOptions({ ...toolOptions(facts), ...label }, args),
-  settleTool: (label: CallLabel, facts: Pick<ToolFacts, 'timeoutMs'>, ...args: Parameters<Activities['settleTool']>) =>
+    ...args: Parameters<Activities['copilotRunTool']>
+  ) => tool.copilotRunTool.executeWithOptions({ ...toolOptions(facts), ...label }, args),
+  settleTool: (
+    label: CallLabel,
+    facts: Pick<ToolFacts, 'timeoutMs'>,
+    ...args: Parameters<Activities['copilotSettleTool']>
+  ) =>
     // It may wait until the call ends. It has no effect itself, so it can be repeated.
-    tool.settleTool.executeWithOptions({ ...toolOptions({ ...facts, effects: 'none' }), ...label }, args),
-  summarise: (label: CallLabel, ...args: Parameters<Activities['summarise']>) =>
-    model.summarise.executeWithOptions({ ...MODEL_CALL, ...label }, args),
-  writeReports: (label: CallLabel, ...args: Parameters<Activities['writeReports']>) =>
-    reports.writeReports.executeWithOptions({ ...REPORTS, ...label }, args),
-  resolveTeam: files.resolveTeam,
-  inspectTeam: files.inspectTeam,
-  checkCall: files.checkCall,
-  archive: store.archive,
+    tool.copilotSettleTool.executeWithOptions({ ...toolOptions({ ...facts, effects: 'none' }), ...label }, args),
+  summarise: (label: CallLabel, ...args: Parameters<Activities['copilotSummarise']>) =>
+    model.copilotSummarise.executeWithOptions({ ...MODEL_CALL, ...label }, args),
+  writeReports: (label: CallLabel, ...args: Parameters<Activities['copilotWriteReports']>) =>
+    reports.copilotWriteReports.executeWithOptions({ ...REPORTS, ...label }, args),
+  resolveTeam: files.copilotResolveTeam,
+  inspectTeam: files.copilotInspectTeam,
+  checkCall: files.copilotCheckCall,
+  archive: store.copilotArchive,
 };
 
 function toolOptions({ effects, timeoutMs }: Pick<ToolFacts, 'effects' | 'timeoutMs'>): ActivityOptions {

@@ -299,7 +299,7 @@ interface Activity {
   readonly wasFinished: boolean;
 }
 
-const MODEL_CALLS = ['route', 'plan', 'review', 'runAgent'];
+const MODEL_CALLS = ['copilotRoute', 'copilotPlan', 'copilotReview', 'copilotRunAgent'];
 
 /** Sorted, since those of one round run side by side. */
 const namesOf = (activities: readonly Activity[]): string[] => activities.map(({ name }) => name).sort();

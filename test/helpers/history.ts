@@ -57,7 +57,7 @@ export function bytesOf(event: HistoryEvent): number {
 /** Tool calls among events, as the Web UI shows them and with the keys that tools get, without the session's id. */
 export function toolCallsIn(events: readonly HistoryEvent[]): { readonly summary: string; readonly key: string }[] {
   return events.flatMap(({ activityTaskScheduledEventAttributes: scheduled, userMetadata }) => {
-    if (scheduled?.activityType?.name !== 'runTool') return [];
+    if (scheduled?.activityType?.name !== 'copilotRunTool') return [];
     const [input] = scheduled.input?.payloads ?? [];
     return [
       {

@@ -44,12 +44,12 @@ describe('the agent cache', function () {
 
     const calls = await agentCalls(world, session);
     assert.deepEqual(count(calls.map(({ activity, phase }) => `${activity} ${phase}`.trim())), {
-      route: 2,
-      plan: 1,
-      review: 1,
-      'runAgent step': 4,
-      'runAgent answer': 1,
-      'runAgent one-shot': 1,
+      copilotRoute: 2,
+      copilotPlan: 1,
+      copilotReview: 1,
+      'copilotRunAgent step': 4,
+      'copilotRunAgent answer': 1,
+      'copilotRunAgent one-shot': 1,
     });
     const { lastWorker } = await session.info();
     assert.match(lastWorker?.instance ?? '', /^default@[0-9a-f]{12}\/[0-9a-f]{8}$/);

@@ -334,7 +334,7 @@ describe('closed sessions', function () {
     // The export was in the archive before the session was closed.
     const events = await fullHistory(world.temporal, lost.id);
     const scheduled = events.find(
-      ({ activityTaskScheduledEventAttributes: task }) => task?.activityType?.name === 'archive',
+      ({ activityTaskScheduledEventAttributes: task }) => task?.activityType?.name === 'copilotArchive',
     );
     assert.ok(scheduled, 'nothing was archived');
     const archived = events.findIndex(

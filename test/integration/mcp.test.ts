@@ -133,7 +133,7 @@ describe('MCP servers', function () {
     const outcome = session.send('use everything.trigger-long-running-operation with {"duration": 300, "steps": 1}');
     await until('a running tool', async () => {
       const { raw } = await world.temporal.workflow.getHandle(session.id).describe();
-      return raw.pendingActivities?.some(({ activityType }) => activityType?.name === 'runTool');
+      return raw.pendingActivities?.some(({ activityType }) => activityType?.name === 'copilotRunTool');
     });
     const startedAt = Date.now();
     await session.interrupt();

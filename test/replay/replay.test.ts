@@ -52,7 +52,7 @@ const EVENTS = [
 /** By kind, the names of everything that the code has. */
 const EVERYTHING: Readonly<Record<string, readonly string[]>> = {
   workflow: Object.keys(workflows),
-  activity: Object.keys(activities),
+  activity: Object.keys(activities).map((name) => `copilot${name.charAt(0).toUpperCase()}${name.slice(1)}`),
   signal: named('signal'),
   update: named('update'),
   mode: Object.keys(BUILT_IN_MODES),
@@ -178,8 +178,8 @@ describe('[R07] stored histories', function () {
   }
 
   it('a history that the code would have written otherwise does not replay', async () => {
-    const [file = ''] = files.filter((name) => read(name).includes('"runAgent"'));
-    const changed = read(file).replaceAll('"runAgent"', '"runSomethingElse"');
+    const [file = ''] = files.filter((name) => read(name).includes('"copilotRunAgent"'));
+    const changed = read(file).replaceAll('"copilotRunAgent"', '"runSomethingElse"');
     const replay = Worker.runReplayHistory(options, JSON.parse(changed));
     await assert.rejects(replay, { name: 'DeterminismViolationError' });
   });

@@ -190,7 +190,7 @@ describe('calls whose outcome is unknown', function () {
   async function callsOf({ id }: SessionHandle): Promise<RunToolInput[]> {
     return (await fullHistory(world.temporal, id)).flatMap(({ activityTaskScheduledEventAttributes: scheduled }) => {
       const [input] = scheduled?.input?.payloads ?? [];
-      const isTool = ['runTool', 'settleTool'].includes(scheduled?.activityType?.name ?? '');
+      const isTool = ['copilotRunTool', 'copilotSettleTool'].includes(scheduled?.activityType?.name ?? '');
       return isTool && input ? [defaultPayloadConverter.fromPayload<RunToolInput>(input)] : [];
     });
   }

@@ -120,7 +120,7 @@ record(
     await session.send('ship', { wait: false });
     await until('a running tool', async () => {
       const { raw } = await temporal.workflow.getHandle(name).describe();
-      return raw.pendingActivities?.some(({ activityType }) => activityType?.name === 'runTool');
+      return raw.pendingActivities?.some(({ activityType }) => activityType?.name === 'copilotRunTool');
     });
     await session.interrupt();
     await ended(session, 'turn-1', 'interrupted');

@@ -145,7 +145,7 @@ record(
     await session.send('operate', { wait: false });
     await until('a running tool', async () => {
       const { raw } = await temporal.workflow.getHandle(name).describe();
-      return raw.pendingActivities?.some(({ activityType }) => activityType?.name === 'runTool');
+      return raw.pendingActivities?.some(({ activityType }) => activityType?.name === 'copilotRunTool');
     });
     await session.suspend({ reason: 'a break', now: true });
     await ended(session, 'turn-1', 'suspended');
