@@ -55,8 +55,8 @@ export async function settleTool(parts: ToolParts, input: RunToolInput): Promise
     const settled = await settleOnce({ workspace, tool: input.tool }, call, scope.signal);
     if (settled.state === 'revoked') return result('not-begun', '');
     if (settled.state === 'done') return result('ok', settled.result.text, settled.result.artifacts);
-    const { effect, mayGoOn } = settled;
-    const outcome = await tool.settle(effect.trace, { workspace });
+    const { effect, others, mayGoOn } = settled;
+    const outcome = await tool.settle(effect.trace, { workspace, others });
     if (outcome === 'done') return result('ok', effect.result.text, effect.result.artifacts);
     if (outcome === 'not-done' && !mayGoOn) return result('not-begun', '');
     return mayGoOn ? result('unknown', `${unknown.text} and may still go on`) : unknown;
@@ -169,6 +169,11 @@ async function callBuiltIn(
         await announceEffect(place, call, effect);
         if (isStale()) throw refusal(place, 'this worker stood still for too long, so the call was not made');
         isAnnounced = true;
+      },
+      requireCurrent: () => {
+        signal.throwIfAborted();
+        // The server gives the call to a worker anew, which may be this one.
+        if (isStale()) throw new Error(`this worker stood still for too long while it ran ${tool}`);
       },
       mayFollow: followWith(input, { ceilings, workspace }),
     });

@@ -55,6 +55,11 @@ export interface ToolContext {
    * @throws CopilotError `ToolFailed` if the call may not take effect any more
    */
   readonly announce: (effect: AnnouncedEffect) => Promise<void>;
+  /**
+   * Called right before a file is replaced. Throws if the call was stopped, or another worker may have taken it over: what
+   * it wrote since then would be lost.
+   */
+  readonly requireCurrent?: () => void;
   /** Whether a request that was allowed to go to `from` may go on to `to`. Default: yes. */
   readonly mayFollow?: (from: URL, to: URL) => Promise<boolean>;
 }
@@ -65,6 +70,11 @@ export interface AnnouncedEffect {
   readonly trace: Json;
   /** The result if it takes effect. Such tools give no images. */
   readonly result: Pick<ToolResult, 'text' | 'artifacts'>;
+}
+
+export interface SettleContext extends Pick<ToolContext, 'workspace'> {
+  /** What other calls in this workspace announced, in this session and in others. */
+  readonly others: readonly Json[];
 }
 
 export interface ToolResult {
@@ -98,5 +108,5 @@ export interface Tool<Input extends z.ZodType = z.ZodType> extends ToolFacts {
    */
   run(input: z.output<Input>, context: ToolContext): Promise<ToolResult>;
   /** Whether an announced effect took place, for a call whose worker died before it could say so. */
-  settle?(trace: Json, context: Pick<ToolContext, 'workspace'>): Promise<'done' | 'not-done' | 'unknown'>;
+  settle?(trace: Json, context: SettleContext): Promise<'done' | 'not-done' | 'unknown'>;
 }

@@ -68,8 +68,8 @@ export const plotChart: Tool<typeof PlotChartInput> = {
   async subjectPaths({ sql = '' }, { workspace }) {
     return (await filesNamedIn({ tool: 'plot_chart', workspace }, sql)).map(({ path }) => path);
   },
-  async run(input, { workspace, signal }) {
-    const scope = { tool: 'plot_chart', workspace };
+  async run(input, { workspace, signal, requireCurrent }) {
+    const scope = { tool: 'plot_chart', workspace, requireCurrent };
     const chart = toRequest(scope, input);
     // A bad output path should fail before the work.
     await resolveInside(scope, input.output, { mustExist: false });
@@ -83,7 +83,6 @@ export const plotChart: Tool<typeof PlotChartInput> = {
     });
     // The process made it of a `DrawnChart`.
     const { svg, facts, notes } = JSON.parse(answer) as { svg: string; facts: object; notes?: readonly string[] };
-    signal.throwIfAborted();
     const place = await writeInside(scope, input.output, svg);
     return {
       text: JSON.stringify({ output: place.relative, ...facts, ...(notes === undefined ? {} : { notes }) }),

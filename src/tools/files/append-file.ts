@@ -37,7 +37,8 @@ export const appendFile: Tool<typeof AppendFileInput> = {
     );
     return resultOf(appended);
   },
-  settle: (trace, { workspace }) => settleChange({ tool: NAME, workspace }, FileChange.parse(trace), MAX_FILE_BYTES),
+  settle: (trace, { workspace, others }) =>
+    settleChange({ tool: NAME, workspace }, FileChange.parse(trace), MAX_FILE_BYTES, others),
 };
 
 function resultOf({ relative, added, bytes, continuesLine }: Appended): ToolResult {

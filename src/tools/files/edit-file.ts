@@ -59,7 +59,8 @@ export const editFile: Tool<typeof EditFileInput> = {
     });
     return result;
   },
-  settle: (trace, { workspace }) => settleChange({ tool: NAME, workspace }, FileChange.parse(trace), MAX_FILE_BYTES),
+  settle: (trace, { workspace, others }) =>
+    settleChange({ tool: NAME, workspace }, FileChange.parse(trace), MAX_FILE_BYTES, others),
 };
 
 interface Edited {

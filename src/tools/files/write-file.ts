@@ -20,8 +20,8 @@ export const writeFile: Tool<typeof WriteFileInput> = {
   timeoutMs: 30_000,
   subject: { kind: 'path', fields: ['path'] },
   input: WriteFileInput,
-  async run({ path, content }, { workspace }) {
-    const scope = { tool: 'write_file', workspace };
+  async run({ path, content }, { workspace, requireCurrent }) {
+    const scope = { tool: 'write_file', workspace, requireCurrent };
     const bytes = Buffer.byteLength(content);
     if (bytes > MAX_CONTENT_BYTES) {
       throw refusal(
