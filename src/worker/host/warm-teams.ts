@@ -1,11 +1,11 @@
 /** Opens the teams of the worker's own folder when it starts, so that no session waits for an MCP server. */
 import type { Logger } from 'pino';
-import type { AgentCache } from '../agents/cache/agent-cache.ts';
-import { listTeams, loadTeam } from '../agents/files/load-team.ts';
-import type { Config } from '../config.ts';
-import { retry } from '../connection/retry.ts';
-import type { TeamTrust } from '../tools/mcp/trust.ts';
-import { tools } from '../tools/registry.ts';
+import type { AgentCache } from '../../agents/cache/agent-cache.ts';
+import { listTeams, loadTeam } from '../../agents/files/load-team.ts';
+import type { Config } from '../../config.ts';
+import { retry } from '../../connection/retry.ts';
+import type { TeamTrust } from '../../tools/mcp/trust.ts';
+import { tools } from '../../tools/registry.ts';
 
 const FIRST_PAUSE_MS = 5_000;
 const MAX_PAUSE_MS = 5 * 60_000;
