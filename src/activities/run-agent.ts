@@ -27,6 +27,9 @@ import { describeCall, readThread, readTranscript, threadKey, withAgent, type Wo
 import { handoffSchemas, planSchema, reportSchema, systemPrompt } from '../agents/prompt.ts';
 import { inScope, type ActivityScope } from './scope.ts';
 
+/** A server may list a hundred tools that cannot be used. */
+const MAX_WARNINGS = 20;
+
 export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promise<RunAgentResult> {
   return await inScope((scope) =>
     withAgent(parts, scope, input, async (open) => {
@@ -38,6 +41,7 @@ export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promis
         withheld: withheldFrom(open, parts.ceilings),
       });
       const text = reply.text.slice(0, MAX_REPLY_TEXT);
+      const warnings = warningsOf(open, reply);
       const problem = isWhole ? checkAnswer(open.agent.output, input.phase, { ...reply, text }) : undefined;
       const continues = reply.toolCalls.length > 0 || problem !== undefined;
       if (isWhole) keep(parts, scope, input, thread, { ...reply, text, continues });
@@ -48,11 +52,19 @@ export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promis
         ...(isWhole && reply.providerData !== undefined ? { providerData: reply.providerData } : {}),
         ...(reply.reasoning === '' ? {} : { reasoning: endOf(reply.reasoning, MAX_REASONING_TEXT) }),
         ...(problem === undefined ? {} : { problem }),
+        ...(warnings.length === 0 ? {} : { warnings }),
         finish: isWhole ? reply.finish : 'interrupted',
         ...describeCall(parts, open.team, [reply]),
       };
     }),
   );
+}
+
+/** For people. The log of the worker has the same. */
+function warningsOf({ agent, team }: OpenAgent, { toolsLeftOut = [], model }: ModelReply): string[] {
+  const refused = toolsLeftOut.map((tool) => `Tool ${tool} is left out: the server of model ${model} refuses it.`);
+  const lacks = team.lacks(agent.definition.id).map(({ what, problem }) => `${what}: ${problem}.`);
+  return [...lacks, ...refused].slice(0, MAX_WARNINGS);
 }
 
 /** What this worker says of each call that the model asks for. */
@@ -73,7 +85,7 @@ async function callModel(
   input: RunAgentInput,
   { messages, withheld }: { readonly messages: readonly Message[]; readonly withheld: readonly string[] },
 ): Promise<{ reply: AgentReply; isWhole: boolean }> {
-  const { agent, team, instructions } = open;
+  const { agent, team } = open;
   const { attempt, signal, report } = scope;
   const routes = input.tools.includes(MAKE_PLAN);
   const promptPhase = routes ? 'inline' : input.phase;
@@ -95,7 +107,7 @@ async function callModel(
     const reply = await askModel(
       open,
       {
-        system: systemPrompt(withCeilings(instructions, withheld), promptPhase, team.definition),
+        system: systemPrompt(withLacks(open, withheld), promptPhase, team.definition),
         messages,
         ...(tools.length === 0 ? {} : { tools }),
         ...(agent.output === undefined || input.phase === 'step'
@@ -135,11 +147,15 @@ function withheldFrom({ agent, team }: OpenAgent, ceilings: Ceilings): string[] 
     });
 }
 
-/** Tells the agent what it would otherwise look for. */
-function withCeilings(instructions: string, withheld: readonly string[]): string {
-  if (withheld.length === 0) return instructions;
-  const tools = withheld.join(', ');
-  return `${instructions.trim()}\n\nThe operator of this worker denies these tools: ${tools}. Do without them, or say what cannot be done.`;
+/** The agent's instructions with what it would otherwise look for, or say that it cannot do at all. */
+function withLacks({ agent, team, instructions }: OpenAgent, withheld: readonly string[]): string {
+  const lacks = team.lacks(agent.definition.id).slice(0, MAX_WARNINGS);
+  const lines = [
+    ...(withheld.length === 0 ? [] : [`The operator of this worker denies these tools: ${withheld.join(', ')}.`]),
+    ...lacks.map(({ what }) => `${what}.`),
+  ];
+  if (lines.length === 0) return instructions;
+  return `${instructions.trim()}\n\n${lines.join('\n')} Do without them, or say what cannot be done.`;
 }
 
 /** The tool to ask the person, for an agent that has it only because it routes. */

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { CopilotError } from '../contracts/errors.ts';
 import type { TeamDefinition } from '../contracts/team.ts';
 import type { ToolSchema } from '../models/model.ts';
-import { McpServers } from '../tools/mcp/servers.ts';
+import { type Lack, McpServers } from '../tools/mcp/servers.ts';
 import { splitName } from '../tools/mcp/names.ts';
 import { findTool, modelSchema } from '../tools/registry.ts';
 
@@ -49,6 +49,11 @@ export class TeamTools {
   /** Schemas of an agent's tools in the order of its list. It is the same array at every call. */
   schemas(agent: string): readonly ToolSchema[] {
     return this.#schemas.get(agent) ?? [];
+  }
+
+  /** What an agent has to do without of its tools now. */
+  lacks(agent: string): readonly Lack[] {
+    return this.#mcp?.lacks(this.#definition.agents[agent]?.tools ?? []) ?? [];
   }
 
   /** The schema of a tool as its MCP server lists it now. */

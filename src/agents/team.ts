@@ -9,7 +9,7 @@ import type { AgentDefinition, AgentOverride, ResolvedTeam, TeamDefinition } fro
 import type { ToolResult } from '../contracts/tool.ts';
 import type { ModelRequest, ToolSchema } from '../models/model.ts';
 import type { Models } from '../models/providers.ts';
-import type { McpCallContext } from '../tools/mcp/servers.ts';
+import type { Lack, McpCallContext } from '../tools/mcp/servers.ts';
 import { type TeamTrust, trustNobody } from '../tools/mcp/trust.ts';
 import { nearest } from '../tools/nearest.ts';
 import { openOutput, type OutputForm } from './files/output-form.ts';
@@ -142,6 +142,11 @@ export class Team {
       toolSchemas: shared.toolSchemas,
       system: template ? (context) => render(template, context, id) : shared.system,
     };
+  }
+
+  /** What an agent has to do without now: MCP servers that are not there, and tools that cannot be used. */
+  lacks(agent: string): readonly Lack[] {
+    return this.#tools.lacks(agent);
   }
 
   /** The schema of the tool `server.tool`, or undefined if its server lists no such tool. */

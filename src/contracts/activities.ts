@@ -128,6 +128,8 @@ export interface RunAgentResult extends Answered {
   readonly reasoning?: Excerpt;
   /** What is wrong with the agent's answer or reported result, if that must have a schema. */
   readonly problem?: string;
+  /** Tools that the agent has to do without, and why. */
+  readonly warnings?: readonly string[];
 }
 
 export interface RunToolInput {

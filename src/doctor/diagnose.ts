@@ -1,6 +1,6 @@
 /**
- * Checks everything that sessions need, without changing or starting anything. Programs are run with `--version` only, and
- * each model gets two small requests.
+ * Checks everything that sessions need, without changing anything. Programs are run with `--version` only; the teams' MCP
+ * servers are started, asked for their tools and stopped; each model gets two small requests.
  */
 import { type Config, loadConfig } from '../config.ts';
 import { ceilingsOf } from '../tools/approval/ceilings.ts';
@@ -8,6 +8,7 @@ import { loadConfigFile } from '../config-file.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { type Check, missing, ok } from './check.ts';
 import { checkDisk, checkFolders } from './folders.ts';
+import { checkMcpTools } from './mcp.ts';
 import { checkModels } from './model.ts';
 import { checkServerProgram } from './server-program.ts';
 import { checkServer } from './server.ts';
@@ -31,9 +32,10 @@ export async function diagnose(environment?: NodeJS.ProcessEnv, folder = process
   }
   const program = await checkServerProgram(config);
   const teams = await checkTeams(config);
-  const [server, model, tools, folders, disk] = await Promise.all([
+  const [server, model, mcp, tools, folders, disk] = await Promise.all([
     checkServer(config, program),
     checkModelsOf(config, teams.models, folder),
+    checkMcpTools(teams.teams, config.environment),
     checkTools(),
     checkFolders(config),
     checkDisk(config),
@@ -43,7 +45,19 @@ export async function diagnose(environment?: NodeJS.ProcessEnv, folder = process
   const isMild = program.status === 'missing' && server[0]?.status === 'ok';
   const start: Check = isMild ? { ...program, status: 'warning' } : program;
   const ceilings = await checkCeilings(config, folder);
-  return [checkNode(), settings, start, ...server, ...model, ...teams.checks, ceilings, ...tools, ...folders, disk];
+  return [
+    checkNode(),
+    settings,
+    start,
+    ...server,
+    ...model,
+    ...teams.checks,
+    ...mcp,
+    ceilings,
+    ...tools,
+    ...folders,
+    disk,
+  ];
 }
 
 /** What workers with these settings never run. */
