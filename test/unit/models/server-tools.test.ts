@@ -198,8 +198,9 @@ describe('[E11] servers that refuse one of several tools', () => {
       const before = chat.requests.length;
       assert.equal((await chat.ask({ tools })).text, 'ok');
       assert.equal(chat.requests.length, before + 1, 'it is remembered');
-      assert.deepEqual(names(chat.requests.at(-1) as ApiRequest), ['calculate', 'other']);
-      const [first] = chat.requests.at(-1)?.body['tools'] as { function: { parameters: unknown } }[];
+      const last = chat.requests.at(-1) as ApiRequest;
+      assert.deepEqual(names(last), ['calculate', 'other']);
+      const [first] = last.body['tools'] as { function: { parameters: unknown } }[];
       assert.deepEqual(first?.function.parameters, TOOL.parameters);
       const mended = { ...ODD, parameters: { type: 'object', properties: {} } };
       chat.respond = () => said({ content: 'ok' });
