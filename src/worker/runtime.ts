@@ -1,25 +1,16 @@
 /** The SDK's runtime, which a process has once, and its log lines in ours. */
-import {
-  type Logger as TemporalLogger,
-  makeTelemetryFilterString,
-  Runtime,
-  type RuntimeOptions,
-} from '@temporalio/worker';
+import { IllegalStateError } from '@temporalio/common';
+import { type Logger as TemporalLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
 
-/** The options of the runtime that this module has installed. */
-let ours: RuntimeOptions | undefined;
-
-/**
- * Installs a runtime that handles no signals and logs to `logger`. It does nothing if the process has a runtime, or had
- * one that somebody else installed: the SDK makes that again when it is needed.
- */
+/** Does nothing if the process has a runtime already: the first one's logger stays. */
 export function installRuntime(logger: TemporalLogger): void {
-  const { _instance: present, defaultOptions: known } = Runtime;
-  if (present !== undefined || (Object.keys(known).length > 0 && known !== ours)) return;
   const logging = { filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} };
-  ours = { logger, shutdownSignals: [], telemetryOptions: { logging } };
-  Runtime.install(ours);
+  try {
+    Runtime.install({ logger, shutdownSignals: [], telemetryOptions: { logging } });
+  } catch (error) {
+    if (!(error instanceof IllegalStateError)) throw error;
+  }
 }
 
 /** The SDK's log lines in ours. Its routine lines appear with `COPILOT_LOG_LEVEL=debug` only. */

@@ -132,8 +132,7 @@ export async function writeInside(
         await handle.chmod(old === undefined ? await newFileMode(folder) : old.mode & 0o777);
         await handle.writeFile(content);
         await handle.sync();
-        // All synchronous, so that nothing in this program runs between them.
-        scope.requireCurrent?.();
+        // Both are synchronous, so that nothing in this program runs between them.
         check(target);
         renameSync(temporary, target);
       } catch (error) {

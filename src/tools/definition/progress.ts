@@ -1,0 +1,18 @@
+/** What a tool reports of itself, in a size that a heartbeat can carry. */
+import type { ToolProgress } from '../../contracts/progress.ts';
+
+const MAX_TEXT = 500;
+
+/** One line of at most 500 characters, and numbers that are numbers. */
+export function readProgress(given: string | ToolProgress): ToolProgress {
+  const { text, done, total } = typeof given === 'string' ? { text: given } : given;
+  const line = text.replaceAll(/\s+/g, ' ').trim();
+  return {
+    text: line
+      .slice(0, MAX_TEXT)
+      .replace(/[\ud800-\udbff]$/, '')
+      .toWellFormed(),
+    ...(Number.isFinite(done) ? { done } : {}),
+    ...(Number.isFinite(total) ? { total } : {}),
+  };
+}
