@@ -3,14 +3,14 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DefaultLogger } from '@temporalio/worker';
 import { packageDir } from '../src/package-info.ts';
-import { buildBundle, builtBundlePath } from '../src/worker/bundle.ts';
+import { buildBundle, builtBundlePath, ENCRYPTED } from '../src/worker/bundle/bundle.ts';
 
 const dist = join(packageDir, 'dist');
 
 for (const encryptedFailures of [false, true]) {
   await writeFile(
     builtBundlePath({ encryptedFailures }),
-    await buildBundle(new DefaultLogger('WARN'), { encryptedFailures }),
+    await buildBundle(new DefaultLogger('WARN'), encryptedFailures ? ENCRYPTED : {}),
   );
 }
 await chmod(join(dist, 'src/cli/main.js'), 0o755);

@@ -19,13 +19,16 @@ import { askModel, type AgentReply } from '../agents/ask-model.ts';
 import type { Agent, OpenAgent } from '../agents/team.ts';
 import { estimateUsage } from '../models/estimate.ts';
 import type { ModelReply, ToolSchema } from '../models/model.ts';
-import { findCeiling } from '../tools/approval/ceilings.ts';
+import { type Ceilings, findCeiling } from '../tools/approval/ceilings.ts';
 import { judgeCall } from '../tools/approval/judge.ts';
 import { factsOf } from '../tools/facts.ts';
-import { modelSchema } from '../tools/registry.ts';
+import { findTool, modelSchema } from '../tools/registry.ts';
 import { describeCall, readThread, readTranscript, threadKey, withAgent, type WorkerParts } from './agent-call.ts';
 import { handoffSchemas, planSchema, reportSchema, systemPrompt } from '../agents/prompt.ts';
 import { inScope, type ActivityScope } from './scope.ts';
+
+/** A server may list a hundred tools that cannot be used. */
+const MAX_WARNINGS = 20;
 
 export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promise<RunAgentResult> {
   return await inScope((scope) =>
@@ -33,8 +36,12 @@ export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promis
       // A step sees only its brief. A direct answer and the final answer see the conversation.
       const before = input.phase === 'step' ? [] : await readTranscript(parts, scope, input.transcript);
       const thread = [...(await readThread(parts, scope, input.thread)), ...input.tail];
-      const { reply, isWhole } = await callModel(open, scope, input, { parts, messages: [...before, ...thread] });
+      const { reply, isWhole } = await callModel(open, scope, input, {
+        messages: [...before, ...thread],
+        withheld: withheldFrom(open, parts.ceilings),
+      });
       const text = reply.text.slice(0, MAX_REPLY_TEXT);
+      const warnings = warningsOf(open, reply);
       const problem = isWhole ? checkAnswer(open.agent.output, input.phase, { ...reply, text }) : undefined;
       const continues = reply.toolCalls.length > 0 || problem !== undefined;
       if (isWhole) keep(parts, scope, input, thread, { ...reply, text, continues });
@@ -45,6 +52,7 @@ export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promis
         ...(isWhole && reply.providerData !== undefined ? { providerData: reply.providerData } : {}),
         ...(reply.reasoning === '' ? {} : { reasoning: endOf(reply.reasoning, MAX_REASONING_TEXT) }),
         ...(problem === undefined ? {} : { problem }),
+        ...(warnings.length === 0 ? {} : { warnings }),
         finish: isWhole ? reply.finish : 'interrupted',
         ...describeCall(parts, open.team, [reply]),
       };
@@ -52,16 +60,22 @@ export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promis
   );
 }
 
+/** For people. The log of the worker has the same. */
+function warningsOf({ agent, team }: OpenAgent, { toolsLeftOut = [], model }: ModelReply): string[] {
+  const refused = toolsLeftOut.map((tool) => `Tool ${tool} is left out: the server of model ${model} refuses it.`);
+  const lacks = team.lacks(agent.definition.id).map(({ what, problem }) => `${what}: ${problem}.`);
+  return [...lacks, ...refused].slice(0, MAX_WARNINGS);
+}
+
 /** What this worker says of each call that the model asks for. */
 async function judgeCalls(
-  { ceilings, tools, workspaceRoot }: WorkerParts,
-  { sessionId: session }: ActivityScope,
-  { policies, workspace = join(workspaceRoot, session) }: RunAgentInput,
+  { ceilings, workspaceRoot }: WorkerParts,
+  { sessionId }: ActivityScope,
+  { policies, workspace = join(workspaceRoot, sessionId) }: RunAgentInput,
   { team: { definition } }: OpenAgent,
   calls: RunAgentResult['toolCalls'],
 ): Promise<(Judgement | null)[]> {
-  const options = { definition, policies, ceilings, tools, session, workspace };
-  return await Promise.all(calls.map((call) => judgeCall(call, options)));
+  return await Promise.all(calls.map((call) => judgeCall(call, { definition, policies, ceilings, workspace })));
 }
 
 /** Calls the model. A call that a person stopped gives the partial text; one that was cut off otherwise throws. */
@@ -69,11 +83,10 @@ async function callModel(
   open: OpenAgent,
   scope: ActivityScope,
   input: RunAgentInput,
-  { parts, messages }: { readonly parts: WorkerParts; readonly messages: readonly Message[] },
+  { messages, withheld }: { readonly messages: readonly Message[]; readonly withheld: readonly string[] },
 ): Promise<{ reply: AgentReply; isWhole: boolean }> {
-  const { agent, team, instructions } = open;
+  const { agent, team } = open;
   const { attempt, signal, report } = scope;
-  const withheld = withheldFrom(open, parts);
   const routes = input.tools.includes(MAKE_PLAN);
   const promptPhase = routes ? 'inline' : input.phase;
   let text = '';
@@ -88,13 +101,13 @@ async function callModel(
     ...agent.toolSchemas.filter(({ name }) => isOffered(input.tools, name) && !withheld.includes(name)),
     ...handoffSchemas(input.tools, promptPhase, team.definition),
     ...(input.phase === 'step' ? [reportSchema(agent.output?.schema, input.mayAnswer)] : []),
-    ...(routes ? [planSchema(team.definition), ...askSchema(agent, parts)] : []),
+    ...(routes ? [planSchema(team.definition), ...askSchema(agent)] : []),
   ];
   try {
     const reply = await askModel(
       open,
       {
-        system: systemPrompt(withCeilings(instructions, withheld), promptPhase, team.definition),
+        system: systemPrompt(withLacks(open, withheld), promptPhase, team.definition),
         messages,
         ...(tools.length === 0 ? {} : { tools }),
         ...(agent.output === undefined || input.phase === 'step'
@@ -125,25 +138,29 @@ async function callModel(
 }
 
 /** The agent's tools that this worker never runs. */
-function withheldFrom({ agent, team }: OpenAgent, { ceilings, tools }: WorkerParts): string[] {
+function withheldFrom({ agent, team }: OpenAgent, ceilings: Ceilings): string[] {
   return agent.toolSchemas
     .map(({ name }) => name)
     .filter((name) => {
-      const facts = factsOf(name, team.definition, tools);
+      const facts = factsOf(name, team.definition);
       return facts !== undefined && findCeiling(ceilings, facts) !== undefined;
     });
 }
 
-/** Tells the agent what it would otherwise look for. */
-function withCeilings(instructions: string, withheld: readonly string[]): string {
-  if (withheld.length === 0) return instructions;
-  const tools = withheld.join(', ');
-  return `${instructions.trim()}\n\nThe operator of this worker denies these tools: ${tools}. Do without them, or say what cannot be done.`;
+/** The agent's instructions with what it would otherwise look for, or say that it cannot do at all. */
+function withLacks({ agent, team, instructions }: OpenAgent, withheld: readonly string[]): string {
+  const lacks = team.lacks(agent.definition.id).slice(0, MAX_WARNINGS);
+  const lines = [
+    ...(withheld.length === 0 ? [] : [`The operator of this worker denies these tools: ${withheld.join(', ')}.`]),
+    ...lacks.map(({ what }) => `${what}.`),
+  ];
+  if (lines.length === 0) return instructions;
+  return `${instructions.trim()}\n\n${lines.join('\n')} Do without them, or say what cannot be done.`;
 }
 
 /** The tool to ask the person, for an agent that has it only because it routes. */
-function askSchema({ toolSchemas }: Agent, { tools }: WorkerParts): ToolSchema[] {
-  const tool = toolSchemas.some(({ name }) => name === ASK_USER) ? undefined : tools.get(ASK_USER);
+function askSchema({ toolSchemas }: Agent): ToolSchema[] {
+  const tool = toolSchemas.some(({ name }) => name === ASK_USER) ? undefined : findTool(ASK_USER);
   return tool ? [modelSchema(tool)] : [];
 }
 

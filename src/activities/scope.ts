@@ -29,7 +29,7 @@ export interface ActivityScope {
   readonly signal: AbortSignal;
   /** The same, but it does not abort because the server has given up the call. */
   readonly signalUnlessForgotten: AbortSignal;
-  /** Whether this process has stood still for so long that another worker may have the call. */
+  /** Whether this process has stood still during the call for so long that another worker may have it. */
   readonly isStale: () => boolean;
   /** Whether a person stopped the call. False if the worker shuts down. */
   readonly wasStopped: () => boolean;
@@ -49,7 +49,11 @@ export async function inScope<T>(work: (scope: ActivityScope) => Promise<T>): Pr
   let firstReport: NodeJS.Timeout | undefined;
   let isReporting = false;
   let lastBeat = Date.now();
+  let stoodStill = false;
+  const isStale = () => (stoodStill ||= Date.now() - lastBeat > STALE_MS);
   const beat = () => {
+    // After a pause the timer may run before whatever else waits.
+    isStale();
     lastBeat = Date.now();
     activity.heartbeat(details);
   };
@@ -61,7 +65,7 @@ export async function inScope<T>(work: (scope: ActivityScope) => Promise<T>): Pr
       attempt,
       signal: activity.cancellationSignal,
       signalUnlessForgotten: unlessForgotten(activity),
-      isStale: () => Date.now() - lastBeat > STALE_MS,
+      isStale,
       wasStopped: () => activity.cancellationDetails?.cancelRequested === true,
       report: (next) => {
         details = next;

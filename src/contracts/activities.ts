@@ -128,17 +128,16 @@ export interface RunAgentResult extends Answered {
   readonly reasoning?: Excerpt;
   /** What is wrong with the agent's answer or reported result, if that must have a schema. */
   readonly problem?: string;
+  /** Tools that the agent has to do without, and why. */
+  readonly warnings?: readonly string[];
 }
 
 export interface RunToolInput {
   readonly tool: string;
   /** JSON text as the model wrote it. */
   readonly arguments: string;
-  /** `turn/step/call`: the same for every attempt. */
+  /** `session/turn/step/call`. */
   readonly key: string;
-  readonly turnId: string;
-  /** Number of the step, if the call belongs to one. */
-  readonly step?: number;
   /** With outside effects: how often the call was begun, from 1. */
   readonly attempt?: number;
   /** Of the team, for tools of its MCP servers. */

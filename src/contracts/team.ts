@@ -105,6 +105,11 @@ const McpTools = {
   timeoutMs: z.int().min(100).max(3_600_000).optional(),
   /** Longest start, until its tools are listed. Default 30 s. */
   startTimeoutMs: z.int().min(100).max(600_000).optional(),
+  /**
+   * Whether the team needs it. Default true: a server that does not start fails the turn. With `false` the team works
+   * without its tools until it starts.
+   */
+  required: z.boolean().optional(),
 };
 
 /**

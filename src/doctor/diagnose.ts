@@ -1,19 +1,19 @@
 /**
- * Checks everything that sessions need, without changing or starting anything. Programs are run with `--version` only, and
- * each model gets two small requests.
+ * Checks everything that sessions need, without changing anything. Programs are run with `--version` only; the teams' MCP
+ * servers are started, asked for their tools and stopped; each model gets two small requests.
  */
 import { type Config, loadConfig } from '../config.ts';
 import { ceilingsOf } from '../tools/approval/ceilings.ts';
-import { type CopilotConfig, loadConfigFile } from '../config-file.ts';
+import { loadConfigFile } from '../config-file.ts';
 import { CopilotError } from '../contracts/errors.ts';
-import { type Tools, withOwnTools } from '../tools/registry.ts';
 import { type Check, missing, ok } from './check.ts';
 import { checkDisk, checkFolders } from './folders.ts';
+import { checkMcpTools } from './mcp.ts';
 import { checkModels } from './model.ts';
 import { checkServerProgram } from './server-program.ts';
 import { checkServer } from './server.ts';
 import { checkTeams } from './teams.ts';
-import { checkNode, checkOwnTools, checkTools } from './tools.ts';
+import { checkNode, checkTools } from './tools.ts';
 
 export type { Check } from './check.ts';
 
@@ -31,11 +31,11 @@ export async function diagnose(environment?: NodeJS.ProcessEnv, folder = process
     return [checkNode(), wrongSettings(error)];
   }
   const program = await checkServerProgram(config);
-  const { file, tools: known, problems } = await readConfigFile(folder);
-  const teams = await checkTeams(config, known);
-  const [server, model, tools, folders, disk] = await Promise.all([
+  const teams = await checkTeams(config);
+  const [server, model, mcp, tools, folders, disk] = await Promise.all([
     checkServer(config, program),
-    checkModels(config, teams.models, { file }),
+    checkModelsOf(config, teams.models, folder),
+    checkMcpTools(teams.teams, config.environment),
     checkTools(),
     checkFolders(config),
     checkDisk(config),
@@ -44,34 +44,41 @@ export async function diagnose(environment?: NodeJS.ProcessEnv, folder = process
   // If a server answers, the program is only needed for the next start.
   const isMild = program.status === 'missing' && server[0]?.status === 'ok';
   const start: Check = isMild ? { ...program, status: 'warning' } : program;
-  const own = [...problems, ...checkOwnTools(file.tools), ...checkCeilings(config, file, known)];
-  return [checkNode(), settings, start, ...server, ...model, ...teams.checks, ...own, ...tools, ...folders, disk];
-}
-
-/** The config file with the tools that it makes known. If there is something wrong with it, workers do not start. */
-async function readConfigFile(
-  folder: string,
-): Promise<{ readonly file: CopilotConfig; readonly tools: Tools; readonly problems: readonly Check[] }> {
-  try {
-    const file = await loadConfigFile(folder);
-    return { file, tools: withOwnTools(file.tools), problems: [] };
-  } catch (error) {
-    if (!(error instanceof CopilotError)) throw error;
-    const problem = missing('config file', error.message, 'Correct it, then: copilot doctor');
-    return { file: {}, tools: withOwnTools(), problems: [problem] };
-  }
+  const ceilings = await checkCeilings(config, folder);
+  return [
+    checkNode(),
+    settings,
+    start,
+    ...server,
+    ...model,
+    ...teams.checks,
+    ...mcp,
+    ceilings,
+    ...tools,
+    ...folders,
+    disk,
+  ];
 }
 
 /** What workers with these settings never run. */
-function checkCeilings({ denyTools }: Config, { ceilings }: CopilotConfig, tools: Tools): Check[] {
+async function checkCeilings(config: Config, folder: string): Promise<Check> {
   try {
-    const names = ceilingsOf(tools, denyTools, ceilings?.deny);
+    const names = ceilingsOf(config.denyTools, (await loadConfigFile(folder)).ceilings?.deny);
     const text =
       names.length === 0 ? 'none: sessions and people decide about every tool' : `never run: ${names.join(', ')}`;
-    return [ok('ceilings', text)];
+    return ok('ceilings', text);
   } catch (error) {
     if (!(error instanceof CopilotError)) throw error;
-    return [missing('ceilings', error.message, 'Correct COPILOT_DENY_TOOLS, or ceilings in the config file')];
+    return missing('ceilings', error.message, 'Correct COPILOT_DENY_TOOLS, or ceilings in the config file');
+  }
+}
+
+async function checkModelsOf(config: Config, wanted: readonly string[], folder: string): Promise<Check[]> {
+  try {
+    return await checkModels(config, wanted, { file: await loadConfigFile(folder) });
+  } catch (error) {
+    if (!(error instanceof CopilotError) || error.type !== 'InvalidInput') throw error;
+    return [missing('config file', error.message, 'Correct it, then: copilot doctor')];
   }
 }
 

@@ -9,7 +9,7 @@ import { CopilotError } from '../contracts/errors.ts';
 import { classify, type ModelError, type Refusal } from '../models/errors.ts';
 import type { ModelReply, ModelRequest, Provider } from '../models/model.ts';
 import { readStructured } from '../models/reading/structured.ts';
-import { openModelSource } from '../worker/model-source.ts';
+import { openModelSource } from '../worker/host/model-source.ts';
 import { type Check, missing, ok, warning } from './check.ts';
 
 /** Longest time for both requests to one model: a local server may have to load it first. */

@@ -3,44 +3,49 @@ import { join } from 'node:path';
 import { listTeams, loadTeam } from '../agents/files/load-team.ts';
 import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
-import type { Tools } from '../tools/registry.ts';
+import type { TeamDefinition } from '../contracts/team.ts';
+import { tools } from '../tools/registry.ts';
 import { type Check, missing, ok } from './check.ts';
 import { checkMcpServers, checkTrust } from './mcp.ts';
 
-/** @returns the checks, and the names of the models that the teams use */
-export async function checkTeams(config: Config, tools: Tools): Promise<{ checks: Check[]; models: string[] }> {
+interface CheckedTeams {
+  readonly checks: Check[];
+  /** Names of the models that the teams use. */
+  readonly models: string[];
+  /** Those that could be loaded. */
+  readonly teams: TeamDefinition[];
+}
+
+export async function checkTeams(config: Config): Promise<CheckedTeams> {
   const { agentsDir } = config;
   const hint = 'Name a folder with one subfolder per team: export COPILOT_AGENTS_DIR=…';
   try {
     const names = await listTeams(agentsDir);
-    if (names.length === 0) return { checks: [missing('teams', `none in ${agentsDir}`, hint)], models: [] };
-    const found = await Promise.all(names.map((name) => checkTeam(config, name, tools)));
+    if (names.length === 0) return { checks: [missing('teams', `none in ${agentsDir}`, hint)], models: [], teams: [] };
+    const found = await Promise.all(names.map((name) => checkTeam(config, name)));
     return {
       checks: [...found.flatMap(({ checks }) => checks), ...checkTrust(config.trustTeams)],
       models: [...new Set(found.flatMap(({ models }) => models))],
+      teams: found.flatMap(({ teams }) => teams),
     };
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
-    return { checks: [missing('teams', `${agentsDir} cannot be read: ${problem}`, hint)], models: [] };
+    return { checks: [missing('teams', `${agentsDir} cannot be read: ${problem}`, hint)], models: [], teams: [] };
   }
 }
 
-async function checkTeam(
-  { agentsDir, environment }: Config,
-  name: string,
-  tools: Tools,
-): Promise<{ checks: Check[]; models: string[] }> {
+async function checkTeam({ agentsDir, environment }: Config, name: string): Promise<CheckedTeams> {
   const check = `team ${name}`;
   try {
     const { definition, digest } = await loadTeam(agentsDir, name, tools);
     const agents = Object.values(definition.agents);
     const models = [definition, ...agents].flatMap(({ model = [] }) => model);
     const team = ok(check, `${agents.length} agents, digest ${digest.slice(0, 12)}`);
-    return { checks: [team, ...(await checkMcpServers(definition, environment))], models };
+    return { checks: [team, ...(await checkMcpServers(definition, environment))], models, teams: [definition] };
   } catch (error) {
     if (!(error instanceof CopilotError)) throw error;
     const { file, line } = error.details;
     const place = typeof file === 'string' ? ` ${join(agentsDir, file)}, line ${line}` : ` the files in ${agentsDir}`;
-    return { checks: [missing(check, error.message, `Correct${place}, then: copilot doctor`)], models: [] };
+    return { checks: [missing(check, error.message, `Correct${place}, then: copilot doctor`)], models: [], teams: [] };
   }
 }

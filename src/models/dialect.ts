@@ -4,7 +4,8 @@
  */
 import type { ModelError } from './errors.ts';
 import { messagesWithImages } from './images.ts';
-import type { ModelRequest, ReasoningEffort } from './model.ts';
+import type { ModelReply, ModelRequest, ReasoningEffort, ToolSchema } from './model.ts';
+import { wireName } from './tool-names.ts';
 
 /** What a request can do without. */
 export type Optional =
@@ -46,6 +47,8 @@ export interface Dialect {
   readonly system: 'system' | 'developer' | 'user';
   /** Replaces the effort of the request. */
   readonly effort?: ReasoningEffort;
+  /** Tools that the server does not take, by {@link toolKey}. */
+  readonly refusedTools: ReadonlySet<string>;
   /** Fields of its own messages that the server does not take back. */
   readonly notReturned: ReadonlySet<string>;
   /** Fields that messages need that another model wrote, or that the server did not send with its own. */
@@ -59,6 +62,7 @@ export const FIRST_DIALECT: Dialect = {
   output: 'schema',
   limits: ['max_tokens', 'max_completion_tokens'],
   system: 'system',
+  refusedTools: new Set(),
   notReturned: new Set(),
   filledIn: new Set(),
 };
@@ -140,6 +144,7 @@ const RULES: readonly Rule[] = [
     return { dialect: { ...dialect, without: new Set([...dialect.without, gaveUp]) }, gaveUp, isOnce };
   },
   toPlainSchemas,
+  toFewerTools,
   toToolsInText,
   toSimplerOutput,
 ];
@@ -268,6 +273,51 @@ function toPlainSchemas(dialect: Dialect, { request, words }: Refused & { words:
   }
   const without = new Set([...dialect.without, 'schema keywords' as const]);
   return { dialect: { ...dialect, without }, gaveUp: 'schema keywords' };
+}
+
+/** The tools that go to the server. */
+export function takenTools(
+  { tools = [] }: Pick<ModelRequest, 'tools'>,
+  { refusedTools }: Dialect,
+): readonly ToolSchema[] {
+  return refusedTools.size === 0 ? tools : tools.filter((tool) => !refusedTools.has(toolKey(tool)));
+}
+
+/** A reply with the names of the tools that the server did not take. */
+export function withLeftOut(reply: ModelReply, { tools = [] }: ModelRequest, dialect: Dialect): ModelReply {
+  const taken = takenTools({ tools }, dialect);
+  if (taken.length === tools.length) return reply;
+  return { ...reply, toolsLeftOut: tools.filter((tool) => !taken.includes(tool)).map(({ name }) => name) };
+}
+
+/** Another schema of the same name is tried again. */
+function toolKey({ name, parameters }: ToolSchema): string {
+  return `${name} ${JSON.stringify(parameters)}`;
+}
+
+/** Where a tool stands among those of the request. Gemini has all functions in one tool. */
+const TOOL_INDEX =
+  /\bfunction_?declarations(?:\[|\.)(\d+)|\btools?(?:\[|\.| ?-> ?)(\d+)(?!\d*\]?\.function_?declarations)/i;
+
+/** One tool that is refused even with a plain schema goes alone, and the others get their schemas back. */
+function toFewerTools(dialect: Dialect, { request, words }: Refused & { words: string }): Lesson | undefined {
+  if (dialect.without.has('tools')) return undefined;
+  const tool = namedTool(takenTools(request, dialect), words);
+  if (!tool) return undefined;
+  const without = new Set([...dialect.without].filter((what) => what !== 'schema keywords'));
+  const refusedTools = new Set([...dialect.refusedTools, toolKey(tool)]);
+  return { dialect: { ...dialect, without, refusedTools }, gaveUp: `tool ${tool.name}` };
+}
+
+function namedTool(tools: readonly ToolSchema[], words: string): ToolSchema | undefined {
+  const place = TOOL_INDEX.exec(words);
+  const placed = place ? tools[Number(place[1] ?? place[2])] : undefined;
+  if (placed || !/\b(functions?|tools?|schema|parameters)\b/i.test(words)) return placed;
+  const quoted = new Set([...words.matchAll(/['"`‘“]([^'"`’”\s]{1,128})['"`’”]/g)].map(([, name]) => name));
+  const named = new Set(
+    [...words.matchAll(/\b(?:function|tool)(?: name)?:? ([\w.-]+[\w-])/gi)].map(([, name]) => name),
+  );
+  return tools.find(({ name }) => [name, wireName(name)].some((form) => quoted.has(form) || named.has(form)));
 }
 
 const OF_TOOLS =

@@ -1,6 +1,6 @@
 /** What goes into the text of a request for servers that have no field for it. */
 import { createHash } from 'node:crypto';
-import type { Dialect } from './dialect.ts';
+import { type Dialect, takenTools } from './dialect.ts';
 import { newestImages, resultImagesBehind, withWordsAfterResults } from './images.ts';
 import type { ModelMessage, ModelRequest, ToolSchema } from './model.ts';
 
@@ -12,7 +12,8 @@ type Schema = Readonly<Record<string, unknown>>;
  */
 export function worded(request: ModelRequest, dialect: Dialect, takesResultImages: boolean): ModelRequest {
   const { without, output: form } = dialect;
-  const { output, tools = [] } = request;
+  const { output } = request;
+  const tools = takenTools(request, dialect);
   const inText = without.has('tools') ? tools : [];
   const system = [
     request.system,

@@ -136,6 +136,8 @@ export interface ModelReply {
   readonly providerData?: ProviderData;
   /** Whether it was cut off because it said one thing over and over; `finish` is then `length`. */
   readonly repeats?: boolean;
+  /** Names of tools that its server refuses, so that the model was asked without them. */
+  readonly toolsLeftOut?: readonly string[];
   /** Whether the model wrote its calls into the text instead of making them. */
   readonly wroteCalls?: boolean;
 }

@@ -22,6 +22,11 @@ const SEARCHABLE = SEARCH_ATTRIBUTES.map(({ name, type }) => ({ name, type }));
 type Searchable = (typeof SEARCHABLE)[number];
 type KnownTypes = ReadonlyMap<string, SearchAttributeType | 'unknown type'>;
 
+/** What this needs of a connection: that of a client or of a worker. */
+export type ServerAccess = Pick<Connection, 'workflowService' | 'operatorService'> & {
+  readonly options: Pick<Connection['options'], 'address'>;
+};
+
 export interface SearchAttributeState {
   readonly registered: readonly string[];
   readonly missing: readonly string[];
@@ -57,7 +62,7 @@ export const SEARCH_ATTRIBUTE_FLAGS = SEARCHABLE.flatMap(({ name, type }) => [
  * processes may do so at once, on any server.
  * @returns a warning, with the command to run, for each thing that the server refuses or keeps for too short a time
  */
-export async function prepareNamespace(connection: Connection, namespace: string): Promise<{ warnings: string[] }> {
+export async function prepareNamespace(connection: ServerAccess, namespace: string): Promise<{ warnings: string[] }> {
   return {
     warnings: [
       ...(await registerSearchAttributes(connection, namespace)),
@@ -67,7 +72,7 @@ export async function prepareNamespace(connection: Connection, namespace: string
 }
 
 /** For our own servers: creates the namespace if it is missing, and makes it keep closed sessions for 10 years. */
-export async function keepClosedSessions(connection: Connection, namespace: string): Promise<void> {
+export async function keepClosedSessions(connection: ServerAccess, namespace: string): Promise<void> {
   const workflowExecutionRetentionTtl = proto.google.protobuf.Duration.fromObject({
     seconds: OWN_RETENTION_MS / 1_000,
   });
@@ -84,7 +89,7 @@ export async function keepClosedSessions(connection: Connection, namespace: stri
   }
 }
 
-async function registerSearchAttributes(connection: Connection, namespace: string): Promise<string[]> {
+async function registerSearchAttributes(connection: ServerAccess, namespace: string): Promise<string[]> {
   try {
     await addMissing(connection, namespace);
     const { mistyped } = await readSearchAttributes(connection, namespace);
@@ -111,7 +116,7 @@ async function registerSearchAttributes(connection: Connection, namespace: strin
  * command that removes it.
  * @throws the SDK's errors
  */
-export async function readSearchAttributes(connection: Connection, namespace: string): Promise<SearchAttributeState> {
+export async function readSearchAttributes(connection: ServerAccess, namespace: string): Promise<SearchAttributeState> {
   const known = await knownTypes(connection, namespace);
   const missing = SEARCHABLE.filter(({ name }) => !known.has(name));
   const mistyped = SEARCHABLE.filter(({ name, type }) => known.has(name) && known.get(name) !== type);
@@ -127,7 +132,7 @@ export async function readSearchAttributes(connection: Connection, namespace: st
   };
 }
 
-async function addMissing(connection: Connection, namespace: string): Promise<void> {
+async function addMissing(connection: ServerAccess, namespace: string): Promise<void> {
   const attempts = await pRetry(
     async (attempt) => {
       const known = await knownTypes(connection, namespace);
@@ -144,7 +149,7 @@ async function addMissing(connection: Connection, namespace: string): Promise<vo
 }
 
 /** The types of the server's search attributes by name. */
-async function knownTypes(connection: Connection, namespace: string): Promise<KnownTypes> {
+async function knownTypes(connection: ServerAccess, namespace: string): Promise<KnownTypes> {
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
   const nameOf = (wireType: number): SearchAttributeType | undefined =>
     (Object.keys(WIRE_TYPES) as SearchAttributeType[]).find((type) => WIRE_TYPES[type] === wireType); // keys of a const
@@ -152,7 +157,7 @@ async function knownTypes(connection: Connection, namespace: string): Promise<Kn
 }
 
 /** A query by an attribute fails until the server knows it. */
-async function untilUsable(connection: Connection, namespace: string): Promise<void> {
+async function untilUsable(connection: ServerAccess, namespace: string): Promise<void> {
   const query = SEARCHABLE.map(({ name }) => `${name} IS NULL`).join(' AND ');
   await untilAccepted(() => connection.workflowService.countWorkflowExecutions({ namespace, query }));
 }
@@ -163,7 +168,7 @@ async function untilAccepted(ask: () => Promise<unknown>): Promise<void> {
   await pRetry(ask, { retries, minTimeout: POLL_MS, factor: 1, maxRetryTime: USABLE_TIMEOUT_MS });
 }
 
-async function lacking(connection: Connection, namespace: string): Promise<readonly Searchable[]> {
+async function lacking(connection: ServerAccess, namespace: string): Promise<readonly Searchable[]> {
   try {
     const known = await knownTypes(connection, namespace);
     return SEARCHABLE.filter(({ name }) => !known.has(name));
@@ -173,7 +178,7 @@ async function lacking(connection: Connection, namespace: string): Promise<reado
 }
 
 /** A command for each type, since the CLI takes one type at a time. */
-function commands(connection: Connection, namespace: string, attributes: readonly Searchable[]): string {
+function commands(connection: ServerAccess, namespace: string, attributes: readonly Searchable[]): string {
   return (['KEYWORD', 'INT', 'DATETIME'] as const)
     .flatMap((type) => {
       const names = attributes.filter((attribute) => attribute.type === type).map(({ name }) => ` --name ${name}`);
@@ -184,7 +189,7 @@ function commands(connection: Connection, namespace: string, attributes: readonl
     .join(' && ');
 }
 
-async function checkRetention(connection: Connection, namespace: string): Promise<string[]> {
+async function checkRetention(connection: ServerAccess, namespace: string): Promise<string[]> {
   try {
     const { keptDays, command } = await readRetention(connection, namespace);
     if (command === undefined) return [];
@@ -203,7 +208,7 @@ async function checkRetention(connection: Connection, namespace: string): Promis
  * @throws the SDK's errors
  */
 export async function readRetention(
-  connection: Connection,
+  connection: ServerAccess,
   namespace: string,
 ): Promise<{ readonly keptDays: number | undefined; readonly command: string | undefined }> {
   const kept = await retentionMs(connection, namespace);
@@ -219,7 +224,7 @@ export function namespaceCommand(verb: 'create' | 'update', address: string, nam
   return `temporal operator namespace ${verb} --address ${address} --namespace ${namespace} --retention ${retention}`;
 }
 
-async function retentionMs(connection: Connection, namespace: string): Promise<number | undefined> {
+async function retentionMs(connection: ServerAccess, namespace: string): Promise<number | undefined> {
   const { config } = await connection.workflowService.describeNamespace({ namespace });
   const kept = config?.workflowExecutionRetentionTtl;
   return kept ? milliseconds(kept) : undefined;

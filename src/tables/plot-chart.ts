@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineTool } from '../tools/definition/define-tool.ts';
+import type { Tool } from '../contracts/tool.ts';
 import { refusal, shown } from '../tools/refusal.ts';
 import { writeInside } from '../tools/workspace/content.ts';
 import { resolveInside, type Scope } from '../tools/workspace/paths.ts';
@@ -55,7 +55,7 @@ type PlotChartInput = z.output<typeof PlotChartInput>;
  * notes?}`, or `{output, rows, columns}` for a specification. `marks` counts the bars or points; `figures` lists them if
  * there are at most 60, as `{x, y, series?}`, or as `{from, to, y}` in a histogram.
  */
-export const plotChart = defineTool({
+export const plotChart: Tool<typeof PlotChartInput> = {
   name: 'plot_chart',
   description:
     'Draws a table file as an SVG chart: bar, line, scatter, histogram, or a Vega-Lite specification. It groups by itself: x month(date), y [temp_max], aggregate mean. Returns the figures drawn. In Markdown: ![what it shows](rain.svg).',
@@ -63,13 +63,13 @@ export const plotChart = defineTool({
   effects: 'none',
   category: 'write',
   timeoutMs: 120_000,
-  parameters: PlotChartInput,
+  input: PlotChartInput,
   subject: { kind: 'path', fields: ['output', 'path'] },
   async subjectPaths({ sql = '' }, { workspace }) {
     return (await filesNamedIn({ tool: 'plot_chart', workspace }, sql)).map(({ path }) => path);
   },
-  async run(input, { workspace, signal }) {
-    const scope = { tool: 'plot_chart', workspace };
+  async run(input, { workspace, signal, requireCurrent }) {
+    const scope = { tool: 'plot_chart', workspace, requireCurrent };
     const chart = toRequest(scope, input);
     // A bad output path should fail before the work.
     await resolveInside(scope, input.output, { mustExist: false });
@@ -83,14 +83,13 @@ export const plotChart = defineTool({
     });
     // The process made it of a `DrawnChart`.
     const { svg, facts, notes } = JSON.parse(answer) as { svg: string; facts: object; notes?: readonly string[] };
-    signal.throwIfAborted();
     const place = await writeInside(scope, input.output, svg);
     return {
       text: JSON.stringify({ output: place.relative, ...facts, ...(notes === undefined ? {} : { notes }) }),
       artifacts: [place.relative],
     };
   },
-});
+};
 
 /** Checks which fields go together; the schema cannot. */
 function toRequest(scope: Scope, input: PlotChartInput): ChartRequest {

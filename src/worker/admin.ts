@@ -62,14 +62,10 @@ export async function startAdmin(parts: AdminParts): Promise<Admin> {
   const socket = await listenOnSocket(config.homeDir, createApp(parts, stats)).catch((err: unknown) => {
     log.warn({ err }, 'no admin socket: `copilot agents` and `copilot stats` do not see this worker');
   });
-  // A second signal ends the process at once.
-  const remove = (): void => socket && rmSync(socket.path, { force: true });
-  process.once('exit', remove);
   return {
     socket: socket?.path,
     close: async () => {
-      process.off('exit', remove);
-      remove();
+      if (socket) rmSync(socket.path, { force: true });
       for (const listener of [metrics, socket]) await listener?.close();
     },
   };

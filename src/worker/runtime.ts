@@ -1,16 +1,25 @@
 /** The SDK's runtime, which a process has once, and its log lines in ours. */
-import { IllegalStateError } from '@temporalio/common';
-import { type Logger as TemporalLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
+import {
+  type Logger as TemporalLogger,
+  makeTelemetryFilterString,
+  Runtime,
+  type RuntimeOptions,
+} from '@temporalio/worker';
 import type { Logger } from 'pino';
 
-/** Does nothing if the process has a runtime already: the first one's logger stays. */
+/** The options of the runtime that this module has installed. */
+let ours: RuntimeOptions | undefined;
+
+/**
+ * Installs a runtime that handles no signals and logs to `logger`. It does nothing if the process has a runtime, or had
+ * one that somebody else installed: the SDK makes that again when it is needed.
+ */
 export function installRuntime(logger: TemporalLogger): void {
+  const { _instance: present, defaultOptions: known } = Runtime;
+  if (present !== undefined || (Object.keys(known).length > 0 && known !== ours)) return;
   const logging = { filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} };
-  try {
-    Runtime.install({ logger, shutdownSignals: [], telemetryOptions: { logging } });
-  } catch (error) {
-    if (!(error instanceof IllegalStateError)) throw error;
-  }
+  ours = { logger, shutdownSignals: [], telemetryOptions: { logging } };
+  Runtime.install(ours);
 }
 
 /** The SDK's log lines in ours. Its routine lines appear with `COPILOT_LOG_LEVEL=debug` only. */

@@ -81,7 +81,7 @@ export async function startSkippingWorld(): Promise<SkippingWorld> {
     namespace: 'default',
     searchAttributes: Object.fromEntries(SEARCH_ATTRIBUTES.map(({ name, type }) => [name, WIRE_TYPES[type]])),
   });
-  const worker = await startWorker(config, { address, namespace: 'default' });
+  const worker = await startWorker({ config, address, namespace: 'default' });
   const copilot = await CopilotClient.connect({ config, address });
   return {
     copilot,

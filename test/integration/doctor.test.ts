@@ -378,7 +378,7 @@ describe('closed sessions', function () {
     assert.equal(get('retention').hint, command);
     const worker = await startWorkerProcess(world.server);
     try {
-      assert.match(worker.log(), /warning: Namespace "default" forgets a closed session after 400 days/);
+      assert.match(worker.log(), /"level":"warn",.*Namespace \\"default\\" forgets a closed session after 400 days/);
       assert.ok(worker.log().includes(command), worker.log());
     } finally {
       await worker.kill();

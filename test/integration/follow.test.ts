@@ -1,7 +1,7 @@
 /** Followers of sessions on a real server, with real worker processes that are killed. */
 import assert from 'node:assert/strict';
 import { CopilotClient, type FollowEvent } from '../../src/client.ts';
-import { collect, isTurnEnd, screen, seqs } from '../helpers/client.ts';
+import { collect, fails, isTurnEnd, screen, seqs } from '../helpers/client.ts';
 import { startGrpcProxy } from '../helpers/grpc-proxy.ts';
 import { fullHistory, until } from '../helpers/history.ts';
 import { isolatedConfig } from '../helpers/server.ts';
@@ -74,6 +74,55 @@ describe('follow', function () {
     assert.deepEqual(
       seqs(events),
       seqs(events).map((_, n) => n),
+    );
+  });
+
+  it('[G03] goes on after any event, in other clients, over a killed worker and from run to run', async () => {
+    const answer = Array.from({ length: 30 }, (_, n) => `word${n} `).join('');
+    playTeam(world.model, { answer, wordDelayMs: 60 });
+    const { id } = await client.create({ mode: 'one-shot', config: { historyLimit: 40 } });
+    const turns = 6;
+    const sending = (async () => {
+      for (let n = 0; n < turns; n++) await client.session(id).send(`tell me ${n}`);
+    })();
+    const events: FollowEvent[] = [];
+    let after: string | undefined;
+    for (let part = 1; events.filter(isTurnEnd).length < turns; part++) {
+      const other = await CopilotClient.connect({
+        config: isolatedConfig(world.server.homeDir),
+        address: world.server.address,
+      });
+      const following = other.session(id).follow(after === undefined ? { from: 0 } : { after });
+      let left = (part % 5) + 1;
+      for await (const event of following) {
+        events.push(event);
+        left -= 1;
+        if (left === 0 || events.filter(isTurnEnd).length === turns) break;
+      }
+      after = await following.cursor();
+      await other.close();
+      if (part === 8) {
+        await world.workers.at(-1)?.kill();
+        await world.startWorker();
+      }
+    }
+    await sending;
+    assert.ok((await client.session(id).info()).runs > 1);
+    for (let turn = 0, from = 0; turn < turns; turn++) {
+      const to = events.findIndex((event, n) => n >= from && isTurnEnd(event));
+      assert.equal(screen(events.slice(from, to)), answer, `turn ${turn + 1}`);
+      from = to + 1;
+    }
+    assert.deepEqual(
+      seqs(events),
+      seqs(events).map((_, n) => n),
+    );
+    await fails(
+      (async () => {
+        for await (const event of (await client.create()).follow({ after })) assert.fail(event.type);
+      })(),
+      'InvalidInput',
+      /it is a cursor of session/,
     );
   });
 

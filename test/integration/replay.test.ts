@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { DefaultLogger, NativeConnection, Worker } from '@temporalio/worker';
-import type { Replayed } from '../../src/worker/replay.ts';
+import type { Replayed } from '../../src/worker/bundle/replay.ts';
 import { installRuntime } from '../../src/worker/runtime.ts';
 import { runCli } from '../helpers/cli.ts';
 import { until } from '../helpers/history.ts';

@@ -5,8 +5,8 @@ import { SourceMap } from 'node:module';
 import { join } from 'node:path';
 import { type Context, createContext, runInContext } from 'node:vm';
 import { packageDir } from '../../src/package-info.ts';
-import { buildBundle } from '../../src/worker/bundle.ts';
-import { SHARED_CONTRACTS } from '../../src/worker/shared-modules.ts';
+import { buildBundle } from '../../src/worker/bundle/bundle.ts';
+import { SHARED_CONTRACTS } from '../../src/worker/bundle/shared-modules.ts';
 
 const quiet = { log: () => {}, trace: () => {}, debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 

@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { packageDir } from '../../src/package-info.ts';
-import { buildBundle } from '../../src/worker/bundle.ts';
-import { SHARED_CONTRACTS } from '../../src/worker/shared-modules.ts';
+import { buildBundle } from '../../src/worker/bundle/bundle.ts';
+import { SHARED_CONTRACTS } from '../../src/worker/bundle/shared-modules.ts';
 
 const quiet = { log: () => {}, trace: () => {}, debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 

@@ -1,6 +1,6 @@
 /** `copilot replay`: checks that sessions replay on the present workflow code. */
 import { CopilotError } from '../../contracts/errors.ts';
-import type { Replayed } from '../../worker/replay.ts';
+import type { Replayed } from '../../worker/bundle/replay.ts';
 import type { CommonFlags } from '../connected.ts';
 import { paint, remark, say, sayJson } from '../terminal.ts';
 
@@ -16,7 +16,7 @@ export async function runReplay(ids: readonly string[], flags: ReplayFlags): Pro
     const problem = 'name sessions, or pass --all for every session';
     throw new CopilotError('InvalidInput', { what: 'What to replay', problem });
   }
-  const { replaySessions } = await import('../../worker/replay.ts');
+  const { replaySessions } = await import('../../worker/bundle/replay.ts');
   const replayed: Replayed[] = [];
   for await (const one of replaySessions({ ...(flags.all ? {} : { ids }), ...(since ? { since } : {}) })) {
     replayed.push(one);

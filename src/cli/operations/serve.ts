@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import { dropUndefined } from '../../client/defined-fields.ts';
 import { CopilotClient } from '../../client/copilot-client.ts';
-import { openConnection } from '../../connection/open-connection.ts';
 import { retry } from '../../connection/retry.ts';
-import { findServer, refuseGuess, type ServerAddress } from '../../connection/address/server-address.ts';
+import { findServer, refuseGuess } from '../../connection/address/server-address.ts';
 import { type Config, loadConfig } from '../../config.ts';
+import { loadConfigFile } from '../../config-file.ts';
 import { packageDir } from '../../package-info.ts';
 import { CopilotError, type ErrorType } from '../../contracts/errors.ts';
 import type { RunningServer } from '../../server/ensure-server.ts';
@@ -113,10 +113,8 @@ async function startWhenServed(config: Config): Promise<{ running: RunningWorker
     // A `copilot dev` that was started meanwhile has recorded its server.
     const server = await findServer(config);
     refuseGuess(server);
-    await prepare(server);
-    const { startWorker } = await import('../../worker.ts');
     const { address, namespace } = server;
-    return { running: await startWorker(config, { address, namespace }), address };
+    return { running: await serve(config, { address, namespace }), address };
   };
   const onFailure = (error: unknown): void => {
     if (!(error instanceof CopilotError) || !ABSENT.includes(error.type)) throw error;
@@ -137,11 +135,7 @@ export async function runDemo(): Promise<void> {
   let isDone = false;
   try {
     const stack = await startStack(config, {}, async (server) => {
-      const { startWorker } = await import('../../worker.ts');
-      return await startWorker(config, {
-        ...server,
-        ...(logFile === undefined ? {} : { log: await openLog(config, logFile) }),
-      });
+      return await serve(config, server, logFile === undefined ? undefined : await openLog(config, logFile));
     });
     try {
       say(`Model: ${modelLine(stack.worker)}`);
@@ -207,8 +201,6 @@ async function startStack(
     const forUi = codec === undefined ? {} : { uiCodecEndpoint: codec.url };
     server = await ensureServer(config, { ...ports, ...forUi, log: remark });
     for (const page of server.uiUrl === undefined ? [] : sameMachine(server.uiUrl)) codec?.allow(page);
-    const address = await findServer(config, { address: server.address, namespace: server.namespace });
-    await prepare(address);
     const running = await start({ address: server.address, namespace: server.namespace });
     return {
       server,
@@ -233,16 +225,14 @@ async function openLog(config: Config, path: string): Promise<Logger> {
   return createLogger(config, openLogFile(path));
 }
 
-/** Registers the search attributes of sessions, and prints what the server refuses. */
-async function prepare(server: ServerAddress): Promise<void> {
-  const { prepareNamespace } = await import('../../server/namespace.ts');
-  const connection = await openConnection(server);
-  try {
-    const { warnings } = await prepareNamespace(connection, server.namespace);
-    for (const warning of warnings) remark(`${paint('yellow', 'warning:')} ${warning}`);
-  } finally {
-    await connection.close();
-  }
+/** Starts a worker with what `copilot.config.ts` of this folder says. */
+async function serve(
+  config: Config,
+  server: { readonly address: string; readonly namespace: string },
+  log?: Logger,
+): Promise<RunningWorker> {
+  const { startWorker } = await import('../../worker.ts');
+  return await startWorker({ ...(await loadConfigFile(process.cwd())), config, ...server, log });
 }
 
 /** Waits for a signal, then stops. A second signal ends the process immediately. */

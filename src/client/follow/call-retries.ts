@@ -20,6 +20,16 @@ export class CallRetries {
     return this.#turns.size > 0;
   }
 
+  get turns(): string[] {
+    return [...this.#turns];
+  }
+
+  /** Goes on where another follower stopped: the turns that ran there, and the attempts that it was told of. */
+  resume(turns: readonly string[], told: readonly (readonly [string, number])[]): void {
+    for (const turnId of turns) this.#turns.add(turnId);
+    for (const [activityId, attempt] of told) this.#told.set(activityId, attempt);
+  }
+
   begin(turnId: string): void {
     this.#turns.add(turnId);
   }

@@ -16,6 +16,7 @@ import { readPendingCalls } from '../reading/pending-calls.ts';
 import { HistoryWatch, type Movement, readPersistently, runBefore } from './history-watch.ts';
 import { CallRetries, type RetryEvent } from './call-retries.ts';
 import { querySession, describeSession } from '../reading/session-queries.ts';
+import { Cursor, parseCursor, type Position } from './cursor.ts';
 import { StreamedText, type TextEvent } from './streamed-text.ts';
 
 /** Interval of reading heartbeats while a model writes. Workers send at most one every 100 ms. */
@@ -39,10 +40,22 @@ export interface FollowOptions {
    * running, the last 8 KiB of its text are given.
    */
   readonly from?: number | undefined;
-  /** Only the events of this turn, from its first one until it ends. `from` is not used then. */
+  /** Goes on behind the last event of another follower: what its `cursor()` gave. Goes before `from`. */
+  readonly after?: string | undefined;
+  /** Only the events of this turn, until it ends: from `after` if given, else from its first one. */
   readonly turnId?: string | undefined;
   /** Ends the iteration. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** The events of a session, and how far they were given. */
+export interface Following extends AsyncGenerator<FollowEvent, void, undefined> {
+  /**
+   * Where the events end that were given so far. A follower with `after` goes on there: no event and no text is missing
+   * or comes twice, in whatever process and however much later, as long as the server keeps the session.
+   * @throws as the iteration, if the first event could not be found
+   */
+  cursor(): Promise<string>;
 }
 
 /**
@@ -53,17 +66,25 @@ export interface FollowOptions {
 export function followSession(
   link: ServerLink,
   sessionId: string,
-  { from, turnId, signal }: FollowOptions = {},
-): AsyncGenerator<FollowEvent, void, undefined> {
+  { from, after, turnId, signal }: FollowOptions = {},
+): Following {
+  const position = after === undefined ? undefined : parseCursor(after);
   const ended = new AbortController();
   const stop = (): void => ended.abort();
   signal?.addEventListener('abort', stop, { once: true });
   if (signal?.aborted) stop();
   const follower = new Follower(link, sessionId, ended.signal);
   // Before the iteration begins, which may be after the caller has sent a message.
-  const joined = settled(follower.join(turnId === undefined ? { from } : { turnId }));
+  const joined = settled(follower.join({ position, turnId, from }));
   announceJoin(link, sessionId, joined);
-  return iterate(follower, joined, { turnId, ended: ended.signal, stop });
+  let cursor: Cursor | undefined;
+  const behind = async (): Promise<Cursor> => {
+    const run = await joined;
+    if ('error' in run) throw run.error;
+    return (cursor ??= new Cursor(run.value.position));
+  };
+  const events = iterate(follower, joined, { turnId, ended: ended.signal, stop, behind });
+  return Object.assign(events, { cursor: async () => String(await behind()) });
 }
 
 /** Lets updates of the session wait for this follower and those before it. */
@@ -76,18 +97,26 @@ function announceJoin({ joins }: ServerLink, sessionId: string, joined: Promise<
 
 async function* iterate(
   follower: Follower,
-  joined: Promise<Settled<string | undefined>>,
+  joined: Promise<Settled<Joined>>,
   {
     turnId,
     ended,
     stop,
-  }: { readonly turnId: string | undefined; readonly ended: AbortSignal; readonly stop: () => void },
+    behind,
+  }: {
+    readonly turnId: string | undefined;
+    readonly ended: AbortSignal;
+    readonly stop: () => void;
+    readonly behind: () => Promise<Cursor>;
+  },
 ): AsyncGenerator<FollowEvent, void, undefined> {
   try {
+    const cursor = await behind();
     const run = await joined;
-    if ('error' in run) throw run.error;
-    if (run.value === undefined) return;
-    for await (const event of follower.run(run.value)) {
+    if ('error' in run || run.value.runId === undefined) return;
+    for await (const event of follower.run(run.value.runId)) {
+      // Before the event is given: whoever gets it asks for the cursor at once.
+      cursor.pass(event);
       if (turnId === undefined) yield event;
       else if ('turnId' in event && event.turnId === turnId) {
         yield event;
@@ -99,6 +128,16 @@ async function* iterate(
   } finally {
     stop();
   }
+}
+
+interface Beginning extends Pick<FollowOptions, 'from' | 'turnId'> {
+  readonly position: Position | undefined;
+}
+
+/** Where a follower begins. Without a run the session has ended, and there is nothing to give. */
+interface Joined {
+  readonly runId?: string;
+  readonly position: Position;
 }
 
 /** The position of one follower: which events it has been given, and how much of each text. */
@@ -118,18 +157,37 @@ class Follower {
     this.#signal = signal;
   }
 
-  /** Finds the first event to give. @returns the run to begin with; undefined if the session has ended and there is none */
-  async join({ from, turnId }: Pick<FollowOptions, 'from' | 'turnId'>): Promise<string | undefined> {
+  /** Finds the first event to give. */
+  async join({ position, turnId, from }: Beginning): Promise<Joined> {
     const { isClosed, runId } = await readPersistently(this.#link, this.#sessionId, this.#signal, () =>
       describeSession(this.#link, this.#sessionId, { signal: this.#signal }),
     );
-    if (isClosed && from === undefined && turnId === undefined) return undefined;
+    if (position !== undefined) return { runId, position: this.#resume(position) };
+    if (isClosed && from === undefined && turnId === undefined)
+      return { position: { ...this.#position(), next: Number.MAX_SAFE_INTEGER } };
     const page = await this.#page(runId, 0);
     this.#next = turnId === undefined ? (from ?? page.next) : await this.#firstEventOf(turnId, runId, page);
     // Calls that are running at that point.
     for (const event of page.events) if (event.seq < this.#next) this.#track(event);
     this.#early = this.#text.activityIds;
-    return runId;
+    return { runId, position: this.#position() };
+  }
+
+  #resume(position: Position): Position {
+    const { session, next, turns, calls, told } = position;
+    if (session !== this.#sessionId) {
+      throw new CopilotError('InvalidInput', { what: 'after', problem: `it is a cursor of session "${session}"` });
+    }
+    this.#next = next;
+    for (const call of calls) this.#text.resume(call);
+    this.#early = calls.flatMap(({ id, isEarly }) => (isEarly === true ? [id] : []));
+    this.#retries.resume(turns, told);
+    return position;
+  }
+
+  #position(): Position {
+    const calls = this.#text.positions.map((call) => ({ ...call, isEarly: true }));
+    return { session: this.#sessionId, next: this.#next, turns: this.#retries.turns, calls, told: [] };
   }
 
   async #firstEventOf(turnId: string, runId: string, page: ProgressPage): Promise<number> {

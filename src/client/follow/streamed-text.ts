@@ -1,5 +1,7 @@
 /** Gives followers the text and the reasoning of running model calls: no part twice, and none missing. */
 import type { Excerpt, StreamHeartbeat } from '../../contracts/progress.ts';
+import type { CallPosition } from './cursor.ts';
+import { continues, extendShown, hasText, nothingShown, type Shown } from './shown-text.ts';
 
 /** New text of a model call. Append it to the text before. */
 export interface TokenEvent {
@@ -9,6 +11,10 @@ export interface TokenEvent {
   readonly activityId: string;
   /** Number of the step, if the call belongs to one. */
   readonly step?: number;
+  /** Attempt of the call that wrote it, from 1. */
+  readonly attempt: number;
+  /** Position of `text` in what the call writes, in UTF-16 units. */
+  readonly offset: number;
   readonly text: string;
 }
 
@@ -22,6 +28,8 @@ export interface ResetEvent {
   readonly type: 'reset';
   readonly turnId: string;
   readonly activityId: string;
+  /** The attempt that follows. */
+  readonly attempt: number;
 }
 
 export type TextEvent = TokenEvent | ReasoningEvent | ResetEvent;
@@ -39,18 +47,11 @@ export interface CallEnd {
   readonly reasoning?: Excerpt;
 }
 
-/** What was shown of a text. */
-interface Shown {
-  /** Offset of the shown text in the text of the call. It is above 0 only for a follower that joined later. */
-  start: number;
-  text: string;
-}
-
 interface OpenCall {
   readonly call: ModelCall;
   attempt: number;
-  readonly text: Shown;
-  readonly reasoning: Shown;
+  text: Shown;
+  reasoning: Shown;
 }
 
 /** Keeps what was shown of each running model call. */
@@ -61,11 +62,27 @@ export class StreamedText {
     return [...this.#open.keys()];
   }
 
+  /** What was given of each open call. */
+  get positions(): CallPosition[] {
+    return [...this.#open.values()].map(({ call: { activityId: id, ...call }, ...shown }) => ({
+      id,
+      ...call,
+      ...shown,
+    }));
+  }
+
+  /** Goes on where a cursor says that another follower stopped. */
+  resume({ id, turnId, step, attempt, text, reasoning }: CallPosition): void {
+    const call = { turnId, activityId: id, ...(step === undefined ? {} : { step }) };
+    this.#open.set(id, { call, attempt, text, reasoning });
+  }
+
   /** A call has begun, perhaps for the second time: a suspended session repeats a cancelled call. */
   begin(call: ModelCall): TextEvent[] {
     const before = this.#open.get(call.activityId);
-    this.#open.set(call.activityId, { call, attempt: 1, text: nothing(), reasoning: nothing() });
-    return before && hasShown(before) ? [reset(before.call)] : [];
+    const open = { call, attempt: 1, text: nothingShown(), reasoning: nothingShown() };
+    this.#open.set(call.activityId, open);
+    return before && hasShown(before) ? [reset(open)] : [];
   }
 
   /** An attempt is running. The text of earlier ones is void. */
@@ -73,8 +90,8 @@ export class StreamedText {
     const open = this.#open.get(activityId);
     if (!open || attempt <= open.attempt) return [];
     const hadText = hasShown(open);
-    Object.assign(open, { attempt, text: nothing(), reasoning: nothing() });
-    return hadText ? [reset(open.call)] : [];
+    Object.assign(open, { attempt, text: nothingShown(), reasoning: nothingShown() });
+    return hadText ? [reset(open)] : [];
   }
 
   /**
@@ -85,9 +102,8 @@ export class StreamedText {
     const events = this.attempt(activityId, heartbeat.attempt);
     const open = this.#open.get(activityId);
     if (!open || heartbeat.attempt < open.attempt) return events;
-    const { call, text, reasoning } = open;
-    if (heartbeat.reasoning) events.push(...added(call, 'reasoning', grow(reasoning, heartbeat.reasoning, joinsLate)));
-    return [...events, ...added(call, 'token', grow(text, heartbeat, joinsLate))];
+    if (heartbeat.reasoning) events.push(...grow(open, 'reasoning', heartbeat.reasoning, joinsLate));
+    return [...events, ...grow(open, 'text', heartbeat, joinsLate)];
   }
 
   /** The call has ended. Gives the parts that were not shown. */
@@ -97,15 +113,12 @@ export class StreamedText {
     if (!open) return [];
     const whole = { offset: 0, text };
     const thought = reasoning ?? { offset: 0, text: '' };
-    const { call } = open;
     // The shown text may be that of an attempt whose failure was not seen.
     const isVoid = !continues(open.text, whole) || !continues(open.reasoning, thought);
-    const from = isVoid ? { text: nothing(), reasoning: nothing() } : open;
-    return [
-      ...(isVoid ? [reset(call)] : []),
-      ...added(call, 'reasoning', rest(from.reasoning, thought)),
-      ...added(call, 'token', rest(from.text, whole)),
-    ];
+    const from = isVoid
+      ? { ...open, attempt: open.attempt + 1, text: nothingShown(), reasoning: nothingShown() }
+      : open;
+    return [...(isVoid ? [reset(from)] : []), ...rest(from, 'reasoning', thought), ...rest(from, 'text', whole)];
   }
 
   /** Forgets all calls, because their turn has ended. */
@@ -114,43 +127,36 @@ export class StreamedText {
   }
 }
 
-const nothing = (): Shown => ({ start: 0, text: '' });
+const hasShown = ({ text, reasoning }: OpenCall): boolean => hasText(text) || hasText(reasoning);
 
-const endOf = ({ start, text }: Shown): number => start + text.length;
-
-const hasShown = ({ text, reasoning }: OpenCall): boolean => text.text !== '' || reasoning.text !== '';
-
-/** Adds what an excerpt brings. @returns that part */
-function grow(shown: Shown, { offset, text }: Excerpt, joinsLate: boolean): string {
-  if (shown.text === '' && offset > 0 && joinsLate) shown.start = offset;
-  const position = endOf(shown);
+/** What an excerpt adds to the text that was shown. */
+function grow(open: OpenCall, kind: 'text' | 'reasoning', { offset, text }: Excerpt, joinsLate: boolean): TextEvent[] {
+  const before = open[kind];
+  const shown = !hasText(before) && joinsLate ? { ...nothingShown(), start: offset, end: offset } : before;
   // The end of the call fills the gap.
-  if (offset > position) return '';
-  const more = wholeCharacters(text.slice(position - offset));
-  shown.text += more;
-  return more;
-}
-
-/** Whether the last excerpt of a text goes on where the shown part ends. */
-function continues(shown: Shown, { offset, text }: Excerpt): boolean {
-  const from = Math.max(offset, shown.start);
-  const to = Math.min(offset + text.length, endOf(shown));
-  if (endOf(shown) > offset + text.length) return false;
-  return (
-    to <= from || shown.text.slice(from - shown.start, to - shown.start) === text.slice(from - offset, to - offset)
-  );
+  if (offset > shown.end) return [];
+  return added(open, kind, shown, wholeCharacters(text.slice(shown.end - offset)));
 }
 
 /** The part of the last excerpt that was not shown. */
-function rest(shown: Shown, { offset, text }: Excerpt): string {
-  return text.slice(Math.max(0, endOf(shown) - offset));
+function rest(open: OpenCall, kind: 'text' | 'reasoning', { offset, text }: Excerpt): TextEvent[] {
+  const shown = open[kind];
+  return added(open, kind, { ...shown, end: Math.max(shown.end, offset) }, text.slice(Math.max(0, shown.end - offset)));
 }
 
-function added(call: ModelCall, type: 'token' | 'reasoning', text: string): TextEvent[] {
-  return text === '' ? [] : [{ type, ...call, text }];
+function added(open: OpenCall, kind: 'text' | 'reasoning', shown: Shown, text: string): TextEvent[] {
+  if (text === '') return [];
+  open[kind] = extendShown(shown, text);
+  const type = kind === 'text' ? 'token' : 'reasoning';
+  return [{ type, ...open.call, attempt: open.attempt, offset: shown.end, text }];
 }
 
-const reset = ({ turnId, activityId }: ModelCall): ResetEvent => ({ type: 'reset', turnId, activityId });
+const reset = ({ call: { turnId, activityId }, attempt }: OpenCall): ResetEvent => ({
+  type: 'reset',
+  turnId,
+  activityId,
+  attempt,
+});
 
 /** Without a trailing half of a surrogate pair. */
 function wholeCharacters(text: string): string {

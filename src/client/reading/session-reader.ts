@@ -20,7 +20,7 @@ import type { SessionInfo } from '../../contracts/session.ts';
 import type { DecidedRequest, PendingRequest } from '../../contracts/request.ts';
 import type { TurnView } from '../../contracts/turn.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
-import { followSession, type FollowEvent, type FollowOptions } from '../follow/follower.ts';
+import { followSession, type Following, type FollowOptions } from '../follow/follower.ts';
 import {
   querySession,
   describeSession,
@@ -250,7 +250,7 @@ export class SessionReader {
    * or the signal aborts. Waits while server or workers are down.
    * @throws CopilotError `SessionNotFound`; `InvalidInput` if there is no such turn. Both in the iteration.
    */
-  follow(options: FollowOptions = {}): AsyncGenerator<FollowEvent, void, undefined> {
+  follow(options: FollowOptions = {}): Following {
     return followSession(this.#link, this.id, options);
   }
 

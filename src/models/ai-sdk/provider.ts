@@ -3,7 +3,7 @@ import type { LanguageModelV4, LanguageModelV4StreamPart } from '@ai-sdk/provide
 import { CopilotError } from '../../contracts/errors.ts';
 import { classify, classifyApiError, type ModelError } from '../errors.ts';
 import type { Finish, Model, ModelReply, ModelRequest, Provider, TokenUsage } from '../model.ts';
-import { type Dialect, FIRST_DIALECT, learn } from '../dialect.ts';
+import { type Dialect, FIRST_DIALECT, learn, withLeftOut } from '../dialect.ts';
 import { ReplyReader } from '../reading/reply.ts';
 import { toolNames } from '../tool-names.ts';
 import { wellFormed } from '../well-formed.ts';
@@ -55,7 +55,7 @@ export function aiSdk(source: AiSdkProvider | AiSdkModel, options: AiSdkOptions 
             const inner = single ?? (source as AiSdkProvider).languageModel(modelName);
             const reply = await callModel(inner, { request, dialect, provider: name, options, closed: closing.signal });
             if (isLasting) dialects.set(modelName, dialect);
-            return reply;
+            return withLeftOut(reply, request, dialect);
           } catch (thrown) {
             request.signal.throwIfAborted();
             const error = toModelError(thrown, modelName);

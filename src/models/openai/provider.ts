@@ -8,7 +8,7 @@ import { isOpenAi, OPENAI_URL, parseAddress } from './address.ts';
 import { ChatReply, failedGeneration } from './chat-reply.ts';
 import { chatBody } from './chat-request.ts';
 import { openClient, type ApiClient } from './client.ts';
-import { type Dialect, FIRST_DIALECT, learn, OPENAI_DIALECT } from '../dialect.ts';
+import { type Dialect, FIRST_DIALECT, learn, OPENAI_DIALECT, withLeftOut } from '../dialect.ts';
 import { responsesBody } from './responses-request.ts';
 import { ResponsesReply } from './responses-reply.ts';
 import { toolNames, type ToolNames } from '../tool-names.ts';
@@ -34,8 +34,8 @@ export interface OpenAiOptions {
 
 const DEFAULT_FIRST_BYTE_MS = 600_000;
 const DEFAULT_BETWEEN_BYTES_MS = 120_000;
-/** Attempts to say one request in another way. Each gives something up, so this is never reached. */
-const MAX_LESSONS = 20;
+/** Attempts to say one request in another way. Each gives something up, such as one of many tools, so they end. */
+const MAX_LESSONS = 200;
 
 /** What the models of a provider turned out to take, by name. */
 export type Dialects = Map<string, Dialect>;
@@ -78,7 +78,7 @@ export function openAi(options: OpenAiOptions = {}, dialects: Dialects = new Map
         try {
           const reply = await call(client, api, { dataOwner, model: modelName, request, body, names });
           if (isLasting) dialects.set(modelName, dialect);
-          return reply;
+          return withLeftOut(reply, request, dialect);
         } catch (thrown) {
           request.signal.throwIfAborted();
           const error = classify(thrown);

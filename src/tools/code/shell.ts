@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { defineTool } from '../definition/define-tool.ts';
-import type { Tool } from '../definition/tool.ts';
+import type { Tool } from '../../contracts/tool.ts';
 import { findProgram, report, RUN_LIMITS, runInWorkspace, SEARCH_PATH } from './workspace-run.ts';
 
 const MAX_TIMEOUT_SECONDS = 300;
@@ -23,8 +22,8 @@ export const shell = shellWith(SEARCH_PATH);
  * of `run_code`. A command can read what the worker's user can read and can use the network, so the tool has a
  * category of its own, which a person approves by default.
  */
-export function shellWith(searchPath: string): Tool {
-  return defineTool({
+export function shellWith(searchPath: string): Tool<typeof ShellInput> {
+  return {
     name: 'shell',
     description:
       'Runs a command line (bash or sh) in the workspace and returns its exit code, its output and the files it wrote. For programs that are installed, such as git, sort or tar.',
@@ -32,7 +31,7 @@ export function shellWith(searchPath: string): Tool {
     category: 'shell',
     timeoutMs: (MAX_TIMEOUT_SECONDS + 15) * 1_000,
     subject: { kind: 'command', fields: ['command'] },
-    parameters: ShellInput,
+    input: ShellInput,
     async run({ command, timeout_seconds: timeoutSeconds }, { workspace, signal }) {
       const program = (await findProgram(searchPath, 'bash')) ?? 'sh';
       const scope = { tool: 'shell', workspace };
@@ -49,5 +48,5 @@ export function shellWith(searchPath: string): Tool {
         artifacts: run.artifacts,
       };
     },
-  });
+  };
 }

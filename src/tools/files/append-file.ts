@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { defineTool } from '../definition/define-tool.ts';
-import type { ToolResult } from '../definition/tool.ts';
+import type { Tool, ToolResult } from '../../contracts/tool.ts';
 import { type Appended, appendInside, FileChange, settleChange } from '../workspace/changes.ts';
 import { refusal, shown } from '../refusal.ts';
 
@@ -15,7 +14,7 @@ const AppendFileInput = z.strictObject({
 });
 
 /** Appends text to a file. A retry would append it twice, so its effects are `external`. */
-export const appendFile = defineTool({
+export const appendFile: Tool<typeof AppendFileInput> = {
   name: NAME,
   description:
     'Appends text to a file of the workspace, which is created if it is missing. For logs, and for long texts in parts.',
@@ -23,7 +22,7 @@ export const appendFile = defineTool({
   category: 'write',
   timeoutMs: 30_000,
   subject: { kind: 'path', fields: ['path'] },
-  parameters: AppendFileInput,
+  input: AppendFileInput,
   async run({ path, content }, { workspace, announce }) {
     const scope = { tool: NAME, workspace };
     const added = Buffer.byteLength(content);
@@ -38,8 +37,9 @@ export const appendFile = defineTool({
     );
     return resultOf(appended);
   },
-  settle: (trace, { workspace }) => settleChange({ tool: NAME, workspace }, FileChange.parse(trace), MAX_FILE_BYTES),
-});
+  settle: (trace, { workspace, others }) =>
+    settleChange({ tool: NAME, workspace }, FileChange.parse(trace), MAX_FILE_BYTES, others),
+};
 
 function resultOf({ relative, added, bytes, continuesLine }: Appended): ToolResult {
   const note = continuesLine ? ' The file did not end with a line break, so the text continues its last line.' : '';

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { defineTool } from '../definition/define-tool.ts';
-import type { ToolResult } from '../definition/tool.ts';
+import type { Tool, ToolResult } from '../../contracts/tool.ts';
 import { FileChange, settleChange, updateInside } from '../workspace/changes.ts';
 import { nearestPlace } from './nearest-place.ts';
 import { linesAt, findOccurrences } from './occurrences.ts';
@@ -33,14 +32,14 @@ type EditFileInput = z.output<typeof EditFileInput>;
  * Its effects are `external`. If the new text contains the old one ("a" to "a, b"), a retry would edit twice. If it
  * does not, a retry would report "not found" after a successful edit.
  */
-export const editFile = defineTool({
+export const editFile: Tool<typeof EditFileInput> = {
   name: NAME,
   description: 'Replaces one text in a file of the workspace and leaves the rest as it is. Read the file first.',
   effects: 'external',
   category: 'write',
   timeoutMs: 30_000,
   subject: { kind: 'path', fields: ['path'] },
-  parameters: EditFileInput,
+  input: EditFileInput,
   async run(input, { workspace, announce }) {
     const scope = { tool: NAME, workspace };
     if (input.old_text === input.new_text) {
@@ -60,8 +59,9 @@ export const editFile = defineTool({
     });
     return result;
   },
-  settle: (trace, { workspace }) => settleChange({ tool: NAME, workspace }, FileChange.parse(trace), MAX_FILE_BYTES),
-});
+  settle: (trace, { workspace, others }) =>
+    settleChange({ tool: NAME, workspace }, FileChange.parse(trace), MAX_FILE_BYTES, others),
+};
 
 interface Edited {
   readonly text: string;

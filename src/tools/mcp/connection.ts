@@ -2,20 +2,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import {
-  type CallToolResult,
-  CallToolResultSchema,
-  ListToolsResultSchema,
-  ToolListChangedNotificationSchema,
-} from '@modelcontextprotocol/sdk/types.js';
+import { McpError, ResultSchema, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import type { Logger } from 'pino';
 import { packageVersion } from '../../package-info.ts';
 import { CopilotError } from '../../contracts/errors.ts';
-import { OutcomeUnknown } from '../outcome-unknown.ts';
 import type { McpServer } from '../../contracts/team.ts';
 import type { ToolEffects } from '../../contracts/tool.ts';
 import type { ModelSchema } from '../registry.ts';
-import { type Link, makeLink } from './link.ts';
+import { type McpResult, readResult } from './result.ts';
+import { type LeftOut, readTools, type ToolList } from './tool-list.ts';
+import { type Link, makeLink } from './transport/link.ts';
 import type { Environment, ServerName } from './variables.ts';
 
 export interface ConnectionOptions {
@@ -58,13 +54,21 @@ const FIRST_PAUSE_MS = 250;
 const MAX_PAUSE_MS = 30_000;
 /** How many pages of the list of tools are read, so that a server with endless pages cannot block a team. */
 const MAX_PAGES = 50;
-/** Limit of OpenAI's API. */
-const MAX_DESCRIPTION = 1_024;
+
+/** A call that reached its server and may have taken effect. */
+export class OutcomeUnknown extends CopilotError {
+  readonly problem: string;
+
+  constructor(tool: string, problem: string, cause: unknown) {
+    super('ToolFailed', { tool, problem: `${problem}, so whether it took effect is unknown` }, { cause });
+    this.problem = problem;
+  }
+}
 
 export class McpConnection {
   readonly #options: ConnectionOptions;
   readonly #closing = new AbortController();
-  #tools: readonly ModelSchema[] = [];
+  #list: ToolList = { tools: [], leftOut: [] };
   #live: Live | undefined;
   #opening: Promise<Live> | undefined;
   /** Crashes and failed starts since the last successful call. */
@@ -77,7 +81,12 @@ export class McpConnection {
 
   /** Tools as last listed, with the server's own names. */
   get tools(): readonly ModelSchema[] {
-    return this.#tools;
+    return this.#list.tools;
+  }
+
+  /** Tools that it lists and that cannot be used. */
+  get leftOut(): readonly LeftOut[] {
+    return this.#list.leftOut;
   }
 
   /** Process id of the server if it is a running process. */
@@ -94,11 +103,22 @@ export class McpConnection {
     await this.#ready();
   }
 
+  /** Tries to connect, with growing pauses, until it succeeds or the connection is closed. */
+  async keepOpening(): Promise<void> {
+    while (!this.#closing.signal.aborted) {
+      try {
+        return await this.open();
+      } catch {
+        // The next attempt waits longer.
+      }
+    }
+  }
+
   /**
    * @throws CopilotError `ToolFailed` if the server does not start, rejects the call, or dies during it; the signal's
    * reason if it aborts
    */
-  async call(call: ToolCall): Promise<CallToolResult> {
+  async call(call: ToolCall): Promise<McpResult> {
     for (let attempt = 1; ; attempt++) {
       const live = await this.#reach(call);
       try {
@@ -131,10 +151,10 @@ export class McpConnection {
     if (live) await this.#drop(live);
   }
 
-  #send({ client }: Live, { tool, arguments: args, idempotencyKey, signal }: ToolCall): Promise<CallToolResult> {
+  async #send({ client }: Live, { tool, arguments: args, idempotencyKey, signal }: ToolCall): Promise<McpResult> {
     const params = { name: tool, arguments: args, _meta: { 'durable-copilot/idempotency-key': idempotencyKey } };
-    // `callTool` would reject the result of a completed call if it does not match the announced schema.
-    return client.request({ method: 'tools/call', params }, CallToolResultSchema, { signal, timeout });
+    // `callTool`, and the schema of its result, would throw away what a call returned in another form.
+    return readResult(await client.request({ method: 'tools/call', params }, ResultSchema, { signal, timeout }));
   }
 
   /** The connection for a call. If it does not open, the agent is told why. */
@@ -163,7 +183,7 @@ export class McpConnection {
     try {
       const live = await this.#connect();
       const ms = Math.round(performance.now() - startedAt);
-      log.info({ ...name, tools: this.#tools.length, pid: live.link.pid(), ms }, 'MCP server opened');
+      log.info({ ...name, tools: this.tools.length, pid: live.link.pid(), ms }, 'MCP server opened');
       return live;
     } catch (error) {
       this.#failures += 1;
@@ -223,10 +243,14 @@ export class McpConnection {
     }
   }
 
-  #keepTools(tools: readonly ModelSchema[]): void {
-    const isSame = JSON.stringify(tools) === JSON.stringify(this.#tools);
-    this.#tools = tools;
-    if (!isSame) this.#options.onTools();
+  #keepTools(list: ToolList): void {
+    const isSame = JSON.stringify(list) === JSON.stringify(this.#list);
+    this.#list = list;
+    if (isSame) return;
+    for (const { tool, problem } of list.leftOut) {
+      this.#options.log.warn({ ...this.#options.name, tool, problem }, 'MCP tool left out');
+    }
+    this.#options.onTools();
   }
 
   /** Gives up a connection. The next call opens a new one. */
@@ -249,23 +273,27 @@ export class McpConnection {
   }
 }
 
-/** All tools that can be called. Tools that only run as tasks, an experimental feature of the protocol, are omitted. */
-async function listTools(client: Client, signal: AbortSignal): Promise<ModelSchema[]> {
-  const found: ModelSchema[] = [];
-  let cursor: string | undefined;
+/** All pages of the list. A server that has no tools need not have the list. */
+async function listTools(client: Client, signal: AbortSignal): Promise<ToolList> {
+  const listed: unknown[] = [];
+  let cursor: unknown;
   for (let page = 0; page < MAX_PAGES; page++) {
     const params = cursor === undefined ? {} : { cursor };
-    const result = await client.request({ method: 'tools/list', params }, ListToolsResultSchema, { signal, timeout });
-    for (const tool of result.tools) {
-      if (tool.execution?.taskSupport === 'required') continue;
-      const { $schema: _, ...parameters } = tool.inputSchema;
-      const description = (tool.description ?? tool.title ?? '').slice(0, MAX_DESCRIPTION);
-      found.push({ name: tool.name, description, parameters });
-    }
-    cursor = result.nextCursor;
-    if (cursor === undefined) break;
+    const request = client.request({ method: 'tools/list', params }, ResultSchema, { signal, timeout });
+    const { tools, nextCursor } = await request.catch(noneIfUnknown);
+    if (Array.isArray(tools)) listed.push(...(tools as unknown[]));
+    if (nextCursor === undefined || nextCursor === null || nextCursor === '' || nextCursor === cursor) break;
+    cursor = nextCursor;
   }
-  return found;
+  return readTools(listed);
+}
+
+/** https://www.jsonrpc.org/specification#error_object */
+const METHOD_NOT_FOUND = -32_601;
+
+function noneIfUnknown(error: unknown): Readonly<Record<string, unknown>> {
+  if (error instanceof McpError && error.code === METHOD_NOT_FOUND) return {};
+  throw error;
 }
 
 /** Undefined if the server answered, even with an error. */

@@ -2,14 +2,12 @@
 import type { Logger } from 'pino';
 import { CopilotError } from '../../contracts/errors.ts';
 import { type TeamDefinition, toolFacts } from '../../contracts/team.ts';
-import { McpConnection } from './connection.ts';
-import { parseObject } from '../definition/arguments.ts';
-import type { ToolContext, ToolResult } from '../definition/tool.ts';
+import type { ToolContext, ToolResult } from '../../contracts/tool.ts';
+import { McpConnection, OutcomeUnknown } from './connection.ts';
+import { parseObject } from '../arguments.ts';
 import { splitName } from './names.ts';
-import { resultImages, resultText } from './result.ts';
 import type { Environment } from './variables.ts';
 import { nearest } from '../nearest.ts';
-import { OutcomeUnknown } from '../outcome-unknown.ts';
 import type { ModelSchema } from '../registry.ts';
 
 export interface McpOptions {
@@ -18,6 +16,12 @@ export interface McpOptions {
   readonly log: Logger;
   /** Called when the tools that a server lists have changed. */
   readonly onTools?: () => void;
+}
+
+/** Something that a team has to do without. Both are parts of a sentence. */
+export interface Lack {
+  readonly what: string;
+  readonly problem: string;
 }
 
 export type McpCallContext = Pick<ToolContext, 'idempotencyKey' | 'signal'>;
@@ -30,6 +34,8 @@ const MAX_ERROR_TEXT = 4_000;
 export class McpServers {
   readonly #team: Declaration;
   readonly #connections: ReadonlyMap<string, McpConnection>;
+  /** Why servers that the team can do without are not open. */
+  readonly #missing = new Map<string, string>();
   #closed: Promise<void> | undefined;
 
   private constructor(team: Declaration, connections: ReadonlyMap<string, McpConnection>) {
@@ -38,7 +44,8 @@ export class McpServers {
   }
 
   /**
-   * Opens all servers concurrently. If one fails, the others are closed again.
+   * Opens all servers concurrently. If one fails that the team needs, the others are closed again; one that it does not
+   * need is opened when it starts.
    * @throws CopilotError `McpNotConfigured` if a variable is missing; `McpUnavailable` if a server does not start
    */
   static async open(
@@ -53,12 +60,48 @@ export class McpServers {
     );
     const servers = new McpServers(team, connections);
     try {
-      await Promise.all([...connections.values()].map((connection) => connection.open()));
+      const opening = [...connections].map(async ([server, connection]) => {
+        if (team.mcp?.[server]?.required !== false) return await connection.open();
+        await connection
+          .open()
+          .catch((error: unknown) => servers.#openLater(server, connection, error, { log, onTools }));
+      });
+      await Promise.all(opening);
       return servers;
     } catch (error) {
       await servers.close();
       throw error;
     }
+  }
+
+  #openLater(
+    server: string,
+    connection: McpConnection,
+    error: unknown,
+    { log, onTools }: Required<Pick<McpOptions, 'log' | 'onTools'>>,
+  ): void {
+    const problem = error instanceof CopilotError ? String(error.details['problem']) : String(error);
+    this.#missing.set(server, problem);
+    log.warn({ team: this.#team.name, server, problem }, 'MCP server not available; the team works without it');
+    void connection.keepOpening().then(() => {
+      this.#missing.delete(server);
+      onTools();
+    });
+  }
+
+  /** What an agent with this list of tools has to do without, and why. */
+  lacks(entries: readonly string[]): Lack[] {
+    const named = entries.map(splitName).filter((entry) => entry !== undefined);
+    const missing = [...this.#missing].filter(([name]) => named.some(({ server }) => server === name));
+    const leftOut = [...this.#connections].flatMap(([name, connection]) =>
+      connection.leftOut
+        .filter((out) => named.some(({ server, tool }) => server === name && (tool === '*' || tool === out.tool)))
+        .map(({ tool, problem }) => ({ what: `Tool ${name}.${tool} is left out`, problem })),
+    );
+    return [
+      ...missing.map(([name, problem]) => ({ what: `MCP server "${name}" is not available`, problem })),
+      ...leftOut,
+    ];
   }
 
   /** Process ids of the running servers that are processes, by server. */
@@ -98,16 +141,15 @@ export class McpServers {
       throw failed(name, `team ${this.#team.name} has no such MCP server`);
     const late = AbortSignal.timeout(facts.timeoutMs);
     try {
-      const result = await connection.call({
+      const { text, images, isError } = await connection.call({
         tool,
         arguments: parseObject(name, argumentsText),
         effects: facts.effects,
         idempotencyKey: context.idempotencyKey,
         signal: AbortSignal.any([context.signal, late]),
       });
-      const text = resultText(result);
-      if (result.isError === true) throw failed(name, text.slice(0, MAX_ERROR_TEXT));
-      return { text, images: resultImages(result) };
+      if (isError) throw failed(name, text.slice(0, MAX_ERROR_TEXT));
+      return { text, images };
     } catch (error) {
       context.signal.throwIfAborted();
       if (!late.aborted) throw error;

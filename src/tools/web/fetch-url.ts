@@ -1,7 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { z } from 'zod';
-import { defineTool } from '../definition/define-tool.ts';
-import type { Tool } from '../definition/tool.ts';
+import type { Tool } from '../../contracts/tool.ts';
 import { isPublicAddress } from './addresses.ts';
 import type { Internet } from './destination.ts';
 import { getUrl } from './get.ts';
@@ -37,9 +36,9 @@ export const fetchUrl = fetchUrlWith();
  *
  * Gives some lines of facts, an empty line, and the text. The engine cuts long texts and keeps the whole in a file.
  */
-export function fetchUrlWith(parts: Partial<FetchParts> = {}): Tool {
+export function fetchUrlWith(parts: Partial<FetchParts> = {}): Tool<typeof FetchUrlInput> {
   const { internet, timeoutMs, maxBytes } = { ...FETCH_PARTS, ...parts };
-  return defineTool({
+  return {
     name: 'fetch_url',
     description:
       'Reads one public page or text file of the web. HTML becomes readable text with links; no scripts run.',
@@ -47,7 +46,7 @@ export function fetchUrlWith(parts: Partial<FetchParts> = {}): Tool {
     category: 'network',
     timeoutMs: 45_000,
     subject: { kind: 'url', fields: ['url'] },
-    parameters: FetchUrlInput,
+    input: FetchUrlInput,
     async run({ url }, { network: rules, mayFollow, signal }) {
       const scope = { tool: 'fetch_url' };
       const fetched = await getUrl(url, {
@@ -70,5 +69,5 @@ export function fetchUrlWith(parts: Partial<FetchParts> = {}): Tool {
       ];
       return { text: `${facts.join('\n')}\n\n${text.trim() === '' ? '[No text.]' : text}` };
     },
-  });
+  };
 }

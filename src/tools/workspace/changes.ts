@@ -4,6 +4,7 @@ import { lstatSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { z } from 'zod';
 import { CopilotError } from '../../contracts/errors.ts';
+import type { Json } from '../../contracts/json.ts';
 import { refusal, shown } from '../refusal.ts';
 import { contentOf, openInside, readInside, writeInside } from './content.ts';
 import { type Place, resolveInside, type Scope } from './paths.ts';
@@ -104,11 +105,15 @@ export async function appendInside(
   });
 }
 
-/** Whether an announced change took place, as far as the file shows it. */
+/**
+ * Whether an announced change took place, as far as the file shows it.
+ * @param others what other calls announced: one that was about to append at the same place may have written what is there
+ */
 export async function settleChange(
   scope: Scope,
   change: FileChange,
   maxBytes: number,
+  others: readonly Json[],
 ): Promise<'done' | 'not-done' | 'unknown'> {
   const content = await readInside(scope, change.path, maxBytes).then(
     (file) => file.content,
@@ -119,9 +124,15 @@ export async function settleChange(
     const now = digestOf(content);
     return now === change.after ? 'done' : now === change.before ? 'not-done' : 'unknown';
   }
-  const { offset, bytes, digest } = change;
+  const { path, offset, bytes, digest } = change;
   if (content.length === offset) return 'not-done';
+  if (others.some((other) => isAppendAt(other, path, offset))) return 'unknown';
   return digestOf(content.subarray(offset, offset + bytes)) === digest ? 'done' : 'unknown';
+}
+
+function isAppendAt(trace: Json, path: string, offset: number): boolean {
+  const { data } = FileChange.safeParse(trace);
+  return data?.kind === 'appended' && data.path === path && data.offset === offset;
 }
 
 function digestOf(content: string | Buffer): string {

@@ -132,7 +132,8 @@ export async function writeInside(
         await handle.chmod(old === undefined ? await newFileMode(folder) : old.mode & 0o777);
         await handle.writeFile(content);
         await handle.sync();
-        // Both are synchronous, so that nothing in this program runs between them.
+        // All synchronous, so that nothing in this program runs between them.
+        scope.requireCurrent?.();
         check(target);
         renameSync(temporary, target);
       } catch (error) {

@@ -10,10 +10,10 @@ import { constants } from 'node:fs';
 import { open, readdir, realpath, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import type { Json } from '../../contracts/json.ts';
-import type { AnnouncedEffect } from '../definition/tool.ts';
+import { type Json, parseJson } from '../../contracts/json.ts';
+import type { AnnouncedEffect } from '../../contracts/tool.ts';
 import { refusal } from '../refusal.ts';
-import { codeOf } from './file-problems.ts';
+import { codeOf, undefinedIfMissing } from './file-problems.ts';
 import { childPath, type OpenFolder, openFolder, type Scope, TEMPORARY_PREFIX } from './paths.ts';
 
 /** In the workspace, since whoever takes over has the same workspace, and perhaps nothing else in common. */
@@ -53,7 +53,13 @@ export type Settled =
   | { readonly state: 'revoked' }
   | { readonly state: 'done'; readonly result: AnnouncedEffect['result'] }
   /** It was about to take effect. `mayGoOn`: its process lives, as far as one can see from here. */
-  | { readonly state: 'announced'; readonly effect: AnnouncedEffect; readonly mayGoOn: boolean };
+  | {
+      readonly state: 'announced';
+      readonly effect: AnnouncedEffect;
+      /** Traces of what other calls announced in this workspace. */
+      readonly others: readonly Json[];
+      readonly mayGoOn: boolean;
+    };
 
 /** @throws CopilotError `ToolFailed` if the attempt was revoked */
 export async function announceEffect(scope: Scope, call: CallAttempt, effect: AnnouncedEffect): Promise<void> {
@@ -85,18 +91,34 @@ export async function markDone(scope: Scope, call: CallAttempt): Promise<void> {
 export async function settleEffect(scope: Scope, call: CallAttempt): Promise<Settled> {
   return await inFolder(scope, async (folder): Promise<Settled> => {
     if (await create(folder, call, REVOKED)) return { state: 'revoked' };
-    const handle = await open(childPath(folder, nameOf(call)), constants.O_RDONLY | constants.O_NOFOLLOW);
-    let text;
-    try {
-      text = await handle.readFile('utf8');
-    } finally {
-      await handle.close();
-    }
+    const text = await readRecord(folder, nameOf(call));
     if (text === REVOKED) return { state: 'revoked' };
     const { owner, trace, result } = Record.parse(JSON.parse(text.replace(DONE, '')));
     if (text.endsWith(DONE)) return { state: 'done', result };
-    return { state: 'announced', effect: { trace, result }, mayGoOn: mayLive(owner) };
+    const others = await readOthers(folder, call);
+    return { state: 'announced', effect: { trace, result }, others, mayGoOn: mayLive(owner) };
   });
+}
+
+async function readRecord(folder: OpenFolder, name: string): Promise<string> {
+  const handle = await open(childPath(folder, name), constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    return await handle.readFile('utf8');
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readOthers(folder: OpenFolder, call: CallAttempt): Promise<Json[]> {
+  const others: Json[] = [];
+  for (const name of await readdir(childPath(folder, '.'))) {
+    if (name.startsWith(`${partsOf(call).join('-')}.`)) continue;
+    const text = await readRecord(folder, name).catch(undefinedIfMissing);
+    // Without a whole record nothing was announced yet.
+    const { data } = Record.safeParse(parseJson(text?.replace(DONE, '') ?? ''));
+    if (data) others.push(data.trace);
+  }
+  return others;
 }
 
 function mayLive({ pid, host, instance: other }: Record['owner']): boolean {

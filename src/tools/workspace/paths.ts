@@ -30,6 +30,8 @@ export interface Scope {
   readonly tool: string;
   /** Absolute path of an existing folder. */
   readonly workspace: string;
+  /** Throws if the call may not change files any more. */
+  readonly requireCurrent?: (() => void) | undefined;
 }
 
 /** A path that lies inside the workspace, links resolved. */

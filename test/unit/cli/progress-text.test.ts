@@ -21,6 +21,7 @@ function written(events: readonly FollowEvent[], { isTTY = false, showsThinking 
 
 const at = { at: '2026-11-21T00:00:00.000Z', turnId: 'turn-1' };
 const call = { turnId: 'turn-1', activityId: 'turn-1/step-1/1', step: 1 };
+const place = { attempt: 1, offset: 0 };
 
 describe('progress as text', () => {
   it('shows a planned turn from its route to its steps, with tools between the texts', () => {
@@ -31,8 +32,8 @@ describe('progress as text', () => {
         { ...at, seq: 2, type: 'planned', steps: [{ number: 1, agent: 'engineer', task: 'write a.txt' }] },
         { ...at, seq: 3, type: 'step-started', step: 1, agent: 'engineer', task: 'write a.txt', attempt: 2 },
         { ...at, seq: 4, type: 'model-started', activityId: call.activityId, agent: 'engineer', step: 1 },
-        { type: 'token', ...call, text: 'I wri' },
-        { type: 'token', ...call, text: 'te.' },
+        { type: 'token', ...call, ...place, text: 'I wri' },
+        { type: 'token', ...call, ...place, text: 'te.' },
         { ...at, seq: 5, type: 'model-ended', activityId: call.activityId, text: 'I write.', step: 1 },
         {
           ...at,
@@ -62,7 +63,7 @@ I write.
 
   it('announces a route before its text, and not after it', () => {
     const routed = { ...at, seq: 1, type: 'routed', route: 'one-shot', agent: 'writer', reason: 'short' } as const;
-    const token = { type: 'token', ...call, text: 'hello\n' } as const;
+    const token = { type: 'token', ...call, ...place, text: 'hello\n' } as const;
     assert.equal(written([routed, token]), '→ one-shot · writer: short\nhello\n');
     assert.equal(written([token, routed]), 'hello\n');
     const next = { ...at, seq: 2, type: 'turn-started', number: 2, text: 'more' } as const;
@@ -72,9 +73,9 @@ I write.
   it('says when a reply that was being read starts over', () => {
     assert.equal(
       written([
-        { type: 'token', ...call, text: 'half a sen' },
-        { type: 'reset', turnId: 'turn-1', activityId: call.activityId },
-        { type: 'token', ...call, text: 'a sentence' },
+        { type: 'token', ...call, ...place, text: 'half a sen' },
+        { type: 'reset', turnId: 'turn-1', activityId: call.activityId, attempt: 2 },
+        { type: 'token', ...call, ...place, text: 'a sentence' },
         { ...at, seq: 1, type: 'turn-ended', number: 1, status: 'interrupted' },
       ]),
       'half a sen\n↻ this reply starts over\na sentence\nTurn 1 interrupted\n',
@@ -97,11 +98,11 @@ I write.
   it('shows of reasoning how long it is, in one line that stays the last on a terminal; or all of it', () => {
     const other = { ...call, activityId: 'turn-1/step-2/1', step: 2 };
     const events: FollowEvent[] = [
-      { type: 'reasoning', ...call, text: 'I mu' },
-      { type: 'reasoning', ...call, text: 'st think' },
-      { type: 'reasoning', ...other, text: 'Me too' },
-      { type: 'token', ...call, text: 'Done' },
-      { type: 'token', ...call, text: '.\n' },
+      { type: 'reasoning', ...call, ...place, text: 'I mu' },
+      { type: 'reasoning', ...call, ...place, text: 'st think' },
+      { type: 'reasoning', ...other, ...place, text: 'Me too' },
+      { type: 'token', ...call, ...place, text: 'Done' },
+      { type: 'token', ...call, ...place, text: '.\n' },
       { ...at, seq: 1, type: 'model-ended', activityId: other.activityId, text: '', step: 2 },
     ];
     assert.equal(written(events), 'thinking… (3 words)\nDone.\nthinking… (2 words)\n');

@@ -19,7 +19,7 @@ describe('text of a running model call', () => {
     const text = new StreamedText();
     assert.deepEqual(text.begin({ ...CALL, step: 2 }), []);
     assert.deepEqual(text.heartbeat(ID, { attempt: 1, offset: 0, text: 'Hel' }, false), [
-      { type: 'token', ...CALL, step: 2, text: 'Hel' },
+      { type: 'token', ...CALL, step: 2, attempt: 1, offset: 0, text: 'Hel' },
     ]);
     assert.equal(screen(text.heartbeat(ID, { attempt: 1, offset: 0, text: 'Hello' }, false)), 'lo');
     assert.equal(screen(text.heartbeat(ID, { attempt: 1, offset: 3, text: 'lo wo' }, false)), ' wo');
@@ -32,7 +32,7 @@ describe('text of a running model call', () => {
     const text = new StreamedText();
     text.begin(CALL);
     text.heartbeat(ID, { attempt: 1, offset: 0, text: 'first try' }, false);
-    assert.deepEqual(text.attempt(ID, 2), [{ type: 'reset', ...CALL }]);
+    assert.deepEqual(text.attempt(ID, 2), [{ type: 'reset', ...CALL, attempt: 2 }]);
     assert.deepEqual(text.heartbeat(ID, { attempt: 1, offset: 0, text: 'first try goes on' }, false), []);
     assert.deepEqual(text.attempt(ID, 2), []);
     assert.equal(screen(text.heartbeat(ID, { attempt: 2, offset: 0, text: 'second' }, false)), 'second');
@@ -50,7 +50,7 @@ describe('text of a running model call', () => {
     const text = new StreamedText();
     text.begin(CALL);
     text.heartbeat(ID, { attempt: 1, offset: 0, text: 'stopped' }, false);
-    assert.deepEqual(text.begin(CALL), [{ type: 'reset', ...CALL }]);
+    assert.deepEqual(text.begin(CALL), [{ type: 'reset', ...CALL, attempt: 1 }]);
     assert.equal(screen(text.end({ ...CALL, text: 'done again' })), 'done again');
   });
 
@@ -89,17 +89,19 @@ describe('text of a running model call', () => {
     const text = new StreamedText();
     text.begin(CALL);
     const first = { attempt: 1, offset: 0, text: '', reasoning: { offset: 0, text: 'Let me s' } };
-    assert.deepEqual(text.heartbeat(ID, first, false), [{ type: 'reasoning', ...CALL, text: 'Let me s' }]);
+    assert.deepEqual(text.heartbeat(ID, first, false), [
+      { type: 'reasoning', ...CALL, attempt: 1, offset: 0, text: 'Let me s' },
+    ]);
     assert.deepEqual(text.heartbeat(ID, first, false), []);
-    assert.deepEqual(text.attempt(ID, 2), [{ type: 'reset', ...CALL }]);
+    assert.deepEqual(text.attempt(ID, 2), [{ type: 'reset', ...CALL, attempt: 2 }]);
     const second = { attempt: 2, offset: 0, text: 'Yes', reasoning: { offset: 4, text: 'it is' } };
     assert.deepEqual(text.heartbeat(ID, second, true), [
-      { type: 'reasoning', ...CALL, text: 'it is' },
-      { type: 'token', ...CALL, text: 'Yes' },
+      { type: 'reasoning', ...CALL, attempt: 2, offset: 4, text: 'it is' },
+      { type: 'token', ...CALL, attempt: 2, offset: 0, text: 'Yes' },
     ]);
     assert.deepEqual(text.end({ ...CALL, text: 'Yes.', reasoning: { offset: 2, text: 'k it is so' } }), [
-      { type: 'reasoning', ...CALL, text: ' so' },
-      { type: 'token', ...CALL, text: '.' },
+      { type: 'reasoning', ...CALL, attempt: 2, offset: 9, text: ' so' },
+      { type: 'token', ...CALL, attempt: 2, offset: 3, text: '.' },
     ]);
   });
 

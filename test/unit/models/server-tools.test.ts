@@ -165,3 +165,62 @@ describe('[M05] servers without tools', () => {
     });
   }
 });
+
+describe('[E11] servers that refuse one of several tools', () => {
+  const chat = useChatServer();
+  const ODD = {
+    name: 'files.odd',
+    description: 'Odd.',
+    parameters: { type: 'object', properties: { a: { enum: [] } } },
+  };
+  const tools = [TOOL, ODD, { ...TOOL, name: 'other' }];
+  const names = ({ body }: ApiRequest): string[] =>
+    ((body['tools'] as { function: { name: string } }[] | undefined) ?? []).map((tool) => tool.function.name);
+
+  for (const [server, message, param] of [
+    ['OpenAI', "Invalid schema for function 'files__odd': [] is too short.", 'tools[1].function.parameters'],
+    ['OpenAI, by the name alone', "Invalid schema for function 'files__odd': [] is too short.", undefined],
+    ['Anthropic', 'tools.1.custom.input_schema: JSON schema is invalid.', undefined],
+    [
+      'Gemini',
+      '* GenerateContentRequest.tools[0].function_declarations[1].parameters.properties[a].enum: cannot be empty',
+      undefined,
+    ],
+    ['FastAPI', 'body -> tools -> 1 -> function -> parameters: value is not valid', undefined],
+    ['no word of schemas', 'tool files__odd: name is reserved', undefined],
+  ] as const) {
+    it(`${server}: it is left out by name, the call is made again, and the others keep their schemas`, async () => {
+      chat.respond = (request) =>
+        names(request).includes('files__odd') ? told(400, message, { param }) : said({ content: 'ok' });
+      const reply = await chat.ask({ tools });
+      assert.deepEqual([reply.text, reply.toolsLeftOut], ['ok', ['files.odd']]);
+      assert.equal(chat.lessons.at(-1), 'tool files.odd');
+      const before = chat.requests.length;
+      assert.equal((await chat.ask({ tools })).text, 'ok');
+      assert.equal(chat.requests.length, before + 1, 'it is remembered');
+      const last = chat.requests.at(-1) as ApiRequest;
+      assert.deepEqual(names(last), ['calculate', 'other']);
+      const [first] = last.body['tools'] as { function: { parameters: unknown } }[];
+      assert.deepEqual(first?.function.parameters, TOOL.parameters);
+      const mended = { ...ODD, parameters: { type: 'object', properties: {} } };
+      chat.respond = () => said({ content: 'ok' });
+      assert.equal((await chat.ask({ tools: [mended] })).toolsLeftOut, undefined, 'another schema is tried again');
+    });
+  }
+
+  it('many that are refused one after the other are all left out', async () => {
+    const many = Array.from({ length: 40 }, (_, index) => ({ ...ODD, name: `odd_${index}` }));
+    chat.respond = (request) => {
+      const bad = names(request).find((name) => name.startsWith('odd_'));
+      return bad === undefined ? said({ content: 'ok' }) : told(400, `Invalid schema for function '${bad}': no.`);
+    };
+    const reply = await chat.ask({ tools: [...many, TOOL] });
+    assert.deepEqual([reply.text, reply.toolsLeftOut?.length], ['ok', 40]);
+  });
+
+  it('a refusal that names no tool is not held against one', async () => {
+    chat.respond = () => told(400, 'this request is not for me');
+    await assert.rejects(chat.ask({ tools }), { type: 'ModelRejected' });
+    assert.equal(chat.requests.length, 1);
+  });
+});

@@ -161,6 +161,7 @@ async function callModel(session: LiveSession, turn: RunningTurn, work: AgentWor
     { isPartial },
   );
   countAnswer(session, agent, reply);
+  for (const warning of reply.warnings ?? []) session.view.noteOnce(warning);
   const { text, reasoning } = reply;
   session.view.record({
     type: 'model-ended',

@@ -64,6 +64,11 @@ export class PublishedView {
     this.record({ type: 'note', text });
   }
 
+  /** For what every round would say again. */
+  noteOnce(text: string): void {
+    if (!this.#state.notes.some((note) => note.text === text)) this.note(text);
+  }
+
   /**
    * Makes lists show the present state. This costs one event if anything has changed, and none otherwise. A turn that
    * is routed or answered directly is listed only when it ends: it is short, and `info` is exact at any time.

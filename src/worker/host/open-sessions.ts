@@ -1,6 +1,6 @@
 /** Which of some sessions are open, as the server's visibility knows. */
 import type { Client } from '@temporalio/client';
-import { SessionId } from '../contracts/session.ts';
+import { SessionId } from '../../contracts/session.ts';
 
 /** Ids in one question. */
 const MAX_IDS = 100;

@@ -4,20 +4,24 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bundleWorkflowCode, type Logger } from '@temporalio/worker';
-import type { Config } from '../config.ts';
-import { packageDir } from '../package-info.ts';
-import { writeAtomically } from '../storage/atomic-file.ts';
-import { encryptedFailuresPath, payloadConverterPath } from '../storage/data-converter.ts';
+import type { DataConverter } from '@temporalio/common';
+import { bundleWorkflowCode, type Logger, type WorkflowBundleOption } from '@temporalio/worker';
+import type { Config } from '../../config.ts';
+import { packageDir } from '../../package-info.ts';
+import { writeAtomically } from '../../storage/atomic-file.ts';
+import { encryptedFailuresPath, payloadConverterPath } from '../../storage/data-converter.ts';
 import { SHARED_CONTRACTS, shareModules } from './shared-modules.ts';
 
 const here = fileURLToPath(import.meta.url);
 /** `.ts` in a checkout, `.js` in the built package. */
 const extension = extname(here);
-const sourceDir = join(dirname(here), '..');
+const sourceDir = join(dirname(here), '..', '..');
 const workflowsPath = join(sourceDir, 'workflows', `index${extension}`);
 const interceptorsPath = join(dirname(workflowsPath), 'handlers', `message-filter${extension}`);
 const contractsDir = join(sourceDir, 'contracts');
+
+/** The modules that the sandbox converts payloads and failures with. Default: ours, and the SDK's. */
+export type BundledConverters = Pick<DataConverter, 'payloadConverterPath' | 'failureConverterPath'>;
 
 export interface BundleOptions {
   /** Whether messages of failures are in payloads, which are encrypted. Default false. */
@@ -29,33 +33,48 @@ export function builtBundlePath({ encryptedFailures = false }: BundleOptions = {
   return join(packageDir, 'dist', encryptedFailures ? 'workflow-code-encrypted.js' : 'workflow-code.js');
 }
 
-/** Gives the path of the bundle, and builds it if the source has changed. */
+/**
+ * Gives the path of the bundle, and builds it if the source has changed.
+ * @param own the data converter of a caller; its modules go into a bundle that is built each time
+ */
 export async function prepareBundle(
   { cacheDir, encryptionKeys }: Pick<Config, 'cacheDir' | 'encryptionKeys'>,
   logger: Logger,
-): Promise<{ codePath: string }> {
-  const options = { encryptedFailures: encryptionKeys.length > 0 };
-  const built = builtBundlePath(options);
+  own?: BundledConverters,
+): Promise<WorkflowBundleOption> {
+  const { payloadConverterPath: payload, failureConverterPath: failure } = own ?? {};
+  if (payload !== undefined || failure !== undefined) {
+    const converters = {
+      ...(payload === undefined ? {} : { payloadConverterPath: payload }),
+      ...(failure === undefined ? {} : { failureConverterPath: failure }),
+    };
+    return { code: await buildBundle(logger, converters) };
+  }
+  const encryptedFailures = own === undefined && encryptionKeys.length > 0;
+  const built = builtBundlePath({ encryptedFailures });
   if (extension === '.js' && existsSync(built)) return { codePath: built };
-  const suffix = options.encryptedFailures ? '-encrypted' : '';
+  const suffix = encryptedFailures ? '-encrypted' : '';
   const codePath = join(cacheDir, 'bundles', `${await sourceDigest()}${suffix}.js`);
   if (!existsSync(codePath)) {
     // Several workers may build at once: the same source gives the same code.
-    await writeAtomically(codePath, await buildBundle(logger, options));
+    await writeAtomically(codePath, await buildBundle(logger, encryptedFailures ? ENCRYPTED : {}));
   }
   return { codePath };
 }
 
-export async function buildBundle(logger: Logger, { encryptedFailures = false }: BundleOptions = {}): Promise<string> {
+/** Converters of a bundle for workers with encryption keys. */
+export const ENCRYPTED: BundledConverters = { failureConverterPath: encryptedFailuresPath };
+
+export async function buildBundle(logger: Logger, converters: BundledConverters = {}): Promise<string> {
   const { code } = await bundleWorkflowCode({
     workflowsPath,
     workflowInterceptorModules: [interceptorsPath],
     logger,
     payloadConverterPath,
+    ...converters,
     webpackConfigHook: shareModules,
     // Modules that are loaded before any session are loaded once. zod keeps nothing of a session.
     preloadModules: ['zod', ...SHARED_CONTRACTS.map((name) => join(contractsDir, `${name}${extension}`))],
-    ...(encryptedFailures ? { failureConverterPath: encryptedFailuresPath } : {}),
   });
   return code;
 }

@@ -1,15 +1,15 @@
 /** Replays histories of sessions on this program's workflow code, to see whether it could go on with them. */
 import { DefaultLogger, Worker } from '@temporalio/worker';
-import { ServerLink } from '../connection/server-link.ts';
-import { describeSession } from '../client/reading/session-queries.ts';
-import { checkInput } from '../client/checked-input.ts';
-import { loadConfig } from '../config.ts';
-import { SESSION_WORKFLOW } from '../contracts/messages.ts';
-import { copilotUpdatedAt } from '../contracts/search-attributes.ts';
-import { SessionId } from '../contracts/session.ts';
-import { createWorkerDataConverter } from '../storage/data-converter.ts';
+import { ServerLink } from '../../connection/server-link.ts';
+import { describeSession } from '../../client/reading/session-queries.ts';
+import { checkInput } from '../../client/checked-input.ts';
+import { loadConfig } from '../../config.ts';
+import { SESSION_WORKFLOW } from '../../contracts/messages.ts';
+import { copilotUpdatedAt } from '../../contracts/search-attributes.ts';
+import { SessionId } from '../../contracts/session.ts';
+import { createWorkerDataConverter } from '../../storage/data-converter.ts';
 import { prepareBundle } from './bundle.ts';
-import { installRuntime } from './runtime.ts';
+import { installRuntime } from '../runtime.ts';
 
 /** The newest run of one session. */
 export interface Replayed {

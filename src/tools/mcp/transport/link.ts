@@ -1,11 +1,12 @@
 /** The link to one server, by child process or streamable HTTP, with everything it holds open. */
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
-import type { McpServer } from '../../contracts/team.ts';
-import { openTransport } from '../../models/transport.ts';
-import { endsWithin } from '../ends-within.ts';
+import type { McpServer } from '../../../contracts/team.ts';
+import { openTransport } from '../../../models/transport.ts';
+import { endsWithin } from '../../ends-within.ts';
 import { ChildTransport } from './child-transport.ts';
-import { type Environment, processEnvironment, requestHeaders, type ServerName } from './variables.ts';
+import { mendingFetch } from './mending-fetch.ts';
+import { type Environment, processEnvironment, requestHeaders, type ServerName } from '../variables.ts';
 
 export interface Link {
   readonly transport: Transport;
@@ -53,7 +54,7 @@ function httpLink(url: string, headers: Record<string, string>): Link {
   // No keep-alive: a call on a connection that has just died would be sent again, and must not be.
   const sockets = openTransport({ firstByteMs: NO_TIMEOUT, betweenBytesMs: NO_TIMEOUT, keepAlive: false });
   const transport = new StreamableHTTPClientTransport(new URL(url), {
-    fetch: sockets.fetch,
+    fetch: mendingFetch(sockets.fetch),
     requestInit: { headers },
   });
   const end = async (): Promise<void> => {

@@ -6,11 +6,13 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { ReadBuffer, serializeMessage } from '@modelcontextprotocol/sdk/shared/stdio.js';
+import { serializeMessage } from '@modelcontextprotocol/sdk/shared/stdio.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
-import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
-import { ProcessTree } from '../code/process-tree.ts';
-import { endsWithin } from '../ends-within.ts';
+import { type JSONRPCMessage, JSONRPCMessageSchema } from '@modelcontextprotocol/sdk/types.js';
+import { ProcessTree } from '../../code/process-tree.ts';
+import { endsWithin } from '../../ends-within.ts';
+import { type Line, LineReader } from './line-reader.ts';
+import { findId, MAX_MESSAGE_BYTES, mendMessage, tooLarge } from './mend-message.ts';
 
 export interface ChildCommand {
   readonly command: string;
@@ -19,8 +21,6 @@ export interface ChildCommand {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** Longest message of a server, in bytes. */
-const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
 /** How much of its stderr is kept, in UTF-16 units. */
 const MAX_STDERR_TEXT = 2_000;
 /** How long it may take to exit after its input is closed, and then after SIGTERM. */
@@ -41,7 +41,7 @@ export class ChildTransport implements Transport {
   onmessage?: (message: JSONRPCMessage) => void;
   readonly #command: ChildCommand;
   readonly #mark = randomUUID();
-  readonly #buffer = new ReadBuffer({ maxBufferSize: MAX_MESSAGE_BYTES });
+  readonly #lines = new LineReader(MAX_MESSAGE_BYTES);
   #child: ChildProcessWithoutNullStreams | undefined;
   #ended: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -124,24 +124,24 @@ export class ChildTransport implements Transport {
   }
 
   #read(chunk: Buffer): void {
-    try {
-      this.#buffer.append(chunk);
-    } catch (error) {
-      this.onerror?.(asError(error));
-      void this.close();
-      return;
-    }
-    for (;;) {
+    for (const line of this.#lines.read(chunk)) {
       try {
-        const message = this.#buffer.readMessage();
-        if (message === null) return;
-        this.onmessage?.(message);
+        for (const message of messagesIn(line)) this.onmessage?.(JSONRPCMessageSchema.parse(message));
       } catch (error) {
         // This line is not a message; it may be a greeting. Read on.
         this.onerror?.(asError(error));
       }
     }
   }
+}
+
+/** @throws SyntaxError if the line is not JSON */
+function messagesIn(line: Line): unknown[] {
+  if ('text' in line) return [JSON.parse(line.text)].flat().map(mendMessage);
+  const id = findId(line.head, line.tail);
+  if (id === undefined)
+    throw new Error(`A message of ${line.bytes} bytes was dropped; the limit is ${MAX_MESSAGE_BYTES}.`);
+  return [tooLarge(id, line.bytes)];
 }
 
 /** Unlike Node's `once`, it does not reject on an `error` event. */

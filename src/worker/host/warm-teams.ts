@@ -1,11 +1,11 @@
 /** Opens the teams of the worker's own folder when it starts, so that no session waits for an MCP server. */
 import type { Logger } from 'pino';
-import type { AgentCache } from '../agents/cache/agent-cache.ts';
-import { listTeams, loadTeam } from '../agents/files/load-team.ts';
-import type { Config } from '../config.ts';
-import { retry } from '../connection/retry.ts';
-import type { TeamTrust } from '../tools/mcp/trust.ts';
-import type { Tools } from '../tools/registry.ts';
+import type { AgentCache } from '../../agents/cache/agent-cache.ts';
+import { listTeams, loadTeam } from '../../agents/files/load-team.ts';
+import type { Config } from '../../config.ts';
+import { retry } from '../../connection/retry.ts';
+import type { TeamTrust } from '../../tools/mcp/trust.ts';
+import { tools } from '../../tools/registry.ts';
 
 const FIRST_PAUSE_MS = 5_000;
 const MAX_PAUSE_MS = 5 * 60_000;
@@ -13,14 +13,13 @@ const MAX_PAUSE_MS = 5 * 60_000;
 interface WarmParts {
   readonly agents: AgentCache;
   readonly trust: TeamTrust;
-  readonly tools: Tools;
   readonly log: Logger;
 }
 
 /** Opens them in the background. A team that does not open is tried again. */
 export function warmTeams(
   { agentsDir, agentCacheSize }: Pick<Config, 'agentsDir' | 'agentCacheSize'>,
-  { agents, trust, tools, log }: WarmParts,
+  { agents, trust, log }: WarmParts,
 ): { stop(): Promise<void> } {
   const controller = new AbortController();
   const { signal } = controller;

@@ -1,9 +1,9 @@
 /** Where the models of a worker come from. Each team opens connections of its own, and closes them when it closes. */
-import type { Config } from '../config.ts';
-import type { CopilotConfig } from '../config-file.ts';
-import type { ModelRequest, Provider } from '../models/model.ts';
-import { type Dialects, openAi, type OpenAiOptions } from '../models/openai/provider.ts';
-import { Providers } from '../models/providers.ts';
+import type { Config } from '../../config.ts';
+import type { CopilotConfig } from '../../config-file.ts';
+import type { ModelRequest, Provider } from '../../models/model.ts';
+import { type Dialects, openAi, type OpenAiOptions } from '../../models/openai/provider.ts';
+import { Providers } from '../../models/providers.ts';
 
 export interface ModelSource {
   /** For people: a base URL, `OpenAI`, the name of a provider, or `offline`. */
@@ -73,7 +73,7 @@ async function defaultOpener({ name: _, ...settings }: Config['model']): Promise
   if (settings.apiKey !== undefined || settings.baseUrl !== undefined) {
     return { name: settings.baseUrl ?? 'OpenAI', open: openerOf(settings) };
   }
-  const { startOfflineModel } = await import('../../dev/offline-model/server.ts');
+  const { startOfflineModel } = await import('../../../dev/offline-model/server.ts');
   const offline = await startOfflineModel();
   const open = openerOf({ baseUrl: offline.baseUrl, apiKey: 'offline', name: 'offline' });
   return { name: 'offline', open, close: () => offline.close() };

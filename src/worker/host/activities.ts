@@ -1,0 +1,51 @@
+/** The activities of sessions, over what the worker has open. */
+import { archive } from '../../activities/archive.ts';
+import type { WorkerParts } from '../../activities/agent-call.ts';
+import { checkCall } from '../../activities/check-call.ts';
+import { inspectTeam } from '../../activities/inspect-team.ts';
+import { plan, review } from '../../activities/plan.ts';
+import { writeReports } from '../../activities/reports.ts';
+import { route } from '../../activities/route.ts';
+import { runAgent } from '../../activities/run-agent.ts';
+import { runTool, settleTool } from '../../activities/run-tool.ts';
+import { RunningCalls } from '../../activities/running-calls.ts';
+import { inScope } from '../../activities/scope.ts';
+import { summarise } from '../../activities/summarise.ts';
+import { loadTeam } from '../../agents/files/load-team.ts';
+import type { Config } from '../../config.ts';
+import type { Activities } from '../../contracts/activities.ts';
+import type { TeamTrust } from '../../tools/mcp/trust.ts';
+import { tools } from '../../tools/registry.ts';
+
+/** What the activities of one worker share. */
+export interface HostParts extends WorkerParts {
+  readonly trust: TeamTrust;
+}
+
+/** @param opened settles when the worker has opened everything; no activity runs before. */
+export function createActivities(config: Config, opened: Promise<HostParts>): Activities {
+  const calls = new RunningCalls();
+  const load = (team: string) => loadTeam(config.agentsDir, team, tools);
+  const toolParts = async () => ({ ...(await opened), calls, network: config.network });
+  return {
+    copilotResolveTeam: (team) =>
+      inScope(async () => {
+        const { agents, trust } = await opened;
+        const resolved = await load(team);
+        await trust.remember(resolved.definition);
+        agents.prime(resolved);
+        return resolved;
+      }),
+    copilotInspectTeam: (team) => inScope(async () => inspectTeam({ trust: (await opened).trust, load }, team)),
+    copilotRoute: async (input) => route(await opened, input),
+    copilotPlan: async (input) => plan(await opened, input),
+    copilotReview: async (input) => review(await opened, input),
+    copilotRunAgent: async (input) => runAgent(await opened, input),
+    copilotRunTool: async (input) => runTool(await toolParts(), input),
+    copilotSettleTool: async (input) => settleTool(await toolParts(), input),
+    copilotCheckCall: async (input) => checkCall(await opened, input),
+    copilotSummarise: async (input) => summarise(await opened, config.archiveDir, input),
+    copilotWriteReports: (input) => writeReports(config.workspaceRoot, input),
+    copilotArchive: async () => archive((await opened).agents, config.archiveDir),
+  };
+}
