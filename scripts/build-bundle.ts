@@ -9,7 +9,7 @@ const dist = join(packageDir, 'dist');
 
 for (const encryptedFailures of [false, true]) {
   await writeFile(
-    builtBundlePath({ encryptedFailures }),
+    builtBundlePath(encryptedFailures),
     await buildBundle(new DefaultLogger('WARN'), encryptedFailures ? ENCRYPTED : {}),
   );
 }

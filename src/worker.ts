@@ -11,10 +11,9 @@ import type { Logger } from 'pino';
 import { findServer, refuseGuess } from './connection/address/server-address.ts';
 import type { Config } from './config.ts';
 import { CopilotError } from './contracts/errors.ts';
-import { prepareNamespace } from './server/namespace.ts';
 import { createWorkerDataConverter } from './storage/data-converter.ts';
 import { prepareBundle } from './worker/bundle/bundle.ts';
-import { type Connected, deploymentOptions, warnUnlessCurrent } from './worker/deployment.ts';
+import { type Connected, deploymentOptions, prepareServer, warnUnlessCurrent } from './worker/deployment.ts';
 import { createActivities, type HostParts } from './worker/host/activities.ts';
 import { type Host, openHost } from './worker/host/host.ts';
 import { createLogger, logUnreadable } from './worker/logging.ts';
@@ -24,6 +23,7 @@ import { sessionSettings } from './worker/settings.ts';
 
 export { type CopilotConfig, defineConfig, type ProviderSettings } from './config-file.ts';
 export type { HostingOptions } from './worker/options.ts';
+export { copilotPlugin } from './worker/plugin.ts';
 
 /**
  * After this time a stopping worker ends with an error although an activity has not stopped. Docker and Kubernetes kill
@@ -152,13 +152,6 @@ async function runUntilStopped(worker: Worker, close: () => Promise<void>): Prom
   } finally {
     await close();
   }
-}
-
-/** Registers the search attributes of sessions, and logs what the server refuses. */
-async function prepareServer({ connection, address, namespace }: Connected, log: Logger): Promise<void> {
-  const { workflowService, operatorService } = connection;
-  const { warnings } = await prepareNamespace({ workflowService, operatorService, options: { address } }, namespace);
-  for (const warning of warnings) log.warn(warning);
 }
 
 async function connect(config: Config, options: WorkerOptions): Promise<Connected> {

@@ -1,8 +1,9 @@
-/** Worker deployments: the build of each worker, and the build that sessions begin on. */
+/** What a worker finds at its server: search attributes, its build and the build that sessions begin on. */
 import type { WorkflowService } from '@temporalio/client';
 import type { NativeConnection, WorkerOptions } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import type { Build, Config } from '../config.ts';
+import { prepareNamespace } from '../server/namespace.ts';
 
 /** `temporal.api.enums.v1.TaskQueueType` */
 const WORKFLOW_QUEUE = 1;
@@ -66,6 +67,13 @@ export interface Connected {
   readonly connection: NativeConnection;
   readonly address: string;
   readonly namespace: string;
+}
+
+/** Registers the search attributes of sessions, and logs what the server refuses. */
+export async function prepareServer({ connection, address, namespace }: Connected, log: Logger): Promise<void> {
+  const { workflowService, operatorService } = connection;
+  const { warnings } = await prepareNamespace({ workflowService, operatorService, options: { address } }, namespace);
+  for (const warning of warnings) log.warn(warning);
 }
 
 /** No session begins on a build that is not current, and nothing else would tell the operator. */

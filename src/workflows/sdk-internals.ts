@@ -1,10 +1,20 @@
 /** What this program needs of the SDK's workflow runtime and the SDK does not offer. Nothing else reaches into it. */
-import type { VersioningBehavior } from '@temporalio/common';
+import { defaultPayloadConverter, type PayloadConverter, type VersioningBehavior } from '@temporalio/common';
 import { workflowInfo } from '@temporalio/workflow';
 
 /** The part of the SDK's state of a run that is used here. Its own type is not for workflow code. */
 interface RunInternals {
   versioningBehavior?: VersioningBehavior;
+  readonly payloadConverter?: PayloadConverter;
+}
+
+function run(): RunInternals | undefined {
+  return (globalThis as { __TEMPORAL_ACTIVATOR__?: RunInternals }).__TEMPORAL_ACTIVATOR__;
+}
+
+/** The converter that the worker was given: ours, or that of a service that hosts sessions. */
+export function converterInUse(): PayloadConverter {
+  return run()?.payloadConverter ?? defaultPayloadConverter;
 }
 
 /**
@@ -19,6 +29,6 @@ export function leaveBuild(): void {
   const { currentDeploymentVersion } = workflowInfo();
   // The server refuses a task that names a behavior and has no deployment.
   if (!currentDeploymentVersion?.deploymentName) return;
-  const { __TEMPORAL_ACTIVATOR__: run } = globalThis as { __TEMPORAL_ACTIVATOR__?: RunInternals };
-  if (run) run.versioningBehavior = 'AUTO_UPGRADE';
+  const internals = run();
+  if (internals) internals.versioningBehavior = 'AUTO_UPGRADE';
 }

@@ -5,7 +5,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DataConverter } from '@temporalio/common';
-import { bundleWorkflowCode, type Logger, type WorkflowBundleOption } from '@temporalio/worker';
+import { type BundleOptions, bundleWorkflowCode, type Logger, type WorkflowBundleOption } from '@temporalio/worker';
 import type { Config } from '../../config.ts';
 import { packageDir } from '../../package-info.ts';
 import { writeAtomically } from '../../storage/atomic-file.ts';
@@ -16,20 +16,24 @@ const here = fileURLToPath(import.meta.url);
 /** `.ts` in a checkout, `.js` in the built package. */
 const extension = extname(here);
 const sourceDir = join(dirname(here), '..', '..');
-const workflowsPath = join(sourceDir, 'workflows', `index${extension}`);
-const interceptorsPath = join(dirname(workflowsPath), 'handlers', `message-filter${extension}`);
+const workflow = (name: string): string => join(sourceDir, 'workflows', `${name}${extension}`);
+/** Our workflows alone. */
+export const sessionWorkflowsPath = workflow('index');
+const withServicePath = workflow('with-service');
+const servicePath = workflow('service-workflows');
+const interceptorsPath = workflow('handlers/message-filter');
 const contractsDir = join(sourceDir, 'contracts');
+
+type WebpackConfig = Parameters<NonNullable<BundleOptions['webpackConfigHook']>>[0];
 
 /** The modules that the sandbox converts payloads and failures with. Default: ours, and the SDK's. */
 export type BundledConverters = Pick<DataConverter, 'payloadConverterPath' | 'failureConverterPath'>;
 
-export interface BundleOptions {
-  /** Whether messages of failures are in payloads, which are encrypted. Default false. */
-  readonly encryptedFailures?: boolean;
-}
-
-/** Path of a bundle that `npm run build` made. The two differ in how failures are written. */
-export function builtBundlePath({ encryptedFailures = false }: BundleOptions = {}): string {
+/**
+ * Path of a bundle that `npm run build` made. The two differ in how failures are written.
+ * @param encryptedFailures whether their messages are in payloads, which are encrypted
+ */
+export function builtBundlePath(encryptedFailures: boolean): string {
   return join(packageDir, 'dist', encryptedFailures ? 'workflow-code-encrypted.js' : 'workflow-code.js');
 }
 
@@ -51,7 +55,7 @@ export async function prepareBundle(
     return { code: await buildBundle(logger, converters) };
   }
   const encryptedFailures = own === undefined && encryptionKeys.length > 0;
-  const built = builtBundlePath({ encryptedFailures });
+  const built = builtBundlePath(encryptedFailures);
   if (extension === '.js' && existsSync(built)) return { codePath: built };
   const suffix = encryptedFailures ? '-encrypted' : '';
   const codePath = join(cacheDir, 'bundles', `${await sourceDigest()}${suffix}.js`);
@@ -66,17 +70,38 @@ export async function prepareBundle(
 export const ENCRYPTED: BundledConverters = { failureConverterPath: encryptedFailuresPath };
 
 export async function buildBundle(logger: Logger, converters: BundledConverters = {}): Promise<string> {
-  const { code } = await bundleWorkflowCode({
-    workflowsPath,
-    workflowInterceptorModules: [interceptorsPath],
-    logger,
-    payloadConverterPath,
-    ...converters,
-    webpackConfigHook: shareModules,
-    // Modules that are loaded before any session are loaded once. zod keeps nothing of a session.
-    preloadModules: ['zod', ...SHARED_CONTRACTS.map((name) => join(contractsDir, `${name}${extension}`))],
-  });
+  const { code } = await bundleWorkflowCode(
+    withSessions({ ...converters, workflowsPath: sessionWorkflowsPath, logger }),
+  );
   return code;
+}
+
+/** Adds sessions to what a bundle is built from. Its own workflows, if it has any but ours, stay as they are. */
+export function withSessions(options: BundleOptions): BundleOptions {
+  const { workflowsPath: service, webpackConfigHook: own = (config) => config } = options;
+  const isService = service !== sessionWorkflowsPath;
+  return {
+    ...options,
+    workflowsPath: isService ? withServicePath : sessionWorkflowsPath,
+    workflowInterceptorModules: [...(options.workflowInterceptorModules ?? []), interceptorsPath],
+    payloadConverterPath: options.payloadConverterPath ?? payloadConverterPath,
+    // Modules that are loaded before any session are loaded once. zod keeps nothing of a session.
+    preloadModules: [
+      ...(options.preloadModules ?? []),
+      'zod',
+      ...SHARED_CONTRACTS.map((name) => join(contractsDir, `${name}${extension}`)),
+    ],
+    webpackConfigHook: (config) => {
+      const joined = isService ? withAlias(own(config), servicePath, service) : own(config);
+      return shareModules(joined, contractsDir);
+    },
+  };
+}
+
+function withAlias(config: WebpackConfig, name: string, replacement: string): WebpackConfig {
+  const { alias = {} } = config.resolve ?? {};
+  const added = Array.isArray(alias) ? [...alias, { name, alias: replacement }] : { ...alias, [name]: replacement };
+  return { ...config, resolve: { ...config.resolve, alias: added } };
 }
 
 /** Digest of everything in the bundle: our source and the versions of all packages. */
@@ -92,7 +117,7 @@ async function sourceDigest(): Promise<string> {
     encryptedFailuresPath,
     ...['package.json', 'package-lock.json'].map((name) => join(packageDir, name)).filter((path) => existsSync(path)),
     ...(await modulesIn(contractsDir)),
-    ...(await modulesIn(dirname(workflowsPath))),
+    ...(await modulesIn(dirname(sessionWorkflowsPath))),
   ];
   for (const file of files.sort()) hash.update(file).update(await readFile(file));
   return hash.digest('hex').slice(0, 32);

@@ -2,6 +2,7 @@
  * Two changes to how webpack lays out the workflow code, through the hooks that webpack has for that. Both make opening
  * a session on a worker cheaper.
  */
+import { relative, sep } from 'node:path';
 import type { BundleOptions } from '@temporalio/worker';
 
 /**
@@ -44,8 +45,11 @@ type WebpackConfig = Parameters<NonNullable<BundleOptions['webpackConfigHook']>>
 
 const PLUGIN = 'SharedModules';
 
-/** For `webpackConfigHook`. */
-export function shareModules(config: WebpackConfig): WebpackConfig {
+/**
+ * For `webpackConfigHook`.
+ * @param contractsDir absolute path of our contracts; a service's own modules are never shared
+ */
+export function shareModules(config: WebpackConfig, contractsDir: string): WebpackConfig {
   return {
     ...config,
     plugins: [
@@ -53,9 +57,10 @@ export function shareModules(config: WebpackConfig): WebpackConfig {
       {
         apply: (compiler) => {
           const { javascript, sources } = compiler.webpack;
+          const requireShared = sharingRequire(moduleFolder(compiler.context, contractsDir));
           compiler.hooks.compilation.tap(PLUGIN, (compilation) => {
             const hooks = javascript.JavascriptModulesPlugin.getCompilationHooks(compilation);
-            hooks.renderRequire.tap(PLUGIN, (body) => `${REQUIRE_SHARED}\n${body}`);
+            hooks.renderRequire.tap(PLUGIN, (body) => `${requireShared}\n${body}`);
             hooks.render.tap(
               PLUGIN,
               (script) =>
@@ -68,9 +73,17 @@ export function shareModules(config: WebpackConfig): WebpackConfig {
   };
 }
 
+/** How webpack begins the ids of the modules of a folder. */
+function moduleFolder(context: string, folder: string): string {
+  const path = relative(context, folder).replaceAll(sep, '/');
+  return path.startsWith('../') ? path : `./${path}`;
+}
+
 /** Runs first in webpack's `require`. It keeps shared modules in a property of that function, out of the SDK's cache. */
-const REQUIRE_SHARED = `
-if (/\\/contracts\\/(?:${SHARED_CONTRACTS.join('|')})\\.[jt]s$/.test(moduleId)) {
+function sharingRequire(folder: string): string {
+  const names = SHARED_CONTRACTS.map((name) => `${folder}/${name}`);
+  return `
+if (${JSON.stringify(names)}.includes(String(moduleId).replace(/\\.[jt]s$/, ''))) {
   const shared = (__webpack_require__.shared ??= {});
   if (shared[moduleId] === undefined) {
     const module = (shared[moduleId] = { exports: {} });
@@ -78,3 +91,4 @@ if (/\\/contracts\\/(?:${SHARED_CONTRACTS.join('|')})\\.[jt]s$/.test(moduleId)) 
   }
   return shared[moduleId].exports;
 }`;
+}

@@ -3,7 +3,7 @@
  * again and again, if it cannot decode the arguments of a signal or a start, or if a signal has a reserved name. The
  * server ends a workflow that accepts an update that is too large.
  */
-import { defaultPayloadConverter, type Payload } from '@temporalio/common';
+import type { Payload } from '@temporalio/common';
 import {
   defineSignal,
   defineUpdate,
@@ -14,13 +14,14 @@ import {
 } from '@temporalio/workflow';
 import { toFailure } from '../../contracts/errors.ts';
 import { MAX_PAYLOAD_BYTES } from '../../contracts/limits.ts';
-import { payloadConverter, UnreadablePayload } from '../../contracts/payload-converter.ts';
+import { WORKFLOW_TYPES } from '../../contracts/messages.ts';
+import { UnreadablePayload } from '../../contracts/payload-converter.ts';
 import { detailsInterceptor } from '../views/current-details.ts';
+import { converterInUse } from '../sdk-internals.ts';
 import { limitUpdates } from './update-limit.ts';
 
-type Activation = Parameters<
-  NonNullable<NonNullable<WorkflowInterceptors['internals']>[number]['activate']>
->[0]['activation'];
+type Internals = NonNullable<WorkflowInterceptors['internals']>[number];
+type Activation = Parameters<NonNullable<Internals['activate']>>[0]['activation'];
 type Job = NonNullable<Activation['jobs']>[number];
 type Signal = NonNullable<Job['signalWorkflow']>;
 type Update = NonNullable<Job['doUpdate']>;
@@ -48,24 +49,23 @@ const MAX_TOGETHER_BYTES = 1024 * 1024;
 const MAX_PROBLEM_TEXT = 300;
 const MAX_NAME = 100;
 
-/** The worker puts these into the bundle. */
-export const interceptors = (): WorkflowInterceptors => ({
-  inbound: [limitUpdates()],
-  internals: [
-    detailsInterceptor,
-    {
-      activate: ({ activation, ...input }, next) => {
-        const jobs = withoutTooManyBytes(activation.jobs ?? []);
-        for (const { signalWorkflow, doUpdate, initializeWorkflow } of jobs) {
-          if (signalWorkflow) replaceSignal(signalWorkflow);
-          if (doUpdate && isNew(doUpdate)) replaceUpdate(doUpdate);
-          if (initializeWorkflow) dropArguments(initializeWorkflow);
-        }
-        next({ ...input, activation: { ...activation, jobs } });
-      },
-    },
-  ],
-});
+/** The worker puts these into the bundle. The workflows of a service in the same bundle go without. */
+export const interceptors = (): WorkflowInterceptors =>
+  WORKFLOW_TYPES.includes(workflowInfo().workflowType)
+    ? { inbound: [limitUpdates()], internals: [detailsInterceptor, filter] }
+    : {};
+
+const filter: Internals = {
+  activate: ({ activation, ...input }, next) => {
+    const jobs = withoutTooManyBytes(activation.jobs ?? []);
+    for (const { signalWorkflow, doUpdate, initializeWorkflow } of jobs) {
+      if (signalWorkflow) replaceSignal(signalWorkflow);
+      if (doUpdate && isNew(doUpdate)) replaceUpdate(doUpdate);
+      if (initializeWorkflow) dropArguments(initializeWorkflow);
+    }
+    next({ ...input, activation: { ...activation, jobs } });
+  },
+};
 
 /** Whether the update is not accepted yet. An accepted one must not change. */
 function isNew({ runValidator }: Update): boolean {
@@ -127,7 +127,7 @@ function updateProblem({ name, input }: Update): string | undefined {
 }
 
 function payloadsOf(...texts: string[]): Payload[] {
-  return texts.map((text) => defaultPayloadConverter.toPayload(text));
+  return texts.map((text) => converterInUse().toPayload(text));
 }
 
 /** The start then fails because it has no input. What only this worker cannot read stays, since another may. */
@@ -144,9 +144,10 @@ interface Problem {
 }
 
 function firstProblem(payloads: readonly Payload[]): Problem | undefined {
+  const converter = converterInUse();
   for (const payload of payloads) {
     try {
-      payloadConverter.fromPayload(payload);
+      converter.fromPayload(payload);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       const text = `it cannot be read: ${reason}`.slice(0, MAX_PROBLEM_TEXT).replace(/\.$/, '');

@@ -1,0 +1,133 @@
+/** Sessions in a service's own `Worker`, beside its own workflows and activities. */
+import { readFileSync } from 'node:fs';
+import { SimplePlugin } from '@temporalio/plugin';
+import type {
+  BundleOptions,
+  ReplayWorkerOptions,
+  Worker,
+  WorkerOptions,
+  WorkflowBundleOption,
+} from '@temporalio/worker';
+import type { Logger } from 'pino';
+import type { Config } from '../config.ts';
+import { CopilotError } from '../contracts/errors.ts';
+import { createWorkerDataConverter } from '../storage/data-converter.ts';
+import { sessionWorkflowsPath, withSessions } from './bundle/bundle.ts';
+import { createActivities, type HostParts } from './host/activities.ts';
+import { openHost } from './host/host.ts';
+import { createLogger, logUnreadable } from './logging.ts';
+import { hostConfig, type HostingOptions } from './options.ts';
+import { prepareServer } from './deployment.ts';
+import { sessionSettings } from './settings.ts';
+
+/**
+ * A plugin for `Worker.create` of `@temporalio/worker`. The worker then serves sessions as well: it gets their workflow
+ * types (`copilotSession`, `copilotResolveTeam`, `copilotInspectTeam`) and activities (`copilot…`). Your workflows,
+ * activities, interceptors, data converter and `Runtime` stay as they are. It handles no signals.
+ *
+ *     const worker = await Worker.create({ taskQueue: 'orders', workflowsPath, activities, plugins: [copilotPlugin()] });
+ *     await worker.run();
+ *
+ * If you bundle your workflows ahead, pass the plugin to `bundleWorkflowCode` as well. Teams open when the worker runs,
+ * and close when it has stopped.
+ */
+export function copilotPlugin(options: HostingOptions = {}): SimplePlugin {
+  return new CopilotPlugin(options);
+}
+
+/** A worker that was created, until it runs. */
+interface Hosted {
+  readonly config: Config;
+  readonly opened: PromiseWithResolvers<HostParts>;
+}
+
+/** Any activity of ours tells which worker it belongs to. */
+const ONE_OF_OURS = 'copilotArchive';
+
+class CopilotPlugin extends SimplePlugin {
+  readonly #options: HostingOptions;
+  readonly #hosted = new WeakMap<object, Hosted>();
+  #log: Logger | undefined;
+
+  constructor(options: HostingOptions) {
+    super({ name: 'durable-copilot' });
+    this.#options = options;
+  }
+
+  override configureWorker(given: WorkerOptions): WorkerOptions {
+    const config = { ...hostConfig(this.#options), taskQueue: given.taskQueue };
+    const opened = Promise.withResolvers<HostParts>();
+    // Nobody may wait for it if the worker does not run.
+    opened.promise.catch(() => undefined);
+    const activities = createActivities(config, opened.promise);
+    const own = given.activities ?? {};
+    if (ONE_OF_OURS in own) {
+      throw new CopilotError('InvalidInput', {
+        what: 'plugins',
+        problem: 'copilotPlugin is there twice; name it once',
+      });
+    }
+    this.#hosted.set(activities[ONE_OF_OURS], { config, opened });
+    return {
+      ...sessionSettings(),
+      ...given,
+      ...this.#code(given),
+      dataConverter: given.dataConverter ?? this.#dataConverter(config),
+      activities: { ...own, ...activities },
+    };
+  }
+
+  override configureReplayWorker(given: ReplayWorkerOptions): ReplayWorkerOptions {
+    const config = hostConfig(this.#options);
+    return { ...given, ...this.#code(given), dataConverter: given.dataConverter ?? this.#dataConverter(config) };
+  }
+
+  override configureBundler(given: BundleOptions): BundleOptions {
+    return withSessions(given);
+  }
+
+  override async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
+    const { activities, identity, namespace } = worker.options;
+    const hosted = this.#hosted.get(activities.get(ONE_OF_OURS) ?? this);
+    const { client, connection } = worker;
+    if (!hosted || !client || !connection) throw new TypeError('the worker was not created with this plugin');
+    const { config, opened } = hosted;
+    const log = this.#logger(config);
+    await prepareServer({ connection, address: 'the address of this worker', namespace }, log);
+    const host = await openHost({ config, settings: this.#options, identity, client, log });
+    try {
+      opened.resolve(host.parts);
+      await next(worker);
+    } finally {
+      await host.close();
+    }
+  }
+
+  /** The code that is bundled. Without workflows of a service it is ours alone. */
+  #code({
+    workflowsPath,
+    workflowBundle,
+  }: Pick<WorkerOptions, 'workflowsPath' | 'workflowBundle'>): Partial<Pick<WorkerOptions, 'workflowsPath'>> {
+    if (workflowBundle) checkBundle(workflowBundle);
+    return workflowBundle || workflowsPath !== undefined ? {} : { workflowsPath: sessionWorkflowsPath };
+  }
+
+  #dataConverter(config: Config): NonNullable<WorkerOptions['dataConverter']> {
+    return createWorkerDataConverter(config, logUnreadable(this.#logger(config)));
+  }
+
+  #logger(config: Config): Logger {
+    return (this.#log ??= this.#options.log ?? createLogger(config));
+  }
+}
+
+/** A name in our interceptor, which also bundles that only start sessions lack. */
+const MARK = 'undecodable signal';
+
+/** @throws CopilotError `InvalidInput` if the bundle lacks the sessions */
+function checkBundle(bundle: WorkflowBundleOption): void {
+  const code = 'code' in bundle ? bundle.code : readFileSync(bundle.codePath, 'utf8');
+  if (code.includes(MARK)) return;
+  const problem = 'it has no sessions; pass copilotPlugin() in `plugins` of bundleWorkflowCode as well';
+  throw new CopilotError('InvalidInput', { what: 'workflowBundle', problem });
+}

@@ -1,0 +1,7 @@
+/** Entry of a bundle that has the workflows of a service beside ours. */
+import * as service from './service-workflows.ts';
+
+export * from './index.ts';
+export * from './service-workflows.ts';
+/** A service may have a workflow for all types that it does not name. */
+export default Reflect.get(service, 'default') as unknown;

@@ -1,0 +1,141 @@
+/** Bundles of a service whose worker hosts sessions. No server needed. */
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createContext, runInContext } from 'node:vm';
+import { bundleWorkflowCode, type WorkerOptions } from '@temporalio/worker';
+import { WORKFLOW_TYPES } from '../../src/contracts/messages.ts';
+import { packageDir } from '../../src/package-info.ts';
+import { copilotPlugin } from '../../src/worker.ts';
+import * as ours from '../../src/workflows/index.ts';
+
+const quiet = { log: () => {}, trace: () => {}, debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+describe('a bundle with sessions beside the workflows of a service', function () {
+  this.timeout(120_000);
+  let folder: string;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'copilot-service-'));
+    await symlink(join(packageDir, 'node_modules'), join(folder, 'node_modules'));
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  async function bundle(path: string, source: string, options: Partial<Parameters<typeof bundleWorkflowCode>[0]> = {}) {
+    await mkdir(join(folder, path, '..'), { recursive: true });
+    await writeFile(join(folder, path), source);
+    return await bundleWorkflowCode({
+      workflowsPath: join(folder, path),
+      logger: quiet,
+      plugins: [copilotPlugin()],
+      ...options,
+    });
+  }
+
+  it('has the workflows of both, whether the service writes TypeScript, ES modules or CommonJS', async () => {
+    const named = 'export async function orders(): Promise<void> {}';
+    const all = [...WORKFLOW_TYPES, 'orders'];
+    assert.deepEqual(exportsOf((await bundle('named.ts', named)).code), {
+      names: all.toSorted(),
+      default: 'undefined',
+    });
+    const catchAll = 'export async function orders() {}\nexport default async function any() {}';
+    assert.deepEqual(exportsOf((await bundle('default.js', catchAll)).code).default, 'function');
+    const common = 'exports.orders = async () => {};';
+    assert.deepEqual(exportsOf((await bundle('common.cjs', common)).code).names, all.toSorted());
+    await bundle('folder/index.js', 'export async function orders() {}');
+    const { code } = await bundle('unused.js', '', { workflowsPath: join(folder, 'folder') });
+    assert.deepEqual(exportsOf(code).names, all.toSorted());
+  });
+
+  it('keeps the interceptors, converter and webpack settings of the service', async () => {
+    await writeFile(join(folder, 'interceptors.ts'), 'export const interceptors = () => ({ inbound: [], mark: 1 });');
+    let isAsked = false;
+    const { code } = await bundle('own.ts', 'export async function orders() {}', {
+      workflowInterceptorModules: [join(folder, 'interceptors.ts')],
+      payloadConverterPath: join(packageDir, 'test/helpers/service/converter.ts'),
+      webpackConfigHook: (config) => {
+        isAsked = true;
+        return config;
+      },
+    });
+    assert.ok(isAsked);
+    assert.ok(code.includes('mark: 1'));
+    assert.ok(code.includes('service/reversed'));
+    assert.ok(code.includes('undecodable signal'), 'our own interceptor is missing');
+  });
+
+  it('shares no module of the service between its workflows, whatever its name is', async () => {
+    await mkdir(join(folder, 'contracts'), { recursive: true });
+    await writeFile(join(folder, 'contracts', 'session.ts'), 'export const state = { count: 0 };');
+    const source = "import { state } from './contracts/session.ts';\nexport async function orders() { state.count++; }";
+    const { code } = await bundle('contracts.ts', source);
+    const shared = /if \((\[.*?\])\.includes\(String\(moduleId\)/m.exec(code)?.[1] ?? '[]';
+    const names = JSON.parse(shared) as string[];
+    assert.ok(names.length > 10);
+    assert.ok(code.includes('/contracts/session.ts"'));
+    assert.deepEqual(
+      names.filter((name) => !/(^|\/)src\/contracts\/[\w-]+$/.test(name)),
+      [],
+    );
+  });
+
+  it('is refused if it was made without the plugin', () => {
+    const options = { taskQueue: 'orders', workflowBundle: { code: 'exports.orders = () => {};' } };
+    assert.throws(() => copilotPlugin().configureWorker(options), {
+      type: 'InvalidInput',
+      message: /workflowBundle is not valid: it has no sessions; pass copilotPlugin\(\) in `plugins`/,
+    });
+  });
+
+  it('is of our workflows alone if the service has none', () => {
+    const { workflowsPath } = copilotPlugin().configureWorker({ taskQueue: 'orders' });
+    assert.match(workflowsPath ?? '', /workflows[\\/]index\.ts$/);
+  });
+});
+
+describe('the plugin', () => {
+  it('adds to the options of a worker, and changes none that the service has', () => {
+    const given = {
+      taskQueue: 'orders',
+      workflowsPath: '/workflows.ts',
+      activities: { plan: () => 'own', charge: () => 'own' },
+      dataConverter: { payloadCodecs: [] },
+      interceptors: { workflowModules: ['/interceptors.ts'] },
+      maxCachedWorkflows: 7,
+      shutdownGraceTime: '1s',
+    } satisfies WorkerOptions;
+    const { activities, ...rest } = copilotPlugin().configureWorker(given);
+    const { activities: own, ...kept } = given;
+    for (const [key, value] of Object.entries(kept))
+      assert.equal(Object.entries(rest).find(([name]) => name === key)?.[1], value, key);
+    const names = Object.keys(activities ?? {});
+    assert.deepEqual(names.filter((name) => !name.startsWith('copilot')).toSorted(), Object.keys(own).toSorted());
+    assert.ok(names.length > 10);
+  });
+
+  it('is refused if it is there twice', () => {
+    const once = copilotPlugin().configureWorker({ taskQueue: 'orders' });
+    assert.throws(() => copilotPlugin().configureWorker(once), { type: 'InvalidInput' });
+  });
+});
+
+it('the workflow types are those that the bundle exports', () => {
+  assert.deepEqual(Object.keys(ours).toSorted(), [...WORKFLOW_TYPES].toSorted());
+});
+
+/** What the SDK finds in a bundle. */
+function exportsOf(code: string): { names: string[]; default: string } {
+  const cache: Record<string, unknown> = {};
+  const { TextEncoder, TextDecoder, URL, AbortController, AbortSignal } = globalThis;
+  const context = createContext({
+    ...{ TextEncoder, TextDecoder, URL, AbortController, AbortSignal, console },
+    __webpack_module_cache__: cache,
+  });
+  runInContext(code, context);
+  const script =
+    '(() => { __TEMPORAL__.preloadModules(); const found = __TEMPORAL__.importWorkflows(); ' +
+    "return JSON.stringify({ names: Object.keys(found).filter((name) => name !== 'default').sort(), default: typeof found.default }); })()";
+  return JSON.parse(runInContext(script, context) as string) as { names: string[]; default: string };
+}
