@@ -11,6 +11,7 @@ import type { TranscriptCache } from '../agents/transcripts.ts';
 import { addUsage, NO_USAGE } from '../contracts/json.ts';
 import type { AgentReply } from '../agents/ask-model.ts';
 import type { Ceilings } from '../tools/approval/ceilings.ts';
+import type { Tools } from '../tools/registry.ts';
 import type { ActivityScope } from './scope.ts';
 
 /** What the activities of one worker share. */
@@ -21,6 +22,7 @@ export interface WorkerParts {
   readonly identity: string;
   /** What this worker never runs. */
   readonly ceilings: Ceilings;
+  readonly tools: Tools;
   /** Folder of the workspaces of sessions that name none of their own. */
   readonly workspaceRoot: string;
 }

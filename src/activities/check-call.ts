@@ -5,20 +5,24 @@ import type { CheckCallInput } from '../contracts/activities.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { parseJson } from '../contracts/json.ts';
 import { judgeCall } from '../tools/approval/judge.ts';
-import { parseArguments } from '../tools/arguments.ts';
+import { parseArguments } from '../tools/definition/arguments.ts';
 import { splitName } from '../tools/mcp/names.ts';
-import { findTool } from '../tools/registry.ts';
+import type { Tools } from '../tools/registry.ts';
 import { withTeam, type WorkerParts } from './agent-call.ts';
 import { inScope } from './scope.ts';
 
 export async function checkCall(parts: WorkerParts, input: CheckCallInput): Promise<string | null> {
   return await inScope(async (scope) => {
     const { tool, arguments: text, digest, policies } = input;
-    const { ceilings, workspaceRoot } = parts;
+    const { ceilings, tools, workspaceRoot } = parts;
     const workspace = input.workspace ?? join(workspaceRoot, scope.sessionId);
     const judge = (definition: Parameters<typeof judgeCall>[1]['definition']) =>
-      judgeCall({ name: tool, arguments: text }, { definition, policies, ceilings, workspace });
-    if (!splitName(tool)) return checkBuiltIn(tool, text) ?? (await judge({ agents: {} }))?.reason ?? null;
+      judgeCall(
+        { name: tool, arguments: text },
+        { definition, policies, ceilings, tools, session: scope.sessionId, workspace },
+      );
+    if (!splitName(tool))
+      return (await checkArguments(tools, tool, text)) ?? (await judge({ agents: {} }))?.reason ?? null;
     return await withTeam(parts, scope, digest, async ({ team }) => {
       const schema = team.mcpSchema(tool);
       if (!schema) return 'its server lists no such tool';
@@ -27,11 +31,11 @@ export async function checkCall(parts: WorkerParts, input: CheckCallInput): Prom
   });
 }
 
-function checkBuiltIn(name: string, text: string): string | undefined {
-  const tool = findTool(name);
+async function checkArguments(tools: Tools, name: string, text: string): Promise<string | undefined> {
+  const tool = tools.get(name);
   if (!tool) return 'there is no such tool';
   try {
-    parseArguments(tool, text);
+    await parseArguments(tool, text);
     return undefined;
   } catch (error) {
     if (error instanceof CopilotError) return String(error.details['problem']);

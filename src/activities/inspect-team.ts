@@ -4,16 +4,17 @@ import { CopilotError } from '../contracts/errors.ts';
 import type { ResolvedTeam } from '../contracts/team.ts';
 import { definedTool } from '../tools/facts.ts';
 import type { TeamTrust } from '../tools/mcp/trust.ts';
-import { findTool } from '../tools/registry.ts';
+import type { Tools } from '../tools/registry.ts';
 
 export interface InspectionParts {
   readonly trust: Pick<TeamTrust, 'check'>;
+  readonly tools: Tools;
   /** Reads a team of the worker's own. */
   readonly load: (team: string) => Promise<ResolvedTeam>;
 }
 
 export async function inspectTeam(
-  { trust, load }: InspectionParts,
+  { trust, tools, load }: InspectionParts,
   { digest, definition }: ResolvedTeam,
 ): Promise<TeamInspection> {
   const { name, mcp = {}, agents } = definition;
@@ -22,7 +23,7 @@ export async function inspectTeam(
     if (!(await isTrusted(trust, { name, mcp: { [id]: server } }))) untrusted.push(id);
   }
   const named = new Set([...Object.keys(definition.tools), ...Object.values(agents).flatMap(({ tools }) => tools)]);
-  const known = [...named].map(findTool).filter((found) => found !== undefined);
+  const known = [...named].map((tool) => tools.get(tool)).filter((found) => found !== undefined);
   const facts = Object.fromEntries(known.map((tool) => [tool.name, definedTool(tool)]));
   const own = await load(name).catch((error: unknown) => {
     if (error instanceof CopilotError) return undefined;

@@ -1,18 +1,14 @@
 /** Whether this worker runs a call of a tool, judged at the moment it would run. */
 import type { RunToolInput } from '../contracts/activities.ts';
 import type { TeamDefinition } from '../contracts/team.ts';
-import type { Ceilings } from '../tools/approval/ceilings.ts';
-import { judgeCall } from '../tools/approval/judge.ts';
+import { judgeCall, type JudgeOptions } from '../tools/approval/judge.ts';
 
 /** The call is not run. The message is for agents and people. */
 export class CallRefused extends Error {
   override readonly name = 'CallRefused';
 }
 
-export interface CallPlace {
-  readonly ceilings: Ceilings;
-  /** Absolute path of the session's workspace. */
-  readonly workspace: string;
+export interface CallPlace extends Pick<JudgeOptions, 'ceilings' | 'tools' | 'session' | 'workspace'> {
   /** Of the team, for tools of its MCP servers. */
   readonly definition?: Pick<TeamDefinition, 'mcp' | 'agents'>;
 }
@@ -24,9 +20,9 @@ export interface CallPlace {
  */
 export async function requirePermission(
   { tool, arguments: text, policies, isApproved }: RunToolInput,
-  { ceilings, workspace, definition = { agents: {} } }: CallPlace,
+  { definition = { agents: {} }, ...place }: CallPlace,
 ): Promise<void> {
-  const judged = await judgeCall({ name: tool, arguments: text }, { definition, policies, ceilings, workspace });
+  const judged = await judgeCall({ name: tool, arguments: text }, { definition, policies, ...place });
   // A tool that does not exist says so itself, with the names of those that do.
   if (!judged || judged.policy === 'allow' || (judged.policy === 'ask' && isApproved)) return;
   throw new CallRefused(judged.reason ?? 'a person has to approve it now. Call it again, and they are asked');
@@ -35,11 +31,11 @@ export async function requirePermission(
 /** Whether a call for one URL may go on to another: if the policies allow that one too, or, approved, on the same site. */
 export function followWith(
   { tool, policies, isApproved }: RunToolInput,
-  { ceilings, workspace }: CallPlace,
+  place: CallPlace,
 ): (from: URL, to: URL) => Promise<boolean> {
   return async (from, to) => {
     const call = { name: tool, arguments: JSON.stringify({ url: to.href }) };
-    const judged = await judgeCall(call, { definition: { agents: {} }, policies, ceilings, workspace });
+    const judged = await judgeCall(call, { definition: { agents: {} }, policies, ...place });
     if (!judged || judged.policy === 'allow') return true;
     return judged.policy === 'ask' && isApproved && isSameSite(from, to);
   };

@@ -19,10 +19,10 @@ import { askModel, type AgentReply } from '../agents/ask-model.ts';
 import type { Agent, OpenAgent } from '../agents/team.ts';
 import { estimateUsage } from '../models/estimate.ts';
 import type { ModelReply, ToolSchema } from '../models/model.ts';
-import { type Ceilings, findCeiling } from '../tools/approval/ceilings.ts';
+import { findCeiling } from '../tools/approval/ceilings.ts';
 import { judgeCall } from '../tools/approval/judge.ts';
 import { factsOf } from '../tools/facts.ts';
-import { findTool, modelSchema } from '../tools/registry.ts';
+import { modelSchema, type Tools } from '../tools/registry.ts';
 import { describeCall, readThread, readTranscript, threadKey, withAgent, type WorkerParts } from './agent-call.ts';
 import { handoffSchemas, planSchema, reportSchema, systemPrompt } from '../agents/prompt.ts';
 import { inScope, type ActivityScope } from './scope.ts';
@@ -37,8 +37,9 @@ export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promis
       const before = input.phase === 'step' ? [] : await readTranscript(parts, scope, input.transcript);
       const thread = [...(await readThread(parts, scope, input.thread)), ...input.tail];
       const { reply, isWhole } = await callModel(open, scope, input, {
+        tools: parts.tools,
         messages: [...before, ...thread],
-        withheld: withheldFrom(open, parts.ceilings),
+        withheld: withheldFrom(open, parts),
       });
       const text = reply.text.slice(0, MAX_REPLY_TEXT);
       const warnings = warningsOf(open, reply);
@@ -69,13 +70,14 @@ function warningsOf({ agent, team }: OpenAgent, { toolsLeftOut = [], model }: Mo
 
 /** What this worker says of each call that the model asks for. */
 async function judgeCalls(
-  { ceilings, workspaceRoot }: WorkerParts,
-  { sessionId }: ActivityScope,
-  { policies, workspace = join(workspaceRoot, sessionId) }: RunAgentInput,
+  { ceilings, tools, workspaceRoot }: WorkerParts,
+  { sessionId: session }: ActivityScope,
+  { policies, workspace = join(workspaceRoot, session) }: RunAgentInput,
   { team: { definition } }: OpenAgent,
   calls: RunAgentResult['toolCalls'],
 ): Promise<(Judgement | null)[]> {
-  return await Promise.all(calls.map((call) => judgeCall(call, { definition, policies, ceilings, workspace })));
+  const options = { definition, policies, ceilings, tools, session, workspace };
+  return await Promise.all(calls.map((call) => judgeCall(call, options)));
 }
 
 /** Calls the model. A call that a person stopped gives the partial text; one that was cut off otherwise throws. */
@@ -83,7 +85,11 @@ async function callModel(
   open: OpenAgent,
   scope: ActivityScope,
   input: RunAgentInput,
-  { messages, withheld }: { readonly messages: readonly Message[]; readonly withheld: readonly string[] },
+  {
+    tools: known,
+    messages,
+    withheld,
+  }: { readonly tools: Tools; readonly messages: readonly Message[]; readonly withheld: readonly string[] },
 ): Promise<{ reply: AgentReply; isWhole: boolean }> {
   const { agent, team } = open;
   const { attempt, signal, report } = scope;
@@ -101,7 +107,7 @@ async function callModel(
     ...agent.toolSchemas.filter(({ name }) => isOffered(input.tools, name) && !withheld.includes(name)),
     ...handoffSchemas(input.tools, promptPhase, team.definition),
     ...(input.phase === 'step' ? [reportSchema(agent.output?.schema, input.mayAnswer)] : []),
-    ...(routes ? [planSchema(team.definition), ...askSchema(agent)] : []),
+    ...(routes ? [planSchema(team.definition), ...askSchema(agent, known)] : []),
   ];
   try {
     const reply = await askModel(
@@ -138,11 +144,11 @@ async function callModel(
 }
 
 /** The agent's tools that this worker never runs. */
-function withheldFrom({ agent, team }: OpenAgent, ceilings: Ceilings): string[] {
+function withheldFrom({ agent, team }: OpenAgent, { ceilings, tools }: WorkerParts): string[] {
   return agent.toolSchemas
     .map(({ name }) => name)
     .filter((name) => {
-      const facts = factsOf(name, team.definition);
+      const facts = factsOf(name, team.definition, tools);
       return facts !== undefined && findCeiling(ceilings, facts) !== undefined;
     });
 }
@@ -159,8 +165,8 @@ function withLacks({ agent, team, instructions }: OpenAgent, withheld: readonly 
 }
 
 /** The tool to ask the person, for an agent that has it only because it routes. */
-function askSchema({ toolSchemas }: Agent): ToolSchema[] {
-  const tool = toolSchemas.some(({ name }) => name === ASK_USER) ? undefined : findTool(ASK_USER);
+function askSchema({ toolSchemas }: Agent, tools: Tools): ToolSchema[] {
+  const tool = toolSchemas.some(({ name }) => name === ASK_USER) ? undefined : tools.get(ASK_USER);
   return tool ? [modelSchema(tool)] : [];
 }
 

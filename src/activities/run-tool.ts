@@ -1,14 +1,18 @@
 /** Runs one tool call in the session's workspace, and finds out how one ended whose worker was cut off. */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
 import type { RunToolInput, RunToolResult } from '../contracts/activities.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { imagesField } from '../contracts/image.ts';
 import { MAX_TOOL_TEXT } from '../contracts/limits.ts';
-import type { NetworkRules, ToolResult } from '../contracts/tool.ts';
-import { OutcomeUnknown } from '../tools/mcp/connection.ts';
+import type { ToolHeartbeat } from '../contracts/progress.ts';
+import type { NetworkRules } from '../contracts/tool.ts';
+import { readProgress } from '../tools/definition/progress.ts';
+import type { ToolContext, ToolResult } from '../tools/definition/tool.ts';
 import { splitName } from '../tools/mcp/names.ts';
-import { findTool, runTool as runBuiltIn } from '../tools/registry.ts';
+import { OutcomeUnknown } from '../tools/outcome-unknown.ts';
+import { runTool as runHere } from '../tools/registry.ts';
 import { refusal } from '../tools/refusal.ts';
 import { writeInside } from '../tools/workspace/content.ts';
 import { isFileProblem } from '../tools/workspace/file-problems.ts';
@@ -23,6 +27,7 @@ import { keepImages } from './tool-images.ts';
 export interface ToolParts extends WorkerParts {
   readonly network: NetworkRules;
   readonly calls: RunningCalls;
+  readonly log: Logger;
 }
 
 /** How long another process may take to say whether it goes on with a call. */
@@ -48,7 +53,7 @@ export async function settleTool(parts: ToolParts, input: RunToolInput): Promise
     if (ended) return ended;
     const result = (status: RunToolResult['status'], text: string, artifacts: readonly string[] = []) =>
       ({ status, text, artifacts, worker: parts.identity }) satisfies RunToolResult;
-    const tool = findTool(input.tool);
+    const tool = parts.tools.get(input.tool);
     const unknown = result('unknown', 'its worker stopped while it ran');
     if (!call || !tool?.settle) return unknown;
     const workspace = await openWorkspace(parts, scope, input);
@@ -56,7 +61,7 @@ export async function settleTool(parts: ToolParts, input: RunToolInput): Promise
     if (settled.state === 'revoked') return result('not-begun', '');
     if (settled.state === 'done') return result('ok', settled.result.text, settled.result.artifacts);
     const { effect, others, mayGoOn } = settled;
-    const outcome = await tool.settle(effect.trace, { workspace, others });
+    const outcome = await tool.settle(effect.trace, { session: scope.sessionId, workspace, others });
     if (outcome === 'done') return result('ok', effect.result.text, effect.result.artifacts);
     if (outcome === 'not-done' && !mayGoOn) return result('not-begun', '');
     return mayGoOn ? result('unknown', `${unknown.text} and may still go on`) : unknown;
@@ -112,7 +117,7 @@ async function callTool(
       images = [],
     } = splitName(input.tool)
       ? await callMcp(parts, scope, input, workspace)
-      : await callBuiltIn(parts, scope, input, workspace, call);
+      : await callHere(parts, scope, input, workspace, call);
     const kept = await keepImages({ workspace, tool: input.tool }, images);
     const limited = await limitOutput(workspace, input, text);
     return {
@@ -141,46 +146,58 @@ async function callMcp(
 ): Promise<ToolResult> {
   const { tool, digest, arguments: text, key } = input;
   return await withTeam(parts, scope, digest, async ({ team }) => {
-    await requirePermission(input, { ceilings: parts.ceilings, workspace, definition: team.definition });
+    const { ceilings, tools } = parts;
+    const { definition } = team;
+    await requirePermission(input, { ceilings, tools, session: scope.sessionId, workspace, definition });
     return await team.callMcp(tool, text, { idempotencyKey: `${scope.sessionId}/${key}`, signal: scope.signal });
   });
 }
 
-async function callBuiltIn(
-  { network, ceilings }: ToolParts,
-  { sessionId, signal, isStale }: ActivityScope,
+async function callHere(
+  { network, ceilings, tools, log }: ToolParts,
+  scope: ActivityScope,
   input: RunToolInput,
   workspace: string,
   call: CallAttempt | undefined,
 ): Promise<ToolResult> {
-  const { tool, arguments: text, key } = input;
-  await requirePermission(input, { ceilings, workspace });
-  const limit = AbortSignal.timeout(findTool(tool)?.timeoutMs ?? 0);
-  const place = { workspace, tool };
+  const { sessionId: session, signal, isStale } = scope;
+  const { tool, arguments: text, key, turnId: turn, step } = input;
+  const place = { ceilings, tools, session, workspace };
+  await requirePermission(input, place);
+  const attempt = call?.attempt ?? scope.attempt;
+  const at = { turn, ...(step === undefined ? {} : { step }), attempt };
   let isAnnounced = false;
+  let stale: Error | undefined;
+  const context: ToolContext = {
+    session,
+    ...at,
+    idempotencyKey: `${session}/${key}`,
+    signal,
+    workspace,
+    report: (progress) =>
+      scope.report({ attempt: scope.attempt, progress: readProgress(progress) } satisfies ToolHeartbeat),
+    log: log.child({ session, ...at, tool }),
+    network,
+    announce: async (effect) => {
+      if (!call) return;
+      await announceEffect({ workspace, tool }, call, effect);
+      if (isStale()) throw refusal({ tool }, 'this worker stood still for too long, so the call was not made');
+      isAnnounced = true;
+    },
+    requireCurrent: () => {
+      signal.throwIfAborted();
+      // The server gives the call to a worker anew, which may be this one.
+      if (isStale()) stale = new Error(`this worker stood still for too long while it ran ${tool}`);
+      if (stale) throw stale;
+    },
+    mayFollow: followWith(input, place),
+  };
   try {
-    const result = await runBuiltIn(tool, text, {
-      workspace,
-      idempotencyKey: `${sessionId}/${key}`,
-      signal: AbortSignal.any([signal, limit]),
-      network,
-      announce: async (effect) => {
-        if (!call) return;
-        await announceEffect(place, call, effect);
-        if (isStale()) throw refusal(place, 'this worker stood still for too long, so the call was not made');
-        isAnnounced = true;
-      },
-      requireCurrent: () => {
-        signal.throwIfAborted();
-        // The server gives the call to a worker anew, which may be this one.
-        if (isStale()) throw new Error(`this worker stood still for too long while it ran ${tool}`);
-      },
-      mayFollow: followWith(input, { ceilings, workspace }),
-    });
-    if (call && isAnnounced) await markDone(place, call);
+    const result = await runHere(tools, tool, text, context);
+    if (call && isAnnounced) await markDone({ workspace, tool }, call);
     return result;
   } catch (error) {
-    throw limit.aborted ? new CopilotError('ToolFailed', { tool, problem: 'it timed out' }) : error;
+    throw stale ?? error;
   }
 }
 

@@ -2,7 +2,7 @@
 import { CopilotError } from '../contracts/errors.ts';
 import { IMAGE_EXTENSIONS, type ImageReference, imageTypeOf, referenceTo } from '../contracts/image.ts';
 import { MAX_IMAGE_BYTES, MAX_IMAGES } from '../contracts/limits.ts';
-import type { ToolResult } from '../contracts/tool.ts';
+import type { ToolResult } from '../tools/definition/tool.ts';
 import { refusal } from '../tools/refusal.ts';
 import { readInside, writeInside } from '../tools/workspace/content.ts';
 import type { Scope } from '../tools/workspace/paths.ts';

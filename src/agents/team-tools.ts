@@ -5,7 +5,7 @@ import type { TeamDefinition } from '../contracts/team.ts';
 import type { ToolSchema } from '../models/model.ts';
 import { type Lack, McpServers } from '../tools/mcp/servers.ts';
 import { splitName } from '../tools/mcp/names.ts';
-import { findTool, modelSchema } from '../tools/registry.ts';
+import { modelSchema, type Tools } from '../tools/registry.ts';
 
 export interface ToolOptions {
   /** The worker's environment, see {@link McpServers.open}. */
@@ -15,18 +15,19 @@ export interface ToolOptions {
 
 export class TeamTools {
   readonly #definition: TeamDefinition;
-  readonly #builtIn: ReadonlyMap<string, ToolSchema>;
+  /** Those that need no MCP server. */
+  readonly #here: ReadonlyMap<string, ToolSchema>;
   /** By agent. Arrays change in place, because private agents share the array of the agent that they override. */
   readonly #schemas: ReadonlyMap<string, ToolSchema[]>;
   #mcp: McpServers | undefined;
 
-  /** Opens nothing yet. @throws CopilotError `Internal` if this worker lacks a built-in tool of the team */
-  constructor(definition: TeamDefinition) {
+  /** Opens nothing yet. @throws CopilotError `ToolMissing` if this worker lacks a tool of the team */
+  constructor(definition: TeamDefinition, tools: Tools) {
     const agents = Object.values(definition.agents);
     const named = [...Object.keys(definition.tools), ...agents.flatMap(({ tools }) => tools)];
-    const builtIn = new Set(named.filter((name) => !splitName(name)));
+    const here = new Set(named.filter((name) => !splitName(name)));
     this.#definition = definition;
-    this.#builtIn = new Map([...builtIn].map((name) => [name, schemaOf(name, definition.name)]));
+    this.#here = new Map([...here].map((name) => [name, schemaOf(name, tools)]));
     this.#schemas = new Map(agents.map(({ id }) => [id, []]));
   }
 
@@ -76,7 +77,7 @@ export class TeamTools {
     const mcp = this.#mcp;
     if (!mcp) return;
     for (const { id, tools } of Object.values(this.#definition.agents)) {
-      const found = tools.flatMap((name) => this.#builtIn.get(name) ?? mcp.schemas(name));
+      const found = tools.flatMap((name) => this.#here.get(name) ?? mcp.schemas(name));
       // `server.*` and `server.tool` name it twice, which model APIs reject.
       const unique = new Map(found.map((schema) => [schema.name, schema]));
       this.#schemas.get(id)?.splice(0, Infinity, ...unique.values());
@@ -84,10 +85,8 @@ export class TeamTools {
   }
 }
 
-function schemaOf(name: string, team: string): ToolSchema {
-  const tool = findTool(name);
+function schemaOf(name: string, tools: Tools): ToolSchema {
+  const tool = tools.get(name);
   if (tool) return modelSchema(tool);
-  throw new CopilotError('Internal', {
-    problem: `Team ${team} uses the tool "${name}", which this worker does not have. Update the worker, or remove the tool from the team.`,
-  });
+  throw new CopilotError('ToolMissing', { tool: name });
 }

@@ -6,10 +6,11 @@ import type { Logger } from 'pino';
 import { CopilotError } from '../contracts/errors.ts';
 import type { Json } from '../contracts/json.ts';
 import type { AgentDefinition, AgentOverride, ResolvedTeam, TeamDefinition } from '../contracts/team.ts';
-import type { ToolResult } from '../contracts/tool.ts';
 import type { ModelRequest, ToolSchema } from '../models/model.ts';
 import type { Models } from '../models/providers.ts';
+import type { ToolResult } from '../tools/definition/tool.ts';
 import type { Lack, McpCallContext } from '../tools/mcp/servers.ts';
+import type { Tools } from '../tools/registry.ts';
 import { type TeamTrust, trustNobody } from '../tools/mcp/trust.ts';
 import { nearest } from '../tools/nearest.ts';
 import { openOutput, type OutputForm } from './files/output-form.ts';
@@ -48,6 +49,8 @@ export interface OpenAgent {
 export interface TeamOptions {
   /** Id of this instance, unique across workers. */
   readonly instanceId: string;
+  /** The worker's tools. */
+  readonly tools: Tools;
   /** Gives the models that the agents name. The team closes what it gets. */
   readonly openModels: () => Models;
   /** Replaces the model of the team and of every agent. Default: their own. */
@@ -61,12 +64,12 @@ export interface TeamOptions {
 
 /**
  * Opens a team.
- * @throws CopilotError `Internal` if this worker lacks a tool of the team; `McpNotTrusted`, `McpNotConfigured` and
+ * @throws CopilotError `ToolMissing` if this worker lacks a tool of the team; `McpNotTrusted`, `McpNotConfigured` and
  * `McpUnavailable` for its MCP servers
  */
 export async function openTeam(resolved: ResolvedTeam, options: TeamOptions): Promise<Team> {
   const { definition, digest } = resolved;
-  const tools = new TeamTools(definition);
+  const tools = new TeamTools(definition, options.tools);
   const agents = new Map<string, Agent>();
   for (const agent of Object.values(definition.agents)) {
     agents.set(agent.id, makeAgent(agent, definition, tools.schemas(agent.id), options.modelName));

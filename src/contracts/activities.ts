@@ -136,8 +136,11 @@ export interface RunToolInput {
   readonly tool: string;
   /** JSON text as the model wrote it. */
   readonly arguments: string;
-  /** `session/turn/step/call`. */
+  /** `turn/step/call`: the same for every attempt. */
   readonly key: string;
+  readonly turnId: string;
+  /** Number of the step, if the call belongs to one. */
+  readonly step?: number;
   /** With outside effects: how often the call was begun, from 1. */
   readonly attempt?: number;
   /** Of the team, for tools of its MCP servers. */

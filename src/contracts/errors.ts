@@ -146,6 +146,17 @@ export const ERRORS = {
     exitCode: 2,
     message: (d) => `${d['file']}:${d['line']}: ${d['problem']}`,
   },
+  InvalidTool: {
+    retryable: false,
+    exitCode: 2,
+    message: (d) => `Tool "${d['tool']}" (${d['at']}) cannot be used: ${d['problem']}.`,
+  },
+  ToolMissing: {
+    retryable: true,
+    exitCode: 1,
+    message: (d) =>
+      `This worker lacks the tool "${d['tool']}" of this session's team. Add it to \`tools\` in copilot.config.ts of every worker of the task queue, or remove it from the team's files and run \`copilot configure <session> --refresh-team\`.`,
+  },
   UnknownMode: {
     retryable: false,
     exitCode: 2,

@@ -121,6 +121,23 @@ export function endOf(text: string, max: number): Excerpt {
   return { offset, text: text.slice(offset) };
 }
 
+/** How far a call of a tool has come. */
+export interface ToolProgress {
+  /** One line for people, at most 500 characters. */
+  readonly text: string;
+  /** How much is done, in any unit. */
+  readonly done?: number | undefined;
+  /** How much there is to do, in the same unit. */
+  readonly total?: number | undefined;
+}
+
+/** What a call of a tool reports by heartbeat. */
+export interface ToolHeartbeat {
+  /** Attempt of the activity, from 1. */
+  readonly attempt: number;
+  readonly progress: ToolProgress;
+}
+
 /** What a streaming model call reports by heartbeat: the last 8 KiB of its text, and of its reasoning. */
 export interface StreamHeartbeat extends Excerpt {
   /** Attempt of the activity, from 1: text of a lower attempt is void. */

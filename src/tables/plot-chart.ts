@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Tool } from '../contracts/tool.ts';
+import { defineTool } from '../tools/definition/define-tool.ts';
 import { refusal, shown } from '../tools/refusal.ts';
 import { writeInside } from '../tools/workspace/content.ts';
 import { resolveInside, type Scope } from '../tools/workspace/paths.ts';
@@ -55,7 +55,7 @@ type PlotChartInput = z.output<typeof PlotChartInput>;
  * notes?}`, or `{output, rows, columns}` for a specification. `marks` counts the bars or points; `figures` lists them if
  * there are at most 60, as `{x, y, series?}`, or as `{from, to, y}` in a histogram.
  */
-export const plotChart: Tool<typeof PlotChartInput> = {
+export const plotChart = defineTool({
   name: 'plot_chart',
   description:
     'Draws a table file as an SVG chart: bar, line, scatter, histogram, or a Vega-Lite specification. It groups by itself: x month(date), y [temp_max], aggregate mean. Returns the figures drawn. In Markdown: ![what it shows](rain.svg).',
@@ -63,7 +63,7 @@ export const plotChart: Tool<typeof PlotChartInput> = {
   effects: 'none',
   category: 'write',
   timeoutMs: 120_000,
-  input: PlotChartInput,
+  parameters: PlotChartInput,
   subject: { kind: 'path', fields: ['output', 'path'] },
   async subjectPaths({ sql = '' }, { workspace }) {
     return (await filesNamedIn({ tool: 'plot_chart', workspace }, sql)).map(({ path }) => path);
@@ -89,7 +89,7 @@ export const plotChart: Tool<typeof PlotChartInput> = {
       artifacts: [place.relative],
     };
   },
-};
+});
 
 /** Checks which fields go together; the schema cannot. */
 function toRequest(scope: Scope, input: PlotChartInput): ChartRequest {

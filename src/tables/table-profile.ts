@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Tool } from '../contracts/tool.ts';
+import { defineTool } from '../tools/definition/define-tool.ts';
 import { ChoiceFields } from './choices.ts';
 import { askEngine } from './run-engine.ts';
 
@@ -13,14 +13,14 @@ const TableProfileInput = z.strictObject({
  * `min, max, mean, sum, std`, one of dates `first, last`, one of words or truth values `most_common`, an undecided one
  * its `readings`. If they apply: `delimiter`, `encoding`, `ragged_rows`, `notes`.
  */
-export const tableProfile: Tool<typeof TableProfileInput> = {
+export const tableProfile = defineTool({
   name: 'table_profile',
   description:
     'Describes a table file without reading it into the conversation: rows, and for each column its type, missing and distinct values, and figures. Returns JSON.',
   effects: 'none',
   category: 'read',
   timeoutMs: 120_000,
-  input: TableProfileInput,
+  parameters: TableProfileInput,
   subject: { kind: 'path', fields: ['path'] },
   async run({ path, decimal, dates }, { workspace, signal }) {
     const scope = { tool: 'table_profile', workspace };
@@ -33,4 +33,4 @@ export const tableProfile: Tool<typeof TableProfileInput> = {
       }),
     };
   },
-};
+});

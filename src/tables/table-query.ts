@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Tool } from '../contracts/tool.ts';
+import { defineTool } from '../tools/definition/define-tool.ts';
 import { refusal } from '../tools/refusal.ts';
 import { ChoiceFields } from './choices.ts';
 import { askEngine } from './run-engine.ts';
@@ -23,14 +23,14 @@ const TableQueryInput = z.strictObject({
  * Gives compact JSON: `{columns, rows, more_rows?, notes?, …}`. `rows` are lists in the order of `columns`, at most
  * {@link MAX_ROWS}; numbers have all their digits.
  */
-export const tableQuery: Tool<typeof TableQueryInput> = {
+export const tableQuery = defineTool({
   name: 'table_query',
   description:
     'Runs SQL over CSV, TSV, JSON and Parquet files of the workspace, and returns rows as JSON. Columns have types: month(date), sum(amount) work. Figures are exact.',
   effects: 'none',
   category: 'read',
   timeoutMs: 120_000,
-  input: TableQueryInput,
+  parameters: TableQueryInput,
   subject: { kind: 'path', fields: [] },
   async subjectPaths({ sql }, { workspace }) {
     return (await filesNamedIn({ tool: 'table_query', workspace }, sql)).map(({ path }) => path);
@@ -52,4 +52,4 @@ export const tableQuery: Tool<typeof TableQueryInput> = {
       }),
     };
   },
-};
+});

@@ -1,15 +1,16 @@
 /** Facts of tools as this worker knows them. A session's definition of its team may say something else, and is not asked. */
 import { type DefinedTool, mcpFacts, type TeamDefinition } from '../contracts/team.ts';
-import type { Tool, ToolFacts } from '../contracts/tool.ts';
+import type { ToolFacts } from '../contracts/tool.ts';
+import type { Tool } from './definition/tool.ts';
 import { splitName } from './mcp/names.ts';
-import { findTool } from './registry.ts';
+import type { Tools } from './registry.ts';
 
 /**
- * Facts of built-in tools are the worker's; those of an MCP server are in its declaration, which a worker opens only if
+ * Facts of built-in and own tools are the worker's; those of an MCP server are in its declaration, which a worker opens only if
  * it trusts it. Undefined if there is no such tool.
  */
-export function factsOf(name: string, { mcp }: Pick<TeamDefinition, 'mcp'>): ToolFacts | undefined {
-  return splitName(name) ? mcpFacts({ mcp }, name) : findTool(name);
+export function factsOf(name: string, { mcp }: Pick<TeamDefinition, 'mcp'>, tools: Tools): ToolFacts | undefined {
+  return splitName(name) ? mcpFacts({ mcp }, name) : tools.get(name);
 }
 
 export type DescribedTool = ToolFacts & Pick<Tool, 'subject'>;

@@ -1,10 +1,11 @@
-/** The built-in tools: how a model sees them, and how its call runs one. */
-import { z } from 'zod';
-import type { Tool, ToolContext, ToolResult } from '../contracts/tool.ts';
-import { parseArguments } from './arguments.ts';
+/** The tools of a worker: those that are built in and its own, how a model sees them, and how a call runs one. */
+import { CopilotError } from '../contracts/errors.ts';
 import { calculate } from './code/calculate.ts';
 import { runCode } from './code/run-code.ts';
 import { shell } from './code/shell.ts';
+import { parseArguments } from './definition/arguments.ts';
+import { runLimited } from './definition/limited-run.ts';
+import type { Tool, ToolContext, ToolResult } from './definition/tool.ts';
 import { askUser, remember } from './engine-tools.ts';
 import { appendFile } from './files/append-file.ts';
 import { editFile } from './files/edit-file.ts';
@@ -45,37 +46,52 @@ const BUILT_IN: readonly Tool[] = [
   remember,
 ];
 
-/** Built-in tools by name. */
-export const tools: ReadonlyMap<string, Tool> = new Map(BUILT_IN.map((tool) => [tool.name, tool]));
+/** The tools of a worker by name. */
+export type Tools = ReadonlyMap<string, Tool>;
 
-export function findTool(name: string): Tool | undefined {
-  return tools.get(name);
+export const builtInTools: Tools = new Map(BUILT_IN.map((tool) => [tool.name, tool]));
+
+/**
+ * The built-in tools and those of a worker's own.
+ * @throws CopilotError `InvalidTool` if two have the same name
+ */
+export function withOwnTools(own: readonly Tool[] = []): Tools {
+  const tools = new Map(builtInTools);
+  for (const tool of own) {
+    const { name, definedAt } = tool;
+    const other = tools.get(name);
+    if (other) {
+      const problem = builtInTools.has(name)
+        ? 'a built-in tool has this name; choose another'
+        : `another tool of this name is defined at ${other.definedAt}; rename one of them`;
+      throw new CopilotError('InvalidTool', { tool: name, at: definedAt, problem });
+    }
+    tools.set(name, tool);
+  }
+  return tools;
 }
 
-export function modelSchema(tool: Tool): ModelSchema {
-  const { $schema: _, ...parameters } = z.toJSONSchema(tool.input, {
-    io: 'input',
-    // Any safe integer: that tells a model nothing.
-    override: ({ jsonSchema }) => {
-      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
-      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
-    },
-  });
-  return { name: tool.name, description: tool.description, parameters };
+export function modelSchema({ name, description, schema }: Tool): ModelSchema {
+  return { name, description, parameters: schema };
 }
 
 /**
- * Runs a built-in tool with the arguments as the model wrote them.
- * @throws CopilotError `ToolFailed` if the tool is unknown, the arguments are invalid, or the tool refuses; the signal's
- * reason if it aborts
+ * Runs a tool with the arguments as the model wrote them.
+ * @throws CopilotError `ToolFailed` if the tool is unknown, the arguments are invalid, or the tool fails, see
+ * {@link runLimited}; the signal's reason if it aborts
  */
-export async function runTool(name: string, argumentsText: string, context: ToolContext): Promise<ToolResult> {
-  const tool = findTool(name);
+export async function runTool(
+  tools: Tools,
+  name: string,
+  argumentsText: string,
+  context: ToolContext,
+): Promise<ToolResult> {
+  const tool = tools.get(name);
   if (tool === undefined) {
     const near = nearest(name, tools.keys());
     const hint = near === undefined ? '' : ` Did you mean "${near}"?`;
     throw refusal({ tool: name }, `there is no such tool.${hint} The tools are: ${[...tools.keys()].join(', ')}.`);
   }
   context.signal.throwIfAborted();
-  return tool.run(parseArguments(tool, argumentsText), context);
+  return await runLimited(tool, await parseArguments(tool, argumentsText), context);
 }

@@ -5,7 +5,7 @@ import { ToolCategory } from '../../contracts/team.ts';
 import type { ToolFacts } from '../../contracts/tool.ts';
 import { splitName } from '../mcp/names.ts';
 import { nearest } from '../nearest.ts';
-import { tools } from '../registry.ts';
+import type { Tools } from '../registry.ts';
 
 /** Categories, names of tools, and `server.tool` or `server.*` for those of MCP servers. */
 export type Ceilings = readonly string[];
@@ -14,13 +14,16 @@ export type Ceilings = readonly string[];
  * The ceilings of environment and config file together.
  * @throws CopilotError `InvalidConfig` for a name that no category or tool has
  */
-export function ceilingsOf(denyTools: Ceilings, configured: Ceilings = []): Ceilings {
-  return [...checkNames(denyTools, 'COPILOT_DENY_TOOLS'), ...checkNames(configured, 'ceilings.deny in copilot.config')];
+export function ceilingsOf(tools: Tools, denyTools: Ceilings, configured: Ceilings = []): Ceilings {
+  const known = [...ToolCategory.options, ...tools.keys()];
+  return [
+    ...checkNames(denyTools, known, 'COPILOT_DENY_TOOLS'),
+    ...checkNames(configured, known, 'ceilings.deny in copilot.config'),
+  ];
 }
 
 /** A ceiling with a mistake in its name would hold nothing back. */
-function checkNames(names: Ceilings, where: string): Ceilings {
-  const known = [...ToolCategory.options, ...tools.keys()];
+function checkNames(names: Ceilings, known: readonly string[], where: string): Ceilings {
   for (const name of names) {
     const { tool } = splitName(name) ?? {};
     if (known.includes(name) || (tool !== undefined && tool !== '')) continue;

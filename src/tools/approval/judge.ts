@@ -1,14 +1,16 @@
 /** Judges calls by the policies of a session. `contracts/policies.ts` has the order in which they count. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Judgement } from '../../contracts/activities.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { categoryPolicy, type LayeredRule, type Policies, rulesFor } from '../../contracts/policies.ts';
 import type { Coverage } from '../../contracts/request.ts';
 import { namesTool, parseRule } from '../../contracts/rules.ts';
 import type { TeamDefinition } from '../../contracts/team.ts';
-import type { Tool, ToolFacts } from '../../contracts/tool.ts';
-import { parseArguments } from '../arguments.ts';
+import type { ToolFacts } from '../../contracts/tool.ts';
+import { parseArguments } from '../definition/arguments.ts';
+import type { ApprovalContext, Tool } from '../definition/tool.ts';
 import { factsOf } from '../facts.ts';
-import { findTool } from '../registry.ts';
+import type { Tools } from '../registry.ts';
 import { ceilingReason, type Ceilings, findCeiling } from './ceilings.ts';
 import type { Match } from './match.ts';
 import { readSubject, type Subject } from './subject.ts';
@@ -19,23 +21,26 @@ export interface JudgedCall {
   readonly arguments: string;
 }
 
-export interface JudgeOptions {
+/** A predicate that takes longer counts as yes. */
+const PREDICATE_TIMEOUT_MS = 5_000;
+
+export interface JudgeOptions extends ApprovalContext {
+  /** Those of this worker. */
+  readonly tools: Tools;
   readonly definition: Pick<TeamDefinition, 'mcp' | 'agents'>;
   readonly policies: Policies;
   readonly ceilings: Ceilings;
-  /** Absolute path of the session's workspace. */
-  readonly workspace: string;
 }
 
 /** @returns null if there is no such tool */
 export async function judgeCall(call: JudgedCall, options: JudgeOptions): Promise<Judgement | null> {
-  const facts = factsOf(call.name, options.definition);
+  const facts = factsOf(call.name, options.definition, options.tools);
   if (!facts) return null;
   const { category, effects, timeoutMs } = facts;
   const ceiling = findCeiling(options.ceilings, facts);
   if (ceiling !== undefined)
     return { category, effects, timeoutMs, policy: 'deny', reason: ceilingReason(ceiling), ceiling };
-  const input = new Input(call, options.workspace);
+  const input = new Input(call, options);
   const { isByCategory = true, ...decided } = await decide(facts, options.policies, input);
   return {
     category,
@@ -93,7 +98,7 @@ async function matchOf(pattern: string | undefined, input: Input, isStrict: bool
 
 async function coverageOf(
   { name, category }: ToolFacts,
-  { definition }: JudgeOptions,
+  { definition, tools: known }: JudgeOptions,
   input: Input,
   isByCategory: boolean,
 ): Promise<Coverage> {
@@ -101,7 +106,7 @@ async function coverageOf(
   const rule = pattern === undefined ? {} : { rule: `${name}: ${pattern}` };
   if (!isByCategory) return { tools: [], ...rule };
   const named = Object.values(definition.agents).flatMap(({ tools }) => tools);
-  const tools = [...new Set(named)].filter((tool) => factsOf(tool, definition)?.category === category).sort();
+  const tools = [...new Set(named)].filter((tool) => factsOf(tool, definition, known)?.category === category).sort();
   return { tools, ...rule };
 }
 
@@ -109,13 +114,14 @@ async function coverageOf(
 class Input {
   readonly #call: JudgedCall;
   readonly #tool: Tool | undefined;
-  readonly #workspace: string;
+  readonly #context: ApprovalContext;
+  #parsed: Promise<unknown> | undefined;
   #subject: Promise<Subject | undefined> | undefined;
 
-  constructor(call: JudgedCall, workspace: string) {
+  constructor(call: JudgedCall, { tools, session, workspace }: JudgeOptions) {
     this.#call = call;
-    this.#tool = findTool(call.name);
-    this.#workspace = workspace;
+    this.#tool = tools.get(call.name);
+    this.#context = { session, workspace };
   }
 
   /** What patterns are compared with; undefined if the tool has nothing of the kind, or its arguments are not valid. */
@@ -125,11 +131,12 @@ class Input {
 
   async #read(): Promise<Subject | undefined> {
     const tool = this.#tool;
-    const input = this.#parsed;
-    if (!tool?.subject || typeof input !== 'object' || input === null) return undefined;
-    const workspace = this.#workspace;
+    if (!tool?.subject) return undefined;
+    const input = await this.#parse();
+    if (typeof input !== 'object' || input === null) return undefined;
+    const { workspace } = this.#context;
     try {
-      const paths = await tool.subjectPaths?.(input, { workspace });
+      const paths = await tool.subjectPaths?.(input, this.#context);
       return await readSubject(tool.subject, input, { tool: tool.name, workspace }, paths);
     } catch (error) {
       if (error instanceof CopilotError) return undefined;
@@ -140,23 +147,25 @@ class Input {
   async needsApproval(): Promise<boolean> {
     const tool = this.#tool;
     if (!tool?.needsApproval) return false;
-    const input = this.#parsed;
+    const input = await this.#parse();
     // The tool itself tells the agent what is wrong with its arguments.
     if (input === undefined) return false;
     try {
-      return await tool.needsApproval(input, { workspace: this.#workspace });
+      const timeout = sleep(PREDICATE_TIMEOUT_MS, true, { ref: false });
+      return (await Promise.race([tool.needsApproval(input, this.#context), timeout])) !== false;
     } catch {
       return true;
     }
   }
 
-  get #parsed(): unknown {
-    if (!this.#tool) return undefined;
-    try {
-      return parseArguments(this.#tool, this.#call.arguments);
-    } catch (error) {
+  /** @returns undefined if the arguments are not valid */
+  async #parse(): Promise<unknown> {
+    const tool = this.#tool;
+    if (!tool) return undefined;
+    this.#parsed ??= parseArguments(tool, this.#call.arguments).catch((error: unknown) => {
       if (error instanceof CopilotError) return undefined;
       throw error;
-    }
+    });
+    return await this.#parsed;
   }
 }

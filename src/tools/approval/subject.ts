@@ -1,6 +1,6 @@
 /** What a call is about: its command line, URL or paths, read once and compared with any number of patterns. */
 import { patternWords } from '../../contracts/rule-patterns.ts';
-import type { ToolSubject } from '../../contracts/tool.ts';
+import type { ToolSubject } from '../definition/tool.ts';
 import type { Scope } from '../workspace/paths.ts';
 import { matchesAnyCommand, readCommand } from './command-reading.ts';
 import type { Match } from './match.ts';

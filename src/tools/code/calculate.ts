@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import type { all, create } from 'mathjs';
 import { z } from 'zod';
-import type { Tool } from '../../contracts/tool.ts';
+import { defineTool } from '../definition/define-tool.ts';
 import { runSeparately } from '../separate-process.ts';
 import { refusal, shown } from '../refusal.ts';
 
@@ -43,14 +43,14 @@ const CalculateInput = z.strictObject({
 });
 
 /** Evaluates an expression in a process of its own, because an expression may take any time and memory. */
-export const calculate: Tool<typeof CalculateInput> = {
+export const calculate = defineTool({
   name: 'calculate',
   description:
     'Evaluates a mathematical expression: arithmetic, functions, statistics of listed numbers, matrices, units. Never calculate in your head.',
   effects: 'none',
   category: 'read',
   timeoutMs: 15_000,
-  input: CalculateInput,
+  parameters: CalculateInput,
   async run({ expression }, { signal }) {
     const scope = { tool: 'calculate' };
     const outcome = await runSeparately(
@@ -76,7 +76,7 @@ export const calculate: Tool<typeof CalculateInput> = {
     }
     return { text: outcome.value };
   },
-};
+});
 
 /** The single-file build of mathjs loads ten times as fast as its thousand modules. */
 function libraryPath(): string {

@@ -1,7 +1,8 @@
 import { unlink } from 'node:fs/promises';
 import { compileFunction } from 'node:vm';
 import { z } from 'zod';
-import type { Tool } from '../../contracts/tool.ts';
+import { defineTool } from '../definition/define-tool.ts';
+import type { Tool } from '../definition/tool.ts';
 import { findProgram, report, RUN_LIMITS, runInWorkspace, SEARCH_PATH } from './workspace-run.ts';
 import { refusal } from '../refusal.ts';
 import { writeInside } from '../workspace/content.ts';
@@ -30,15 +31,15 @@ export const runCode = runCodeWith(SEARCH_PATH);
  * Makes the tool that runs a program in a child process. The child gets a minimal environment without this
  * program's variables. It and every process it started are killed at a limit, on abort, and when it exits.
  */
-export function runCodeWith(searchPath: string): Tool<typeof RunCodeInput> {
-  return {
+export function runCodeWith(searchPath: string): Tool {
+  return defineTool({
     name: 'run_code',
     description:
       'Runs a JavaScript (Node) or Python program in the workspace and returns its exit code, its output and the files it wrote. For what no other tool does.',
     effects: 'external',
     category: 'code',
     timeoutMs: (MAX_TIMEOUT_SECONDS + 15) * 1_000,
-    input: RunCodeInput,
+    parameters: RunCodeInput,
     async run(input, { workspace, signal }) {
       const scope = { tool: 'run_code', workspace };
       const command = await interpreter(scope, input, searchPath);
@@ -62,7 +63,7 @@ export function runCodeWith(searchPath: string): Tool<typeof RunCodeInput> {
         await unlink(script.absolute).catch(() => undefined);
       }
     },
-  };
+  });
 }
 
 async function interpreter(scope: Scope, { language }: RunCodeInput, searchPath: string): Promise<string[]> {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { Tool } from '../../contracts/tool.ts';
+import { defineTool } from '../definition/define-tool.ts';
+import type { Tool } from '../definition/tool.ts';
 import { findProgram, report, RUN_LIMITS, runInWorkspace, SEARCH_PATH } from './workspace-run.ts';
 
 const MAX_TIMEOUT_SECONDS = 300;
@@ -22,8 +23,8 @@ export const shell = shellWith(SEARCH_PATH);
  * of `run_code`. A command can read what the worker's user can read and can use the network, so the tool has a
  * category of its own, which a person approves by default.
  */
-export function shellWith(searchPath: string): Tool<typeof ShellInput> {
-  return {
+export function shellWith(searchPath: string): Tool {
+  return defineTool({
     name: 'shell',
     description:
       'Runs a command line (bash or sh) in the workspace and returns its exit code, its output and the files it wrote. For programs that are installed, such as git, sort or tar.',
@@ -31,7 +32,7 @@ export function shellWith(searchPath: string): Tool<typeof ShellInput> {
     category: 'shell',
     timeoutMs: (MAX_TIMEOUT_SECONDS + 15) * 1_000,
     subject: { kind: 'command', fields: ['command'] },
-    input: ShellInput,
+    parameters: ShellInput,
     async run({ command, timeout_seconds: timeoutSeconds }, { workspace, signal }) {
       const program = (await findProgram(searchPath, 'bash')) ?? 'sh';
       const scope = { tool: 'shell', workspace };
@@ -48,5 +49,5 @@ export function shellWith(searchPath: string): Tool<typeof ShellInput> {
         artifacts: run.artifacts,
       };
     },
-  };
+  });
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { Tool, ToolResult } from '../../contracts/tool.ts';
+import { defineTool } from '../definition/define-tool.ts';
+import type { ToolResult } from '../definition/tool.ts';
 import { type Appended, appendInside, FileChange, settleChange } from '../workspace/changes.ts';
 import { refusal, shown } from '../refusal.ts';
 
@@ -14,7 +15,7 @@ const AppendFileInput = z.strictObject({
 });
 
 /** Appends text to a file. A retry would append it twice, so its effects are `external`. */
-export const appendFile: Tool<typeof AppendFileInput> = {
+export const appendFile = defineTool({
   name: NAME,
   description:
     'Appends text to a file of the workspace, which is created if it is missing. For logs, and for long texts in parts.',
@@ -22,7 +23,7 @@ export const appendFile: Tool<typeof AppendFileInput> = {
   category: 'write',
   timeoutMs: 30_000,
   subject: { kind: 'path', fields: ['path'] },
-  input: AppendFileInput,
+  parameters: AppendFileInput,
   async run({ path, content }, { workspace, announce }) {
     const scope = { tool: NAME, workspace };
     const added = Buffer.byteLength(content);
@@ -39,7 +40,7 @@ export const appendFile: Tool<typeof AppendFileInput> = {
   },
   settle: (trace, { workspace, others }) =>
     settleChange({ tool: NAME, workspace }, FileChange.parse(trace), MAX_FILE_BYTES, others),
-};
+});
 
 function resultOf({ relative, added, bytes, continuesLine }: Appended): ToolResult {
   const note = continuesLine ? ' The file did not end with a line break, so the text continues its last line.' : '';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { Tool, ToolResult } from '../../contracts/tool.ts';
+import { defineTool } from '../definition/define-tool.ts';
+import type { ToolResult } from '../definition/tool.ts';
 import { FileChange, settleChange, updateInside } from '../workspace/changes.ts';
 import { nearestPlace } from './nearest-place.ts';
 import { linesAt, findOccurrences } from './occurrences.ts';
@@ -32,14 +33,14 @@ type EditFileInput = z.output<typeof EditFileInput>;
  * Its effects are `external`. If the new text contains the old one ("a" to "a, b"), a retry would edit twice. If it
  * does not, a retry would report "not found" after a successful edit.
  */
-export const editFile: Tool<typeof EditFileInput> = {
+export const editFile = defineTool({
   name: NAME,
   description: 'Replaces one text in a file of the workspace and leaves the rest as it is. Read the file first.',
   effects: 'external',
   category: 'write',
   timeoutMs: 30_000,
   subject: { kind: 'path', fields: ['path'] },
-  input: EditFileInput,
+  parameters: EditFileInput,
   async run(input, { workspace, announce }) {
     const scope = { tool: NAME, workspace };
     if (input.old_text === input.new_text) {
@@ -61,7 +62,7 @@ export const editFile: Tool<typeof EditFileInput> = {
   },
   settle: (trace, { workspace, others }) =>
     settleChange({ tool: NAME, workspace }, FileChange.parse(trace), MAX_FILE_BYTES, others),
-};
+});
 
 interface Edited {
   readonly text: string;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Tool } from '../../contracts/tool.ts';
+import { defineTool } from '../definition/define-tool.ts';
 import { listed } from './text.ts';
 import { walk } from '../workspace/walk.ts';
 
@@ -14,14 +14,14 @@ const ListFilesInput = z.strictObject({
  * Gives one line per entry: `name (N bytes)`, folders as `name/`, links as `name (link, not followed)`. A name with
  * control characters is quoted.
  */
-export const listFiles: Tool<typeof ListFilesInput> = {
+export const listFiles = defineTool({
   name: 'list_files',
   description: 'Lists the files of the workspace with their sizes: the exact paths that other tools take.',
   effects: 'none',
   category: 'read',
   timeoutMs: 30_000,
   subject: { kind: 'tree', fields: ['path'] },
-  input: ListFilesInput,
+  parameters: ListFilesInput,
   async run({ path, recursive }, { workspace, signal }) {
     const lines: string[] = [];
     let isCut = false;
@@ -44,4 +44,4 @@ export const listFiles: Tool<typeof ListFilesInput> = {
       lines.push(`[The first ${MAX_ENTRIES} entries; there are more. List a subfolder, or pass recursive: false.]`);
     return { text: lines.join('\n') };
   },
-};
+});

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { imageTypeOf } from '../../contracts/image.ts';
-import type { Tool } from '../../contracts/tool.ts';
+import { defineTool } from '../definition/define-tool.ts';
 import { decodeText } from './text.ts';
 import { refusal, shown } from '../refusal.ts';
 import { readInside } from '../workspace/content.ts';
@@ -16,7 +16,7 @@ const ReadFileInput = z.strictObject({
 });
 
 /** Gives a text file as it is, and an image to models that take images. If it gives only a part, a last line in brackets says which part and how to read on. */
-export const readFile: Tool<typeof ReadFileInput> = {
+export const readFile = defineTool({
   name: 'read_file',
   description:
     'Reads a text file of the workspace, or a range of its lines. For facts about a table use table_profile and table_query, to find something in many files search_files.',
@@ -24,7 +24,7 @@ export const readFile: Tool<typeof ReadFileInput> = {
   category: 'read',
   timeoutMs: 30_000,
   subject: { kind: 'path', fields: ['path'] },
-  input: ReadFileInput,
+  parameters: ReadFileInput,
   async run({ path, offset_line: first, limit_lines: limit }, { workspace }) {
     const scope = { tool: 'read_file', workspace };
     const file = await readInside(scope, path, MAX_FILE_BYTES);
@@ -50,7 +50,7 @@ export const readFile: Tool<typeof ReadFileInput> = {
     }
     return { text: excerpt(lines, first, limit ?? lines.length) };
   },
-};
+});
 
 function excerpt(lines: readonly string[], first: number, limit: number): string {
   const wanted = lines.slice(first - 1, first - 1 + limit);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CopilotError } from '../../contracts/errors.ts';
-import type { Tool } from '../../contracts/tool.ts';
+import { defineTool } from '../definition/define-tool.ts';
 import { decodeText, listed } from './text.ts';
 import { runSeparately } from '../separate-process.ts';
 import { refusal, shown } from '../refusal.ts';
@@ -34,7 +34,7 @@ interface NamedText {
 }
 
 /** Gives matching lines as `file:line: text`, and last lines in brackets if the search stopped early or skipped files. */
-export const searchFiles: Tool<typeof SearchFilesInput> = {
+export const searchFiles = defineTool({
   name: 'search_files',
   description:
     'Finds the lines of text files in the workspace that contain a text, and returns them as "file:line: text".',
@@ -42,7 +42,7 @@ export const searchFiles: Tool<typeof SearchFilesInput> = {
   category: 'read',
   timeoutMs: 60_000,
   subject: { kind: 'tree', fields: ['path'] },
-  input: SearchFilesInput,
+  parameters: SearchFilesInput,
   async run({ pattern, regex, path, max_results: limit }, { workspace, signal }) {
     const scope = { tool: 'search_files', workspace };
     if (regex) checkPattern(scope, pattern);
@@ -69,7 +69,7 @@ export const searchFiles: Tool<typeof SearchFilesInput> = {
     const found = lines.length > 0 ? lines.slice(0, limit) : [`No line contains ${shown(pattern)}.`];
     return { text: [...found, ...notes].join('\n') };
   },
-};
+});
 
 /** Readable text files in batches, so that neither memory nor the number of processes grows with the workspace. */
 async function* batches(

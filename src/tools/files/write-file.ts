@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Tool } from '../../contracts/tool.ts';
+import { defineTool } from '../definition/define-tool.ts';
 import { refusal, shown } from '../refusal.ts';
 import { writeInside } from '../workspace/content.ts';
 
@@ -11,7 +11,7 @@ const WriteFileInput = z.strictObject({
 });
 
 /** Writes a whole text file as UTF-8. */
-export const writeFile: Tool<typeof WriteFileInput> = {
+export const writeFile = defineTool({
   name: 'write_file',
   description:
     'Writes a text file into the workspace, as a whole: an existing file is replaced. For files that the person should get.',
@@ -19,7 +19,7 @@ export const writeFile: Tool<typeof WriteFileInput> = {
   category: 'write',
   timeoutMs: 30_000,
   subject: { kind: 'path', fields: ['path'] },
-  input: WriteFileInput,
+  parameters: WriteFileInput,
   async run({ path, content }, { workspace, requireCurrent }) {
     const scope = { tool: 'write_file', workspace, requireCurrent };
     const bytes = Buffer.byteLength(content);
@@ -32,4 +32,4 @@ export const writeFile: Tool<typeof WriteFileInput> = {
     const place = await writeInside(scope, path, content);
     return { text: `Wrote ${place.relative} (${bytes} bytes).`, artifacts: [place.relative] };
   },
-};
+});

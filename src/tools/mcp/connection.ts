@@ -55,16 +55,6 @@ const MAX_PAUSE_MS = 30_000;
 /** How many pages of the list of tools are read, so that a server with endless pages cannot block a team. */
 const MAX_PAGES = 50;
 
-/** A call that reached its server and may have taken effect. */
-export class OutcomeUnknown extends CopilotError {
-  readonly problem: string;
-
-  constructor(tool: string, problem: string, cause: unknown) {
-    super('ToolFailed', { tool, problem: `${problem}, so whether it took effect is unknown` }, { cause });
-    this.problem = problem;
-  }
-}
-
 export class McpConnection {
   readonly #options: ConnectionOptions;
   readonly #closing = new AbortController();

@@ -2,12 +2,13 @@
 import type { Logger } from 'pino';
 import { CopilotError } from '../../contracts/errors.ts';
 import { type TeamDefinition, toolFacts } from '../../contracts/team.ts';
-import type { ToolContext, ToolResult } from '../../contracts/tool.ts';
-import { McpConnection, OutcomeUnknown } from './connection.ts';
-import { parseObject } from '../arguments.ts';
+import { McpConnection } from './connection.ts';
+import { parseObject } from '../definition/arguments.ts';
+import type { ToolContext, ToolResult } from '../definition/tool.ts';
 import { splitName } from './names.ts';
 import type { Environment } from './variables.ts';
 import { nearest } from '../nearest.ts';
+import { OutcomeUnknown } from '../outcome-unknown.ts';
 import type { ModelSchema } from '../registry.ts';
 
 export interface McpOptions {

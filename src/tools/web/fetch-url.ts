@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { z } from 'zod';
-import type { Tool } from '../../contracts/tool.ts';
+import { defineTool } from '../definition/define-tool.ts';
+import type { Tool } from '../definition/tool.ts';
 import { isPublicAddress } from './addresses.ts';
 import type { Internet } from './destination.ts';
 import { getUrl } from './get.ts';
@@ -36,9 +37,9 @@ export const fetchUrl = fetchUrlWith();
  *
  * Gives some lines of facts, an empty line, and the text. The engine cuts long texts and keeps the whole in a file.
  */
-export function fetchUrlWith(parts: Partial<FetchParts> = {}): Tool<typeof FetchUrlInput> {
+export function fetchUrlWith(parts: Partial<FetchParts> = {}): Tool {
   const { internet, timeoutMs, maxBytes } = { ...FETCH_PARTS, ...parts };
-  return {
+  return defineTool({
     name: 'fetch_url',
     description:
       'Reads one public page or text file of the web. HTML becomes readable text with links; no scripts run.',
@@ -46,7 +47,7 @@ export function fetchUrlWith(parts: Partial<FetchParts> = {}): Tool<typeof Fetch
     category: 'network',
     timeoutMs: 45_000,
     subject: { kind: 'url', fields: ['url'] },
-    input: FetchUrlInput,
+    parameters: FetchUrlInput,
     async run({ url }, { network: rules, mayFollow, signal }) {
       const scope = { tool: 'fetch_url' };
       const fetched = await getUrl(url, {
@@ -69,5 +70,5 @@ export function fetchUrlWith(parts: Partial<FetchParts> = {}): Tool<typeof Fetch
       ];
       return { text: `${facts.join('\n')}\n\n${text.trim() === '' ? '[No text.]' : text}` };
     },
-  };
+  });
 }

@@ -11,7 +11,7 @@ import { open, readdir, realpath, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { type Json, parseJson } from '../../contracts/json.ts';
-import type { AnnouncedEffect } from '../../contracts/tool.ts';
+import type { AnnouncedEffect } from '../definition/tool.ts';
 import { refusal } from '../refusal.ts';
 import { codeOf, undefinedIfMissing } from './file-problems.ts';
 import { childPath, type OpenFolder, openFolder, type Scope, TEMPORARY_PREFIX } from './paths.ts';

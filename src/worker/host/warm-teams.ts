@@ -5,7 +5,7 @@ import { listTeams, loadTeam } from '../../agents/files/load-team.ts';
 import type { Config } from '../../config.ts';
 import { retry } from '../../connection/retry.ts';
 import type { TeamTrust } from '../../tools/mcp/trust.ts';
-import { tools } from '../../tools/registry.ts';
+import type { Tools } from '../../tools/registry.ts';
 
 const FIRST_PAUSE_MS = 5_000;
 const MAX_PAUSE_MS = 5 * 60_000;
@@ -13,13 +13,14 @@ const MAX_PAUSE_MS = 5 * 60_000;
 interface WarmParts {
   readonly agents: AgentCache;
   readonly trust: TeamTrust;
+  readonly tools: Tools;
   readonly log: Logger;
 }
 
 /** Opens them in the background. A team that does not open is tried again. */
 export function warmTeams(
   { agentsDir, agentCacheSize }: Pick<Config, 'agentsDir' | 'agentCacheSize'>,
-  { agents, trust, log }: WarmParts,
+  { agents, trust, tools, log }: WarmParts,
 ): { stop(): Promise<void> } {
   const controller = new AbortController();
   const { signal } = controller;

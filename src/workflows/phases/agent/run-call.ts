@@ -170,6 +170,7 @@ async function runOnce(one: OneCall, attempt: number): Promise<RunToolResult> {
     tool: call.name,
     arguments: call.arguments,
     key,
+    ...at,
     digest: team.digest,
     policies: policiesOf(session.state),
     isApproved: one.isApproved,

@@ -1,0 +1,121 @@
+/** `defineTool`, the only way a tool comes into being. */
+import { z } from 'zod';
+import { CopilotError } from '../../contracts/errors.ts';
+import { HANDOFF_PREFIX, MAKE_PLAN, REPORT_STEP } from '../../contracts/activities.ts';
+import { ToolCategory } from '../../contracts/team.ts';
+import { readResult } from './result.ts';
+import { type Tool, TOOL, type ToolDefinition } from './tool.ts';
+
+const DEFAULT_TIMEOUT_MS = 60_000;
+/** Timers of Node take at most some 24 days. */
+const MAX_TIMEOUT_MS = 7 * 24 * 60 * 60 * 1_000;
+
+/** Names of model APIs: 64 letters, digits, "_" and "-". */
+const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
+
+/** What must hold of a definition, whether or not a compiler has checked it. */
+const Definition = z.object({
+  name: z
+    .string()
+    .regex(NAME, 'use 1 to 64 letters, digits, "_" and "-", the first a letter')
+    .refine(
+      (name) => name !== REPORT_STEP && name !== MAKE_PLAN && !name.startsWith(HANDOFF_PREFIX),
+      'this name is one of the engine; choose another',
+    ),
+  description: z.string().regex(/\S/, 'say what the tool does and when to call it'),
+  category: ToolCategory,
+  effects: z.enum(['none', 'external']),
+  timeoutMs: z.int().min(1).max(MAX_TIMEOUT_MS).default(DEFAULT_TIMEOUT_MS),
+  run: z.custom((value) => typeof value === 'function', 'it must be a function'),
+});
+
+/**
+ * Defines a tool for agents. Name it in `tools` of `copilot.config.ts`, and in `tools:` of the agents that may call it.
+ * @throws CopilotError `InvalidTool` if agents could not use it
+ */
+export function defineTool<Parameters extends z.ZodType>(definition: ToolDefinition<Parameters>): Tool {
+  const definedAt = placeOfCaller();
+  const fail = (problem: string): never => {
+    throw new CopilotError('InvalidTool', { tool: String(definition?.name), at: definedAt, problem });
+  };
+  const checked = Definition.safeParse(definition);
+  if (!checked.success) {
+    const issue = checked.error.issues[0];
+    return fail(`${issue?.path.join('.') || 'definition'}: ${issue?.message}`);
+  }
+  const { name, description, category, effects, timeoutMs } = checked.data;
+  const { parameters, limits, subject } = definition;
+  // What `run` and the others get was made by `parameters`.
+  type Arguments = z.output<Parameters>;
+  const { subjectPaths, needsApproval, run, settle } = definition;
+  return Object.freeze({
+    [TOOL]: true as const,
+    name,
+    description,
+    category,
+    effects,
+    timeoutMs,
+    parameters,
+    schema: schemaOf(parameters, fail),
+    definedAt,
+    ...(limits === undefined ? {} : { limits }),
+    ...(subject === undefined ? {} : { subject }),
+    ...(subjectPaths && { subjectPaths: (args: unknown, context) => subjectPaths(args as Arguments, context) }),
+    ...(needsApproval && { needsApproval: (args: unknown, context) => needsApproval(args as Arguments, context) }),
+    ...(settle && { settle: (trace, context) => settle(trace, context) }),
+    run: async (args: unknown, context) => readResult(await run(args as Arguments, context), { tool: name }),
+  } satisfies Tool);
+}
+
+/** Whether `defineTool` made it, be it that of another copy of this package. */
+export function isTool(value: unknown): value is Tool {
+  return typeof value === 'object' && value !== null && TOOL in value;
+}
+
+function schemaOf(parameters: z.ZodType, fail: (problem: string) => never): Tool['schema'] {
+  if (!isZod4(parameters)) return fail('parameters must be an object schema of Zod 4, such as z.object({ … })');
+  try {
+    const { $schema: _, ...schema } = toSchema(parameters);
+    if (schema.type === 'object') return schema;
+  } catch (error) {
+    return fail(`parameters: ${fieldOf(parameters)}${messageOf(error)}; use a type of JSON, such as a text`);
+  }
+  return fail('parameters must be an object schema, since models give named arguments; wrap it in z.object({ … })');
+}
+
+function toSchema(parameters: z.ZodType): z.core.JSONSchema.BaseSchema {
+  return z.toJSONSchema(parameters, {
+    io: 'input',
+    // Any safe integer: that tells a model nothing.
+    override: ({ jsonSchema }) => {
+      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+    },
+  });
+}
+
+function isZod4(schema: unknown): schema is z.ZodType {
+  return typeof schema === 'object' && schema !== null && '_zod' in schema;
+}
+
+/** The field that JSON Schema cannot express, for the error. */
+function fieldOf(parameters: z.ZodType): string {
+  const shape = 'shape' in parameters ? (parameters.shape as Readonly<Record<string, z.ZodType>>) : {};
+  for (const [field, schema] of Object.entries(shape)) {
+    try {
+      toSchema(schema);
+    } catch {
+      return `field "${field}": `;
+    }
+  }
+  return '';
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** File and line from where {@link defineTool} was called. */
+function placeOfCaller(): string {
+  const frames = (new Error().stack ?? '').split('\n').slice(1);
+  const caller = frames.find((frame) => !frame.includes(import.meta.url)) ?? '';
+  return /(?:\(|at )(?:async )?(?:file:\/\/)?([^()]+:\d+):\d+\)?$/.exec(caller)?.[1] ?? 'an unknown place';
+}

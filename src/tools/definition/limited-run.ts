@@ -1,0 +1,50 @@
+/** Runs a tool within its time, and tells the agent of whatever goes wrong. */
+import { CopilotError } from '../../contracts/errors.ts';
+import { OutcomeUnknown } from '../outcome-unknown.ts';
+import { refusal } from '../refusal.ts';
+import type { Tool, ToolContext, ToolResult } from './tool.ts';
+
+/** A tool that was told to stop has this long to end by itself, with its processes and files. */
+const ABORT_GRACE_MS = 2_000;
+
+/**
+ * @throws CopilotError `ToolFailed` if the tool fails or its time is up, as {@link OutcomeUnknown} if a tool with outside
+ * effects was still running then; the signal's reason if it aborts
+ */
+export async function runLimited(tool: Tool, args: unknown, context: ToolContext): Promise<ToolResult> {
+  const limit = AbortSignal.timeout(tool.timeoutMs);
+  const signal = AbortSignal.any([context.signal, limit]);
+  try {
+    return await endWith(signal, tool.run(args, { ...context, signal }));
+  } catch (error) {
+    if (error instanceof CopilotError && error.type === 'ToolFailed') throw error;
+    if (context.signal.aborted) throw error;
+    if (limit.aborted) throw timedOut(tool, error);
+    context.log.warn({ err: error }, 'tool failed with an error');
+    throw refusal({ tool: tool.name }, error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+function timedOut({ name, effects, timeoutMs }: Tool, cause: unknown): CopilotError {
+  const problem = `it did not end within ${timeoutMs / 1_000} s`;
+  return effects === 'external'
+    ? new OutcomeUnknown(name, problem, cause)
+    : refusal({ tool: name }, `${problem}. Ask for less, or do without it`, { cause });
+}
+
+/** Waits for the work, and after an abort a little longer. Work that goes on after that is forgotten. */
+async function endWith<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  let grace: NodeJS.Timeout | undefined;
+  let onAbort: (() => void) | undefined;
+  const givenUp = new Promise<never>((_, reject) => {
+    onAbort = () => (grace = setTimeout(() => reject(signal.reason as Error), ABORT_GRACE_MS)); // a DOMException
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort);
+  });
+  try {
+    return await Promise.race([work, givenUp]);
+  } finally {
+    clearTimeout(grace);
+    if (onAbort) signal.removeEventListener('abort', onAbort);
+  }
+}

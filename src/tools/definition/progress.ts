@@ -1,0 +1,14 @@
+/** What a tool reports of itself, in a size that a heartbeat can carry. */
+import type { ToolProgress } from '../../contracts/progress.ts';
+
+const MAX_TEXT = 500;
+
+/** One line of at most 500 characters, and numbers that are numbers. */
+export function readProgress(given: string | ToolProgress): ToolProgress {
+  const { text, done, total } = typeof given === 'string' ? { text: given } : given;
+  return {
+    text: [...String(text).slice(0, 2 * MAX_TEXT).toWellFormed().replaceAll(/\s+/g, ' ').trim()].slice(0, MAX_TEXT).join(''),
+    ...(Number.isFinite(done) ? { done } : {}),
+    ...(Number.isFinite(total) ? { total } : {}),
+  };
+}

@@ -1,0 +1,33 @@
+/** What a tool gave, in the one form that the engine knows. */
+import { z } from 'zod';
+import { refusal } from '../refusal.ts';
+import type { ToolResult } from './tool.ts';
+
+const Result = z.strictObject({
+  text: z.string(),
+  artifacts: z.array(z.string()).readonly().optional(),
+  images: z
+    .array(z.union([z.string(), z.instanceof(Uint8Array)]))
+    .readonly()
+    .optional(),
+});
+
+/**
+ * A text is itself, an object of the form of {@link ToolResult} too, and any other value becomes JSON.
+ * @throws CopilotError `ToolFailed` if it cannot: the agent must learn that the call itself was made
+ */
+export function readResult(given: unknown, scope: { readonly tool: string }): ToolResult {
+  if (typeof given === 'string') return { text: given };
+  if (given === undefined || given === null) return { text: 'Done.' };
+  const result = Result.safeParse(given);
+  if (result.success) {
+    const { text, artifacts, images } = result.data;
+    return { text, ...(artifacts && { artifacts }), ...(images && { images }) };
+  }
+  try {
+    return { text: JSON.stringify(given) ?? String(given) };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw refusal(scope, `the call was made, but its result is no JSON (${reason}). Do not repeat it blindly`);
+  }
+}
