@@ -7,6 +7,8 @@ import { CopilotError } from './contracts/errors.ts';
 import { Name } from './contracts/team.ts';
 import type { Provider } from './models/model.ts';
 import type { OpenAiOptions } from './models/openai/provider.ts';
+import { isTool } from './tools/definition/define-tool.ts';
+import type { Tool } from './tools/definition/tool.ts';
 
 /** An API that speaks OpenAI's forms, by its settings. The name is the key in {@link CopilotConfig.providers}. */
 export type ProviderSettings = Omit<OpenAiOptions, 'name'>;
@@ -19,6 +21,8 @@ export interface CopilotConfig {
   readonly providers?: Readonly<Record<string, Provider | ProviderSettings>>;
   /** The provider of models that are named without one. Default: the one that the environment names. */
   readonly defaultProvider?: string;
+  /** Tools of your own, made by `defineTool`. Agents that may call one list it in `tools:`. */
+  readonly tools?: readonly Tool[];
   /** What the worker never runs, whatever session, team or person say: categories, names of tools, `server.*`. */
   readonly ceilings?: { readonly deny: readonly string[] };
 }
@@ -50,6 +54,7 @@ const isProvider = (value: unknown): value is Provider =>
   typeof value === 'object' && value !== null && 'model' in value && typeof value.model === 'function';
 
 const ConfigFile = z.strictObject({
+  tools: z.array(z.custom<Tool>(isTool, 'it is not made by defineTool')).optional(),
   providers: z.record(Name, z.union([z.custom<Provider>(isProvider), Settings])).optional(),
   defaultProvider: z.string().optional(),
   ceilings: z.strictObject({ deny: z.array(z.string()) }).optional(),

@@ -22,6 +22,11 @@ import { installRuntime, toTemporalLogger } from './worker/runtime.ts';
 import { sessionSettings } from './worker/settings.ts';
 
 export { type CopilotConfig, defineConfig, type ProviderSettings } from './config-file.ts';
+export { CopilotError } from './contracts/errors.ts';
+export type { ToolProgress } from './contracts/progress.ts';
+export { defineTool } from './tools/definition/define-tool.ts';
+export type { ApprovalContext, Tool, ToolContext, ToolDefinition, ToolResult } from './tools/definition/tool.ts';
+export { OutcomeUnknown } from './tools/outcome-unknown.ts';
 export type { HostingOptions } from './worker/options.ts';
 export { copilotPlugin } from './worker/plugin.ts';
 

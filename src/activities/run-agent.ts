@@ -22,7 +22,7 @@ import type { ModelReply, ToolSchema } from '../models/model.ts';
 import { findCeiling } from '../tools/approval/ceilings.ts';
 import { judgeCall } from '../tools/approval/judge.ts';
 import { factsOf } from '../tools/facts.ts';
-import { modelSchema, type Tools } from '../tools/registry.ts';
+import { modelSchema } from '../tools/registry.ts';
 import { describeCall, readThread, readTranscript, threadKey, withAgent, type WorkerParts } from './agent-call.ts';
 import { handoffSchemas, planSchema, reportSchema, systemPrompt } from '../agents/prompt.ts';
 import { inScope, type ActivityScope } from './scope.ts';
@@ -36,11 +36,7 @@ export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promis
       // A step sees only its brief. A direct answer and the final answer see the conversation.
       const before = input.phase === 'step' ? [] : await readTranscript(parts, scope, input.transcript);
       const thread = [...(await readThread(parts, scope, input.thread)), ...input.tail];
-      const { reply, isWhole } = await callModel(open, scope, input, {
-        tools: parts.tools,
-        messages: [...before, ...thread],
-        withheld: withheldFrom(open, parts),
-      });
+      const { reply, isWhole } = await callModel(open, scope, input, { parts, messages: [...before, ...thread] });
       const text = reply.text.slice(0, MAX_REPLY_TEXT);
       const warnings = warningsOf(open, reply);
       const problem = isWhole ? checkAnswer(open.agent.output, input.phase, { ...reply, text }) : undefined;
@@ -85,14 +81,11 @@ async function callModel(
   open: OpenAgent,
   scope: ActivityScope,
   input: RunAgentInput,
-  {
-    tools: known,
-    messages,
-    withheld,
-  }: { readonly tools: Tools; readonly messages: readonly Message[]; readonly withheld: readonly string[] },
+  { parts, messages }: { readonly parts: WorkerParts; readonly messages: readonly Message[] },
 ): Promise<{ reply: AgentReply; isWhole: boolean }> {
   const { agent, team } = open;
   const { attempt, signal, report } = scope;
+  const withheld = withheldFrom(open, parts);
   const routes = input.tools.includes(MAKE_PLAN);
   const promptPhase = routes ? 'inline' : input.phase;
   let text = '';
@@ -107,7 +100,7 @@ async function callModel(
     ...agent.toolSchemas.filter(({ name }) => isOffered(input.tools, name) && !withheld.includes(name)),
     ...handoffSchemas(input.tools, promptPhase, team.definition),
     ...(input.phase === 'step' ? [reportSchema(agent.output?.schema, input.mayAnswer)] : []),
-    ...(routes ? [planSchema(team.definition), ...askSchema(agent, known)] : []),
+    ...(routes ? [planSchema(team.definition), ...askSchema(agent, parts)] : []),
   ];
   try {
     const reply = await askModel(
@@ -165,7 +158,7 @@ function withLacks({ agent, team, instructions }: OpenAgent, withheld: readonly 
 }
 
 /** The tool to ask the person, for an agent that has it only because it routes. */
-function askSchema({ toolSchemas }: Agent, tools: Tools): ToolSchema[] {
+function askSchema({ toolSchemas }: Agent, { tools }: WorkerParts): ToolSchema[] {
   const tool = toolSchemas.some(({ name }) => name === ASK_USER) ? undefined : tools.get(ASK_USER);
   return tool ? [modelSchema(tool)] : [];
 }

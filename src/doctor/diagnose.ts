@@ -4,8 +4,9 @@
  */
 import { type Config, loadConfig } from '../config.ts';
 import { ceilingsOf } from '../tools/approval/ceilings.ts';
-import { loadConfigFile } from '../config-file.ts';
+import { type CopilotConfig, loadConfigFile } from '../config-file.ts';
 import { CopilotError } from '../contracts/errors.ts';
+import { type Tools, withOwnTools } from '../tools/registry.ts';
 import { type Check, missing, ok } from './check.ts';
 import { checkDisk, checkFolders } from './folders.ts';
 import { checkMcpTools } from './mcp.ts';
@@ -13,7 +14,7 @@ import { checkModels } from './model.ts';
 import { checkServerProgram } from './server-program.ts';
 import { checkServer } from './server.ts';
 import { checkTeams } from './teams.ts';
-import { checkNode, checkTools } from './tools.ts';
+import { checkNode, checkOwnTools, checkTools } from './tools.ts';
 
 export type { Check } from './check.ts';
 
@@ -31,10 +32,11 @@ export async function diagnose(environment?: NodeJS.ProcessEnv, folder = process
     return [checkNode(), wrongSettings(error)];
   }
   const program = await checkServerProgram(config);
-  const teams = await checkTeams(config);
+  const { file, tools: known, problems } = await readConfigFile(folder);
+  const teams = await checkTeams(config, known);
   const [server, model, mcp, tools, folders, disk] = await Promise.all([
     checkServer(config, program),
-    checkModelsOf(config, teams.models, folder),
+    checkModels(config, teams.models, { file }),
     checkMcpTools(teams.teams, config.environment),
     checkTools(),
     checkFolders(config),
@@ -44,7 +46,7 @@ export async function diagnose(environment?: NodeJS.ProcessEnv, folder = process
   // If a server answers, the program is only needed for the next start.
   const isMild = program.status === 'missing' && server[0]?.status === 'ok';
   const start: Check = isMild ? { ...program, status: 'warning' } : program;
-  const ceilings = await checkCeilings(config, folder);
+  const own = [...problems, ...checkOwnTools(file.tools), ...checkCeilings(config, file, known)];
   return [
     checkNode(),
     settings,
@@ -53,32 +55,37 @@ export async function diagnose(environment?: NodeJS.ProcessEnv, folder = process
     ...model,
     ...teams.checks,
     ...mcp,
-    ceilings,
+    ...own,
     ...tools,
     ...folders,
     disk,
   ];
 }
 
-/** What workers with these settings never run. */
-async function checkCeilings(config: Config, folder: string): Promise<Check> {
+/** The config file with the tools that it makes known. If there is something wrong with it, workers do not start. */
+async function readConfigFile(
+  folder: string,
+): Promise<{ readonly file: CopilotConfig; readonly tools: Tools; readonly problems: readonly Check[] }> {
   try {
-    const names = ceilingsOf(config.denyTools, (await loadConfigFile(folder)).ceilings?.deny);
-    const text =
-      names.length === 0 ? 'none: sessions and people decide about every tool' : `never run: ${names.join(', ')}`;
-    return ok('ceilings', text);
+    const file = await loadConfigFile(folder);
+    return { file, tools: withOwnTools(file.tools), problems: [] };
   } catch (error) {
     if (!(error instanceof CopilotError)) throw error;
-    return missing('ceilings', error.message, 'Correct COPILOT_DENY_TOOLS, or ceilings in the config file');
+    const problem = missing('config file', error.message, 'Correct it, then: copilot doctor');
+    return { file: {}, tools: withOwnTools(), problems: [problem] };
   }
 }
 
-async function checkModelsOf(config: Config, wanted: readonly string[], folder: string): Promise<Check[]> {
+/** What workers with these settings never run. */
+function checkCeilings({ denyTools }: Config, { ceilings }: CopilotConfig, tools: Tools): Check[] {
   try {
-    return await checkModels(config, wanted, { file: await loadConfigFile(folder) });
+    const names = ceilingsOf(tools, denyTools, ceilings?.deny);
+    const text =
+      names.length === 0 ? 'none: sessions and people decide about every tool' : `never run: ${names.join(', ')}`;
+    return [ok('ceilings', text)];
   } catch (error) {
-    if (!(error instanceof CopilotError) || error.type !== 'InvalidInput') throw error;
-    return [missing('config file', error.message, 'Correct it, then: copilot doctor')];
+    if (!(error instanceof CopilotError)) throw error;
+    return [missing('ceilings', error.message, 'Correct COPILOT_DENY_TOOLS, or ceilings in the config file')];
   }
 }
 

@@ -4,7 +4,7 @@ import { listTeams, loadTeam } from '../agents/files/load-team.ts';
 import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import type { TeamDefinition } from '../contracts/team.ts';
-import { tools } from '../tools/registry.ts';
+import type { Tools } from '../tools/registry.ts';
 import { type Check, missing, ok } from './check.ts';
 import { checkMcpServers, checkTrust } from './mcp.ts';
 
@@ -16,13 +16,13 @@ interface CheckedTeams {
   readonly teams: TeamDefinition[];
 }
 
-export async function checkTeams(config: Config): Promise<CheckedTeams> {
+export async function checkTeams(config: Config, tools: Tools): Promise<CheckedTeams> {
   const { agentsDir } = config;
   const hint = 'Name a folder with one subfolder per team: export COPILOT_AGENTS_DIR=…';
   try {
     const names = await listTeams(agentsDir);
     if (names.length === 0) return { checks: [missing('teams', `none in ${agentsDir}`, hint)], models: [], teams: [] };
-    const found = await Promise.all(names.map((name) => checkTeam(config, name)));
+    const found = await Promise.all(names.map((name) => checkTeam(config, name, tools)));
     return {
       checks: [...found.flatMap(({ checks }) => checks), ...checkTrust(config.trustTeams)],
       models: [...new Set(found.flatMap(({ models }) => models))],
@@ -34,7 +34,7 @@ export async function checkTeams(config: Config): Promise<CheckedTeams> {
   }
 }
 
-async function checkTeam({ agentsDir, environment }: Config, name: string): Promise<CheckedTeams> {
+async function checkTeam({ agentsDir, environment }: Config, name: string, tools: Tools): Promise<CheckedTeams> {
   const check = `team ${name}`;
   try {
     const { definition, digest } = await loadTeam(agentsDir, name, tools);

@@ -1,4 +1,4 @@
-/** Checks Node, Python and the isolation of code. */
+/** Checks Node, Python, the isolation of code, and tools of the config file. */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { z } from 'zod';
 import { packageDir } from '../package-info.ts';
 import { findOnPath } from '../server/program.ts';
+import type { Tool } from '../tools/definition/tool.ts';
 import { findIsolation } from '../tools/code/isolation.ts';
 import { SEARCH_PATH } from '../tools/code/workspace-run.ts';
 import { type Check, missing, ok, warning } from './check.ts';
@@ -47,6 +48,14 @@ export function isAtLeast(version: string, least: string): boolean {
     if (difference !== 0) return difference > 0;
   }
   return true;
+}
+
+/** One entry for each tool of the config file. */
+export function checkOwnTools(own: readonly Tool[] = []): Check[] {
+  return own.map(({ name, category, effects, timeoutMs, needsApproval, definedAt }) => {
+    const asks = needsApproval ? ', may ask for approval' : '';
+    return ok(`tool ${name}`, `${category}, effects ${effects}, at most ${timeoutMs / 1_000} s${asks} (${definedAt})`);
+  });
 }
 
 /** Checks what tools that run code need. The other built-in tools need nothing. */

@@ -41,6 +41,11 @@ describe('copilot.config.ts', () => {
       'export default { providers: { a: {} }, defaultProvider: "b" };',
       /no provider "b"; there are a/,
     ],
+    [
+      'names a tool that is none',
+      'export default { tools: [{ name: "x" }] };',
+      /tools\.0: it is not made by defineTool/,
+    ],
     ['throws', 'const first = 1;\n\nthrow new Error("no key");\nexport default { first };', /line 3: no key/],
   ] satisfies [string, string, RegExp][]) {
     it(`is refused if it ${what}, with the file and what is wrong`, async () => {

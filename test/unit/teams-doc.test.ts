@@ -8,7 +8,7 @@ import { loadTeam } from '../../src/agents/files/load-team.ts';
 import { packageDir } from '../../src/package-info.ts';
 import { CopilotError } from '../../src/contracts/errors.ts';
 import { AgentFile, TeamFile } from '../../src/contracts/team.ts';
-import { tools } from '../../src/tools/registry.ts';
+import { builtInTools as tools } from '../../src/tools/registry.ts';
 import { temporaryFolder } from '../helpers/server.ts';
 
 interface KeyFacts {

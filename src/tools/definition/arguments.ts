@@ -86,7 +86,7 @@ function fieldsOf({ properties = {}, required = [] }: Tool['schema']): Field[] {
     type:
       typeof schema === 'boolean'
         ? 'any'
-        : (schema.enum?.map((value) => JSON.stringify(value)).join(' | ') ?? String(schema.type ?? 'any')),
+        : (schema.enum?.map((value) => JSON.stringify(value)).join(' | ') ?? [schema.type ?? 'any'].flat().join(' | ')),
     required: required.includes(name),
   }));
 }

@@ -36,7 +36,7 @@ const Definition = z.object({
 export function defineTool<Parameters extends z.ZodType>(definition: ToolDefinition<Parameters>): Tool {
   const definedAt = placeOfCaller();
   const fail = (problem: string): never => {
-    throw new CopilotError('InvalidTool', { tool: String(definition?.name), at: definedAt, problem });
+    throw new CopilotError('InvalidTool', { tool: definition.name, at: definedAt, problem });
   };
   const checked = Definition.safeParse(definition);
   if (!checked.success) {
@@ -45,9 +45,8 @@ export function defineTool<Parameters extends z.ZodType>(definition: ToolDefinit
   }
   const { name, description, category, effects, timeoutMs } = checked.data;
   const { parameters, limits, subject } = definition;
-  // What `run` and the others get was made by `parameters`.
-  type Arguments = z.output<Parameters>;
-  const { subjectPaths, needsApproval, run, settle } = definition;
+  // What these functions get was made by `parameters`.
+  const given = (args: unknown): z.output<Parameters> => args as z.output<Parameters>;
   return Object.freeze({
     [TOOL]: true as const,
     name,
@@ -60,10 +59,16 @@ export function defineTool<Parameters extends z.ZodType>(definition: ToolDefinit
     definedAt,
     ...(limits === undefined ? {} : { limits }),
     ...(subject === undefined ? {} : { subject }),
-    ...(subjectPaths && { subjectPaths: (args: unknown, context) => subjectPaths(args as Arguments, context) }),
-    ...(needsApproval && { needsApproval: (args: unknown, context) => needsApproval(args as Arguments, context) }),
-    ...(settle && { settle: (trace, context) => settle(trace, context) }),
-    run: async (args: unknown, context) => readResult(await run(args as Arguments, context), { tool: name }),
+    ...(definition.subjectPaths && {
+      subjectPaths: async (args: unknown, context) => (await definition.subjectPaths?.(given(args), context)) ?? [],
+    }),
+    ...(definition.needsApproval && {
+      needsApproval: (args: unknown, context) => definition.needsApproval?.(given(args), context),
+    }),
+    ...(definition.settle && {
+      settle: async (trace, context) => (await definition.settle?.(trace, context)) ?? 'unknown',
+    }),
+    run: async (args: unknown, context) => readResult(await definition.run(given(args), context), { tool: name }),
   } satisfies Tool);
 }
 

@@ -6,8 +6,12 @@ const MAX_TEXT = 500;
 /** One line of at most 500 characters, and numbers that are numbers. */
 export function readProgress(given: string | ToolProgress): ToolProgress {
   const { text, done, total } = typeof given === 'string' ? { text: given } : given;
+  const line = text.replaceAll(/\s+/g, ' ').trim();
   return {
-    text: [...String(text).slice(0, 2 * MAX_TEXT).toWellFormed().replaceAll(/\s+/g, ' ').trim()].slice(0, MAX_TEXT).join(''),
+    text: line
+      .slice(0, MAX_TEXT)
+      .replace(/[\ud800-\udbff]$/, '')
+      .toWellFormed(),
     ...(Number.isFinite(done) ? { done } : {}),
     ...(Number.isFinite(total) ? { total } : {}),
   };

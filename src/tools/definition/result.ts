@@ -25,7 +25,7 @@ export function readResult(given: unknown, scope: { readonly tool: string }): To
     return { text, ...(artifacts && { artifacts }), ...(images && { images }) };
   }
   try {
-    return { text: JSON.stringify(given) ?? String(given) };
+    return { text: JSON.stringify(given) ?? `[a ${typeof given}]` };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw refusal(scope, `the call was made, but its result is no JSON (${reason}). Do not repeat it blindly`);

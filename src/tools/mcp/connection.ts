@@ -6,6 +6,7 @@ import { McpError, ResultSchema, ToolListChangedNotificationSchema } from '@mode
 import type { Logger } from 'pino';
 import { packageVersion } from '../../package-info.ts';
 import { CopilotError } from '../../contracts/errors.ts';
+import { OutcomeUnknown } from '../outcome-unknown.ts';
 import type { McpServer } from '../../contracts/team.ts';
 import type { ToolEffects } from '../../contracts/tool.ts';
 import type { ModelSchema } from '../registry.ts';

@@ -1,4 +1,5 @@
 /** The activities of sessions, over what the worker has open. */
+import type { Logger } from 'pino';
 import { archive } from '../../activities/archive.ts';
 import type { WorkerParts } from '../../activities/agent-call.ts';
 import { checkCall } from '../../activities/check-call.ts';
@@ -15,17 +16,17 @@ import { loadTeam } from '../../agents/files/load-team.ts';
 import type { Config } from '../../config.ts';
 import type { Activities } from '../../contracts/activities.ts';
 import type { TeamTrust } from '../../tools/mcp/trust.ts';
-import { tools } from '../../tools/registry.ts';
 
 /** What the activities of one worker share. */
 export interface HostParts extends WorkerParts {
   readonly trust: TeamTrust;
+  readonly log: Logger;
 }
 
 /** @param opened settles when the worker has opened everything; no activity runs before. */
 export function createActivities(config: Config, opened: Promise<HostParts>): Activities {
   const calls = new RunningCalls();
-  const load = (team: string) => loadTeam(config.agentsDir, team, tools);
+  const load = async (team: string) => loadTeam(config.agentsDir, team, (await opened).tools);
   const toolParts = async () => ({ ...(await opened), calls, network: config.network });
   return {
     copilotResolveTeam: (team) =>
@@ -36,7 +37,7 @@ export function createActivities(config: Config, opened: Promise<HostParts>): Ac
         agents.prime(resolved);
         return resolved;
       }),
-    copilotInspectTeam: (team) => inScope(async () => inspectTeam({ trust: (await opened).trust, load }, team)),
+    copilotInspectTeam: (team) => inScope(async () => inspectTeam({ ...(await opened), load }, team)),
     copilotRoute: async (input) => route(await opened, input),
     copilotPlan: async (input) => plan(await opened, input),
     copilotReview: async (input) => review(await opened, input),

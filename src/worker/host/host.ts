@@ -10,7 +10,7 @@ import type { Config } from '../../config.ts';
 import type { CopilotConfig } from '../../config-file.ts';
 import { type Ceilings, ceilingsOf } from '../../tools/approval/ceilings.ts';
 import { type TeamTrust, teamTrust } from '../../tools/mcp/trust.ts';
-import { tools } from '../../tools/registry.ts';
+import { type Tools, withOwnTools } from '../../tools/registry.ts';
 import { startAdmin } from '../admin.ts';
 import type { HostParts } from './activities.ts';
 import { type ModelSource, openModelSource } from './model-source.ts';
@@ -44,7 +44,7 @@ interface OpenPart {
   close(): Promise<void>;
 }
 
-/** @throws CopilotError `InvalidConfig` */
+/** @throws CopilotError `InvalidConfig`; `InvalidTool` if two tools have the same name */
 export async function openHost(options: HostOptions): Promise<Host> {
   const opened: OpenPart[] = [];
   const close = (): Promise<void> => closeParts(opened, options.log);
@@ -59,7 +59,8 @@ export async function openHost(options: HostOptions): Promise<Host> {
 /** Adds each part to `opened` as soon as there is something to close. */
 async function openParts(options: HostOptions, opened: OpenPart[]): Promise<Omit<Host, 'close'>> {
   const { config, settings, identity, log } = options;
-  const ceilings = readCeilings(options);
+  const tools = withOwnTools(settings.tools);
+  const ceilings = readCeilings(options, tools);
   const models = await openModelSource(config, settings, (lesson) =>
     log.info(lesson, 'the model does not take this; it is left out from now on'),
   );
@@ -71,7 +72,7 @@ async function openParts(options: HostOptions, opened: OpenPart[]): Promise<Omit
     load: (team) => loadTeam(config.agentsDir, team, tools),
     log,
   });
-  const agents = openAgents(options, models, trust);
+  const agents = openAgents(options, { models, tools, trust });
   opened.push({
     name: 'agents',
     close: async () => {
@@ -84,20 +85,26 @@ async function openParts(options: HostOptions, opened: OpenPart[]): Promise<Omit
   const admin = await startAdmin({ config, identity, agents, transcripts, log });
   opened.push({ name: 'admin', close: () => admin.close() });
   if (config.warm) {
-    const warming = warmTeams(config, { agents, trust, log });
+    const warming = warmTeams(config, { agents, trust, tools, log });
     opened.push({ name: 'warming', close: () => warming.stop() });
   }
   const { workspaceRoot } = config;
-  return { parts: { agents, transcripts, identity, ceilings, trust, workspaceRoot }, model: models.name };
+  return { parts: { agents, transcripts, identity, ceilings, tools, trust, log, workspaceRoot }, model: models.name };
 }
 
-function readCeilings({ config, settings, log }: HostOptions): Ceilings {
-  const ceilings = ceilingsOf(config.denyTools, settings.ceilings?.deny);
+function readCeilings({ config, settings, log }: HostOptions, tools: Tools): Ceilings {
+  const ceilings = ceilingsOf(tools, config.denyTools, settings.ceilings?.deny);
   if (ceilings.length > 0) log.info({ ceilings }, 'this worker never runs these tools');
   return ceilings;
 }
 
-function openAgents({ config, client, log }: HostOptions, models: ModelSource, trust: TeamTrust): AgentCache {
+interface AgentParts {
+  readonly models: ModelSource;
+  readonly tools: Tools;
+  readonly trust: TeamTrust;
+}
+
+function openAgents({ config, client, log }: HostOptions, { models, tools, trust }: AgentParts): AgentCache {
   return new AgentCache({
     poolSize: config.agentPoolSize,
     maxEntries: config.agentCacheSize,
@@ -106,6 +113,7 @@ function openAgents({ config, client, log }: HostOptions, models: ModelSource, t
     open: (resolved, instanceId) =>
       openTeam(resolved, {
         instanceId,
+        tools,
         openModels: () => models.open(),
         ...(config.model.name === undefined ? {} : { modelName: config.model.name }),
         checkTrust: trust.check,

@@ -6,6 +6,7 @@ import { makePrivateAgent } from '../../../src/agents/cache/private-agent.ts';
 import { openTeam, type TeamOptions } from '../../../src/agents/team.ts';
 import { processesWith, stdioServer } from '../../helpers/mcp.ts';
 import { FILES, idleModels, recordingLog, removeFolders, smallTeam, TEAM } from './files/team-folder.ts';
+import { builtInTools } from '../../../src/tools/registry.ts';
 
 describe('agents: an open team with MCP servers', function () {
   this.timeout(90_000);
@@ -30,7 +31,14 @@ describe('agents: an open team with MCP servers', function () {
     const { log, lines } = recordingLog();
     const environment = { PATH: process.env['PATH'] ?? '' };
     return {
-      team: await openTeam(resolved, { instanceId: 'small@x/1', openModels, environment, log, ...trust }),
+      team: await openTeam(resolved, {
+        instanceId: 'small@x/1',
+        tools: builtInTools,
+        openModels,
+        environment,
+        log,
+        ...trust,
+      }),
       lines,
     };
   }

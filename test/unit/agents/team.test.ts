@@ -3,6 +3,7 @@ import { openTeam, type Team } from '../../../src/agents/team.ts';
 import { CopilotError } from '../../../src/contracts/errors.ts';
 import { findMode, type ResolvedTeam } from '../../../src/contracts/team.ts';
 import { idleModels, recordingLog, removeFolders, smallTeam } from './files/team-folder.ts';
+import { builtInTools } from '../../../src/tools/registry.ts';
 
 async function open(
   resolved: ResolvedTeam,
@@ -12,6 +13,7 @@ async function open(
   const { log } = recordingLog();
   const team = await openTeam(resolved, {
     instanceId: 'small@x/1',
+    tools: builtInTools,
     openModels: () => model,
     log,
     ...(modelName === undefined ? {} : { modelName }),
@@ -97,9 +99,9 @@ describe('agents: an open team', () => {
     const { log } = recordingLog();
     let opened = 0;
     const openModels = () => ({ ...idleModels(), opened: (opened += 1) });
-    await assert.rejects(openTeam(newer, { instanceId: 'x', openModels, log }), {
-      type: 'Internal',
-      message: /"teleport", which this worker does not have/,
+    await assert.rejects(openTeam(newer, { instanceId: 'x', tools: builtInTools, openModels, log }), {
+      type: 'ToolMissing',
+      message: /lacks the tool "teleport".*copilot\.config\.ts/,
     });
     assert.equal(opened, 0);
   });

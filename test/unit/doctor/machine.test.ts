@@ -9,6 +9,7 @@ import { checkTeams } from '../../../src/doctor/teams.ts';
 import { checkNode, isAtLeast } from '../../../src/doctor/tools.ts';
 import { writeTeam } from '../../helpers/own-team.ts';
 import { isolatedConfig, temporaryFolder } from '../../helpers/server.ts';
+import { builtInTools } from '../../../src/tools/registry.ts';
 
 describe('the machine, as doctor sees it', () => {
   let home: string;
@@ -105,12 +106,12 @@ describe('the machine, as doctor sees it', () => {
     const agentsDir = join(home, 'agents');
     const config = isolatedConfig(home, { COPILOT_AGENTS_DIR: agentsDir });
     assert.deepEqual(
-      (await checkTeams(config)).checks.map(({ check, status }) => [check, status]),
+      (await checkTeams(config, builtInTools)).checks.map(({ check, status }) => [check, status]),
       [['teams', 'missing']],
     );
     await mkdir(join(agentsDir, 'broken'), { recursive: true });
     await writeFile(join(agentsDir, 'broken/team.yaml'), 'description: a team\nmodle: tiny\n');
-    const { checks, models } = await checkTeams(config);
+    const { checks, models } = await checkTeams(config, builtInTools);
     assert.deepEqual(models, []);
     assert.deepEqual(
       checks.map(({ check, status }) => [check, status]),
@@ -139,7 +140,7 @@ describe('the machine, as doctor sees it', () => {
     });
     const variables = { COPILOT_AGENTS_DIR: agentsDir, PATH: join(home, 'bin') };
     const config = isolatedConfig(home, variables);
-    const { checks } = await checkTeams(config);
+    const { checks } = await checkTeams(config, builtInTools);
     assert.deepEqual(
       checks.slice(1).map(({ check, status, detail }) => [check, status, detail]),
       [
@@ -158,6 +159,7 @@ describe('the machine, as doctor sees it', () => {
     );
     const trusting = await checkTeams(
       isolatedConfig(home, { ...variables, NOTES_TOKEN: 'x', COPILOT_TRUST_TEAMS: '1' }),
+      builtInTools,
     );
     assert.deepEqual(
       trusting.checks.slice(-2).map(({ check, status, hint }) => [check, status, hint]),

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PHRASES } from '../../../dev/offline-model/phrases.ts';
 import { packageDir } from '../../../src/package-info.ts';
-import { runTool } from '../../../src/tools/registry.ts';
+import { builtInTools, runTool } from '../../../src/tools/registry.ts';
 import { planOf, playAgent, type PlayedCall } from './play.ts';
+import { OUTSIDE } from '../tools/tool-world.ts';
 
 const TABLE = 'seattle-weather.csv';
 const rainPer = (format: string): string =>
@@ -179,13 +180,12 @@ describe('offline model: phrases', () => {
 
   const useTool = async (tool: string, args: unknown): Promise<string> => {
     const context = {
+      ...OUTSIDE,
       workspace,
-      idempotencyKey: 'k',
       signal: AbortSignal.timeout(20_000),
       network: { allow: [], private: false },
-      announce: () => Promise.resolve(),
     };
-    return (await runTool(tool, JSON.stringify(args), context)).text;
+    return (await runTool(builtInTools, tool, JSON.stringify(args), context)).text;
   };
 
   it('are those of the README, and all are shown here', async () => {

@@ -7,7 +7,7 @@ import { loadTeam } from '../../../src/agents/files/load-team.ts';
 import type { McpServer, TeamDefinition } from '../../../src/contracts/team.ts';
 import { isOffered } from '../../../src/contracts/tool.ts';
 import { type TeamTrust, teamTrust } from '../../../src/tools/mcp/trust.ts';
-import { tools } from '../../../src/tools/registry.ts';
+import { builtInTools as tools } from '../../../src/tools/registry.ts';
 import { agentsFolder, recordingLog, removeFolders, TEAM } from '../agents/files/team-folder.ts';
 
 const NOTES: McpServer = { command: 'notes', args: ['--all'], env: { TOKEN: '${NOTES_TOKEN}', MODE: 'quiet' } };

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import { z } from 'zod';
-import type { Tool } from '../../../src/contracts/tool.ts';
+import { defineTool } from '../../../src/tools/definition/define-tool.ts';
 import { editDistance, nearest } from '../../../src/tools/nearest.ts';
-import { parseArguments } from '../../../src/tools/arguments.ts';
-import { findTool, modelSchema, runTool, tools } from '../../../src/tools/registry.ts';
+import { parseArguments } from '../../../src/tools/definition/arguments.ts';
+import { builtInTools as tools, modelSchema, runTool } from '../../../src/tools/registry.ts';
 import type { ToolWorld } from './tool-world.ts';
 import { createToolWorld, problemOf } from './tool-world.ts';
 
@@ -27,7 +27,7 @@ describe('the tool registry', () => {
   });
   after(() => world.remove());
   const refused = (tool: string, argumentsText: string): Promise<string> =>
-    problemOf(tool, runTool(tool, argumentsText, world.context));
+    problemOf(tool, runTool(tools, tool, argumentsText, world.context));
 
   it('has fourteen tools, and those that a repetition would harm have effects outside', () => {
     assert.deepEqual(
@@ -50,8 +50,8 @@ describe('the tool registry', () => {
         'remember none conversation',
       ],
     );
-    assert.equal(findTool('read_file')?.name, 'read_file');
-    assert.equal(findTool('constructor'), undefined);
+    assert.equal(tools.get('read_file')?.name, 'read_file');
+    assert.equal(tools.get('constructor'), undefined);
   });
 
   it('[M15] describes every tool to the model in plain JSON schema, in few tokens', () => {
@@ -101,26 +101,24 @@ describe('the tool registry', () => {
   });
 
   it('takes no text as no arguments, and null as a field that is not given', async () => {
-    assert.equal((await runTool('list_files', '', world.context)).text, 'The workspace is empty.');
+    assert.equal((await runTool(tools, 'list_files', '', world.context)).text, 'The workspace is empty.');
     assert.equal(
-      (await runTool('list_files', '{"path":null,"recursive":null}', world.context)).text,
+      (await runTool(tools, 'list_files', '{"path":null,"recursive":null}', world.context)).text,
       'The workspace is empty.',
     );
   });
 
-  it('checks the arguments of any tool, not only of a built-in one', () => {
-    const input = z.strictObject({ city: z.string() });
-    const tool: Tool<typeof input> = {
+  it('checks the arguments of any tool, not only of a built-in one', async () => {
+    const tool = defineTool({
       name: 'weather',
-      description: '',
+      description: 'Says what the weather is.',
       effects: 'none',
       category: 'network',
-      timeoutMs: 1,
-      input,
-      run: async () => ({ text: '' }),
-    };
-    assert.deepEqual(parseArguments(tool, '{"city":"Bonn"}'), { city: 'Bonn' });
-    assert.throws(() => parseArguments(tool, '{"town":"Bonn"}'), {
+      parameters: z.strictObject({ city: z.string() }),
+      run: () => '',
+    });
+    assert.deepEqual(await parseArguments(tool, '{"city":"Bonn"}'), { city: 'Bonn' });
+    await assert.rejects(parseArguments(tool, '{"town":"Bonn"}'), {
       name: 'CopilotError',
       message: /^weather: .*"city" is missing/,
     });

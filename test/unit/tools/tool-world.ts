@@ -4,8 +4,21 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CopilotError } from '../../../src/contracts/errors.ts';
-import type { ToolContext, ToolResult } from '../../../src/contracts/tool.ts';
-import { runTool } from '../../../src/tools/registry.ts';
+import type { ToolContext, ToolResult } from '../../../src/tools/definition/tool.ts';
+import { builtInTools, runTool } from '../../../src/tools/registry.ts';
+
+const silent = (): void => undefined;
+
+/** What a call has from the engine, for tools that do not care. */
+export const OUTSIDE = {
+  session: 'ses_1',
+  turn: 'turn-1',
+  attempt: 1,
+  idempotencyKey: 'ses_1/1/1/1',
+  report: silent,
+  log: { debug: silent, info: silent, warn: silent, error: silent },
+  announce: () => Promise.resolve(),
+};
 
 export interface ToolWorld {
   /** Holds the workspace and what lies outside it. */
@@ -27,14 +40,9 @@ export async function createToolWorld(
   const workspace = join(folder, 'workspace');
   await mkdir(workspace);
   const network = { allow: [], private: false };
-  const context = {
-    workspace,
-    idempotencyKey: 'ses_1/1/1/1',
-    signal,
-    network,
-    announce: () => Promise.resolve(),
-  };
-  const call = (tool: string, input: unknown): Promise<ToolResult> => runTool(tool, JSON.stringify(input), context);
+  const context = { ...OUTSIDE, workspace, signal, network };
+  const call = (tool: string, input: unknown): Promise<ToolResult> =>
+    runTool(builtInTools, tool, JSON.stringify(input), context);
   return {
     folder,
     workspace,

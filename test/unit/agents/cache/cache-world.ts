@@ -5,6 +5,7 @@ import type { FetchTeam } from '../../../../src/agents/cache/team-definitions.ts
 import { openTeam } from '../../../../src/agents/team.ts';
 import type { ResolvedTeam } from '../../../../src/contracts/team.ts';
 import { idleModels, recordingLog, smallTeam } from '../files/team-folder.ts';
+import { builtInTools } from '../../../../src/tools/registry.ts';
 
 export interface World {
   readonly cache: AgentCache;
@@ -31,7 +32,7 @@ export function world(options: Partial<AgentCacheOptions> = {}): World {
         closed.push(instanceId);
         return made.onClose(instanceId);
       });
-    return await openTeam(resolved, { instanceId, openModels, log });
+    return await openTeam(resolved, { instanceId, tools: builtInTools, openModels, log });
   };
   const cache = new AgentCache({ poolSize: 1, maxEntries: 32, open, log, ...options });
   const made: World = {

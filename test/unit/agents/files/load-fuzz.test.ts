@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { loadTeam } from '../../../../src/agents/files/load-team.ts';
 import { CopilotError } from '../../../../src/contracts/errors.ts';
-import { tools } from '../../../../src/tools/registry.ts';
+import { builtInTools as tools } from '../../../../src/tools/registry.ts';
 import { cpuTimer } from '../../../helpers/cpu-time.ts';
 import { isFull, seed } from '../../../helpers/random.ts';
 import { agentsFolder, FILES, removeFolders } from './team-folder.ts';

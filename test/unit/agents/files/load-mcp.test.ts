@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { loadTeam } from '../../../../src/agents/files/load-team.ts';
 import { TeamDefinition, toolFacts } from '../../../../src/contracts/team.ts';
-import { tools } from '../../../../src/tools/registry.ts';
+import { builtInTools as tools } from '../../../../src/tools/registry.ts';
 import { agentsFolder, FILES, removeFolders, smallTeam, TEAM } from './team-folder.ts';
 
 const MCP = `mcp:

@@ -8,7 +8,7 @@ import { listTeams, loadTeam, MAX_FILE_BYTES } from '../../../../src/agents/file
 import { packageDir } from '../../../../src/package-info.ts';
 import { CopilotError } from '../../../../src/contracts/errors.ts';
 import { TeamDefinition } from '../../../../src/contracts/team.ts';
-import { tools } from '../../../../src/tools/registry.ts';
+import { builtInTools as tools } from '../../../../src/tools/registry.ts';
 import { agentsFolder, FILES, removeFolders, smallTeam, TEAM } from './team-folder.ts';
 
 /** What loading the small team with these changes fails with, as a person reads it. */

@@ -6,7 +6,7 @@ import { pino, type Logger } from 'pino';
 import { loadTeam } from '../../../../src/agents/files/load-team.ts';
 import type { ResolvedTeam } from '../../../../src/contracts/team.ts';
 import type { Models } from '../../../../src/models/providers.ts';
-import { tools } from '../../../../src/tools/registry.ts';
+import { builtInTools as tools } from '../../../../src/tools/registry.ts';
 
 export const TEAM = `description: A small team
 model: gpt-4.1-mini

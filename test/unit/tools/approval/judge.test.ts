@@ -6,6 +6,7 @@ import type { Approvals } from '../../../../src/contracts/team.ts';
 import type { Policies } from '../../../../src/contracts/policies.ts';
 import { ceilingsOf } from '../../../../src/tools/approval/ceilings.ts';
 import { judgeCall } from '../../../../src/tools/approval/judge.ts';
+import { builtInTools } from '../../../../src/tools/registry.ts';
 
 type Layer = Pick<Approvals, 'tools' | 'rules'>;
 
@@ -27,8 +28,8 @@ describe('the policy for a call', () => {
   async function judge(name: string, args: object, given: Given = {}) {
     const { session = {}, mode = {}, team = {}, granted = {}, ceilings = [] } = given;
     const policies = { layers: [session, mode, team], granted: { categories: [], rules: [], ...granted } };
-    const definition = { agents: {} };
-    return await judgeCall({ name, arguments: JSON.stringify(args) }, { definition, policies, ceilings, workspace });
+    const options = { definition: { agents: {} }, policies, ceilings, tools: builtInTools, session: 's', workspace };
+    return await judgeCall({ name, arguments: JSON.stringify(args) }, options);
   }
   const shell = async (command: string, given?: Given) => (await judge('shell', { command }, given))?.policy;
 
@@ -153,8 +154,8 @@ describe('the policy for a call', () => {
   });
 
   it('[H12] a name that no category or tool has is refused', () => {
-    assert.deepEqual(ceilingsOf(['shell', 'files.*'], ['fetch_url']), ['shell', 'files.*', 'fetch_url']);
-    assert.throws(() => ceilingsOf(['shel']), { type: 'InvalidConfig', message: /did you mean "shell"/ });
-    assert.throws(() => ceilingsOf([], ['everything']), { type: 'InvalidConfig' });
+    assert.deepEqual(ceilingsOf(builtInTools, ['shell', 'files.*'], ['fetch_url']), ['shell', 'files.*', 'fetch_url']);
+    assert.throws(() => ceilingsOf(builtInTools, ['shel']), { type: 'InvalidConfig', message: /did you mean "shell"/ });
+    assert.throws(() => ceilingsOf(builtInTools, [], ['everything']), { type: 'InvalidConfig' });
   });
 });

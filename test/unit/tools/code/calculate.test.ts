@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ToolWorld } from '../tool-world.ts';
 import { createToolWorld, problemOf } from '../tool-world.ts';
-import { runTool } from '../../../../src/tools/registry.ts';
+import { builtInTools, runTool } from '../../../../src/tools/registry.ts';
 
 describe('calculate', function () {
   // Each call loads the library anew.
@@ -110,19 +110,27 @@ describe('calculate', function () {
   it('ends at once when the turn is interrupted', async () => {
     const interrupt = new AbortController();
     setTimeout(() => interrupt.abort(new Error('interrupted')), 300);
-    const call = runTool('calculate', JSON.stringify({ expression: 'f(n) = n < 2 ? n : f(n - 1) + f(n - 2); f(60)' }), {
+    const call = runTool(
+      builtInTools,
+      'calculate',
+      JSON.stringify({ expression: 'f(n) = n < 2 ? n : f(n - 1) + f(n - 2); f(60)' }),
+      {
+        ...world.context,
+        signal: interrupt.signal,
+      },
+    );
+    // Later it would be told that its time is up.
+    await assert.rejects(call, { message: 'interrupted' });
+    const late = runTool(builtInTools, 'calculate', '{"expression":"1"}', {
       ...world.context,
       signal: interrupt.signal,
     });
-    // Later it would be told that its time is up.
-    await assert.rejects(call, { message: 'interrupted' });
-    const late = runTool('calculate', '{"expression":"1"}', { ...world.context, signal: interrupt.signal });
     await assert.rejects(late, { message: 'interrupted' });
   });
 
   it('needs an expression', async () => {
     assert.match(
-      await problemOf('calculate', runTool('calculate', '', world.context)),
+      await problemOf('calculate', runTool(builtInTools, 'calculate', '', world.context)),
       /"expression" is missing \(string\)/,
     );
   });

@@ -7,10 +7,10 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ToolResult } from '../../../../src/contracts/tool.ts';
+import type { ToolResult } from '../../../../src/tools/definition/tool.ts';
 import { findIsolation } from '../../../../src/tools/code/isolation.ts';
 import { SEARCH_PATH } from '../../../../src/tools/code/workspace-run.ts';
-import { parseArguments } from '../../../../src/tools/arguments.ts';
+import { parseArguments } from '../../../../src/tools/definition/arguments.ts';
 import { shellWith } from '../../../../src/tools/code/shell.ts';
 import { isFull } from '../../../helpers/random.ts';
 import { portOf } from '../fetch-world.ts';
@@ -148,9 +148,12 @@ os.chmod('locked', 0)`);
         if (found === undefined) this.skip();
         else searchPath = found;
       });
-      const run = (command: string, options: object = {}, signal = world.context.signal): Promise<ToolResult> => {
+      const run = async (command: string, options: object = {}, signal = world.context.signal): Promise<ToolResult> => {
         const tool = shellWith(searchPath);
-        return tool.run(parseArguments(tool, JSON.stringify({ command, ...options })), { ...world.context, signal });
+        return tool.run(await parseArguments(tool, JSON.stringify({ command, ...options })), {
+          ...world.context,
+          signal,
+        });
       };
       /** Without environment, outputs, parent or session of its own run; after a double fork; each of them deaf. */
       const fugitives = (nap: string): string => `trap '' HUP TERM INT

@@ -138,14 +138,14 @@ for path in paths + glob.glob('/proc/[0-9]*/environ') + glob.glob('/proc/[0-9]*/
 print('LEAK' if 'sk-very-' 'secret' in str(os.environ) else 'clean')`;
       // This very process was started without the variable, so a parent with it is needed.
       const script = `
-        import { runTool } from ${JSON.stringify(join(process.cwd(), 'src/tools/registry.ts'))};
+        import { builtInTools, runTool } from ${JSON.stringify(join(process.cwd(), 'src/tools/registry.ts'))};
         const context = { workspace: ${JSON.stringify(world.workspace)}, idempotencyKey: 'k', signal: new AbortController().signal, network: { allow: [], private: false } };
         const code = ${JSON.stringify(look)}.replace('WORKER', process.pid);
         for (const [tool, input] of [
           ['run_code', { language: 'python', code }],
           ['run_code', { language: 'node', code: 'process.stdout.write(require("child_process").execFileSync("python3", ["-c", ' + JSON.stringify(code) + ']))' }],
           ['shell', { command: "python3 - <<'END'\\n" + code + '\\nEND' }],
-        ]) console.log(tool, (await runTool(tool, JSON.stringify(input), context)).text);`;
+        ]) console.log(tool, (await runTool(builtInTools, tool, JSON.stringify(input), context)).text);`;
       const text = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
         encoding: 'utf8',
         env: { ...process.env, FAKE_KEY_FOR_TEST: 'sk-very-secret' },

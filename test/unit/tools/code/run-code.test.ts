@@ -5,8 +5,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ToolResult } from '../../../../src/contracts/tool.ts';
-import { parseArguments } from '../../../../src/tools/arguments.ts';
+import type { ToolResult } from '../../../../src/tools/definition/tool.ts';
+import { parseArguments } from '../../../../src/tools/definition/arguments.ts';
 import { runCodeWith } from '../../../../src/tools/code/run-code.ts';
 import { running, uniqueNap } from './processes.ts';
 import { LEVELS, searchPathOf } from './search-path.ts';
@@ -127,7 +127,7 @@ open(os.path.join(os.environ['TMPDIR'], 'scratch'), 'w').write('x')`);
     for (const program of ['sh', 'sleep'])
       await symlink(execFileSync('which', [program], { encoding: 'utf8' }).trim(), join(folder, program));
     const tool = runCodeWith(folder);
-    const input = parseArguments(tool, '{"language":"python","code":"print(1)"}');
+    const input = await parseArguments(tool, '{"language":"python","code":"print(1)"}');
     assert.match(
       await problemOf('run_code', tool.run(input, world.context)),
       /^Python 3 is not installed on this worker: python3 is not in .*Use language "node"\.$/,
@@ -156,9 +156,9 @@ open(os.path.join(os.environ['TMPDIR'], 'scratch'), 'w').write('x')`);
         if (found === undefined) this.skip();
         else searchPath = found;
       });
-      const run = (code: string, options: object = {}, signal = world.context.signal): Promise<ToolResult> => {
+      const run = async (code: string, options: object = {}, signal = world.context.signal): Promise<ToolResult> => {
         const tool = runCodeWith(searchPath);
-        const input = parseArguments(tool, JSON.stringify({ language: 'python', code, ...options }));
+        const input = await parseArguments(tool, JSON.stringify({ language: 'python', code, ...options }));
         return tool.run(input, { ...world.context, signal });
       };
       /** A grandchild in the group, one in a session of its own, and one whose parent is gone too. */

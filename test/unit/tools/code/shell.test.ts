@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ToolResult } from '../../../../src/contracts/tool.ts';
-import { parseArguments } from '../../../../src/tools/arguments.ts';
+import type { ToolResult } from '../../../../src/tools/definition/tool.ts';
+import { parseArguments } from '../../../../src/tools/definition/arguments.ts';
 import { shellWith } from '../../../../src/tools/code/shell.ts';
 import { running, uniqueNap } from './processes.ts';
 import { LEVELS, searchPathOf } from './search-path.ts';
@@ -50,7 +50,7 @@ describe('shell', function () {
     for (const program of ['sh', 'sleep'])
       await symlink(execFileSync('which', [program], { encoding: 'utf8' }).trim(), join(searchPath, program));
     const tool = shellWith(searchPath);
-    const { text } = await tool.run(parseArguments(tool, '{"command":"echo $0 $((6 * 7))"}'), world.context);
+    const { text } = await tool.run(await parseArguments(tool, '{"command":"echo $0 $((6 * 7))"}'), world.context);
     assert.match(text, /^Exit code 0\..*\n--- stdout ---\nsh 42$/);
   });
 
@@ -106,9 +106,9 @@ describe('shell', function () {
         if (found === undefined) this.skip();
         else searchPath = found;
       });
-      const run = (command: string, options: object = {}, signal = world.context.signal): Promise<ToolResult> => {
+      const run = async (command: string, options: object = {}, signal = world.context.signal): Promise<ToolResult> => {
         const tool = shellWith(searchPath);
-        const input = parseArguments(tool, JSON.stringify({ command, ...options }));
+        const input = await parseArguments(tool, JSON.stringify({ command, ...options }));
         return tool.run(input, { ...world.context, signal });
       };
       /** In the background, deaf to hang-ups, in a session of its own, and with its parent gone. */

@@ -3,7 +3,7 @@ import { mkdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ToolWorld } from '../tool-world.ts';
 import { createToolWorld, problemOf } from '../tool-world.ts';
-import { runTool } from '../../../../src/tools/registry.ts';
+import { builtInTools, runTool } from '../../../../src/tools/registry.ts';
 
 describe('file tools', () => {
   let world: ToolWorld;
@@ -181,7 +181,7 @@ describe('file tools', () => {
       await put('a.txt', `${'a'.repeat(50)}!`);
       const interrupt = new AbortController();
       setTimeout(() => interrupt.abort(new Error('interrupted')), 200);
-      const search = runTool('search_files', '{"pattern":"^(a+)+$","regex":true}', {
+      const search = runTool(builtInTools, 'search_files', '{"pattern":"^(a+)+$","regex":true}', {
         ...world.context,
         signal: interrupt.signal,
       });
@@ -191,7 +191,10 @@ describe('file tools', () => {
   });
 
   it('tells of a tool that is not there', async () => {
-    assert.match(await problemOf('reed_file', runTool('reed_file', '{}', world.context)), /Did you mean "read_file"\?/);
+    assert.match(
+      await problemOf('reed_file', runTool(builtInTools, 'reed_file', '{}', world.context)),
+      /Did you mean "read_file"\?/,
+    );
   });
 
   const others: ToolWorld[] = [];

@@ -1,0 +1,157 @@
+/** What `defineTool` takes and refuses, and how a call of such a tool ends. */
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { CopilotError } from '../../../src/contracts/errors.ts';
+import { defineTool, isTool } from '../../../src/tools/definition/define-tool.ts';
+import type { Tool, ToolContext } from '../../../src/tools/definition/tool.ts';
+import { OutcomeUnknown } from '../../../src/tools/outcome-unknown.ts';
+import { runTool, withOwnTools } from '../../../src/tools/registry.ts';
+import { createToolWorld, problemOf, type ToolWorld } from './tool-world.ts';
+
+const base = {
+  name: 'lookup',
+  description: 'Looks something up.',
+  category: 'read',
+  effects: 'none',
+  parameters: z.object({ id: z.string() }),
+  run: () => 'found',
+} as const;
+
+describe('[E01] defineTool', () => {
+  let world: ToolWorld;
+  before(async () => {
+    world = await createToolWorld();
+  });
+  after(() => world.remove());
+  const call = (tool: Tool, args: unknown = { id: '7' }, context: Partial<ToolContext> = {}) =>
+    runTool(withOwnTools([tool]), tool.name, JSON.stringify(args), { ...world.context, ...context });
+
+  it('types arguments by the schema, defaults and transformations included', async () => {
+    const tool = defineTool({
+      ...base,
+      parameters: z.object({
+        amount: z.number().describe('In euro.'),
+        currency: z.enum(['EUR', 'USD']).default('EUR'),
+        note: z.string().nullable(),
+        tags: z.string().transform((text) => text.split(',')),
+      }),
+      run({ amount, currency, note, tags }) {
+        const exact: [number, 'EUR' | 'USD', string | null, string[]] = [amount, currency, note, tags];
+        return exact;
+      },
+    });
+    assert.equal(
+      (await call(tool, { amount: 5, currency: null, note: null, tags: 'a,b' })).text,
+      '[5,"EUR",null,["a","b"]]',
+    );
+    assert.deepEqual(tool.schema, {
+      type: 'object',
+      properties: {
+        amount: { description: 'In euro.', type: 'number' },
+        currency: { default: 'EUR', type: 'string', enum: ['EUR', 'USD'] },
+        note: { type: ['string', 'null'] },
+        tags: { type: 'string' },
+      },
+      required: ['amount', 'note', 'tags'],
+    });
+    assert.ok(isTool(tool) && !isTool({ ...base }));
+  });
+
+  it('takes a text, a result, JSON or nothing from a tool', async () => {
+    const giving = async (value: unknown) => call(defineTool({ ...base, run: () => value }));
+    assert.deepEqual(await giving('plain'), { text: 'plain' });
+    assert.deepEqual(await giving({ id: 7, open: true }), { text: '{"id":7,"open":true}' });
+    assert.deepEqual(await giving(undefined), { text: 'Done.' });
+    const image = new Uint8Array([1]);
+    assert.deepEqual(await giving({ text: 'a chart', images: [image, 'b.png'], artifacts: ['b.png'] }), {
+      text: 'a chart',
+      images: [image, 'b.png'],
+      artifacts: ['b.png'],
+    });
+    const loop: { self?: unknown } = {};
+    loop.self = loop;
+    const problem = await problemOf('lookup', giving(loop));
+    assert.match(problem, /^the call was made, but its result is no JSON/);
+  });
+
+  it('tells the agent of whatever a tool throws, and of arguments that its schema cannot take', async () => {
+    const throwing = (error: unknown) =>
+      problemOf('lookup', call(defineTool({ ...base, run: () => Promise.reject(error) })));
+    assert.equal(await throwing(new TypeError('no route to 10.0.0.7')), 'no route to 10.0.0.7');
+    assert.equal(await throwing('just a text'), 'just a text');
+    assert.match(await problemOf('lookup', call(defineTool(base), { id: 7 })), /"id": .*expected string/);
+    const checking = defineTool({
+      ...base,
+      parameters: z.object({ id: z.string().refine(async (id) => Promise.resolve(id !== '8'), 'there is no such id') }),
+    });
+    assert.equal((await call(checking)).text, 'found');
+    assert.match(await problemOf('lookup', call(checking, { id: '8' })), /there is no such id/);
+    const broken = defineTool({
+      ...base,
+      parameters: z.object({ id: z.string().transform((): string => assert.fail('bad check')) }),
+    });
+    assert.match(await problemOf('lookup', call(broken)), /cannot be checked: bad check/);
+  });
+
+  it('ends a tool at its time, heeded or not; with outside effects nobody knows then what became of it', async () => {
+    const endless = { ...base, timeoutMs: 50, run: () => new Promise(() => undefined) };
+    assert.match(await problemOf('lookup', call(defineTool(endless))), /^it did not end within 0\.05 s/);
+    const heeding = {
+      ...base,
+      timeoutMs: 50,
+      run: (_: unknown, { signal }: ToolContext) => sleep(60_000, undefined, { signal }),
+    };
+    assert.match(await problemOf('lookup', call(defineTool(heeding))), /^it did not end within 0\.05 s/);
+    for (const tool of [endless, heeding]) {
+      await assert.rejects(call(defineTool({ ...tool, effects: 'external' })), OutcomeUnknown);
+    }
+    const stop = new AbortController();
+    stop.abort(new Error('interrupted'));
+    await assert.rejects(call(defineTool(base), {}, { signal: stop.signal }), /interrupted/);
+  });
+
+  const bad = (changes: object): unknown => {
+    try {
+      return defineTool({ ...base, ...changes });
+    } catch (error) {
+      return error;
+    }
+  };
+  for (const [what, changes, problem] of [
+    ['a name that models cannot write', { name: 'create ticket' }, /name: use 1 to 64 letters/],
+    ['the name of an MCP tool', { name: 'tickets.create' }, /name: use 1 to 64 letters/],
+    ['a name of the engine', { name: 'transfer_to_boss' }, /name: this name is one of the engine/],
+    ['no description', { description: ' ' }, /description: say what/],
+    ['a category that there is not', { category: 'money' }, /category: .*"read"/],
+    ['effects that there are not', { effects: 'some' }, /effects: .*"none"\|"external"/],
+    ['a time that no timer takes', { timeoutMs: 3e9 }, /timeoutMs: /],
+    ['nothing to run', { run: 'later' }, /run: it must be a function/],
+    ['no schema', { parameters: { id: 'string' } }, /parameters must be an object schema of Zod 4/],
+    ['a text', { parameters: z.string() }, /parameters must be an object schema, since models give named/],
+    ['a choice of objects', { parameters: z.union([z.object({}), z.object({})]) }, /must be an object schema/],
+    ['a date', { parameters: z.object({ when: z.date() }) }, /parameters: field "when": Date cannot be represented/],
+    ['a function', { parameters: z.object({ f: z.custom<() => void>() }) }, /field "f"/],
+  ] satisfies [string, object, RegExp][]) {
+    it(`refuses ${what}, and says where`, () => {
+      const error = bad(changes);
+      assert.ok(error instanceof CopilotError, String(error));
+      assert.equal(error.type, 'InvalidTool');
+      assert.match(error.message, problem);
+      assert.match(error.message, /define-tool\.test\.ts:\d+\)/);
+    });
+  }
+
+  it('refuses the name of a built-in tool and the same name twice, with both places', () => {
+    const own = defineTool(base);
+    assert.equal(withOwnTools([own]).get('lookup'), own);
+    assert.throws(() => withOwnTools([defineTool({ ...base, name: 'shell' })]), {
+      type: 'InvalidTool',
+      message: /Tool "shell" \(.*define-tool\.test\.ts:\d+\) cannot be used: a built-in tool has this name/,
+    });
+    assert.throws(() => withOwnTools([own, defineTool(base)]), {
+      type: 'InvalidTool',
+      message: /another tool of this name is defined at .*define-tool\.test\.ts:\d+; rename one/,
+    });
+  });
+});
