@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { inScope } from '../../../../src/activities/scope.ts';
-import type { AnnouncedEffect } from '../../../../src/contracts/tool.ts';
-import { findTool, runTool } from '../../../../src/tools/registry.ts';
+import type { AnnouncedEffect } from '../../../../src/tools/definition/tool.ts';
+import { builtInTools, runTool } from '../../../../src/tools/registry.ts';
 import { announceEffect, type CallAttempt, settleEffect } from '../../../../src/tools/workspace/effects.ts';
 import { createToolWorld, type ToolWorld } from '../tool-world.ts';
 
@@ -30,7 +30,7 @@ describe('changes of files by calls that were cut off', () => {
       if (isKilled) throw new Error('killed');
     };
     const input = JSON.stringify({ path: 'log.txt', content });
-    const result = runTool(TOOL, input, { ...world.context, announce });
+    const result = runTool(builtInTools, TOOL, input, { ...world.context, announce });
     await (isKilled ? assert.rejects(result, /killed/) : result);
   }
 
@@ -39,7 +39,9 @@ describe('changes of files by calls that were cut off', () => {
     const settled = await settleEffect({ tool: TOOL, workspace: world.workspace }, call);
     assert.equal(settled.state, 'announced');
     const { effect, others } = settled;
-    return await findTool(TOOL)?.settle?.(effect.trace, { workspace: world.workspace, others });
+    return await builtInTools
+      .get(TOOL)
+      ?.settle?.(effect.trace, { session: 'ses_a', workspace: world.workspace, others });
   }
 
   it('an equal line that another session appended is not taken for the own one', async () => {
@@ -70,7 +72,10 @@ describe('changes of files by calls that were cut off', () => {
       throw new Error('stood still');
     };
     const input = JSON.stringify({ path: 'a.txt', content: 'older' });
-    await assert.rejects(runTool('write_file', input, { ...world.context, requireCurrent }), /stood still/);
+    await assert.rejects(
+      runTool(builtInTools, 'write_file', input, { ...world.context, requireCurrent }),
+      /stood still/,
+    );
     assert.equal(await readFile(path, 'utf8'), 'newer');
     assert.deepEqual(await readdir(world.workspace), ['a.txt']);
   });
