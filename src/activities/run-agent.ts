@@ -26,6 +26,7 @@ import { modelSchema } from '../tools/registry.ts';
 import { describeCall, readThread, readTranscript, threadKey, withAgent, type WorkerParts } from './agent-call.ts';
 import { handoffSchemas, planSchema, reportSchema, systemPrompt } from '../agents/prompt.ts';
 import { inScope, type ActivityScope } from './scope.ts';
+import { beginningOf } from '../contracts/text-cut.ts';
 
 /** A server may list a hundred tools that cannot be used. */
 const MAX_WARNINGS = 20;
@@ -37,7 +38,7 @@ export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promis
       const before = input.phase === 'step' ? [] : await readTranscript(parts, scope, input.transcript);
       const thread = [...(await readThread(parts, scope, input.thread)), ...input.tail];
       const { reply, isWhole } = await callModel(open, scope, input, { parts, messages: [...before, ...thread] });
-      const text = reply.text.slice(0, MAX_REPLY_TEXT);
+      const text = beginningOf(reply.text, MAX_REPLY_TEXT);
       const warnings = warningsOf(open, reply);
       const problem = isWhole ? checkAnswer(open.agent.output, input.phase, { ...reply, text }) : undefined;
       const continues = reply.toolCalls.length > 0 || problem !== undefined;

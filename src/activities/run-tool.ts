@@ -23,6 +23,7 @@ import { CallRefused, followWith, requirePermission } from './permission.ts';
 import { type ActivityScope, inScope } from './scope.ts';
 import { makePrivateFolder } from '../storage/atomic-file.ts';
 import { keepImages } from './tool-images.ts';
+import { beginningOf } from '../contracts/text-cut.ts';
 
 export interface ToolParts extends WorkerParts {
   readonly network: NetworkRules;
@@ -210,7 +211,7 @@ async function limitOutput(
   if (text.length <= MAX_TOOL_TEXT) return { text, artifacts: [] };
   const path = `tool-output/${key.replaceAll('/', '-')}.txt`;
   const cut = (rest: string): string =>
-    `${text.slice(0, MAX_TOOL_TEXT)}\n\n[Cut after ${MAX_TOOL_TEXT} of ${text.length} characters. ${rest}]`;
+    `${beginningOf(text, MAX_TOOL_TEXT)}\n\n[Cut after ${MAX_TOOL_TEXT} of ${text.length} characters. ${rest}]`;
   try {
     await writeInside({ workspace, tool }, path, text);
   } catch (error) {

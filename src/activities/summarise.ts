@@ -8,6 +8,7 @@ import { askModel } from '../agents/ask-model.ts';
 import { systemPrompt } from '../agents/prompt.ts';
 import { archiveMessages } from '../storage/archive.ts';
 import { inScope } from './scope.ts';
+import { beginningOf, endingOf } from '../contracts/text-cut.ts';
 
 /** Longest summary, in UTF-16 units. */
 const MAX_SUMMARY_TEXT = 16_000;
@@ -35,7 +36,7 @@ export async function summarise(
         { from: input.model, attempt: scope.attempt },
       );
       return {
-        summary: reply.text.slice(0, MAX_SUMMARY_TEXT),
+        summary: beginningOf(reply.text, MAX_SUMMARY_TEXT),
         segment,
         ...describeCall(parts, team, [reply]),
       };
@@ -46,6 +47,6 @@ export async function summarise(
 function quoteMessage(message: Message): string {
   const { role, text } = message;
   const half = MAX_QUOTED_TEXT / 2;
-  const shown = text.length <= MAX_QUOTED_TEXT ? text : `${text.slice(0, half)}\n[…]\n${text.slice(-half)}`;
+  const shown = text.length <= MAX_QUOTED_TEXT ? text : `${beginningOf(text, half)}\n[…]\n${endingOf(text, half)}`;
   return [`${role}: ${shown}`, ...imagesOf(message).map(imageLine)].join('\n');
 }

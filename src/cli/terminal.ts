@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { styleText } from 'node:util';
 import { visible, visibleJson, VisibleStream } from '../contracts/visible-text.ts';
+import { shortenText } from '../contracts/text-cut.ts';
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 
@@ -124,7 +125,7 @@ export function printResult(json: boolean | undefined, value: unknown, text: () 
 }
 
 export function cutLongText(text: string): string {
-  return text.length <= MAX_ERROR_CHARACTERS ? text : `${text.slice(0, MAX_ERROR_CHARACTERS - 1)}…`;
+  return shortenText(text, MAX_ERROR_CHARACTERS);
 }
 
 /** Rows below headings. Each column is as wide as its longest cell. */
@@ -148,6 +149,5 @@ export function oneLine(text: string): string {
 
 /** The text as one line of at most `max` characters. */
 export function shorten(text: string, max = 100): string {
-  const line = text.replaceAll(/\s+/g, ' ').trim();
-  return line.length <= max ? line : `${line.slice(0, max - 1)}…`;
+  return shortenText(text.replaceAll(/\s+/g, ' ').trim(), max);
 }

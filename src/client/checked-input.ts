@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { CopilotError } from '../contracts/errors.ts';
 import { utf8Bytes } from '../contracts/json.ts';
 import { MAX_PAYLOAD_BYTES } from '../contracts/limits.ts';
+import { beginningOf, shortenText } from '../contracts/text-cut.ts';
 
 const MAX_SHOWN = 80;
 /** A problem may quote names that the caller chose. */
@@ -21,7 +22,7 @@ export function checkInput<Schema extends z.ZodType>(schema: Schema, value: unkn
   const name = [what, ...path.map(String)].filter((part) => part !== '').join('.');
   throw new CopilotError('InvalidInput', {
     what: `${name || 'options'} (${shown(valueAt(value, path))})`,
-    problem: (issue?.message ?? 'not valid').slice(0, MAX_PROBLEM_TEXT),
+    problem: beginningOf(issue?.message ?? 'not valid', MAX_PROBLEM_TEXT),
   });
 }
 
@@ -61,13 +62,13 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 function shown(value: unknown): string {
-  const text = typeof value === 'string' ? JSON.stringify(value.slice(0, MAX_SHOWN + 1)) : describe(value);
-  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN - 1)}…`;
+  const text = typeof value === 'string' ? JSON.stringify(beginningOf(value, MAX_SHOWN + 1)) : describe(value);
+  return shortenText(text, MAX_SHOWN);
 }
 
 function describe(value: unknown): string {
   try {
-    return JSON.stringify(value)?.slice(0, MAX_SHOWN + 1) ?? typeof value;
+    return JSON.stringify(value) ?? typeof value;
   } catch {
     return typeof value;
   }

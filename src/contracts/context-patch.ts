@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { isJsonArray, isJsonObject, type Json, memberOf } from './json.ts';
 import { MAX_CONTEXT_BYTES } from './limits.ts';
+import { beginningOf } from './text-cut.ts';
 
 /** How to make an array out of another one: a run `[from, count]` of it, an edited item, or a new one. */
 export type ItemPatch =
@@ -70,7 +71,7 @@ export function applyPatch(patch: Patch, source: Json | undefined, misfit: Misfi
   const copy: Record<string, Json> = { ...source };
   for (const key of [...without, ...put.map(([, name]) => name)]) delete copy[key];
   for (const [key, part] of Object.entries(keys)) {
-    if (!Object.hasOwn(copy, key)) misfit(`it edits the key "${key.slice(0, 60)}", which is not there`);
+    if (!Object.hasOwn(copy, key)) misfit(`it edits the key "${beginningOf(key, 60)}", which is not there`);
     copy[key] = applyPatch(part, copy[key], misfit);
   }
   if (put.length === 0) return copy;

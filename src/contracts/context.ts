@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { Patch } from './context-patch.ts';
 import type { Json } from './json.ts';
 import { MAX_CONTEXT_BYTES } from './limits.ts';
+import { beginningOf } from './text-cut.ts';
 
 /** Levels of arrays and objects inside one value. */
 export const MAX_CONTEXT_DEPTH = 64;
@@ -91,7 +92,7 @@ export const ContextValues = z.custom<Readonly<Record<string, Json>>>().superRef
   }
   for (const key of Object.keys(values)) {
     const message = ContextKey.safeParse(key).error?.issues[0]?.message ?? jsonProblem(Reflect.get(values, key));
-    if (message !== undefined) check.addIssue({ code: 'custom', path: [key.slice(0, 60)], message });
+    if (message !== undefined) check.addIssue({ code: 'custom', path: [beginningOf(key, 60)], message });
   }
 });
 export type ContextValues = z.infer<typeof ContextValues>;

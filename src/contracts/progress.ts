@@ -5,6 +5,7 @@
 import type { PendingRequest, Verdict } from './request.ts';
 import type { SessionStatus } from './session.ts';
 import type { Step, Route, TurnStatus } from './turn.ts';
+import { endingOf } from './text-cut.ts';
 
 interface Numbered {
   readonly seq: number;
@@ -117,8 +118,8 @@ export interface Excerpt {
 
 /** The last `max` UTF-16 units of a text. */
 export function endOf(text: string, max: number): Excerpt {
-  const offset = Math.max(0, text.length - max);
-  return { offset, text: text.slice(offset) };
+  const end = endingOf(text, max);
+  return { offset: text.length - end.length, text: end };
 }
 
 /** How far a call of a tool has come. */

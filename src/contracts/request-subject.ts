@@ -2,6 +2,7 @@
 import { digestOf } from './digest.ts';
 import { parseJson } from './json.ts';
 import type { PendingRequest, RequestedStep } from './request.ts';
+import { beginningOf } from './text-cut.ts';
 
 /** The parts of a request that say what will happen. */
 export type RequestSubject = Pick<PendingRequest, 'question' | 'tool' | 'steps'>;
@@ -19,7 +20,7 @@ export function subjectDigest({ question, tool, steps }: RequestSubject): string
 export function cutSubject<T extends RequestSubject>(subject: T, max: number): T & { readonly isCut: boolean } {
   const { tool, steps } = subject;
   if (tool && tool.arguments.length > max) {
-    return { ...subject, tool: { ...tool, arguments: tool.arguments.slice(0, max) }, isCut: true };
+    return { ...subject, tool: { ...tool, arguments: beginningOf(tool.arguments, max) }, isCut: true };
   }
   const shown = steps && cutSteps(steps, max);
   return shown ? { ...subject, steps: shown, isCut: true } : { ...subject, isCut: false };
@@ -30,7 +31,7 @@ function cutSteps(steps: readonly RequestedStep[], max: number): RequestedStep[]
   const shown: RequestedStep[] = [];
   let left = max;
   const take = (text: string): string => {
-    const taken = text.slice(0, left);
+    const taken = beginningOf(text, left);
     left -= taken.length;
     return taken;
   };

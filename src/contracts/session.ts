@@ -7,6 +7,7 @@ import { MAX_MESSAGE_BYTES, MAX_SAVED_PLAN_BYTES, MAX_WAIT_MS } from './limits.t
 import type { PendingRequest } from './request.ts';
 import { AgentOverride, Approvals, Budget, Name, ResolvedTeam } from './team.ts';
 import type { Phase } from './turn.ts';
+import { beginningOf } from './text-cut.ts';
 
 /** Ids that a caller may choose: they become workflow ids, folder names and parts of keys. */
 export const SessionId = z
@@ -79,10 +80,9 @@ export function titleOf(message: string): string | undefined {
   const line = message.replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
   if (line === '') return undefined;
   if (line.length <= MAX_TITLE) return line;
-  const cut = line.slice(0, MAX_TITLE - 1);
   const words = line.lastIndexOf(' ', MAX_TITLE - 1);
   // A long first word, or a language without blanks: cut between characters.
-  const whole = words >= MAX_TITLE / 2 ? line.slice(0, words) : cut.replace(/[\ud800-\udbff]$/, '');
+  const whole = words >= MAX_TITLE / 2 ? line.slice(0, words) : beginningOf(line, MAX_TITLE - 1);
   return `${whole.trimEnd()}…`;
 }
 

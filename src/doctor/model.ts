@@ -11,6 +11,7 @@ import type { ModelReply, ModelRequest, Provider } from '../models/model.ts';
 import { readStructured } from '../models/reading/structured.ts';
 import { openModelSource } from '../worker/host/model-source.ts';
 import { type Check, missing, ok, warning } from './check.ts';
+import { shortenText } from '../contracts/text-cut.ts';
 
 /** Longest time for both requests to one model: a local server may have to load it first. */
 const TRIAL_MS = 90_000;
@@ -163,9 +164,7 @@ function apiOf({ api, name }: Provider): string {
 function shown({ text, finish }: ModelReply): string {
   const said = text.trim().replaceAll(/\s+/g, ' ');
   if (finish === 'length') return `more than ${MAX_OUTPUT_TOKENS} tokens`;
-  return said === ''
-    ? 'nothing'
-    : `"${said.slice(0, SHOWN_TEXT).toWellFormed()}${said.length > SHOWN_TEXT ? '…' : ''}"`;
+  return said === '' ? 'nothing' : `"${shortenText(said, SHOWN_TEXT)}"`;
 }
 
 const ADVICE: Readonly<Partial<Record<Refusal, string>>> = {

@@ -3,6 +3,7 @@ import { CopilotError } from '../contracts/errors.ts';
 import { parseJson } from '../contracts/json.ts';
 import { errorCode } from './transport.ts';
 import { retryAfterMs } from './retry-after.ts';
+import { beginningOf } from '../contracts/text-cut.ts';
 
 /** A failed model call. `retryAfterMs` is how long the server asks to wait, in milliseconds. */
 export type ModelError = CopilotError & { readonly retryAfterMs?: number };
@@ -195,7 +196,7 @@ function read({ status, body }: ApiError): Told {
     // A gateway may say 200, or 500, and put the provider's own status inside.
     status: status === undefined || (status === 500 && inner !== undefined) ? inner : status,
     codes: strings('code', 'type', 'status', 'reason', 'error_type').join(' ').toLowerCase(),
-    problem: withoutKeys((message ?? text.trim()) || 'no reason was given').slice(0, MAX_PROBLEM_TEXT),
+    problem: beginningOf(withoutKeys((message ?? text.trim()) || 'no reason was given'), MAX_PROBLEM_TEXT),
     param: strings('param')[0] ?? paramOfDetail(layers),
     text,
   };
@@ -251,7 +252,7 @@ function describe(error: unknown): string {
   let innermost = error;
   while (innermost instanceof Error && innermost.cause instanceof Error) innermost = innermost.cause;
   if (innermost instanceof SyntaxError)
-    return `malformed JSON in the reply: ${innermost.message}`.slice(0, MAX_PROBLEM_TEXT);
+    return beginningOf(`malformed JSON in the reply: ${innermost.message}`, MAX_PROBLEM_TEXT);
   const text = innermost instanceof Error ? innermost.message || innermost.name : String(innermost);
-  return withoutKeys(text).slice(0, MAX_PROBLEM_TEXT);
+  return beginningOf(withoutKeys(text), MAX_PROBLEM_TEXT);
 }

@@ -4,6 +4,7 @@
  * and replies have wire names; what is stored has ours.
  */
 import { createHash } from 'node:crypto';
+import { beginningOf } from '../contracts/text-cut.ts';
 
 const MAX_NAME = 64;
 const ALLOWED = /^[a-zA-Z0-9_-]{1,64}$/;
@@ -42,5 +43,5 @@ export function toolNames(names: Iterable<string>): ToolNames {
 
 function hashed(name: string, plain: string): string {
   const hash = createHash('sha256').update(name).digest('hex').slice(0, HASH_LENGTH);
-  return `${plain.slice(0, MAX_NAME - HASH_LENGTH - 1)}_${hash}`;
+  return `${beginningOf(plain, MAX_NAME - HASH_LENGTH - 1)}_${hash}`;
 }

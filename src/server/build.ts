@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { endingOf } from '../contracts/text-cut.ts';
 
 const PROGRAM = 'github.com/temporalio/cli/cmd/temporal';
 
@@ -56,7 +57,7 @@ async function run(go: string, args: string[], cwd: string, env: Readonly<Record
   });
   let output = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    output = (output + text).slice(-OUTPUT_CHARACTERS);
+    output = endingOf(output + text, OUTPUT_CHARACTERS);
   });
   const code = await new Promise<number | string | null>((resolve, reject) => {
     child.once('error', reject);

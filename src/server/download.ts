@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { beginningOf } from '../contracts/text-cut.ts';
 
 /** A slow line may take minutes for the whole program, so we only watch that bytes keep coming. */
 const STALLED_MS = 20_000;
@@ -44,7 +45,7 @@ export async function downloadServer(
   });
   let output = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    output = (output + text).slice(0, OUTPUT_CHARACTERS);
+    output = beginningOf(output + text, OUTPUT_CHARACTERS);
   });
   const end = new Promise<true>((resolve) => {
     child.once('error', (error) => {

@@ -11,6 +11,7 @@ import proto from '@temporalio/proto';
 import { CopilotError } from '../contracts/errors.ts';
 import type { EncryptionKey } from './keys.ts';
 import { refuse, type Unreadable } from './unreadable.ts';
+import { beginningOf } from '../contracts/text-cut.ts';
 
 const PayloadMessage = proto.temporal.api.common.v1.Payload;
 
@@ -87,7 +88,7 @@ function decrypt(payload: Payload, { key }: EncryptionKey): Payload {
 
 function missingKey(id: string, keys: readonly EncryptionKey[]): string {
   // The id may come from a stranger, and goes into an error message.
-  const needed = `key "${id.slice(0, 64)}" is needed to read this`;
+  const needed = `key "${beginningOf(id, 64)}" is needed to read this`;
   return keys.length === 0
     ? `${needed}, and none is set`
     : `${needed}, and only ${keys.map((key) => `"${key.id}"`).join(', ')} ${keys.length === 1 ? 'is' : 'are'} set`;

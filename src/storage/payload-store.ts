@@ -23,6 +23,7 @@ import type { ObjectStore } from './stores/object-store.ts';
 import { openS3Store } from './stores/s3.ts';
 import type { PayloadStoreAddress } from './stores/address.ts';
 import type { Unreadable } from './unreadable.ts';
+import { beginningOf } from '../contracts/text-cut.ts';
 
 /** Payloads of this size and above go to the store. The server's own limit is 2 MiB. */
 export const STORED_FROM_BYTES = 128 * 1024;
@@ -57,7 +58,7 @@ class SessionStorage extends ExternalStorage {
   }
 
   override getDriver(name: string): StorageDriver {
-    const problem = `a reference names the store "${name.slice(0, 100)}", which does not exist`;
+    const problem = `a reference names the store "${beginningOf(name, 100)}", which does not exist`;
     return (
       super.getDriver(name) ??
       unreadableStore(name, new CopilotError('InvalidInput', { what: 'A payload', problem }), this.#unreadable)
@@ -170,7 +171,7 @@ function unreadableStore(name: string, problem: CopilotError, unreadable: Unread
 }
 
 function unusable(key: string, place: string, what: string): CopilotError {
-  return new CopilotError('Internal', { problem: `The stored payload ${key.slice(0, 400)} of ${place} ${what}.` });
+  return new CopilotError('Internal', { problem: `The stored payload ${beginningOf(key, 400)} of ${place} ${what}.` });
 }
 
 function folderOf(target: StorageDriverTargetInfo | undefined): string {

@@ -1,6 +1,10 @@
 /** Refusals of tools: what is wrong and what the agent can do about it. */
 import { CopilotError } from '../contracts/errors.ts';
 import { quoted } from './files/text.ts';
+import { shortenText } from '../contracts/text-cut.ts';
+
+/** Longest path or value in a message, in UTF-16 units. */
+const MAX_SHOWN = 200;
 
 /** Makes a `ToolFailed` that tells the agent what is wrong and what to do next. */
 export function refusal(scope: { readonly tool: string }, problem: string, options?: ErrorOptions): CopilotError {
@@ -9,5 +13,5 @@ export function refusal(scope: { readonly tool: string }, problem: string, optio
 
 /** A path or value for a message: quoted, shortened, without control characters. */
 export function shown(value: string): string {
-  return quoted(value.length > 200 ? `${value.slice(0, 200)}…` : value);
+  return quoted(shortenText(value, MAX_SHOWN));
 }

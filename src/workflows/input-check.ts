@@ -1,6 +1,7 @@
 /** Checks what comes from outside. Synchronous, since an asynchronous validator never rejects. */
 import type { z } from 'zod';
 import { toFailure } from '../contracts/errors.ts';
+import { shortenText } from '../contracts/text-cut.ts';
 
 /** Levels of a message. Values of the context have at most 64, and a snapshot's patch up to three for each of them. */
 const MAX_DEPTH = 256;
@@ -42,7 +43,7 @@ export function describeIssue(error: z.ZodError): string {
   const issue = error.issues[0];
   if (!issue) return 'not valid';
   const text = `${issue.path.length > 0 ? `${issue.path.join('.')}: ` : ''}${issue.message}`;
-  return text.length <= MAX_PROBLEM_TEXT ? text : `${text.slice(0, MAX_PROBLEM_TEXT - 1)}…`;
+  return shortenText(text, MAX_PROBLEM_TEXT);
 }
 
 /** Looks level by level: a recursive function would run out of stack on the values that this refuses. */

@@ -140,7 +140,7 @@ describe('snapshots of the context', () => {
         { path: '/o/p/2/more', new: { json: 'null', bytes: 4 } },
         { path: '/o/p/3', new: { json: '4', bytes: 1 } },
       ],
-      removed: [{ path: '/gone', old: { json: `"${'x'.repeat(199)}…`, bytes: 502 } }],
+      removed: [{ path: '/gone', old: { json: `"${'x'.repeat(198)}…`, bytes: 502 } }],
       changed: [
         { path: '/o/p/1', old: { json: '2', bytes: 1 }, new: { json: '3', bytes: 1 } },
         { path: '/o/p/2/q', old: { json: '"old"', bytes: 5 }, new: { json: '"new"', bytes: 5 } },

@@ -30,6 +30,7 @@ import {
   type Written,
   type YamlFile,
 } from './yaml-file.ts';
+import { beginningOf } from '../../contracts/text-cut.ts';
 
 /** Largest YAML file. */
 export const MAX_FILE_BYTES = 256 * 1024;
@@ -54,7 +55,7 @@ export async function loadTeam(
   const files = Name.safeParse(team).success ? await listFiles(agentsDir, team) : undefined;
   if (!files) {
     const known = (await listTeams(agentsDir)).join(', ');
-    throw new CopilotError('TeamNotFound', { team: team.slice(0, 100), known: known === '' ? 'none' : known });
+    throw new CopilotError('TeamNotFound', { team: beginningOf(team, 100), known: known === '' ? 'none' : known });
   }
   checkFileNames(team, files);
   const ids = files.filter((file) => file !== TEAM_FILE).map((file) => file.slice(0, -'.yaml'.length));
@@ -237,7 +238,7 @@ function checkTools(used: readonly Written[], { tools, servers }: KnownTools): P
         {
           file,
           line,
-          text: `${unknownName('MCP server', name.server, servers)} (in the tool "${text.slice(0, 100)}")`,
+          text: `${unknownName('MCP server', name.server, servers)} (in the tool "${beginningOf(text, 100)}")`,
         },
       ];
     }

@@ -1,5 +1,6 @@
 /** The form of an agent's answers, which its file can give as a JSON schema. */
 import { z } from 'zod';
+import { beginningOf } from '../../contracts/text-cut.ts';
 
 /** A form that can check values. */
 export interface OutputForm {
@@ -25,13 +26,7 @@ export function openOutput(schema: Readonly<Record<string, unknown>>): OutputFor
     schema,
     check(value) {
       const { error } = form.safeParse(value);
-      return (
-        error &&
-        z
-          .prettifyError(error)
-          .replaceAll(/\s*\n\s*/g, ' ')
-          .slice(0, MAX_PROBLEM)
-      );
+      return error && beginningOf(z.prettifyError(error).replaceAll(/\s*\n\s*/g, ' '), MAX_PROBLEM);
     },
   };
 }
@@ -45,7 +40,7 @@ export function checkText(form: OutputForm, text: string): string | undefined {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    return `it is not only JSON (${error instanceof Error ? error.message : ''})`.slice(0, MAX_PROBLEM);
+    return beginningOf(`it is not only JSON (${error instanceof Error ? error.message : ''})`, MAX_PROBLEM);
   }
   return form.check(value);
 }

@@ -16,6 +16,7 @@ import {
 import type { Document } from 'yaml';
 import { z } from 'zod';
 import { nearest } from '../../tools/nearest.ts';
+import { beginningOf } from '../../contracts/text-cut.ts';
 
 export interface Problem {
   /** Relative to the folder of teams. */
@@ -129,14 +130,14 @@ export function sortByLine(problems: readonly Problem[]): Problem[] {
 /** `unknown <what> "<name>"` with the most similar of `known`, or with all of them if none is similar. */
 export function unknownName(what: string, name: string, known: Iterable<string>): string {
   const names = [...known];
-  const near = nearest(name.slice(0, 100), names);
+  const near = nearest(beginningOf(name, 100), names);
   const hint =
     near !== undefined
       ? `did you mean "${near}"?`
       : names.length > 0
         ? `there are ${names.join(', ')}`
         : 'there are none';
-  return `unknown ${what} "${name.slice(0, 100)}"; ${hint}`;
+  return `unknown ${what} "${beginningOf(name, 100)}"; ${hint}`;
 }
 
 /** Converts through JSON, so that the value is a plain tree and aliases cannot make it huge. */
@@ -176,7 +177,7 @@ class Source {
           const key = isScalar(pair.key) && typeof pair.key.value === 'string' ? pair.key.value : undefined;
           if (key === undefined) continue;
           if (seen.has(key)) {
-            problems.push(this.#problem(keyOffset(pair), `the key "${key.slice(0, MAX_SHOWN_KEY)}" appears twice`));
+            problems.push(this.#problem(keyOffset(pair), `the key "${beginningOf(key, MAX_SHOWN_KEY)}" appears twice`));
           }
           seen.add(key);
         }

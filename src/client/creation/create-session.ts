@@ -26,6 +26,7 @@ import type { ServerLink } from '../../connection/server-link.ts';
 import { describeSession } from '../reading/session-queries.ts';
 import { checkInput, checkSize } from '../checked-input.ts';
 import type { TeamDirectory } from './team-directory.ts';
+import { beginningOf } from '../../contracts/text-cut.ts';
 
 const MAX_SUMMARY = 100;
 
@@ -195,7 +196,7 @@ export async function startWorkflow(link: ServerLink, id: string, start: Session
         { key: copilotLastActiveAt, value: now },
       ],
       memo: { team: start.team.definition.name, digest: start.team.digest, createdAt: now.toISOString() },
-      staticSummary: start.name.slice(0, MAX_SUMMARY),
+      staticSummary: beginningOf(start.name, MAX_SUMMARY),
     }),
   );
 }

@@ -15,6 +15,7 @@ import { wholeExport } from '../reading/whole-conversation.ts';
 import { startFrom } from './import-session.ts';
 import { runsOf } from '../reading/session-runs.ts';
 import { findSnapshot } from '../reading/snapshots.ts';
+import { beginningOf } from '../../contracts/text-cut.ts';
 
 const MAX_NAME = 200;
 /** Turns that an error message names. */
@@ -51,7 +52,7 @@ export async function forkSession(link: ServerLink, sessionId: string, given: Fo
   const { session } = from;
   const id = options.id ?? `ses_${newUlid()}`;
   await startFrom(link, id, from, {
-    name: options.name ?? `${session.name.slice(0, MAX_NAME - ' (fork)'.length)} (fork)`,
+    name: options.name ?? `${beginningOf(session.name, MAX_NAME - ' (fork)'.length)} (fork)`,
     user: session.user ?? undefined,
     config: { ...session.config, ...options.config },
   });

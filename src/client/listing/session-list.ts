@@ -19,6 +19,7 @@ import { closedStatus, type ListedStatus } from '../reading/session-queries.ts';
 import { quote, runsById } from '../reading/session-runs.ts';
 import { checkInput } from '../checked-input.ts';
 import { newest, newestOf, type Place, type UpdatedIndex } from './newest-first.ts';
+import { beginningOf } from '../../contracts/text-cut.ts';
 
 const PAGE_SIZE = 1_000;
 const MAX_LIMIT = 1_000;
@@ -280,7 +281,7 @@ function readCursor(cursor: string): Place {
   } catch (cause) {
     throw new CopilotError(
       'InvalidInput',
-      { what: `after ("${cursor.slice(0, 80)}")`, problem: 'use `next` of the previous page, unchanged' },
+      { what: `after ("${beginningOf(cursor, 80)}")`, problem: 'use `next` of the previous page, unchanged' },
       { cause },
     );
   }

@@ -5,6 +5,7 @@ import type { ContextDiff, ContextPoint, Snapshot, SnapshotInfo, SnapshotRef } f
 import { CopilotError } from '../../contracts/errors.ts';
 import * as messages from '../../contracts/messages.ts';
 import { querySession } from './session-queries.ts';
+import { beginningOf } from '../../contracts/text-cut.ts';
 
 /** Snapshots that an error message names. */
 const MAX_NAMED = 10;
@@ -16,7 +17,7 @@ export function findSnapshot<Info extends SnapshotInfo>(snapshots: readonly Info
   const known = snapshots.slice(-MAX_NAMED).map(({ id, version }) => `${id} (version ${version})`);
   const older = snapshots.length > MAX_NAMED ? `${snapshots.length - MAX_NAMED} older ones, ` : '';
   throw new CopilotError('SnapshotNotFound', {
-    wanted: typeof wanted === 'number' ? `of version ${wanted}` : `"${wanted.slice(0, 60)}"`,
+    wanted: typeof wanted === 'number' ? `of version ${wanted}` : `"${beginningOf(wanted, 60)}"`,
     known: `${older}${known.join(', ') || 'none yet'}`,
   });
 }

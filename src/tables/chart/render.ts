@@ -1,6 +1,7 @@
 /** Renders a Vega-Lite or Vega specification as SVG in this process, without a browser or network. */
 import type { Loader, LoggerInterface, Spec } from 'vega';
 import type { TopLevelSpec } from 'vega-lite';
+import { beginningOf } from '../../contracts/text-cut.ts';
 
 /** @throws Error with what is wrong in the specification. It can load nothing and link to nothing. */
 export async function renderSvg(spec: TopLevelSpec | Spec): Promise<string> {
@@ -51,7 +52,7 @@ function collectProblems(problems: string[]): LoggerInterface {
 
 function closedLoader(problems: string[]): Loader {
   const note = (uri: string): void =>
-    void problems.push(`A chart cannot load or link to ${JSON.stringify(uri.slice(0, 200))}.`);
+    void problems.push(`A chart cannot load or link to ${JSON.stringify(beginningOf(uri, 200))}.`);
   const refuse = (uri: string): Promise<never> => {
     note(uri);
     return Promise.reject(new Error('Charts load nothing.'));

@@ -4,6 +4,7 @@ import type { OpenColumn, OpenTable } from './open-table.ts';
 import { firstRow, rowsOf } from './rows.ts';
 import { identifier, literal } from './sql.ts';
 import { toJsonValue } from './values.ts';
+import { shortenText } from '../../contracts/text-cut.ts';
 
 const MOST_COMMON = 5;
 const MAX_SHOWN_VALUE = 100;
@@ -96,7 +97,7 @@ async function mostCommon(connection: DuckDBConnection, column: string, view: st
     most_common: rows.map(([value, count]) => {
       const text = String(value);
       return {
-        value: text.length > MAX_SHOWN_VALUE ? `${text.slice(0, MAX_SHOWN_VALUE).toWellFormed()}…` : text,
+        value: shortenText(text, MAX_SHOWN_VALUE),
         count,
       };
     }),

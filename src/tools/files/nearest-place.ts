@@ -1,5 +1,6 @@
 /** Finds the place in a file that an agent probably meant when its text does not occur there. */
 import { shown } from '../refusal.ts';
+import { beginningOf } from '../../contracts/text-cut.ts';
 
 /** How many lines of the file are searched, and how many lines are compared at each place. */
 const MAX_LINES = 50_000;
@@ -14,7 +15,7 @@ const NEAR = 0.5;
  * `wanted` must not occur in `text`.
  */
 export function nearestPlace(text: string, wanted: string): string {
-  const lines = text.split('\n', MAX_LINES).map((line) => line.slice(0, MAX_COMPARED_LENGTH));
+  const lines = text.split('\n', MAX_LINES).map((line) => beginningOf(line, MAX_COMPARED_LENGTH));
   // Empty lines before and after the text do not help to find the place.
   const wantedLines = wanted.replace(/^\s*\n|\n\s*$/g, '').split('\n', MAX_COMPARED);
   const wantedFirst = wantedLines[0] ?? '';
@@ -28,7 +29,7 @@ export function nearestPlace(text: string, wanted: string): string {
       other === undefined ? 'the file ends' : `line ${line + matched + 1} is ${shown(other)}`
     }, and old_text has ${shown(wantedLines[matched] ?? '')}.`;
   }
-  const near = nearestLine(lines, wantedFirst.slice(0, MAX_COMPARED_LENGTH));
+  const near = nearestLine(lines, beginningOf(wantedFirst, MAX_COMPARED_LENGTH));
   return near === undefined
     ? 'No line of the file is similar.'
     : `The nearest line is line ${near + 1}: ${shown(lines[near] ?? '')}.`;

@@ -4,6 +4,7 @@ import { defineTool } from '../definition/define-tool.ts';
 import { decodeText } from './text.ts';
 import { refusal, shown } from '../refusal.ts';
 import { readInside } from '../workspace/content.ts';
+import { beginningOf } from '../../contracts/text-cut.ts';
 
 const MAX_FILE_BYTES = 20 * 1024 * 1024;
 /** Longest text of one result, in UTF-16 units. */
@@ -62,7 +63,7 @@ function excerpt(lines: readonly string[], first: number, limit: number): string
     length += line.length;
   }
   if (kept.length === 0) {
-    return `${(wanted[0] ?? '').slice(0, MAX_TEXT)}\n[Line ${first} of ${lines.length}, cut after ${MAX_TEXT} characters.]`;
+    return `${beginningOf(wanted[0] ?? '', MAX_TEXT)}\n[Line ${first} of ${lines.length}, cut after ${MAX_TEXT} characters.]`;
   }
   const last = first - 1 + kept.length;
   if (first === 1 && last === lines.length) return kept.join('');

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { shortenText } from '../../contracts/text-cut.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { defineTool } from '../definition/define-tool.ts';
 import { decodeText, listed } from './text.ts';
@@ -52,8 +53,9 @@ export const searchFiles = defineTool({
     for await (const batch of batches(scope, path, skipped, signal)) {
       signal.throwIfAborted();
       // One more than the limit tells whether there are more.
-      const search = { pattern, regex, files: batch, limit: limit + 1 - lines.length, maxLineLength: MAX_LINE_LENGTH };
-      lines.push(...(regex ? await matchSeparately(scope, search, deadline, signal) : matchLines(search)));
+      const search = { pattern, regex, files: batch, limit: limit + 1 - lines.length, maxLength: 2 * MAX_LINE_LENGTH };
+      const found = regex ? await matchSeparately(scope, search, deadline, signal) : matchLines(search);
+      lines.push(...found.map(({ place, line }) => `${place}: ${shortenText(line, MAX_LINE_LENGTH)}`));
       if (lines.length > limit) break;
     }
     const notes = [
@@ -137,13 +139,19 @@ interface Search {
   readonly regex: boolean;
   readonly files: readonly NamedText[];
   readonly limit: number;
-  readonly maxLineLength: number;
+  /** Where lines are cut roughly, before they are cut between characters. */
+  readonly maxLength: number;
+}
+
+interface FoundLine {
+  readonly place: string;
+  readonly line: string;
 }
 
 /** It also runs in another process, so it uses only types of this module. */
-function matchLines({ pattern, regex, files, limit, maxLineLength }: Search): string[] {
+function matchLines({ pattern, regex, files, limit, maxLength }: Search): FoundLine[] {
   const expression = regex ? new RegExp(pattern) : undefined;
-  const found: string[] = [];
+  const found: FoundLine[] = [];
   for (const { path, text } of files) {
     if (expression === undefined && !text.includes(pattern)) continue;
     for (const [index, line] of text
@@ -151,7 +159,7 @@ function matchLines({ pattern, regex, files, limit, maxLineLength }: Search): st
       .split(/\r?\n/)
       .entries()) {
       if (expression === undefined ? !line.includes(pattern) : !expression.test(line)) continue;
-      found.push(`${path}:${index + 1}: ${line.length > maxLineLength ? `${line.slice(0, maxLineLength)}…` : line}`);
+      found.push({ place: `${path}:${index + 1}`, line: line.slice(0, maxLength) });
       if (found.length === limit) return found;
     }
   }
@@ -163,7 +171,7 @@ async function matchSeparately(
   search: Search,
   deadline: { remainingMs: number },
   signal: AbortSignal,
-): Promise<string[]> {
+): Promise<FoundLine[]> {
   const startedMs = performance.now();
   const outcome = await runSeparately(matchLines, search, {
     timeoutMs: deadline.remainingMs,

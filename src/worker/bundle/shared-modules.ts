@@ -35,6 +35,7 @@ export const SHARED_CONTRACTS = [
     'rules',
     'session',
     'team',
+    'text-cut',
     'transcript',
     'turn',
     'visible-text',

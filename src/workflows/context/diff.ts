@@ -2,6 +2,7 @@
 import { type ContextDiff, type Excerpt, MAX_DIFF_PATHS, MAX_EXCERPT_TEXT } from '../../contracts/context.ts';
 import { isJsonArray, isJsonObject, type Json, type JsonObject, memberOf } from '../../contracts/json.ts';
 import { bytesOf, isEqual } from './tree.ts';
+import { shortenText } from '../../contracts/text-cut.ts';
 
 type Found = { [Part in 'added' | 'removed' | 'changed']: ContextDiff[Part][number][] } & { more: number };
 
@@ -38,5 +39,5 @@ function escaped(key: string): string {
 
 function excerpt(value: Json): Excerpt {
   const json = JSON.stringify(value);
-  return { json: json.length > MAX_EXCERPT_TEXT ? `${json.slice(0, MAX_EXCERPT_TEXT)}…` : json, bytes: bytesOf(value) };
+  return { json: shortenText(json, MAX_EXCERPT_TEXT), bytes: bytesOf(value) };
 }

@@ -17,6 +17,7 @@ import { isJsonObject, type JsonObject } from '../../contracts/json.ts';
 import { check } from '../input-check.ts';
 import { patchOf } from './patch.ts';
 import { bytesOf, copyOf } from './tree.ts';
+import { beginningOf } from '../../contracts/text-cut.ts';
 
 /** Ids that an error message names. */
 const MAX_NAMED = 10;
@@ -82,7 +83,7 @@ export class Snapshots {
     if (entry) return { info: entry.info, values: this.#valuesAt(index) };
     const names = this.infos.map(({ id, version }) => `${id} (version ${version})`);
     throw toFailure('SnapshotNotFound', {
-      wanted: typeof wanted === 'number' ? `of version ${wanted}` : `"${wanted.slice(0, 60)}"`,
+      wanted: typeof wanted === 'number' ? `of version ${wanted}` : `"${beginningOf(wanted, 60)}"`,
       known:
         (names.length > MAX_NAMED ? `${names.length - MAX_NAMED} older ones, ` : '') +
         (names.slice(-MAX_NAMED).join(', ') || 'none yet'),

@@ -19,6 +19,7 @@ import { UnreadablePayload } from '../../contracts/payload-converter.ts';
 import { detailsInterceptor } from '../views/current-details.ts';
 import { converterInUse } from '../sdk-internals.ts';
 import { limitUpdates } from './update-limit.ts';
+import { beginningOf } from '../../contracts/text-cut.ts';
 
 type Internals = NonNullable<WorkflowInterceptors['internals']>[number];
 type Activation = Parameters<NonNullable<Internals['activate']>>[0]['activation'];
@@ -110,7 +111,7 @@ function signalProblem({ signalName, input, originatingEventId }: Signal): strin
 }
 
 function replaceUpdate(update: Update): void {
-  const name = (update.name ?? '').slice(0, MAX_NAME);
+  const name = beginningOf(update.name ?? '', MAX_NAME);
   const problem = updateProblem(update);
   if (problem === undefined) return;
   update.name = refusedUpdate.name;
@@ -150,7 +151,7 @@ function firstProblem(payloads: readonly Payload[]): Problem | undefined {
       converter.fromPayload(payload);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      const text = `it cannot be read: ${reason}`.slice(0, MAX_PROBLEM_TEXT).replace(/\.$/, '');
+      const text = beginningOf(`it cannot be read: ${reason}`, MAX_PROBLEM_TEXT).replace(/\.$/, '');
       return { text, isLocal: error instanceof UnreadablePayload && error.isLocal };
     }
   }

@@ -14,6 +14,7 @@ import { imagesOfTurn } from './agent/call.ts';
 import { mayAnswer } from './agent/engine-tools.ts';
 import { effectsBefore } from './agent/outcomes.ts';
 import { runRounds } from './agent/rounds.ts';
+import { beginningOf } from '../../contracts/text-cut.ts';
 
 /** Summaries that go into a later step whole; older ones are shortened. */
 const WHOLE_SUMMARIES = 3;
@@ -82,7 +83,7 @@ async function runStep(session: LiveSession, turn: RunningTurn, step: StepView):
       session.steps.begin(step);
     }
     const report = await attemptStep(session, turn, step, problem);
-    const summary = report.summary.slice(0, MAX_SUMMARY);
+    const summary = beginningOf(report.summary, MAX_SUMMARY);
     session.steps.end(step, report.status === 'done' ? 'completed' : 'failed', summary);
     if (report.status === 'done') {
       rememberResults(session, turn);

@@ -9,6 +9,7 @@ import type { Step } from '../../contracts/turn.ts';
 import { visible } from '../../contracts/visible-text.ts';
 import type { StepView } from '../session/turn/plan-steps.ts';
 import { routerQuestions } from './views.ts';
+import { beginningOf, shortenText } from '../../contracts/text-cut.ts';
 
 const MARK: Record<Step['status'], string> = {
   pending: '☐',
@@ -46,7 +47,7 @@ export function detailsMarkdown(info: SessionInfo, turn: RunningTurn | undefined
 export function oneLine(text: string, max = MAX_LINE): string {
   // Single blanks are not replaced: that would take five times as long.
   const line = text.replace(/\s{2,}|[^\S ]/g, ' ').trim();
-  return line.length <= max ? line : `${line.slice(0, max - 1)}…`;
+  return shortenText(line, max);
 }
 
 function stateLine(
@@ -148,7 +149,7 @@ function noteParagraphs({ notes }: SessionInfo): string[] {
 
 /** One line of what people or models wrote. */
 function shown(text: string, max = MAX_LINE): string {
-  return escape(oneLine(text.slice(0, 4 * max), max));
+  return escape(oneLine(beginningOf(text, 4 * max), max));
 }
 
 function count(number: number, noun: string): string {

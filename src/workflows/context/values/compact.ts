@@ -1,5 +1,6 @@
 /** Shortening of what the program itself keeps in the context, such as a plan: the whole is in the turn it belongs to. */
 import { isJsonArray, isJsonObject, type Json, utf8Bytes } from '../../../contracts/json.ts';
+import { shortenText } from '../../../contracts/text-cut.ts';
 
 /** What one of these values may take as JSON. All of them together stay below the size at which the context warns. */
 const MAX_COMPACT_BYTES = 16 * 1024;
@@ -22,15 +23,8 @@ function fits(value: Json): boolean {
 }
 
 function withTexts(value: Json, limit: number): Json {
-  if (typeof value === 'string') return cut(value, limit);
+  if (typeof value === 'string') return shortenText(value, limit);
   if (isJsonArray(value)) return value.map((item) => withTexts(item, limit));
   if (!isJsonObject(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withTexts(item, limit)]));
-}
-
-function cut(text: string, limit: number): string {
-  if (text.length <= limit) return text;
-  // A character of two units is not cut in half.
-  const last = text.charCodeAt(limit - 2);
-  return `${text.slice(0, last >= 0xd800 && last <= 0xdbff ? limit - 2 : limit - 1)}…`;
 }

@@ -11,6 +11,7 @@ import { type Json, type JsonObject, memberOf } from '../../../contracts/json.ts
 import { check } from '../../input-check.ts';
 import { copyReusing, isEqual } from '../tree.ts';
 import type { Values } from './values.ts';
+import { beginningOf } from '../../../contracts/text-cut.ts';
 
 export interface Isolation {
   /**
@@ -38,7 +39,7 @@ export interface MergePlan {
  * @throws InvalidInput if the key or the value is not allowed
  */
 export function storable(key: string, value: Json, previous: Json | undefined, isolate: boolean): Json {
-  const name = typeof key === 'string' ? `"${key.slice(0, 60)}"` : String(key);
+  const name = typeof key === 'string' ? `"${beginningOf(key, 60)}"` : String(key);
   check(ContextKey, key, `Context key ${name}`);
   const problem = jsonProblem(value);
   if (problem !== undefined) throw toFailure('InvalidInput', { what: `Context value ${name}`, problem });

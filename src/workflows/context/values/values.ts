@@ -3,6 +3,7 @@ import { toFailure } from '../../../contracts/errors.ts';
 import { type Json, type JsonObject, memberOf } from '../../../contracts/json.ts';
 import { MAX_CONTEXT_BYTES } from '../../../contracts/limits.ts';
 import { entryBytes } from '../tree.ts';
+import { beginningOf } from '../../../contracts/text-cut.ts';
 
 /** Guards the limit, and what was handed out by {@link share}: the next change is made on a copy of the top level. */
 export class Values {
@@ -58,7 +59,7 @@ export class Values {
   check(changes: ReadonlyMap<string, Json | undefined>): void {
     const bytes = jsonBytes(this.#entryBytesAfter(changes));
     if (bytes <= MAX_CONTEXT_BYTES || bytes <= this.bytes) return;
-    const keys = [...changes.keys()].map((key) => `"${key.slice(0, 60)}"`);
+    const keys = [...changes.keys()].map((key) => `"${beginningOf(key, 60)}"`);
     const what = keys.length === 1 ? `Context value ${keys[0]}` : `Context values ${keys.slice(0, 5).join(', ')}`;
     const problem = `the context would be ${bytes} bytes large and ${MAX_CONTEXT_BYTES} are allowed; keep large data in files`;
     throw toFailure('InvalidInput', { what, problem });

@@ -20,6 +20,7 @@ import type { LiveSession } from '../../session/live-session.ts';
 import { isOfferable } from '../../session/policies.ts';
 import type { AgentWork } from '../../session/turn/agent-work.ts';
 import { findAgent } from './call.ts';
+import { beginningOf } from '../../../contracts/text-cut.ts';
 
 /** How an agent's work ended. */
 export interface WorkResult extends StepReport {
@@ -43,10 +44,10 @@ export function parseReport(call: ToolCall, hasResult: boolean): { report?: Step
   const parsed = Report.safeParse(parseJson(call.arguments));
   if (!parsed.success) return { problem: `${REPORT_STEP} takes {"status": "done" or "failed", "summary": text}` };
   const { status, summary, answer, result } = parsed.data;
-  const reply = answer === undefined || status === 'failed' ? {} : { answer: answer.slice(0, MAX_REPLY_TEXT) };
+  const reply = answer === undefined || status === 'failed' ? {} : { answer: beginningOf(answer, MAX_REPLY_TEXT) };
   if (!hasResult || result === undefined) return { report: { status, summary, ...reply } };
   const text = JSON.stringify(result);
-  return { report: { status, summary: `${summary.slice(0, MAX_SUMMARY - text.length - 2)}\n\n${text}`, ...reply } };
+  return { report: { status, summary: `${beginningOf(summary, MAX_SUMMARY - text.length - 2)}\n\n${text}`, ...reply } };
 }
 
 /**

@@ -21,6 +21,7 @@ import type { AgentWork } from '../../session/turn/agent-work.ts';
 import { oneLine } from '../../views/details.ts';
 import { labelCall } from './call.ts';
 import { isEngineTool, rememberValue } from './engine-tools.ts';
+import { beginningOf } from '../../../contracts/text-cut.ts';
 
 export interface PlannedCall {
   readonly work: AgentWork;
@@ -84,7 +85,7 @@ function withEdit(text: string, verdict: Answer | undefined): string {
   const { by, arguments: given } = verdict;
   const cut =
     given.length > MAX_SHOWN_EDIT
-      ? `${given.slice(0, MAX_SHOWN_EDIT)} [cut after ${MAX_SHOWN_EDIT} of ${given.length} characters]`
+      ? `${beginningOf(given, MAX_SHOWN_EDIT)} [cut after ${MAX_SHOWN_EDIT} of ${given.length} characters]`
       : given;
   return `[${by} changed the arguments of this call. It ran with ${cut} instead of yours.]\n\n${text}`;
 }

@@ -24,6 +24,7 @@ import type { DeepReadonly, RunningTurn, SessionState } from '../../../contracts
 import type { TeamDefinition } from '../../../contracts/team.ts';
 import type { LiveSession } from '../live-session.ts';
 import { approvalsOf, timeoutMsOf } from '../policies.ts';
+import { beginningOf } from '../../../contracts/text-cut.ts';
 
 export type RequestView = DeepReadonly<OpenRequest>;
 
@@ -252,7 +253,7 @@ export class Requests {
     request.verdict = verdict;
     const { arguments: edited } = verdict;
     const isLong = edited !== undefined && edited.length > MAX_RECORDED_SUBJECT;
-    const shown = isLong ? { ...verdict, arguments: edited.slice(0, MAX_RECORDED_SUBJECT) } : verdict;
+    const shown = isLong ? { ...verdict, arguments: beginningOf(edited, MAX_RECORDED_SUBJECT) } : verdict;
     const { key: _, ...whole } = { ...request, verdict: shown };
     const recorded = cutSubject(whole, MAX_RECORDED_SUBJECT);
     const decided = { ...recorded, isCut: request.isCut || recorded.isCut || isLong };

@@ -13,6 +13,7 @@ import {
   type ToolCall,
   type UserMessage,
 } from '../../../contracts/transcript.ts';
+import { beginningOf } from '../../../contracts/text-cut.ts';
 
 /** What a work begins with. */
 export interface Task extends Pick<Work, 'phase' | 'agent' | 'part' | 'step' | 'routes'> {
@@ -208,7 +209,7 @@ function shortened(tail: readonly Message[], maxBytes: number): Message[] {
   return tail.map((message) =>
     message.role !== 'tool' || message.text.length <= max
       ? message
-      : { ...message, text: `${message.text.slice(0, max)}\n\n[Cut after ${max} characters.]` },
+      : { ...message, text: `${beginningOf(message.text, max)}\n\n[Cut after ${max} characters.]` },
   );
 }
 

@@ -160,7 +160,7 @@ describe('file tools', () => {
 
     it('shortens long lines', async () => {
       await put('a.txt', `hit${'x'.repeat(1_000)}`);
-      assert.equal((await world.call('search_files', { pattern: 'hit' })).text, `a.txt:1: hit${'x'.repeat(397)}…`);
+      assert.equal((await world.call('search_files', { pattern: 'hit' })).text, `a.txt:1: hit${'x'.repeat(396)}…`);
     });
 
     it('ends a catastrophic expression on time, and the program goes on meanwhile', async function () {
