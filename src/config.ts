@@ -92,6 +92,9 @@ const Environment = z.object({
   COPILOT_ENCRYPTION_KEY_FILE: optionalText,
   COPILOT_PAYLOAD_STORE: optionalText,
   COPILOT_CODEC_TOKEN: optionalText,
+  COPILOT_GATEWAY_JWKS_URL: webAddress('https://id.example.org/keys').optional(),
+  COPILOT_GATEWAY_ISSUER: optionalText,
+  COPILOT_GATEWAY_AUDIENCE: optionalText,
   AGENT_POOL_SIZE: positiveInteger(1),
   AGENT_CACHE_SIZE: positiveInteger(32),
   AGENT_IDLE_SECONDS: positiveInteger(1_800),
@@ -161,6 +164,8 @@ export interface Config {
   readonly payloadStore?: PayloadStoreAddress;
   /** Token that callers of the codec server must send. `COPILOT_CODEC_TOKEN`, default none. */
   readonly codecToken?: string;
+  /** Tokens of an identity provider that the gateway accepts. `COPILOT_GATEWAY_…`, default none. */
+  readonly gatewayTokens?: { readonly jwksUrl: string; readonly issuer: string; readonly audience: string };
   /** The environment without the secrets above. Declarations of MCP servers in teams may refer to it. */
   readonly environment: Readonly<Record<string, string>>;
   /**
@@ -251,7 +256,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     ...readSessionIdle(env),
     encryptionKeys: Object.freeze(encryptionKeys),
     ...(payloadStore === undefined ? {} : { payloadStore: Object.freeze(payloadStore) }),
-    ...(env.COPILOT_CODEC_TOKEN === undefined ? {} : { codecToken: env.COPILOT_CODEC_TOKEN }),
+    ...readCallers(env),
     environment: passedOn,
     trustTeams: env.COPILOT_TRUST_TEAMS === '1',
     denyTools: Object.freeze(env.COPILOT_DENY_TOOLS),
@@ -286,6 +291,24 @@ function readSessionIdle({ COPILOT_SESSION_IDLE_SECONDS: seconds }: z.infer<type
 } {
   if (seconds === undefined) return {};
   return { sessionIdleMs: seconds === 'never' ? null : 1_000 * seconds };
+}
+
+/** Who may call codec server and gateway. */
+function readCallers(env: z.infer<typeof Environment>): Pick<Config, 'codecToken' | 'gatewayTokens'> {
+  const codec = env.COPILOT_CODEC_TOKEN === undefined ? {} : { codecToken: env.COPILOT_CODEC_TOKEN };
+  const { COPILOT_GATEWAY_JWKS_URL: jwksUrl, COPILOT_GATEWAY_ISSUER: issuer, COPILOT_GATEWAY_AUDIENCE: audience } = env;
+  if (jwksUrl !== undefined && issuer !== undefined && audience !== undefined) {
+    return { ...codec, gatewayTokens: Object.freeze({ jwksUrl, issuer, audience }) };
+  }
+  const given = {
+    COPILOT_GATEWAY_JWKS_URL: jwksUrl,
+    COPILOT_GATEWAY_ISSUER: issuer,
+    COPILOT_GATEWAY_AUDIENCE: audience,
+  };
+  const missing = Object.entries(given).find(([, value]) => value === undefined)?.[0] ?? '';
+  if (Object.values(given).every((value) => value === undefined)) return codec;
+  const problem = 'tokens need all three: COPILOT_GATEWAY_JWKS_URL, COPILOT_GATEWAY_ISSUER, COPILOT_GATEWAY_AUDIENCE';
+  throw new CopilotError('InvalidConfig', { name: missing, value: '', problem });
 }
 
 /** A deployment without a build id, or the reverse, is a mistake. */

@@ -46,6 +46,16 @@ export function declareCare(program: Command, command: Declare): void {
     .option('--origin <url...>', 'Web UIs that may use it; default the known one')
     .action(async (flags) => (await import('../operations/codec.ts')).runCodec(flags));
 
+  command('gateway', 'serve sessions over HTTP until SIGTERM: REST, and events that resume', [
+    'gateway',
+    'gateway --port 8080 --host 0.0.0.0',
+  ])
+    .option('--port <port>', 'default 7280')
+    .option('--host <address>', 'address to listen on; put TLS in front of any but loopback', '127.0.0.1')
+    .action(async (flags) => (await import('../operations/gateway.ts')).runGateway(flags));
+
+  declareKeys(declareGroup(program, 'keys', 'keys for the HTTP gateway'));
+
   command(
     'completion <shell> [words...]',
     'print the script by which a shell completes commands, options and session ids',
@@ -63,6 +73,24 @@ export function declareCare(program: Command, command: Declare): void {
   command('stats', 'print statistics of the agent caches of the workers on this machine').action(async (flags) =>
     (await import('../operations/workers.ts')).runStats(flags),
   );
+}
+
+function declareKeys(command: Declare): void {
+  command('add <name>', 'make a key for a person or program, and print it once', [
+    'keys add ada',
+    'keys add review-board --role approver',
+  ])
+    .option('--role <role>', 'user: own sessions; approver: also reads and decides all; operator: everything', 'user')
+    .action(async (name, flags) => (await import('../operations/gateway.ts')).runKeysAdd(name, flags));
+
+  command('list', 'list keys, without the keys themselves', ['keys list --json']).action(async (flags) =>
+    (await import('../operations/gateway.ts')).runKeysList(flags),
+  );
+
+  command('revoke <key>', 'revoke a key by its id, or all of a name; it stops working at once', [
+    'keys revoke 1a2b3c4d',
+    'keys revoke ada',
+  ]).action(async (key, flags) => (await import('../operations/gateway.ts')).runKeysRevoke(key, flags));
 }
 
 function declareAgents(command: Declare): void {

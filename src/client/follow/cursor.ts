@@ -58,15 +58,18 @@ export class Cursor {
     this.#told = new Map(told);
   }
 
-  toString(): string {
-    const position: Position = {
+  get position(): Position {
+    return {
       session: this.#session,
       next: this.#next,
       turns: [...this.#turns],
       calls: [...this.#calls.values()],
       told: [...this.#told],
     };
-    return Buffer.from(JSON.stringify(position)).toString('base64url');
+  }
+
+  toString(): string {
+    return Buffer.from(JSON.stringify(this.position)).toString('base64url');
   }
 
   /** Moves behind an event. */

@@ -5,7 +5,7 @@ import { isNotReady, isOverloaded, isTimeout } from '../../connection/grpc-error
 import { retry } from '../../connection/retry.ts';
 import { ABSENCE_MS, type CallOptions, type ServerLink } from '../../connection/server-link.ts';
 import { CopilotError } from '../../contracts/errors.ts';
-import { copilotStatus } from '../../contracts/search-attributes.ts';
+import { copilotStatus, copilotUser } from '../../contracts/search-attributes.ts';
 import type { SessionInfo, SessionResult, SessionStatus } from '../../contracts/session.ts';
 import { type OutsideAct, readOutsideActs } from './outside-acts.ts';
 import { findTaskFailure, type PendingCall, readPendingCalls } from './pending-calls.ts';
@@ -37,6 +37,8 @@ export interface SessionDescription {
   readonly isClosed: boolean;
   /** Undefined while the session is open; then only the session itself knows its status. */
   readonly status: ListedStatus | undefined;
+  /** Owner of the session. */
+  readonly user: string | null;
   /** Run of the workflow. */
   readonly runId: string;
   /** Events in the history of this run. */
@@ -63,9 +65,10 @@ export async function describeSession(
     throw await link.explain(error, sessionId);
   }
   const status = closedStatus(description.status.name, description.typedSearchAttributes.get(copilotStatus));
-  const { runId, historyLength, raw } = description;
+  const { runId, historyLength, raw, typedSearchAttributes } = description;
+  const user = typedSearchAttributes.get(copilotUser) ?? null;
   const pendingCalls = await readPendingCalls(link, sessionId, raw.pendingActivities);
-  return { isClosed: status !== undefined, status, runId, historyLength, pendingCalls, outsideActs };
+  return { isClosed: status !== undefined, status, user, runId, historyLength, pendingCalls, outsideActs };
 }
 
 /**

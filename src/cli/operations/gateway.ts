@@ -1,0 +1,77 @@
+/** `copilot gateway` and `copilot keys`. */
+import { CopilotClient } from '../../client/copilot-client.ts';
+import { loadConfig } from '../../config.ts';
+import { Label } from '../../contracts/session.ts';
+import { CopilotError } from '../../contracts/errors.ts';
+import { checkInput } from '../../client/checked-input.ts';
+import { startGateway } from '../../gateway/gateway.ts';
+import { KeyStore } from '../../gateway/principals/key-file.ts';
+import { Role } from '../../gateway/principals/principal.ts';
+import { createLogger } from '../../worker/logging.ts';
+import { type CommonFlags, noteGuess } from '../connected.ts';
+import { parseWholeNumber } from '../numbers.ts';
+import { paint, remark, say, sayJson } from '../terminal.ts';
+
+const DEFAULT_PORT = 7280;
+
+export interface GatewayFlags extends CommonFlags {
+  /** Default 7280. */
+  readonly port?: string;
+  readonly host: string;
+}
+
+/** Runs until SIGINT or SIGTERM. @throws CopilotError `InvalidInput`, `ServerUnreachable`, `InvalidConfig` */
+export async function runGateway({ json, port, host }: GatewayFlags): Promise<void> {
+  const config = loadConfig();
+  const client = await CopilotClient.connect({ config });
+  noteGuess(client);
+  // The signal handlers come first: whoever reads that it is ready may stop it immediately.
+  const asked = new Promise<void>((resolve) => {
+    process.once('SIGINT', () => resolve()).once('SIGTERM', () => resolve());
+  });
+  try {
+    const gateway = await startGateway({
+      client,
+      homeDir: config.homeDir,
+      host,
+      port: port === undefined ? DEFAULT_PORT : parseWholeNumber('--port', port),
+      tokens: config.gatewayTokens,
+      log: createLogger(config),
+    });
+    const isLocal = host === 'localhost' || host === '::1' || host.startsWith('127.');
+    if (!isLocal) remark(`${paint('yellow', 'warning:')} this is plain HTTP: put TLS in front of ${host}`);
+    if (json) sayJson({ type: 'ready', url: gateway.url });
+    else say(`Gateway          ${gateway.url}, described at ${gateway.url}/openapi.json`);
+    await asked;
+    await gateway.close();
+  } finally {
+    await client.close();
+  }
+}
+
+/** @throws CopilotError `InvalidInput` */
+export async function runKeysAdd(name: string, { role, json }: CommonFlags & { readonly role: string }): Promise<void> {
+  const { key, info } = await keyStore().add(checkInput(Label, name, 'name'), checkInput(Role, role, '--role'));
+  if (json) return sayJson({ ...info, key });
+  say(key);
+  remark(`This is the only time that the key of ${name} (${role}) is shown. Its id is ${info.id}.`);
+}
+
+export async function runKeysList({ json }: CommonFlags): Promise<void> {
+  const keys = await keyStore().list();
+  if (json) return sayJson(keys);
+  if (keys.length === 0) say('There are no keys. Add one: copilot keys add <name>');
+  for (const { id, name, role, createdAt } of keys) say(`${id}  ${role.padEnd(8)}  ${createdAt}  ${name}`);
+}
+
+/** @throws CopilotError `InvalidInput` if there is no such key */
+export async function runKeysRevoke(key: string, { json }: CommonFlags): Promise<void> {
+  const revoked = await keyStore().revoke(key);
+  if (revoked.length === 0) {
+    throw new CopilotError('InvalidInput', { what: `key "${key}"`, problem: 'there is none; see copilot keys list' });
+  }
+  if (json) return sayJson(revoked);
+  for (const { id, name } of revoked) say(`Revoked ${id} of ${name}.`);
+}
+
+const keyStore = (): KeyStore => new KeyStore(loadConfig().homeDir);

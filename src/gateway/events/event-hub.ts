@@ -1,0 +1,104 @@
+/** Who follows which session: one feed a session, and its followers. */
+import type { Following, SessionHandle } from '../../client.ts';
+import type { Principal } from '../principals/principal.ts';
+import { GatewayError } from '../problem.ts';
+import { streamEvents } from './event-stream.ts';
+import { type FeedStart, type Given, SessionFeed } from './session-feed.ts';
+
+/** A program that follows a session now. */
+export interface Attached {
+  readonly name: string;
+  /** ISO time. */
+  readonly since: string;
+}
+
+interface Followed {
+  readonly feed: SessionFeed;
+  readonly attached: Set<Attached>;
+}
+
+/** The feeds of the sessions that somebody follows. */
+export class EventHub {
+  readonly #maxFollowers: number;
+  readonly #sessions = new Map<string, Followed>();
+  readonly #open = new Set<AbortController>();
+  readonly #counts = new Map<string, number>();
+
+  /** @param maxFollowers streams that one principal may have open */
+  constructor(maxFollowers: number) {
+    this.#maxFollowers = maxFollowers;
+  }
+
+  /** Who follows a session. */
+  attached(sessionId: string): readonly Attached[] {
+    return [...(this.#sessions.get(sessionId)?.attached ?? [])];
+  }
+
+  /**
+   * Streams the events of a session.
+   * @param isClosed whether the session has ended: if there is nothing to give, the answer tells browsers not to come back
+   * @throws GatewayError `TooManyFollowers`; as the iteration of `SessionHandle.follow`
+   */
+  async stream(session: SessionHandle, isClosed: boolean, { name }: Principal, start: FeedStart): Promise<Response> {
+    const open = this.#counts.get(name) ?? 0;
+    if (open >= this.#maxFollowers) {
+      throw new GatewayError('TooManyFollowers', `${name} has ${open} event streams open; close one of them first.`);
+    }
+    this.#counts.set(name, open + 1);
+    const followed = this.#followed(session);
+    const one: Attached = { name, since: new Date().toISOString() };
+    const left = new AbortController();
+    followed.attached.add(one);
+    this.#open.add(left);
+    const leave = (): void => {
+      if (!this.#open.delete(left)) return;
+      left.abort();
+      followed.attached.delete(one);
+      this.#counts.set(name, (this.#counts.get(name) ?? 1) - 1);
+    };
+    try {
+      const events = followed.feed.follow(start, left.signal);
+      // Errors such as a wrong cursor come before the first event, and get a status of their own.
+      const first = await events.next();
+      const second = isClosed ? await events.next() : undefined;
+      if (second?.done === true) {
+        leave();
+        return new Response(null, { status: 204 });
+      }
+      return streamEvents(withFirst([first, ...(second ? [second] : [])], events), leave);
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+
+  /** Ends all streams. Their callers come back, perhaps to another gateway, and go on where they were. */
+  close(): void {
+    for (const { feed } of this.#sessions.values()) feed.close();
+    for (const left of this.#open) left.abort();
+  }
+
+  #followed(session: SessionHandle): Followed {
+    const known = this.#sessions.get(session.id);
+    if (known) return known;
+    const feed = new SessionFeed({
+      open: (start, signal): Following => session.follow({ ...start, signal }),
+      onEnd: () => {
+        if (this.#sessions.get(session.id)?.feed === feed) this.#sessions.delete(session.id);
+      },
+    });
+    const followed = { feed, attached: new Set<Attached>() };
+    this.#sessions.set(session.id, followed);
+    return followed;
+  }
+}
+
+type Result = IteratorResult<Given, void>;
+
+function withFirst(
+  first: readonly Result[],
+  events: AsyncIterator<Given, void, undefined>,
+): AsyncIterator<Given, void, undefined> {
+  const given = [...first];
+  return { next: async () => given.shift() ?? (await events.next()) };
+}

@@ -1,0 +1,48 @@
+/** Server-sent events of a session: https://html.spec.whatwg.org/multipage/server-sent-events.html */
+import type { Given } from './session-feed.ts';
+
+/** Proxies cut connections that are silent for a minute or less. */
+const KEEP_ALIVE_MS = 15_000;
+/** How long a browser waits before it comes back. */
+const RETRY_MS = 1_000;
+
+/**
+ * The response with these events. Its `id` lines are cursors: whoever comes back with the last one as `Last-Event-ID`
+ * goes on there. The events are asked for as fast as the caller takes them.
+ * @param leave called when the stream ends or the caller goes away
+ */
+export function streamEvents(events: AsyncIterator<Given, void, undefined>, leave: () => void): Response {
+  const encoder = new TextEncoder();
+  let keepAlive: NodeJS.Timeout | undefined;
+  let isLeft = false;
+  const end = (): void => {
+    isLeft = true;
+    clearInterval(keepAlive);
+    leave();
+  };
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start: (controller) => {
+        controller.enqueue(encoder.encode(`retry: ${RETRY_MS}\n\n`));
+        keepAlive = setInterval(() => controller.enqueue(encoder.encode(':\n\n')), KEEP_ALIVE_MS);
+      },
+      pull: async (controller) => {
+        // A failure ends the connection: the caller comes back with its cursor and is told then.
+        const next = await events.next().catch(() => ({ done: true, value: undefined }) as const);
+        if (isLeft) return;
+        if (next.done !== true) return controller.enqueue(encoder.encode(frame(next.value)));
+        end();
+        controller.close();
+      },
+      cancel: end,
+    },
+    { highWaterMark: 1 },
+  );
+  const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' };
+  return new Response(body, { headers });
+}
+
+/** JSON has no line breaks, so each event has one line of data. */
+function frame({ event, data, cursor }: Given): string {
+  return event === undefined ? `id: ${cursor}\n\n` : `id: ${cursor}\nevent: ${event.type}\ndata: ${data}\n\n`;
+}

@@ -1,0 +1,210 @@
+/** The HTTP gateway: REST and server-sent events over a client of the sessions. */
+import { type Context, Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { secureHeaders } from 'hono/secure-headers';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import type { CopilotClient } from '../client.ts';
+import { checkInput } from '../client/checked-input.ts';
+import { CopilotError } from '../contracts/errors.ts';
+import { parseJson } from '../contracts/json.ts';
+import { type HttpListener, listenHttp } from '../http-listener.ts';
+import { packageVersion } from '../package-info.ts';
+import { EventHub } from './events/event-hub.ts';
+import { describeApi } from './openapi.ts';
+import { KeyStore } from './principals/key-file.ts';
+import { mayDo, type Principal } from './principals/principal.ts';
+import { type TokenRules, TokenVerifier } from './principals/tokens.ts';
+import { GatewayError, problemOf } from './problem.ts';
+import { contextRoutes } from './routes/context-routes.ts';
+import { peopleRoutes } from './routes/people-routes.ts';
+import { Count, type Route, route } from './routes/route.ts';
+import { sessionRoutes } from './routes/session-routes.ts';
+
+/** Larger than any message, context or export that a session takes. */
+const MAX_BODY_BYTES = 16 * 1024 * 1024;
+const MAX_FOLLOWERS = 100;
+/** How long running requests may take when the gateway stops. */
+const DRAIN_MS = 10_000;
+
+export interface GatewayOptions {
+  readonly client: CopilotClient;
+  /** Folder with the keys. */
+  readonly homeDir: string;
+  readonly host: string;
+  /** 0 for any. */
+  readonly port: number;
+  /** Tokens of an identity provider that are accepted beside keys. */
+  readonly tokens?: TokenRules | undefined;
+  readonly log: Logger;
+}
+
+export interface Gateway {
+  /** Such as `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /** Ends event streams, lets other requests finish for 10 s, and stops. Any number of calls. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the gateway.
+ * @throws CopilotError `InvalidConfig` if the port is in use, or if nobody could sign in
+ */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { homeDir, host, port, tokens, log } = options;
+  const keys = new KeyStore(homeDir);
+  if (tokens === undefined && (await keys.list()).length === 0) {
+    const problem = 'the gateway has no keys, so nobody could use it; add one: copilot keys add <name>';
+    throw new CopilotError('InvalidInput', { what: 'gateway', problem });
+  }
+  const hub = new EventHub(MAX_FOLLOWERS);
+  const running = new Set<Promise<unknown>>();
+  const app = createApp({ ...options, keys, verifier: tokens && new TokenVerifier(tokens), hub, running });
+  let listener: HttpListener;
+  try {
+    listener = await listenHttp(app, { host, port });
+  } catch (cause) {
+    const problem = `the gateway cannot listen there (${cause instanceof Error ? cause.message : String(cause)})`;
+    throw new CopilotError('InvalidInput', { what: `${host}:${port}`, problem }, { cause });
+  }
+  log.info({ url: listener.url }, 'gateway ready');
+  return {
+    url: listener.url ?? '',
+    close: async () => {
+      hub.close();
+      const timeout = new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref());
+      await Promise.race([Promise.allSettled([...running]), timeout]);
+      await listener.close();
+    },
+  };
+}
+
+interface Parts extends Pick<GatewayOptions, 'client' | 'log'> {
+  readonly keys: KeyStore;
+  readonly verifier: TokenVerifier | undefined;
+  readonly hub: EventHub;
+  readonly running: Set<Promise<unknown>>;
+}
+
+function createApp(parts: Parts): Hono {
+  const app = new Hono();
+  const routes = [...sessionRoutes, ...peopleRoutes, ...contextRoutes, ...eventRoutes(parts.hub)];
+  app.use(secureHeaders({ crossOriginResourcePolicy: 'same-origin' }));
+  app.use(async (_context, next) => {
+    const handled = next();
+    parts.running.add(handled);
+    await handled.finally(() => parts.running.delete(handled));
+  });
+  app.use(
+    bodyLimit({
+      maxSize: MAX_BODY_BYTES,
+      onError: () => {
+        throw new GatewayError('TooLarge', `The body is over ${MAX_BODY_BYTES} bytes; send less.`);
+      },
+    }),
+  );
+  app.get('/health', (context) => context.json({ status: 'ok' }));
+  app.get('/openapi.json', (context) => context.json(describeApi(routes, packageVersion)));
+  for (const one of routes) {
+    const path = one.path.replaceAll(/\{(\w+)\}/g, ':$1');
+    app.on(one.method.toUpperCase(), path, (context) => answer(parts, one, context));
+  }
+  app.notFound(({ req }) => {
+    const message = `There is no ${req.method} ${req.path}. GET /openapi.json lists what there is.`;
+    return refusal(new GatewayError('NotFound', message), parts.log);
+  });
+  app.onError((error) => refusal(error, parts.log));
+  return app;
+}
+
+async function answer(parts: Parts, one: Route, context: Context): Promise<Response> {
+  const { client } = parts;
+  const principal = await signIn(parts, context);
+  const path = context.req.param() as Record<string, string>; // the parts that the route names
+  const session = client.session(path['id'] ?? 'none');
+  if (one.right !== undefined) {
+    const { user } = await session.describe({ signal: context.req.raw.signal });
+    // Somebody else's session looks like one that is not there.
+    if (!mayDo(principal, 'read', user)) throw new CopilotError('SessionNotFound', { sessionId: session.id });
+    if (!mayDo(principal, one.right, user)) {
+      throw new GatewayError(
+        'Forbidden',
+        `${principal.name} (${principal.role}) may read this session, but not change it.`,
+      );
+    }
+  }
+  const query = checkInput(one.query ?? z.strictObject({}), context.req.query(), 'query');
+  const body = one.body ? checkInput(one.body, await readBody(context), '') : undefined;
+  const { signal } = context.req.raw;
+  const lastEventId = context.req.header('last-event-id');
+  const given = await one.run({ client, principal, session, path, query, body, lastEventId, signal });
+  return given instanceof Response ? given : context.json(given as object, one.status ?? 200); // JSON by the client's types
+}
+
+/** @throws GatewayError `Unauthorized` */
+async function signIn({ keys, verifier, log }: Parts, { req }: Context): Promise<Principal> {
+  const [, secret] = /^Bearer +(\S+)$/i.exec(req.header('authorization') ?? '') ?? [];
+  if (secret === undefined) {
+    throw new GatewayError('Unauthorized', 'Send a key: Authorization: Bearer cpk_…; `copilot keys add` makes one.');
+  }
+  let reason = 'no such key; it may have been revoked';
+  const principal =
+    (await keys.find(secret)) ??
+    (await verifier?.find(secret, (refused) => (reason = `the token is refused: ${refused}`)));
+  if (principal) return principal;
+  log.warn({ reason, path: req.path }, 'sign-in refused');
+  throw new GatewayError('Unauthorized', `The key is not accepted (${reason}).`);
+}
+
+async function readBody({ req }: Context): Promise<unknown> {
+  const text = await req.text();
+  if (text === '') return {};
+  if (!/^application\/([\w.-]+\+)?json\b/i.test(req.header('content-type') ?? '')) {
+    throw new CopilotError('InvalidInput', { what: 'content-type', problem: 'send the body as application/json' });
+  }
+  const value = parseJson(text);
+  if (value === undefined) throw new CopilotError('InvalidInput', { what: 'body', problem: 'it is not valid JSON' });
+  return value;
+}
+
+function refusal(error: unknown, log: Logger): Response {
+  const problem = problemOf(error) ?? {
+    type: 'Internal',
+    status: 500,
+    detail: 'The gateway failed at this request. Its log says why.',
+    retryable: false,
+  };
+  if (problem.status >= 500) log.error({ err: error }, 'request failed');
+  const headers = {
+    'content-type': 'application/problem+json',
+    ...(problem.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
+  };
+  return new Response(JSON.stringify(problem), { status: problem.status, headers });
+}
+
+function eventRoutes(hub: EventHub): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/v1/sessions/{id}/events',
+      summary: 'Server-sent events; Last-Event-ID, or after, goes on exactly where another stream ended',
+      right: 'read',
+      query: z.strictObject({ after: z.string().min(1).optional(), from: Count.optional() }),
+      media: 'text/event-stream',
+      run: async ({ session, principal, query, lastEventId, signal }) => {
+        const { isClosed } = await session.describe({ signal });
+        // A browser repeats the whole address with its last id, which is newer.
+        const after = lastEventId ?? query.after;
+        const start = { ...query, ...(after === undefined ? {} : { after }) };
+        return await hub.stream(session, isClosed, principal, start);
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/sessions/{id}/followers',
+      summary: 'Who follows the session through this gateway now',
+      right: 'read',
+      run: ({ session }) => Promise.resolve(hub.attached(session.id)),
+    }),
+  ];
+}

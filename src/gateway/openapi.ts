@@ -1,0 +1,82 @@
+/** The OpenAPI 3.1 document of the gateway, from the schemas by which it checks requests. */
+import { z } from 'zod';
+import type { Route } from './routes/route.ts';
+
+type Described = Readonly<Record<string, unknown>>;
+
+/** @param version version of the program */
+export function describeApi(routes: readonly Route[], version: string): Described {
+  const paths: Record<string, Record<string, Described>> = {};
+  for (const route of routes) (paths[route.path] ??= {})[route.method] = describeRoute(route);
+  return {
+    openapi: '3.1.0',
+    info: { title: 'durable-copilot', version, description: 'Durable copilot sessions over HTTP.' },
+    security: [{ key: [] }],
+    paths,
+    components: {
+      securitySchemes: {
+        key: { type: 'http', scheme: 'bearer', description: 'A key, or a token of the identity provider.' },
+      },
+      schemas: { Problem: PROBLEM },
+    },
+  };
+}
+
+const PROBLEM = {
+  type: 'object',
+  required: ['type', 'status', 'detail', 'retryable'],
+  properties: {
+    type: { type: 'string', description: 'Name of the error.' },
+    status: { type: 'integer' },
+    detail: { type: 'string', description: 'What is wrong, and what to do.' },
+    retryable: { type: 'boolean', description: 'Whether the same request may succeed later.' },
+    details: { type: 'object', description: 'What the error is about.' },
+  },
+};
+
+function describeRoute({
+  method,
+  path,
+  summary,
+  query,
+  body,
+  status = 200,
+  media = 'application/json',
+}: Route): Described {
+  const parts = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+  }));
+  return {
+    operationId: `${method}${path.replace('/v1', '').replace(/[^a-zA-Z]+(\w?)/g, (_, letter: string) => letter.toUpperCase())}`,
+    summary,
+    parameters: [...parts, ...(query ? queryParameters(query) : [])],
+    ...(body ? { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(body) } } } } : {}),
+    responses: {
+      [status]: { description: 'Done', content: { [media]: {} } },
+      default: {
+        description: 'What is wrong',
+        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+      },
+    },
+  };
+}
+
+function queryParameters(query: z.ZodObject): Described[] {
+  return Object.entries(query.shape).map(([name, schema]) => {
+    const isRequired = !z.safeParse(schema, undefined).success;
+    return { name, in: 'query', required: isRequired, schema: schemaOf(schema) };
+  });
+}
+
+/** What callers send, so the input of the schema. Checks that JSON Schema has no words for are left out. */
+function schemaOf(schema: z.core.$ZodType): Described {
+  const { $schema: _, ...described } = z.toJSONSchema(schema, {
+    io: 'input',
+    unrepresentable: 'any',
+    reused: 'inline',
+  });
+  return described;
+}

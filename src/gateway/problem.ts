@@ -1,0 +1,69 @@
+/** What a caller is told when a request fails: RFC 9457 problem details. */
+import { CopilotError, type ErrorType } from '../contracts/errors.ts';
+
+/** Errors of the gateway itself. */
+const OWN_STATUS = { Unauthorized: 401, Forbidden: 403, NotFound: 404, TooLarge: 413, TooManyFollowers: 429 } as const;
+
+/** The request is refused before it reaches a session. */
+export class GatewayError extends Error {
+  readonly type: keyof typeof OWN_STATUS;
+
+  constructor(type: keyof typeof OWN_STATUS, message: string) {
+    super(message);
+    this.type = type;
+  }
+}
+
+const STATUS: Partial<Record<ErrorType, number>> = {
+  InvalidInput: 400,
+  InvalidConfig: 500,
+  ReservedKey: 400,
+  UnknownMode: 400,
+  InvalidTeam: 400,
+  TeamNotFound: 404,
+  SessionNotFound: 404,
+  SnapshotNotFound: 404,
+  RequestNotFound: 404,
+  SessionExists: 409,
+  SessionClosed: 409,
+  WrongState: 409,
+  VersionConflict: 409,
+  ProtectedKey: 409,
+  AlreadyDecided: 409,
+  DigestMismatch: 409,
+  NotShownWhole: 409,
+  RequestExpired: 409,
+  QueueFull: 429,
+  TooManyWaiting: 429,
+  NoWorker: 503,
+  ServerUnreachable: 503,
+  HomeServerDown: 503,
+  SessionStuck: 503,
+  StoreUnavailable: 503,
+  ArchiveUnavailable: 503,
+};
+const OTHERWISE = 500;
+
+/** The body of an answer with `application/problem+json`. */
+export interface Problem {
+  /** Name of the error: one of the client library's, or one of the gateway's own. */
+  readonly type: string;
+  readonly status: number;
+  /** What is wrong, and what to do. */
+  readonly detail: string;
+  /** Whether the same request may succeed later. */
+  readonly retryable: boolean;
+  /** What the error is about, such as `sessionId`. */
+  readonly details?: CopilotError['details'];
+}
+
+/** @returns undefined for errors that nobody expects; their text stays in the log */
+export function problemOf(error: unknown): Problem | undefined {
+  if (error instanceof GatewayError) {
+    const { type, message } = error;
+    return { type, status: OWN_STATUS[type], detail: message, retryable: type === 'TooManyFollowers' };
+  }
+  if (!(error instanceof CopilotError)) return undefined;
+  const { type, message, retryable, details } = error;
+  return { type, status: STATUS[type] ?? OTHERWISE, detail: message, retryable, details };
+}

@@ -1,0 +1,93 @@
+/** A gateway in a process of its own, and callers of it. */
+import { EventSourceParserStream } from 'eventsource-parser/stream';
+import type { FollowEvent } from '../../src/client.ts';
+import type { Role } from '../../src/gateway/principals/principal.ts';
+import { type RunningCli, runCli, startCli } from './cli.ts';
+import { programEnvironment } from './worker.ts';
+import type { World } from './world.ts';
+
+const START_TIMEOUT_MS = 120_000;
+
+export interface TestGateway {
+  readonly url: string;
+  readonly cli: RunningCli;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+  /** SIGTERM; resolves with the exit code. */
+  stop(): Promise<number | null>;
+}
+
+/** `copilot gateway` at any port, or at this one. */
+export async function startGatewayProcess(
+  world: World,
+  port = 0,
+  changes: Record<string, string> = {},
+): Promise<TestGateway> {
+  const cli = startCli(['gateway', '--json', '--port', String(port)], programEnvironment(world.server, changes));
+  await cli.untilStdout(/"ready"/, START_TIMEOUT_MS);
+  const { url } = JSON.parse(cli.stdout().split('\n')[0] ?? '') as { url: string }; // what the command prints
+  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
+    cli.process.kill(signal);
+    return (await cli.ended).code;
+  };
+  return { url, cli, kill: async () => void (await end('SIGKILL')), stop: () => end('SIGTERM') };
+}
+
+/** `copilot keys add`. @returns the key */
+export async function addKey(world: World, name: string, role: Role = 'user'): Promise<string> {
+  const { code, stdout, stderr } = await runCli(
+    ['keys', 'add', name, '--role', role],
+    programEnvironment(world.server),
+  );
+  if (code !== 0) throw new Error(stderr);
+  return stdout.trim();
+}
+
+export interface Answer<Body> {
+  readonly status: number;
+  readonly body: Body;
+}
+
+/** A program that calls the gateway with its key. */
+export class Caller {
+  url: string;
+  readonly #key: string;
+
+  constructor(url: string, key: string) {
+    this.url = url;
+    this.#key = key;
+  }
+
+  async call<Body = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<Answer<Body>> {
+    const response = await fetch(`${this.url}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${this.#key}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, body: (text === '' ? null : JSON.parse(text)) as Body }; // what the route gives
+  }
+
+  /** The events of a session, each with its id. Ends when the gateway ends the stream. */
+  async *events(
+    sessionId: string,
+    {
+      lastId,
+      query = '',
+      signal,
+    }: { readonly lastId?: string | undefined; readonly query?: string; readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<{ readonly id: string; readonly event: FollowEvent }, void, undefined> {
+    const response = await fetch(`${this.url}/v1/sessions/${sessionId}/events${query}`, {
+      headers: { authorization: `Bearer ${this.#key}`, ...(lastId === undefined ? {} : { 'last-event-id': lastId }) },
+      ...(signal ? { signal } : {}),
+    });
+    if (response.status === 204) return;
+    if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`);
+    const body = response.body as unknown as ReadableStream<Uint8Array<ArrayBuffer>>; // of a response with a body
+    const parsed = body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
+    for await (const { id = '', data } of parsed) yield { id, event: JSON.parse(data) as FollowEvent };
+  }
+}

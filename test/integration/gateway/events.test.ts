@@ -1,0 +1,174 @@
+/** Server-sent events of the gateway, over crashes of everything. Real server, workers and gateways. */
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FollowEvent } from '../../../src/client.ts';
+import { collect, isTurnEnd, screen, seqs } from '../../helpers/client.ts';
+import { addKey, Caller, startGatewayProcess, type TestGateway } from '../../helpers/gateway.ts';
+import { startGrpcProxy } from '../../helpers/grpc-proxy.ts';
+import { until } from '../../helpers/history.ts';
+import { playTeam } from '../../helpers/team-script.ts';
+import { startWorld, type World } from '../../helpers/world.ts';
+
+describe('events of the gateway', function () {
+  this.timeout(300_000);
+  let world: World;
+  let gateway: TestGateway;
+  let key: string;
+  let ada: Caller;
+
+  before(async () => {
+    world = await startWorld();
+    key = await addKey(world, 'ada');
+    gateway = await startGatewayProcess(world);
+    ada = new Caller(gateway.url, key);
+  });
+  after(async () => {
+    await gateway.kill();
+    await world.stop();
+  });
+
+  async function newSession(historyLimit = 40): Promise<string> {
+    const options = { mode: 'one-shot', config: { historyLimit } };
+    const { status, body } = await ada.call<{ id: string }>('POST', '/v1/sessions', options);
+    assert.equal(status, 201);
+    return body.id;
+  }
+
+  /** Follows until as many turns have ended, coming back after every few events and whenever the stream ends. */
+  async function followThrough(id: string, turns: number, every: number): Promise<FollowEvent[]> {
+    const events: FollowEvent[] = [];
+    const seen = (): number => events.filter(isTurnEnd).length;
+    let lastId: string | undefined;
+    while (seen() < turns) {
+      const leave = new AbortController();
+      try {
+        let left = every;
+        const query = lastId === undefined ? '?from=0' : '';
+        for await (const { id: cursor, event } of ada.events(id, { lastId, query, signal: leave.signal })) {
+          events.push(event);
+          lastId = cursor;
+          left -= 1;
+          if (left === 0 || seen() === turns) break;
+        }
+      } catch {
+        await sleep(100);
+      } finally {
+        leave.abort();
+      }
+    }
+    return events;
+  }
+
+  function checkWhole(events: readonly FollowEvent[], turns: number, answer: string): void {
+    assert.deepEqual(
+      seqs(events),
+      seqs(events).map((_, n) => n),
+    );
+    for (let turn = 0, from = 0; turn < turns; turn++) {
+      const to = events.findIndex((event, n) => n >= from && isTurnEnd(event));
+      assert.equal(screen(events.slice(from, to)), answer, `turn ${turn + 1}`);
+      from = to + 1;
+    }
+  }
+
+  it('[G03] every follower gets each event and each text once, while worker, gateway and server are killed', async () => {
+    const answer = Array.from({ length: 40 }, (_, n) => `word${n} `).join('');
+    playTeam(world.model, { answer, wordDelayMs: 40 });
+    const turns = 6;
+    const ids = [await newSession(), await newSession()];
+    const followers = ids.flatMap((id) => [3, 7, 50, 1_000].map((every) => followThrough(id, turns, every)));
+    const sending = ids.map(async (id) => {
+      for (let n = 0; n < turns; n++) {
+        const session = world.copilot.session(id);
+        await until(
+          'the turn',
+          async () =>
+            session.send(`tell me ${n}`, { messageId: `m${n}` }).then(
+              () => true,
+              () => undefined,
+            ),
+          120_000,
+        );
+      }
+    });
+    await until('a turn', async () =>
+      (await world.copilot.session(ids[0] ?? '').turns()).length > 1 ? true : undefined,
+    );
+    await world.workers.at(-1)?.kill();
+    await world.startWorker();
+    const { port } = new URL(gateway.url);
+    await gateway.kill();
+    gateway = await startGatewayProcess(world, Number(port));
+    await world.server.kill();
+    await world.server.restart();
+    await Promise.all(sending);
+    for (const events of await Promise.all(followers)) checkWhole(events, turns, answer);
+    for (const id of ids) assert.ok((await world.copilot.session(id).info()).runs > 1);
+  });
+
+  it('[G03] goes on after a stream that gave nothing yet, and ends for good with the session', async () => {
+    playTeam(world.model, { answer: 'hello' });
+    const id = await newSession();
+    const leave = new AbortController();
+    const response = await fetch(`${gateway.url}/v1/sessions/${id}/events`, {
+      headers: { authorization: `Bearer ${key}` },
+      signal: leave.signal,
+    });
+    let head = '';
+    const reader = (response.body as unknown as ReadableStream<Uint8Array>).getReader(); // of a response with a body
+    while (!/^id: \S+$/m.test(head)) head += Buffer.from((await reader.read()).value ?? []).toString();
+    leave.abort();
+    const lastId = /^id: (\S+)$/m.exec(head)?.[1];
+    await ada.call('POST', `/v1/sessions/${id}/messages?wait=true`, { text: 'hi' });
+    await ada.call('POST', `/v1/sessions/${id}/complete`);
+    const events: FollowEvent[] = [];
+    let last = '';
+    for await (const given of ada.events(id, { lastId })) {
+      events.push(given.event);
+      last = given.id;
+    }
+    assert.deepEqual(
+      events
+        .filter(({ type }) => type === 'queued' || type === 'turn-ended' || type === 'session')
+        .map(({ type }) => type),
+      ['queued', 'turn-ended', 'session'],
+    );
+    const again = await fetch(`${gateway.url}/v1/sessions/${id}/events`, {
+      headers: { authorization: `Bearer ${key}`, 'last-event-id': last },
+    });
+    assert.equal(again.status, 204, 'a browser does not come back');
+  });
+
+  it('[G03] one reader of the session serves any number of followers', async () => {
+    const proxy = await startGrpcProxy(world.server.address);
+    const own = await startGatewayProcess(world, 0, { TEMPORAL_ADDRESS: proxy.address });
+    const there = new Caller(own.url, key);
+    const answer = Array.from({ length: 60 }, (_, n) => `word${n} `).join('');
+    playTeam(world.model, { answer, wordDelayMs: 40 });
+    const id = await newSession();
+    const follow = async (): Promise<FollowEvent[]> => {
+      const events: FollowEvent[] = [];
+      for await (const { event } of there.events(id)) {
+        events.push(event);
+        if (isTurnEnd(event)) break;
+      }
+      return events;
+    };
+    const followers = Array.from({ length: 20 }, follow);
+    await until('all follow', async () =>
+      (await there.call<unknown[]>('GET', `/v1/sessions/${id}/followers`)).body.length === 20 ? true : undefined,
+    );
+    const before = proxy.calls.length;
+    const startedAt = Date.now();
+    const alone = collect(world.copilot.session(id), isTurnEnd);
+    await world.copilot.session(id).send('tell me');
+    for (const events of await Promise.all(followers)) assert.equal(screen(events), answer);
+    await alone;
+    const reads = proxy.calls.slice(before).filter((call) => call === 'DescribeWorkflowExecution').length;
+    // One reader reads once in 70 ms at most.
+    const most = (2 * (Date.now() - startedAt)) / 70;
+    assert.ok(reads < most, `${reads} reads for 20 followers`);
+    await own.kill();
+    await proxy.close();
+  });
+});
