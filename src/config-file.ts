@@ -1,19 +1,24 @@
-/** `copilot.config.ts` in the current folder: what a worker takes from code, such as providers of models. */
+/** `copilot.config.ts` in the current folder: what a worker takes from code, such as tools and providers of models. */
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
+import type { ConfigDefaults } from './config.ts';
 import { CopilotError } from './contracts/errors.ts';
 import { Name } from './contracts/team.ts';
 import type { Provider } from './models/model.ts';
 import type { OpenAiOptions } from './models/openai/provider.ts';
+import { ceilingsOf } from './tools/approval/ceilings.ts';
 import { isTool } from './tools/definition/define-tool.ts';
 import type { Tool } from './tools/definition/tool.ts';
+import { nearest } from './tools/nearest.ts';
+import { withOwnTools } from './tools/registry.ts';
 
 /** An API that speaks OpenAI's forms, by its settings. The name is the key in {@link CopilotConfig.providers}. */
 export type ProviderSettings = Omit<OpenAiOptions, 'name'>;
 
-export interface CopilotConfig {
+export interface CopilotConfig extends ConfigDefaults {
   /**
    * Providers of models by name. An agent names a model `provider/name`. Each is a {@link Provider}, such as
    * `aiSdk(createAnthropic())`, or the settings of an API that speaks OpenAI's forms.
@@ -58,6 +63,11 @@ const ConfigFile = z.strictObject({
   providers: z.record(Name, z.union([z.custom<Provider>(isProvider), Settings])).optional(),
   defaultProvider: z.string().optional(),
   ceilings: z.strictObject({ deny: z.array(z.string()) }).optional(),
+  teams: z.union([z.string(), z.array(z.string())]).optional(),
+  agentPoolSize: z.int().min(1).optional(),
+  agentCacheSize: z.int().min(1).optional(),
+  agentIdleMs: z.int().min(1_000).optional(),
+  warm: z.boolean().optional(),
 });
 
 /**
@@ -68,35 +78,80 @@ const ConfigFile = z.strictObject({
 export async function loadConfigFile(folder: string): Promise<CopilotConfig> {
   const file = NAMES.map((name) => join(folder, name)).find((path) => existsSync(path));
   if (file === undefined) return {};
-  const fail = (problem: string, cause?: unknown): never => {
-    throw new CopilotError('InvalidInput', { what: file, problem }, { cause });
+  const source = await readFile(file, 'utf8');
+  const fail = (problem: string, { path = [], cause }: { path?: PropertyKey[]; cause?: unknown } = {}): never => {
+    const line = lineOf(source, path);
+    const what = line === undefined ? file : `${file}, line ${line},`;
+    throw new CopilotError('InvalidInput', { what, problem }, { cause });
   };
   let loaded: unknown;
   try {
     ({ default: loaded } = (await import(pathToFileURL(file).href)) as { default?: unknown });
-  } catch (error) {
-    return fail(`it cannot be loaded (${describe(error, file)})`, error);
+  } catch (cause) {
+    return fail(`it cannot be loaded (${describe(cause, file)})`, { cause });
   }
   if (loaded === undefined) return fail('it has no default export; write `export default defineConfig({ … })`');
   const parsed = ConfigFile.safeParse(loaded);
   if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    return fail(`${issue?.path.join('.') ?? 'it'}: ${issue?.message ?? 'not valid'}`);
+    const [issue] = parsed.error.issues;
+    if (issue?.code === 'unrecognized_keys') {
+      const [key = ''] = issue.keys;
+      return fail(unknownKey(key, issue.path), { path: [...issue.path, key] });
+    }
+    const path = issue?.path ?? [];
+    return fail(`${path.join('.') || 'it'}: ${issue?.message ?? 'not valid'}`, { path });
   }
   const { defaultProvider, providers = {} } = parsed.data;
   if (defaultProvider !== undefined && !Object.hasOwn(providers, defaultProvider)) {
-    return fail(
-      `defaultProvider: there is no provider "${defaultProvider}"; there are ${Object.keys(providers).join(', ')}`,
-    );
+    const known = Object.keys(providers).join(', ');
+    return fail(`defaultProvider: there is no provider "${defaultProvider}"; there are ${known}`, {
+      path: ['defaultProvider'],
+    });
+  }
+  try {
+    const tools = withOwnTools(parsed.data.tools);
+    ceilingsOf(tools, [], parsed.data.ceilings?.deny);
+  } catch (cause) {
+    if (!(cause instanceof CopilotError)) throw cause;
+    return cause.type === 'InvalidTool'
+      ? fail(cause.message.replace(/\.$/, ''), { cause })
+      : fail(`ceilings.deny: ${cause.details['problem']}`, { path: ['ceilings', 'deny'], cause });
   }
   // Checked above; undefined values are those that the file has.
   return parsed.data as CopilotConfig;
 }
 
-/** The error with the line of the file that it comes from. */
+function unknownKey(key: string, path: readonly PropertyKey[]): string {
+  const known = path.length === 0 ? Object.keys(ConfigFile.shape) : [];
+  const near = nearest(key, known);
+  const hint =
+    near === undefined ? (known.length === 0 ? '' : `; there are ${known.join(', ')}`) : `; did you mean "${near}"?`;
+  return `there is no key "${[...path, key].join('.')}"${hint}`;
+}
+
+/** The line in which the names of the path stand one after the other. Undefined if they do not, as in a list that code made. */
+function lineOf(source: string, path: readonly PropertyKey[]): number | undefined {
+  const names = path.filter((name) => typeof name === 'string');
+  if (names.length === 0) return undefined;
+  // What is imported has the same names.
+  const imports = [...source.matchAll(/^import\b[^'"]*['"].*$/gm)].at(-1);
+  let at = imports ? imports.index + imports[0].length : 0;
+  for (const name of names) {
+    const escaped = name.replaceAll(/\W/g, String.raw`\$&`);
+    const found = new RegExp(`(?<![\\w$])['"]?${escaped}['"]?\\s*[:,}(]`).exec(source.slice(at));
+    if (!found) return undefined;
+    at += found.index + found[0].length;
+  }
+  return source.slice(0, at).split('\n').length;
+}
+
+/** The error with the line that it comes from, of this file or of one that it imports. */
 function describe(error: unknown, file: string): string {
   if (!(error instanceof Error)) return String(error);
-  const [, place] = (error.stack ?? '').split(`${file}:`);
+  const { message, stack = '' } = error;
+  const [, place] = stack.split(`${file}:`);
   const line = /^\d+/.exec(place ?? '')?.[0];
-  return line === undefined ? error.message : `line ${line}: ${error.message}`;
+  if (line !== undefined) return `line ${line}: ${message}`;
+  const [, other, itsLine] = /file:\/\/(\S+?):(\d+)/.exec(stack) ?? [];
+  return other === undefined ? message : `${other}, line ${itsLine}: ${message}`;
 }

@@ -4,58 +4,23 @@
  * Address, namespace, TLS and API key of the Temporal server come from Temporal's own configuration file and variables: https://docs.temporal.io/develop/environment-configuration
  */
 import { readFileSync } from 'node:fs';
-import { isIPv6 } from 'node:net';
 import { join, resolve } from 'node:path';
-import { domainToASCII } from 'node:url';
 import envPaths from 'env-paths';
 import { z } from 'zod';
 import { CopilotError } from './contracts/errors.ts';
-import { parseJson } from './contracts/json.ts';
 import type { NetworkRules } from './contracts/tool.ts';
+import {
+  headers,
+  hostPatterns,
+  names,
+  optionalText,
+  positiveInteger,
+  webAddress,
+  wholeNumber,
+} from './environment-values.ts';
 import { packageDir } from './package-info.ts';
 import { type EncryptionKey, parseKeys } from './storage/keys.ts';
 import { parseStoreAddress, type PayloadStoreAddress } from './storage/stores/address.ts';
-
-const wholeNumber = z
-  .string()
-  .regex(/^[1-9][0-9]{0,5}$/, 'use a whole number of at least 1')
-  .transform(Number);
-const positiveInteger = (fallback: number) => wholeNumber.default(fallback);
-
-/** A URL without a trailing slash, so that paths can be appended. */
-const webAddress = (example: string) =>
-  z.url({ protocol: /^https?$/, error: `use a URL such as ${example}` }).transform((url) => url.replace(/\/+$/, ''));
-
-const optionalText = z.string().min(1, 'it is empty').optional();
-
-const hostPatterns = z.string().transform((text, check) => {
-  const patterns = text.split(',').map((pattern) => hostPattern(pattern.trim()));
-  if (patterns.includes(undefined)) {
-    check.addIssue('use host names separated by commas, such as example.org,*.example.org; no scheme, port or path');
-  }
-  return patterns.filter((pattern) => pattern !== undefined);
-});
-
-/** The host in the form of URLs: lower case, international names in ASCII, IPv6 shortened and without brackets. */
-function hostPattern(text: string): string | undefined {
-  const address = text.replace(/^\[(.*)\]$/, '$1');
-  if (isIPv6(address) && !address.includes('%')) return new URL(`http://[${address}]`).hostname.slice(1, -1);
-  const wildcard = text.startsWith('*.') ? '*.' : '';
-  // The URL parser would silently drop what follows these characters.
-  const host = /[/?#%\\]/.test(text) ? '' : domainToASCII(text.slice(wildcard.length).replace(/\.$/, ''));
-  return /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(host) ? wildcard + host : undefined;
-}
-
-/** Names separated by commas or blanks. */
-const names = z.string().transform((text) => text.split(/[\s,]+/).filter((name) => name !== ''));
-
-const HEADERS_HINT = 'use a JSON object of texts, such as {"x-team": "support"}';
-
-const headers = z.string().transform((text, check): Record<string, string> => {
-  const parsed = z.record(z.string().regex(/^[\w-]+$/), z.string().regex(/^[^\r\n]*$/)).safeParse(parseJson(text));
-  if (!parsed.success) check.addIssue(HEADERS_HINT);
-  return parsed.data ?? {};
-});
 
 const PORT_HINT = 'use a port from 1 to 65535';
 
@@ -95,10 +60,10 @@ const Environment = z.object({
   COPILOT_GATEWAY_JWKS_URL: webAddress('https://id.example.org/keys').optional(),
   COPILOT_GATEWAY_ISSUER: optionalText,
   COPILOT_GATEWAY_AUDIENCE: optionalText,
-  AGENT_POOL_SIZE: positiveInteger(1),
-  AGENT_CACHE_SIZE: positiveInteger(32),
-  AGENT_IDLE_SECONDS: positiveInteger(1_800),
-  COPILOT_WARM: z.enum(['0', '1'], 'use 1 for yes or 0 for no').default('1'),
+  AGENT_POOL_SIZE: wholeNumber.optional(),
+  AGENT_CACHE_SIZE: wholeNumber.optional(),
+  AGENT_IDLE_SECONDS: wholeNumber.optional(),
+  COPILOT_WARM: z.enum(['0', '1'], 'use 1 for yes or 0 for no').optional(),
   COPILOT_SESSION_IDLE_SECONDS: z.union([z.literal('never'), wholeNumber]).optional(),
   OPENAI_API_KEY: optionalText,
   OPENAI_BASE_URL: z
@@ -127,8 +92,8 @@ export interface Config {
   readonly workspaceRoot: string;
   /** Folder for the exports of closed sessions, one file each. `COPILOT_ARCHIVE_DIR`, default `<home>/archive`. */
   readonly archiveDir: string;
-  /** Folder with one subfolder per team. `COPILOT_AGENTS_DIR`, default `agents/` of this package. */
-  readonly agentsDir: string;
+  /** Folder with one subfolder per team, or folders of single teams. `COPILOT_AGENTS_DIR`, default `agents/` of this package. */
+  readonly agentsDir: string | readonly string[];
   /** Cache for the server program and workflow bundles. `COPILOT_CACHE_DIR`, default the user's cache folder. */
   readonly cacheDir: string;
   /** Temporal task queue of the workers. `COPILOT_TASK_QUEUE`, default `copilot`. */
@@ -208,11 +173,26 @@ export interface Config {
   };
 }
 
+/** What a config file may say where the environment says nothing. */
+export interface ConfigDefaults {
+  /** Folder with one subfolder for each team, or a list of such subfolders or their `team.yaml`. COPILOT_AGENTS_DIR goes before it. */
+  readonly teams?: string | readonly string[] | undefined;
+  /** Team instances per digest. AGENT_POOL_SIZE goes before it. Default 1. */
+  readonly agentPoolSize?: number | undefined;
+  /** Most teams kept open. AGENT_CACHE_SIZE goes before it. Default 32. */
+  readonly agentCacheSize?: number | undefined;
+  /** A team that was not used for this many milliseconds is closed. AGENT_IDLE_SECONDS goes before it. Default 30 minutes. */
+  readonly agentIdleMs?: number | undefined;
+  /** Whether teams are opened at the start. COPILOT_WARM goes before it. Default true. */
+  readonly warm?: boolean | undefined;
+}
+
 /**
  * Reads and checks the environment.
+ * @param defaults where the environment says nothing
  * @throws CopilotError `InvalidConfig` with the variable, its value and what is wrong
  */
-export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+export function loadConfig(environment: NodeJS.ProcessEnv = process.env, defaults: ConfigDefaults = {}): Config {
   const given = Object.fromEntries(
     Object.entries(environment).filter((entry): entry is [string, string] => !!entry[1]),
   );
@@ -243,16 +223,12 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     homeDir,
     workspaceRoot: resolve(env.COPILOT_WORKSPACE_ROOT ?? join(homeDir, 'workspaces')),
     archiveDir: resolve(env.COPILOT_ARCHIVE_DIR ?? join(homeDir, 'archive')),
-    agentsDir: resolve(env.COPILOT_AGENTS_DIR ?? join(packageDir, 'agents')),
     cacheDir: resolve(env.COPILOT_CACHE_DIR ?? envPaths('durable-copilot', { suffix: '' }).cache),
     taskQueue: env.COPILOT_TASK_QUEUE,
     ...(build === undefined ? {} : { build: Object.freeze(build) }),
     logLevel: env.COPILOT_LOG_LEVEL,
     ...(env.COPILOT_METRICS_PORT === undefined ? {} : { metricsPort: env.COPILOT_METRICS_PORT }),
-    agentPoolSize: env.AGENT_POOL_SIZE,
-    agentCacheSize: env.AGENT_CACHE_SIZE,
-    agentIdleMs: 1_000 * env.AGENT_IDLE_SECONDS,
-    warm: env.COPILOT_WARM === '1',
+    ...readAgents(env, defaults),
     ...readSessionIdle(env),
     encryptionKeys: Object.freeze(encryptionKeys),
     ...(payloadStore === undefined ? {} : { payloadStore: Object.freeze(payloadStore) }),
@@ -283,6 +259,30 @@ function readModel(env: z.infer<typeof Environment>, given: Readonly<Record<stri
     betweenBytesMs: 1_000 * env.COPILOT_SILENCE_SECONDS,
     ...readProxy(given),
     ...(env.COPILOT_MODEL === undefined ? {} : { name: env.COPILOT_MODEL }),
+  };
+}
+
+function readAgents(
+  env: z.infer<typeof Environment>,
+  {
+    teams = join(packageDir, 'agents'),
+    agentPoolSize = 1,
+    agentCacheSize = 32,
+    agentIdleMs = 1_800_000,
+    warm = true,
+  }: ConfigDefaults,
+): Pick<Config, 'agentsDir' | 'agentPoolSize' | 'agentCacheSize' | 'agentIdleMs' | 'warm'> {
+  const { AGENT_IDLE_SECONDS: idleSeconds, COPILOT_WARM: warms } = env;
+  const given = env.COPILOT_AGENTS_DIR ?? teams;
+  return {
+    agentsDir:
+      typeof given === 'string'
+        ? resolve(given)
+        : Object.freeze(given.map((path) => resolve(path).replace(/[/\\]team\.yaml$/, ''))),
+    agentPoolSize: env.AGENT_POOL_SIZE ?? agentPoolSize,
+    agentCacheSize: env.AGENT_CACHE_SIZE ?? agentCacheSize,
+    agentIdleMs: idleSeconds === undefined ? agentIdleMs : 1_000 * idleSeconds,
+    warm: warms === undefined ? warm : warms === '1',
   };
 }
 

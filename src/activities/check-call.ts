@@ -33,7 +33,7 @@ export async function checkCall(parts: WorkerParts, input: CheckCallInput): Prom
 
 async function checkArguments(tools: Tools, name: string, text: string): Promise<string | undefined> {
   const tool = tools.get(name);
-  if (!tool) return 'there is no such tool';
+  if (!tool) throw new CopilotError('ToolMissing', { tool: name });
   try {
     await parseArguments(tool, text);
     return undefined;

@@ -38,12 +38,18 @@ const OWNER_POLL_MS = 500;
 /** A failure that the agent can act on is a result with the status `failed`. Any other error is retried. */
 export async function runTool(parts: ToolParts, input: RunToolInput): Promise<RunToolResult> {
   return await inScope(async (scope) => {
+    requireTool(parts, input);
     const call = attemptOf(scope, input);
     if (!call) return await callTool(parts, scope, input);
     // The server may have given up a worker that was frozen or cut off. The call goes on, and `settleTool` finds it.
     const lasting = { ...scope, signal: scope.signalUnlessForgotten };
     return await parts.calls.run(call, () => callTool(parts, lasting, input, call));
   });
+}
+
+/** @throws CopilotError `ToolMissing`: nothing has begun, and another worker may have the tool */
+function requireTool({ tools }: WorkerParts, { tool }: RunToolInput): void {
+  if (!splitName(tool) && !tools.has(tool)) throw new CopilotError('ToolMissing', { tool });
 }
 
 /** Repeats nothing. Of an attempt that has not announced its effect it makes sure that it cannot any more. */

@@ -15,10 +15,14 @@ const FIRST_REPORT_DELAY_MS = 25;
 const MAX_ATTEMPTS = 5;
 
 /**
- * Errors that are retried only this often. They may go away, but a program that is not installed would block a turn
+ * Attempts after which these errors are final. They may go away, but a program that is not installed would block a turn
  * forever without telling anybody.
  */
-const BOUNDED: readonly ErrorType[] = ['McpUnavailable'];
+const BOUNDED: Readonly<Partial<Record<ErrorType, number>>> = {
+  McpUnavailable: MAX_ATTEMPTS,
+  // Some two and a half minutes: another worker has the tool, or gets it in a rolling deployment.
+  ToolMissing: 10,
+};
 
 export interface ActivityScope {
   readonly sessionId: string;
@@ -40,7 +44,7 @@ export interface ActivityScope {
 /**
  * Runs the body of an activity.
  * @throws ApplicationFailure for a {@link CopilotError}, retryable as the error table says and after its `retryAfterMs`;
- * an unexpected error as it is. From the fifth attempt on, unexpected errors and `McpUnavailable` are final
+ * an unexpected error as it is. From the fifth attempt on, unexpected errors and `McpUnavailable` are final, and from the tenth `ToolMissing`
  */
 export async function inScope<T>(work: (scope: ActivityScope) => Promise<T>): Promise<T> {
   const activity = Context.current();
@@ -96,7 +100,7 @@ function translate(error: unknown, signal: AbortSignal, attempt: number): unknow
     return signal.reason instanceof CancelledFailure ? signal.reason : new CancelledFailure('cancelled');
   if (error instanceof CopilotError) {
     const delay = 'retryAfterMs' in error && typeof error.retryAfterMs === 'number' ? error.retryAfterMs : undefined;
-    const isFinal = attempt >= MAX_ATTEMPTS && BOUNDED.includes(error.type);
+    const isFinal = attempt >= (BOUNDED[error.type] ?? Infinity);
     return toFailure(error.type, error.details, { nextRetryDelayMs: delay, isFinal });
   }
   if (error instanceof ApplicationFailure || attempt < MAX_ATTEMPTS) return error;

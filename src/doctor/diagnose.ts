@@ -24,15 +24,15 @@ export type { Check } from './check.ts';
  * @returns one entry for each check, in the order in which a reader would fix things
  */
 export async function diagnose(environment?: NodeJS.ProcessEnv, folder = process.cwd()): Promise<Check[]> {
+  const { file, tools: known, problems } = await readConfigFile(folder);
   let config: Config;
   try {
-    config = loadConfig(environment);
+    config = loadConfig(environment, file);
   } catch (error) {
     // The other checks depend on the settings.
     return [checkNode(), wrongSettings(error)];
   }
   const program = await checkServerProgram(config);
-  const { file, tools: known, problems } = await readConfigFile(folder);
   const teams = await checkTeams(config, known);
   const [server, model, mcp, tools, folders, disk] = await Promise.all([
     checkServer(config, program),

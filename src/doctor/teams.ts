@@ -1,6 +1,7 @@
 /** Loads every team in the agents folder like a worker, and checks what its MCP servers need. */
-import { join } from 'node:path';
-import { listTeams, loadTeam } from '../agents/files/load-team.ts';
+import { basename, join } from 'node:path';
+import { loadTeam } from '../agents/files/load-team.ts';
+import { folderOf, listTeams } from '../agents/files/team-folders.ts';
 import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import type { TeamDefinition } from '../contracts/team.ts';
@@ -21,7 +22,8 @@ export async function checkTeams(config: Config, tools: Tools): Promise<CheckedT
   const hint = 'Name a folder with one subfolder per team: export COPILOT_AGENTS_DIR=…';
   try {
     const names = await listTeams(agentsDir);
-    if (names.length === 0) return { checks: [missing('teams', `none in ${agentsDir}`, hint)], models: [], teams: [] };
+    if (names.length === 0)
+      return { checks: [missing('teams', `none in ${String(agentsDir)}`, hint)], models: [], teams: [] };
     const found = await Promise.all(names.map((name) => checkTeam(config, name, tools)));
     return {
       checks: [...found.flatMap(({ checks }) => checks), ...checkTrust(config.trustTeams)],
@@ -30,7 +32,11 @@ export async function checkTeams(config: Config, tools: Tools): Promise<CheckedT
     };
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
-    return { checks: [missing('teams', `${agentsDir} cannot be read: ${problem}`, hint)], models: [], teams: [] };
+    return {
+      checks: [missing('teams', `${String(agentsDir)} cannot be read: ${problem}`, hint)],
+      models: [],
+      teams: [],
+    };
   }
 }
 
@@ -45,7 +51,9 @@ async function checkTeam({ agentsDir, environment }: Config, name: string, tools
   } catch (error) {
     if (!(error instanceof CopilotError)) throw error;
     const { file, line } = error.details;
-    const place = typeof file === 'string' ? ` ${join(agentsDir, file)}, line ${line}` : ` the files in ${agentsDir}`;
+    const folder = folderOf(agentsDir, name) ?? '';
+    const place =
+      typeof file === 'string' ? ` ${join(folder, basename(file))}, line ${line}` : ` the files in ${folder}`;
     return { checks: [missing(check, error.message, `Correct${place}, then: copilot doctor`)], models: [], teams: [] };
   }
 }

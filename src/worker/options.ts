@@ -17,7 +17,8 @@ export interface HostingOptions extends CopilotConfig {
 }
 
 /** The configuration with what the caller says in its place. */
-export function hostConfig({ config = loadConfig(), homeDir, agentsDir }: HostingOptions): Config {
+export function hostConfig({ homeDir, agentsDir, ...options }: HostingOptions): Config {
+  const { config = loadConfig(undefined, options) } = options;
   const home = homeDir === undefined ? undefined : resolve(homeDir);
   return {
     ...config,

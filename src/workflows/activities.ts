@@ -73,7 +73,12 @@ export const activities = {
     label: CallLabel,
     facts: Pick<ToolFacts, 'effects' | 'timeoutMs'>,
     ...args: Parameters<Activities['copilotRunTool']>
-  ) => tool.copilotRunTool.executeWithOptions({ ...toolOptions(facts), ...label }, args),
+  ) => {
+    const [{ attempt = 1 }] = args;
+    // The worker that could not begin the call must not get it again just because it has the session.
+    const options = { ...toolOptions(facts), ...(attempt === 1 ? {} : { allowEagerDispatch: false }), ...label };
+    return tool.copilotRunTool.executeWithOptions(options, args);
+  },
   settleTool: (
     label: CallLabel,
     facts: Pick<ToolFacts, 'timeoutMs'>,

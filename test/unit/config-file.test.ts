@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { loadTeam } from '../../src/agents/files/load-team.ts';
+import { listTeams } from '../../src/agents/files/team-folders.ts';
+import { loadConfig } from '../../src/config.ts';
 import { loadConfigFile } from '../../src/config-file.ts';
+import { packageDir } from '../../src/package-info.ts';
+import { builtInTools } from '../../src/tools/registry.ts';
+import { writeTeam } from '../helpers/own-team.ts';
 
 describe('copilot.config.ts', () => {
   const folders: string[] = [];
@@ -34,12 +40,27 @@ describe('copilot.config.ts', () => {
 
   for (const [what, source, problem] of [
     ['has no default export', 'export const config = {};', /no default export; write `export default defineConfig/],
-    ['has a key that is not known', 'export default { provider: {} };', /provider/],
+    [
+      'has a key that is not known',
+      'const a = 1;\nexport default {\n  provider: {},\n};',
+      /copilot\.config\.ts, line 3, is not valid: there is no key "provider"; did you mean "providers"/,
+    ],
+    [
+      'has a value that is none',
+      "import 'node:fs';\nexport default {\n  warm: true,\n  agentPoolSize: 0,\n};",
+      /line 4, is not valid: agentPoolSize: Too small/,
+    ],
+    [
+      'denies a tool that there is not',
+      'export default {\n  ceilings: {\n    deny: ["shel"],\n  },\n};',
+      /line 3, is not valid: ceilings\.deny: there is no category or tool "shel"; did you mean "shell"/,
+    ],
+    ['cannot be read', 'export default {\n  tools: [ };', /line 2: Expression expected/],
     ['has a provider that is none', 'export default { providers: { local: { url: 1 } } };', /providers\.local/],
     [
       'names a default that it does not have',
       'export default { providers: { a: {} }, defaultProvider: "b" };',
-      /no provider "b"; there are a/,
+      /line 1, is not valid: defaultProvider: there is no provider "b"; there are a/,
     ],
     [
       'names a tool that is none',
@@ -58,4 +79,62 @@ describe('copilot.config.ts', () => {
       });
     });
   }
+
+  it('has tools of its own; one that is wrong is named with file and line', async () => {
+    const worker = JSON.stringify(join(packageDir, 'src/worker.ts'));
+    const source = (name: string): string =>
+      [
+        `import { defineTool } from ${worker};`,
+        `import { z } from ${JSON.stringify(import.meta.resolve('zod'))};`,
+        'const rest = { description: "Greets.", category: "read", effects: "none", parameters: z.object({}), run: () => "hi" } as const;',
+        `const greet = defineTool({ ...rest, name: '${name}' });`,
+        'export default { tools: [greet], ceilings: { deny: ["greet"] } };',
+      ].join('\n');
+    const { tools = [] } = await loadConfigFile(await folderWith(source('greet')));
+    assert.deepEqual(
+      tools.map(({ name }) => name),
+      ['greet'],
+    );
+    for (const [name, problem] of [
+      ['say hello', /line 4: Tool "say hello" .*name: use 1 to 64 letters/],
+      ['shell', /Tool "shell" \(.*copilot\.config\.ts:4\) cannot be used: a built-in tool has this name/],
+    ] as const) {
+      await assert.rejects(loadConfigFile(await folderWith(source(name))), { type: 'InvalidInput', message: problem });
+    }
+  });
+
+  it('[E02] says where teams are and how they are cached; the environment goes before it', async () => {
+    const folder = await folderWith(
+      "export default { teams: 'teams', agentPoolSize: 3, agentIdleMs: 5000, warm: false };",
+    );
+    const file = await loadConfigFile(folder);
+    const ofFile = loadConfig({}, file);
+    assert.deepEqual(
+      [ofFile.agentsDir, ofFile.agentPoolSize, ofFile.agentCacheSize, ofFile.agentIdleMs, ofFile.warm],
+      [resolve('teams'), 3, 32, 5_000, false],
+    );
+    const variables = {
+      COPILOT_AGENTS_DIR: '/teams',
+      AGENT_POOL_SIZE: '2',
+      AGENT_IDLE_SECONDS: '7',
+      COPILOT_WARM: '1',
+    };
+    const { agentsDir, agentPoolSize, agentIdleMs, warm } = loadConfig(variables, file);
+    assert.deepEqual([agentsDir, agentPoolSize, agentIdleMs, warm], ['/teams', 2, 7_000, true]);
+  });
+
+  it('names single teams by their folders or files', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'copilot-teams-'));
+    folders.push(folder);
+    await writeTeam(folder, 'sales');
+    await writeTeam(join(folder, 'more'), 'support');
+    const teams = [join(folder, 'sales'), join(folder, 'more/support/team.yaml'), join(folder, 'gone')];
+    const { agentsDir } = loadConfig({}, { teams });
+    assert.deepEqual(await listTeams(agentsDir), ['sales', 'support']);
+    assert.equal((await loadTeam(agentsDir, 'support', builtInTools)).definition.name, 'support');
+    await assert.rejects(loadTeam(agentsDir, 'gone', builtInTools), {
+      type: 'TeamNotFound',
+      message: /Known teams: sales, support/,
+    });
+  });
 });

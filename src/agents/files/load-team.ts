@@ -2,8 +2,8 @@
  * Reads a team: `agents/<team>/team.yaml`, and every other `*.yaml` beside it as one agent whose id is the file's name.
  * The result is one plain definition with a digest. Problems are reported with file and line.
  */
-import { constants, type FileHandle, open, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { constants, type FileHandle, open } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import type { z } from 'zod';
 import { CopilotError } from '../../contracts/errors.ts';
 import {
@@ -20,6 +20,7 @@ import { definedTool, type DescribedTool } from '../../tools/facts.ts';
 import { splitName } from '../../tools/mcp/names.ts';
 import { canonicalJson, digestOf } from '../../contracts/digest.ts';
 import { openOutput } from './output-form.ts';
+import { folderOf, isMissing, listFolder, listTeams, TEAM_FILE, type TeamFolders } from './team-folders.ts';
 import { compileTemplate, TemplateError } from './template.ts';
 import {
   parseYaml,
@@ -39,30 +40,28 @@ const MAX_AGENTS = 64;
 /** Largest definition as JSON. Every session of the team carries it through continue-as-new. */
 const MAX_DEFINITION_BYTES = 256 * 1024;
 
-const TEAM_FILE = 'team.yaml';
-
 /**
- * @param agentsDir folder with one subfolder per team
  * @param tools all tools by name
  * @throws CopilotError `TeamNotFound`; `InvalidTeam` with the first problem and the number of others
  */
 export async function loadTeam(
-  agentsDir: string,
+  folders: TeamFolders,
   team: string,
   tools: ReadonlyMap<string, DescribedTool>,
 ): Promise<ResolvedTeam> {
   // The name becomes a path, so it is checked first.
-  const files = Name.safeParse(team).success ? await listFiles(agentsDir, team) : undefined;
-  if (!files) {
-    const known = (await listTeams(agentsDir)).join(', ');
+  const folder = Name.safeParse(team).success ? folderOf(folders, team) : undefined;
+  const files = await listFiles(folder);
+  if (folder === undefined || !files) {
+    const known = (await listTeams(folders)).join(', ');
     throw new CopilotError('TeamNotFound', { team: beginningOf(team, 100), known: known === '' ? 'none' : known });
   }
   checkFileNames(team, files);
   const ids = files.filter((file) => file !== TEAM_FILE).map((file) => file.slice(0, -'.yaml'.length));
 
-  const teamFile = await readYaml(agentsDir, `${team}/${TEAM_FILE}`, TeamFile);
+  const teamFile = await readYaml(folder, TEAM_FILE, TeamFile);
   const agentFiles = new Map<string, YamlFile<AgentFile>>();
-  for (const id of ids) agentFiles.set(id, await readYaml(agentsDir, `${team}/${id}.yaml`, AgentFile));
+  for (const id of ids) agentFiles.set(id, await readYaml(folder, `${id}.yaml`, AgentFile));
 
   const servers = teamFile.value && Object.keys(teamFile.value.mcp ?? {});
   const known = { tools, ...(servers ? { servers } : {}) };
@@ -79,36 +78,11 @@ export async function loadTeam(
   return { digest: digestOf(definition), definition };
 }
 
-/** Sorted names of the folders that contain a `team.yaml`; empty if `agentsDir` does not exist. */
-export async function listTeams(agentsDir: string): Promise<string[]> {
-  const names = (await listFolder(agentsDir)) ?? [];
-  const found = await Promise.all(
-    names.map(
-      async (name) => Name.safeParse(name).success && (await listFolder(join(agentsDir, name)))?.includes(TEAM_FILE),
-    ),
-  );
-  return names.filter((_, index) => found[index]).sort();
-}
-
 /** The team's file, then its agents' files by name; undefined if the folder does not exist. */
-async function listFiles(agentsDir: string, team: string): Promise<string[] | undefined> {
-  const names = await listFolder(join(agentsDir, team));
+async function listFiles(folder: string | undefined): Promise<string[] | undefined> {
+  const names = folder === undefined ? undefined : await listFolder(folder);
   const agents = names?.filter((name) => /\.ya?ml$/i.test(name) && !name.startsWith('.') && name !== TEAM_FILE);
   return agents && [TEAM_FILE, ...agents.sort()];
-}
-
-async function listFolder(path: string): Promise<string[] | undefined> {
-  try {
-    return await readdir(path);
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
-}
-
-function isMissing(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
 function checkFileNames(team: string, files: readonly string[]): void {
@@ -130,12 +104,9 @@ function checkFileNames(team: string, files: readonly string[]): void {
   failOn(problems);
 }
 
-async function readYaml<S extends z.ZodType>(
-  agentsDir: string,
-  file: string,
-  schema: S,
-): Promise<YamlFile<z.output<S>>> {
-  const text = await readText(join(agentsDir, file));
+async function readYaml<S extends z.ZodType>(folder: string, name: string, schema: S): Promise<YamlFile<z.output<S>>> {
+  const text = await readText(join(folder, name));
+  const file = `${basename(folder)}/${name}`;
   return typeof text === 'string' ? parseYaml(file, text, schema) : unusable([{ file, line: 1, text: text.problem }]);
 }
 

@@ -114,7 +114,7 @@ async function startWhenServed(config: Config): Promise<{ running: RunningWorker
     const server = await findServer(config);
     refuseGuess(server);
     const { address, namespace } = server;
-    return { running: await serve(config, { address, namespace }), address };
+    return { running: await serve({ address, namespace }), address };
   };
   const onFailure = (error: unknown): void => {
     if (!(error instanceof CopilotError) || !ABSENT.includes(error.type)) throw error;
@@ -135,7 +135,7 @@ export async function runDemo(): Promise<void> {
   let isDone = false;
   try {
     const stack = await startStack(config, {}, async (server) => {
-      return await serve(config, server, logFile === undefined ? undefined : await openLog(config, logFile));
+      return await serve(server, logFile === undefined ? undefined : await openLog(config, logFile));
     });
     try {
       say(`Model: ${modelLine(stack.worker)}`);
@@ -227,12 +227,12 @@ async function openLog(config: Config, path: string): Promise<Logger> {
 
 /** Starts a worker with what `copilot.config.ts` of this folder says. */
 async function serve(
-  config: Config,
   server: { readonly address: string; readonly namespace: string },
   log?: Logger,
 ): Promise<RunningWorker> {
+  const file = await loadConfigFile(process.cwd());
   const { startWorker } = await import('../../worker.ts');
-  return await startWorker({ ...(await loadConfigFile(process.cwd())), config, ...server, log });
+  return await startWorker({ ...file, config: loadConfig(undefined, file), ...server, log });
 }
 
 /** Waits for a signal, then stops. A second signal ends the process immediately. */

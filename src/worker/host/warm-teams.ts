@@ -1,7 +1,8 @@
 /** Opens the teams of the worker's own folder when it starts, so that no session waits for an MCP server. */
 import type { Logger } from 'pino';
 import type { AgentCache } from '../../agents/cache/agent-cache.ts';
-import { listTeams, loadTeam } from '../../agents/files/load-team.ts';
+import { loadTeam } from '../../agents/files/load-team.ts';
+import { listTeams } from '../../agents/files/team-folders.ts';
 import type { Config } from '../../config.ts';
 import { retry } from '../../connection/retry.ts';
 import type { TeamTrust } from '../../tools/mcp/trust.ts';

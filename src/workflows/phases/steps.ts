@@ -30,6 +30,7 @@ const FINAL: readonly ErrorType[] = [
   'McpNotTrusted',
   'McpNotConfigured',
   'McpUnavailable',
+  'ToolMissing',
 ];
 
 /** The step with this number, and those after it that may run at the same time. */

@@ -1,5 +1,5 @@
 /** One call of a tool: what is wrong with it, what it does, and how it ended. */
-import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, isCancellation, sleep, TimeoutFailure } from '@temporalio/workflow';
 import {
   ASK_USER,
   HANDOFF_PREFIX,
@@ -99,6 +99,9 @@ export function answerTo({ id }: ToolCall, text: string, images?: readonly Image
   return { answer: { role: 'tool', toolCallId: id, text, ...imagesField(images) } };
 }
 
+/** Waits for a worker that has the tool. Without outside effects, the server itself makes these attempts. */
+const PAUSES_MS = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000, 30_000];
+
 /** Runs a tool. @param again the call whose next attempt this is */
 export async function runTool(
   session: LiveSession,
@@ -113,6 +116,7 @@ export async function runTool(
   // Who says that a call is tried again approves it.
   const isApproved = verdict !== undefined || again !== undefined;
   const one = { session, turn, work, call, what, label, facts, isApproved, key: again?.key ?? label.activityId };
+  let misses = 0;
   for (let attempt = (again?.attempt ?? 0) + 1; ; attempt++) {
     const startedAt = new Date().toISOString();
     const unsettled = (problem: string): CallEnd => {
@@ -129,7 +133,15 @@ export async function runTool(
         if (facts.effects === 'external') unsettled('it was stopped while it ran');
         throw error;
       }
-      return answerTo(call, `${call.name} failed: ${messageOf(error)}`);
+      const lack = fromFailure(error);
+      if (lack?.type !== 'ToolMissing') return answerTo(call, `${call.name} failed: ${messageOf(error)}`);
+      const pauseMs = facts.effects === 'external' ? PAUSES_MS[misses++] : undefined;
+      if (pauseMs === undefined) {
+        noteRefusal(session, call, lack.message);
+        return answerTo(call, notCalled(call, lack.message.replace(/\.$/, '')));
+      }
+      await session.calls.run(() => sleep(pauseMs));
+      continue;
     }
     if (result.status === 'unknown') return unsettled(result.text);
     if (result.status === 'not-begun') {

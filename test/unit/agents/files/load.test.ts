@@ -4,7 +4,8 @@ import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { canonicalJson, digestOf } from '../../../../src/contracts/digest.ts';
-import { listTeams, loadTeam, MAX_FILE_BYTES } from '../../../../src/agents/files/load-team.ts';
+import { loadTeam, MAX_FILE_BYTES } from '../../../../src/agents/files/load-team.ts';
+import { listTeams } from '../../../../src/agents/files/team-folders.ts';
 import { packageDir } from '../../../../src/package-info.ts';
 import { CopilotError } from '../../../../src/contracts/errors.ts';
 import { TeamDefinition } from '../../../../src/contracts/team.ts';
@@ -12,9 +13,8 @@ import { builtInTools as tools } from '../../../../src/tools/registry.ts';
 import { agentsFolder, FILES, removeFolders, smallTeam, TEAM } from './team-folder.ts';
 
 /** What loading the small team with these changes fails with, as a person reads it. */
-async function problem(changes: Parameters<typeof agentsFolder>[0]): Promise<string> {
-  return await failure(await agentsFolder(changes), 'small');
-}
+const problem = async (changes: Parameters<typeof agentsFolder>[0]): Promise<string> =>
+  await failure(await agentsFolder(changes), 'small');
 
 async function failure(folder: string, team: string): Promise<string> {
   const error: unknown = await loadTeam(folder, team, tools).then(

@@ -1,0 +1,46 @@
+/** Forms of the values of environment variables. */
+import { isIPv6 } from 'node:net';
+import { domainToASCII } from 'node:url';
+import { z } from 'zod';
+import { parseJson } from './contracts/json.ts';
+
+export const wholeNumber = z
+  .string()
+  .regex(/^[1-9][0-9]{0,5}$/, 'use a whole number of at least 1')
+  .transform(Number);
+export const positiveInteger = (fallback: number) => wholeNumber.default(fallback);
+
+/** A URL without a trailing slash, so that paths can be appended. */
+export const webAddress = (example: string) =>
+  z.url({ protocol: /^https?$/, error: `use a URL such as ${example}` }).transform((url) => url.replace(/\/+$/, ''));
+
+export const optionalText = z.string().min(1, 'it is empty').optional();
+
+export const hostPatterns = z.string().transform((text, check) => {
+  const patterns = text.split(',').map((pattern) => hostPattern(pattern.trim()));
+  if (patterns.includes(undefined)) {
+    check.addIssue('use host names separated by commas, such as example.org,*.example.org; no scheme, port or path');
+  }
+  return patterns.filter((pattern) => pattern !== undefined);
+});
+
+/** The host in the form of URLs: lower case, international names in ASCII, IPv6 shortened and without brackets. */
+function hostPattern(text: string): string | undefined {
+  const address = text.replace(/^\[(.*)\]$/, '$1');
+  if (isIPv6(address) && !address.includes('%')) return new URL(`http://[${address}]`).hostname.slice(1, -1);
+  const wildcard = text.startsWith('*.') ? '*.' : '';
+  // The URL parser would silently drop what follows these characters.
+  const host = /[/?#%\\]/.test(text) ? '' : domainToASCII(text.slice(wildcard.length).replace(/\.$/, ''));
+  return /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(host) ? wildcard + host : undefined;
+}
+
+/** Names separated by commas or blanks. */
+export const names = z.string().transform((text) => text.split(/[\s,]+/).filter((name) => name !== ''));
+
+const HEADERS_HINT = 'use a JSON object of texts, such as {"x-team": "support"}';
+
+export const headers = z.string().transform((text, check): Record<string, string> => {
+  const parsed = z.record(z.string().regex(/^[\w-]+$/), z.string().regex(/^[^\r\n]*$/)).safeParse(parseJson(text));
+  if (!parsed.success) check.addIssue(HEADERS_HINT);
+  return parsed.data ?? {};
+});
