@@ -1,5 +1,5 @@
 /** The gRPC connection to a Temporal server, and what it says about workers. */
-import { Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client';
+import { Connection, type ConnectionLike, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client';
 import { CopilotError } from '../contracts/errors.ts';
 import { endClosedCalls } from './closed-calls.ts';
 import { checkAddress, findConnectionProblem } from './address/connection-problem.ts';
@@ -59,7 +59,11 @@ export function serverUnreachable(address: string, cause: unknown): CopilotError
  * to 75 s.
  * @throws what the SDK throws
  */
-export async function findWorkers(connection: Connection, namespace: string, taskQueue: string): Promise<string[]> {
+export async function findWorkers(
+  connection: ConnectionLike,
+  namespace: string,
+  taskQueue: string,
+): Promise<string[]> {
   const { pollers } = await connection.workflowService.describeTaskQueue({
     namespace,
     taskQueue: { name: taskQueue },

@@ -4,6 +4,7 @@ import { status } from '@grpc/grpc-js';
 import {
   Client,
   type Connection,
+  type ConnectionLike,
   NamespaceNotFoundError,
   QueryNotRegisteredError,
   WorkflowNotFoundError,
@@ -17,7 +18,9 @@ import { omit } from '../storage/unreadable.ts';
 import { grpcStatus, innermostMessage, isTooLarge, isTransient } from './grpc-errors.ts';
 import { findWorkers, openConnection, serverUnreachable } from './open-connection.ts';
 import { refusedSignIn } from './address/connection-problem.ts';
+import type { Credentials } from './address/profile.ts';
 import { findServer, refuseGuess, type ServerAddress } from './address/server-address.ts';
+import { type GivenConnection, takeGiven } from './given-connection.ts';
 
 const HEALTH_TIMEOUT_MS = 2_000;
 const DEFAULT_TIMEOUT_MS = 15_000;
@@ -31,13 +34,30 @@ export interface ConnectOptions {
   /** Default: read from the environment by `loadConfig`. */
   readonly config?: Config | undefined;
   /**
+   * A `Client` of `@temporalio/client`. Its connection, namespace, identity, interceptors and data converter are used. It
+   * stays yours: `close` leaves it open.
+   */
+  readonly client?: Pick<Client, 'connection' | 'options'> | undefined;
+  /** A `Connection` of `@temporalio/client`, in place of `client`. It stays yours: `close` leaves it open. */
+  readonly connection?: ConnectionLike | undefined;
+  /**
    * `host:port` of the server. Default: TEMPORAL_ADDRESS or the Temporal profile, else the server that was started
    * from this home folder, else `localhost:7233`.
    */
   readonly address?: string | undefined;
-  /** Default: TEMPORAL_NAMESPACE or the Temporal profile, else `default`. */
+  /** Default: that of `client`, else TEMPORAL_NAMESPACE or the Temporal profile, else `default`. */
   readonly namespace?: string | undefined;
-  /** Must match that of the workers. Default: made from the keys and the payload store in `config`. */
+  /**
+   * TLS to the server: `true`, or certificates as in `Connection.connect`. Default: TEMPORAL_TLS and its companions or the
+   * Temporal profile.
+   */
+  readonly tls?: Credentials['tls'] | undefined;
+  /** API key of the server, for example of Temporal Cloud. Default: TEMPORAL_API_KEY or the Temporal profile. */
+  readonly apiKey?: string | undefined;
+  /**
+   * Must match that of the workers. Default: that of `client` if it has one, else made from the keys and the payload store
+   * in `config`.
+   */
   readonly dataConverter?: DataConverter | undefined;
   /**
    * How long a message is retried while server or workers do not answer, in ms. Default 60,000. If the server knows of
@@ -54,6 +74,11 @@ export interface CallOptions {
 
 type Health = 'ok' | 'no-worker' | 'no-server';
 
+interface OpenLink extends GivenConnection {
+  /** Whether `close` closes the connection. */
+  readonly isOwn: boolean;
+}
+
 /** Owns the connection, and knows what its failures mean. */
 export class ServerLink {
   readonly client: Client;
@@ -67,26 +92,35 @@ export class ServerLink {
    * nothing that is sent after `follow` was called.
    */
   readonly joins = new Map<string, Promise<unknown>>();
-  readonly #connection: Connection;
-  #isClosed = false;
+  readonly #connection: ConnectionLike;
+  readonly #isOwn: boolean;
+  readonly #closing = new AbortController();
 
-  private constructor(connection: Connection, server: ServerAddress, config: Config, options: ConnectOptions) {
-    const { dataConverter = createDataConverter(config), retryForMs = 60_000 } = options;
+  private constructor(
+    { connection, isOwn, server, clientOptions = {} }: OpenLink,
+    config: Config,
+    { dataConverter = clientOptions.dataConverter, retryForMs = 60_000 }: ConnectOptions,
+  ) {
     this.#connection = connection;
+    this.#isOwn = isOwn;
     this.server = server;
     this.config = config;
     this.retryForMs = retryForMs;
+    // Each running call listens.
+    setMaxListeners(0, this.#closing.signal);
     const { namespace } = server;
-    this.client = new Client({ connection, namespace, dataConverter });
-    const lenient = options.dataConverter ?? createDataConverter(config, omit);
-    this.lister = new Client({ connection, namespace, dataConverter: lenient });
+    const common = { ...clientOptions, connection, namespace };
+    this.client = new Client({ ...common, dataConverter: dataConverter ?? createDataConverter(config) });
+    this.lister = new Client({ ...common, dataConverter: dataConverter ?? createDataConverter(config, omit) });
   }
 
-  /** @throws CopilotError `ServerUnreachable` after 3 s, `WrongConnection`, `InvalidConfig` */
+  /** @throws CopilotError `ServerUnreachable` after 3 s, `WrongConnection`, `InvalidConfig`, `InvalidInput` */
   static async open(options: ConnectOptions = {}): Promise<ServerLink> {
     const config = options.config ?? loadConfig();
+    const given = takeGiven(config, options);
+    if (given) return new ServerLink({ ...given, isOwn: false }, config, options);
     const server = await findServer(config, options);
-    return new ServerLink(await openConnection(server), server, config, options);
+    return new ServerLink({ connection: await openConnection(server), isOwn: true, server }, config, options);
   }
 
   /** To be called before anything is changed on the server. @throws CopilotError `HomeServerDown` */
@@ -105,26 +139,25 @@ export class ServerLink {
    */
   async call<T>(work: () => Promise<T>, { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: CallOptions = {}): Promise<T> {
     signal?.throwIfAborted();
-    if (this.#isClosed) throw clientClosed();
+    this.#closing.signal.throwIfAborted();
     // Each call gets a signal of its own, because the SDK never removes its listeners from a signal.
     const inner = new AbortController();
     // A long wait makes many requests of the SDK, each with a listener.
     setMaxListeners(0, inner.signal);
-    let stop: () => void = () => undefined;
-    const aborted = new Promise<never>((_, reject) => {
-      stop = () => {
-        inner.abort();
-        reject(signal?.reason);
-      };
-    });
+    const { promise: aborted, reject } = Promise.withResolvers<never>();
     aborted.catch(() => undefined);
-    signal?.addEventListener('abort', stop, { once: true });
+    const stop = ({ target }: Event): void => {
+      inner.abort();
+      reject(target instanceof AbortSignal ? target.reason : undefined);
+    };
+    const signals = [this.#closing.signal, ...(signal ? [signal] : [])];
+    for (const one of signals) one.addEventListener('abort', stop, { once: true });
     const limited = (): Promise<T> =>
       timeoutMs === Number.POSITIVE_INFINITY ? work() : this.#connection.withDeadline(Date.now() + timeoutMs, work);
     try {
       return await Promise.race([this.#connection.withAbortSignal(inner.signal, limited), aborted]);
     } finally {
-      signal?.removeEventListener('abort', stop);
+      for (const one of signals) one.removeEventListener('abort', stop);
     }
   }
 
@@ -147,7 +180,7 @@ export class ServerLink {
   async explain(error: unknown, sessionId = ''): Promise<Error> {
     const known = fromFailure(error);
     if (known) return known;
-    if (this.#isClosed) return clientClosed();
+    if (this.#closing.signal.aborted) return clientClosed();
     if (error instanceof WorkflowNotFoundError)
       return new CopilotError('SessionNotFound', { sessionId }, { cause: error });
     if (error instanceof NamespaceNotFoundError) {
@@ -201,10 +234,11 @@ export class ServerLink {
 
   async #missingSearchAttributes(): Promise<string[]> {
     const { namespace } = this;
+    // Only a full connection has it.
+    const { operatorService }: Partial<Pick<Connection, 'operatorService'>> = this.#connection;
+    if (operatorService === undefined) return [];
     try {
-      const { customAttributes } = await this.call(() =>
-        this.#connection.operatorService.listSearchAttributes({ namespace }),
-      );
+      const { customAttributes } = await this.call(() => operatorService.listSearchAttributes({ namespace }));
       return SEARCH_ATTRIBUTES.map(({ name }) => name).filter((name) => !Object.hasOwn(customAttributes ?? {}, name));
     } catch {
       return [];
@@ -212,8 +246,8 @@ export class ServerLink {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
-    await this.#connection.close();
+    this.#closing.abort(clientClosed());
+    if (this.#isOwn) await this.#connection.close();
   }
 }
 

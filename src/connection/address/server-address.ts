@@ -1,6 +1,7 @@
 /** Finds the Temporal server and how to sign in. */
 import type { Config } from '../../config.ts';
 import { CopilotError } from '../../contracts/errors.ts';
+import { type GivenServer, givenCredentials, givenSettings } from './given.ts';
 import { findHomeServer, type ServerRecord } from './home-server.ts';
 import { readProfile, type TemporalProfile, withPort } from './profile.ts';
 
@@ -23,10 +24,7 @@ export interface ServerAddress extends Pick<TemporalProfile, 'credentials' | 'se
  * home folder, `localhost:7233`.
  * @throws CopilotError `InvalidConfig` if the profile cannot be read
  */
-export async function findServer(
-  config: Config,
-  given: { readonly address?: string | undefined; readonly namespace?: string | undefined } = {},
-): Promise<ServerAddress> {
+export async function findServer(config: Config, given: GivenServer = {}): Promise<ServerAddress> {
   const { address: named, namespace, credentials, settings } = readProfile(config);
   const { record, isDown } = await findHomeServer(config.homeDir);
   const { address, source } = chooseAddress(config, given.address, named, record);
@@ -37,8 +35,8 @@ export async function findServer(
     namespace: given.namespace ?? namespace ?? (isRecorded ? record.namespace : 'default'),
     downHome: isDown && (source === 'home' || source === 'default') ? config.homeDir : undefined,
     uiUrl: config.temporal.uiUrl ?? (isRecorded ? record.uiUrl : undefined),
-    credentials,
-    settings,
+    credentials: { ...credentials, ...givenCredentials(given) },
+    settings: { ...settings, ...givenSettings(given) },
   };
 }
 

@@ -1,5 +1,5 @@
 /** Language models of the AI SDK as a provider: Anthropic, Google, Bedrock, Mistral and whatever else has a package for it. */
-import type { LanguageModelV4, LanguageModelV4StreamPart } from '@ai-sdk/provider';
+import type { LanguageModelV4StreamPart } from '@ai-sdk/provider';
 import { CopilotError } from '../../contracts/errors.ts';
 import { classify, classifyApiError, type ModelError } from '../errors.ts';
 import type { Finish, Model, ModelReply, ModelRequest, Provider, TokenUsage } from '../model.ts';
@@ -11,11 +11,13 @@ import { Content } from './content.ts';
 import { callOptions } from './prompt.ts';
 
 /** A language model of the AI SDK: `anthropic('claude-sonnet-5')`. AI SDK 6 (`v3`) and 7 (`v4`). */
-export type AiSdkModel = Pick<LanguageModelV4, 'modelId' | 'provider'> & {
+export interface AiSdkModel {
+  readonly provider: string;
+  readonly modelId: string;
   readonly specificationVersion: string;
   // The two versions differ in details of the options only.
   doStream(options: never): PromiseLike<{ readonly stream: ReadableStream<unknown> }>;
-};
+}
 
 /** A provider of the AI SDK: `createAnthropic({ … })`. */
 export interface AiSdkProvider {
