@@ -59,11 +59,7 @@ export function serverUnreachable(address: string, cause: unknown): CopilotError
  * to 75 s.
  * @throws what the SDK throws
  */
-export async function findWorkers(
-  connection: ConnectionLike,
-  namespace: string,
-  taskQueue: string,
-): Promise<string[]> {
+export async function findWorkers(connection: ConnectionLike, namespace: string, taskQueue: string): Promise<string[]> {
   const { pollers } = await connection.workflowService.describeTaskQueue({
     namespace,
     taskQueue: { name: taskQueue },

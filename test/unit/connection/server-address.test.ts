@@ -86,6 +86,18 @@ describe('the server that a client uses', () => {
     assert.equal(address, 'b:2');
   });
 
+  it('is signed in to as the caller says before all, under the names that the caller knows', async () => {
+    const config = isolatedConfig(home, { TEMPORAL_API_KEY: 'of the environment', TEMPORAL_TLS: 'false' });
+    const serverRootCACertificate = Buffer.from('a certificate');
+    const given = { address: 'b:2', apiKey: 'given', tls: { serverRootCACertificate } };
+    const { credentials, settings } = await findServer(config, given);
+    assert.deepEqual(credentials, { apiKey: 'given', tls: { serverRootCACertificate } });
+    assert.deepEqual(settings.apiKey, { name: 'apiKey', value: '(hidden)' });
+    assert.deepEqual(settings.serverCa, { name: 'tls.serverRootCACertificate', value: '(given as data)' });
+    assert.deepEqual(settings.clientCert, { name: 'tls.clientCertPair.crt', value: undefined });
+    assert.deepEqual(settings.address.name, 'TEMPORAL_ADDRESS');
+  });
+
   it('is not guessed from an unreadable server.json', async () => {
     await writeFile(join(home, 'server.json'), '{');
     assert.equal((await findServer(isolatedConfig(home))).address, 'localhost:7233');
