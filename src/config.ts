@@ -56,6 +56,7 @@ const Environment = z.object({
   COPILOT_ENCRYPTION_KEYS: optionalText,
   COPILOT_ENCRYPTION_KEY_FILE: optionalText,
   COPILOT_PAYLOAD_STORE: optionalText,
+  COPILOT_MAX_FILE_MIB: wholeNumber.optional(),
   COPILOT_CODEC_TOKEN: optionalText,
   COPILOT_GATEWAY_JWKS_URL: webAddress('https://id.example.org/keys').optional(),
   COPILOT_GATEWAY_ISSUER: optionalText,
@@ -127,6 +128,8 @@ export interface Config {
   readonly encryptionKeys: readonly EncryptionKey[];
   /** Store for payloads above 128 KiB. `COPILOT_PAYLOAD_STORE`, default none: they stay in the history. */
   readonly payloadStore?: PayloadStoreAddress;
+  /** Largest file that clients put into a workspace or get from it, in bytes. `COPILOT_MAX_FILE_MIB`, default 64. */
+  readonly maxFileBytes: number;
   /** Token that callers of the codec server must send. `COPILOT_CODEC_TOKEN`, default none. */
   readonly codecToken?: string;
   /** Tokens of an identity provider that the gateway accepts. `COPILOT_GATEWAY_…`, default none. */
@@ -232,6 +235,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env, default
     ...readSessionIdle(env),
     encryptionKeys: Object.freeze(encryptionKeys),
     ...(payloadStore === undefined ? {} : { payloadStore: Object.freeze(payloadStore) }),
+    maxFileBytes: (env.COPILOT_MAX_FILE_MIB ?? DEFAULT_MAX_FILE_MIB) * 1_024 * 1_024,
     ...readCallers(env),
     environment: passedOn,
     trustTeams: env.COPILOT_TRUST_TEAMS === '1',

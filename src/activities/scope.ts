@@ -59,7 +59,8 @@ export async function inScope<T>(work: (scope: ActivityScope) => Promise<T>): Pr
     // After a pause the timer may run before whatever else waits.
     isStale();
     lastBeat = Date.now();
-    activity.heartbeat(details);
+    // A local activity has no heartbeats.
+    if (!activity.info.isLocal) activity.heartbeat(details);
   };
   const timer = setInterval(beat, HEARTBEAT_INTERVAL_MS);
   try {

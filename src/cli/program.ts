@@ -5,7 +5,13 @@ import { declareContext, declareSnapshots } from './commands/context-commands.ts
 import { declareIn } from './commands/declare.ts';
 import { declareCare, declareServing } from './commands/operation-commands.ts';
 import { declareChanges, declareDecisions, declarePlan } from './commands/people-commands.ts';
-import { declareConversation, declareCopies, declareReading, declareStates } from './commands/session-commands.ts';
+import {
+  declareConversation,
+  declareCopies,
+  declareFiles,
+  declareReading,
+  declareStates,
+} from './commands/session-commands.ts';
 import { cutLongText, err, out, sayJson, endWithReader } from './terminal.ts';
 
 const WRONG_USE = 2;
@@ -51,7 +57,8 @@ export function declareProgram(): Command {
   program.commandsGroup('Context:');
   declareContext(program);
   declareSnapshots(command);
-  program.commandsGroup('Copy and delete:');
+  program.commandsGroup('Files, copies and deletion:');
+  declareFiles(program);
   declareCopies(command);
   program.commandsGroup('Look after:');
   declareCare(program, command);

@@ -51,6 +51,12 @@ export class Output {
     this.#stream.write(style === undefined ? text : this.#codeOf(style) + text + this.#codeOf(`/${style}`));
   }
 
+  /** Writes a file: as it is for programs, as visible text on a terminal. */
+  writeFile(content: Uint8Array): void {
+    if (this.isTerminal) this.write(new TextDecoder().decode(content));
+    else this.#stream.write(content as Uint8Array & string); // Node's streams take both
+  }
+
   /** Erases the line that was begun. */
   clearLine(): void {
     this.#stream.write(CLEAR_LINE);

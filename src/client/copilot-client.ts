@@ -1,10 +1,11 @@
 /** The client library: sessions as objects, over one connection to a Temporal server. */
 import { describeGuess } from '../connection/address/server-address.ts';
 import { type ConnectOptions, ServerLink } from '../connection/server-link.ts';
+import type { SessionExport } from '../contracts/export.ts';
 import { FoundId } from '../contracts/session.ts';
 import { checkInput } from './checked-input.ts';
 import { createSession, type CreateOptions } from './creation/create-session.ts';
-import { type Imported, importSession, type ImportOptions } from './creation/import-session.ts';
+import { checkExport, type Imported, importSession, type ImportOptions } from './creation/import-session.ts';
 import { TeamDirectory } from './creation/team-directory.ts';
 import { type Inbox, type InboxFilter, readInbox } from './listing/inbox.ts';
 import {
@@ -15,6 +16,7 @@ import {
   type SessionPage,
 } from './listing/session-list.ts';
 import type { ListedStatus } from './reading/session-queries.ts';
+import { download } from './session/files.ts';
 import { SessionHandle } from './session/session-handle.ts';
 
 /** A session with what its file would be allowed by its own word. */
@@ -91,6 +93,16 @@ export class CopilotClient {
   async import(file: unknown, options: ImportOptions = {}): Promise<ImportedSession> {
     const { id, grants } = await importSession(this.#link, file, options);
     return Object.assign(new SessionHandle(this.#link, id), { grants });
+  }
+
+  /**
+   * The export that the workers' archive has of a closed session, for `import`: also if the server has forgotten it.
+   * @throws CopilotError `FileNotFound` if the archive has none, `NoWorker`, `ServerUnreachable`
+   */
+  async archived(id: string, { signal }: { signal?: AbortSignal } = {}): Promise<SessionExport> {
+    const sessionId = checkInput(FoundId, id, 'session id');
+    const content = await download(this.#link, { sessionId }, undefined, { signal });
+    return checkExport(JSON.parse(Buffer.from(content).toString()));
   }
 
   /**

@@ -1,4 +1,5 @@
 /** What activities take and give. Inputs do not grow with the conversation: see {@link TranscriptAddress}. */
+import type { FileAnswer, FileRequest } from './files.ts';
 import type { ImageReference } from './image.ts';
 import type { Json, Usage } from './json.ts';
 import type { Excerpt } from './progress.ts';
@@ -216,6 +217,8 @@ export interface Activities {
   copilotSummarise(input: SummariseInput): Promise<SummariseResult>;
   /** Writes reports into the workspace. @returns their paths there */
   copilotWriteReports(input: ReportInput): Promise<readonly string[]>;
+  /** Reads or writes files of a session for a client. */
+  copilotFiles(request: FileRequest, content?: Uint8Array): Promise<FileAnswer>;
   /** Writes the export of the session that calls to the archive. */
   copilotArchive(): Promise<void>;
 }

@@ -242,6 +242,28 @@ export const ERRORS = {
     exitCode: 5,
     message: (d) => `${d['problem']} Three ways out: ${d['waysOut']}`,
   },
+  FileNotFound: {
+    retryable: false,
+    exitCode: 3,
+    message: (d) =>
+      `Session ${d['sessionId']} has no file "${d['path']}". \`copilot files list ${d['sessionId']}\` shows what it has.`,
+  },
+  FileExists: {
+    retryable: false,
+    exitCode: 4,
+    message: (d) => `The workspace has another file "${d['path']}". Choose another name, or replace it.`,
+  },
+  FileTooLarge: {
+    retryable: false,
+    exitCode: 2,
+    message: (d) =>
+      `File "${d['path']}" has ${d['bytes']} bytes, and the limit is ${d['limit']}. Split it, or raise COPILOT_MAX_FILE_MIB on workers and clients.`,
+  },
+  FilesUnavailable: {
+    retryable: true,
+    exitCode: 1,
+    message: (d) => `"${d['path']}" was not transferred whole: ${d['problem']}. Nothing was left half done; try again.`,
+  },
   StoreUnavailable: {
     retryable: true,
     exitCode: 5,

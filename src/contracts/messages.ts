@@ -47,8 +47,15 @@ export const SESSION_WORKFLOW = 'copilotSession';
 export const RESOLVE_TEAM_WORKFLOW = 'copilotResolveTeam';
 /** The workflow type that has a worker look at the team of an imported session. */
 export const INSPECT_TEAM_WORKFLOW = 'copilotInspectTeam';
+/** The workflow type that has a worker read or write files of a session. */
+export const FILES_WORKFLOW = 'copilotFiles';
 /** All workflow types of this program. A service may have others on the same worker. */
-export const WORKFLOW_TYPES: readonly string[] = [SESSION_WORKFLOW, RESOLVE_TEAM_WORKFLOW, INSPECT_TEAM_WORKFLOW];
+export const WORKFLOW_TYPES: readonly string[] = [
+  SESSION_WORKFLOW,
+  RESOLVE_TEAM_WORKFLOW,
+  INSPECT_TEAM_WORKFLOW,
+  FILES_WORKFLOW,
+];
 
 /** Answer of `save` and of the changes of the context: what holds now. */
 export interface ChangeReport {

@@ -15,10 +15,13 @@ import { PART, writeAtomically } from './atomic-file.ts';
 /** Files are readable by the worker's user only. */
 const FILE_MODE = 0o600;
 
+/** Name of the export of a session. */
+export const archivedName = (sessionId: string): string => `${sessionId}.json`;
+
 /** Paths of everything that the archive has of a session. */
 function archivePaths(archiveDir: string, sessionId: string): { exported: string; segments: string } {
   return {
-    exported: join(archiveDir, `${sessionId}.json`),
+    exported: join(archiveDir, archivedName(sessionId)),
     segments: join(archiveDir, 'segments', sessionId),
   };
 }

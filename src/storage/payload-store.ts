@@ -66,17 +66,24 @@ class SessionStorage extends ExternalStorage {
   }
 }
 
-/** Removes the payloads of a session. Keys begin with the session, so nothing else refers to them. */
+export interface StoredWorkflow {
+  readonly namespace: string;
+  readonly workflowId: string;
+  /** Default: that of sessions. */
+  readonly type?: string;
+}
+
+/** Removes the payloads of a workflow. Keys begin with its id, so nothing else refers to them. */
 export async function removeStored(
   address: PayloadStoreAddress | undefined,
-  { namespace, sessionId }: { readonly namespace: string; readonly sessionId: string },
+  { namespace, workflowId: id, type: own = SESSION_WORKFLOW }: StoredWorkflow,
   signal?: AbortSignal,
 ): Promise<void> {
   if (address === undefined) return;
   const store = openStore(address);
   // Clients that send to a session do not tell the SDK its type.
-  for (const type of [SESSION_WORKFLOW, undefined]) {
-    const target = { kind: 'workflow', namespace, id: sessionId, ...(type === undefined ? {} : { type }) } as const;
+  for (const type of [own, undefined]) {
+    const target = { kind: 'workflow', namespace, id, ...(type === undefined ? {} : { type }) } as const;
     await store.removeAll(`${prefixOf(address)}${workflowFolder(target)}/`, signal);
   }
 }

@@ -3,6 +3,7 @@ import {
   ActivityCancellationType,
   type ActivityOptions,
   proxyActivities,
+  proxyLocalActivities,
   type RetryPolicy,
 } from '@temporalio/workflow';
 import type { Activities } from '../contracts/activities.ts';
@@ -42,6 +43,12 @@ const reports = proxyActivities<Pick<Activities, 'copilotWriteReports'>>(REPORTS
 const files = proxyActivities<Pick<Activities, 'copilotResolveTeam' | 'copilotInspectTeam' | 'copilotCheckCall'>>({
   startToCloseTimeout: '30s',
   retry: { initialInterval: '200ms', maximumAttempts: 5 },
+});
+
+/** A local activity: history has the content of a file once, and no more than a part of it. */
+const transfer = proxyLocalActivities<Pick<Activities, 'copilotFiles'>>({
+  startToCloseTimeout: '1m',
+  retry: { initialInterval: '200ms', maximumAttempts: 3 },
 });
 
 /** No bound on attempts: a session stays open until it is archived, and says what keeps it. */
@@ -93,6 +100,7 @@ export const activities = {
   resolveTeam: files.copilotResolveTeam,
   inspectTeam: files.copilotInspectTeam,
   checkCall: files.copilotCheckCall,
+  files: transfer.copilotFiles,
   archive: store.copilotArchive,
 };
 

@@ -95,8 +95,8 @@ export function keepsItsPromises(store: () => StoreUnderTest): void {
     for (const target of [...others, ...own]) await runner().store([payload], { target });
     const kept = await runner().store([payload], { target: of('ses_ab') });
     assert.equal((await keys('/ses_a/')).length, 4);
-    await removeStored(store().address, { namespace: 'default', sessionId: 'ses_a' });
-    await removeStored(store().address, { namespace: 'default', sessionId: 'ses_a' });
+    await removeStored(store().address, { namespace: 'default', workflowId: 'ses_a' });
+    await removeStored(store().address, { namespace: 'default', workflowId: 'ses_a' });
     assert.equal((await keys('/ses_a/')).length, 1);
     assert.equal((await runner().retrieve(kept)).length, 1);
   });
@@ -148,7 +148,7 @@ export function keepsItsPromises(store: () => StoreUnderTest): void {
     assert.ok(sent);
     await store().leave();
     const other = runner().store([payloadOf(`${LARGE}y`)], { target: of('ses_away') });
-    const work = [other, runner().retrieve([sent]), removeStored(store().address, { namespace: 'n', sessionId: 's' })];
+    const work = [other, runner().retrieve([sent]), removeStored(store().address, { namespace: 'n', workflowId: 's' })];
     for (const outcome of await Promise.allSettled(work)) {
       const error: unknown = outcome.status === 'rejected' ? outcome.reason : undefined;
       assert.ok(error instanceof CopilotError && error.retryable, String(error));

@@ -54,7 +54,7 @@ describe('a payload store in S3', function () {
       await copyFile(metadata ?? '', copyOfMetadata ?? '');
     }
     assert.equal((await storedFiles(s3.dir, 'ses_many')).length, 1_010);
-    await removeStored(addressIn(s3.bucket), { namespace: 'default', sessionId: 'ses_many' });
+    await removeStored(addressIn(s3.bucket), { namespace: 'default', workflowId: 'ses_many' });
     assert.deepEqual(await storedFiles(s3.dir, 'ses_many'), []);
   });
 

@@ -1,6 +1,15 @@
 /** Commands that create, drive, read and copy sessions. */
 import { type Command, Option } from 'commander';
-import { addManyOptions, addSettingOptions, type Declare, EXPECTED_VERSION, THINKING, WAIT } from './declare.ts';
+import { basename } from 'node:path';
+import {
+  addManyOptions,
+  addSettingOptions,
+  type Declare,
+  declareGroup,
+  EXPECTED_VERSION,
+  THINKING,
+  WAIT,
+} from './declare.ts';
 
 export function declareConversation(command: Declare): void {
   addCreateOptions(
@@ -116,6 +125,30 @@ export function declareReading(command: Declare): void {
   ]).action(async (id, flags) => (await import('../session/save-load.ts')).runLoad(id, flags));
 }
 
+export function declareFiles(program: Command): void {
+  const command = declareGroup(program, 'files', "read and write files of a session's workspace");
+
+  command('list <id>', 'list the files', ['files list ses_…']).action(async (id, flags) =>
+    (await import('../session/files.ts')).runFilesList(id, flags),
+  );
+
+  command('get <id> <path> [file]', 'get a file; default its own name, in this folder; "-" is stdout', [
+    'files get ses_… report.md',
+    'files get ses_… results/rivers.csv - | head',
+  ])
+    .option('--force', 'replace a file that is here already')
+    .action(async (id, path, to, flags) =>
+      (await import('../session/files.ts')).runFilesGet(id, path, to ?? basename(path), flags),
+    );
+
+  command('put <id> <file> [path]', 'write a file into the workspace; default under its own name; "-" reads stdin', [
+    'files put ses_… sales.csv',
+    'files put ses_… sales.csv data/sales-2026.csv',
+  ])
+    .option('--keep', 'fail if there is another file of this name')
+    .action(async (id, from, path, flags) => (await import('../session/files.ts')).runFilesPut(id, from, path, flags));
+}
+
 export function declareCopies(command: Declare): void {
   command('save <id> <file>', 'replace conversation, context, phase, step and, if given, plan; "-" reads stdin', [
     'save ses_… session.json',
@@ -150,12 +183,14 @@ export function declareCopies(command: Declare): void {
     'export ses_… | jq .conversation',
   ]).action(async (id, path, flags) => (await import('../session/export-import.ts')).runExport(id, path ?? '-', flags));
 
-  command('import <file>', 'create a session from an exported one; "-" reads stdin', [
+  command('import [file]', 'create a session from an exported one; "-" reads stdin', [
     'import session.json --keep-id',
+    'import --archived ses_… --keep-id',
     'import - --name "a copy" < session.json',
     'import my-own.json --trust',
   ])
     .addOption(new Option('--id <id>', 'id of the session; default a new one').conflicts('keepId'))
+    .option('--archived <id>', "in place of a file: what the workers' archive has of this session")
     .option('--keep-id', 'use the id in the file')
     .option('--name <title>', 'default the one in the file')
     .option('--user <name>', 'default the one in the file')

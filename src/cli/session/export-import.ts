@@ -10,6 +10,7 @@ import { changeSessions, type ManyFlags } from './many.ts';
 
 export interface ImportFlags extends CommonFlags {
   readonly id?: string;
+  readonly archived?: string;
   readonly keepId?: boolean;
   readonly name?: string;
   readonly user?: string;
@@ -32,10 +33,14 @@ export async function runExport(id: string, path: string, { json }: CommonFlags)
   });
 }
 
-export async function runImport(path: string, flags: ImportFlags): Promise<void> {
-  const file = await readJson(path);
-  const { id, keepId, name, user, trust, json } = flags;
+export async function runImport(path: string | undefined, flags: ImportFlags): Promise<void> {
+  const { archived, id, keepId, name, user, trust, json } = flags;
+  if ((path === undefined) === (archived === undefined)) {
+    throw new CopilotError('InvalidInput', { what: 'import', problem: 'name a file, or a session with --archived' });
+  }
+  const given = path === undefined ? undefined : await readJson(path);
   await withClient(async (client) => {
+    const file = archived === undefined ? given : await client.archived(archived);
     const session = await client.import(file, { id, keepId, name, user, trust });
     const { grants, webUrl = null } = session;
     printResult(json, { sessionId: session.id, webUrl, grants, trusted: trust ?? false }, () =>

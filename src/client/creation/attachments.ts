@@ -1,11 +1,13 @@
-/** Copies files into a session's workspace, before it starts or with a message. */
-import { constants, type Stats } from 'node:fs';
-import { chmod, copyFile, open, readFile, rm, rmdir, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+/** Gives a session files of this machine, before it starts or with a message. */
+import type { Stats } from 'node:fs';
+import { open, readFile, stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import type { ServerLink } from '../../connection/server-link.ts';
 import { CopilotError } from '../../contracts/errors.ts';
+import type { WrittenFile } from '../../contracts/files.ts';
 import { IMAGE_HEAD_BYTES, type ImageReference, imageTypeOf, referenceTo } from '../../contracts/image.ts';
 import { MAX_IMAGE_BYTES, MAX_IMAGES } from '../../contracts/limits.ts';
-import { makePrivateFolder } from '../../storage/atomic-file.ts';
+import { checkFileSize, type FilesOf, takeBack, upload } from '../session/files.ts';
 
 export interface Attachments {
   /** Those files that models can see, in the order given. */
@@ -15,34 +17,29 @@ export interface Attachments {
 }
 
 /**
- * Copies files into the folder, each under its own name. A file that is already there with the same content stays.
- * @throws CopilotError `InvalidInput` if a path is no readable file, a name is taken or an image is too large; then
- *   nothing is copied
+ * Has a worker write the files into the session's workspace, each under its own name. A file that is already there with
+ * the same content stays.
+ * @throws CopilotError `InvalidInput` if a path is no readable file, a name is taken or an image is too large,
+ *   `FileTooLarge`, `NoWorker`, `ServerUnreachable`; then nothing is left there
  */
-export async function copyAttachments(paths: readonly string[], folder: string): Promise<Attachments> {
-  const files = await checkFiles(paths);
+export async function attachFiles(
+  link: ServerLink,
+  of: FilesOf,
+  paths: readonly string[],
+  signal?: AbortSignal,
+): Promise<Attachments> {
+  const files = await checkFiles(link, paths);
   const images = await findImages(files);
-  const made: string[] = [];
-  const undo = async (): Promise<void> => {
-    for (const path of made) await rm(path, { force: true });
-    if (isNewFolder) await rmdir(folder).catch(() => undefined);
-  };
-  const isNewFolder = (await statOf(folder)) === undefined;
-  await makePrivateFolder(folder);
+  const made: WrittenFile[] = [];
+  const undo = async (): Promise<void> => await takeBack(link, of, made);
   try {
     for (const file of files) {
-      const target = join(folder, basename(file));
-      if (await isSameFile(file, target)) continue;
-      try {
-        await copyFile(file, target, constants.COPYFILE_EXCL);
-        // It would have the permissions of the original; the folder says who may read it.
-        await chmod(target, (await stat(folder)).mode & 0o666);
-      } catch (cause) {
-        if (isErrno(cause, 'EEXIST'))
-          throw invalid(file, `${folder} holds another file of this name already; rename one of them`, cause);
-        throw cause;
-      }
-      made.push(target);
+      const content = { path: basename(file), content: await readFile(file) };
+      const written = await upload(link, of, content, { replace: false, signal }).catch((error: unknown) => {
+        if (!(error instanceof CopilotError && error.type === 'FileExists')) throw error;
+        throw invalid(file, 'the workspace holds another file of this name already; rename one of them', error);
+      });
+      if (written.isNew) made.push(written);
     }
   } catch (error) {
     await undo();
@@ -52,7 +49,7 @@ export async function copyAttachments(paths: readonly string[], folder: string):
 }
 
 /** Absolute paths of readable files, no two with the same name. */
-async function checkFiles(paths: readonly string[]): Promise<string[]> {
+async function checkFiles(link: ServerLink, paths: readonly string[]): Promise<string[]> {
   const files = new Map<string, string>();
   for (const path of paths) {
     const file = resolve(path);
@@ -61,6 +58,7 @@ async function checkFiles(paths: readonly string[]): Promise<string[]> {
     if (stats.isDirectory())
       throw invalid(path, 'it is a folder; attach the files in it one by one, or name it as the workspace');
     if (!stats.isFile()) throw invalid(path, 'it is not a regular file');
+    checkFileSize(link, path, stats.size);
     const name = basename(file);
     const other = files.get(name);
     if (other !== undefined && other !== file) throw invalid(path, `${other} has the same name; rename one of them`);
@@ -120,12 +118,6 @@ async function statOf(path: string): Promise<Stats | undefined> {
     if (isErrno(cause, 'ENOENT') || isErrno(cause, 'ENOTDIR')) return undefined;
     throw invalid(path, cause instanceof Error ? cause.message : String(cause), cause);
   }
-}
-
-async function isSameFile(file: string, target: string): Promise<boolean> {
-  const [a, b] = [await statOf(file), await statOf(target)];
-  if (!a || !b?.isFile() || a.size !== b.size) return false;
-  return (a.ino === b.ino && a.dev === b.dev) || (await readFile(file)).equals(await readFile(target));
 }
 
 function isErrno(error: unknown, code: string): boolean {

@@ -1,5 +1,4 @@
 /** Creates sessions. Everything is checked first, so that a bad request leaves nothing behind. */
-import { join } from 'node:path';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { monotonicFactory } from 'ulid';
 import { z } from 'zod';
@@ -21,7 +20,7 @@ import {
 import { Label, MessageText, SessionConfig, SessionId, type SessionStart, titleOf } from '../../contracts/session.ts';
 import { findUselessRule } from '../../contracts/policies.ts';
 import { BUILT_IN_MODES, budgetProblem, Name, type ResolvedTeam } from '../../contracts/team.ts';
-import { copyAttachments } from './attachments.ts';
+import { attachFiles } from './attachments.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import { describeSession } from '../reading/session-queries.ts';
 import { checkInput, checkSize } from '../checked-input.ts';
@@ -54,7 +53,7 @@ export const CreateOptions = z.strictObject({
   /** Id of the first message. A message id is delivered once. Default a new one. */
   messageId: z.string().min(1).max(200).optional(),
   /**
-   * Paths of files on this machine that are copied into the workspace before the session starts. Images among them (PNG,
+   * Paths of files on this machine that a worker gets for the workspace before the session starts. Images among them (PNG,
    * JPEG, WebP, GIF, of 10 MiB at most) go along with the first message, and models that take images see them.
    */
   attach: z.array(z.string().min(1)).max(1_000).optional(),
@@ -108,7 +107,7 @@ export async function createSession(link: ServerLink, teams: TeamDirectory, give
   const copies =
     files.length === 0
       ? undefined
-      : await copyAttachments(files, config.workspace ?? join(link.config.workspaceRoot, id));
+      : await attachFiles(link, { sessionId: id, ...(config.workspace && { workspace: config.workspace }) }, files);
   const start: SessionStart = {
     mode,
     name: created.name,

@@ -1,15 +1,13 @@
 /** Deletes a session with everything that belongs to it. */
-import { lstat, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { CopilotError } from '../../contracts/errors.ts';
 import { SESSION_WORKFLOW } from '../../contracts/messages.ts';
-import { removeArchived } from '../../storage/archive.ts';
-import { removeStored } from '../../storage/payload-store.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
-import { SessionId } from '../../contracts/session.ts';
+import type { SessionPart } from '../../contracts/files.ts';
+import { FoundId } from '../../contracts/session.ts';
 import { isNotFound, runsById, runsOf } from '../reading/session-runs.ts';
+import { removeParts } from './files.ts';
 
 /**
  * The server deletes in the background, once its queues have noted the end of the session. They do so every 30 to 60 s
@@ -32,10 +30,10 @@ export interface DeleteOptions {
 }
 
 /**
- * Terminates the session if it is open, and deletes its history, its stored payloads, its archive and its workspace;
- * files only if they are on this machine. A folder that was passed as workspace stays. When this returns, the session can
- * no longer be found or listed, which may take a minute. An interrupted deletion can be repeated.
- * @throws CopilotError `SessionNotFound`, `ServerUnreachable`; `StoreUnavailable` if the payload store fails;
+ * Terminates the session if it is open, and deletes its history, its stored payloads, its archive and its workspace. A
+ * folder that was passed as workspace stays. When this returns, the session can no longer be found or listed, which may
+ * take a minute. An interrupted deletion can be repeated.
+ * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`; `StoreUnavailable` if the payload store fails;
  *   `Internal` if the server does not delete the session within 2 minutes
  */
 export async function deleteSession(
@@ -52,17 +50,14 @@ export async function deleteSession(
     runIds.push(run.runId);
     isFolderGiven ||= hasGivenWorkspace(run.input);
   }
+  // Only workers have the files, so nothing is ended before one has answered.
+  await removeParts(link, sessionId, [], signal);
   if (isOpen) await terminate(link, sessionId, signal);
   const endedMs = isOpen ? Date.now() : closedAt;
+  const parts: SessionPart[] = ['payloads'];
   // The server takes any text as the id of a workflow. One that is no session id has no files.
-  const isOurs = SessionId.safeParse(sessionId).success;
-  const folder = isFolderGiven || !isOurs ? undefined : join(link.config.workspaceRoot, sessionId);
-  const removeFiles = async (): Promise<void> => {
-    await remove(folder);
-    if (isOurs) await removeArchived(link.config.archiveDir, sessionId);
-    await removeStored(link.config.payloadStore, { namespace: link.namespace, sessionId }, signal);
-  };
-  await removeFiles();
+  if (FoundId.safeParse(sessionId).success) parts.push('archive', ...(isFolderGiven ? [] : ['workspace' as const]));
+  await removeParts(link, sessionId, parts, signal);
   if (wait) await sleep(Math.max(0, endedMs + SETTLE_MS - Date.now()), undefined, signal ? { signal } : {});
   // The newest run goes last: while it exists, an interrupted deletion can be repeated.
   for (const id of runIds.toReversed()) await deleteRun(link, sessionId, id, signal);
@@ -70,7 +65,7 @@ export async function deleteSession(
   if (!wait) return;
   await untilGone(link, sessionId, new Set(runIds), signal);
   // A tool call or the archiving may have written once more before it ended.
-  await removeFiles();
+  await removeParts(link, sessionId, parts, signal);
 }
 
 async function findSession(
@@ -174,11 +169,4 @@ async function deleteOthers(
     deleted.add(runId);
   }
   return listed.length > 0;
-}
-
-async function remove(path: string | undefined): Promise<void> {
-  if (path === undefined) return;
-  const stats = await lstat(path).catch(() => undefined);
-  // Only a symbolic link itself is removed, not its target.
-  await rm(path, { recursive: stats?.isDirectory() ?? false, force: true });
 }

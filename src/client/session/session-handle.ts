@@ -1,5 +1,4 @@
 /** One session, from the outside. */
-import { join } from 'node:path';
 import type { ContextState, ContextValues, SnapshotRef } from '../../contracts/context.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { imagesField } from '../../contracts/image.ts';
@@ -11,7 +10,7 @@ import type { DecidedRequest, Decision } from '../../contracts/request.ts';
 import { type Analytics, QueuedMessage } from '../../contracts/session.ts';
 import { isSettled, type TurnView } from '../../contracts/turn.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
-import { copyAttachments } from '../creation/attachments.ts';
+import { attachFiles } from '../creation/attachments.ts';
 import { newUlid } from '../creation/create-session.ts';
 import { deliver, submit } from './delivery.ts';
 import { checkInput } from '../checked-input.ts';
@@ -27,6 +26,7 @@ import type {
   SnapshotOptions,
 } from './context-changes.ts';
 import { deleteSession } from './deletion.ts';
+import { type FilesOf, SessionFiles } from './files.ts';
 import { forkSession, type ForkOptions } from '../creation/fork-session.ts';
 import { awaitSettledTurn } from './turn-end.ts';
 import type { DecideOptions, InterruptOptions, PlanEdit, RateOptions, SendOptions, StatusReport } from './options.ts';
@@ -41,11 +41,14 @@ const CLOSE_TIMEOUT_MS = 10_000;
  * `SessionNotFound`.
  */
 export class SessionHandle extends SessionReader {
+  /** The files in the session's workspace. */
+  readonly files: SessionFiles;
   readonly #link: ServerLink;
 
   constructor(link: ServerLink, id: string) {
     super(link, id);
     this.#link = link;
+    this.files = new SessionFiles(link, (signal) => this.#filesOf(signal));
   }
 
   /**
@@ -58,8 +61,8 @@ export class SessionHandle extends SessionReader {
     const { messageId = newUlid(), attach = [] } = options;
     const message = checkInput(QueuedMessage, { messageId, text }, '');
     if (attach.length === 0) return await this.#send(message, options);
-    const { config } = await this.info();
-    const copies = await copyAttachments(attach, config.workspace ?? join(this.#link.config.workspaceRoot, this.id));
+    const { signal } = options;
+    const copies = await attachFiles(this.#link, await this.#filesOf(signal), attach, signal);
     try {
       return await this.#send({ ...message, ...imagesField(copies.images) }, options);
     } catch (error) {
@@ -67,6 +70,11 @@ export class SessionHandle extends SessionReader {
       if (error instanceof CopilotError && !error.retryable) await copies.undo();
       throw error;
     }
+  }
+
+  async #filesOf(signal: AbortSignal | undefined): Promise<FilesOf> {
+    const { workspace } = (await this.info({ signal })).config;
+    return { sessionId: this.id, ...dropUndefined({ workspace }) };
   }
 
   async #send(message: QueuedMessage, options: SendOptions): Promise<TurnView> {
@@ -313,10 +321,10 @@ export class SessionHandle extends SessionReader {
   }
 
   /**
-   * Terminates the session if it is open, and deletes its history, its stored payloads, its archive and its workspace;
-   * files only if they are on this machine. A folder that was passed as workspace stays. Returns when the session can no
-   * longer be found or listed, which may take a minute.
-   * @throws CopilotError `SessionNotFound`, `ServerUnreachable`; `StoreUnavailable` if the payload store fails;
+   * Terminates the session if it is open, and deletes its history, its stored payloads, its archive and its workspace. A
+   * folder that was passed as workspace stays. Returns when the session can no longer be found or listed, which may take a
+   * minute.
+   * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`; `StoreUnavailable` if the payload store fails;
    *   `Internal` if the server does not delete the session within 2 minutes
    */
   async delete({ signal }: { signal?: AbortSignal } = {}): Promise<void> {

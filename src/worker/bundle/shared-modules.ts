@@ -27,6 +27,7 @@ export const SHARED_CONTRACTS = [
     'context-patch',
     'digest',
     'export',
+    'files',
     'image',
     'json',
     'limits',

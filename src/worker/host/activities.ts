@@ -11,6 +11,7 @@ import { runAgent } from '../../activities/run-agent.ts';
 import { runTool, settleTool } from '../../activities/run-tool.ts';
 import { RunningCalls } from '../../activities/running-calls.ts';
 import { inScope } from '../../activities/scope.ts';
+import { answerFiles } from '../../activities/session-files.ts';
 import { summarise } from '../../activities/summarise.ts';
 import { loadTeam } from '../../agents/files/load-team.ts';
 import type { Config } from '../../config.ts';
@@ -47,6 +48,8 @@ export function createActivities(config: Config, opened: Promise<HostParts>): Ac
     copilotCheckCall: async (input) => checkCall(await opened, input),
     copilotSummarise: async (input) => summarise(await opened, config.archiveDir, input),
     copilotWriteReports: (input) => writeReports(config.workspaceRoot, input),
+    copilotFiles: async (request, content) =>
+      answerFiles({ ...config, ceilings: (await opened).ceilings }, request, content),
     copilotArchive: async () => archive((await opened).agents, config.archiveDir),
   };
 }
