@@ -56,12 +56,13 @@ describe('files of a session', () => {
   });
 
   it('are listed without a workspace, and page by page when there are many', async () => {
-    const { files, workspace, file } = await open();
+    const world = await open();
+    const { files, workspace } = world;
     assert.deepEqual(await files.list(), []);
     assert.equal(existsSync(workspace), false);
     const folders = Array.from({ length: 6 }, (_, index) => join('workspaces/ses_1', `${index}`));
     for (const folder of folders) {
-      for (let name = 0; name < 1_000; name++) await file(join(folder, `${name}.txt`), '');
+      for (let name = 0; name < 1_000; name++) await world.file(join(folder, `${name}.txt`), '');
     }
     const listed = await files.list();
     assert.deepEqual([listed.length, new Set(listed.map(({ path }) => path)).size], [6_000, 6_000]);
