@@ -3,11 +3,23 @@ import { CopilotError } from '../contracts/errors.ts';
 import { cutLongText, paint, remark, sayJson } from './terminal.ts';
 
 /** Prints the error and gives the exit code for it. */
-export function reportError(error: unknown, json: boolean): number {
+export function reportError(thrown: unknown, json: boolean): number {
+  const error = isMissingPart(thrown) ? missingPart(thrown) : thrown;
   const known = error instanceof CopilotError ? error : undefined;
   const message = error instanceof Error ? error.message : String(error);
   const line = cutLongText(message.replaceAll(/\s*\n\s*/g, ' '));
   remark(`${paint('red', 'error:')} ${line}`);
   if (json) sayJson({ error: { type: known?.type ?? 'Internal', message, details: known?.details ?? {} } });
   return known?.exitCode ?? 1;
+}
+
+/** A client-only installation leaves out what only workers need. */
+function isMissingPart(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND';
+}
+
+function missingPart(cause: Error): CopilotError {
+  const [line = ''] = cause.message.split(' imported from ');
+  const problem = `This installation has no part that the command needs (${line}). Install it again with npm's --include=optional.`;
+  return new CopilotError('Internal', { problem }, { cause });
 }

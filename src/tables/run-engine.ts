@@ -37,6 +37,12 @@ export interface TableQuestion {
  * @throws CopilotError `ToolFailed` if a file is no table, or the question does not fit
  */
 export async function askEngine(scope: Scope, { files, choices, ask, signal }: TableQuestion): Promise<string> {
+  if (!isInstalled('@duckdb/node-api')) {
+    throw refusal(
+      scope,
+      'this worker has no DuckDB, because it was installed without optional packages. Go on with read_file, and tell the person that the worker needs `npm install --include=optional`.',
+    );
+  }
   const handles: FileHandle[] = [];
   const scratch = await mkdtemp(join(tmpdir(), 'copilot-tables-'));
   try {
@@ -70,6 +76,14 @@ export async function askEngine(scope: Scope, { files, choices, ask, signal }: T
   } finally {
     for (const handle of handles) await handle.close();
     await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+function isInstalled(name: string): boolean {
+  try {
+    return import.meta.resolve(name) !== '';
+  } catch {
+    return false;
   }
 }
 
