@@ -3,6 +3,7 @@ export { CopilotClient, type ImportedSession } from './client/copilot-client.ts'
 export type { ConnectOptions } from './connection/server-link.ts';
 export type { CreateOptions } from './client/creation/create-session.ts';
 export type { RetryEvent } from './client/follow/call-retries.ts';
+export type { ToolProgressEvent } from './client/follow/tool-reports.ts';
 export type { FollowEvent, Following, FollowOptions } from './client/follow/follower.ts';
 export type { ReasoningEvent, ResetEvent, TokenEvent } from './client/follow/streamed-text.ts';
 export type { Inbox, InboxFilter, InboxRequest, UnreadableSession } from './client/listing/inbox.ts';

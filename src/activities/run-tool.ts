@@ -172,7 +172,8 @@ async function callHere(
   const place = { ceilings, tools, session, workspace };
   await requirePermission(input, place);
   const attempt = call?.attempt ?? scope.attempt;
-  const at = { turn, ...(step === undefined ? {} : { step }), attempt };
+  const inStep = step === undefined ? {} : { step };
+  const at = { turn, ...inStep, attempt };
   let isAnnounced = false;
   let stale: Error | undefined;
   const context: ToolContext = {
@@ -181,8 +182,7 @@ async function callHere(
     idempotencyKey: `${session}/${key}`,
     signal,
     workspace,
-    report: (progress) =>
-      scope.report({ attempt: scope.attempt, progress: readProgress(progress) } satisfies ToolHeartbeat),
+    report: (progress) => scope.attach({ tool, ...inStep, progress: readProgress(progress) } satisfies ToolHeartbeat),
     log: log.child({ session, ...at, tool }),
     network,
     announce: async (effect) => {

@@ -39,6 +39,8 @@ export interface ActivityScope {
   readonly wasStopped: () => boolean;
   /** Sends these details with every heartbeat from now on. */
   readonly report: (details: unknown) => void;
+  /** The same, but it waits for the next heartbeat that is due, which costs nothing. */
+  readonly attach: (details: unknown) => void;
 }
 
 /**
@@ -72,6 +74,7 @@ export async function inScope<T>(work: (scope: ActivityScope) => Promise<T>): Pr
       signalUnlessForgotten: unlessForgotten(activity),
       isStale,
       wasStopped: () => activity.cancellationDetails?.cancelRequested === true,
+      attach: (next) => (details = next),
       report: (next) => {
         details = next;
         if (isReporting) beat();

@@ -134,8 +134,8 @@ export interface ToolProgress {
 
 /** What a call of a tool reports by heartbeat. */
 export interface ToolHeartbeat {
-  /** Attempt of the activity, from 1. */
-  readonly attempt: number;
+  readonly tool: string;
+  readonly step?: number | undefined;
   readonly progress: ToolProgress;
 }
 

@@ -146,6 +146,8 @@ export class ProgressText {
         return undefined;
       case 'tool-started':
         return ['dim', `  ⚙ ${event.summary}`];
+      case 'tool-progress':
+        return ['dim', `    ${progressLine(event)}`];
       case 'tool-ended':
         return event.status === 'ok'
           ? undefined
@@ -188,6 +190,11 @@ function addWords({ words, isInWord }: WordCount = { words: 0, isInWord: false }
 
 function thinkingLine({ words }: WordCount): string {
   return `thinking… (${words} word${words === 1 ? '' : 's'})`;
+}
+
+function progressLine({ tool, text, done, total }: Extract<FollowEvent, { type: 'tool-progress' }>): string {
+  const count = done === undefined ? '' : ` (${done}${total === undefined ? '' : ` of ${total}`})`;
+  return `${tool}: ${text}${count}`;
 }
 
 /** In the words of `copilot show`. */

@@ -62,4 +62,5 @@ export class CallRetries {
   }
 }
 
-const turnOf = (activityId: string): string => activityId.split('/', 1)[0] ?? '';
+/** The id of a call begins with that of its turn. */
+export const turnOf = (activityId: string): string => activityId.split('/', 1)[0] ?? '';

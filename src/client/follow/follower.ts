@@ -18,6 +18,7 @@ import { CallRetries, type RetryEvent } from './call-retries.ts';
 import { querySession, describeSession } from '../reading/session-queries.ts';
 import { Cursor, parseCursor, type Position } from './cursor.ts';
 import { StreamedText, type TextEvent } from './streamed-text.ts';
+import { type ToolProgressEvent, ToolReport, ToolReports } from './tool-reports.ts';
 
 /** Interval of reading heartbeats while a model writes. Workers send at most one every 100 ms. */
 const READ_INTERVAL_MS = 70;
@@ -30,8 +31,8 @@ const STARTED = 2;
 const Excerpt = z.object({ offset: z.number(), text: z.string() });
 const Heartbeat: z.ZodType<StreamHeartbeat> = Excerpt.extend({ attempt: z.number(), reasoning: Excerpt.optional() });
 
-/** An event of a session: its progress, text or reasoning of a model, or a retry. */
-export type FollowEvent = ProgressEvent | TextEvent | RetryEvent;
+/** An event of a session: its progress, text or reasoning of a model, a report of a tool, or a retry. */
+export type FollowEvent = ProgressEvent | TextEvent | ToolProgressEvent | RetryEvent;
 
 /** What a follower gets. */
 export interface FollowOptions {
@@ -147,6 +148,7 @@ class Follower {
   readonly #signal: AbortSignal;
   readonly #text = new StreamedText();
   readonly #retries = new CallRetries();
+  readonly #reports = new ToolReports();
   /** Calls that were running before this follower joined. */
   #early: readonly string[] = [];
   #next = 0;
@@ -302,26 +304,31 @@ class Follower {
     const calls = pendingActivities.filter(({ activityId }) => this.#retries.has(activityId ?? ''));
     const writing = calls.filter(({ activityId }) => this.#text.activityIds.includes(activityId ?? ''));
     const events: FollowEvent[] = [];
-    for (const { activityId, attempt, heartbeatDetails } of writing) {
-      const id = activityId ?? '';
-      events.push(...this.#text.attempt(id, attempt ?? 1));
-      const heartbeat = await this.#decode(id, heartbeatDetails?.payloads);
-      if (heartbeat) events.push(...this.#text.heartbeat(id, heartbeat, this.#early.includes(id)));
+    for (const call of calls) {
+      const id = call.activityId ?? '';
+      const details = await this.#decode(id, call.heartbeatDetails?.payloads);
+      if (writing.includes(call)) {
+        events.push(...this.#text.attempt(id, call.attempt ?? 1));
+        const { data: heartbeat } = Heartbeat.safeParse(details);
+        if (heartbeat) events.push(...this.#text.heartbeat(id, heartbeat, this.#early.includes(id)));
+      } else {
+        const { data: report } = ToolReport.safeParse(details);
+        if (report) events.push(...this.#reports.news(id, report));
+      }
     }
-    this.#retries.keep(calls.map(({ activityId }) => activityId ?? ''));
+    const ids = calls.map(({ activityId }) => activityId ?? '');
+    this.#retries.keep(ids);
+    this.#reports.keep(ids);
     // Reading a failure may mean to decrypt or fetch it, so only new ones are read.
     const news = calls.filter(({ activityId, attempt }) => this.#retries.isNews(activityId ?? '', attempt ?? 1));
     events.push(...this.#retries.report(await readPendingCalls(this.#link, this.#sessionId, news)));
     return { events, isPending: calls.length > 0, isWriting: writing.some(({ state }) => state === STARTED) };
   }
 
-  async #decode(
-    activityId: string,
-    payloads: Parameters<typeof decodeFirstPayload>[1],
-  ): Promise<StreamHeartbeat | undefined> {
+  async #decode(activityId: string, payloads: Parameters<typeof decodeFirstPayload>[1]): Promise<unknown> {
     const { client, namespace } = this.#link;
     const context = { type: 'activity', namespace, workflowId: this.#sessionId, activityId, isLocal: false } as const;
-    return Heartbeat.safeParse(await decodeFirstPayload(client, payloads, context)).data;
+    return await decodeFirstPayload(client, payloads, context);
   }
 }
 
