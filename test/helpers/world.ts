@@ -20,7 +20,8 @@ export interface World {
   /** The plain Temporal client, as a stranger would use it. */
   readonly temporal: Client;
   readonly workers: WorkerProcess[];
-  startWorker(env?: Record<string, string>): Promise<WorkerProcess>;
+  /** @param folder of its `copilot.config.ts`; default as for the others */
+  startWorker(env?: Record<string, string>, folder?: string): Promise<WorkerProcess>;
   /** Connects again after the server was restarted. */
   reconnect(): Promise<void>;
   stop(): Promise<void>;
@@ -44,9 +45,9 @@ const interceptors = [makeGrpcRetryInterceptor(defaultGrpcRetryOptions()), endCl
 export async function startWorld({ workers = 1, env = {}, cwd }: WorldOptions = {}): Promise<World> {
   const server = await startTestServer();
   const model = await startModelServer();
-  const startWorker = async (changes: Record<string, string> = {}): Promise<WorkerProcess> => {
+  const startWorker = async (changes: Record<string, string> = {}, folder = cwd): Promise<WorkerProcess> => {
     const own = { OPENAI_BASE_URL: model.baseUrl, OPENAI_API_KEY: 'test', ...env, ...changes };
-    const worker = await startWorkerProcess(server, own, cwd);
+    const worker = await startWorkerProcess(server, own, folder);
     world.workers.push(worker);
     return worker;
   };
