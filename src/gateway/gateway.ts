@@ -10,12 +10,14 @@ import { CopilotError } from '../contracts/errors.ts';
 import { parseJson } from '../contracts/json.ts';
 import { type HttpListener, listenHttp } from '../http-listener.ts';
 import { packageVersion } from '../package-info.ts';
+import { authorize } from './authorize.ts';
 import { EventHub } from './events/event-hub.ts';
 import { describeApi } from './openapi.ts';
 import { KeyStore } from './principals/key-file.ts';
-import { mayDo, type Principal } from './principals/principal.ts';
+import type { Principal } from './principals/principal.ts';
 import { type TokenRules, TokenVerifier } from './principals/tokens.ts';
 import { GatewayError, problemOf } from './problem.ts';
+import { openAiApp } from './openai/app.ts';
 import { contextRoutes } from './routes/context-routes.ts';
 import { peopleRoutes } from './routes/people-routes.ts';
 import { Count, type Route, route } from './routes/route.ts';
@@ -109,6 +111,10 @@ function createApp(parts: Parts): Hono {
     const path = one.path.replaceAll(/\{(\w+)\}/g, ':$1');
     app.on(one.method.toUpperCase(), path, (context) => answer(parts, one, context));
   }
+  app.route(
+    '/openai/v1',
+    openAiApp({ client: parts.client, log: parts.log, signIn: (context) => signIn(parts, context) }),
+  );
   app.notFound(({ req }) => {
     const message = `There is no ${req.method} ${req.path}. GET /openapi.json lists what there is.`;
     return refusal(new GatewayError('NotFound', message), parts.log);
@@ -122,17 +128,7 @@ async function answer(parts: Parts, one: Route, context: Context): Promise<Respo
   const principal = await signIn(parts, context);
   const path = context.req.param() as Record<string, string>; // the parts that the route names
   const session = client.session(path['id'] ?? 'none');
-  if (one.right !== undefined) {
-    const { user } = await session.describe({ signal: context.req.raw.signal });
-    // Somebody else's session looks like one that is not there.
-    if (!mayDo(principal, 'read', user)) throw new CopilotError('SessionNotFound', { sessionId: session.id });
-    if (!mayDo(principal, one.right, user)) {
-      throw new GatewayError(
-        'Forbidden',
-        `${principal.name} (${principal.role}) may read this session, but not change it.`,
-      );
-    }
-  }
+  if (one.right !== undefined) await authorize(principal, one.right, session, context.req.raw.signal);
   const query = checkInput(one.query ?? z.strictObject({}), context.req.query(), 'query');
   const body = one.body ? checkInput(one.body, await readBody(context), '') : undefined;
   const { signal } = context.req.raw;

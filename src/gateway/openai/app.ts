@@ -1,0 +1,152 @@
+/** The OpenAI API over sessions: a conversation is a session, a response is a turn. */
+import { type Context, Hono } from 'hono';
+import { streamSSE } from 'hono/streaming';
+import type { ResponseStreamEvent } from 'openai/resources/responses/responses';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import type { CopilotClient, SessionHandle } from '../../client.ts';
+import { checkInput } from '../../client/checked-input.ts';
+import { authorize } from '../authorize.ts';
+import { problemOf } from '../problem.ts';
+import type { Principal, Right } from '../principals/principal.ts';
+import { answerChat } from './chat.ts';
+import { conversationRoutes } from './conversations.ts';
+import { parseResponseId } from './ids.ts';
+import { CreateChat, CreateResponse } from './input.ts';
+import { bodyOf, type Handle, type OpenAiCall } from './call.ts';
+import { beginResponse, headOf, readResponse, streamResponse } from './responses.ts';
+import { after } from './resumed-stream.ts';
+
+export interface OpenAiParts {
+  readonly client: CopilotClient;
+  readonly log: Logger;
+  readonly signIn: (context: Context) => Promise<Principal>;
+}
+
+export function openAiApp({ client, log, signIn }: OpenAiParts): Hono {
+  const app = new Hono();
+  const handle: Handle = (work) => async (context) => {
+    const principal = await signIn(context);
+    const { signal } = context.req.raw;
+    const find = async (id: string, right: Right): Promise<SessionHandle> => {
+      const found = client.session(id);
+      await authorize(principal, right, found, signal);
+      return found;
+    };
+    return await work({ client, principal, signal, context, find });
+  };
+  app.onError((error) => refusal(error, log));
+  app.get(
+    '/models',
+    handle(async ({ context }) => Promise.resolve(context.json({ object: 'list', data: [model('default')] }))),
+  );
+  app.get(
+    '/models/:id',
+    handle(async ({ context }) => Promise.resolve(context.json(model(context.req.param('id') ?? '')))),
+  );
+  app.post('/responses', handle(createResponse));
+  app.get('/responses/:id', handle(getResponse));
+  app.post('/responses/:id/cancel', handle(cancelResponse));
+  app.get('/responses/:id/input_items', handle(listInput));
+  app.post(
+    '/chat/completions',
+    handle(async (call) => answerChat(call, checkInput(CreateChat, await bodyOf(call.context), ''))),
+  );
+  conversationRoutes(app, handle);
+  return app;
+}
+
+const model = (id: string): object => ({ id, object: 'model', created: 0, owned_by: 'copilot' });
+
+async function createResponse(call: OpenAiCall): Promise<Response> {
+  const { context, signal } = call;
+  const request = checkInput(CreateResponse, await bodyOf(context), '');
+  const { session, head } = await beginResponse(call, request, context.req.header('idempotency-key'));
+  if (request.stream === true) return stream(context, (left) => streamResponse(session, head, left));
+  if (request.background === true) {
+    const response = await readResponse(session, head, signal);
+    return context.json({ ...response, background: true, model: head.model, metadata: head.metadata });
+  }
+  const events = streamResponse(session, head, signal);
+  for (;;) {
+    const { done, value } = await events.next();
+    if (done === true) return context.json(value);
+  }
+}
+
+const GetQuery = z.looseObject({
+  stream: z.enum(['true', 'false']).optional(),
+  starting_after: z
+    .string()
+    .regex(/^\d{1,16}$/)
+    .transform(Number)
+    .optional(),
+});
+
+async function getResponse({ context, signal, find }: OpenAiCall): Promise<Response> {
+  const ref = parseResponseId(context.req.param('id') ?? '');
+  const query = checkInput(GetQuery, context.req.query(), 'query');
+  const session = await find(ref.sessionId, 'read');
+  if (query.stream !== 'true') return context.json(await readResponse(session, ref, signal));
+  const head = await headOf(session, ref, signal);
+  return stream(context, (left) => after(query.starting_after ?? -1, streamResponse(session, head, left)));
+}
+
+async function cancelResponse({ context, signal, find }: OpenAiCall): Promise<Response> {
+  const ref = parseResponseId(context.req.param('id') ?? '');
+  const session = await find(ref.sessionId, 'write');
+  const turn = (await session.turns({ signal })).find(({ id }) => id === ref.turnId);
+  if (turn?.status === 'queued') {
+    // The session forgets a message that is taken back.
+    const response = await readResponse(session, ref, signal);
+    await session.unqueue(turn.messageId, { signal });
+    return context.json({ ...response, status: 'cancelled' });
+  }
+  if (turn?.endedAt === undefined) {
+    await session.interrupt({ reason: 'cancelled', signal });
+    await session.awaitTurn(ref.turnId, { signal });
+  }
+  return context.json(await readResponse(session, ref, signal));
+}
+
+async function listInput({ context, signal, find }: OpenAiCall): Promise<Response> {
+  const ref = parseResponseId(context.req.param('id') ?? '');
+  const session = await find(ref.sessionId, 'read');
+  const { messages } = await session.transcript({ all: true, signal });
+  const data = messages
+    .filter((message) => message.role === 'user' && message.turnId === ref.turnId)
+    .map(({ text }, index) => ({
+      id: `msg_${ref.turnId}_input_${index}`,
+      type: 'message',
+      role: 'user',
+      status: 'completed',
+      content: [{ type: 'input_text', text }],
+    }));
+  return context.json({
+    object: 'list',
+    data,
+    has_more: false,
+    first_id: data[0]?.id ?? null,
+    last_id: data.at(-1)?.id ?? null,
+  });
+}
+
+/** Server-sent events. The turn goes on if the caller goes away. */
+function stream(context: Context, events: (left: AbortSignal) => AsyncIterable<ResponseStreamEvent>): Response {
+  return streamSSE(context, async (sse) => {
+    const left = new AbortController();
+    sse.onAbort(() => left.abort());
+    for await (const event of events(left.signal)) {
+      await sse.writeSSE({ event: event.type, data: JSON.stringify(event) });
+    }
+  });
+}
+
+function refusal(error: unknown, log: Logger): Response {
+  const problem = problemOf(error);
+  const { type = 'server_error', status = 500, detail = 'The gateway failed at this request.' } = problem ?? {};
+  if (status >= 500) log.error({ err: error }, 'request failed');
+  const kind = status === 401 ? 'authentication_error' : status < 500 ? 'invalid_request_error' : 'server_error';
+  const body = { error: { message: detail, type: kind, param: null, code: type } };
+  return new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json' } });
+}

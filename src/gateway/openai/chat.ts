@@ -1,0 +1,157 @@
+/**
+ * Chat completions, for programs that know no other API. They send the whole conversation with each request: the session
+ * whose conversation is exactly that goes on, and if there is none, one begins that knows it.
+ */
+import { createHash } from 'node:crypto';
+import { streamSSE } from 'hono/streaming';
+import type { z } from 'zod';
+import { type CopilotClient, CopilotError, type SessionHandle, type TurnView } from '../../client.ts';
+import type { OpenAiCall } from './call.ts';
+import { append, type Said } from './conversations.ts';
+import { type CreateChat, type InputMessage, readInput, refuseTools, wordsOf } from './input.ts';
+import { teamOf } from './responses.ts';
+
+type ChatRequest = z.infer<typeof CreateChat>;
+
+/** Conversations of one person that begin with the same words, and are told apart by what follows. */
+const MAX_ALIKE = 20;
+
+export async function answerChat(call: OpenAiCall, request: ChatRequest): Promise<Response> {
+  refuseTools(request.tools);
+  const { messages } = readInput(request.messages);
+  const lastAnswer = messages.findLastIndex(({ role }) => role === 'assistant');
+  const before = asSaid(messages.slice(0, lastAnswer + 1));
+  const text = wordsOf(messages.slice(lastAnswer + 1));
+  if (text === '')
+    throw new CopilotError('InvalidInput', { what: 'messages', problem: 'the last one is not of the user' });
+  const session = await sessionWith(call, teamOf(request.model), before, text);
+  const messageId = call.context.req.header('idempotency-key');
+  const events = session.stream(text, { signal: call.signal, messageId });
+  const head = {
+    id: `chatcmpl-${session.id}`,
+    created: Math.floor(Date.now() / 1_000),
+    model: request.model ?? 'default',
+  };
+  if (request.stream === true) return streamChat(call, request, head, events);
+  const turn = await events.result();
+  const message = { role: 'assistant', content: replyOf(turn), refusal: null };
+  return call.context.json({
+    ...head,
+    object: 'chat.completion',
+    choices: [{ index: 0, message, finish_reason: 'stop', logprobs: null }],
+    usage: usageOf(turn),
+  });
+}
+
+/** What people are told if no text was written. */
+function replyOf({ reply, questions, requests = [], error }: TurnView): string {
+  if (reply !== '') return reply;
+  if (error !== undefined) throw new CopilotError('Internal', { problem: `${error.type}: ${error.message}` });
+  if (questions.length > 0) return questions.join('\n');
+  return requests.map(({ id, question }) => `${question}\n\nThis waits for a decision on ${id}.`).join('\n\n');
+}
+
+function usageOf({ usage: { inputTokens, outputTokens } }: TurnView): object {
+  return { prompt_tokens: inputTokens, completion_tokens: outputTokens, total_tokens: inputTokens + outputTokens };
+}
+
+function streamChat(
+  { context }: OpenAiCall,
+  { stream_options: options }: ChatRequest,
+  head: object,
+  events: ReturnType<SessionHandle['stream']>,
+): Response {
+  return streamSSE(context, async (sse) => {
+    const send = async (delta: object, finish_reason: string | null = null, usage?: object): Promise<void> => {
+      const choices = usage ? [] : [{ index: 0, delta, finish_reason, logprobs: null }];
+      const chunk = { ...head, object: 'chat.completion.chunk', choices, ...(usage ? { usage } : {}) };
+      await sse.writeSSE({ data: JSON.stringify(chunk) });
+    };
+    await send({ role: 'assistant', content: '' });
+    let sent = '';
+    // This API cannot take words back. A text that starts over comes at its end.
+    let isHeld = false;
+    for await (const event of events) {
+      if (event.type === 'reset') isHeld = true;
+      else if (event.type === 'model-started' && event.step === undefined && sent !== '' && !isHeld)
+        sent += await say(send, '\n\n');
+      else if (event.type === 'token' && event.step === undefined && !isHeld) sent += await say(send, event.text);
+    }
+    const turn = await events.result();
+    const reply = replyOf(turn);
+    if (!sent.endsWith(reply)) await say(send, reply.startsWith(sent) ? reply.slice(sent.length) : `\n\n${reply}`);
+    await send({}, 'stop');
+    if (options?.include_usage === true) await send({}, null, usageOf(turn));
+    await sse.writeSSE({ data: '[DONE]' });
+  });
+}
+
+async function say(send: (delta: object) => Promise<void>, content: string): Promise<string> {
+  await send({ content });
+  return content;
+}
+
+/** The session whose conversation is exactly this; else a new one that knows it. */
+async function sessionWith(
+  { client, principal, signal }: OpenAiCall,
+  team: string,
+  before: readonly Said[],
+  firstWords: string,
+): Promise<SessionHandle> {
+  const subject = JSON.stringify([principal.name, team, before[0]?.text ?? firstWords]);
+  const begin = createHash('sha256').update(subject).digest('hex').slice(0, 24);
+  for (let number = 0; number < MAX_ALIKE; number++) {
+    const session = client.session(`chat_${begin}_${number}`);
+    const isFree = !(await exists(session, signal));
+    if (isFree) return await begun(client, { id: session.id, team, user: principal.name }, before, signal);
+    if (before.length > 0 && (await isOf(session, before, signal))) return session;
+  }
+  return await begun(client, { team, user: principal.name }, before, signal);
+}
+
+async function exists(session: SessionHandle, signal: AbortSignal): Promise<boolean> {
+  try {
+    await session.describe({ signal });
+    return true;
+  } catch (error) {
+    if (error instanceof CopilotError && error.type === 'SessionNotFound') return false;
+    throw error;
+  }
+}
+
+async function begun(
+  client: CopilotClient,
+  options: { readonly id?: string; readonly team: string; readonly user: string },
+  before: readonly Said[],
+  signal: AbortSignal,
+): Promise<SessionHandle> {
+  const session = await client.create(options);
+  if (before.length > 0) await append(session, before, signal);
+  return session;
+}
+
+/** Whether a session can go on from these messages. */
+async function isOf(session: SessionHandle, before: readonly Said[], signal: AbortSignal): Promise<boolean> {
+  const { isClosed } = await session.describe({ signal });
+  if (isClosed) return false;
+  const { messages } = await session.transcript({ all: true, signal });
+  const said = messages.filter(({ role }) => role !== 'tool');
+  return (
+    said.length === before.length &&
+    before.every(({ role, text }, index) => said[index]?.role === role && said[index].text.trim() === text.trim())
+  );
+}
+
+/** The conversation as a session keeps it: what a person sent at once is one message. */
+function asSaid(messages: readonly InputMessage[]): Said[] {
+  const said: Said[] = [];
+  let sent: InputMessage[] = [];
+  for (const message of messages) {
+    if (message.role !== 'assistant') sent.push(message);
+    else {
+      said.push({ role: 'user', text: wordsOf(sent) }, { role: 'assistant', text: message.text });
+      sent = [];
+    }
+  }
+  return said;
+}

@@ -1,0 +1,193 @@
+/** Responses of the OpenAI API: each is what one turn of a session does until it ends or waits for a person. */
+import type { Response as OpenAiResponse, ResponseStreamEvent } from 'openai/resources/responses/responses';
+import type { Decision, PendingRequest, SessionHandle, TurnView } from '../../client.ts';
+import { APPROVING } from '../../contracts/request.ts';
+import { CopilotError } from '../../contracts/errors.ts';
+import { authorize } from '../authorize.ts';
+import { GatewayError } from '../problem.ts';
+import type { Caller } from './call.ts';
+import { parseApprovalId, parseResponseId, type ResponseRef, responseId, sessionOf } from './ids.ts';
+import { type ApprovalItem, type CreateResponse, readInput, refuseTools, wordsOf } from './input.ts';
+import { ResponseBuilder, type ResponseHead } from './response-builder.ts';
+
+const DEFAULT_TEAM = 'default';
+
+/** The team that a model name stands for. Programs that insist on a model of OpenAI's get the default team. */
+export const teamOf = (model: string | null | undefined): string =>
+  model === undefined || model === null || /^(gpt|o\d|chatgpt|copilot)\b/.test(model) ? DEFAULT_TEAM : model;
+
+/**
+ * Begins a response: sends the message, or decides what the input decides.
+ * @param messageId a message id is delivered once
+ * @throws CopilotError, GatewayError
+ */
+export async function beginResponse(
+  caller: Caller,
+  request: CreateResponse,
+  messageId: string | undefined,
+): Promise<{ readonly session: SessionHandle; readonly head: ResponseHead }> {
+  refuseTools(request.tools);
+  const { messages, approvals } = readInput(request.input ?? []);
+  const { session, isNew } = await sessionFor(caller, request, approvals.length > 0 ? 'decide' : 'write');
+  const said = messages.filter(({ role }) => role !== 'assistant');
+  const text = wordsOf(said, isNew ? request.instructions : null);
+  if (text === '' && approvals.length === 0)
+    throw new CopilotError('InvalidInput', { what: 'input', problem: 'it is empty' });
+  const from = await session.position({ signal: caller.signal });
+  let turnId = await decideAll(caller, session, approvals);
+  if (text !== '') {
+    await refuseWhileWaiting(session, caller.signal);
+    turnId = (await session.send(text, { messageId, wait: false, signal: caller.signal })).id;
+  }
+  const ref: ResponseRef = { sessionId: session.id, turnId: turnId ?? '', from };
+  const { model, background, metadata, previous_response_id: previous } = request;
+  const head = {
+    ...ref,
+    model: model ?? DEFAULT_TEAM,
+    background: background ?? false,
+    metadata: metadata ?? {},
+    previous: previous ?? null,
+  };
+  return { session, head };
+}
+
+async function sessionFor(
+  caller: Caller,
+  { conversation, previous_response_id: previous, model }: CreateResponse,
+  right: 'decide' | 'write',
+): Promise<{ readonly session: SessionHandle; readonly isNew: boolean }> {
+  const { client, principal, signal } = caller;
+  if (typeof previous === 'string') {
+    const { sessionId, turnId } = parseResponseId(previous);
+    const session = client.session(sessionId);
+    await authorize(principal, right, session, signal);
+    const turns = await session.turns({ signal });
+    const number = turns.find(({ id }) => id === turnId)?.number ?? 0;
+    const isLatest = turns.every((turn) => turn.number <= number);
+    // Somebody goes on from an earlier point: that is another conversation.
+    return { session: isLatest || number === 0 ? session : await session.fork({ turn: number }), isNew: false };
+  }
+  if (conversation !== undefined && conversation !== null) {
+    const session = client.session(sessionOf(typeof conversation === 'string' ? conversation : conversation.id));
+    await authorize(principal, right, session, signal);
+    return { session, isNew: false };
+  }
+  if (right === 'decide') {
+    throw new CopilotError('InvalidInput', {
+      what: 'input',
+      problem: 'an approval needs the conversation, or previous_response_id',
+    });
+  }
+  return { session: await client.create({ team: teamOf(model), user: principal.name }), isNew: true };
+}
+
+/** @returns the turn that goes on */
+async function decideAll(
+  { principal, signal }: Caller,
+  session: SessionHandle,
+  approvals: readonly ApprovalItem[],
+): Promise<string | undefined> {
+  let turnId: string | undefined;
+  for (const { approval_request_id: id, approve, reason } of approvals) {
+    const { requestId, digest } = parseApprovalId(id);
+    const request = (await session.requests({ signal })).find((one) => one.id === requestId);
+    const decision = request && decisionOf(request, approve);
+    const text = reason ?? undefined;
+    // A request that no longer waits is refused with the decision that was made.
+    const decided = await session.decide(requestId, decision ?? 'approve', {
+      by: principal.name,
+      digest,
+      text,
+      signal,
+    });
+    ({ turnId } = decided);
+  }
+  return turnId;
+}
+
+function decisionOf({ options }: PendingRequest, approve: boolean): Decision | undefined {
+  return options.find(
+    (option) => APPROVING.includes(option) === approve && option !== 'session' && option !== 'modify',
+  );
+}
+
+/** A message would wait behind the request, and its response would never end. */
+async function refuseWhileWaiting(session: SessionHandle, signal: AbortSignal): Promise<void> {
+  const waiting = (await session.requests({ signal })).find(({ kind }) => kind !== 'input');
+  if (waiting === undefined) return;
+  const wayOut = 'Send an mcp_approval_response first.';
+  throw new CopilotError('WrongState', { needs: 'no request that waits', status: `waiting for ${waiting.id}`, wayOut });
+}
+
+/** The events of a response, until its turn ends or waits for a person. */
+export async function* streamResponse(
+  session: SessionHandle,
+  head: ResponseHead,
+  signal: AbortSignal,
+): AsyncGenerator<ResponseStreamEvent, OpenAiResponse, undefined> {
+  const builder = new ResponseBuilder(head);
+  yield* builder.begin();
+  let last: number | undefined;
+  for await (const event of session.follow({ from: head.from, signal })) {
+    const isOwn = 'turnId' in event && event.turnId === head.turnId;
+    if (isOwn) yield* builder.pass(event);
+    if (isOwn && event.type === 'turn-ended') {
+      const turn = await session.awaitTurn(head.turnId, { signal });
+      yield* builder.end(turn, []);
+      return builder.response;
+    }
+    if (isOwn && event.type === 'request') last = await lastEventBeforeWaiting(session, head, signal);
+    if (last !== undefined && 'seq' in event && event.seq >= last) {
+      const turn = await session.awaitTurn(head.turnId, { signal });
+      yield* builder.end(turn, await requestsOf(session, turn, signal));
+      return builder.response;
+    }
+  }
+  return builder.response;
+}
+
+/** Steps that run beside the one that asks go on for a while. @returns undefined if the turn does not wait any more */
+async function lastEventBeforeWaiting(
+  session: SessionHandle,
+  { turnId }: ResponseHead,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const { status } = await session.awaitTurn(turnId, { signal });
+  if (status !== 'awaiting-approval' && status !== 'awaiting-input') return undefined;
+  return (await session.position({ signal })) - 1;
+}
+
+/** A response as it is now. @throws GatewayError `NotFound` if the session has forgotten the turn */
+export async function readResponse(
+  session: SessionHandle,
+  ref: ResponseRef,
+  signal: AbortSignal,
+): Promise<OpenAiResponse> {
+  const head = await headOf(session, ref, signal);
+  const builder = new ResponseBuilder(head);
+  const next = await session.position({ signal });
+  const turn = (await session.turns({ signal })).find(({ id }) => id === ref.turnId);
+  if (turn === undefined) throw new GatewayError('NotFound', `There is no response "${responseId(ref)}".`);
+  if (ref.from < next) {
+    for await (const event of session.follow({ from: ref.from, signal })) {
+      if ('turnId' in event && event.turnId === ref.turnId) builder.pass(event);
+      if ('seq' in event && event.seq >= next - 1) break;
+    }
+  }
+  if (turn.status !== 'queued' && turn.status !== 'running') builder.end(turn, await requestsOf(session, turn, signal));
+  return builder.response;
+}
+
+/** What a response repeats of its request, as far as the session knows it. */
+export async function headOf(session: SessionHandle, ref: ResponseRef, signal: AbortSignal): Promise<ResponseHead> {
+  const { team } = await session.info({ signal });
+  return { ...ref, model: team, background: false, metadata: {}, previous: null };
+}
+
+async function requestsOf(session: SessionHandle, turn: TurnView, signal: AbortSignal): Promise<PendingRequest[]> {
+  const whole = (turn.requests ?? []).map(async (request) => {
+    const found = request.isCut ? await session.request(request.id, { signal }) : request;
+    return 'options' in found ? found : request;
+  });
+  return await Promise.all(whole);
+}
