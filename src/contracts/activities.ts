@@ -3,13 +3,13 @@ import type { FileAnswer, FileRequest } from './files.ts';
 import type { ImageReference } from './image.ts';
 import type { Json, Usage } from './json.ts';
 import type { Excerpt } from './progress.ts';
-import type { Segment } from './session.ts';
+import type { Segment, SessionOptions, SessionResult, SessionStart } from './session.ts';
 import type { Policies } from './policies.ts';
 import type { Coverage } from './request.ts';
 import type { AgentOverride, DefinedTool, ResolvedTeam, ToolPolicy } from './team.ts';
 import type { ToolFacts } from './tool.ts';
 import type { Message, ProviderData, ToolCall, TranscriptAddress } from './transcript.ts';
-import type { PlannedStep, RouteDecision } from './turn.ts';
+import type { PlannedStep, RouteDecision, TurnView } from './turn.ts';
 
 /** What every call of an agent names. The session's id is the id of the workflow that calls. */
 export interface AgentCall {
@@ -194,6 +194,30 @@ export interface TeamInspection {
   readonly facts: Readonly<Record<string, DefinedTool>>;
   /** Servers of the definition that it would not open. */
   readonly untrusted: readonly string[];
+}
+
+/** A session that a workflow may start. */
+export interface PreparedSession {
+  readonly id: string;
+  readonly start: SessionStart;
+}
+
+/** What is left of a session that has ended. */
+export interface ClosedSession {
+  /** As the session or the server has it, such as `completed` or `terminated`. */
+  readonly status: string;
+  /** Null if something other than the session has ended it. */
+  readonly result: SessionResult | null;
+  /** The turn of the message that was asked for, if the session still knows it. */
+  readonly turn: TurnView | null;
+}
+
+/** What workflows of a service have a worker do, because they cannot do it themselves. */
+export interface ServiceActivities {
+  /** Checks the settings of a session, and gives what it starts with. */
+  copilotPrepareSession(options: SessionOptions): Promise<PreparedSession>;
+  /** Reads a session that has ended. */
+  copilotReadClosed(question: { readonly sessionId: string; readonly messageId?: string }): Promise<ClosedSession>;
 }
 
 /**

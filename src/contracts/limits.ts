@@ -6,6 +6,8 @@ export const MAX_MESSAGE_BYTES = 256 * 1024;
 export const MAX_QUEUED_MESSAGES = 16;
 /** Text of all messages that wait. One more is taken while this is not passed. */
 export const MAX_QUEUED_BYTES = 256 * 1024;
+/** Workflows that may wait for an answer of a session. */
+export const MAX_ASKERS = 64;
 /** Update handlers that may wait for a turn; Temporal takes 10 updates in flight, the rest is for interrupt and others. */
 export const MAX_WAITING_HANDLERS = 6;
 /** Message ids remembered for de-duplication, through continue-as-new. */

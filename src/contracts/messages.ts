@@ -17,6 +17,7 @@ import type {
 import type { SessionExport } from './export.ts';
 import type { Json, Usage } from './json.ts';
 import type {
+  AskPayload,
   AwaitTurnPayload,
   ChangeStatusPayload,
   ConfigurePayload,
@@ -117,6 +118,9 @@ export const suspend = defineSignal<[SuspendPayload?]>('suspend');
 export const continueSession = defineSignal<[ContinuePayload?]>('continue');
 /** Has the session go on in a new run as soon as it can; with a worker deployment, on the current version. */
 export const move = defineSignal('move');
+
+/** A question of another workflow, which gets a `SessionAnswer`. */
+export const ask = defineSignal<[AskPayload]>('ask');
 
 export const send = defineUpdate<TurnView, [SendPayload]>('send');
 export const awaitTurn = defineUpdate<TurnView, [AwaitTurnPayload]>('awaitTurn');

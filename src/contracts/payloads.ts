@@ -10,6 +10,8 @@ import { Label, MessageText, QueuedMessage, SavedPosition, SessionConfig, Sessio
 import { AgentOverride, Approvals, Budget, Name, ResolvedTeam } from './team.ts';
 
 const Reason = z.string().max(1_000);
+/** Of any workflow: Temporal takes 1,000 bytes. */
+const WorkflowId = z.string().min(1).max(1_000);
 
 export const SuspendPayload = z
   .strictObject({
@@ -26,6 +28,15 @@ export type ContinuePayload = z.infer<typeof ContinuePayload>;
 /** Without a `messageId` the id of the update is the id of the message. */
 export const SendPayload = QueuedMessage.partial({ messageId: true });
 export type SendPayload = z.infer<typeof SendPayload>;
+
+/** What another workflow wants. It can send signals only, so it gets the answer as a signal, too. */
+export const AskPayload = z.discriminatedUnion('kind', [
+  /** A message; the answer is its turn when that has ended. The same `messageId` is the same message. */
+  z.strictObject({ kind: z.literal('message'), from: WorkflowId, message: QueuedMessage }),
+  /** The session's result when it ends; with `complete` it ends now. */
+  z.strictObject({ kind: z.literal('result'), from: WorkflowId, complete: z.boolean() }),
+]);
+export type AskPayload = z.infer<typeof AskPayload>;
 
 export const AwaitTurnPayload = z.strictObject({ turnId: z.string().min(1).max(200) });
 export type AwaitTurnPayload = z.infer<typeof AwaitTurnPayload>;

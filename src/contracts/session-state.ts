@@ -4,6 +4,7 @@ import type { ContextState } from './context.ts';
 import type { ImageReference } from './image.ts';
 import type { Json, JsonObject, Usage } from './json.ts';
 import type { DecidedRequest, Grant, OpenRequest, UnknownCall } from './request.ts';
+import type { Refusal } from './session-answer.ts';
 import type { Note, Rating, SavedPosition, Segment, SessionConfig, SessionStart, SessionStatus } from './session.ts';
 import type { Budget, ResolvedTeam } from './team.ts';
 import type { Message, ProviderData, ToolCall, TranscriptAddress } from './transcript.ts';
@@ -156,6 +157,17 @@ export interface Thread {
   units: number;
 }
 
+/** A workflow that waits for an answer of the session. */
+export interface Asker {
+  /** Id of the workflow. */
+  readonly from: string;
+  /** What it asked about; null: the session's result. */
+  readonly message:
+    | { readonly id: string; readonly turnId: string }
+    | { readonly id: string; readonly refusal: Refusal }
+    | null;
+}
+
 export interface SessionState {
   readonly schemaVersion: 1;
   name: string;
@@ -188,6 +200,8 @@ export interface SessionState {
   current: Turn | null;
   /** The newest ended turns, oldest first. */
   recent: Turn[];
+  /** Workflows that wait for an answer, in the order in which they asked. */
+  askers: Asker[];
   /** Pairs of message id and turn id, oldest first. */
   remembered: [string, string][];
   /** The live conversation; `bytes` is the size of its text. */

@@ -114,6 +114,33 @@ export const SavedPosition = z.strictObject({
 });
 export type SavedPosition = z.infer<typeof SavedPosition>;
 
+/** Settings of a new session; all are optional. */
+export const SessionOptions = z.strictObject({
+  /** Mode of the turns: a built-in one or one of the team. Default `copilot`. */
+  mode: Name.optional(),
+  /** Name of the team in the workers' agents folder. Default `default`. */
+  team: Name.optional(),
+  /** Owner of the session, for lists. Default none. */
+  user: Label.optional(),
+  /**
+   * Title. Default the first words of the first message, and until there is one `<mode>_YYYYMMDD_HHMMSS` in UTC. With
+   * encryption it stays that, because titles are not encrypted.
+   */
+  name: Label.optional(),
+  /** Default `ses_` and a ULID, so that ids sort by time. */
+  id: SessionId.optional(),
+  /** Settings that differ from those of mode and team. */
+  config: SessionConfig.optional(),
+  /** Values that the context starts with. The names of the session's own values are reserved. */
+  context: ContextValues.optional(),
+  /**
+   * With `use`, an existing session of this id is returned: its settings and files stay, and a message is sent to it.
+   * Default `error`.
+   */
+  ifExists: z.enum(['error', 'use']).optional(),
+});
+export type SessionOptions = z.input<typeof SessionOptions>;
+
 /** What a session is started with. Everything but the team may be left out. */
 export const SessionStart = z.object({
   mode: Name.default('copilot'),

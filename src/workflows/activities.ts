@@ -6,7 +6,7 @@ import {
   proxyLocalActivities,
   type RetryPolicy,
 } from '@temporalio/workflow';
-import type { Activities } from '../contracts/activities.ts';
+import type { Activities, ServiceActivities } from '../contracts/activities.ts';
 import type { ToolFacts } from '../contracts/tool.ts';
 
 /**
@@ -58,6 +58,11 @@ const store = proxyActivities<Pick<Activities, 'copilotArchive'>>({
   retry: PATIENT,
   summary: 'archive',
 });
+
+/** For workflows of a service, by workers that host sessions. They wait until one is there. */
+export function serviceActivities(taskQueue: string): ServiceActivities {
+  return proxyActivities<ServiceActivities>({ taskQueue, startToCloseTimeout: '30s', retry: PATIENT });
+}
 
 /** How the Web UI and followers recognise a call. */
 export interface CallLabel {

@@ -7,7 +7,7 @@ import { RestoreContextPayload } from '../../contracts/payloads.ts';
 import { Label, SessionConfig, SessionId } from '../../contracts/session.ts';
 import { isSettled } from '../../contracts/turn.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
-import { newUlid } from './create-session.ts';
+import { newSessionId } from './session-start.ts';
 import { checkInput } from '../checked-input.ts';
 import { querySession, describeSession } from '../reading/session-queries.ts';
 import { contextAt } from './context-at.ts';
@@ -50,7 +50,7 @@ export async function forkSession(link: ServerLink, sessionId: string, given: Fo
   const latest = await wholeExport(link, sessionId, { runId });
   const from = await findPoint(link, latest, runId, options);
   const { session } = from;
-  const id = options.id ?? `ses_${newUlid()}`;
+  const id = options.id ?? newSessionId();
   await startFrom(link, id, from, {
     name: options.name ?? `${beginningOf(session.name, MAX_NAME - ' (fork)'.length)} (fork)`,
     user: session.user ?? undefined,

@@ -12,7 +12,8 @@ import { digestOf } from '../../contracts/digest.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import type { TeamInspection } from '../../contracts/activities.ts';
 import type { ResolvedTeam } from '../../contracts/team.ts';
-import { newUlid, startWorkflow } from './create-session.ts';
+import { startWorkflow } from './create-session.ts';
+import { newSessionId } from './session-start.ts';
 import { type ImportGrant, withoutGrants, withoutMissingTools } from './import-grants.ts';
 import { inspectTeam } from './team-directory.ts';
 import { checkInput } from '../checked-input.ts';
@@ -68,7 +69,7 @@ export async function importSession(link: ServerLink, file: unknown, given: Impo
   const trusted = inspection ? withoutMissingTools(whole, inspection) : whole;
   const from = trust ? trusted : careful;
   const { session } = from;
-  const newId = id ?? (keepId ? checkInput(SessionId, session.id, 'file.session.id') : `ses_${newUlid()}`);
+  const newId = id ?? (keepId ? checkInput(SessionId, session.id, 'file.session.id') : newSessionId());
   await startFrom(link, newId, from, {
     name: name ?? session.name,
     user: user ?? session.user ?? undefined,

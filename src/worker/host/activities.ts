@@ -11,11 +11,13 @@ import { runAgent } from '../../activities/run-agent.ts';
 import { runTool, settleTool } from '../../activities/run-tool.ts';
 import { RunningCalls } from '../../activities/running-calls.ts';
 import { inScope } from '../../activities/scope.ts';
+import { prepareSession, readClosed } from '../../activities/service-sessions.ts';
 import { answerFiles } from '../../activities/session-files.ts';
 import { summarise } from '../../activities/summarise.ts';
 import { loadTeam } from '../../agents/files/load-team.ts';
 import type { Config } from '../../config.ts';
-import type { Activities } from '../../contracts/activities.ts';
+import type { Activities, ServiceActivities } from '../../contracts/activities.ts';
+import type { ResolvedTeam } from '../../contracts/team.ts';
 import type { TeamTrust } from '../../tools/mcp/trust.ts';
 
 /** What the activities of one worker share. */
@@ -25,19 +27,21 @@ export interface HostParts extends WorkerParts {
 }
 
 /** @param opened settles when the worker has opened everything; no activity runs before. */
-export function createActivities(config: Config, opened: Promise<HostParts>): Activities {
+export function createActivities(config: Config, opened: Promise<HostParts>): Activities & ServiceActivities {
   const calls = new RunningCalls();
   const load = async (team: string) => loadTeam(config.agentsDir, team, (await opened).tools);
   const toolParts = async () => ({ ...(await opened), calls, network: config.network });
+  const resolveTeam = async (team: string): Promise<ResolvedTeam> => {
+    const { agents, trust } = await opened;
+    const resolved = await load(team);
+    await trust.remember(resolved.definition);
+    agents.prime(resolved);
+    return resolved;
+  };
   return {
-    copilotResolveTeam: (team) =>
-      inScope(async () => {
-        const { agents, trust } = await opened;
-        const resolved = await load(team);
-        await trust.remember(resolved.definition);
-        agents.prime(resolved);
-        return resolved;
-      }),
+    copilotPrepareSession: (options) => prepareSession({ config, resolveTeam }, options),
+    copilotReadClosed: (question) => readClosed(question),
+    copilotResolveTeam: (team) => inScope(() => resolveTeam(team)),
     copilotInspectTeam: (team) => inScope(async () => inspectTeam({ ...(await opened), load }, team)),
     copilotRoute: async (input) => route(await opened, input),
     copilotPlan: async (input) => plan(await opened, input),

@@ -1,7 +1,6 @@
 /** Updates that move the conversation: checked before they enter history, each with an answer. */
 import { currentUpdateInfo, setHandler, uuid4, workflowInfo } from '@temporalio/workflow';
 import { toFailure } from '../../contracts/errors.ts';
-import { NO_USAGE } from '../../contracts/json.ts';
 import * as messages from '../../contracts/messages.ts';
 import * as payloads from '../../contracts/payloads.ts';
 import type { RunningTurn } from '../../contracts/session-state.ts';
@@ -10,6 +9,7 @@ import { accept } from '../input-check.ts';
 import type { LiveSession } from '../session/live-session.ts';
 import type { RequestView } from '../session/state/requests.ts';
 import { refuseUndecodableUpdates } from './message-filter.ts';
+import { forgottenTurn } from '../views/views.ts';
 import { TurnWaiters } from '../session/turn-waiters.ts';
 
 export function acceptMessages(session: LiveSession): void {
@@ -23,7 +23,7 @@ export function acceptMessages(session: LiveSession): void {
       const messageId = messageIdOf(message);
       const knownId = session.queue.turnIdOf(messageId);
       const turn = knownId === undefined ? takeMessage(session, messageId, message) : session.turns.find(knownId);
-      if (!turn) return forgottenTurn(session, knownId ?? '', messageId);
+      if (!turn) return forgottenTurn(session.state, knownId ?? '', messageId);
       session.view.touch();
       return waiters.outcomeOf(turn);
     },
@@ -35,7 +35,7 @@ export function acceptMessages(session: LiveSession): void {
     messages.awaitTurn,
     ({ turnId }) => {
       const turn = session.turns.find(turnId);
-      return turn ? waiters.outcomeOf(turn) : forgottenTurn(session, turnId, '');
+      return turn ? waiters.outcomeOf(turn) : forgottenTurn(session.state, turnId, '');
     },
     {
       validator: (payload) => {
@@ -71,12 +71,12 @@ export function requireActive(session: LiveSession): void {
 }
 
 /** The question that the running turn asks, if it asks one. */
-function openQuestion({ requests }: LiveSession): RequestView | undefined {
+export function openQuestion({ requests }: LiveSession): RequestView | undefined {
   return requests.waiting.find(({ kind }) => kind === 'input');
 }
 
 /** A new message: the answer to what the running turn asks, or a turn of its own. */
-function takeMessage(
+export function takeMessage(
   session: LiveSession,
   messageId: string,
   { text, images = [] }: payloads.SendPayload,
@@ -97,22 +97,4 @@ function takeMessage(
 /** The id that the sender chose; without one, the update's own. */
 export function messageIdOf({ messageId }: payloads.SendPayload): string {
   return messageId ?? currentUpdateInfo()?.id ?? uuid4();
-}
-
-/** A turn that ended so long ago that at most its reply is left, in the live transcript. */
-function forgottenTurn(session: LiveSession, id: string, messageId: string): TurnView {
-  const said = session.state.transcript.messages.find(
-    (message) => message.role === 'assistant' && message.turnId === id,
-  );
-  return {
-    id,
-    number: 0,
-    messageId,
-    status: 'completed',
-    reply: said?.text ?? '',
-    questions: [],
-    steps: [],
-    artifacts: [],
-    usage: NO_USAGE,
-  };
 }

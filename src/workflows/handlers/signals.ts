@@ -1,9 +1,10 @@
 /** Signals: they work from the Web UI and from scripts that wait for nothing, and never fail. */
-import { setDefaultSignalHandler, setHandler, uuid4 } from '@temporalio/workflow';
+import { setDefaultSignalHandler, setHandler, uuid4, workflowInfo } from '@temporalio/workflow';
 import { CopilotError } from '../../contracts/errors.ts';
 import * as messages from '../../contracts/messages.ts';
 import * as payloads from '../../contracts/payloads.ts';
 import { receive } from '../input-check.ts';
+import { openQuestion, takeMessage } from './conversation.ts';
 import { undecodableSignal } from './message-filter.ts';
 import type { LiveSession } from '../session/live-session.ts';
 import { oneLine } from '../views/details.ts';
@@ -36,6 +37,13 @@ export function acceptSignals(session: LiveSession): void {
     session.view.touch();
   });
 
+  // A signal, since a workflow can send another one nothing else.
+  setHandler(messages.ask, (payload) => {
+    const received = receive(payloads.AskPayload, payload);
+    if (received.problem !== undefined) return session.view.note(`Signal "ask" was ignored: ${received.problem}.`);
+    takeQuestion(session, received.data);
+  });
+
   // A signal, since one command of the `temporal` CLI sends it to all sessions of an old build.
   setHandler(messages.move, () => void (session.nextRun.isWanted = true));
 
@@ -46,6 +54,32 @@ export function acceptSignals(session: LiveSession): void {
   setDefaultSignalHandler((name) =>
     session.view.note(`Signal "${shortName(name)}" was ignored: there is no such signal.`),
   );
+}
+
+/** A message waits while the session is suspended: a workflow has the time, and nobody to read a refusal. */
+function takeQuestion(session: LiveSession, question: payloads.AskPayload): void {
+  const { askers, lifecycle, queue, state } = session;
+  const { from } = question;
+  if (question.kind === 'result') {
+    askers.awaitResult(from);
+    if (question.complete) lifecycle.close('completed');
+    return;
+  }
+  const { message } = question;
+  const { messageId } = message;
+  const known = queue.turnIdOf(messageId);
+  if (known !== undefined) return askers.awaitTurn(from, messageId, known);
+  if (session.isClosing) {
+    const details = { sessionId: workflowInfo().workflowId, status: state.status };
+    return askers.refuse(from, messageId, { type: 'SessionClosed', details });
+  }
+  const { fullness } = queue;
+  if (fullness && !openQuestion(session)) {
+    return askers.refuse(from, messageId, { type: 'QueueFull', details: fullness });
+  }
+  const turn = takeMessage(session, messageId, message);
+  session.view.touch();
+  if (turn) askers.awaitTurn(from, messageId, turn.id);
 }
 
 /** The sender of a signal chooses its name, of up to 1,000 bytes. */

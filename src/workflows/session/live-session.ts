@@ -9,6 +9,7 @@ import { PhaseContext } from '../context/phase-context.ts';
 import { sessionInfo } from '../views/views.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
 import { NextRun } from './next-run.ts';
+import { Askers } from './state/askers.ts';
 import { Conversation } from './state/conversation.ts';
 import { MessageQueue } from './state/message-queue.ts';
 import { PublishedView } from './state/published-view.ts';
@@ -31,6 +32,7 @@ export class LiveSession {
   readonly settings: Settings;
   readonly conversation: Conversation;
   readonly queue: MessageQueue;
+  readonly askers: Askers;
   readonly requests: Requests;
   readonly turns: TurnLifecycle;
   readonly steps: PlanSteps;
@@ -48,6 +50,7 @@ export class LiveSession {
     this.settings = new Settings(state);
     this.conversation = new Conversation(state);
     this.queue = new MessageQueue(this, state);
+    this.askers = new Askers(this, state);
     this.requests = new Requests(this, state);
     this.turns = new TurnLifecycle(this, state);
     this.steps = new PlanSteps(this, state);

@@ -66,6 +66,7 @@ export async function copilotSession(input: SessionInput): Promise<SessionResult
   acceptDecisions(session);
   const idleness = new CancellationScope();
   const watching = idleness.run(() => watchIdleness(session)).catch(ignoreCancellation);
+  const serving = session.askers.serve();
 
   try {
     for (let passes = 0; ; passes++) {
@@ -87,7 +88,11 @@ export async function copilotSession(input: SessionInput): Promise<SessionResult
   }
   idleness.cancel();
   await watching;
-  return await CancellationScope.nonCancellable(() => closeSession(session));
+  return await CancellationScope.nonCancellable(async () => {
+    const result = await closeSession(session);
+    await serving;
+    return result;
+  });
 }
 
 function ignoreCancellation(error: unknown): void {
@@ -179,15 +184,15 @@ function perform(session: LiveSession, turn: RunningTurn, next: Performable): Pr
 }
 
 /** Goes on in a new run with everything that is known. Nobody is left waiting in this one. */
-async function moveOn({ nextRun }: LiveSession): Promise<never> {
+async function moveOn({ askers, nextRun }: LiveSession): Promise<never> {
   nextRun.isBeginning = true;
-  await condition(allHandlersFinished);
+  await condition(() => allHandlersFinished() && askers.areServed);
   leaveBuild();
   return await continueAsNew<typeof copilotSession>({ carried: nextRun.carried });
 }
 
 async function closeSession(session: LiveSession): Promise<SessionResult> {
-  const { context, queue, turns, view } = session;
+  const { askers, context, queue, turns, view } = session;
   if (session.state.current) turns.end({ status: 'interrupted' });
   queue.clear();
   context.clearEphemeral(new Date().toISOString());
@@ -203,6 +208,11 @@ async function closeSession(session: LiveSession): Promise<SessionResult> {
     view.note(`The session could not be archived: ${archiveProblem}`);
   }
   await condition(allHandlersFinished);
+  const result = { info: session.info, context: session.context.persistent, archiveProblem };
+  askers.close(result);
+  // Who asks while others are told is told as well.
+  await condition(() => allHandlersFinished() && askers.areServed);
+  askers.end();
   leaveBuild();
-  return { info: session.info, context: session.context.persistent, archiveProblem };
+  return result;
 }

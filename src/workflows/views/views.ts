@@ -93,6 +93,22 @@ export function turnView(turn: RunningTurn, state: SessionView): TurnView {
   };
 }
 
+/** A turn that ended so long ago that at most its reply is left, in the live transcript. */
+export function forgottenTurn({ transcript }: SessionView, id: string, messageId: string): TurnView {
+  const said = transcript.messages.find((message) => message.role === 'assistant' && message.turnId === id);
+  return {
+    id,
+    number: 0,
+    messageId,
+    status: 'completed',
+    reply: said?.text ?? '',
+    questions: [],
+    steps: [],
+    artifacts: [],
+    usage: NO_USAGE,
+  };
+}
+
 /** What the router asks, as long as it is not answered. */
 export function routerQuestions({ state }: RunningTurn): readonly string[] {
   const step = state.status === 'running' ? state.next : state.status === 'failed' ? state.resumeAt : null;

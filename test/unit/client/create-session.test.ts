@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { CreateOptions, defaultName } from '../../../src/client/creation/create-session.ts';
+import { CreateOptions } from '../../../src/client/creation/create-session.ts';
+import { defaultName } from '../../../src/client/creation/session-start.ts';
 import { checkInput } from '../../../src/client/checked-input.ts';
 
 const refused = (given: unknown, message: RegExp): void => {

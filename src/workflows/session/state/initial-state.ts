@@ -50,6 +50,7 @@ function freshState({ from, ...start }: SessionStart, now: string): SessionState
     ...(start.images === undefined ? {} : { attached: start.images }),
     current: null,
     recent: [],
+    askers: [],
     remembered: [],
     transcript: { address: EMPTY_TRANSCRIPT, messages: [], bytes: 0 },
     context: context.toJSON(),
