@@ -26,14 +26,16 @@ process.once('exit', () => {
 /**
  * Resolves when the worker takes tasks.
  * @param cwd folder of its `copilot.config.ts`; default the checkout, which has none
+ * @param program arguments of node; default `copilot worker`
  * @throws Error with its log if it ends or takes over three minutes
  */
 export async function startWorkerProcess(
   server: Pick<TestServer, 'address' | 'homeDir'>,
   env: Record<string, string> = {},
   cwd = process.cwd(),
+  program: readonly string[] = [...PROGRAM, 'worker'],
 ): Promise<WorkerProcess> {
-  const child = spawn(process.execPath, [...PROGRAM, 'worker'], {
+  const child = spawn(process.execPath, program, {
     env: programEnvironment(server, env),
     cwd,
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { INSPECT_TEAM_WORKFLOW, RESOLVE_TEAM_WORKFLOW, SESSION_WORKFLOW } from '../../../src/contracts/messages.ts';
 import type { ResolvedTeam } from '../../../src/contracts/team.ts';
+import { until } from '../../helpers/history.ts';
 import { payloadOf } from '../../helpers/raw-messages.ts';
 import { decideNext } from '../../helpers/requests.ts';
 import { NEEDS_MORE } from '../../helpers/spoiled-payloads.ts';
@@ -27,6 +28,23 @@ record('signals-ignored', {}, async ({ create, stranger, name }) => {
       if (outcome !== 'done') throw new Error(JSON.stringify(outcome));
     });
   await exchange(session, 'still there?');
+});
+
+record('asked-by-workflows', {}, async ({ create, temporal, name }) => {
+  const from = `${name}-asker`;
+  // No worker runs it, and it takes signals nevertheless.
+  const asker = await temporal.workflow.start('listener', { workflowId: from, taskQueue: 'nowhere' });
+  const session = await create();
+  const handle = temporal.workflow.getHandle(name);
+  const message = { messageId: 'm-1', text: 'hello' };
+  await handle.signal('ask', { kind: 'message', message });
+  for (let times = 0; times < 2; times++) await handle.signal('ask', { kind: 'message', from, message });
+  await ended(session);
+  await handle.signal('ask', { kind: 'message', from: 'nobody', message });
+  await until('nobody is told', async () => (await session.info()).notes.length === 2);
+  await handle.signal('ask', { kind: 'result', from, complete: true });
+  await handle.result();
+  await asker.terminate();
 });
 
 record('start-refused', {}, async ({ stranger, temporal, name }) => {

@@ -1,0 +1,137 @@
+/** Two workers in the process of a service: different task queues, namespaces, homes, teams and providers, given as objects. */
+import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { NativeConnection } from '@temporalio/worker';
+import { z } from 'zod';
+import { CopilotClient } from '../../src/client.ts';
+import type { ModelReply, Provider } from '../../src/models/index.ts';
+import { keepClosedSessions } from '../../src/server/namespace.ts';
+import { openConnection } from '../../src/connection/open-connection.ts';
+import { findServer } from '../../src/connection/address/server-address.ts';
+import { defineTool, type RunningWorker, startWorker } from '../../src/worker.ts';
+import { writeTeam } from '../helpers/own-team.ts';
+import { isolatedConfig, startTestServer, temporaryFolder, type TestServer } from '../helpers/server.ts';
+
+/** A provider that calls the first tool on offer, once, and then says what it gave. */
+function ownProvider(name: string): Provider {
+  const usage = {
+    inputTokens: 1,
+    cachedTokens: 0,
+    cacheWriteTokens: 0,
+    outputTokens: 1,
+    reasoningTokens: 0,
+    isEstimate: false,
+  };
+  const said = (text: string): ModelReply => ({
+    text,
+    reasoning: '',
+    toolCalls: [],
+    finish: 'stop',
+    usage,
+    model: name,
+  });
+  return {
+    name,
+    model: (id) => ({
+      id: `${name}/${id}`,
+      reply: ({ messages, tools = [] }) => {
+        const last = messages.at(-1);
+        const tool = tools.find((one) => one.name === 'whoami');
+        if (last?.role === 'tool') return Promise.resolve(said(`${name} says ${last.text}`));
+        if (tool === undefined) return Promise.resolve(said(`${name} has no tool`));
+        const call = { id: 'call-1', name: tool.name, arguments: '{}' };
+        return Promise.resolve({ ...said(''), toolCalls: [call], finish: 'tool_calls' as const });
+      },
+    }),
+    close: () => Promise.resolve(),
+  };
+}
+
+function ownTool(answer: string) {
+  return defineTool({
+    name: 'whoami',
+    description: 'Says who this is.',
+    parameters: z.object({}),
+    category: 'read',
+    effects: 'none',
+    run: () => answer,
+  });
+}
+
+describe('[E03] two workers in one process', function () {
+  this.timeout(180_000);
+  let server: TestServer;
+  const workers: RunningWorker[] = [];
+  const clients: CopilotClient[] = [];
+  const homes: string[] = [];
+  let connection: NativeConnection;
+
+  before(async () => {
+    server = await startTestServer();
+    connection = await NativeConnection.connect({ address: server.address });
+    const config = isolatedConfig(server.homeDir);
+    const plain = await openConnection(await findServer(config, { address: server.address }));
+    await keepClosedSessions(plain, 'elsewhere');
+    await plain.close();
+  });
+  after(async () => {
+    for (const client of clients) await client.close();
+    for (const worker of workers) await worker.stop();
+    await connection.close();
+    await server.stop();
+    for (const home of homes) await rm(home, { recursive: true, force: true });
+  });
+
+  async function host(name: string, namespace: string) {
+    const homeDir = await temporaryFolder();
+    homes.push(homeDir);
+    const agentsDir = join(homeDir, 'teams');
+    await writeTeam(agentsDir, name, { agents: { writer: { tools: ['whoami', 'write_file'] } } });
+    const config = isolatedConfig(server.homeDir, { COPILOT_LOG_LEVEL: 'error', COPILOT_TASK_QUEUE: name });
+    const worker = await startWorker({
+      config,
+      connection,
+      namespace,
+      homeDir,
+      agentsDir,
+      tools: [ownTool(`${name} in ${namespace}`)],
+      providers: { own: ownProvider(name) },
+      defaultProvider: 'own',
+    });
+    workers.push(worker);
+    const client = await CopilotClient.connect({ config, address: server.address, namespace });
+    clients.push(client);
+    return { worker, client, homeDir };
+  }
+
+  it('serve sessions side by side, each with its own task queue, namespace, home, team, tool and provider', async () => {
+    const listeners = process.eventNames().map((event) => [event, process.listenerCount(event)]);
+    const environment = { ...process.env };
+    const first = await host('first', 'default');
+    const second = await host('second', 'elsewhere');
+    assert.notEqual(first.worker.identity, second.worker.identity);
+    assert.deepEqual([first.worker.model, second.worker.model], ['own', 'own']);
+    const replies = await Promise.all(
+      [first, second].map(async ({ client }, index) => {
+        const session = await client.create({ team: index === 0 ? 'first' : 'second', mode: 'one-shot' });
+        const turn = await session.send('Who are you?');
+        await session.complete();
+        return turn.reply;
+      }),
+    );
+    assert.deepEqual(replies, ['first says first in default', 'second says second in elsewhere']);
+    await assert.rejects(first.client.create({ team: 'second' }), { type: 'TeamNotFound' });
+    for (const { homeDir } of [first, second]) assert.ok(existsSync(join(homeDir, 'archive')), homeDir);
+    // Connections that are the service's own stay open, and the other worker goes on.
+    await first.worker.stop();
+    const session = await second.client.create({ team: 'second', mode: 'one-shot' });
+    assert.equal((await session.send('Still there?')).reply, 'second says second in elsewhere');
+    assert.deepEqual(
+      process.eventNames().map((event) => [event, process.listenerCount(event)]),
+      listeners,
+    );
+    assert.deepEqual({ ...process.env }, environment);
+  });
+});
