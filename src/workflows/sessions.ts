@@ -7,7 +7,7 @@
  *
  * A workflow that continues as new goes on with the same session by its id: `openSession(id)`.
  */
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { ActivityFailure, ApplicationFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   ChildWorkflowCancellationType,
   condition,
@@ -87,7 +87,7 @@ export async function startSession({
   parentClosePolicy = 'ABANDON',
   ...options
 }: StartSessionOptions = {}): Promise<WorkflowSession> {
-  const { id, start } = await serviceActivities(taskQueue).copilotPrepareSession(options);
+  const { id, start } = await unwrapped(serviceActivities(taskQueue).copilotPrepareSession(options));
   try {
     await startChild(SESSION_WORKFLOW, {
       workflowId: id,
@@ -136,7 +136,9 @@ async function askForTurn(id: string, taskQueue: string, message: Message): Prom
   const answer = await askSession(id, { kind: 'message', from, message }, keyOf(id, messageId));
   if (answer?.kind === 'turn') return answer.turn;
   if (answer?.kind === 'refused') throw toFailure(answer.error.type, answer.error.details);
-  const { status, turn } = await serviceActivities(taskQueue).copilotReadClosed({ sessionId: id, messageId });
+  const { status, turn } = await unwrapped(
+    serviceActivities(taskQueue).copilotReadClosed({ sessionId: id, messageId }),
+  );
   if (turn === null) throw toFailure('SessionClosed', { sessionId: id, status });
   return turn;
 }
@@ -145,9 +147,18 @@ async function askForResult(id: string, taskQueue: string, complete: boolean): P
   const from = workflowInfo().workflowId;
   const answer = await askSession(id, { kind: 'result', from, complete }, keyOf(id));
   if (answer?.kind === 'result') return answer.result;
-  const { status, result } = await serviceActivities(taskQueue).copilotReadClosed({ sessionId: id });
+  const { status, result } = await unwrapped(serviceActivities(taskQueue).copilotReadClosed({ sessionId: id }));
   if (result === null) throw toFailure('SessionClosed', { sessionId: id, status });
   return result;
+}
+
+/** @throws the error itself that an activity has failed with */
+async function unwrapped<T>(activity: Promise<T>): Promise<T> {
+  try {
+    return await activity;
+  } catch (error) {
+    throw error instanceof ActivityFailure && error.cause instanceof ApplicationFailure ? error.cause : error;
+  }
 }
 
 /** Answers of sessions that this run has got, by what was asked. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { NativeConnection } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
 import { z } from 'zod';
 import { CopilotClient } from '../../src/client.ts';
 import type { ModelReply, Provider } from '../../src/models/index.ts';
@@ -67,9 +67,12 @@ describe('[E03] two workers in one process', function () {
   const clients: CopilotClient[] = [];
   const homes: string[] = [];
   let connection: NativeConnection;
+  let runtime: Runtime;
 
   before(async () => {
     server = await startTestServer();
+    // The service's own; a worker of ours must not replace it.
+    runtime = Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
     connection = await NativeConnection.connect({ address: server.address });
     const config = isolatedConfig(server.homeDir);
     const plain = await openConnection(await findServer(config, { address: server.address }));
@@ -111,6 +114,7 @@ describe('[E03] two workers in one process', function () {
     const environment = { ...process.env };
     const first = await host('first', 'default');
     const second = await host('second', 'elsewhere');
+    assert.equal(Runtime.instance(), runtime);
     assert.notEqual(first.worker.identity, second.worker.identity);
     assert.deepEqual([first.worker.model, second.worker.model], ['own', 'own']);
     const replies = await Promise.all(
