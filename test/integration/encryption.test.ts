@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { CopilotClient } from '../../src/client.ts';
-import type { SessionHandle } from '../../src/client.ts';
+import type { SessionExport, SessionHandle } from '../../src/client.ts';
 import { findServerProgram } from '../../src/server/program.ts';
 import { type CodecServer, startCodecServer } from '../../src/storage/codec-server.ts';
 import { runCli, startCli } from '../helpers/cli.ts';
@@ -103,6 +103,20 @@ describe('encryption', function () {
     await readersSee(session, words);
     await wrongKeysAreTold(session);
     await keysRotate(session, words);
+    assert.deepEqual(found(await databaseBytes(), words), []);
+  });
+
+  it('a title that a message gave does not come with an import, and a name that a person gave does', async () => {
+    const words = secretsOfSession();
+    play(world.model, words);
+    const session = await client.create({ mode: 'one-shot', message: words.message });
+    assert.equal((await session.awaitTurn('turn-1')).status, 'completed');
+    const file = JSON.parse(JSON.stringify(await session.export())) as SessionExport;
+    const named = (name: string): SessionExport => ({ ...file, session: { ...file.session, name } });
+    // As a program without a key names it.
+    const imported = await client.import(named(words.message));
+    assert.match((await imported.info()).name, /^one-shot_\d{8}_\d{6}$/);
+    assert.equal((await (await client.import(named('Quarterly report'))).info()).name, 'Quarterly report');
     assert.deepEqual(found(await databaseBytes(), words), []);
   });
 

@@ -12,7 +12,7 @@ import { checkInput } from '../checked-input.ts';
 import { querySession, describeSession } from '../reading/session-queries.ts';
 import { contextAt } from './context-at.ts';
 import { wholeExport } from '../reading/whole-conversation.ts';
-import { startFrom } from './import-session.ts';
+import { nameOf, startFrom } from './import-session.ts';
 import { runsOf } from '../reading/session-runs.ts';
 import { findSnapshot } from '../reading/snapshots.ts';
 import { beginningOf } from '../../contracts/text-cut.ts';
@@ -52,7 +52,7 @@ export async function forkSession(link: ServerLink, sessionId: string, given: Fo
   const { session } = from;
   const id = options.id ?? newSessionId();
   await startFrom(link, id, from, {
-    name: options.name ?? `${beginningOf(session.name, MAX_NAME - ' (fork)'.length)} (fork)`,
+    name: options.name ?? `${beginningOf(nameOf(link, from), MAX_NAME - ' (fork)'.length)} (fork)`,
     user: session.user ?? undefined,
     config: { ...session.config, ...options.config },
   });

@@ -7,13 +7,13 @@ import { SessionExport } from '../../contracts/export.ts';
 import { utf8Bytes } from '../../contracts/json.ts';
 import { MAX_PAYLOAD_BYTES } from '../../contracts/limits.ts';
 import { info } from '../../contracts/messages.ts';
-import { Label, SessionId, type SessionStart } from '../../contracts/session.ts';
+import { Label, SessionId, type SessionStart, titleOf } from '../../contracts/session.ts';
 import { digestOf } from '../../contracts/digest.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import type { TeamInspection } from '../../contracts/activities.ts';
 import type { ResolvedTeam } from '../../contracts/team.ts';
 import { startWorkflow } from './create-session.ts';
-import { newSessionId } from './session-start.ts';
+import { defaultName, newSessionId } from './session-start.ts';
 import { type ImportGrant, withoutGrants, withoutMissingTools } from './import-grants.ts';
 import { inspectTeam } from './team-directory.ts';
 import { checkInput } from '../checked-input.ts';
@@ -71,10 +71,23 @@ export async function importSession(link: ServerLink, file: unknown, given: Impo
   const { session } = from;
   const newId = id ?? (keepId ? checkInput(SessionId, session.id, 'file.session.id') : newSessionId());
   await startFrom(link, newId, from, {
-    name: name ?? session.name,
+    name: name ?? nameOf(link, from),
     user: user ?? session.user ?? undefined,
   });
   return { id: newId, grants };
+}
+
+/** The name in the file. If payloads are encrypted, a title that a message gave is left out: nobody encrypts names. */
+export function nameOf(
+  { config }: Pick<ServerLink, 'config'>,
+  { session, conversation, earlier = [], context }: SessionExport,
+): string {
+  if (config.encryptionKeys.length === 0) return session.name;
+  const said = [...conversation, ...earlier].flatMap((message) => (message.role === 'user' ? message.text : []));
+  const task = context.values['initial_task'];
+  if (typeof task === 'string') said.push(task);
+  const title = session.name.replace(/( \(fork\))+$/, '');
+  return said.some((text) => titleOf(text) === title) ? defaultName(session.mode, new Date()) : session.name;
 }
 
 /** Undefined if no worker answers: the session begins when one does, and workers do not run what they do not know. */
