@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ScheduleOverlapPolicy } from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
 import type { SessionHandle } from '../../src/client.ts';
 import { runCli } from '../helpers/cli.ts';
 import { fails } from '../helpers/client.ts';
@@ -215,6 +216,108 @@ describe('what operators do', function () {
     assert.equal(await world.copilot.count({ user: 'many' }), 0);
     for (const args of [['complete'], ['complete', 'ses_1', '--all'], ['complete', 'ses_1', '--user', 'x']]) {
       assert.equal((await runCli(args, env)).code, 2, args.join(' '));
+    }
+  });
+
+  it('interrupt, steer and complete take many sessions, and pass over those that they cannot change', async () => {
+    playTeam(world.model, { answer: 'word '.repeat(10_000), wordDelayMs: 50 });
+    const all = ['--all', '--user', 'busy', '--yes'];
+    const sessions: SessionHandle[] = [];
+    for (let i = 0; i < 3; i++) sessions.push(await world.copilot.create({ mode: 'one-shot', user: 'busy' }));
+    const [idle] = sessions;
+    const busy = sessions.slice(1);
+    const begin = async (): Promise<void> => {
+      const { length } = world.model.requests;
+      for (const session of busy) await session.send('talk', { wait: false });
+      await until('both calls', async () => (world.model.requests.length === length + busy.length ? true : undefined));
+    };
+    await until('all in the list', async () =>
+      (await world.copilot.count({ user: 'busy' })) === 3 ? true : undefined,
+    );
+    await begin();
+    const refused = await runCli(['interrupt', '--all', '--user', 'busy'], env);
+    assert.deepEqual(
+      [refused.code, /interrupt 3 sessions is not valid: confirm with --yes/.test(refused.stderr)],
+      [2, true],
+    );
+    const interrupted = await runCli(['interrupt', ...all, '--json'], env);
+    const reports = JSON.parse(interrupted.stdout) as { sessionId: string; ok: boolean; changed: boolean }[];
+    assert.deepEqual(
+      reports.map(({ sessionId, ok, changed }) => [sessionId, ok, changed]).toSorted(),
+      sessions.map(({ id }) => [id, true, id !== idle?.id]).toSorted(),
+    );
+    for (const session of busy) assert.equal((await session.awaitTurn('turn-1')).status, 'interrupted');
+
+    await begin();
+    playTeam(world.model, { answer: 'steered' });
+    const steered = await runCli(['steer', ...all, 'say this instead'], env);
+    assert.equal(steered.code, 0, steered.stderr);
+    assert.match(steered.stdout, /steer: 3 done, 0 failed\n$/);
+    assert.equal(steered.stdout.match(/: its turn was stopped\n/g)?.length, 2);
+    for (const session of busy) {
+      assert.equal((await session.awaitTurn('turn-2')).status, 'interrupted');
+      assert.deepEqual(await session.awaitTurn('turn-3').then(({ status, reply }) => [status, reply]), [
+        'completed',
+        'steered',
+      ]);
+    }
+
+    await busy[0]?.complete();
+    const completed = await runCli(['complete', ...all], env);
+    assert.deepEqual(
+      [completed.code, /complete: 2 done, 0 failed\n$/.test(completed.stdout)],
+      [0, true],
+      completed.stdout,
+    );
+    for (const session of sessions) assert.equal((await session.info()).status, 'completed');
+  });
+
+  it('[R16] one command of the server signals many sessions; those that a garbled signal reaches note it and go on', async () => {
+    playTeam(world.model, { answer: 'hello' });
+    const sessions: SessionHandle[] = [];
+    for (let i = 0; i < 3; i++) sessions.push(await world.copilot.create({ mode: 'one-shot', user: 'batch' }));
+    await until('all in the list', async () =>
+      (await world.copilot.count({ user: 'batch' })) === 3 ? true : undefined,
+    );
+    const signal = async (name: string, input?: unknown): Promise<void> => {
+      const jobId = `${name}-${Math.random()}`;
+      const payloads = input === undefined ? [] : [defaultPayloadConverter.toPayload(input)];
+      await world.temporal.workflowService.startBatchOperation({
+        namespace: NAMESPACE,
+        jobId,
+        visibilityQuery: "CopilotUser = 'batch' AND ExecutionStatus = 'Running'",
+        reason: 'maintenance',
+        signalOperation: { signal: name, input: { payloads }, identity: 'olga' },
+      });
+      await until('the end of the batch', async () => {
+        const job = await world.temporal.workflowService.describeBatchOperation({ namespace: NAMESPACE, jobId });
+        return Number(job.completeOperationCount) === sessions.length ? true : undefined;
+      });
+    };
+    const statuses = async (): Promise<string[]> =>
+      await Promise.all(sessions.map(async (session) => (await session.info()).status));
+    await signal('suspend', { reason: 'maintenance' });
+    assert.deepEqual(await statuses(), ['suspended', 'suspended', 'suspended']);
+    assert.equal((await sessions[0]?.info())?.suspendReason, 'maintenance');
+    for (const [name, input] of [
+      ['continue', 42],
+      ['suspend', { now: 'perhaps' }],
+      ['halt', {}],
+    ] as const) {
+      await signal(name, input);
+      for (const session of sessions) {
+        const { status, notes } = await session.info();
+        assert.deepEqual(
+          [status, notes.at(-1)?.text.startsWith(`Signal "${name}" was ignored: `)],
+          ['suspended', true],
+        );
+      }
+    }
+    await signal('continue', { message: 'are you there?' });
+    for (const session of sessions) {
+      const { status, reply } = await session.awaitTurn('turn-1');
+      assert.deepEqual([status, reply], ['completed', 'hello']);
+      await session.delete();
     }
   });
 

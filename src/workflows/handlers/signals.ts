@@ -45,7 +45,7 @@ export function acceptSignals(session: LiveSession): void {
   });
 
   // A signal, since one command of the `temporal` CLI sends it to all sessions of an old build.
-  setHandler(messages.move, () => void (session.nextRun.isWanted = true));
+  setHandler(messages.move, () => void (session.continuation.isRequested = true));
 
   setHandler(undecodableSignal, (name, problem) =>
     session.view.note(`Signal "${shortName(name)}" was ignored: ${problem}.`),

@@ -7,7 +7,7 @@ import { MAX_STEP_REDOS, MAX_SUMMARY } from '../../contracts/limits.ts';
 import type { NextStep, RunningTurn } from '../../contracts/session-state.ts';
 import type { LiveSession } from '../session/live-session.ts';
 import { approvalsOf } from '../session/policies.ts';
-import { MoveOn } from '../session/state/requests.ts';
+import { ContinuesAsNew } from '../session/continue-as-new.ts';
 import { requestedStep, type StepView } from '../session/turn/plan-steps.ts';
 import { oneLine } from '../views/details.ts';
 import { imagesOfTurn } from './agent/call.ts';
@@ -48,7 +48,7 @@ export async function runSteps(session: LiveSession, turn: RunningTurn, number: 
   const ends = await Promise.allSettled(group.map((step) => runStep(session, turn, step)));
   const failures = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
   // The failure of one step ends the turn, even if another step could go on in the next run.
-  const failure = failures.find((reason) => !(reason instanceof MoveOn)) ?? failures[0];
+  const failure = failures.find((reason) => !(reason instanceof ContinuesAsNew)) ?? failures[0];
   if (failure !== undefined) throw failure;
   const last = ends.at(-1);
   const reply = last?.status === 'fulfilled' ? last.value : undefined;
@@ -156,7 +156,7 @@ async function attemptStep(
       first: { role: 'user', text: brief(turn, step, problem), ...imagesOfTurn(turn) },
     });
   } catch (error) {
-    if (error instanceof MoveOn) throw error;
+    if (error instanceof ContinuesAsNew) throw error;
     const known = fromFailure(error);
     if (isCancellation(error) || (known && FINAL.includes(known.type))) {
       session.steps.leave(step, isCancellation(error) ? 'pending' : 'failed');

@@ -8,7 +8,7 @@ import { DurableContext } from '../context/context.ts';
 import { PhaseContext } from '../context/phase-context.ts';
 import { sessionInfo } from '../views/views.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
-import { NextRun } from './next-run.ts';
+import { ContinueAsNew } from './continue-as-new.ts';
 import { Askers } from './state/askers.ts';
 import { Conversation } from './state/conversation.ts';
 import { MessageQueue } from './state/message-queue.ts';
@@ -27,7 +27,7 @@ export class LiveSession {
   readonly context: DurableContext;
   readonly phaseContext: PhaseContext;
   readonly calls: CallsInFlight;
-  readonly nextRun: NextRun;
+  readonly continuation: ContinueAsNew;
   readonly lifecycle: SessionLifecycle;
   readonly settings: Settings;
   readonly conversation: Conversation;
@@ -45,7 +45,7 @@ export class LiveSession {
     this.context = new DurableContext(state.context, { ephemeral: state.ephemeral });
     this.phaseContext = new PhaseContext(this.context, (text) => this.view.note(text));
     this.calls = new CallsInFlight(this);
-    this.nextRun = new NextRun(state, this.context);
+    this.continuation = new ContinueAsNew(state, this.context);
     this.lifecycle = new SessionLifecycle(this, state);
     this.settings = new Settings(state);
     this.conversation = new Conversation(state);

@@ -1,14 +1,6 @@
 /**
- * One copilot session as a workflow: its history is the conversation, the plan and the context.
- *
- * | status    | event                    | to                                                              |
- * | --------- | ------------------------ | --------------------------------------------------------------- |
- * | active    | `suspend`                | suspended: the running activity ends, its result is kept        |
- * | active    | `suspend({now: true})`   | suspended: the running activity is stopped, done again later    |
- * | suspended | `continue`, changeStatus | active: goes on at the very call where it stopped               |
- * | active    | `continue`               | active: the last turn, if it failed, goes on where it failed    |
- * | any open  | changeStatus(completed)  | completed: the running turn is interrupted, the workflow ends   |
- * | active    | idle for `idleTimeoutMs` | expired: the workflow ends; a suspended session never expires   |
+ * One copilot session as a workflow: its history is the conversation, the plan and the context. Which event leads from
+ * which status to which is in README.md; {@link SessionLifecycle} makes the changes.
  *
  * A turn that needs a person waits in the phase that asks ({@link Requests}). The session's status stays, and what
  * waits goes along when the session continues as new.
@@ -49,7 +41,7 @@ import { showDetails } from '../views/current-details.ts';
 import { watchIdleness } from './idle-clock.ts';
 import { LiveSession } from './live-session.ts';
 import { initialState } from './state/initial-state.ts';
-import { MoveOn } from './state/requests.ts';
+import { ContinuesAsNew } from './continue-as-new.ts';
 
 export async function copilotSession(input: SessionInput): Promise<SessionResult> {
   const isContinued = workflowInfo().continuedFromExecutionRunId !== undefined;
@@ -70,14 +62,17 @@ export async function copilotSession(input: SessionInput): Promise<SessionResult
 
   try {
     for (let passes = 0; ; passes++) {
-      // Continue as new before shortening: earlier messages then stay readable in the next run's input.
-      const mayMove = passes > 0 && !session.isClosing;
-      if (isTooLong(session) && mayMove && !session.nextRun.isTooHeavy) return await moveOn(session);
+      // First continue as new, then shorten: earlier messages stay readable in the next run's input.
+      const mayContinueAsNew = passes > 0 && !session.isClosing;
+      if (isTooLong(session) && mayContinueAsNew && !session.continuation.isTooHeavy)
+        return await continueInNewRun(session);
       if (isTooLong(session)) await shortenConversation(session);
-      await condition(() => session.isClosing || session.mayStart || (session.nextRun.isDue && !session.state.current));
+      await condition(
+        () => session.isClosing || session.mayStart || (session.continuation.isDue && !session.state.current),
+      );
       if (session.isClosing) break;
       // Between turns, or between two steps of a turn that has grown long: nothing is in flight.
-      if (session.nextRun.isDue) return await moveOn(session);
+      if (session.continuation.isDue) return await continueInNewRun(session);
       await runTurn(session, session.turns.begin());
     }
   } catch (error) {
@@ -101,15 +96,15 @@ function ignoreCancellation(error: unknown): void {
 
 /** Runs a turn to its outcome, or to the next boundary if the run has grown long. */
 async function runTurn(session: LiveSession, turn: RunningTurn): Promise<void> {
-  const { nextRun, turns } = session;
+  const { continuation, turns } = session;
   for (;;) {
     const { next } = turns;
     if (!next) return; // only a turn that has ended has none
     if (next.kind === 'end') return turns.end(next.outcome);
-    // The main loop shortens the conversation, and moves before it does.
+    // The main loop shortens the conversation, and continues as new before it does.
     if (next.kind === 'shorten') return;
-    // A plan may be longer than a run should be: the session can also move between two of its steps.
-    if (nextRun.isOverdue || (nextRun.isDue && next.kind === 'step')) return;
+    // A plan may be longer than a run should be, so the session can also continue as new between two of its steps.
+    if (continuation.isOverdue || (continuation.isDue && next.kind === 'step')) return;
     turns.advance(next, await attempt(session, turn, next));
   }
 }
@@ -128,7 +123,7 @@ async function attempt(session: LiveSession, turn: RunningTurn, next: Performabl
     return following;
   } catch (error) {
     // The next run begins this phase again, and finds what it had.
-    if (error instanceof MoveOn) return next;
+    if (error instanceof ContinuesAsNew) return next;
     phaseContext.drop();
     requests.settle();
     const known = isCancellation(error) ? undefined : fromFailure(error);
@@ -183,12 +178,12 @@ function perform(session: LiveSession, turn: RunningTurn, next: Performable): Pr
   }
 }
 
-/** Goes on in a new run with everything that is known. Nobody is left waiting in this one. */
-async function moveOn({ askers, nextRun }: LiveSession): Promise<never> {
-  nextRun.isBeginning = true;
+/** Continues as new with the whole state. Nobody is left waiting in this run. */
+async function continueInNewRun({ askers, continuation }: LiveSession): Promise<never> {
+  continuation.hasBegun = true;
   await condition(() => allHandlersFinished() && askers.areServed);
   leaveBuild();
-  return await continueAsNew<typeof copilotSession>({ carried: nextRun.carried });
+  return await continueAsNew<typeof copilotSession>({ carried: continuation.carried });
 }
 
 async function closeSession(session: LiveSession): Promise<SessionResult> {

@@ -20,8 +20,8 @@ export class TurnWaiters {
 
   /** Gives the turn's view when the turn is settled, or at once if nobody can wait for that now. */
   outcomeOf(turn: RunningTurn): TurnView | Promise<TurnView> {
-    const { nextRun, state } = this.#session;
-    const isOver = () => nextRun.isBeginning || isSettled(statusOf(turn, state));
+    const { continuation, state } = this.#session;
+    const isOver = () => continuation.hasBegun || isSettled(statusOf(turn, state));
     return isOver() || this.isFull ? turnView(turn, state) : this.#wait(turn, isOver);
   }
 

@@ -1,7 +1,10 @@
 /** Rules, ceilings, edited arguments and imports, tried as an attacker would. Real server and workers, a scripted model. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { CreateOptions, SessionExport, SessionHandle } from '../../../src/client.ts';
 import { digestOf } from '../../../src/contracts/digest.ts';
@@ -15,12 +18,39 @@ const TOOLS = ['shell', 'write_file', 'read_file', 'fetch_url'];
 /** Run by a command if it gets through. */
 const MARK = 'touch marked';
 
+interface Site {
+  readonly origin: string;
+  /** Paths in the order in which they were asked for. */
+  readonly requests: string[];
+  readonly redirects: Record<string, string>;
+  close(): Promise<void>;
+}
+
+/** A web site on loopback. */
+async function startSite(): Promise<Site> {
+  const site = { requests: [] as string[], redirects: {} as Record<string, string> };
+  const server = createServer(({ url = '' }, response) => {
+    site.requests.push(url);
+    const location = site.redirects[url];
+    if (location === undefined) response.writeHead(200, { 'content-type': 'text/plain' }).end(`this is ${url}`);
+    else response.writeHead(302, { location }).end();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo; // of a server that listens on TCP
+  const close = async (): Promise<void> => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  return { ...site, origin: `http://127.0.0.1:${port}`, close };
+}
+
 describe('what runs without being asked', function () {
   this.timeout(400_000);
   let world: World;
 
   before(async () => {
-    world = await startWorldOf({ default: { agents: { engineer: { tools: TOOLS }, writer: { tools: TOOLS } } } });
+    const agents = { engineer: { tools: TOOLS }, writer: { tools: TOOLS } };
+    world = await startWorldOf({ default: { agents } }, { env: { COPILOT_FETCH_PRIVATE: '1' } });
   });
   after(() => world.stop());
 
@@ -154,6 +184,63 @@ describe('what runs without being asked', function () {
     await session.awaitTurn(substitution.turnId);
     assert.match(told[1] ?? '', /^shell was not called: the rule "shell: echo \*" denies it/);
     assert.deepEqual(await filesOf(session), []);
+  });
+
+  it('[H11] a redirect is followed only to what the rules allow as well, or on the site that a person approved', async () => {
+    const [site, other] = [await startSite(), await startSite()];
+    try {
+      const { origin } = site;
+      Object.assign(site.redirects, {
+        '/docs/a': '/docs/b',
+        '/docs/out': '/secret',
+        '/docs/up': '/docs/%2e%2e/secret',
+        '/docs/kept': '/docs/private/key',
+        '/docs/away': `${other.origin}/docs/b`,
+        '/docs/chain': '/docs/out',
+      });
+      const rules = {
+        [`fetch_url: ${origin}/docs/*`]: 'allow' as const,
+        [`fetch_url: ${origin}/docs/private*`]: 'deny' as const,
+      };
+      const session = await create({ config: { approvals: { tools: { network: 'ask' }, rules } } });
+      const fetching = async (path: string): Promise<string> => {
+        script(['fetch_url', { url: origin + path }]);
+        assert.equal((await session.send(path)).status, 'completed', path);
+        return told[0] ?? '';
+      };
+      assert.match(await fetching('/docs/a'), /this is \/docs\/b/);
+      for (const path of ['/docs/out', '/docs/up', '/docs/kept', '/docs/away', '/docs/chain']) {
+        assert.match(await fetching(path), /redirects to .*, which was not allowed with it/, path);
+      }
+      const asked = [
+        '/docs/a',
+        '/docs/b',
+        '/docs/out',
+        '/docs/up',
+        '/docs/kept',
+        '/docs/away',
+        '/docs/chain',
+        '/docs/out',
+      ];
+      assert.deepEqual([site.requests.splice(0), other.requests], [asked, []]);
+
+      // What a person approves may go on within the same site, and not to what a rule denies.
+      Object.assign(site.redirects, { '/x': '/y', '/z': '/docs/private/key', '/away': `${other.origin}/y` });
+      for (const [path, found] of [
+        ['/x', /this is \/y/],
+        ['/z', /was not allowed with it/],
+        ['/away', /was not allowed with it/],
+      ] as const) {
+        script(['fetch_url', { url: origin + path }]);
+        await session.send(path, { wait: false });
+        const { turnId } = await decideNext(session, 'once');
+        await session.awaitTurn(turnId);
+        assert.match(told[0] ?? '', found, path);
+      }
+      assert.deepEqual([site.requests, other.requests], [['/x', '/y', '/z', '/away'], []]);
+    } finally {
+      await Promise.all([site.close(), other.close()]);
+    }
   });
 
   it('[H12] a relabelled import cannot run a command unasked, nor after configure; [H13] it grants nothing', async () => {

@@ -25,7 +25,11 @@ describe('in a terminal', function () {
   const open: TestTerminal[] = [];
 
   before(async () => {
-    world = await startWorldOf({ default: { agents: { engineer: { tools: ['shell', 'write_file'] } } } });
+    const agents = {
+      engineer: { tools: ['shell', 'write_file'] },
+      writer: { tools: ['shell', 'read_file', 'write_file'] },
+    };
+    world = await startWorldOf({ default: { agents } });
     env = programEnvironment(world.server);
   });
   afterEach(() => open.splice(0).forEach((terminal) => terminal.kill()));
@@ -76,6 +80,60 @@ describe('in a terminal', function () {
       const { stdout } = await runCli(args, env);
       assert.doesNotMatch(stdout, /(?!\n)[\p{Cc}\u200b\u202e]/u, args[0]);
     }
+    await session.interrupt();
+  });
+
+  it('[H08] text of a model, a name of a file and a tool result that would steer the terminal are seen as they are', async () => {
+    const text = `it is \u001b[2Jdone\r\u001b]52;c;cm0gLXJm\u0007 \u202egnp.exe\u200b ${HOSTILE}`;
+    const [seen, file] = [
+      `it is ␛[2Jdone␍␛]52;c;cm0gLXJm␇ <U+202E>gnp.exe<U+200B> ${SHOWN}`,
+      'no\u001b[8mtes\u202etxt.sh',
+    ];
+    playTeam(world.model, {
+      wordDelayMs: 5,
+      instead: ({ phase, lastRole }) => {
+        if (phase !== 'one-shot') return undefined;
+        if (lastRole === 'tool') return { text, wordDelayMs: 5 };
+        return calling(['write_file', { path: file, content: 'x' }], ['read_file', { path: `${file}?` }]);
+      },
+    });
+    const session = await world.copilot.create({ mode: 'one-shot' });
+    const sent = start('send', session.id, 'write it', '--wait');
+    await sent.ended;
+    const looks = { send: sent };
+    for (const args of [
+      ['show', session.id],
+      ['transcript', session.id],
+      ['chat', session.id],
+      ['follow', session.id, '--from-start'],
+    ]) {
+      const terminal = start(...args);
+      await terminal.until(args[0] === 'show' ? /Workspace|Files|turn/i : /is ␛/);
+      Object.assign(looks, { [args[0] ?? '']: terminal });
+    }
+    for (const [name, terminal] of Object.entries(looks)) {
+      if (name !== 'show') assert.ok(terminal.screen().includes(seen), `${name}: ${terminal.screen()}`);
+      assert.doesNotMatch(terminal.screen(), /(?!\n)[\p{Cc}\u200b\u202e]/u, name);
+    }
+    assert.match(sent.screen(), /no␛\[8mtes<U\+202E>txt\.sh/);
+    assert.match(looks.send.screen(), /write_file/);
+    const { stdout } = await runCli(['transcript', session.id, '--json'], env);
+    assert.ok(stdout.includes(JSON.stringify(text).slice(1, 8)));
+    assert.doesNotMatch(stdout, /(?!\n)[\p{Cc}\u200b\u202e]/u);
+  });
+
+  it('[H08] send --wait shows the command that waits as it is, and follow a hostile message', async () => {
+    playTeam(world.model, {
+      instead: ({ phase, lastRole }) =>
+        phase === 'one-shot' && lastRole !== 'tool' ? calling(['shell', { command: HOSTILE }]) : undefined,
+    });
+    const session = await world.copilot.create({ mode: 'one-shot' });
+    const terminal = start('send', session.id, 'go\u202eo', '--wait');
+    assert.equal(await terminal.ended, 0);
+    assert.ok(terminal.screen().includes(`command: ${SHOWN}`), terminal.screen());
+    const follower = start('follow', session.id, '--from-start');
+    await follower.until(/go<U\+202E>o[\s\S]*command: ls/);
+    assert.ok(follower.screen().includes(`command: ${SHOWN}`), follower.screen());
     await session.interrupt();
   });
 

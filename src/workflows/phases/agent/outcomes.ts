@@ -4,7 +4,8 @@ import type { CallEnd, RunningTurn, UnsettledCall } from '../../../contracts/ses
 import { toolFacts } from '../../../contracts/team.ts';
 import type { Message } from '../../../contracts/transcript.ts';
 import type { LiveSession } from '../../session/live-session.ts';
-import { type Answer, MoveOn } from '../../session/state/requests.ts';
+import { ContinuesAsNew } from '../../session/continue-as-new.ts';
+import type { Answer } from '../../session/state/requests.ts';
 import type { AgentWork } from '../../session/turn/agent-work.ts';
 import { oneLine } from '../../views/details.ts';
 import { answerTo, describeArguments, type PlannedCall, runTool } from './run-call.ts';
@@ -15,7 +16,7 @@ export type Ask = () => Promise<Answer>;
 export async function everyAnswer(questions: readonly (Ask | undefined)[]): Promise<(Answer | undefined)[]> {
   const ends = await Promise.allSettled(questions.map(async (ask) => await ask?.()));
   const reasons = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
-  const reason = reasons.find((other) => !(other instanceof MoveOn)) ?? reasons[0];
+  const reason = reasons.find((other) => !(other instanceof ContinuesAsNew)) ?? reasons[0];
   if (reason !== undefined) throw reason;
   return ends.map((end) => (end.status === 'fulfilled' ? end.value : undefined));
 }
@@ -28,7 +29,7 @@ interface Round {
 
 /**
  * The answers to all calls of a round. People are asked about those whose outcome is unknown.
- * @throws MoveOn while people are asked; the work then keeps how the other calls ended
+ * @throws ContinuesAsNew while people are asked; the work then keeps how the other calls ended
  */
 export async function settleCalls(
   session: LiveSession,

@@ -7,7 +7,7 @@ import type { Message, UserMessage } from '../../../contracts/transcript.ts';
 import { activities } from '../../activities.ts';
 import type { LiveSession } from '../../session/live-session.ts';
 import { hasBudget, policiesOf } from '../../session/policies.ts';
-import { MoveOn } from '../../session/state/requests.ts';
+import { ContinuesAsNew } from '../../session/continue-as-new.ts';
 import type { AgentWork, Task } from '../../session/turn/agent-work.ts';
 import { keepBudget } from './budget.ts';
 import { agentCall, countAnswer, findAgent, labelCall, setRoute } from './call.ts';
@@ -19,7 +19,7 @@ const CHECKPOINT_ROUNDS = 5;
 
 /**
  * Runs the loop. If the run before left it in the middle, it goes on from there.
- * @throws LimitReached after the agent's last round; MoveOn between two rounds; whatever a model call ends with
+ * @throws LimitReached after the agent's last round; ContinuesAsNew between two rounds; whatever a model call ends with
  */
 export async function runRounds(session: LiveSession, turn: RunningTurn, task: Task): Promise<WorkResult> {
   const work = session.works.open(turn, task);
@@ -42,14 +42,14 @@ export async function runRounds(session: LiveSession, turn: RunningTurn, task: T
   }
 }
 
-/** @throws LimitReached if the agent has no more rounds; MoveOn if the next round belongs into the next run */
+/** @throws LimitReached if the agent has no more rounds; ContinuesAsNew if the next round belongs into the next run */
 function requireRound(session: LiveSession, turn: RunningTurn, work: AgentWork): void {
   const { agent, rounds } = work.state;
   const { limits } = session.state.team.definition;
   const limit = findAgent(session, agent).limits.rounds ?? limits.rounds;
   if (rounds >= limit) throw toFailure('LimitReached', { limit, what: `rounds of agent ${agent}` });
   work.bound(turn.works.length);
-  if (session.nextRun.isOverdue) throw new MoveOn();
+  if (session.continuation.isOverdue) throw new ContinuesAsNew();
 }
 
 /** Tells the agent once that its answer does not have the form that it must have. @throws InvalidModelOutput the next time */

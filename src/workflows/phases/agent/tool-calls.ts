@@ -17,7 +17,7 @@ import { describeArguments, findUnknown, makeCall } from './run-call.ts';
 /**
  * Answers the calls of the last round of `work`.
  * @returns the agent's report or plan, if that ended its work
- * @throws MoveOn while people are asked
+ * @throws ContinuesAsNew while people are asked
  */
 export async function answerCalls(
   session: LiveSession,
@@ -31,7 +31,7 @@ export async function answerCalls(
   if (hasBudget(session.state) && calls.length > 0) await keepBudget(session, turn, state.step);
   const tools = offeredTools(session, state);
   const needed = state.ends ? [] : calls.map((call, index) => questionAbout(session, turn, state, call, index, tools));
-  // All are asked before anything runs: while people think, the session can move to its next run.
+  // All are asked before anything runs: while people think, the session can continue as new.
   const verdicts = needed.some((ask) => ask !== undefined) ? await everyAnswer(needed) : [];
   const planned = calls.map((call, index) => {
     const verdict = verdicts[index];

@@ -22,6 +22,7 @@ import {
 import { cutSubject, subjectDigest } from '../../../contracts/request-subject.ts';
 import type { DeepReadonly, RunningTurn, SessionState } from '../../../contracts/session-state.ts';
 import type { TeamDefinition } from '../../../contracts/team.ts';
+import { ContinuesAsNew } from '../continue-as-new.ts';
 import type { LiveSession } from '../live-session.ts';
 import { approvalsOf, timeoutMsOf } from '../policies.ts';
 import { beginningOf } from '../../../contracts/text-cut.ts';
@@ -47,11 +48,6 @@ export interface Question {
 /** A verdict. If nobody decided in time, it is the decision that the request announced for that case. */
 export type Answer = Omit<Verdict, 'decision'> & { readonly decision: Decision };
 
-/** Thrown when a turn waits, or could wait, and its run has grown long: the turn goes on from there in the next run. */
-export class MoveOn extends Error {
-  override readonly name = 'MoveOn';
-}
-
 /** Decisions that say nothing without words. */
 const WORDY: readonly Decision[] = ['modify', 'redo', 'answer'];
 
@@ -73,7 +69,7 @@ export class Requests {
   /**
    * Asks, and waits until somebody decides or the time is up. The verdict stays until {@link settle}, so that a phase
    * that begins again gets the same one.
-   * @throws MoveOn; CancelledFailure if the turn has to stop; RequestExpired if expiry means failure
+   * @throws ContinuesAsNew; CancelledFailure if the turn has to stop; RequestExpired if expiry means failure
    */
   async ask(turn: RunningTurn, question: Question): Promise<Answer> {
     const key = `${turn.id}/${question.key}`;
@@ -81,7 +77,7 @@ export class Requests {
     await this.#untilDecided(request);
     if (this.#session.isStopped) throw new CancelledFailure('interrupted');
     const { verdict } = request;
-    if (!verdict) throw new MoveOn();
+    if (!verdict) throw new ContinuesAsNew();
     if (verdict.decision === 'withdrawn') throw new CancelledFailure('withdrawn');
     if (verdict.decision !== 'expired') return { ...verdict, decision: verdict.decision };
     const { outcome } = request.onExpiry;
@@ -231,10 +227,10 @@ export class Requests {
     view.publish();
   }
 
-  /** Waits for a verdict, or until the turn has to stop or move. The clock stops while the session is suspended. */
+  /** Waits for a verdict, or until the turn has to stop or continue as new. The clock stops while the session is suspended. */
   async #untilDecided(request: OpenRequest): Promise<void> {
     const session = this.#session;
-    const isOver = () => request.verdict !== undefined || session.isStopped || session.nextRun.isOverdue;
+    const isOver = () => request.verdict !== undefined || session.isStopped || session.continuation.isOverdue;
     const isSuspended = () => session.state.status === 'suspended';
     while (!isOver()) {
       const leftMs = Date.parse(request.expiresAt) - Date.now();

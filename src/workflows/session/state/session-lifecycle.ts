@@ -1,4 +1,4 @@
-/** The status of the session. The table in `loop.ts` has all transitions. */
+/** The status of the session. README.md has the table of all changes. */
 import type { SessionState } from '../../../contracts/session-state.ts';
 import type { LiveSession } from '../live-session.ts';
 

@@ -1,32 +1,37 @@
-/** When the session goes on in a new run, and what that run begins with. */
+/** When the session continues as new, and with what. */
 import { workflowInfo } from '@temporalio/workflow';
 import { utf8Bytes } from '../../contracts/json.ts';
 import { DEFAULT_HISTORY_LIMIT, MAX_CARRIED_BYTES } from '../../contracts/limits.ts';
 import type { SessionState } from '../../contracts/session-state.ts';
 import type { DurableContext } from '../context/context.ts';
 
-/** In the middle of a turn a session moves later than between two turns: most turns end soon, and their callers wait. */
+/** In the middle of a turn a session continues as new later than between two turns: most turns end soon, and their callers wait. */
 const MID_TURN_SHARE = 1.5;
 
-export class NextRun {
+/** Thrown where a turn waits, or could wait, and continue-as-new is overdue: the turn goes on from there in the next run. */
+export class ContinuesAsNew extends Error {
+  override readonly name = 'ContinuesAsNew';
+}
+
+export class ContinueAsNew {
   readonly #state: SessionState;
   readonly #context: DurableContext;
-  /** Whether somebody wants the session in another run, and so on the current build. */
-  isWanted = false;
+  /** Whether somebody asked for a new run, which is then on the current build. */
+  isRequested = false;
   /** Whether this run is about to end: nobody waits any more. */
-  isBeginning = false;
+  hasBegun = false;
 
   constructor(state: SessionState, context: DurableContext) {
     this.#state = state;
     this.#context = context;
   }
 
-  /** Whether this run should be left between two turns: a cold worker would have to replay too much of it. */
+  /** Whether to continue as new between two turns: a cold worker would have to replay too much of this run. */
   get isDue(): boolean {
     return this.#isPast(1);
   }
 
-  /** Whether it should be left even in the middle of a turn. */
+  /** Whether to continue as new even in the middle of a turn. */
   get isOverdue(): boolean {
     return this.#isPast(MID_TURN_SHARE);
   }
@@ -46,6 +51,6 @@ export class NextRun {
     const { historyLength, continueAsNewSuggested } = workflowInfo();
     const limit = share * (this.#state.config.historyLimit ?? DEFAULT_HISTORY_LIMIT);
     // The server also suggests it after few events that are large, such as signals of strangers.
-    return (historyLength >= limit || continueAsNewSuggested || this.isWanted) && !this.isTooHeavy;
+    return (historyLength >= limit || continueAsNewSuggested || this.isRequested) && !this.isTooHeavy;
   }
 }
