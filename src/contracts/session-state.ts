@@ -141,8 +141,10 @@ export interface Work {
 /** An {@link UnknownCall} with what was called. */
 export interface UnsettledCall extends UnknownCall {
   readonly tool: string;
-  /** JSON text as the model wrote it. */
+  /** JSON text with which it was called. */
   readonly arguments: string;
+  /** Who gave it these arguments, if not the model. */
+  readonly editedBy?: string;
 }
 
 /** How a call of a round ended: with an answer for the agent, or in a way that nobody knows. */

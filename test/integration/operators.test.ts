@@ -265,7 +265,7 @@ describe('what operators do', function () {
     await busy[0]?.complete();
     const completed = await runCli(['complete', ...all], env);
     assert.deepEqual(
-      [completed.code, /complete: 2 done, 0 failed\n$/.test(completed.stdout)],
+      [completed.code, completed.stdout.endsWith('complete: 2 done, 0 failed\n')],
       [0, true],
       completed.stdout,
     );

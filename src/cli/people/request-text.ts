@@ -1,6 +1,6 @@
 /** Shows a request to people: the question, its whole subject, its deadline, and how to decide. */
 import { parseJson } from '../../contracts/json.ts';
-import type { PendingRequest, RequestedCall, RequestedStep } from '../../contracts/request.ts';
+import type { PendingRequest, RequestedCall, RequestedStep, Verdict } from '../../contracts/request.ts';
 
 const INDENT = '    ';
 
@@ -14,6 +14,17 @@ export function requestLine(request: PendingRequest, sessionId = '<session>'): s
   const { id, question, options } = request;
   const words = options.includes('answer') ? '' : ` [${options.join(' / ')}]`;
   return [`? ${id}: ${question}${words}`, ...subjectLines(sessionId, request)].join('\n');
+}
+
+/** What was decided: by whom and when, and with which arguments or rule if the person gave some. */
+export function verdictLines({ decision, by, at, text, rule, arguments: edited }: Verdict): string[] {
+  return [
+    `${decision}, by ${by} at ${at}${text === undefined ? '' : `: ${text}`}`,
+    ...(rule === undefined ? [] : [`allowed by the rule ${rule}`]),
+    ...(edited === undefined
+      ? []
+      : ['with these arguments instead:', ...argumentLines(edited).map((line) => INDENT + line)]),
+  ].map((line) => INDENT + line);
 }
 
 /** What the request is about, as far as it carries that. A cut is marked. */

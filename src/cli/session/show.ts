@@ -12,7 +12,7 @@ import { imagesOf, type Message } from '../../contracts/transcript.ts';
 import type { TurnView } from '../../contracts/turn.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
 import { parseWholeNumber } from '../numbers.ts';
-import { requestLine, requestText } from '../people/request-text.ts';
+import { requestLine, requestText, verdictLines } from '../people/request-text.ts';
 import { turnForm } from '../conversation/turns.ts';
 import { oneLine, paint, printResult, shorten } from '../terminal.ts';
 
@@ -41,10 +41,7 @@ export async function runShow(
 /** All that is known of one request: while it waits, everything that its approval would let happen. */
 function wholeRequestText(id: string, request: PendingRequest | DecidedRequest): string {
   if (!('verdict' in request)) return requestText(id, request, { namesDigest: true });
-  const { decision, by, at, text } = request.verdict;
-  return [requestLine(request, id), `    ${decision}, by ${by} at ${at}${text === undefined ? '' : `: ${text}`}`].join(
-    '\n',
-  );
+  return [requestLine(request, id), ...verdictLines(request.verdict)].join('\n');
 }
 
 /** What happened to a session that ended before it could say anything is printed here, and then there is no info. */

@@ -111,7 +111,10 @@ describe('edited arguments', function () {
     assert.deepEqual(await filesOf(session), ['right']);
     assert.match(told[0] ?? '', /^\[ada changed the arguments of this call\. It ran with \{"command":"touch right"\}/);
     const decided = await runCli(['show', session.id, '--request', id], env);
-    assert.match(decided.stdout, /touch wrong[\s\S]*touch right/);
+    assert.match(
+      decided.stdout,
+      /command: touch wrong\n[\s\S]* once, by ada at .*\n +with these arguments instead:\n +command: touch right\n/,
+    );
 
     const both = await approve(session, editor, '--edit', '--session');
     assert.deepEqual([both.code, /for this call alone/.test(both.stderr)], [2, true], both.stderr);

@@ -8,7 +8,7 @@ import { ContinuesAsNew } from '../../session/continue-as-new.ts';
 import type { Answer } from '../../session/state/requests.ts';
 import type { AgentWork } from '../../session/turn/agent-work.ts';
 import { oneLine } from '../../views/details.ts';
-import { answerTo, describeArguments, type PlannedCall, runTool } from './run-call.ts';
+import { answerTo, describeArguments, type PlannedCall, runTool, withEdit } from './run-call.ts';
 
 export type Ask = () => Promise<Answer>;
 
@@ -58,7 +58,7 @@ async function askOutcome(
   { state: { agent, step } }: AgentWork,
   call: UnsettledCall,
 ): Promise<Answer> {
-  const { tool, arguments: argumentsText, ...unknown } = call;
+  const { tool, arguments: argumentsText, editedBy: _, ...unknown } = call;
   const facts = toolFacts(session.state.team.definition, tool);
   const what = oneLine(`${tool} ${describeArguments(argumentsText)}`);
   const again = unknown.attempt > 1 ? ` (attempt ${unknown.attempt})` : '';
@@ -90,19 +90,19 @@ async function applyVerdict(
 ): Promise<CallEnd> {
   const { call, work } = planned;
   const said = text === undefined ? '' : ` ${by} says: ${text}`;
+  const answer = (words: string): CallEnd => answerTo(call, withEdit(words, unsettled));
   switch (decision) {
     case 'done':
       session.turns.settleCall(unsettled.key);
-      session.turns.addEffect(work.state.part, oneLine(`${call.name} ${describeArguments(call.arguments)}`));
-      return answerTo(call, text ?? `This call took effect, as ${by} found out. Its result is lost.`);
+      session.turns.addEffect(work.state.part, oneLine(`${call.name} ${describeArguments(unsettled.arguments)}`));
+      return answer(text ?? `This call took effect, as ${by} found out. Its result is lost.`);
     case 'not-done':
       session.turns.settleCall(unsettled.key);
-      return answerTo(call, `This call did not take effect, as ${by} found out.${said}`);
+      return answer(`This call did not take effect, as ${by} found out.${said}`);
     case 'try-again':
       return await runTool(session, turn, { ...planned, call: { ...call, arguments: unsettled.arguments } }, unsettled);
     default:
-      return answerTo(
-        call,
+      return answer(
         'Nobody knows whether this call took effect, and it was not repeated. Do not make it again. Say in your answer that its outcome is unknown.',
       );
   }

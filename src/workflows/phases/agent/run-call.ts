@@ -42,7 +42,7 @@ export async function makeCall(session: LiveSession, turn: RunningTurn, planned:
   const refusal = refusalOf(session, planned);
   if (refusal !== undefined) return answerTo(call, refusal);
   if (isEngineTool(call.name))
-    return answerTo(call, withEdit(answerItself(session, turn, planned), verdict), verdict?.images);
+    return answerTo(call, withEdit(answerItself(session, turn, planned), callOf(planned)), verdict?.images);
   if (!judged) return answerTo(call, notCalled(call, 'the worker does not know this tool'));
   const unsettled = findUnknown(turn, call);
   if (unsettled) return { unsettled };
@@ -79,15 +79,26 @@ function noteRefusal(session: LiveSession, call: ToolCall, reason = ''): void {
   session.view.note(`${oneLine(`${call.name} ${describeArguments(call.arguments)}`)} was not called: ${reason}`);
 }
 
+/** What is called, and who gave it other arguments. */
+function callOf(
+  { call, verdict }: PlannedCall,
+  again?: UnsettledCall,
+): Pick<UnsettledCall, 'tool' | 'arguments' | 'editedBy'> {
+  const editedBy = verdict?.arguments === undefined ? again?.editedBy : verdict.by;
+  return { tool: call.name, arguments: call.arguments, ...(editedBy === undefined ? {} : { editedBy }) };
+}
+
 /** Tells the agent that a person changed its call, and to what. */
-function withEdit(text: string, verdict: Answer | undefined): string {
-  if (verdict?.arguments === undefined) return text;
-  const { by, arguments: given } = verdict;
+export function withEdit(
+  text: string,
+  { editedBy, arguments: given }: Pick<UnsettledCall, 'editedBy' | 'arguments'>,
+): string {
+  if (editedBy === undefined) return text;
   const cut =
     given.length > MAX_SHOWN_EDIT
       ? `${beginningOf(given, MAX_SHOWN_EDIT)} [cut after ${MAX_SHOWN_EDIT} of ${given.length} characters]`
       : given;
-  return `[${by} changed the arguments of this call. It ran with ${cut} instead of yours.]\n\n${text}`;
+  return `[${editedBy} changed the arguments of this call. It ran with ${cut} instead of yours.]\n\n${text}`;
 }
 
 /** The same call, if nobody has said yet whether it took effect. People are asked about that one. */
@@ -106,21 +117,23 @@ const PAUSES_MS = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000, 3
 export async function runTool(
   session: LiveSession,
   turn: RunningTurn,
-  { work, call, index, judged: facts, verdict }: PlannedCall,
+  planned: PlannedCall,
   again?: UnsettledCall,
 ): Promise<CallEnd> {
+  const { work, call, index, judged: facts, verdict } = planned;
   const { part, rounds, step } = work.state;
   const what = oneLine(`${call.name} ${describeArguments(call.arguments)}`);
   const label = labelCall(turn, `${part}/${rounds}/${index + 1}`, step === undefined ? what : `step ${step} · ${what}`);
   if (!facts) throw new TypeError(`${call.name} runs without facts`); // `makeCall` has looked
   // Who says that a call is tried again approves it.
   const isApproved = verdict !== undefined || again !== undefined;
+  const called = callOf(planned, again);
   const one = { session, turn, work, call, what, label, facts, isApproved, key: again?.key ?? label.activityId };
   let misses = 0;
   for (let attempt = (again?.attempt ?? 0) + 1; ; attempt++) {
     const startedAt = new Date().toISOString();
     const unsettled = (problem: string): CallEnd => {
-      const unknown = { tool: call.name, arguments: call.arguments, key: one.key, attempt, startedAt, problem };
+      const unknown = { ...called, key: one.key, attempt, startedAt, problem };
       session.turns.addUnknownCall(unknown);
       return { unsettled: unknown };
     };
@@ -155,7 +168,7 @@ export async function runTool(
       noteRefusal(session, call, result.text);
       return answerTo(call, notCalled(call, result.text));
     }
-    return answerTo(call, withEdit(result.text, verdict), result.images);
+    return answerTo(call, withEdit(result.text, called), result.images);
   }
 }
 
