@@ -1,4 +1,4 @@
-/** P07, P08: how often a team opens, the time that reuse saves, and the worker's memory for each open session. */
+/** [P07] [P08] How often a team opens, the time that reuse saves, and the worker's memory for each open session. */
 import type { CopilotClient } from '../src/client.ts';
 import { readStats } from '../src/connection/worker-sockets.ts';
 import type { CacheStats } from '../src/contracts/worker-report.ts';

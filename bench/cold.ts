@@ -1,4 +1,4 @@
-/** P10: the first turn of a long session after its worker and every cache are gone, at the worst point of a run. */
+/** [P10] The first turn of a long session after its worker and every cache are gone, at the worst point of a run. */
 import { DEFAULT_HISTORY_LIMIT } from '../src/contracts/limits.ts';
 import { type BenchWorld, median, MESSAGE, show, timed } from './world.ts';
 

@@ -1,4 +1,4 @@
-/** M15: calls and prompt tokens of turns of the default team, and how much of a request the next one repeats. */
+/** [M15] Calls and prompt tokens of turns of the default team, and how much of a request the next one repeats. */
 import { measureEconomy } from '../test/helpers/economy.ts';
 import { startWorld } from '../test/helpers/world.ts';
 

@@ -1,4 +1,4 @@
-/** P09: creates many sessions, then lists all pages newest first while some sessions change. */
+/** [P09] Creates many sessions, then lists all pages newest first while some sessions change. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CopilotClient, CopilotError, type ListFilter, type SessionHandle } from '../src/client.ts';

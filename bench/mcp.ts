@@ -1,4 +1,4 @@
-/** A14: planned turns with one MCP server that takes 2 s to start, compared with the same calls that each open it. */
+/** [A14] Planned turns with one MCP server that takes 2 s to start, compared with the same calls that each open it. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-/** U02, E09: how much longer CLI and client take to start than a bare `node -e 0`. Needs `npm run build`. */
+/** [U02] [E09] How much longer CLI and client take to start than a bare `node -e 0`. Needs `npm run build`. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

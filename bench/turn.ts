@@ -1,4 +1,4 @@
-/** P01, P04: a one-shot turn compared with one activity on the raw SDK, and turn 200 compared with turn 10. */
+/** [P01] [P04] A one-shot turn compared with one activity on the raw SDK, and turn 200 compared with turn 10. */
 import { randomUUID } from 'node:crypto';
 import { RAW_QUEUE } from './raw/queue.ts';
 import { rawSession, send, stop } from './raw/workflow.ts';
