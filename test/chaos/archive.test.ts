@@ -20,7 +20,7 @@ import { startWorld, type World } from '../helpers/world.ts';
 const FULL_BYTES = 64 * 1_024;
 const LARGE_VALUE = 'x'.repeat(150_000);
 /** So large that writing it takes some milliseconds. */
-const HUGE_VALUE = 'x'.repeat(900_000);
+const HUGE_VALUE = 'x'.repeat(250_000);
 const MAX_KILLS = 10;
 
 describe('[R15] closing a session', function () {
