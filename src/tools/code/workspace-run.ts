@@ -136,20 +136,26 @@ export function report(
   return sections.join('\n');
 }
 
+/**
+ * How programs say that an allocation failed. The kernel refuses memory beyond the limit and counts nothing, so only the
+ * program knows: this is a hint for the agent, and decides nothing.
+ */
+const NO_MEMORY =
+  /JavaScript heap out of memory|^MemoryError|Array buffer allocation failed|[Ff]ailed to allocate memory|[Cc](?:annot|ould not) allocate (?:memory|\d+ bytes)|memory exhausted/m;
+
 function ending(
   { exitCode, limitHit, stderr }: ProcessOutcome,
   { timeoutSeconds, memoryMiB }: { readonly timeoutSeconds: number; readonly memoryMiB: number },
 ): string {
-  const outOfMemory =
-    /JavaScript heap out of memory|^MemoryError|Array buffer allocation failed|[Ff]ailed to allocate memory|[Cc](?:annot|ould not) allocate (?:memory|\d+ bytes)|memory exhausted/m;
   if (limitHit === 'time') {
     return `Stopped: not finished after ${timeoutSeconds} s, the time limit. All its processes were ended.`;
   }
   if (limitHit === 'processes')
     return `Stopped: more than ${RUN_LIMITS.processes} processes at once, which is the limit. All of them were ended.`;
-  if (limitHit === 'memory' || (exitCode !== 0 && outOfMemory.test(stderr))) {
-    return `Stopped: out of memory (exit code ${exitCode}); the limit is ${memoryMiB} MiB. Work on the data in parts.`;
-  }
+  const advice = `the limit is ${memoryMiB} MiB. Work on the data in parts.`;
+  if (limitHit === 'memory') return `Stopped: out of memory; ${advice}`;
+  if (exitCode !== 0 && NO_MEMORY.test(stderr))
+    return `Exit code ${exitCode}. It says that it has no memory; ${advice}`;
   if (exitCode === 137) return 'Exit code 137: killed, probably by a limit on memory or processor time.';
   return `Exit code ${exitCode}.`;
 }

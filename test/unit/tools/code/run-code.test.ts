@@ -103,7 +103,7 @@ open(os.path.join(os.environ['TMPDIR'], 'scratch'), 'w').write('x')`);
   });
 
   it('ends what uses too much memory and says so', async () => {
-    const memory = /^Stopped: out of memory \(exit code \d+\); the limit is (\d+) MiB/;
+    const memory = /^Exit code \d+\. It says that it has no memory; the limit is (\d+) MiB/;
     assert.equal(
       memory.exec((await node('const a = []; for (;;) a.push(new Array(1000).fill(Math.random()))')).text)?.[1],
       '512',
