@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { createProject, type Project } from '../helpers/installed.ts';
 import { type ModelServer, startModelServer } from '../helpers/model-server.ts';
 import { calling } from '../helpers/replies.ts';
+import { writeTeam } from '../helpers/own-team.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
 
@@ -43,19 +44,6 @@ const pay = defineTool({
 });
 
 export default defineConfig({ tools: [pay] });
-`;
-
-const TEAM = `
-description: Pays bills.
-model: test
-answering: { agent: clerk }
-approvals: { write: allow }
-`;
-
-const AGENT = `
-description: Pays.
-instructions: You pay what the person asks for.
-tools: [pay, read_file]
 `;
 
 const CLIENT = `
@@ -93,7 +81,7 @@ console.log(JSON.stringify([...urls]));
 `;
 
 /** Parts of this package that the client consists of. */
-const CLIENT_PARTS = ['client', 'config', 'connection', 'contracts', 'package-info', 'storage'];
+const CLIENT_PARTS = ['client', 'config', 'connection', 'contracts', 'environment-values', 'package-info', 'storage'];
 const WORKER_PACKAGES =
   /^(@temporalio\/(worker|core-bridge|testing|activity)|webpack|openai|@duckdb|vega|hono|commander|pino)/;
 
@@ -118,8 +106,11 @@ describe('an installed package', function () {
   it('[E09] serves a strict TypeScript project with its own tool and team, by npx and from a process with another home', async () => {
     await project.write('tsconfig.json', JSON.stringify(TSCONFIG));
     await project.write('copilot.config.ts', CONFIG);
-    await project.write('agents/bills/team.yaml', TEAM);
-    await project.write('agents/bills/clerk.yaml', AGENT);
+    // No router: the writer gets the message.
+    await writeTeam(join(project.folder, 'agents'), 'bills', {
+      team: { routing: undefined },
+      agents: { writer: { tools: ['pay', 'read_file'] } },
+    });
     await project.write('client.ts', CLIENT);
     await project.write('bill.txt', '120 euros to Ulm Energy');
     await project.run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.']);
