@@ -44,24 +44,30 @@ type Request<Kind extends FileRequest['kind']> = Extract<FileRequest, { kind: Ki
  *   `StoreUnavailable`; `InvalidInput` for a path that leaves the workspace or is no file
  */
 export async function answerFiles(parts: FileParts, request: FileRequest, content?: Uint8Array): Promise<FileAnswer> {
-  return await inScope(async ({ signal }) => {
+  return await inScope(async ({ signal, isStale }) => {
+    const requireCurrent = (): void => {
+      signal.throwIfAborted();
+      // What it does late would undo what came since.
+      if (isStale()) throw new Error('this worker stood still for too long, so another one may have done it');
+    };
     try {
-      return await answer(parts, request, content ?? new Uint8Array(), signal);
+      return await answer({ ...parts, requireCurrent, signal }, request, content ?? new Uint8Array());
     } catch (error) {
       throw forPeople(request, error);
     }
   });
 }
 
-async function answer(
-  parts: FileParts,
-  request: FileRequest,
-  content: Uint8Array,
-  signal: AbortSignal,
-): Promise<FileAnswer> {
+interface Call extends FileParts {
+  readonly signal: AbortSignal;
+  /** Called right before something is changed. Throws if another worker may have taken it over. */
+  readonly requireCurrent: () => void;
+}
+
+async function answer(parts: Call, request: FileRequest, content: Uint8Array): Promise<FileAnswer> {
   switch (request.kind) {
     case 'list':
-      return await list(parts, request, signal);
+      return await list(parts, request);
     case 'look':
       return await look(parts, request);
     case 'read':
@@ -71,17 +77,17 @@ async function answer(
     case 'undo':
       return await undo(parts, request);
     case 'remove':
-      return await remove(parts, request, signal);
+      return await remove(parts, request);
   }
 }
 
-async function list(parts: FileParts, request: Request<'list'>, signal: AbortSignal): Promise<FilePage> {
+async function list(parts: Call, request: Request<'list'>): Promise<FilePage> {
   const scope = scopeOf(parts, request, 'read');
   const files: FilePage['files'][number][] = [];
   if (!(await isThere(scope.workspace))) return { files, next: null };
   let [index, text] = [0, 0];
   for await (const { kind, path, bytes, changedMs } of walk(scope, '.', { recursive: true })) {
-    signal.throwIfAborted();
+    parts.signal.throwIfAborted();
     if (kind !== 'file' || index++ < request.from) continue;
     if (files.length === PAGE_FILES || text > PAGE_TEXT) return { files, next: index - 1 };
     files.push({ path, bytes, changedAt: new Date(changedMs).toISOString() });
@@ -90,7 +96,7 @@ async function list(parts: FileParts, request: Request<'list'>, signal: AbortSig
   return { files, next: null };
 }
 
-async function look(parts: FileParts, request: Request<'look'>): Promise<FileFacts> {
+async function look(parts: Call, request: Request<'look'>): Promise<FileFacts> {
   return await withFile(parts, request, async (file) => {
     const { mtime } = await file.handle.stat();
     const content = await contentOf(file);
@@ -99,7 +105,7 @@ async function look(parts: FileParts, request: Request<'look'>): Promise<FileFac
   });
 }
 
-async function read(parts: FileParts, request: Request<'read'>): Promise<Uint8Array> {
+async function read(parts: Call, request: Request<'read'>): Promise<Uint8Array> {
   return await withFile(parts, request, async ({ handle }) => {
     const part = new Uint8Array(FILE_PART_BYTES);
     const { bytesRead } = await handle.read(part, 0, part.length, request.from);
@@ -108,7 +114,7 @@ async function read(parts: FileParts, request: Request<'read'>): Promise<Uint8Ar
 }
 
 async function withFile<T>(
-  parts: FileParts,
+  parts: Call,
   request: Request<'look' | 'read'>,
   work: (file: Awaited<ReturnType<typeof openInside>>) => Promise<T>,
 ): Promise<T> {
@@ -126,7 +132,7 @@ async function withFile<T>(
   }
 }
 
-async function write(parts: FileParts, request: Request<'write'>, content: Uint8Array): Promise<WrittenFile | null> {
+async function write(parts: Call, request: Request<'write'>, content: Uint8Array): Promise<WrittenFile | null> {
   const { path, bytes, digest } = request;
   checkSize(parts, path, bytes);
   const scope = scopeOf(parts, request, 'write');
@@ -135,7 +141,7 @@ async function write(parts: FileParts, request: Request<'write'>, content: Uint8
   return placed === undefined ? null : { ...placed, bytes, digest };
 }
 
-async function undo(parts: FileParts, request: Request<'undo'>): Promise<null> {
+async function undo(parts: Call, request: Request<'undo'>): Promise<null> {
   const scope = scopeOf(parts, request, 'write');
   if (!(await isThere(scope.workspace))) return null;
   for (const { path, digest } of request.files) await takeBack(scope, path, digest);
@@ -146,15 +152,15 @@ async function undo(parts: FileParts, request: Request<'undo'>): Promise<null> {
 }
 
 async function remove(
-  { workspaceRoot, archiveDir, payloadStore }: FileParts,
+  { workspaceRoot, archiveDir, payloadStore, requireCurrent, signal }: Call,
   { sessionId, parts }: Request<'remove'>,
-  signal: AbortSignal,
 ): Promise<null> {
   // Any text can be the id of a workflow, and some lead out of a folder.
   const isSessionId = FoundId.safeParse(sessionId).success;
   if (isSessionId && parts.includes('workspace')) {
     const folder = join(workspaceRoot, sessionId);
     const stats = await lstat(folder).catch(() => undefined);
+    requireCurrent();
     // Only a symbolic link itself is removed, not its target.
     await rm(folder, { recursive: stats?.isDirectory() ?? false, force: true });
   }
@@ -166,13 +172,13 @@ async function remove(
 
 /** @throws CopilotError `InvalidInput` for a folder of the host that the worker's ceilings keep sessions from */
 function scopeOf(
-  { workspaceRoot, ceilings }: FileParts,
+  { workspaceRoot, ceilings, requireCurrent }: Call,
   { sessionId, workspace = join(workspaceRoot, sessionId) }: { sessionId: string; workspace?: string | undefined },
   category: 'read' | 'write',
 ): Scope {
   const isOwn = workspace === join(workspaceRoot, sessionId);
   const ceiling = isOwn ? undefined : findCeiling(ceilings, { name: `${category}_file`, category });
-  if (ceiling === undefined) return { tool: 'files', workspace };
+  if (ceiling === undefined) return { tool: 'files', workspace, requireCurrent };
   throw new CopilotError('InvalidInput', { what: `Workspace ${workspace}`, problem: ceilingReason(ceiling) });
 }
 

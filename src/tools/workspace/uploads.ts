@@ -67,8 +67,9 @@ export async function dropUpload(scope: Scope, upload: string): Promise<void> {
 /** Removes a file if it still has this content. */
 export async function takeBack(scope: Scope, path: string, digest: string): Promise<void> {
   const place = await resolveInside(scope, path, { mustExist: false });
-  if (place.kind === 'file' && (await holds(scope, place, undefined, digest)))
-    await removeInside(scope, place.relative);
+  if (!(await holds(scope, place, undefined, digest))) return;
+  scope.requireCurrent?.();
+  await removeInside(scope, place.relative);
 }
 
 async function put(scope: Scope, place: Place, part: UploadPart, content: Uint8Array): Promise<Placed> {
