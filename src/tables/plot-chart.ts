@@ -63,6 +63,8 @@ export const plotChart = defineTool({
   effects: 'none',
   category: 'write',
   timeoutMs: 120_000,
+  limits:
+    'as `table_profile`; SVG files of 200 bars, 5,000 points (a scatter chart of more rows draws an even sample), 20 colours',
   parameters: PlotChartInput,
   subject: { kind: 'path', fields: ['output', 'path'] },
   async subjectPaths({ sql = '' }, { workspace }) {

@@ -20,6 +20,7 @@ export const tableProfile = defineTool({
   effects: 'none',
   category: 'read',
   timeoutMs: 120_000,
+  limits: 'CSV, TSV, JSON and Parquet of 512 MiB, 1,000 columns, 30 s and 320 MiB of memory',
   parameters: TableProfileInput,
   subject: { kind: 'path', fields: ['path'] },
   async run({ path, decimal, dates }, { workspace, signal }) {

@@ -30,6 +30,7 @@ export const tableQuery = defineTool({
   effects: 'none',
   category: 'read',
   timeoutMs: 120_000,
+  limits: 'as `table_profile`; one SELECT over at most 8 files, 1,000 rows',
   parameters: TableQueryInput,
   subject: { kind: 'path', fields: [] },
   async subjectPaths({ sql }, { workspace }) {

@@ -16,6 +16,7 @@ export const askUser = defineTool({
   effects: 'none',
   category: 'conversation',
   timeoutMs: 1_000,
+  limits: 'waits for a person as long as `approvals.inputTimeoutMs`',
   parameters: AskUserInput,
   run: () => Promise.reject(sessionOnly(ASK_USER)),
 });
@@ -33,6 +34,7 @@ export const remember = defineTool({
   effects: 'none',
   category: 'conversation',
   timeoutMs: 1_000,
+  limits: 'the context of a session has 256 KiB',
   parameters: RememberInput,
   run: () => Promise.reject(sessionOnly(REMEMBER)),
 });

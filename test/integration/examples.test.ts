@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
 import { packageDir } from '../../src/package-info.ts';
 import { startTestServer, type TestServer } from '../helpers/server.ts';
+import { startCli } from '../helpers/cli.ts';
 import { programEnvironment, startWorkerProcess, type WorkerProcess } from '../helpers/worker.ts';
 
 const folder = join(packageDir, 'examples');
@@ -61,4 +62,30 @@ describe('[U04] examples', function () {
       assert.match(source, new RegExp(`node examples/${script}`));
     });
   }
+
+  it('[E01] own-tool: the tool of its config file runs once a person has approved an urgent call, as its README says', async () => {
+    const cwd = join(folder, 'own-tool');
+    await worker.kill();
+    worker = await startWorkerProcess(server, {}, cwd);
+    const readme = await readFile(join(cwd, 'README.md'), 'utf8');
+    const [, block = ''] = /```sh\n([^`]*)```/.exec(readme) ?? [];
+    const commands = block
+      .replaceAll('\\\n', ' ')
+      .split('\n')
+      .map((line) => line.split('  #')[0]?.trim() ?? '');
+    const [start, approve, doctor] = ['start', 'approve', 'doctor'].map(
+      (name) => commands.find((command) => command.startsWith(`copilot ${name}`)) ?? assert.fail(name),
+    );
+    const copilot = async (command = ''): Promise<string> => {
+      const words = [...command.matchAll(/'([^']*)'|\S+/g)].map(([word, quoted]) => quoted ?? word);
+      const { stdout, stderr } = await startCli(words.slice(1), programEnvironment(server), cwd).ended;
+      return stdout + stderr;
+    };
+    assert.match(await copilot(start), /May clerk run open_ticket The printer is on fire urgent\?/);
+    assert.match(await copilot(approve), /\{"number":"[0-9a-f]{6}","priority":"urgent"\}/);
+    assert.match(
+      await copilot(doctor),
+      /tool open_ticket +network, effects external, at most 10 s, may ask for approval/,
+    );
+  });
 });

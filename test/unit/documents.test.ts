@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { type Command, CommanderError } from 'commander';
 import { cliDocument } from '../../scripts/documents/cli-document.ts';
 import { clientDocument } from '../../scripts/documents/client-document.ts';
+import { teamsDocument } from '../../scripts/documents/tool-table.ts';
 import { declareProgram } from '../../src/cli/program.ts';
 import { packageDir } from '../../src/package-info.ts';
 
@@ -12,9 +13,13 @@ const PAGES = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...markdownIn('do
 const MAX_README_WORDS = 1_200;
 
 describe('documents', () => {
-  it('[U04] docs/cli.md and docs/client.md are as `npm run documents` makes them', () => {
+  it('[U04] docs/cli.md, docs/client.md and the tools in docs/teams.md are as `npm run documents` makes them', () => {
     assert.ok(source('docs/cli.md') === cliDocument(), 'docs/cli.md is old: run `npm run documents`');
     assert.ok(source('docs/client.md') === clientDocument(), 'docs/client.md is old: run `npm run documents`');
+    assert.ok(
+      source('docs/teams.md') === teamsDocument(),
+      'the tools in docs/teams.md are old: run `npm run documents`',
+    );
   });
 
   it('README.md is short, and shows examples/start-session.ts as it is', () => {

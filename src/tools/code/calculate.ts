@@ -50,6 +50,7 @@ export const calculate = defineTool({
   effects: 'none',
   category: 'read',
   timeoutMs: 15_000,
+  limits: '5 s and 256 MiB; results of 10,000 characters',
   parameters: CalculateInput,
   async run({ expression }, { signal }) {
     const scope = { tool: 'calculate' };

@@ -39,6 +39,7 @@ export function runCodeWith(searchPath: string): Tool {
     effects: 'external',
     category: 'code',
     timeoutMs: (MAX_TIMEOUT_SECONDS + 15) * 1_000,
+    limits: 'JavaScript or Python: 120 s, 1 GiB, 64 processes, 100 KiB of output',
     parameters: RunCodeInput,
     async run(input, { workspace, signal }) {
       const scope = { tool: 'run_code', workspace };

@@ -31,6 +31,7 @@ export function shellWith(searchPath: string): Tool {
     effects: 'external',
     category: 'shell',
     timeoutMs: (MAX_TIMEOUT_SECONDS + 15) * 1_000,
+    limits: '300 s, otherwise as `run_code`',
     subject: { kind: 'command', fields: ['command'] },
     parameters: ShellInput,
     async run({ command, timeout_seconds: timeoutSeconds }, { workspace, signal }) {

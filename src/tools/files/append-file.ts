@@ -22,6 +22,7 @@ export const appendFile = defineTool({
   effects: 'external',
   category: 'write',
   timeoutMs: 30_000,
+  limits: '10 MiB a call, files of 256 MiB',
   subject: { kind: 'path', fields: ['path'] },
   parameters: AppendFileInput,
   async run({ path, content }, { workspace, announce }) {

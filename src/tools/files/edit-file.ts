@@ -39,6 +39,7 @@ export const editFile = defineTool({
   effects: 'external',
   category: 'write',
   timeoutMs: 30_000,
+  limits: 'files of 10 MiB',
   subject: { kind: 'path', fields: ['path'] },
   parameters: EditFileInput,
   async run(input, { workspace, announce }) {

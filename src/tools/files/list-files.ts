@@ -20,6 +20,7 @@ export const listFiles = defineTool({
   effects: 'none',
   category: 'read',
   timeoutMs: 30_000,
+  limits: '1,000 entries',
   subject: { kind: 'tree', fields: ['path'] },
   parameters: ListFilesInput,
   async run({ path, recursive }, { workspace, signal }) {

@@ -24,6 +24,7 @@ export const readFile = defineTool({
   effects: 'none',
   category: 'read',
   timeoutMs: 30_000,
+  limits: 'UTF-8 text, 20 MiB; 200,000 characters a call; images, 10 MiB',
   subject: { kind: 'path', fields: ['path'] },
   parameters: ReadFileInput,
   async run({ path, offset_line: first, limit_lines: limit }, { workspace }) {

@@ -42,6 +42,7 @@ export const searchFiles = defineTool({
   effects: 'none',
   category: 'read',
   timeoutMs: 60_000,
+  limits: '5,000 files of 10 MiB, 1,000 lines found, 5 s of regular expressions',
   subject: { kind: 'tree', fields: ['path'] },
   parameters: SearchFilesInput,
   async run({ pattern, regex, path, max_results: limit }, { workspace, signal }) {

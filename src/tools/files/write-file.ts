@@ -18,6 +18,7 @@ export const writeFile = defineTool({
   effects: 'none',
   category: 'write',
   timeoutMs: 30_000,
+  limits: '10 MiB',
   subject: { kind: 'path', fields: ['path'] },
   parameters: WriteFileInput,
   async run({ path, content }, { workspace, requireCurrent }) {

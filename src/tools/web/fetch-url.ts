@@ -46,6 +46,7 @@ export function fetchUrlWith(parts: Partial<FetchParts> = {}): Tool {
     effects: 'none',
     category: 'network',
     timeoutMs: 45_000,
+    limits: '2 MiB, 20 s; hosts by `COPILOT_FETCH_ALLOW`, no private addresses',
     subject: { kind: 'url', fields: ['url'] },
     parameters: FetchUrlInput,
     async run({ url }, { network: rules, mayFollow, signal }) {
