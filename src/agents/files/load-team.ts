@@ -18,6 +18,7 @@ import { findPatternProblem } from '../../contracts/rule-patterns.ts';
 import { parseRule } from '../../contracts/rules.ts';
 import { definedTool, type DescribedTool } from '../../tools/facts.ts';
 import { splitName } from '../../tools/mcp/names.ts';
+import { nearest } from '../../tools/nearest.ts';
 import { canonicalJson, digestOf } from '../../contracts/digest.ts';
 import { openOutput } from './output-form.ts';
 import { folderOf, isMissing, listFolder, listTeams, TEAM_FILE, type TeamFolders } from './team-folders.ts';
@@ -202,8 +203,11 @@ function checkTools(used: readonly Written[], { tools, servers }: KnownTools): P
   return used.flatMap(({ file, line, text }): Problem[] => {
     const name = splitName(text);
     if (!name && tools.has(text)) return [];
-    if (!name)
-      return [{ file, line, text: unknownName('tool', text, [...tools.keys(), ...(servers ?? []).map(allOf)]) }];
+    if (!name) {
+      const named = [...tools.keys(), ...(servers ?? []).map(allOf)];
+      const where = nearest(text, named) === undefined ? OWN_TOOLS : '';
+      return [{ file, line, text: unknownName('tool', text, named) + where }];
+    }
     if (servers && !servers.includes(name.server)) {
       return [
         {
@@ -216,6 +220,9 @@ function checkTools(used: readonly Written[], { tools, servers }: KnownTools): P
     return name.tool === '' ? [{ file, line, text: `"${text}" names no tool; "${allOf(name.server)}" names all` }] : [];
   });
 }
+
+/** A worker without the config file of the others knows fewer tools. */
+const OWN_TOOLS = '; one of your own must be in `tools` of copilot.config.ts, where the worker starts';
 
 const allOf = (server: string): string => `${server}.*`;
 
