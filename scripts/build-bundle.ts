@@ -1,7 +1,8 @@
-/** `npm run build` runs this after the compiler: it builds the workflow bundles and makes the CLI executable. */
+/** `npm run build` runs this after the compiler: it builds the workflow bundles and the page, and makes the CLI executable. */
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DefaultLogger } from '@temporalio/worker';
+import { buildPage, builtPageDir } from '../src/gateway/browser/page-build.ts';
 import { packageDir } from '../src/package-info.ts';
 import { buildBundle, builtBundlePath, ENCRYPTED } from '../src/worker/bundle/bundle.ts';
 
@@ -13,4 +14,5 @@ for (const encryptedFailures of [false, true]) {
     await buildBundle(new DefaultLogger('WARN'), encryptedFailures ? ENCRYPTED : {}),
   );
 }
+await buildPage(builtPageDir);
 await chmod(join(dist, 'src/cli/main.js'), 0o755);

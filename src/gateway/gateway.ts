@@ -4,16 +4,20 @@ import { bodyLimit } from 'hono/body-limit';
 import { secureHeaders } from 'hono/secure-headers';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { CopilotClient } from '../client.ts';
+import type { CopilotClient, SessionHandle } from '../client.ts';
 import { checkInput } from '../client/checked-input.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { parseJson } from '../contracts/json.ts';
 import { type HttpListener, listenHttp } from '../http-listener.ts';
 import { packageVersion } from '../package-info.ts';
 import { authorize } from './authorize.ts';
+import { readCookie } from './browser/cookie.ts';
+import { PageFiles } from './browser/page-files.ts';
+import { addPageRoutes, isLoopbackName, SECURITY_POLICY } from './browser/page-routes.ts';
 import { EventHub } from './events/event-hub.ts';
 import { describeApi } from './openapi.ts';
 import { KeyStore } from './principals/key-file.ts';
+import { LocalAccess } from './principals/local-access.ts';
 import type { Principal } from './principals/principal.ts';
 import { type TokenRules, TokenVerifier } from './principals/tokens.ts';
 import { GatewayError, problemOf } from './problem.ts';
@@ -38,31 +42,61 @@ export interface GatewayOptions {
   readonly port: number;
   /** Tokens of an identity provider that are accepted beside keys. */
   readonly tokens?: TokenRules | undefined;
+  /** Whether a link that works once lets people of this machine in, as operators. Default: if nobody else could get in. */
+  readonly withLink?: boolean;
+  /** Gives the folder of the page. Asked once, when a browser comes. */
+  readonly preparePage: () => Promise<string>;
+  /** Told the next link when one was used. */
+  readonly onLink?: (link: string) => void;
   readonly log: Logger;
 }
 
 export interface Gateway {
   /** Such as `http://127.0.0.1:8080`. */
   readonly url: string;
+  /** Signs the first browser in that opens it. Undefined if people need keys. */
+  readonly link: string | undefined;
   /** Ends event streams, lets other requests finish for 10 s, and stops. Any number of calls. */
   close(): Promise<void>;
 }
 
 /**
  * Starts the gateway.
- * @throws CopilotError `InvalidConfig` if the port is in use, or if nobody could sign in
+ * @throws CopilotError `InvalidInput` if the port is in use, or if anybody who reaches another address than loopback, or
+ *   nobody, could sign in
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { homeDir, host, port, tokens, log } = options;
+  const { homeDir, host, port, tokens, log, preparePage, onLink } = options;
   const keys = new KeyStore(homeDir);
-  if (tokens === undefined && (await keys.list()).length === 0) {
-    const problem = 'the gateway has no keys, so nobody could use it; add one: copilot keys add <name>';
-    throw new CopilotError('InvalidInput', { what: 'gateway', problem });
+  const isClosed = tokens === undefined && (await keys.list()).length === 0;
+  const withLink = options.withLink ?? isClosed;
+  if (withLink && !isLoopbackName(host)) {
+    const problem = 'without keys the gateway listens on this machine only; add a key first: copilot keys add <name>';
+    throw new CopilotError('InvalidInput', { what: `host ${host}`, problem });
   }
+  const local = withLink ? await LocalAccess.open(homeDir) : undefined;
+  const linkAt = (url: string): string | undefined => local && `${url}/login?code=${local.code}`;
   const hub = new EventHub(MAX_FOLLOWERS);
   const running = new Set<Promise<unknown>>();
-  const app = createApp({ ...options, keys, verifier: tokens && new TokenVerifier(tokens), hub, running });
   let listener: HttpListener;
+  let page: Promise<PageFiles> | undefined;
+  const app = createApp({
+    ...options,
+    keys,
+    verifier: tokens && new TokenVerifier(tokens),
+    local,
+    hub,
+    running,
+    // A build that failed is tried again.
+    page: () =>
+      (page ??= preparePage()
+        .then((folder) => PageFiles.read(folder))
+        .catch((error: unknown) => {
+          page = undefined;
+          throw error;
+        })),
+    onLinkUsed: () => onLink?.(linkAt(listener.url ?? '') ?? ''),
+  });
   try {
     listener = await listenHttp(app, { host, port });
   } catch (cause) {
@@ -72,6 +106,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   log.info({ url: listener.url }, 'gateway ready');
   return {
     url: listener.url ?? '',
+    link: linkAt(listener.url ?? ''),
     close: async () => {
       hub.close();
       const timeout = new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref());
@@ -84,6 +119,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 interface Parts extends Pick<GatewayOptions, 'client' | 'log'> {
   readonly keys: KeyStore;
   readonly verifier: TokenVerifier | undefined;
+  readonly local: LocalAccess | undefined;
+  readonly page: () => Promise<PageFiles>;
+  readonly onLinkUsed: () => void;
   readonly hub: EventHub;
   readonly running: Set<Promise<unknown>>;
 }
@@ -91,7 +129,11 @@ interface Parts extends Pick<GatewayOptions, 'client' | 'log'> {
 function createApp(parts: Parts): Hono {
   const app = new Hono();
   const routes = [...sessionRoutes, ...peopleRoutes, ...contextRoutes, ...eventRoutes(parts.hub)];
-  app.use(secureHeaders({ crossOriginResourcePolicy: 'same-origin' }));
+  app.use(secureHeaders({ crossOriginResourcePolicy: 'same-origin', xFrameOptions: 'DENY' }));
+  app.use(async (context, next) => {
+    await next();
+    context.res.headers.set('content-security-policy', SECURITY_POLICY);
+  });
   app.use(async (_context, next) => {
     const handled = next();
     parts.running.add(handled);
@@ -106,6 +148,12 @@ function createApp(parts: Parts): Hono {
     }),
   );
   app.get('/health', (context) => context.json({ status: 'ok' }));
+  addPageRoutes(app, {
+    ...parts,
+    find: (secret, context) => find(parts, context, secret),
+    signIn: (context) => signIn(parts, context),
+    readBody,
+  });
   app.get('/openapi.json', (context) => context.json(describeApi(routes, packageVersion)));
   for (const one of routes) {
     const path = one.path.replaceAll(/\{(\w+)\}/g, ':$1');
@@ -137,12 +185,17 @@ async function answer(parts: Parts, one: Route, context: Context): Promise<Respo
   return given instanceof Response ? given : context.json(given as object, one.status ?? 200); // JSON by the client's types
 }
 
-/** @throws GatewayError `Unauthorized` */
-async function signIn({ keys, verifier, log }: Parts, { req }: Context): Promise<Principal> {
-  const [, secret] = /^Bearer +(\S+)$/i.exec(req.header('authorization') ?? '') ?? [];
-  if (secret === undefined) {
-    throw new GatewayError('Unauthorized', 'Send a key: Authorization: Bearer cpk_…; `copilot keys add` makes one.');
-  }
+/** @throws GatewayError `Unauthorized`, `Forbidden` */
+async function signIn(parts: Parts, context: Context): Promise<Principal> {
+  const [, secret] = /^Bearer +(\S+)$/i.exec(context.req.header('authorization') ?? '') ?? [];
+  if (secret !== undefined) return await find(parts, context, secret);
+  const cookie = readCookie(context);
+  if (cookie !== undefined) return parts.local?.find(cookie) ?? (await find(parts, context, cookie));
+  throw new GatewayError('Unauthorized', 'Send a key: Authorization: Bearer cpk_…; `copilot keys add` makes one.');
+}
+
+/** Whose key or token it is. @throws GatewayError `Unauthorized` */
+async function find({ keys, verifier, log }: Parts, { req }: Context, secret: string): Promise<Principal> {
   let reason = 'no such key; it may have been revoked';
   const principal =
     (await keys.find(secret)) ??
@@ -178,19 +231,35 @@ function refusal(error: unknown, log: Logger): Response {
   return new Response(JSON.stringify(problem), { status: problem.status, headers });
 }
 
+/** The cursor before the first event of a turn. */
+async function beginOf(session: SessionHandle, turnId: string, signal: AbortSignal): Promise<string> {
+  const following = session.follow({ turnId, signal });
+  try {
+    return await following.cursor();
+  } finally {
+    await following.return();
+  }
+}
+
 function eventRoutes(hub: EventHub): Route[] {
   return [
     route({
       method: 'get',
       path: '/v1/sessions/{id}/events',
-      summary: 'Server-sent events; Last-Event-ID, or after, goes on exactly where another stream ended',
+      summary:
+        'Server-sent events; Last-Event-ID, or after, goes on exactly where another stream ended; turn begins with that turn',
       right: 'read',
-      query: z.strictObject({ after: z.string().min(1).optional(), from: Count.optional() }),
+      query: z.strictObject({
+        after: z.string().min(1).optional(),
+        from: Count.optional(),
+        turn: z.string().min(1).max(200).optional(),
+      }),
       media: 'text/event-stream',
-      run: async ({ session, principal, query, lastEventId, signal }) => {
+      run: async ({ session, principal, query: { turn, ...query }, lastEventId, signal }) => {
         const { isClosed } = await session.describe({ signal });
         // A browser repeats the whole address with its last id, which is newer.
-        const after = lastEventId ?? query.after;
+        const after =
+          lastEventId ?? query.after ?? (turn === undefined ? undefined : await beginOf(session, turn, signal));
         const start = { ...query, ...(after === undefined ? {} : { after }) };
         return await hub.stream(session, isClosed, principal, start);
       },

@@ -10,6 +10,8 @@ const START_TIMEOUT_MS = 120_000;
 
 export interface TestGateway {
   readonly url: string;
+  /** Signs the first browser in that opens it; undefined if there are keys. */
+  readonly link: string | undefined;
   readonly cli: RunningCli;
   /** SIGKILL. */
   kill(): Promise<void>;
@@ -25,12 +27,12 @@ export async function startGatewayProcess(
 ): Promise<TestGateway> {
   const cli = startCli(['gateway', '--json', '--port', String(port)], programEnvironment(world.server, changes));
   await cli.untilStdout(/"ready"/, START_TIMEOUT_MS);
-  const { url } = JSON.parse(cli.stdout().split('\n')[0] ?? '') as { url: string }; // what the command prints
+  const { url, link } = JSON.parse(cli.stdout().split('\n')[0] ?? '') as { url: string; link?: string }; // what the command prints
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {
     cli.process.kill(signal);
     return (await cli.ended).code;
   };
-  return { url, cli, kill: async () => void (await end('SIGKILL')), stop: () => end('SIGTERM') };
+  return { url, link, cli, kill: async () => void (await end('SIGKILL')), stop: () => end('SIGTERM') };
 }
 
 /** `copilot keys add`. @returns the key */

@@ -3,9 +3,10 @@ import type { Command } from 'commander';
 import { type Declare, declareGroup } from './declare.ts';
 
 export function declareServing(command: Declare): void {
-  command('dev', 'run server, worker and Web UI in one process until Ctrl-C')
+  command('dev', 'run server, worker and Web UI until Ctrl-C, and a page to use them')
     .option('--port <port>', 'port of a server that this command starts; default 7233, or a free one')
     .option('--ui-port <port>', 'port of its Web UI; default the port of the server plus 1000')
+    .option('--page-port <port>', 'port of the page and the HTTP gateway; default 7280, or a free one')
     .action(async (flags) => (await import('../operations/serve.ts')).runDev(flags));
 
   command('worker', 'run a worker; SIGTERM lets it finish its running activities').action(async () =>

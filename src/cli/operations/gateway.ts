@@ -4,6 +4,8 @@ import { loadConfig } from '../../config.ts';
 import { Label } from '../../contracts/session.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { checkInput } from '../../client/checked-input.ts';
+import { preparePage } from '../../gateway/browser/page-build.ts';
+import { isLoopbackName } from '../../gateway/browser/page-routes.ts';
 import { startGateway } from '../../gateway/gateway.ts';
 import { KeyStore } from '../../gateway/principals/key-file.ts';
 import { Role } from '../../gateway/principals/principal.ts';
@@ -36,12 +38,18 @@ export async function runGateway({ json, port, host }: GatewayFlags): Promise<vo
       host,
       port: port === undefined ? DEFAULT_PORT : parseWholeNumber('--port', port),
       tokens: config.gatewayTokens,
+      preparePage: () => preparePage(config, remark),
+      onLink: (link) => remark(`Another browser: ${link}`),
       log: createLogger(config),
     });
-    const isLocal = host === 'localhost' || host === '::1' || host.startsWith('127.');
-    if (!isLocal) remark(`${paint('yellow', 'warning:')} this is plain HTTP: put TLS in front of ${host}`);
-    if (json) sayJson({ type: 'ready', url: gateway.url });
-    else say(`Gateway          ${gateway.url}, described at ${gateway.url}/openapi.json`);
+    if (!isLoopbackName(host)) remark(`${paint('yellow', 'warning:')} this is plain HTTP: put TLS in front of ${host}`);
+    const { url, link } = gateway;
+    if (json) sayJson({ type: 'ready', url, ...(link === undefined ? {} : { link }) });
+    else {
+      say(`Gateway          ${url}, described at ${url}/openapi.json`);
+      say(`Page             ${link ?? url}`);
+      if (link !== undefined) say('There are no keys. The link works once, and only this machine gets in.');
+    }
     await asked;
     await gateway.close();
   } finally {

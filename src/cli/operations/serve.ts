@@ -29,7 +29,11 @@ import { sessionLine } from '../conversation/turns.ts';
 export interface DevFlags extends CommonFlags {
   readonly port?: string;
   readonly uiPort?: string;
+  readonly pagePort?: string;
 }
+
+/** Of the page, unless it is in use. */
+const DEFAULT_PAGE_PORT = 7_280;
 
 /** Pause between attempts of a worker to reach its server, and between its log lines about that. */
 const SERVER_RETRY_MS = 1_000;
@@ -50,8 +54,9 @@ interface Stack {
   stop(): Promise<void>;
 }
 
-export async function runDev({ json, port, uiPort }: DevFlags): Promise<void> {
+export async function runDev({ json, port, uiPort, pagePort }: DevFlags): Promise<void> {
   const config = loadConfig();
+  const pageAt = optional(parseWholeNumber, '--page-port', pagePort);
   const ports = dropUndefined({
     port: optional(parseWholeNumber, '--port', port),
     uiPort: optional(parseWholeNumber, '--ui-port', uiPort),
@@ -65,20 +70,69 @@ export async function runDev({ json, port, uiPort }: DevFlags): Promise<void> {
   );
   const { server, worker, codecUrl = null } = stack;
   // The signal handlers come first: whoever reads that it is ready may stop it immediately.
-  const ended = untilStopped(worker, () => stack.stop());
   const { address, namespace, uiUrl = null } = server;
+  const gateway = await startDevGateway(config, address, pageAt).catch(async (error: unknown) => {
+    await stack.stop();
+    throw error;
+  });
+  const ended = untilStopped(worker, async () => {
+    await gateway.close();
+    await stack.stop();
+  });
   const found = { address, namespace, uiUrl, ...(codecUrl === null ? {} : { codecUrl }) };
-  if (json) sayJson({ type: 'ready', ...found, model: worker.model, worker: worker.identity });
+  if (json) sayJson({ type: 'ready', ...found, page: gateway.link, model: worker.model, worker: worker.identity });
   else {
+    say(`Page             ${gateway.link}`);
     say(`Temporal server  ${address}, namespace ${namespace}`);
     if (uiUrl !== null) say(`Web UI           ${uiUrl}`);
     if (codecUrl !== null) say(`Codec server     ${codecUrl}${server.started ? '' : ', to be entered in the Web UI'}`);
     say(`Worker           ${worker.identity}, task queue ${config.taskQueue}`);
     say(`Model            ${modelLine(worker)}`);
-    say('In another terminal: copilot chat. Ctrl-C stops everything.');
+    say('Open the page, or in another terminal: copilot chat. Ctrl-C stops everything.');
   }
   await ended;
   if (json) sayJson({ type: 'stopped' });
+}
+
+/** The page for people of this machine, by a link that works once. */
+async function startDevGateway(
+  config: Config,
+  address: string,
+  port: number | undefined,
+): Promise<{ readonly link: string; close(): Promise<void> }> {
+  const [{ startGateway }, { preparePage }, { createLogger }, { default: getPort }] = await Promise.all([
+    import('../../gateway/gateway.ts'),
+    import('../../gateway/browser/page-build.ts'),
+    import('../../worker/logging.ts'),
+    import('get-port'),
+  ]);
+  const client = await CopilotClient.connect({ config, address });
+  try {
+    const page = preparePage(config, remark);
+    // Whoever opens the page is told what is wrong with it. Everything else works.
+    page.catch(() => undefined);
+    const gateway = await startGateway({
+      client,
+      homeDir: config.homeDir,
+      host: '127.0.0.1',
+      port: port ?? (await getPort({ port: DEFAULT_PAGE_PORT, host: '127.0.0.1' })),
+      tokens: config.gatewayTokens,
+      withLink: true,
+      preparePage: () => page,
+      onLink: (link) => remark(`The page for another browser: ${link}`),
+      log: createLogger(config),
+    });
+    return {
+      link: gateway.link ?? gateway.url,
+      close: async () => {
+        await gateway.close();
+        await client.close();
+      },
+    };
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
 }
 
 export async function runWorker(): Promise<void> {

@@ -7,6 +7,12 @@ import { Count, type Route, route } from './route.ts';
 export const peopleRoutes: readonly Route[] = [
   route({
     method: 'get',
+    path: '/v1/me',
+    summary: 'Name and role of the caller',
+    run: ({ principal }) => Promise.resolve(principal),
+  }),
+  route({
+    method: 'get',
     path: '/v1/inbox',
     summary: 'The requests that wait in all sessions that one sees, oldest first',
     query: InboxFilter.extend({ limit: Count.optional() }),

@@ -27,9 +27,13 @@ describe('access to the gateway', function () {
 
   before(async () => {
     world = await startWorld();
-    const refused = await runCli(['gateway', '--port', '0'], programEnvironment(world.server));
+    const open = ['gateway', '--port', '0', '--host', '0.0.0.0'];
+    const refused = await runCli(open, programEnvironment(world.server));
     assert.equal(refused.code, 2);
-    assert.match(refused.stderr, /no keys, so nobody could use it; add one: copilot keys add <name>/);
+    assert.match(
+      refused.stderr,
+      /host 0\.0\.0\.0.*without keys .* this machine only; add a key first: copilot keys add <name>/,
+    );
     keys = await generateKeyPair('ES256');
     const jwks = { keys: [{ ...(await exportJWK(keys.publicKey)), kid: 'one', alg: 'ES256' }] };
     provider = createServer((_, response) => response.end(JSON.stringify(jwks))).listen(0, '127.0.0.1');
@@ -211,7 +215,7 @@ describe('access to the gateway', function () {
       headers: { origin: 'https://evil.example', 'access-control-request-method': 'GET' },
     });
     assert.equal(preflight.headers.get('access-control-allow-origin'), null);
-    assert.equal(preflight.headers.get('x-frame-options'), 'SAMEORIGIN');
+    assert.equal(preflight.headers.get('x-frame-options'), 'DENY');
     const slow = httpRequest(`${gateway.url}/v1/sessions`, { method: 'POST', headers: { 'content-length': '100' } });
     slow.on('error', () => undefined).write('{');
     assert.equal(await status(user, 'GET', '/v1/sessions'), 200, 'a slow body holds nobody up');

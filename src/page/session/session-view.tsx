@@ -1,0 +1,178 @@
+/** One session: its conversation, what it asks of people, and what can be done with it. */
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import type { SessionReport, TurnView } from '../../client.ts';
+import { visible } from '../../contracts/visible-text.ts';
+import type { Principal } from '../../gateway/principals/principal.ts';
+import { Details } from '../details/details.tsx';
+import { RequestCard } from '../requests/request-card.tsx';
+import { LIST_ADDRESS } from '../state/place.ts';
+import { isClosed, type SessionShown, useSession } from '../state/use-session.ts';
+import { Banner, Empty, Loading, Problem } from '../text/states.tsx';
+import { Visible } from '../text/visible.tsx';
+import { activityOf, count } from '../text/words.ts';
+import { Composer } from './composer.tsx';
+import { Earlier } from './earlier.tsx';
+import { SessionHeader } from './session-header.tsx';
+import { Turn } from './turn.tsx';
+
+/** Whoever reads the end of the conversation goes on reading it while it grows. */
+const NEAR_END_PX = 80;
+
+export interface SessionViewProps {
+  readonly id: string;
+  readonly principal: Principal;
+  /** Told when the caller has to sign in again. */
+  readonly onStranger: () => void;
+}
+
+export function SessionView({ id, principal, onStranger }: SessionViewProps) {
+  const shown = useSession(id);
+  const { report, turns, error, refresh } = shown;
+  const [sent, setSent] = useState<Readonly<Record<string, string>>>({});
+  const [showsDetails, setShowsDetails] = useState(false);
+  const remember = useCallback(
+    (messageId: string, text: string) => setSent((before) => ({ ...before, [messageId]: text })),
+    [],
+  );
+  const scroller = useFollowedEnd(shown);
+  useEffect(() => {
+    if (error?.status === 401) onStranger();
+  }, [error, onStranger]);
+  useTitle(report);
+  if (report === undefined) return <Unread error={error} />;
+  const mayWrite = principal.role === 'operator' || report.user === principal.name;
+  const { pendingApprovals } = report;
+  return (
+    <div class={showsDetails ? 'session with-details' : 'session'}>
+      <section class="conversation" aria-label="Conversation">
+        <SessionHeader
+          report={report}
+          mayWrite={mayWrite}
+          showsDetails={showsDetails}
+          onDetails={() => setShowsDetails(!showsDetails)}
+          onChanged={refresh}
+        />
+        <div class="scroller" ref={scroller} tabIndex={0} role="log" aria-label="Messages" aria-live="off">
+          <div class="column">
+            <Messages shown={{ ...shown, report }} sent={sent} mayWrite={mayWrite} />
+          </div>
+        </div>
+        <Notices shown={shown} />
+        {mayWrite ? <Composer report={report} turn={lastOf(turns)} onSent={remember} onChanged={refresh} /> : null}
+      </section>
+      <Details report={report} onClose={() => setShowsDetails(false)} mayWrite={mayWrite} />
+      <p class="unseen" role="status">
+        {activityOf(report)}.{' '}
+        {pendingApprovals.length > 0 ? `${count(pendingApprovals.length, 'decision')} to take.` : null}
+      </p>
+    </div>
+  );
+}
+
+interface MessagesProps {
+  readonly shown: SessionShown & { readonly report: SessionReport };
+  /** Messages of this page that wait, by their ids. */
+  readonly sent: Readonly<Record<string, string>>;
+  readonly mayWrite: boolean;
+}
+
+function Messages({ shown: { report, turns, fold, stream, refresh }, sent, mayWrite }: MessagesProps) {
+  const views = new Map(turns.map((turn) => [turn.id, turn]));
+  return (
+    <>
+      <Earlier id={report.id} before={fold.turns.find(({ number }) => number > 0)?.number} />
+      {fold.turns.length === 0 && report.turns === 0 && stream !== 'connecting' ? (
+        <Empty title="Nothing has been said yet" />
+      ) : null}
+      {fold.turns.map((turn) => (
+        <Turn
+          key={turn.id}
+          turn={turn}
+          view={views.get(turn.id)}
+          text={turn.text || (sent[turn.messageId] ?? '')}
+          isAsked={report.pendingApprovals.some(({ kind, turnId }) => kind === 'plan' && turnId === turn.id)}
+          sessionId={report.id}
+          mayWrite={mayWrite && !isClosed(report)}
+          onChanged={refresh}
+        />
+      ))}
+      {report.pendingApprovals.map((request) => (
+        <RequestCard key={request.id} sessionId={report.id} request={request} mayEdit={mayWrite} onDecided={refresh} />
+      ))}
+    </>
+  );
+}
+
+function Unread({ error }: Pick<SessionShown, 'error'>) {
+  if (error === undefined) return <Loading rows={5} />;
+  if (error.status !== 404 && error.status !== 400) return <Problem error={error} />;
+  return (
+    <Empty title="There is no such session">
+      <p>It may have been deleted, or it belongs to somebody else.</p>
+      <a href={LIST_ADDRESS}>All sessions</a>
+    </Empty>
+  );
+}
+
+/** A dot in the title of the window says that somebody is waited for. */
+function useTitle(report: SessionReport | undefined): void {
+  const mark = report !== undefined && report.pendingApprovals.length > 0 ? '● ' : '';
+  const title = report === undefined ? 'Copilot' : `${mark}${visible(report.name)}`;
+  useEffect(() => {
+    document.title = title;
+    return () => void (document.title = 'Copilot');
+  }, [title]);
+}
+
+/** What keeps the session from going on, above the composer. */
+function Notices({ shown: { report, stream, error } }: { readonly shown: SessionShown }) {
+  const stuck = report?.pendingCalls.filter(({ lastError }) => lastError !== null) ?? [];
+  return (
+    <div class="notices">
+      {stream === 'broken' && error === undefined ? (
+        <Banner tone="asking">Connection lost. It is tried again, and nothing will be missing.</Banner>
+      ) : null}
+      <Problem error={error} />
+      {stuck.map(({ id, attempt, lastError }) => (
+        <Banner key={id} tone="asking">
+          Attempt {attempt - 1} of a call failed and is tried again: {lastError?.message}
+        </Banner>
+      ))}
+      {report?.outsideActs.map(({ reason, advice }, index) => (
+        <Banner key={index} tone="bad">
+          <Visible text={`${reason}. ${advice}`} />
+        </Banner>
+      ))}
+    </div>
+  );
+}
+
+function lastOf(turns: readonly TurnView[]): TurnView | undefined {
+  return turns.filter(({ number }) => number > 0).at(-1);
+}
+
+function useFollowedEnd({ fold, report }: SessionShown) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const isAtEnd = useRef(true);
+  useEffect(() => {
+    const element = scroller.current;
+    if (element === null) return undefined;
+    const onScroll = (): void => {
+      isAtEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_END_PX;
+    };
+    const onResize = (): void => {
+      if (isAtEnd.current) element.scrollTop = element.scrollHeight;
+    };
+    element.addEventListener('scroll', onScroll, { passive: true });
+    window.addEventListener('resize', onResize);
+    return () => {
+      element.removeEventListener('scroll', onScroll);
+      window.removeEventListener('resize', onResize);
+    };
+  }, [report === undefined]);
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    if (element !== null && isAtEnd.current) element.scrollTop = element.scrollHeight;
+  }, [fold, report]);
+  return scroller;
+}

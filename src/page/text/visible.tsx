@@ -1,0 +1,28 @@
+/** Text of others as it is, with marks for what cannot be seen. */
+import { visible } from '../../contracts/visible-text.ts';
+
+/** A mark that `visible` put in the place of a character. */
+const MARK = /([\u2400-\u2421]|<U\+[0-9A-F]{4,6}>)/;
+
+/** One run of text. Its direction does not reach into what stands around it. */
+export function Visible({ text }: { readonly text: string }) {
+  return <bdi>{visible(text)}</bdi>;
+}
+
+/** A whole text in monospace, from left to right, with hidden characters marked: what runs is what is read. */
+export function Code({ text, label }: { readonly text: string; readonly label?: string }) {
+  const parts = visible(text).split(MARK);
+  return (
+    <pre class="code" dir="ltr" tabIndex={0} role="group" aria-label={label ?? 'text'}>
+      {parts.map((part, index) =>
+        index % 2 === 1 ? (
+          <mark key={index} title="a character that cannot be seen">
+            {part}
+          </mark>
+        ) : (
+          part
+        ),
+      )}
+    </pre>
+  );
+}
