@@ -151,7 +151,6 @@ function createApp(parts: Parts): Hono {
   addPageRoutes(app, {
     ...parts,
     find: (secret, context) => find(parts, context, secret),
-    signIn: (context) => signIn(parts, context),
     readBody,
   });
   app.get('/openapi.json', (context) => context.json(describeApi(routes, packageVersion)));

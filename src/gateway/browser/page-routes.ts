@@ -31,8 +31,6 @@ export interface BrowserParts {
   readonly onLinkUsed: () => void;
   /** Whose key or token it is. @throws GatewayError `Unauthorized` */
   readonly find: (secret: string, context: Context) => Promise<Principal>;
-  /** Who is signed in. @throws GatewayError `Unauthorized` */
-  readonly signIn: (context: Context) => Promise<Principal>;
   readonly readBody: (context: Context) => Promise<unknown>;
 }
 

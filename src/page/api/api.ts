@@ -1,6 +1,5 @@
 /** What the page asks of the gateway, by the types of the client library. */
 import type {
-  Change,
   ContextDiff,
   ContextView,
   DecidedRequest,
@@ -70,7 +69,6 @@ export const decide = (
 
 export const readContext = (id: string): Promise<ContextView> => request('GET', `${at(id)}/context`);
 export const readSnapshots = (id: string): Promise<readonly SnapshotInfo[]> => request('GET', `${at(id)}/snapshots`);
-export const readChanges = (id: string): Promise<readonly Change[]> => request('GET', `${at(id)}/context/changes`);
 export const readDiff = (id: string, from: string): Promise<ContextDiff> =>
   request('GET', `${at(id)}/context/diff`, { query: { from } });
 export const takeSnapshot = (id: string, reason: string): Promise<unknown> =>

@@ -55,7 +55,7 @@ export function foldEvents(fold: Fold, events: readonly FollowEvent[]): Fold {
   return events.reduce(foldEvent, fold);
 }
 
-export function foldEvent(fold: Fold, event: FollowEvent): Fold {
+function foldEvent(fold: Fold, event: FollowEvent): Fold {
   switch (event.type) {
     case 'session':
       return fold;
