@@ -20,15 +20,15 @@ export interface Project {
 export interface ProjectOptions {
   /** Packages that only developers of this package have, such as `typescript`. */
   readonly tools?: readonly string[];
-  /** Packages that are left out, as `npm install --omit=optional` does. */
-  readonly without?: readonly string[];
+  /** Leaves out what `npm install --omit=optional` leaves out. Default false. */
+  readonly isClientOnly?: boolean;
 }
 
 /**
  * Packs the build as `npm publish` would, and unpacks it. Its dependencies are links into the checkout, so that no
  * registry is needed; what it uses without depending on it is missing.
  */
-export async function createProject({ tools = [], without = [] }: ProjectOptions = {}): Promise<Project> {
+export async function createProject({ tools = [], isClientOnly = false }: ProjectOptions = {}): Promise<Project> {
   const folder = await temporaryFolder();
   const modules = join(folder, 'node_modules');
   const own = join(modules, 'durable-copilot');
@@ -39,8 +39,9 @@ export async function createProject({ tools = [], without = [] }: ProjectOptions
   await mkdir(own, { recursive: true });
   await run('tar', ['-xzf', join(folder, stdout.trim()), '-C', own, '--strip-components', '1']);
   const manifest = JSON.parse(await readFile(join(own, 'package.json'), 'utf8')) as Manifest;
-  const names = Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies });
-  for (const name of [...names.filter((one) => !without.includes(one)), ...tools]) {
+  const { dependencies, optionalDependencies } = manifest;
+  const names = Object.keys({ ...dependencies, ...(isClientOnly ? {} : optionalDependencies) });
+  for (const name of [...names, ...tools]) {
     await mkdir(dirname(join(modules, name)), { recursive: true });
     await symlink(join(packageDir, 'node_modules', name), join(modules, name));
   }
@@ -63,5 +64,5 @@ export async function createProject({ tools = [], without = [] }: ProjectOptions
 interface Manifest {
   readonly bin: Readonly<Record<string, string>>;
   readonly dependencies: Readonly<Record<string, string>>;
-  readonly optionalDependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies: Readonly<Record<string, string>>;
 }

@@ -175,4 +175,25 @@ describe('an installed package', function () {
     );
     assert.ok(packages.includes('@temporalio/client'));
   });
+
+  it('without its optional packages is a client, and says what its other commands lack', async () => {
+    const client = await createProject({ tools: ['typescript', '@types/node'], isClientOnly: true });
+    try {
+      await client.write('tsconfig.json', JSON.stringify(TSCONFIG));
+      await client.write('client.ts', CLIENT);
+      await client.run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.']);
+      const environment = programEnvironment({ homeDir: join(client.folder, 'home'), address: '127.0.0.1:1' });
+      const printed = client.run(process.execPath, ['client.ts', '127.0.0.1:1'], environment);
+      await assert.rejects(printed, /No Temporal server answers at 127\.0\.0\.1:1/);
+      const listed = client.run('npx', ['--no-install', 'copilot', 'list'], environment);
+      await assert.rejects(listed, /No Temporal server answers at 127\.0\.0\.1:1/);
+      const worker = client.run('npx', ['--no-install', 'copilot', 'worker'], environment);
+      await assert.rejects(
+        worker,
+        /Cannot find package '@temporalio\/worker'.*Install it again with npm's --include=optional/,
+      );
+    } finally {
+      await client.remove();
+    }
+  });
 });

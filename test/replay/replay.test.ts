@@ -81,6 +81,8 @@ interface StoredEvent {
     readonly acceptedRequest: { readonly input: Named & { readonly args?: Payloads } };
   };
   readonly workflowExecutionUpdateCompletedEventAttributes?: { readonly outcome: { readonly success?: Payloads } };
+  /** Of a local activity. */
+  readonly markerRecordedEventAttributes?: { readonly details: { readonly data?: Payloads } };
 }
 interface Named {
   readonly name: string;
@@ -101,6 +103,10 @@ interface Brought {
   readonly status?: string;
 }
 
+interface LocalActivity {
+  readonly activity_type: string;
+}
+
 // The casts here and below are safe: our own script wrote these files.
 const eventsOf = (file: string): StoredEvent[] => (JSON.parse(read(file)) as { events: StoredEvent[] }).events;
 const decoded = (payload: Encoded | undefined): unknown =>
@@ -112,12 +118,14 @@ function namesIn(event: StoredEvent): (readonly [kind: string, name: string | un
   const started = event.workflowExecutionStartedEventAttributes;
   const update = event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest.input;
   const { decision, edit, edits = [] } = brought(update?.args);
+  const local = decoded(event.markerRecordedEventAttributes?.details.data?.payloads[0]) as LocalActivity | undefined;
   const answered = brought(event.workflowExecutionUpdateCompletedEventAttributes?.outcome.success);
   return [
     ['event', event.eventType.replace('EVENT_TYPE_', '')],
     ['workflow', started?.workflowType.name],
     ['mode', decoded(started?.searchAttributes?.indexedFields[copilotMode.name]) as string | undefined],
     ['activity', event.activityTaskScheduledEventAttributes?.activityType.name],
+    ['activity', local?.activity_type],
     ['signal', event.workflowExecutionSignaledEventAttributes?.signalName],
     ['update', update?.name],
     ['decision', decision],

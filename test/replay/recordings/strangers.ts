@@ -1,6 +1,12 @@
 /** What those do who have none of our code: signals and starts in any form, and the workflow that reads a team. */
 import assert from 'node:assert/strict';
-import { INSPECT_TEAM_WORKFLOW, RESOLVE_TEAM_WORKFLOW, SESSION_WORKFLOW } from '../../../src/contracts/messages.ts';
+import { hash } from 'node:crypto';
+import {
+  INSPECT_TEAM_WORKFLOW,
+  FILES_WORKFLOW,
+  RESOLVE_TEAM_WORKFLOW,
+  SESSION_WORKFLOW,
+} from '../../../src/contracts/messages.ts';
 import type { ResolvedTeam } from '../../../src/contracts/team.ts';
 import { until } from '../../helpers/history.ts';
 import { payloadOf } from '../../helpers/raw-messages.ts';
@@ -90,4 +96,20 @@ record('team-inspected', {}, async ({ temporal, name }) => {
 record('team-not-found', {}, async ({ temporal, name }) => {
   const options = { workflowId: name, taskQueue: 'copilot', args: ['nowhere'] };
   await assert.rejects(temporal.workflow.execute(RESOLVE_TEAM_WORKFLOW, options));
+});
+
+record('file-written', {}, async ({ temporal, name }) => {
+  const content = Buffer.from('a file');
+  const file = { sessionId: name, path: 'a.txt', bytes: content.length, digest: hash('sha256', content) };
+  await temporal.workflow.execute(FILES_WORKFLOW, {
+    workflowId: name,
+    taskQueue: 'copilot',
+    args: [{ ...file, kind: 'write', from: 0, upload: '0'.repeat(32), replace: true }, content],
+  });
+});
+
+record('file-not-found', {}, async ({ temporal, name }) => {
+  const args = [{ kind: 'read', sessionId: name, path: 'none.txt', from: 0 }];
+  const options = { workflowId: name, taskQueue: 'copilot', args };
+  await assert.rejects(temporal.workflow.execute(FILES_WORKFLOW, options));
 });
