@@ -21,6 +21,7 @@ import {
 import { packageDir } from './package-info.ts';
 import { type EncryptionKey, parseKeys } from './storage/keys.ts';
 import { parseStoreAddress, type PayloadStoreAddress } from './storage/stores/address.ts';
+import type { ObjectStore } from './storage/stores/object-store.ts';
 
 const PORT_HINT = 'use a port from 1 to 65535';
 
@@ -126,8 +127,11 @@ export interface Config {
    * `COPILOT_ENCRYPTION_KEYS` or `COPILOT_ENCRYPTION_KEY_FILE`, default none.
    */
   readonly encryptionKeys: readonly EncryptionKey[];
-  /** Store for payloads above 128 KiB. `COPILOT_PAYLOAD_STORE`, default none: they stay in the history. */
-  readonly payloadStore?: PayloadStoreAddress;
+  /**
+   * Store for payloads above 128 KiB. `COPILOT_PAYLOAD_STORE`, default none: they stay in the history. A program may put an
+   * `ObjectStore` of its own here.
+   */
+  readonly payloadStore?: PayloadStoreAddress | ObjectStore;
   /** Largest file that clients put into a workspace or get from it, in bytes. `COPILOT_MAX_FILE_MIB`, default 64. */
   readonly maxFileBytes: number;
   /** Token that callers of the codec server must send. `COPILOT_CODEC_TOKEN`, default none. */

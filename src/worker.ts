@@ -8,6 +8,7 @@ import { Client } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
+import type { GivenServer } from './connection/address/given.ts';
 import { findServer, refuseGuess } from './connection/address/server-address.ts';
 import type { Config } from './config.ts';
 import { CopilotError } from './contracts/errors.ts';
@@ -27,6 +28,7 @@ export type { ToolProgress } from './contracts/progress.ts';
 export { defineTool } from './tools/definition/define-tool.ts';
 export type { ApprovalContext, Tool, ToolContext, ToolDefinition, ToolResult } from './tools/definition/tool.ts';
 export { OutcomeUnknown } from './tools/outcome-unknown.ts';
+export type { ObjectStore } from './storage/stores/object-store.ts';
 export type { HostingOptions } from './worker/options.ts';
 export { copilotPlugin } from './worker/plugin.ts';
 
@@ -43,6 +45,10 @@ export interface WorkerOptions extends HostingOptions {
   readonly address?: string | undefined;
   /** Default: as for a client; with `connection`, TEMPORAL_NAMESPACE or `default`. */
   readonly namespace?: string | undefined;
+  /** TLS to the server: `true`, or certificates as in `NativeConnection.connect`. Default: as for a client. */
+  readonly tls?: GivenServer['tls'];
+  /** API key of the server, for example of Temporal Cloud. Default: as for a client. */
+  readonly apiKey?: string | undefined;
   /** In place of COPILOT_TASK_QUEUE. */
   readonly taskQueue?: string | undefined;
   /** Clients need the same. Default: made from the keys and the payload store in `config`. */
@@ -90,7 +96,7 @@ export async function startWorker(options: WorkerOptions = {}): Promise<RunningW
     const identity = newIdentity();
     const { connection, namespace } = connected;
     const client = new Client({ connection, namespace });
-    host = await openHost({ config, settings: options, identity, client, log });
+    host = await openHost({ config, settings: options, archive: options.archive, identity, client, log });
     const worker = await createWorker(config, options, { ...connected, identity, host, log });
     await warnUnlessCurrent(config, connected, log);
     return running(worker, host.model, log, close);

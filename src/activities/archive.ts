@@ -6,6 +6,7 @@ import { CopilotError } from '../contracts/errors.ts';
 import type { SessionExport } from '../contracts/export.ts';
 import { exportSession } from '../contracts/messages.ts';
 import { archiveExport } from '../storage/archive.ts';
+import type { ObjectStore } from '../storage/stores/object-store.ts';
 import { inScope } from './scope.ts';
 
 /**
@@ -13,11 +14,11 @@ import { inScope } from './scope.ts';
  * session's last activity, so its private agents are not needed any more.
  * @throws CopilotError `ArchiveUnavailable`, which is retried
  */
-export async function archive(agents: AgentCache, archiveDir: string): Promise<void> {
+export async function archive(agents: AgentCache, store: ObjectStore): Promise<void> {
   await inScope(async ({ sessionId, runId }) => {
     agents.forgetSession(sessionId);
     const file = await readExport(sessionId, runId);
-    await archiveExport(archiveDir, sessionId, file);
+    await archiveExport(store, sessionId, file);
   });
 }
 

@@ -13,10 +13,10 @@ import {
   type WrittenFile,
 } from '../contracts/files.ts';
 import { FoundId } from '../contracts/session.ts';
-import { archivedName, removeArchived } from '../storage/archive.ts';
+import { archivedName, readArchived, removeArchived } from '../storage/archive.ts';
+import type { ObjectStore } from '../storage/stores/object-store.ts';
 import { makePrivateFolder } from '../storage/atomic-file.ts';
-import { removeStored } from '../storage/payload-store.ts';
-import type { PayloadStoreAddress } from '../storage/stores/address.ts';
+import { removeStored, type StoreAddress } from '../storage/payload-store.ts';
 import { type Ceilings, ceilingReason, findCeiling } from '../tools/approval/ceilings.ts';
 import { contentOf, openInside } from '../tools/workspace/content.ts';
 import { codeOf, isFileProblem } from '../tools/workspace/file-problems.ts';
@@ -31,9 +31,9 @@ const PAGE_TEXT = 500_000;
 
 export interface FileParts {
   readonly workspaceRoot: string;
-  readonly archiveDir: string;
+  readonly archive: ObjectStore;
   readonly maxFileBytes: number;
-  readonly payloadStore?: PayloadStoreAddress;
+  readonly payloadStore?: StoreAddress;
   readonly ceilings: Ceilings;
 }
 
@@ -97,15 +97,18 @@ async function list(parts: Call, request: Request<'list'>): Promise<FilePage> {
 }
 
 async function look(parts: Call, request: Request<'look'>): Promise<FileFacts> {
-  return await withFile(parts, request, async (file) => {
-    const { mtime } = await file.handle.stat();
-    const content = await contentOf(file);
-    const { relative: path } = file;
-    return { path, bytes: content.length, digest: hash('sha256', content), changedAt: mtime.toISOString() };
-  });
+  const archived = await archivedOf(parts, request);
+  if (archived) return factsOf(archivedName(request.sessionId), archived);
+  return await withFile(parts, request, async (file) => factsOf(file.relative, await contentOf(file)));
+}
+
+function factsOf(path: string, content: Uint8Array): FileFacts {
+  return { path, bytes: content.length, digest: hash('sha256', content) };
 }
 
 async function read(parts: Call, request: Request<'read'>): Promise<Uint8Array> {
+  const archived = await archivedOf(parts, request);
+  if (archived) return archived.subarray(request.from, request.from + FILE_PART_BYTES);
   return await withFile(parts, request, async ({ handle }) => {
     const part = new Uint8Array(FILE_PART_BYTES);
     const { bytesRead } = await handle.read(part, 0, part.length, request.from);
@@ -113,14 +116,22 @@ async function read(parts: Call, request: Request<'read'>): Promise<Uint8Array> 
   });
 }
 
+/** The session's export in the archive, if the request names no file. @throws CopilotError `FileNotFound` */
+async function archivedOf(parts: Call, { sessionId, path }: Request<'look' | 'read'>): Promise<Uint8Array | undefined> {
+  if (path !== undefined) return undefined;
+  const content = await readArchived(parts.archive, sessionId);
+  if (content === undefined) throw new CopilotError('FileNotFound', { sessionId, path: archivedName(sessionId) });
+  checkSize(parts, archivedName(sessionId), content.length);
+  return content;
+}
+
 async function withFile<T>(
   parts: Call,
   request: Request<'look' | 'read'>,
   work: (file: Awaited<ReturnType<typeof openInside>>) => Promise<T>,
 ): Promise<T> {
-  const { sessionId, path = archivedName(sessionId) } = request;
-  const scope =
-    request.path === undefined ? { tool: 'archive', workspace: parts.archiveDir } : scopeOf(parts, request, 'read');
+  const { sessionId, path = '' } = request;
+  const scope = scopeOf(parts, request, 'read');
   const place = (await isThere(scope.workspace)) ? await resolveInside(scope, path, { mustExist: false }) : undefined;
   if (place?.kind === undefined) throw new CopilotError('FileNotFound', { sessionId, path });
   const file = await openInside(scope, path, Number.POSITIVE_INFINITY);
@@ -152,7 +163,7 @@ async function undo(parts: Call, request: Request<'undo'>): Promise<null> {
 }
 
 async function remove(
-  { workspaceRoot, archiveDir, payloadStore, requireCurrent, signal }: Call,
+  { workspaceRoot, archive, payloadStore, requireCurrent, signal }: Call,
   { sessionId, parts }: Request<'remove'>,
 ): Promise<null> {
   // Any text can be the id of a workflow, and some lead out of a folder.
@@ -164,7 +175,7 @@ async function remove(
     // Only a symbolic link itself is removed, not its target.
     await rm(folder, { recursive: stats?.isDirectory() ?? false, force: true });
   }
-  if (isSessionId && parts.includes('archive')) await removeArchived(archiveDir, sessionId);
+  if (isSessionId && parts.includes('archive')) await removeArchived(archive, sessionId);
   const { namespace } = Context.current().info;
   if (parts.includes('payloads')) await removeStored(payloadStore, { namespace, workflowId: sessionId }, signal);
   return null;

@@ -7,6 +7,7 @@ import { describeCall, readTranscript, withAgent, type WorkerParts } from './age
 import { askModel } from '../agents/ask-model.ts';
 import { systemPrompt } from '../agents/prompt.ts';
 import { archiveMessages } from '../storage/archive.ts';
+import type { ObjectStore } from '../storage/stores/object-store.ts';
 import { inScope } from './scope.ts';
 import { beginningOf, endingOf } from '../contracts/text-cut.ts';
 
@@ -18,14 +19,14 @@ const MAX_QUOTED_TEXT = 8_000;
 /** Archives the originals before the summary replaces them. */
 export async function summarise(
   parts: WorkerParts,
-  archiveDir: string,
+  store: ObjectStore,
   input: SummariseInput,
 ): Promise<SummariseResult> {
   return await inScope((scope) =>
     withAgent(parts, scope, input, async (open) => {
       const { team, instructions } = open;
       const messages = (await readTranscript(parts, scope, input.transcript)).slice(0, input.upTo);
-      const segment = await archiveMessages(archiveDir, scope.sessionId, messages);
+      const segment = await archiveMessages(store, scope.sessionId, messages);
       const reply = await askModel(
         open,
         {

@@ -68,7 +68,7 @@ export interface FilePage {
   readonly next: number | null;
 }
 
-export interface FileFacts extends SessionFile {
+export interface FileFacts extends Pick<SessionFile, 'path' | 'bytes'> {
   readonly digest: string;
 }
 

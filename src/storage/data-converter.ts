@@ -4,15 +4,14 @@ import { fileURLToPath } from 'node:url';
 import type { DataConverter, ExternalStorage } from '@temporalio/common';
 import { EncryptionCodec } from './encryption.ts';
 import type { EncryptionKey } from './keys.ts';
-import { openExternalStorage } from './payload-store.ts';
-import type { PayloadStoreAddress } from './stores/address.ts';
+import { openExternalStorage, type StoreAddress } from './payload-store.ts';
 import { tolerateBrokenReferences } from './sdk-internals.ts';
 import { failWhereUsed, refuse, type Unreadable } from './unreadable.ts';
 
 /** The part of the configuration that this needs. */
 export interface StorageConfig {
   readonly encryptionKeys: readonly EncryptionKey[];
-  readonly payloadStore?: PayloadStoreAddress;
+  readonly payloadStore?: StoreAddress;
 }
 
 /** `.ts` in a checkout, `.js` in the built package. */

@@ -31,15 +31,23 @@ export const STORED_FROM_BYTES = 128 * 1024;
 const PayloadMessage = proto.temporal.api.common.v1.Payload;
 
 /** The stores' names in references. */
-const DRIVERS = { folder: 'copilot.folder', s3: 'aws.s3driver' } as const;
+const DRIVERS = { folder: 'copilot.folder', s3: 'aws.s3driver', own: 'copilot.own' } as const;
+
+/** Where payloads are stored: an address, or a store that a service gives as an object. */
+export type StoreAddress = PayloadStoreAddress | ObjectStore;
+type Kind = keyof typeof DRIVERS;
+
+const kindOf = (store: StoreAddress): Kind => ('kind' in store ? store.kind : 'own');
 
 /**
  * For the SDK: stores payloads and resolves references. Without an address it stores nothing, and each reference is
  * unreadable.
  */
-export function openExternalStorage(address: PayloadStoreAddress | undefined, unreadable: Unreadable): ExternalStorage {
-  const drivers = (['folder', 's3'] as const).map((kind) =>
-    address?.kind === kind ? new PayloadStore(address, unreadable) : missingStore(DRIVERS[kind], kind, unreadable),
+export function openExternalStorage(address: StoreAddress | undefined, unreadable: Unreadable): ExternalStorage {
+  const drivers = (['folder', 's3', 'own'] as const).map((kind) =>
+    address !== undefined && kindOf(address) === kind
+      ? new PayloadStore(address, unreadable)
+      : missingStore(DRIVERS[kind], kind, unreadable),
   );
   const used = drivers.find((driver) => driver instanceof PayloadStore) ?? null;
   return new SessionStorage(
@@ -75,7 +83,7 @@ export interface StoredWorkflow {
 
 /** Removes the payloads of a workflow. Keys begin with its id, so nothing else refers to them. */
 export async function removeStored(
-  address: PayloadStoreAddress | undefined,
+  address: StoreAddress | undefined,
   { namespace, workflowId: id, type: own = SESSION_WORKFLOW }: StoredWorkflow,
   signal?: AbortSignal,
 ): Promise<void> {
@@ -88,12 +96,13 @@ export async function removeStored(
   }
 }
 
-function openStore(address: PayloadStoreAddress): ObjectStore {
+function openStore(address: StoreAddress): ObjectStore {
+  if (!('kind' in address)) return address;
   return address.kind === 'folder' ? openFolderStore(address.path) : openS3Store(address);
 }
 
-function prefixOf(address: PayloadStoreAddress): string {
-  return address.kind === 's3' && address.prefix !== '' ? `${address.prefix}/` : '';
+function prefixOf(address: StoreAddress): string {
+  return 'kind' in address && address.kind === 's3' && address.prefix !== '' ? `${address.prefix}/` : '';
 }
 
 /** Reads and writes payloads by the digest of their content. */
@@ -105,12 +114,12 @@ class PayloadStore implements StorageDriver {
   readonly #bucket: string | undefined;
   readonly #unreadable: Unreadable;
 
-  constructor(address: PayloadStoreAddress, unreadable: Unreadable) {
-    this.name = DRIVERS[address.kind];
+  constructor(address: StoreAddress, unreadable: Unreadable) {
+    this.name = DRIVERS[kindOf(address)];
     this.type = this.name;
     this.#store = openStore(address);
     this.#prefix = prefixOf(address);
-    this.#bucket = address.kind === 's3' ? address.bucket : undefined;
+    this.#bucket = 'kind' in address && address.kind === 's3' ? address.bucket : undefined;
     this.#unreadable = unreadable;
   }
 
@@ -162,8 +171,9 @@ class PayloadStore implements StorageDriver {
 const SAFE_KEY = /^[A-Za-z0-9!_.*'()%/-]+$/;
 
 /** Stands in for a known store that this program does not use. */
-function missingStore(name: string, kind: 'folder' | 's3', unreadable: Unreadable): StorageDriver {
-  const problem = `the payload is in ${kind === 'folder' ? 'a folder' : 'S3'}, which is not the store that is set here`;
+function missingStore(name: string, kind: Kind, unreadable: Unreadable): StorageDriver {
+  const places = { folder: 'a folder', s3: 'S3', own: 'a store that a program brings' };
+  const problem = `the payload is in ${places[kind]}, which is not the store that is set here`;
   const error = new CopilotError('InvalidConfig', { name: 'COPILOT_PAYLOAD_STORE', value: '', problem });
   return unreadableStore(name, error, unreadable);
 }

@@ -93,9 +93,13 @@ class CopilotPlugin extends SimplePlugin {
     if (!hosted || !client || !connection) throw new TypeError('the worker was not created with this plugin');
     const { config, opened } = hosted;
     const log = this.#logger(config);
-    await prepareServer({ connection, address: 'the address of this worker', namespace }, log);
-    const host = await openHost({ config, settings: this.#options, identity, client, log });
+    const options = { config, settings: this.#options, archive: this.#options.archive, identity, client, log };
+    const host = await openHost(options).catch(async (error: unknown) => {
+      await release(worker, next);
+      throw error;
+    });
     try {
+      await prepareServer({ connection, address: 'the address of this worker', namespace }, log);
       opened.resolve(host.parts);
       await next(worker);
     } finally {
@@ -119,6 +123,13 @@ class CopilotPlugin extends SimplePlugin {
   #logger(config: Config): Logger {
     return (this.#log ??= this.#options.log ?? createLogger(config));
   }
+}
+
+/** A worker that never ran would keep its connection from closing. */
+async function release(worker: Worker, run: (worker: Worker) => Promise<void>): Promise<void> {
+  const running = run(worker);
+  if (worker.getState() === 'RUNNING') worker.shutdown();
+  await running;
 }
 
 /** A name in our interceptor, which also bundles that only start sessions lack. */

@@ -42,7 +42,7 @@ export interface StoreUnderTest {
 
 export function addressOf(value: string, environment: Readonly<Record<string, string>> = {}): PayloadStoreAddress {
   const { payloadStore } = loadConfig({ ...environment, COPILOT_PAYLOAD_STORE: value });
-  assert.ok(payloadStore);
+  assert.ok(payloadStore && 'kind' in payloadStore);
   return payloadStore;
 }
 

@@ -11,7 +11,14 @@ import { until } from '../helpers/history.ts';
 import { type ModelServer, startModelServer } from '../helpers/model-server.ts';
 import { isolatedConfig, startTestServer, type TestServer } from '../helpers/server.ts';
 import { serviceDataConverter } from '../helpers/service/data-converter.ts';
-import type { askApproval, askInVain, awaitEnd, handleOrder } from '../helpers/service/workflows.ts';
+import type {
+  askAcrossRuns,
+  askApproval,
+  askInVain,
+  awaitEnd,
+  handleOrder,
+  holdSession,
+} from '../helpers/service/workflows.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import { startWorkerProcess, type WorkerProcess } from '../helpers/worker.ts';
 
@@ -123,6 +130,47 @@ describe("sessions in a service's own worker", function () {
     assert.ok(decided >= 3, `${decided} decisions`);
     assert.equal(await asking.result(), 'completed: written');
     await session.complete();
+  });
+
+  it('a session that continues as new in the middle of the turn still gives its answer', async () => {
+    playTeam(model, { files: ['a.txt', 'b.txt', 'c.txt', 'd.txt'], answer: 'written' });
+    const options = { taskQueue: TASK_QUEUE, workflowId: 'across-runs', args: ['session-across-runs'] as [string] };
+    const { status, runs } = await client.workflow.execute<typeof askAcrossRuns>('askAcrossRuns', options);
+    assert.equal(status, 'completed');
+    assert.ok(runs > 1, `${runs} runs`);
+  });
+
+  it('a session ends with its workflow only if it was started so', async () => {
+    const hold = async (id: string, policy: 'ABANDON' | 'REQUEST_CANCEL', continues: boolean) => {
+      const args: Parameters<typeof holdSession> = [id, policy, continues];
+      const options = { taskQueue: TASK_QUEUE, workflowId: `holds-${id}`, args };
+      const handle = await client.workflow.start<typeof holdSession>('holdSession', options);
+      const there = () =>
+        copilot
+          .session(id)
+          .info()
+          .then(
+            () => true,
+            () => false,
+          );
+      await until('the session is there', there, 60_000);
+      return handle;
+    };
+    const statusOf = async (id: string) => (await copilot.session(id).info()).status;
+    const cancelled = await hold('outlives-cancelled', 'ABANDON', true);
+    const terminated = await hold('outlives-terminated', 'ABANDON', true);
+    const ending = await hold('ends-with-it', 'REQUEST_CANCEL', false);
+    await cancelled.cancel();
+    await assert.rejects(cancelled.result(), WorkflowFailedError);
+    await terminated.terminate();
+    await ending.terminate();
+    await until('the session has ended', async () => (await statusOf('ends-with-it')) === 'completed', 60_000);
+    for (const id of ['outlives-cancelled', 'outlives-terminated']) {
+      assert.equal(await statusOf(id), 'active');
+      assert.equal((await copilot.session(id).send('Still there?')).reply, 'all is well');
+    }
+    await hold('ends-with-a-run', 'REQUEST_CANCEL', true);
+    await until('the session has ended', async () => (await statusOf('ends-with-a-run')) === 'completed', 60_000);
   });
 
   it('a session that cannot be used fails the call with the type of the error', async () => {

@@ -3,14 +3,21 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { z } from 'zod';
 import { CopilotClient } from '../../src/client.ts';
 import type { ModelReply, Provider } from '../../src/models/index.ts';
 import { keepClosedSessions } from '../../src/server/namespace.ts';
 import { openConnection } from '../../src/connection/open-connection.ts';
 import { findServer } from '../../src/connection/address/server-address.ts';
-import { defineTool, type RunningWorker, startWorker } from '../../src/worker.ts';
+import {
+  copilotPlugin,
+  defineTool,
+  type ObjectStore,
+  type RunningWorker,
+  startWorker,
+  type WorkerOptions,
+} from '../../src/worker.ts';
 import { writeTeam } from '../helpers/own-team.ts';
 import { isolatedConfig, startTestServer, temporaryFolder, type TestServer } from '../helpers/server.ts';
 
@@ -60,6 +67,23 @@ function ownTool(answer: string) {
   });
 }
 
+/** A store of a service's own. */
+function memoryStore(place: string): ObjectStore & { readonly files: Map<string, Uint8Array> } {
+  const files = new Map<string, Uint8Array>();
+  return {
+    place,
+    files,
+    has: (key) => Promise.resolve(files.has(key)),
+    put: (key, bytes) => Promise.resolve(void files.set(key, bytes)),
+    get: (key) => Promise.resolve(files.get(key)),
+    remove: (key) => Promise.resolve(void files.delete(key)),
+    removeAll: (prefix) => {
+      for (const key of files.keys()) if (key.startsWith(prefix)) files.delete(key);
+      return Promise.resolve();
+    },
+  };
+}
+
 describe('[E03] two workers in one process', function () {
   this.timeout(180_000);
   let server: TestServer;
@@ -87,7 +111,7 @@ describe('[E03] two workers in one process', function () {
     for (const home of homes) await rm(home, { recursive: true, force: true });
   });
 
-  async function host(name: string, namespace: string) {
+  async function host(name: string, namespace: string, more: WorkerOptions = {}) {
     const homeDir = await temporaryFolder();
     homes.push(homeDir);
     const agentsDir = join(homeDir, 'teams');
@@ -102,9 +126,15 @@ describe('[E03] two workers in one process', function () {
       tools: [ownTool(`${name} in ${namespace}`)],
       providers: { own: ownProvider(name) },
       defaultProvider: 'own',
+      ...more,
     });
     workers.push(worker);
-    const client = await CopilotClient.connect({ config, address: server.address, namespace });
+    const { payloadStore } = more;
+    const client = await CopilotClient.connect({
+      config: { ...config, ...(payloadStore === undefined ? {} : { payloadStore }) },
+      address: server.address,
+      namespace,
+    });
     clients.push(client);
     return { worker, client, homeDir };
   }
@@ -137,5 +167,44 @@ describe('[E03] two workers in one process', function () {
       listeners,
     );
     assert.deepEqual({ ...process.env }, environment);
+  });
+
+  it('[E10] take an archive and a payload store as objects', async () => {
+    const archive = memoryStore('the archive of a test');
+    const payloadStore = memoryStore('the payloads of a test');
+    const { client, homeDir } = await host('stored', 'default', { archive, payloadStore });
+    const session = await client.create({ team: 'stored', mode: 'one-shot' });
+    // Long enough to be stored, and not written into the history.
+    await session.send(`Who are you? ${'x'.repeat(200_000)}`);
+    await session.complete();
+    assert.deepEqual([...archive.files.keys()], [`${session.id}.json`]);
+    assert.ok(payloadStore.files.size > 0);
+    for (const key of payloadStore.files.keys()) assert.match(key, new RegExp(`/wi/${session.id}/`));
+    assert.equal((await session.transcript()).messages.length, 2);
+    assert.ok(!existsSync(join(homeDir, 'archive')));
+    const exported = await client.archived(session.id);
+    assert.equal(exported.session.id, session.id);
+    await session.delete();
+    assert.equal(archive.files.size, 0);
+    assert.deepEqual(
+      [...payloadStore.files.keys()].filter((key) => key.includes(session.id)),
+      [],
+    );
+  });
+
+  it('end with the error if something cannot be opened, and let their connection go', async () => {
+    const own = await NativeConnection.connect({ address: server.address });
+    const options = {
+      config: isolatedConfig(server.homeDir, { COPILOT_LOG_LEVEL: 'silent' }),
+      defaultProvider: 'none',
+    };
+    const problem = {
+      type: 'InvalidInput',
+      message: /^defaultProvider \("none"\) is not valid: there is no such provider/,
+    };
+    await assert.rejects(startWorker({ ...options, connection: own }), problem);
+    const worker = await Worker.create({ connection: own, taskQueue: 'in-vain', plugins: [copilotPlugin(options)] });
+    await assert.rejects(worker.run(), problem);
+    await own.close();
   });
 });

@@ -22,6 +22,7 @@ export function openFolderStore(root: string): ObjectStore {
     has: (key) => guarded(() => exists(root, pathOf(key))),
     put: (key, bytes, signal) => guarded(() => write(root, pathOf(key), bytes, signal)),
     get: (key, signal) => guarded(() => read(root, pathOf(key), signal)),
+    remove: (key) => guarded(() => rm(pathOf(key), { force: true })),
     removeAll: (prefix) =>
       guarded(async () => {
         await stat(root);

@@ -33,10 +33,10 @@ export function openS3Store(
     }
   }
 
-  const remove = (Key: string, signal: AbortSignal | undefined): Promise<unknown> =>
-    call('DELETE', signal, (sdk, client, options) =>
-      client.send(new sdk.DeleteObjectCommand({ Bucket, Key }), options),
-    );
+  const remove = (Key: string, signal?: AbortSignal): Promise<void> =>
+    call('DELETE', signal, async (sdk, client, options) => {
+      await client.send(new sdk.DeleteObjectCommand({ Bucket, Key }), options);
+    });
   return {
     place,
     has: (Key, signal) =>
@@ -53,6 +53,7 @@ export function openS3Store(
         const found = client.send(new sdk.GetObjectCommand({ Bucket, Key }), options);
         return await (await unlessMissing(found))?.Body?.transformToByteArray();
       }),
+    remove,
     removeAll: async (Prefix, signal) => {
       for (;;) {
         const { Contents: objects = [] } = await call('LIST', signal, (sdk, client, options) =>

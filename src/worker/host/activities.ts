@@ -18,11 +18,13 @@ import { loadTeam } from '../../agents/files/load-team.ts';
 import type { Config } from '../../config.ts';
 import type { Activities, ServiceActivities } from '../../contracts/activities.ts';
 import type { ResolvedTeam } from '../../contracts/team.ts';
+import type { ObjectStore } from '../../storage/stores/object-store.ts';
 import type { TeamTrust } from '../../tools/mcp/trust.ts';
 
 /** What the activities of one worker share. */
 export interface HostParts extends WorkerParts {
   readonly trust: TeamTrust;
+  readonly archive: ObjectStore;
   readonly log: Logger;
 }
 
@@ -50,10 +52,9 @@ export function createActivities(config: Config, opened: Promise<HostParts>): Ac
     copilotRunTool: async (input) => runTool(await toolParts(), input),
     copilotSettleTool: async (input) => settleTool(await toolParts(), input),
     copilotCheckCall: async (input) => checkCall(await opened, input),
-    copilotSummarise: async (input) => summarise(await opened, config.archiveDir, input),
+    copilotSummarise: async (input) => summarise(await opened, (await opened).archive, input),
     copilotWriteReports: (input) => writeReports(config.workspaceRoot, input),
-    copilotFiles: async (request, content) =>
-      answerFiles({ ...config, ceilings: (await opened).ceilings }, request, content),
-    copilotArchive: async () => archive((await opened).agents, config.archiveDir),
+    copilotFiles: async (request, content) => answerFiles({ ...config, ...(await opened) }, request, content),
+    copilotArchive: async () => archive((await opened).agents, (await opened).archive),
   };
 }

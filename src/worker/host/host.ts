@@ -8,6 +8,8 @@ import { openTeam } from '../../agents/team.ts';
 import { TranscriptCache } from '../../agents/transcripts.ts';
 import type { Config } from '../../config.ts';
 import type { CopilotConfig } from '../../config-file.ts';
+import { openArchiveFolder } from '../../storage/stores/archive-folder.ts';
+import type { ObjectStore } from '../../storage/stores/object-store.ts';
 import { type Ceilings, ceilingsOf } from '../../tools/approval/ceilings.ts';
 import { type TeamTrust, teamTrust } from '../../tools/mcp/trust.ts';
 import { type Tools, withOwnTools } from '../../tools/registry.ts';
@@ -24,6 +26,8 @@ export interface HostOptions {
   readonly config: Config;
   /** What comes from code. */
   readonly settings: CopilotConfig;
+  /** Default: the archive folder of `config`. */
+  readonly archive?: ObjectStore | undefined;
   /** The worker's identity at the Temporal server. */
   readonly identity: string;
   readonly client: Client;
@@ -89,7 +93,11 @@ async function openParts(options: HostOptions, opened: OpenPart[]): Promise<Omit
     opened.push({ name: 'warming', close: () => warming.stop() });
   }
   const { workspaceRoot } = config;
-  return { parts: { agents, transcripts, identity, ceilings, tools, trust, log, workspaceRoot }, model: models.name };
+  const archive = options.archive ?? openArchiveFolder(config.archiveDir);
+  return {
+    parts: { agents, archive, transcripts, identity, ceilings, tools, trust, log, workspaceRoot },
+    model: models.name,
+  };
 }
 
 function readCeilings({ config, settings, log }: HostOptions, tools: Tools): Ceilings {

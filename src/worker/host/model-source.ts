@@ -1,6 +1,7 @@
 /** Where the models of a worker come from. Each team opens connections of its own, and closes them when it closes. */
 import type { Config } from '../../config.ts';
 import type { CopilotConfig } from '../../config-file.ts';
+import { CopilotError } from '../../contracts/errors.ts';
 import type { ModelRequest, Provider } from '../../models/model.ts';
 import { type Dialects, openAi, type OpenAiOptions } from '../../models/openai/provider.ts';
 import { Providers } from '../../models/providers.ts';
@@ -25,6 +26,10 @@ export async function openModelSource(
 ): Promise<ModelSource> {
   const named = Object.entries(providers).map(([name, given]) => [name, opener(name, given)] as const);
   const first = named.find(([name]) => name === defaultProvider)?.[1];
+  if (defaultProvider !== undefined && !first) {
+    const problem = `there is no such provider; there are ${Object.keys(providers).join(', ') || 'none'}`;
+    throw new CopilotError('InvalidInput', { what: `defaultProvider ("${defaultProvider}")`, problem });
+  }
   const fallback = first ? undefined : await defaultOpener(model);
   const objects = Object.values(providers).filter(isProvider);
   return {

@@ -1,5 +1,5 @@
 /** Workflows of a service whose worker hosts sessions. */
-import { continueAsNew, proxyActivities } from '@temporalio/workflow';
+import { condition, continueAsNew, proxyActivities } from '@temporalio/workflow';
 import { openSession, startSession } from '../../../src/workflows/sessions.ts';
 import type * as own from './activities.ts';
 
@@ -66,4 +66,23 @@ export async function askInVain(what: 'team' | 'closed' | 'missing' | 'id', id: 
 export async function awaitEnd(id: string): Promise<string> {
   const { info } = await openSession(id).result();
   return info.status;
+}
+
+/** Asks a session that continues as new while it works on the answer. */
+export async function askAcrossRuns(id: string): Promise<{ status: string; runs: number }> {
+  const session = await startSession({ id, mode: 'planning-control', config: { historyLimit: 40 } });
+  const { status } = await session.send('Write them', { messageId: 'write' });
+  const { info } = await session.complete();
+  return { status, runs: info.runs };
+}
+
+/** Starts a session, and never ends; or goes on in a new run. */
+export async function holdSession(
+  id: string,
+  parentClosePolicy: 'ABANDON' | 'REQUEST_CANCEL',
+  continues: boolean,
+): Promise<void> {
+  await startSession({ id, mode: 'one-shot', parentClosePolicy, ifExists: 'use' });
+  if (continues) return await continueAsNew<typeof holdSession>(id, parentClosePolicy, false);
+  await condition(() => false);
 }

@@ -8,6 +8,7 @@ import { SessionFiles } from '../../../src/client/session/files.ts';
 import type { ServerLink } from '../../../src/connection/server-link.ts';
 import { fromFailure } from '../../../src/contracts/errors.ts';
 import type { FileRequest } from '../../../src/contracts/files.ts';
+import { openArchiveFolder } from '../../../src/storage/stores/archive-folder.ts';
 import { temporaryFolder } from '../../helpers/server.ts';
 
 export interface FilesWorld {
@@ -37,7 +38,8 @@ export async function createFilesWorld(options: FilesWorldOptions = {}): Promise
   const folder = await temporaryFolder();
   const workspaceRoot = join(folder, 'workspaces');
   const archiveDir = join(folder, 'archive');
-  const parts = { workspaceRoot, archiveDir, maxFileBytes: 64 * 1024 * 1024, ceilings: [], ...changes };
+  const archive = openArchiveFolder(archiveDir);
+  const parts = { workspaceRoot, archive, maxFileBytes: 64 * 1024 * 1024, ceilings: [], ...changes };
   const asked: FileRequest[] = [];
   const execute = async (_: string, { args }: { args: [FileRequest, Uint8Array?] }): Promise<unknown> => {
     asked.push(args[0]);

@@ -62,7 +62,7 @@ describe('a payload store in S3, before a server', function () {
       ...variables,
       COPILOT_PAYLOAD_STORE: 's3://payloads/some',
     });
-    assert.ok(payloadStore?.kind === 's3');
+    assert.ok(payloadStore && 'kind' in payloadStore && payloadStore.kind === 's3');
     return openS3Store(payloadStore);
   }
 
