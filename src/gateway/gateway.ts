@@ -14,6 +14,9 @@ import { authorize } from './authorize.ts';
 import { readCookie } from './browser/cookie.ts';
 import { PageFiles } from './browser/page-files.ts';
 import { addPageRoutes, isLoopbackName, SECURITY_POLICY } from './browser/page-routes.ts';
+import { handler } from './call.ts';
+import { agUiRoutes } from './chats/ag-ui.ts';
+import { aiSdkRoutes } from './chats/ai-sdk.ts';
 import { EventHub } from './events/event-hub.ts';
 import { describeApi } from './openapi.ts';
 import { KeyStore } from './principals/key-file.ts';
@@ -158,10 +161,11 @@ function createApp(parts: Parts): Hono {
     const path = one.path.replaceAll(/\{(\w+)\}/g, ':$1');
     app.on(one.method.toUpperCase(), path, (context) => answer(parts, one, context));
   }
-  app.route(
-    '/openai/v1',
-    openAiApp({ client: parts.client, log: parts.log, signIn: (context) => signIn(parts, context) }),
-  );
+  const protocols = { client: parts.client, log: parts.log, signIn: (context: Context) => signIn(parts, context) };
+  app.route('/openai/v1', openAiApp(protocols));
+  const handle = handler(protocols);
+  aiSdkRoutes(app, handle);
+  agUiRoutes(app, handle);
   app.notFound(({ req }) => {
     const message = `There is no ${req.method} ${req.path}. GET /openapi.json lists what there is.`;
     return refusal(new GatewayError('NotFound', message), parts.log);

@@ -4,37 +4,23 @@ import { streamSSE } from 'hono/streaming';
 import type { ResponseStreamEvent } from 'openai/resources/responses/responses';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { CopilotClient, SessionHandle } from '../../client.ts';
 import { checkInput } from '../../client/checked-input.ts';
-import { authorize } from '../authorize.ts';
 import { problemOf } from '../problem.ts';
-import type { Principal, Right } from '../principals/principal.ts';
 import { answerChat } from './chat.ts';
 import { conversationRoutes } from './conversations.ts';
 import { parseResponseId } from './ids.ts';
 import { CreateChat, CreateResponse } from './input.ts';
-import { bodyOf, type Handle, type OpenAiCall } from './call.ts';
+import { bodyOf, handler, type HandlerParts, type ProtocolCall } from '../call.ts';
 import { beginResponse, headOf, readResponse, streamResponse } from './responses.ts';
 import { after } from './resumed-stream.ts';
 
-export interface OpenAiParts {
-  readonly client: CopilotClient;
+export interface OpenAiParts extends HandlerParts {
   readonly log: Logger;
-  readonly signIn: (context: Context) => Promise<Principal>;
 }
 
 export function openAiApp({ client, log, signIn }: OpenAiParts): Hono {
   const app = new Hono();
-  const handle: Handle = (work) => async (context) => {
-    const principal = await signIn(context);
-    const { signal } = context.req.raw;
-    const find = async (id: string, right: Right): Promise<SessionHandle> => {
-      const found = client.session(id);
-      await authorize(principal, right, found, signal);
-      return found;
-    };
-    return await work({ client, principal, signal, context, find });
-  };
+  const handle = handler({ client, signIn });
   app.onError((error) => refusal(error, log));
   app.get(
     '/models',
@@ -58,7 +44,7 @@ export function openAiApp({ client, log, signIn }: OpenAiParts): Hono {
 
 const model = (id: string): object => ({ id, object: 'model', created: 0, owned_by: 'copilot' });
 
-async function createResponse(call: OpenAiCall): Promise<Response> {
+async function createResponse(call: ProtocolCall): Promise<Response> {
   const { context, signal } = call;
   const request = checkInput(CreateResponse, await bodyOf(context), '');
   const { session, head } = await beginResponse(call, request, context.req.header('idempotency-key'));
@@ -83,7 +69,7 @@ const GetQuery = z.looseObject({
     .optional(),
 });
 
-async function getResponse({ context, signal, find }: OpenAiCall): Promise<Response> {
+async function getResponse({ context, signal, find }: ProtocolCall): Promise<Response> {
   const ref = parseResponseId(context.req.param('id') ?? '');
   const query = checkInput(GetQuery, context.req.query(), 'query');
   const session = await find(ref.sessionId, 'read');
@@ -92,7 +78,7 @@ async function getResponse({ context, signal, find }: OpenAiCall): Promise<Respo
   return stream(context, (left) => after(query.starting_after ?? -1, streamResponse(session, head, left)));
 }
 
-async function cancelResponse({ context, signal, find }: OpenAiCall): Promise<Response> {
+async function cancelResponse({ context, signal, find }: ProtocolCall): Promise<Response> {
   const ref = parseResponseId(context.req.param('id') ?? '');
   const session = await find(ref.sessionId, 'write');
   const turn = (await session.turns({ signal })).find(({ id }) => id === ref.turnId);
@@ -109,7 +95,7 @@ async function cancelResponse({ context, signal, find }: OpenAiCall): Promise<Re
   return context.json(await readResponse(session, ref, signal));
 }
 
-async function listInput({ context, signal, find }: OpenAiCall): Promise<Response> {
+async function listInput({ context, signal, find }: ProtocolCall): Promise<Response> {
   const ref = parseResponseId(context.req.param('id') ?? '');
   const session = await find(ref.sessionId, 'read');
   const { messages } = await session.transcript({ all: true, signal });

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { streamSSE } from 'hono/streaming';
 import type { z } from 'zod';
 import { type CopilotClient, CopilotError, type SessionHandle, type TurnView } from '../../client.ts';
-import type { OpenAiCall } from './call.ts';
+import type { ProtocolCall } from '../call.ts';
 import { append, type Said } from './conversations.ts';
 import { type CreateChat, type InputMessage, readInput, refuseTools, wordsOf } from './input.ts';
 import { teamOf } from './responses.ts';
@@ -16,7 +16,7 @@ type ChatRequest = z.infer<typeof CreateChat>;
 /** Conversations of one person that begin with the same words, and are told apart by what follows. */
 const MAX_ALIKE = 20;
 
-export async function answerChat(call: OpenAiCall, request: ChatRequest): Promise<Response> {
+export async function answerChat(call: ProtocolCall, request: ChatRequest): Promise<Response> {
   refuseTools(request.tools);
   const { messages } = readInput(request.messages);
   const lastAnswer = messages.findLastIndex(({ role }) => role === 'assistant');
@@ -56,7 +56,7 @@ function usageOf({ usage: { inputTokens, outputTokens } }: TurnView): object {
 }
 
 function streamChat(
-  { context }: OpenAiCall,
+  { context }: ProtocolCall,
   { stream_options: options }: ChatRequest,
   head: object,
   events: ReturnType<SessionHandle['stream']>,
@@ -93,7 +93,7 @@ async function say(send: (delta: object) => Promise<void>, content: string): Pro
 
 /** The session whose conversation is exactly this; else a new one that knows it. */
 async function sessionWith(
-  { client, principal, signal }: OpenAiCall,
+  { client, principal, signal }: ProtocolCall,
   team: string,
   before: readonly Said[],
   firstWords: string,

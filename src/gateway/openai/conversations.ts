@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Json, Message, SessionHandle } from '../../client.ts';
 import { checkInput } from '../../client/checked-input.ts';
 import { GatewayError } from '../problem.ts';
-import { bodyOf, type Handle, type OpenAiCall } from './call.ts';
+import { bodyOf, type Handle, type ProtocolCall } from '../call.ts';
 import { conversationId, sessionOf } from './ids.ts';
 import { type InputMessage, readInput } from './input.ts';
 
@@ -81,7 +81,7 @@ export function conversationRoutes(app: Hono, handle: Handle): void {
   );
 }
 
-async function create(call: OpenAiCall): Promise<Response> {
+async function create(call: ProtocolCall): Promise<Response> {
   const { client, principal, context, signal } = call;
   const { metadata, items } = checkInput(Create, await bodyOf(context), '');
   const messages = spoken(readInput(items ?? []).messages);
@@ -105,14 +105,14 @@ export async function append(session: SessionHandle, messages: readonly Said[], 
   await session.save({ conversation: all, context, phase, step }, { expectedVersion: version, signal });
 }
 
-async function view({ context, signal }: OpenAiCall, session: SessionHandle): Promise<Response> {
+async function view({ context, signal }: ProtocolCall, session: SessionHandle): Promise<Response> {
   const { createdAt } = await session.info({ signal });
   const metadata = await session.getContext(METADATA, {}, { signal });
   const created_at = Math.floor(Date.parse(createdAt) / 1_000);
   return context.json({ id: conversationId(session.id), object: 'conversation', created_at, metadata: metadata ?? {} });
 }
 
-async function list({ context, signal }: OpenAiCall, session: SessionHandle): Promise<Response> {
+async function list({ context, signal }: ProtocolCall, session: SessionHandle): Promise<Response> {
   const { after, limit = 20, order = 'desc' } = checkInput(PageQuery, context.req.query(), 'query');
   const all = await itemsOf(session, signal);
   const ordered = order === 'asc' ? all : all.toReversed();

@@ -3,7 +3,6 @@ import { GatewayError } from '../problem.ts';
 
 const CONVERSATION = 'conv_';
 const RESPONSE = /^resp_(.+)\.(\d+)\.(turn-\d+)$/;
-const APPROVAL = /^mcpr_(.+)\.([0-9a-f]{64})$/;
 
 export const conversationId = (sessionId: string): string => CONVERSATION + sessionId;
 
@@ -29,16 +28,4 @@ export function parseResponseId(id: string): ResponseRef {
   if (sessionId === undefined || turnId === undefined)
     throw new GatewayError('NotFound', `There is no response "${id}".`);
   return { sessionId, turnId, from: Number(from) };
-}
-
-/** The id names what was shown, so that an approval counts only for that. */
-export const approvalId = (requestId: string, digest: string): string => `mcpr_${requestId}.${digest}`;
-
-/** @throws GatewayError `NotFound` */
-export function parseApprovalId(id: string): { readonly requestId: string; readonly digest: string } {
-  const [, requestId, digest] = APPROVAL.exec(id) ?? [];
-  if (requestId === undefined || digest === undefined) {
-    throw new GatewayError('NotFound', `There is no approval request "${id}".`);
-  }
-  return { requestId, digest };
 }

@@ -15,7 +15,7 @@ const ApprovalItem = z.looseObject({
   approve: z.boolean(),
   reason: z.string().nullish(),
 });
-export type ApprovalItem = z.infer<typeof ApprovalItem>;
+type ApprovalItem = z.infer<typeof ApprovalItem>;
 
 export const CreateResponse = z.looseObject({
   model: z.string().nullish(),

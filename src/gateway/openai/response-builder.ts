@@ -11,7 +11,8 @@ import type {
   ResponseStreamEvent,
 } from 'openai/resources/responses/responses';
 import type { FollowEvent, PendingRequest, TokenEvent, TurnView } from '../../client.ts';
-import { approvalId, conversationId, type ResponseRef, responseId } from './ids.ts';
+import { shownId } from '../chats/turn-events.ts';
+import { conversationId, type ResponseRef, responseId } from './ids.ts';
 
 /** Numbers that belong to one event of the session: up to 1,000 attempts of a text of 4 Mi units. */
 const EVENT_SPAN = 2 ** 32;
@@ -308,7 +309,7 @@ export class ResponseBuilder {
 
   #ask({ id, digest, kind, question, tool, steps }: PendingRequest): ResponseStreamEvent[] {
     const item = {
-      id: approvalId(id, digest),
+      id: shownId(id, digest),
       type: 'mcp_approval_request' as const,
       server_label: SERVER_LABEL,
       name: tool?.name ?? kind,

@@ -1,13 +1,13 @@
 /** Responses of the OpenAI API: each is what one turn of a session does until it ends or waits for a person. */
 import type { Response as OpenAiResponse, ResponseStreamEvent } from 'openai/resources/responses/responses';
-import type { Decision, PendingRequest, SessionHandle, TurnView } from '../../client.ts';
-import { APPROVING } from '../../contracts/request.ts';
+import type { SessionHandle } from '../../client.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { authorize } from '../authorize.ts';
+import { decideShown, refuseWhileWaiting, requestsOf, turnEvents } from '../chats/turn-events.ts';
 import { GatewayError } from '../problem.ts';
-import type { Caller } from './call.ts';
-import { parseApprovalId, parseResponseId, type ResponseRef, responseId, sessionOf } from './ids.ts';
-import { type ApprovalItem, type CreateResponse, readInput, refuseTools, wordsOf } from './input.ts';
+import type { Caller } from '../call.ts';
+import { parseResponseId, type ResponseRef, responseId, sessionOf } from './ids.ts';
+import { type CreateResponse, readInput, refuseTools, wordsOf } from './input.ts';
 import { ResponseBuilder, type ResponseHead } from './response-builder.ts';
 
 const DEFAULT_TEAM = 'default';
@@ -34,7 +34,10 @@ export async function beginResponse(
   if (text === '' && approvals.length === 0)
     throw new CopilotError('InvalidInput', { what: 'input', problem: 'it is empty' });
   const from = await session.position({ signal: caller.signal });
-  let turnId = await decideAll(caller, session, approvals);
+  let turnId: string | undefined;
+  for (const { approval_request_id: id, approve, reason } of approvals) {
+    turnId = await decideShown(caller, session, { id, isApproved: approve, reason: reason ?? undefined });
+  }
   if (text !== '') {
     await refuseWhileWaiting(session, caller.signal);
     turnId = (await session.send(text, { messageId, wait: false, signal: caller.signal })).id;
@@ -81,44 +84,6 @@ async function sessionFor(
   return { session: await client.create({ team: teamOf(model), user: principal.name }), isNew: true };
 }
 
-/** @returns the turn that goes on */
-async function decideAll(
-  { principal, signal }: Caller,
-  session: SessionHandle,
-  approvals: readonly ApprovalItem[],
-): Promise<string | undefined> {
-  let turnId: string | undefined;
-  for (const { approval_request_id: id, approve, reason } of approvals) {
-    const { requestId, digest } = parseApprovalId(id);
-    const request = (await session.requests({ signal })).find((one) => one.id === requestId);
-    const decision = request && decisionOf(request, approve);
-    const text = reason ?? undefined;
-    // A request that no longer waits is refused with the decision that was made.
-    const decided = await session.decide(requestId, decision ?? 'approve', {
-      by: principal.name,
-      digest,
-      text,
-      signal,
-    });
-    ({ turnId } = decided);
-  }
-  return turnId;
-}
-
-function decisionOf({ options }: PendingRequest, approve: boolean): Decision | undefined {
-  return options.find(
-    (option) => APPROVING.includes(option) === approve && option !== 'session' && option !== 'modify',
-  );
-}
-
-/** A message would wait behind the request, and its response would never end. */
-async function refuseWhileWaiting(session: SessionHandle, signal: AbortSignal): Promise<void> {
-  const waiting = (await session.requests({ signal })).find(({ kind }) => kind !== 'input');
-  if (waiting === undefined) return;
-  const wayOut = 'Send an mcp_approval_response first.';
-  throw new CopilotError('WrongState', { needs: 'no request that waits', status: `waiting for ${waiting.id}`, wayOut });
-}
-
 /** The events of a response, until its turn ends or waits for a person. */
 export async function* streamResponse(
   session: SessionHandle,
@@ -127,34 +92,15 @@ export async function* streamResponse(
 ): AsyncGenerator<ResponseStreamEvent, OpenAiResponse, undefined> {
   const builder = new ResponseBuilder(head);
   yield* builder.begin();
-  let last: number | undefined;
-  for await (const event of session.follow({ from: head.from, signal })) {
-    const isOwn = 'turnId' in event && event.turnId === head.turnId;
-    if (isOwn) yield* builder.pass(event);
-    if (isOwn && event.type === 'turn-ended') {
-      const turn = await session.awaitTurn(head.turnId, { signal });
-      yield* builder.end(turn, []);
-      return builder.response;
-    }
-    if (isOwn && event.type === 'request') last = await lastEventBeforeWaiting(session, head, signal);
-    if (last !== undefined && 'seq' in event && event.seq >= last) {
-      const turn = await session.awaitTurn(head.turnId, { signal });
-      yield* builder.end(turn, await requestsOf(session, turn, signal));
+  const events = turnEvents(session, head, signal);
+  for (;;) {
+    const { done, value } = await events.next();
+    if (done !== true) yield* builder.pass(value);
+    else {
+      if (value !== undefined) yield* builder.end(value.turn, value.requests);
       return builder.response;
     }
   }
-  return builder.response;
-}
-
-/** Steps that run beside the one that asks go on for a while. @returns undefined if the turn does not wait any more */
-async function lastEventBeforeWaiting(
-  session: SessionHandle,
-  { turnId }: ResponseHead,
-  signal: AbortSignal,
-): Promise<number | undefined> {
-  const { status } = await session.awaitTurn(turnId, { signal });
-  if (status !== 'awaiting-approval' && status !== 'awaiting-input') return undefined;
-  return (await session.position({ signal })) - 1;
 }
 
 /** A response as it is now. @throws GatewayError `NotFound` if the session has forgotten the turn */
@@ -182,12 +128,4 @@ export async function readResponse(
 export async function headOf(session: SessionHandle, ref: ResponseRef, signal: AbortSignal): Promise<ResponseHead> {
   const { team } = await session.info({ signal });
   return { ...ref, model: team, background: false, metadata: {}, previous: null };
-}
-
-async function requestsOf(session: SessionHandle, turn: TurnView, signal: AbortSignal): Promise<PendingRequest[]> {
-  const whole = (turn.requests ?? []).map(async (request) => {
-    const found = request.isCut ? await session.request(request.id, { signal }) : request;
-    return 'options' in found ? found : request;
-  });
-  return await Promise.all(whole);
 }

@@ -1,0 +1,228 @@
+/** AG-UI 1.0, with interrupts for requests: https://docs.ag-ui.com */
+import type { AGUIEvent, Interrupt } from '@ag-ui/core';
+import type { Hono } from 'hono';
+import { streamSSE } from 'hono/streaming';
+import { z } from 'zod';
+import {
+  CopilotError,
+  type FollowEvent,
+  type PendingRequest,
+  type SessionHandle,
+  type TurnView,
+} from '../../client.ts';
+import { checkInput } from '../../client/checked-input.ts';
+import { bodyOf, type Handle, type ProtocolCall } from '../call.ts';
+import { openChat } from './chat-session.ts';
+import { decideShown, refuseWhileWaiting, shownId, turnEvents } from './turn-events.ts';
+
+/** An event with its type as plain text. */
+type Plain<Event> = Event extends { readonly type: infer Type extends string }
+  ? Omit<Event, 'type'> & { readonly type: `${Type}` }
+  : never;
+type PlainEvent = Plain<AGUIEvent>;
+
+const Id = z.string().min(1).max(500);
+const RunInput = z.looseObject({
+  threadId: Id,
+  runId: Id,
+  messages: z.array(z.looseObject({ id: z.string(), role: z.string(), content: z.unknown().optional() })).default([]),
+  tools: z.array(z.unknown()).nullish(),
+  forwardedProps: z.looseObject({ team: z.string().optional() }).nullish().catch(undefined),
+  resume: z
+    .array(
+      z.looseObject({
+        interruptId: z.string(),
+        status: z.enum(['resolved', 'cancelled']),
+        payload: z.unknown().optional(),
+      }),
+    )
+    .nullish(),
+});
+type RunInput = z.infer<typeof RunInput>;
+/** What resumes an interrupt: the form that {@link answerForm} describes. */
+const Answer = z.looseObject({ approved: z.boolean(), reason: z.string().optional() });
+
+const answerForm = {
+  type: 'object',
+  required: ['approved'],
+  properties: { approved: { type: 'boolean' }, reason: { type: 'string' } },
+};
+
+export function agUiRoutes(app: Hono, handle: Handle): void {
+  app.post('/ag-ui', handle(run));
+}
+
+async function run(call: ProtocolCall): Promise<Response> {
+  const input = checkInput(RunInput, await bodyOf(call.context), '');
+  if (input.tools?.length) {
+    throw new CopilotError('InvalidInput', { what: 'tools', problem: 'tools run on the workers; leave this out' });
+  }
+  const session = await openChat(call, input.threadId, input.forwardedProps?.team ?? 'default');
+  const from = await session.position({ signal: call.signal });
+  const turnId = input.resume?.length ? await decideAll(call, session, input.resume) : await say(call, session, input);
+  return streamSSE(call.context, async (sse) => {
+    const left = new AbortController();
+    sse.onAbort(() => left.abort());
+    const write = async (all: readonly PlainEvent[]): Promise<void> => {
+      for (const event of all) await sse.writeSSE({ data: JSON.stringify(event) });
+    };
+    const told = new RunEvents(input);
+    await write([told.begin()]);
+    const events = turnEvents(session, { turnId, from }, left.signal);
+    for (let next = await events.next(); ; next = await events.next()) {
+      if (next.done !== true) await write(told.pass(next.value));
+      else {
+        if (next.value !== undefined) await write(told.end(next.value.turn, next.value.requests));
+        return;
+      }
+    }
+  });
+}
+
+async function say({ signal }: ProtocolCall, session: SessionHandle, { messages }: RunInput): Promise<string> {
+  const last = messages.at(-1);
+  const text = last?.role === 'user' ? textOf(last.content) : undefined;
+  if (last === undefined || text === undefined) {
+    throw new CopilotError('InvalidInput', { what: 'messages', problem: 'the last one is no text of the user' });
+  }
+  await refuseWhileWaiting(session, signal);
+  return (await session.send(text, { messageId: last.id, wait: false, signal })).id;
+}
+
+function textOf(content: unknown): string | undefined {
+  const Texts = z.union([z.string(), z.array(z.looseObject({ type: z.literal('text'), text: z.string() }))]);
+  const { data } = Texts.safeParse(content);
+  return typeof data === 'string' ? data : data?.map(({ text }) => text).join('\n');
+}
+
+async function decideAll(
+  call: ProtocolCall,
+  session: SessionHandle,
+  resume: NonNullable<RunInput['resume']>,
+): Promise<string> {
+  let turnId = '';
+  for (const { interruptId: id, status, payload } of resume) {
+    const answer =
+      status === 'cancelled' ? { approved: false, reason: undefined } : checkInput(Answer, payload, 'payload');
+    turnId = await decideShown(call, session, { id, isApproved: answer.approved, reason: answer.reason });
+  }
+  return turnId;
+}
+
+/** Makes AG-UI events from the events of a turn. */
+class RunEvents {
+  readonly #run: Pick<RunInput, 'threadId' | 'runId'>;
+  #message: { readonly id: string; readonly activityId: string; text: string } | undefined;
+  #count = 0;
+  #said = '';
+
+  constructor({ threadId, runId }: RunInput) {
+    this.#run = { threadId, runId };
+  }
+
+  begin(): PlainEvent {
+    return { type: 'RUN_STARTED', ...this.#run };
+  }
+
+  pass(event: FollowEvent): PlainEvent[] {
+    switch (event.type) {
+      case 'token':
+        return event.step === undefined ? this.#write(event.activityId, event.text) : [];
+      case 'reset':
+        return this.#message?.activityId === event.activityId ? this.#takeBack() : [];
+      case 'model-ended':
+        return event.step === undefined ? this.#close() : [];
+      case 'planned':
+        return [{ type: 'STATE_SNAPSHOT', snapshot: { plan: event.steps } }];
+      case 'step-started':
+        return [{ type: 'STEP_STARTED', stepName: stepName(event) }];
+      case 'step-ended':
+        return [{ type: 'STEP_FINISHED', stepName: stepName(event) }];
+      case 'tool-started':
+        return [
+          ...this.#close(),
+          ...toolCall(event.activityId, event.tool, JSON.stringify({ summary: event.summary })),
+        ];
+      case 'tool-ended':
+        return [
+          {
+            type: 'TOOL_CALL_RESULT',
+            messageId: `${event.activityId}/result`,
+            toolCallId: event.activityId,
+            content: event.status,
+            role: 'tool',
+          },
+        ];
+      default:
+        return [];
+    }
+  }
+
+  end({ reply, questions, error, status }: TurnView, requests: readonly PendingRequest[]): PlainEvent[] {
+    const said = reply !== '' ? reply : questions.join('\n');
+    const rest = [...(said.trim() === this.#said.trim() ? [] : this.#write('reply', said)), ...this.#close()];
+    if (error !== undefined) return [...rest, { type: 'RUN_ERROR', message: error.message, code: error.type }];
+    const interrupts = requests.filter(({ kind }) => kind !== 'input');
+    if (interrupts.length > 0) {
+      const asked = interrupts.flatMap(({ id, digest, tool }) =>
+        tool ? toolCall(shownId(id, digest), tool.name, tool.arguments) : [],
+      );
+      return [
+        ...rest,
+        ...asked,
+        { type: 'RUN_FINISHED', ...this.#run, outcome: { type: 'interrupt', interrupts: interrupts.map(interruptOf) } },
+      ];
+    }
+    const outcome = status === 'interrupted' ? ({ type: 'cancelled' } as const) : ({ type: 'success' } as const);
+    return [...rest, { type: 'RUN_FINISHED', ...this.#run, outcome }];
+  }
+
+  #write(activityId: string, delta: string): PlainEvent[] {
+    if (delta === '') return [];
+    const events: PlainEvent[] = [];
+    if (this.#message?.activityId !== activityId) {
+      events.push(...this.#close());
+      const id = `${this.#run.runId}/${activityId}/${this.#count++}`;
+      this.#message = { id, activityId, text: '' };
+      events.push({ type: 'TEXT_MESSAGE_START', messageId: id, role: 'assistant' });
+    }
+    this.#message.text += delta;
+    return [...events, { type: 'TEXT_MESSAGE_CONTENT', messageId: this.#message.id, delta }];
+  }
+
+  #close(): PlainEvent[] {
+    if (this.#message === undefined) return [];
+    const { id, text } = this.#message;
+    this.#said = text;
+    this.#message = undefined;
+    return [{ type: 'TEXT_MESSAGE_END', messageId: id }];
+  }
+
+  /** The protocol has no word for a text that starts over: its message is named, and another one begins. */
+  #takeBack(): PlainEvent[] {
+    const { id } = this.#message ?? {};
+    return [...this.#close(), { type: 'CUSTOM', name: 'copilot.reset', value: { messageId: id } }];
+  }
+}
+
+const stepName = ({ step }: { readonly step: number }): string => `step ${step}`;
+
+function toolCall(toolCallId: string, toolCallName: string, delta: string): PlainEvent[] {
+  return [
+    { type: 'TOOL_CALL_START', toolCallId, toolCallName },
+    { type: 'TOOL_CALL_ARGS', toolCallId, delta },
+    { type: 'TOOL_CALL_END', toolCallId },
+  ];
+}
+
+function interruptOf({ id, digest, kind, question, tool, steps, expiresAt }: PendingRequest): Interrupt {
+  return {
+    id: shownId(id, digest),
+    reason: kind === 'tool' ? 'tool_call' : `copilot:${kind}`,
+    message: question,
+    ...(tool ? { toolCallId: shownId(id, digest) } : {}),
+    responseSchema: answerForm,
+    expiresAt,
+    metadata: { request: { id, kind, digest, steps } },
+  };
+}

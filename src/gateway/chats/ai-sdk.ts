@@ -1,0 +1,201 @@
+/** The stream protocol of the AI SDK's `useChat`: https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol */
+import type { Context, Hono } from 'hono';
+import { streamSSE } from 'hono/streaming';
+import type { UIMessageChunk } from 'ai';
+import { z } from 'zod';
+import {
+  CopilotError,
+  type FollowEvent,
+  type PendingRequest,
+  type SessionHandle,
+  type TurnView,
+} from '../../client.ts';
+import { checkInput } from '../../client/checked-input.ts';
+import { parseJson } from '../../contracts/json.ts';
+import { bodyOf, type Handle, type ProtocolCall } from '../call.ts';
+import { findChat, openChat } from './chat-session.ts';
+import { decideShown, refuseWhileWaiting, shownId, turnEvents, type TurnPart } from './turn-events.ts';
+
+const Part = z.looseObject({
+  type: z.string(),
+  text: z.string().optional(),
+  state: z.string().optional(),
+  approval: z
+    .looseObject({ id: z.string(), approved: z.boolean().optional(), reason: z.string().optional() })
+    .optional(),
+});
+const Message = z.looseObject({ id: z.string(), role: z.string(), parts: z.array(Part) });
+const Chat = z.looseObject({
+  id: z.string().min(1).max(500),
+  messages: z.array(Message).min(1),
+  /** A team. */
+  model: z.string().optional(),
+});
+type Message = z.infer<typeof Message>;
+
+export function aiSdkRoutes(app: Hono, handle: Handle): void {
+  app.post('/ai-sdk/chat', handle(send));
+  app.get('/ai-sdk/chat/:id/stream', handle(resume));
+}
+
+async function send(call: ProtocolCall): Promise<Response> {
+  const { id, messages, model = 'default' } = checkInput(Chat, await bodyOf(call.context), '');
+  const session = await openChat(call, id, model);
+  const from = await session.position({ signal: call.signal });
+  const last = messages.at(-1);
+  const turnId = last?.role === 'user' ? await say(call, session, last) : await decideAll(call, session, last);
+  // What follows a decision belongs to the message that asked.
+  return stream(call.context, session, { turnId, from }, last?.role === 'user' ? undefined : last?.id);
+}
+
+async function say({ signal }: ProtocolCall, session: SessionHandle, { id, parts }: Message): Promise<string> {
+  const strange = parts.find(({ type }) => type !== 'text');
+  if (strange)
+    throw new CopilotError('InvalidInput', {
+      what: 'messages',
+      problem: `a part is of type ${strange.type}; send text`,
+    });
+  await refuseWhileWaiting(session, signal);
+  const text = parts.map((part) => part.text ?? '').join('\n');
+  return (await session.send(text, { messageId: id, wait: false, signal })).id;
+}
+
+async function decideAll(call: ProtocolCall, session: SessionHandle, message: Message | undefined): Promise<string> {
+  const waiting = new Set(
+    (await session.requests({ signal: call.signal })).map(({ id, digest }) => shownId(id, digest)),
+  );
+  let turnId: string | undefined;
+  for (const { state, approval } of message?.parts ?? []) {
+    if (state !== 'approval-responded' || approval === undefined || !waiting.has(approval.id)) continue;
+    const { id, approved = false, reason } = approval;
+    turnId = await decideShown(call, session, { id, isApproved: approved, reason });
+  }
+  if (turnId !== undefined) return turnId;
+  const problem = 'the last one is neither of the user nor an answer to a request that waits';
+  throw new CopilotError('InvalidInput', { what: 'messages', problem });
+}
+
+/** The running turn from its beginning, as the SDK's transport expects it. */
+async function resume(call: ProtocolCall): Promise<Response> {
+  const { context, signal } = call;
+  const session = await findChat(call, context.req.param('id') ?? '', 'read');
+  const running = (await session.turns({ signal })).find(({ status }) => status === 'running' || status === 'queued');
+  if (running === undefined) return new Response(null, { status: 204 });
+  const from = await session.position({ withTurn: true, signal });
+  return stream(context, session, { turnId: running.id, from }, undefined);
+}
+
+function stream(context: Context, session: SessionHandle, part: TurnPart, messageId: string | undefined): Response {
+  context.header('x-vercel-ai-ui-message-stream', 'v1');
+  return streamSSE(context, async (sse) => {
+    const left = new AbortController();
+    sse.onAbort(() => left.abort());
+    const write = async (chunks: readonly UIMessageChunk[]): Promise<void> => {
+      for (const chunk of chunks) await sse.writeSSE({ data: JSON.stringify(chunk) });
+    };
+    const chunks = new Chunks();
+    await write([{ type: 'start', messageId: messageId ?? part.turnId }, { type: 'start-step' }]);
+    const events = turnEvents(session, part, left.signal);
+    for (let next = await events.next(); ; next = await events.next()) {
+      if (next.done !== true) await write(chunks.pass(next.value));
+      else {
+        if (next.value !== undefined) await write(chunks.end(next.value.turn, next.value.requests));
+        break;
+      }
+    }
+    if (!left.signal.aborted) await sse.writeSSE({ data: '[DONE]' });
+  });
+}
+
+/** Makes chunks from the events of a turn. Each model call that writes to the person is a step of the message. */
+class Chunks {
+  #text: string | undefined;
+  #said = '';
+
+  pass(event: FollowEvent): UIMessageChunk[] {
+    switch (event.type) {
+      case 'model-started':
+        return event.step === undefined ? [...this.#close(), { type: 'finish-step' }, { type: 'start-step' }] : [];
+      case 'token':
+        return event.step === undefined ? this.#write(event.activityId, event.text) : [];
+      case 'reset':
+        return this.#reset(event.activityId);
+      case 'model-ended':
+        return event.step === undefined ? this.#close() : note(event.activityId, event.text);
+      case 'planned':
+        return note(`plan-${event.seq}`, event.steps.map(({ number, task }) => `${number}. ${task}`).join('\n'));
+      case 'tool-started':
+        return [...this.#close(), toolInput(event.activityId, event.tool, { summary: event.summary })];
+      case 'tool-ended': {
+        const { activityId: toolCallId, status } = event;
+        if (status === 'ok') return [{ type: 'tool-output-available', toolCallId, output: status, dynamic: true }];
+        return [
+          {
+            type: 'tool-output-error',
+            toolCallId,
+            errorText: `the call ${status === 'failed' ? 'failed' : 'has an unknown outcome'}`,
+            dynamic: true,
+          },
+        ];
+      }
+      default:
+        return [];
+    }
+  }
+
+  end({ reply, questions, error, status }: TurnView, requests: readonly PendingRequest[]): UIMessageChunk[] {
+    const said = reply !== '' ? reply : questions.join('\n');
+    const rest = said.trim() === this.#said.trim() ? [] : this.#write('reply', said);
+    const asked = requests.filter(({ kind }) => kind !== 'input').flatMap(ask);
+    const failed: UIMessageChunk[] =
+      error === undefined ? [] : [{ type: 'error', errorText: `${error.type}: ${error.message}` }];
+    const finishReason = error !== undefined ? 'error' : status === 'interrupted' ? 'interrupted' : 'stop';
+    return [...rest, ...this.#close(), ...asked, ...failed, { type: 'finish-step' }, { type: 'finish', finishReason }];
+  }
+
+  #write(id: string, delta: string): UIMessageChunk[] {
+    if (delta === '') return [];
+    const begin: UIMessageChunk[] = this.#text === id ? [] : [...this.#close(), { type: 'text-start', id }];
+    if (begin.length > 0) this.#said = '';
+    this.#text = id;
+    this.#said += delta;
+    return [...begin, { type: 'text-delta', id, delta }];
+  }
+
+  #close(): UIMessageChunk[] {
+    if (this.#text === undefined) return [];
+    const id = this.#text;
+    this.#text = undefined;
+    return [{ type: 'text-end', id }];
+  }
+
+  /** The call starts over: what its step of the message holds is void. */
+  #reset(activityId: string): UIMessageChunk[] {
+    if (this.#text !== activityId) return [];
+    this.#text = undefined;
+    this.#said = '';
+    return [{ type: 'reset-step' }];
+  }
+}
+
+function note(id: string, text: string): UIMessageChunk[] {
+  if (text === '') return [];
+  return [
+    { type: 'reasoning-start', id },
+    { type: 'reasoning-delta', id, delta: text },
+    { type: 'reasoning-end', id },
+  ];
+}
+
+function toolInput(toolCallId: string, toolName: string, input: unknown): UIMessageChunk {
+  return { type: 'tool-input-available', toolCallId, toolName, input, providerExecuted: true, dynamic: true };
+}
+
+function ask({ id, digest, kind, question, tool, steps }: PendingRequest): UIMessageChunk[] {
+  const approvalId = shownId(id, digest);
+  const input = tool === null ? { question, steps } : parseJson(tool.arguments);
+  return [
+    toolInput(approvalId, tool?.name ?? kind, input),
+    { type: 'tool-approval-request', approvalId, toolCallId: approvalId },
+  ];
+}
