@@ -125,7 +125,7 @@ function unknownKey(key: string, path: readonly PropertyKey[]): string {
   const known = path.length === 0 ? Object.keys(ConfigFile.shape) : [];
   const near = nearest(key, known);
   const hint =
-    near === undefined ? (known.length === 0 ? '' : `; there are ${known.join(', ')}`) : `; did you mean "${near}"?`;
+    near === undefined ? (known.length === 0 ? '' : `; there are ${known.join(', ')}`) : `; the nearest is "${near}"`;
   return `there is no key "${[...path, key].join('.')}"${hint}`;
 }
 

@@ -4,6 +4,7 @@ import { calculate } from './code/calculate.ts';
 import { runCode } from './code/run-code.ts';
 import { shell } from './code/shell.ts';
 import { parseArguments } from './definition/arguments.ts';
+import { isTool } from './definition/define-tool.ts';
 import { runLimited } from './definition/limited-run.ts';
 import type { Tool, ToolContext, ToolResult } from './definition/tool.ts';
 import { askUser, remember } from './engine-tools.ts';
@@ -58,6 +59,8 @@ export const builtInTools: Tools = new Map(BUILT_IN.map((tool) => [tool.name, to
 export function withOwnTools(own: readonly Tool[] = []): Tools {
   const tools = new Map(builtInTools);
   for (const tool of own) {
+    if (!isTool(tool))
+      throw new CopilotError('InvalidInput', { what: 'tools', problem: 'one is not made by defineTool' });
     const { name, definedAt } = tool;
     const other = tools.get(name);
     if (other) {

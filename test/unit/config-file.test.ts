@@ -43,7 +43,7 @@ describe('copilot.config.ts', () => {
     [
       'has a key that is not known',
       'const a = 1;\nexport default {\n  provider: {},\n};',
-      /copilot\.config\.ts, line 3, is not valid: there is no key "provider"; did you mean "providers"/,
+      /copilot\.config\.ts, line 3, is not valid: there is no key "provider"; the nearest is "providers"\.$/,
     ],
     [
       'has a value that is none',

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { CopilotError } from '../../contracts/errors.ts';
 import { HANDOFF_PREFIX, MAKE_PLAN, REPORT_STEP } from '../../contracts/activities.ts';
 import { ToolCategory } from '../../contracts/team.ts';
+import { nearest } from '../nearest.ts';
 import { readResult } from './result.ts';
 import { type Tool, TOOL, type ToolDefinition } from './tool.ts';
 
@@ -13,8 +14,11 @@ const MAX_TIMEOUT_MS = 7 * 24 * 60 * 60 * 1_000;
 /** Names of model APIs: 64 letters, digits, "_" and "-". */
 const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 
+const isFunction = (value: unknown): boolean => typeof value === 'function';
+const optionalFunction = z.custom(isFunction, 'it must be a function').optional();
+
 /** What must hold of a definition, whether or not a compiler has checked it. */
-const Definition = z.object({
+const Definition = z.strictObject({
   name: z
     .string()
     .regex(NAME, 'use 1 to 64 letters, digits, "_" and "-", the first a letter')
@@ -26,7 +30,15 @@ const Definition = z.object({
   category: ToolCategory,
   effects: z.enum(['none', 'external']),
   timeoutMs: z.int().min(1).max(MAX_TIMEOUT_MS).default(DEFAULT_TIMEOUT_MS),
-  run: z.custom((value) => typeof value === 'function', 'it must be a function'),
+  parameters: z.custom<z.ZodType>(isZod4, 'it must be an object schema of Zod 4, such as z.object({ … })'),
+  limits: z.string().optional(),
+  subject: z
+    .strictObject({ kind: z.enum(['command', 'url', 'path', 'tree']), fields: z.array(z.string()).readonly() })
+    .optional(),
+  subjectPaths: optionalFunction,
+  needsApproval: optionalFunction,
+  run: z.custom(isFunction, 'it must be a function'),
+  settle: optionalFunction,
 });
 
 /**
@@ -36,11 +48,13 @@ const Definition = z.object({
 export function defineTool<Parameters extends z.ZodType>(definition: ToolDefinition<Parameters>): Tool {
   const definedAt = placeOfCaller();
   const fail = (problem: string): never => {
-    throw new CopilotError('InvalidTool', { tool: definition.name, at: definedAt, problem });
+    throw new CopilotError('InvalidTool', { tool: definition?.name, at: definedAt, problem });
   };
   const checked = Definition.safeParse(definition);
   if (!checked.success) {
-    const issue = checked.error.issues[0];
+    const [issue] = checked.error.issues;
+    // A misspelt `needsApproval` would never ask.
+    if (issue?.code === 'unrecognized_keys') return fail(unknownKey(issue.keys[0] ?? ''));
     return fail(`${issue?.path.join('.') || 'definition'}: ${issue?.message}`);
   }
   const { name, description, category, effects, timeoutMs } = checked.data;
@@ -78,7 +92,6 @@ export function isTool(value: unknown): value is Tool {
 }
 
 function schemaOf(parameters: z.ZodType, fail: (problem: string) => never): Tool['schema'] {
-  if (!isZod4(parameters)) return fail('parameters must be an object schema of Zod 4, such as z.object({ … })');
   try {
     const { $schema: _, ...schema } = toSchema(parameters);
     if (schema.type === 'object') return schema;
@@ -92,7 +105,11 @@ function toSchema(parameters: z.ZodType): z.core.JSONSchema.BaseSchema {
   return z.toJSONSchema(parameters, {
     io: 'input',
     // Any safe integer: that tells a model nothing.
-    override: ({ jsonSchema }) => {
+    override: ({ zodSchema, jsonSchema }) => {
+      // A schema of another copy of Zod has its descriptions there.
+      const { description } = zodSchema as { readonly description?: string | undefined };
+      if (description !== undefined) jsonSchema.description ??= description;
+
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
       if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
     },
@@ -101,6 +118,11 @@ function toSchema(parameters: z.ZodType): z.core.JSONSchema.BaseSchema {
 
 function isZod4(schema: unknown): schema is z.ZodType {
   return typeof schema === 'object' && schema !== null && '_zod' in schema;
+}
+
+function unknownKey(key: string): string {
+  const near = nearest(key, Object.keys(Definition.shape));
+  return `there is no key "${key}"${near === undefined ? '' : `; the nearest is "${near}"`}`;
 }
 
 /** The field that JSON Schema cannot express, for the error. */

@@ -25,9 +25,21 @@ export function readResult(given: unknown, scope: { readonly tool: string }): To
     return { text, ...(artifacts && { artifacts }), ...(images && { images }) };
   }
   try {
-    return { text: JSON.stringify(given) ?? `[a ${typeof given}]` };
+    const text = JSON.stringify(given);
+    if (text === undefined || (text === '{}' && !isPlain(given))) throw new TypeError(`it is a ${kindOf(given)}`);
+    return { text };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw refusal(scope, `the call was made, but its result is no JSON (${reason}). Do not repeat it blindly`);
   }
+}
+
+/** A map, a response and the like are `{}` in JSON, which would tell the agent nothing. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+function kindOf(value: unknown): string {
+  return typeof value === 'object' && value !== null ? value.constructor.name : typeof value;
 }

@@ -3,10 +3,13 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { CopilotError } from '../../../src/contracts/errors.ts';
+import { loadTeam } from '../../../src/agents/files/load-team.ts';
+import { type JudgeOptions, judgeCall } from '../../../src/tools/approval/judge.ts';
 import { defineTool, isTool } from '../../../src/tools/definition/define-tool.ts';
 import type { Tool, ToolContext } from '../../../src/tools/definition/tool.ts';
 import { OutcomeUnknown } from '../../../src/tools/outcome-unknown.ts';
 import { runTool, withOwnTools } from '../../../src/tools/registry.ts';
+import { agentsFolder, removeFolders } from '../agents/files/team-folder.ts';
 import { createToolWorld, problemOf, type ToolWorld } from './tool-world.ts';
 
 const base = {
@@ -23,7 +26,7 @@ describe('[E01] defineTool', () => {
   before(async () => {
     world = await createToolWorld();
   });
-  after(() => world.remove());
+  after(() => Promise.all([world.remove(), removeFolders()]));
   const call = (tool: Tool, args: unknown = { id: '7' }, context: Partial<ToolContext> = {}) =>
     runTool(withOwnTools([tool]), tool.name, JSON.stringify(args), { ...world.context, ...context });
 
@@ -73,6 +76,9 @@ describe('[E01] defineTool', () => {
     loop.self = loop;
     const problem = await problemOf('lookup', giving(loop));
     assert.match(problem, /^the call was made, but its result is no JSON/);
+    assert.match(await problemOf('lookup', giving(new Map([[1, 2]]))), /is no JSON \(it is a Map\)/);
+    assert.match(await problemOf('lookup', giving(Response.json({}))), /is no JSON \(it is a Response\)/);
+    assert.deepEqual(await giving({}), { text: '{}' });
   });
 
   it('tells the agent of whatever a tool throws, and of arguments that its schema cannot take', async () => {
@@ -127,7 +133,12 @@ describe('[E01] defineTool', () => {
     ['effects that there are not', { effects: 'some' }, /effects: .*"none"\|"external"/],
     ['a time that no timer takes', { timeoutMs: 3e9 }, /timeoutMs: /],
     ['nothing to run', { run: 'later' }, /run: it must be a function/],
-    ['no schema', { parameters: { id: 'string' } }, /parameters must be an object schema of Zod 4/],
+    ['no schema', { parameters: { id: 'string' } }, /parameters: it must be an object schema of Zod 4/],
+    [
+      'a key that there is not',
+      { needApproval: () => true },
+      /no key "needApproval"; the nearest is "needsApproval"\.$/,
+    ],
     ['a text', { parameters: z.string() }, /parameters must be an object schema, since models give named/],
     ['a choice of objects', { parameters: z.union([z.object({}), z.object({})]) }, /must be an object schema/],
     ['a date', { parameters: z.object({ when: z.date() }) }, /parameters: field "when": Date cannot be represented/],
@@ -154,4 +165,67 @@ describe('[E01] defineTool', () => {
       message: /another tool of this name is defined at .*define-tool\.test\.ts:\d+; rename one/,
     });
   });
+
+  it('[H11] asks by its predicate, unless that surely says no, and has rules with patterns like built-in tools', async () => {
+    const asked: unknown[] = [];
+    const judge = async (needsApproval: () => unknown, team: Layer = {}) => {
+      const tool = defineTool({
+        ...base,
+        category: 'network',
+        parameters: z.object({ page: z.string() }),
+        subject: { kind: 'url', fields: ['page'] },
+        needsApproval: (args, context) => {
+          asked.push([args, context]);
+          return needsApproval() as boolean; // what JavaScript may give
+        },
+      });
+      const judged = await judgeCall(
+        { name: tool.name, arguments: '{"page":"https://example.org/a","other":1}' },
+        {
+          definition: { agents: {} },
+          policies: { layers: [{}, {}, team], granted: { categories: [], rules: [] } },
+          ceilings: [],
+          tools: withOwnTools([tool]),
+          session: 'ses_1',
+          workspace: world.workspace,
+        },
+      );
+      return judged?.policy;
+    };
+    assert.equal(await judge(() => false), 'allow');
+    assert.deepEqual(asked, [[{ page: 'https://example.org/a' }, { session: 'ses_1', workspace: world.workspace }]]);
+    assert.equal(await judge(() => true), 'ask');
+    assert.equal(await judge(() => undefined), 'ask');
+    assert.equal(await judge(() => assert.fail('who knows')), 'ask');
+    assert.equal(await judge(() => new Promise(() => undefined)), 'ask');
+    const rules = (policy: 'allow' | 'deny') => ({ rules: { 'lookup: https://example.org/*': policy } });
+    assert.equal(await judge(() => false, rules('deny')), 'deny');
+    assert.equal(await judge(() => false, { tools: { network: 'ask' }, ...rules('allow') }), 'allow');
+  });
+
+  it('[A11] is as good in a team as a built-in one: the nearest name is told, and the definition has its facts', async () => {
+    const tools = withOwnTools([defineTool(base)]);
+    const load = async (name: string) =>
+      await loadTeam(
+        await agentsFolder({ 'writer.yaml': `description: w\ninstructions: w\ntools: [${name}]\n` }),
+        'small',
+        tools,
+      );
+    const { definition } = await load('lookup');
+    assert.deepEqual(definition.tools['lookup'], {
+      name: 'lookup',
+      effects: 'none',
+      category: 'read',
+      timeoutMs: 60_000,
+    });
+    await assert.rejects(load('lokup'), {
+      type: 'InvalidTeam',
+      message: /unknown tool "lokup"; did you mean "lookup"\?$/,
+    });
+    await assert.rejects(load('teleport'), {
+      message: /must be in `tools` of copilot\.config\.ts, where the worker starts$/,
+    });
+  });
 });
+
+type Layer = JudgeOptions['policies']['layers'][number];
