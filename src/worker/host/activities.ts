@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { archive } from '../../activities/archive.ts';
 import type { WorkerParts } from '../../activities/agent-call.ts';
 import { checkCall } from '../../activities/check-call.ts';
+import { removeIfForgotten } from '../../activities/forgotten-question.ts';
 import { inspectTeam } from '../../activities/inspect-team.ts';
 import { plan, review } from '../../activities/plan.ts';
 import { writeReports } from '../../activities/reports.ts';
@@ -54,7 +55,10 @@ export function createActivities(config: Config, opened: Promise<HostParts>): Ac
     copilotCheckCall: async (input) => checkCall(await opened, input),
     copilotSummarise: async (input) => summarise(await opened, (await opened).archive, input),
     copilotWriteReports: (input) => writeReports(config.workspaceRoot, input),
-    copilotFiles: async (request, content) => answerFiles({ ...config, ...(await opened) }, request, content),
+    copilotFiles: async (request, content) => {
+      removeIfForgotten();
+      return await answerFiles({ ...config, ...(await opened) }, request, content);
+    },
     copilotArchive: async () => archive((await opened).agents, (await opened).archive),
   };
 }
