@@ -17,6 +17,7 @@ import { refusal } from '../tools/refusal.ts';
 import { writeInside } from '../tools/workspace/content.ts';
 import { isFileProblem } from '../tools/workspace/file-problems.ts';
 import { announceEffect, type CallAttempt, markDone, type Settled, settleEffect } from '../tools/workspace/effects.ts';
+import { personOf } from './ask-person.ts';
 import { withTeam, type WorkerParts } from './agent-call.ts';
 import type { RunningCalls } from './running-calls.ts';
 import { CallRefused, followWith, requirePermission } from './permission.ts';
@@ -156,7 +157,11 @@ async function callMcp(
     const { ceilings, tools } = parts;
     const { definition } = team;
     await requirePermission(input, { ceilings, tools, session: scope.sessionId, workspace, definition });
-    return await team.callMcp(tool, text, { idempotencyKey: `${scope.sessionId}/${key}`, signal: scope.signal });
+    return await team.callMcp(tool, text, {
+      idempotencyKey: `${scope.sessionId}/${key}`,
+      signal: scope.signal,
+      ask: personOf(scope, input),
+    });
   });
 }
 

@@ -17,6 +17,7 @@ import type {
 import type { SessionExport } from './export.ts';
 import type { Json, Usage } from './json.ts';
 import type {
+  AskFormPayload,
   AskPayload,
   AwaitTurnPayload,
   ChangeStatusPayload,
@@ -34,9 +35,10 @@ import type {
   SuspendPayload,
   TakeSnapshotPayload,
   UnqueuePayload,
+  WithdrawFormPayload,
 } from './payloads.ts';
 import type { ProgressPage } from './progress.ts';
-import type { DecidedRequest, PendingRequest } from './request.ts';
+import type { DecidedRequest, PendingRequest, Verdict } from './request.ts';
 import type { Analytics, Segment, SessionConfig, SessionInfo, SessionStatus } from './session.ts';
 import type { ResolvedTeam } from './team.ts';
 import type { Message, TranscriptAddress } from './transcript.ts';
@@ -127,6 +129,10 @@ export const awaitTurn = defineUpdate<TurnView, [AwaitTurnPayload]>('awaitTurn')
 export const interrupt = defineUpdate<StatusChange, [InterruptPayload]>('interrupt');
 export const unqueue = defineUpdate<StatusChange, [UnqueuePayload]>('unqueue');
 export const decide = defineUpdate<DecidedRequest, [DecidePayload]>('decide');
+/** Asks a person for what a tool needs while its call runs; for activities. @returns the id of the request */
+export const askForm = defineUpdate<string, [AskFormPayload]>('askForm');
+/** Takes back what {@link askForm} asked, if nobody has decided; for activities. */
+export const withdrawForm = defineUpdate<void, [WithdrawFormPayload]>('withdrawForm');
 export const configure = defineUpdate<ChangeReport, [ConfigurePayload]>('configure');
 export const editPlan = defineUpdate<PlanView, [EditPlanPayload]>('editPlan');
 export const rate = defineUpdate<Analytics, [RatePayload]>('rate');
@@ -164,6 +170,8 @@ export const usage = defineQuery<{ total: Usage; byAgent: Readonly<Record<string
 export const team = defineQuery<ResolvedTeam>('team');
 /** A request that waits, with all of its arguments or steps; or the record of one that was decided. */
 export const request = defineQuery<PendingRequest | DecidedRequest | null, [string]>('request');
+/** How a person decided what {@link askForm} asked; null while nobody has. `withdrawn` if the session does not know it. */
+export const formVerdict = defineQuery<Verdict | null, [string]>('formVerdict');
 /** The newest decided requests, oldest first: who decided what, and when. */
 export const decisions = defineQuery<readonly DecidedRequest[]>('decisions');
 /** Names of the archived originals of messages that were summarised, oldest first. */

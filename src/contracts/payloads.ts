@@ -1,6 +1,7 @@
 /** What signals and updates of a session bring, and what of it is accepted. */
 import { z } from 'zod';
 import { ContextKey, ContextValues, jsonProblem, MAX_CONTEXT_DEPTH, MergeStrategy } from './context.ts';
+import { RequestedForm } from './form.ts';
 import { Images } from './image.ts';
 import type { Json, JsonObject } from './json.ts';
 import { MAX_EDITED_ARGUMENTS, MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES } from './limits.ts';
@@ -84,8 +85,25 @@ export const DecidePayload = z.strictObject({
   arguments: EditedArguments.optional(),
   /** With `session`: allow only calls that this rule matches, such as `shell: git status*`, and not the whole category. */
   rule: Rule.optional(),
+  /** With `accept`: the values of the form's fields, by their names. A field that is left out has its default. */
+  values: EditedArguments.optional(),
 });
 export type DecidePayload = z.infer<typeof DecidePayload>;
+
+/** What a tool asks while its call runs. */
+export const AskFormPayload = z.strictObject({
+  /** Key of the call. */
+  call: z.string().min(1).max(400),
+  /** Tells the questions of a call apart. The same question of another attempt has the same key. */
+  key: z.string().min(1).max(400),
+  question: z.string().min(1).max(4_000),
+  form: RequestedForm,
+});
+export type AskFormPayload = z.infer<typeof AskFormPayload>;
+
+/** Takes back what a tool asked. */
+export const WithdrawFormPayload = AskFormPayload.pick({ key: true });
+export type WithdrawFormPayload = z.infer<typeof WithdrawFormPayload>;
 
 const ExpectedVersion = z.int().min(0).optional();
 

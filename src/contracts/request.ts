@@ -1,17 +1,19 @@
 /** What a session asks of people. A request is decided once, or expires with an outcome that it announces. */
 import { z } from 'zod';
+import type { RequestedForm } from './form.ts';
 import type { ImageReference } from './image.ts';
-import { frozen } from './json.ts';
+import { frozen, type JsonObject } from './json.ts';
 import type { ToolCategory } from './team.ts';
 
-export const RequestKind = z.enum(['plan', 'before-step', 'after-step', 'tool', 'outcome', 'budget', 'input']);
+export const RequestKind = z.enum(['plan', 'before-step', 'after-step', 'tool', 'outcome', 'budget', 'input', 'form']);
 export type RequestKind = z.infer<typeof RequestKind>;
 
 /**
  * `plan`: approve, modify (with feedback), reject. `before-step`: approve, skip. `after-step`: continue, redo (with
  * feedback). `tool`: once (perhaps with other arguments), session (all tools of its category from now on, or what a rule
  * matches), deny. `outcome`, for a call whose outcome nobody knows: done (a text is its result),
- * not-done, try-again. `budget`: raise, stop. `input`: answer.
+ * not-done, try-again. `budget`: raise, stop. `input`: answer. `form`, which a tool asks for while its call runs: accept
+ * (with the values of its fields), decline, cancel.
  */
 export const Decision = z.enum([
   'approve',
@@ -29,11 +31,22 @@ export const Decision = z.enum([
   'raise',
   'stop',
   'answer',
+  'accept',
+  'decline',
+  'cancel',
 ]);
 export type Decision = z.infer<typeof Decision>;
 
 /** Decisions that let something happen. */
-export const APPROVING: readonly Decision[] = frozen(['approve', 'once', 'session', 'continue', 'raise', 'try-again']);
+export const APPROVING: readonly Decision[] = frozen([
+  'approve',
+  'once',
+  'session',
+  'continue',
+  'raise',
+  'try-again',
+  'accept',
+]);
 
 /** What happens if nobody decides in time. */
 export interface Expiry {
@@ -96,6 +109,8 @@ export interface PendingRequest {
   readonly question: string;
   /** The call that waits, with `tool`. */
   readonly tool: RequestedCall | null;
+  /** What is to be filled or opened, with `form`. */
+  readonly form: RequestedForm | null;
   /** The steps that wait, with `plan`, `before-step` and `after-step`. */
   readonly steps: readonly RequestedStep[] | null;
   /** Whether `tool` or `steps` lack their end here. The `request` query gives all of it. */
@@ -127,6 +142,8 @@ export interface Verdict {
   readonly arguments?: string;
   /** What is allowed instead of the whole category, with `session`. */
   readonly rule?: string;
+  /** What the form was filled with, with `accept`. */
+  readonly values?: JsonObject;
 }
 
 export type DecidedRequest = PendingRequest & { readonly verdict: Verdict };

@@ -86,9 +86,10 @@ export const activities = {
     facts: Pick<ToolFacts, 'effects' | 'timeoutMs'>,
     ...args: Parameters<Activities['copilotRunTool']>
   ) => {
-    const [{ attempt = 1 }] = args;
+    const [input] = args;
     // The worker that could not begin the call must not get it again just because it has the session.
-    const options = { ...toolOptions(facts), ...(attempt === 1 ? {} : { allowEagerDispatch: false }), ...label };
+    const again = (input.attempt ?? 1) === 1 ? {} : { allowEagerDispatch: false };
+    const options = { ...toolOptions(facts), ...askingTime(input), ...again, ...label };
     return tool.copilotRunTool.executeWithOptions(options, args);
   },
   settleTool: (
@@ -97,7 +98,10 @@ export const activities = {
     ...args: Parameters<Activities['copilotSettleTool']>
   ) =>
     // It may wait until the call ends. It has no effect itself, so it can be repeated.
-    tool.copilotSettleTool.executeWithOptions({ ...toolOptions({ ...facts, effects: 'none' }), ...label }, args),
+    tool.copilotSettleTool.executeWithOptions(
+      { ...toolOptions({ ...facts, effects: 'none' }), ...askingTime(args[0]), ...label },
+      args,
+    ),
   summarise: (label: CallLabel, ...args: Parameters<Activities['copilotSummarise']>) =>
     model.copilotSummarise.executeWithOptions({ ...MODEL_CALL, ...label }, args),
   writeReports: (label: CallLabel, ...args: Parameters<Activities['copilotWriteReports']>) =>
@@ -108,6 +112,14 @@ export const activities = {
   files: transfer.copilotFiles,
   archive: store.copilotArchive,
 };
+
+/**
+ * Servers of the Model Context Protocol may ask people while a call runs. The worker limits the time of such a call,
+ * without that in which people think, and heartbeats tell that it lives.
+ */
+function askingTime({ tool: name }: Parameters<Activities['copilotRunTool']>[0]): ActivityOptions {
+  return name.includes('.') ? { startToCloseTimeout: '24h' } : {};
+}
 
 function toolOptions({ effects, timeoutMs }: Pick<ToolFacts, 'effects' | 'timeoutMs'>): ActivityOptions {
   return {

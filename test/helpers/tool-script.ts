@@ -13,7 +13,8 @@ export function playToolCalls(model: ModelServer): void {
   playTeam(model, { instead: replyByName });
 }
 
-function replyByName(call: ScriptedCall): ScriptedReply | undefined {
+/** Undefined for calls of other phases, and for messages that name no tool. */
+export function replyByName(call: ScriptedCall): ScriptedReply | undefined {
   const { phase, last, lastRole, task } = call;
   const wishes = last.split(', then ');
   const steps = wishes.map((task) => ({ agent: 'engineer', task, notes: '' }));

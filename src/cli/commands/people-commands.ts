@@ -14,7 +14,7 @@ export function declareDecisions(command: Declare): void {
     'inbox --kind tool --json',
   ])
     .option('--user <name>', 'only sessions of this user')
-    .option('--kind <kind>', 'plan, before-step, after-step, tool, outcome, budget or input')
+    .option('--kind <kind>', 'plan, before-step, after-step, tool, outcome, budget, input or form')
     .option('--limit <number>', 'number of requests, at most 1000', '100')
     .action(async (flags) => (await import('../people/inbox.ts')).runInbox(flags));
 
@@ -56,11 +56,16 @@ export function declareDecisions(command: Declare): void {
 }
 
 function declareAnswers(command: Declare): void {
-  command('answer <id> <request> [text]', 'answer a question; "-" reads the answer from stdin', [
+  command('answer <id> [request] [text]', 'answer a question, or fill a form; "-" reads the answer from stdin', [
     'answer ses_… "in French"',
     'answer ses_… req-4 "in French" --wait',
+    'answer ses_… req-5 --field name=Ada --field tags=a,b',
+    'answer ses_… req-5 --values \'{"name": "Ada", "tags": ["a", "b"]}\' --json',
   ])
-    .usage('[options] <id> [request] <text>')
+    .usage('[options] <id> [request] [text]')
+    .option('--field <name=value...>', 'field of a form; those that are left out have their defaults')
+    .option('--values <json>', 'fields of a form as one JSON object')
+    .option(...DIGEST)
     .option(...BY)
     .option(...WAIT)
     .action(async (id, first, second, flags) =>

@@ -3,10 +3,13 @@ import { userInfo } from 'node:os';
 import type { DecideOptions } from '../../client/session/options.ts';
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { CopilotError } from '../../contracts/errors.ts';
+import type { RequestedForm } from '../../contracts/form.ts';
+import type { JsonObject } from '../../contracts/json.ts';
 import { APPROVING, type Decision, type PendingRequest, type RequestKind } from '../../contracts/request.ts';
 import { subjectDigest } from '../../contracts/request-subject.ts';
 import { type CommonFlags, readMessage, withClient } from '../connected.ts';
 import { loadConfig } from '../../config.ts';
+import { formValues, parseFormLine } from './form-text.ts';
 import { editArguments, parseEditedArguments } from './edit-arguments.ts';
 import { optional, parsePositiveNumber } from '../numbers.ts';
 import { confirm, isTerminal, printResult, remark, shorten } from '../terminal.ts';
@@ -83,19 +86,54 @@ export async function runDeny(
   });
 }
 
-/** `copilot answer <id> [request] <text>`: with two arguments, the second is the text. */
+export interface AnswerFlags extends DecisionFlags {
+  /** `name=value` for fields of a form. */
+  readonly field?: readonly string[];
+  /** JSON object with the values of a form. */
+  readonly values?: string;
+}
+
+/** `copilot answer <id> [request] <text>`: with two arguments, the second is the text. A form needs no text. */
 export async function runAnswer(
   id: string,
-  first: string,
+  first: string | undefined,
   second: string | undefined,
-  flags: DecisionFlags,
+  flags: AnswerFlags,
 ): Promise<void> {
-  const [requestId, given] = second === undefined ? [undefined, first] : [first, second];
-  const text = await readMessage(given);
-  await decideFor(id, flags, { text }, async (session) => ({
-    id: (await findRequest(session, requestId, 'answer')).id,
-    decision: 'answer',
-  }));
+  const { field = [], values } = flags;
+  const isForm = field.length > 0 || values !== undefined;
+  if (isForm && second !== undefined) {
+    throw new CopilotError('InvalidInput', { what: 'text', problem: 'a form takes --field or --values, and no text' });
+  }
+  const [requestId, given] = isForm || second !== undefined ? [first, second] : [undefined, first];
+  const text = isForm ? undefined : await readMessage(given);
+  await decideFor(id, flags, {}, async (session) => {
+    const request = await findRequest(session, requestId, 'answer');
+    if (!isForm && !request.form) return { id: request.id, decision: 'answer', options: { text } };
+    return {
+      id: request.id,
+      decision: 'accept',
+      options: { values: valuesFor(request.form, { field, values, text }) },
+    };
+  });
+}
+
+/** @throws CopilotError `InvalidInput` */
+function valuesFor(
+  form: RequestedForm | null,
+  { field, values, text }: { field: readonly string[]; values: string | undefined; text: string | undefined },
+): JsonObject {
+  const given = values === undefined ? {} : parseEditedArguments('--values', values);
+  const pairs = field.map((pair): [string, string] => {
+    const at = pair.indexOf('=');
+    if (at > 0) return [pair.slice(0, at), pair.slice(at + 1)];
+    throw new CopilotError('InvalidInput', { what: `--field ${pair}`, problem: 'use name=value' });
+  });
+  if (!form) return { ...given, ...Object.fromEntries(pairs) };
+  const line = text === undefined ? {} : parseFormLine(form, text);
+  if (line) return { ...given, ...line, ...formValues(form, pairs) };
+  const names = form.fields.map(({ name }) => `--field ${name}=…`).join(' ');
+  throw new CopilotError('InvalidInput', { what: 'text', problem: `the request is a form; fill it with ${names}` });
 }
 
 export async function runDecide(
@@ -159,7 +197,7 @@ async function shownDigest(
   return (await confirm(`Decide "${decision}" for ${id}?`)) ? subjectDigest(request) : null;
 }
 
-type Found = Pick<PendingRequest, 'id' | 'question' | 'options'> & { readonly kind: RequestKind | undefined };
+type Found = Pick<PendingRequest, 'id' | 'question' | 'options' | 'form'> & { readonly kind: RequestKind | undefined };
 
 /** The given request, or the only one that this command can decide. */
 async function findRequest(
@@ -169,9 +207,17 @@ async function findRequest(
 ): Promise<Found> {
   const requests = await session.requests();
   if (requestId !== undefined) {
-    return requests.find(({ id }) => id === requestId) ?? { id: requestId, question: '', options: [], kind: undefined };
+    return (
+      requests.find(({ id }) => id === requestId) ?? {
+        id: requestId,
+        question: '',
+        options: [],
+        form: null,
+        kind: undefined,
+      }
+    );
   }
-  const fitting = requests.filter(({ kind }) => (kind === 'input') === (command === 'answer'));
+  const fitting = requests.filter(({ kind }) => kind === 'form' || (kind === 'input') === (command === 'answer'));
   const [request, ...others] = fitting;
   if (request && others.length === 0) return request;
   if (!request) {

@@ -1,5 +1,6 @@
 /** Shows a request to people: the question, its whole subject, its deadline, and how to decide. */
 import { parseJson } from '../../contracts/json.ts';
+import { formLines } from './form-text.ts';
 import type { PendingRequest, RequestedCall, RequestedStep, Verdict } from '../../contracts/request.ts';
 
 const INDENT = '    ';
@@ -16,21 +17,24 @@ export function requestLine(request: PendingRequest, sessionId = '<session>'): s
   return [`? ${id}: ${question}${words}`, ...subjectLines(sessionId, request)].join('\n');
 }
 
-/** What was decided: by whom and when, and with which arguments or rule if the person gave some. */
-export function verdictLines({ decision, by, at, text, rule, arguments: edited }: Verdict): string[] {
+/** What was decided: by whom and when, and with which arguments, values or rule if the person gave some. */
+export function verdictLines({ decision, by, at, text, rule, arguments: edited, values }: Verdict): string[] {
   return [
     `${decision}, by ${by} at ${at}${text === undefined ? '' : `: ${text}`}`,
     ...(rule === undefined ? [] : [`allowed by the rule ${rule}`]),
     ...(edited === undefined
       ? []
       : ['with these arguments instead:', ...argumentLines(edited).map((line) => INDENT + line)]),
+    ...(values === undefined
+      ? []
+      : ['filled with:', ...argumentLines(JSON.stringify(values)).map((line) => INDENT + line)]),
   ].map((line) => INDENT + line);
 }
 
 /** What the request is about, as far as it carries that. A cut is marked. */
 function subjectLines(sessionId: string, request: PendingRequest): string[] {
-  const { tool, steps, isCut } = request;
-  const lines = tool ? argumentLines(tool.arguments) : (steps ?? []).flatMap(stepLines);
+  const { tool, steps, form, isCut } = request;
+  const lines = tool ? argumentLines(tool.arguments) : form ? formLines(form) : (steps ?? []).flatMap(stepLines);
   const cut = isCut ? [`… cut here. All of it: ${showCommand(sessionId, request)}`] : [];
   return [...lines, ...cut, ...(tool ? coverageLines(tool) : [])].map((line) => INDENT + line);
 }
@@ -83,7 +87,7 @@ export function requestText(sessionId: string, request: PendingRequest, { namesD
 
 function commandsFor(
   sessionId: string,
-  { id, kind, options, isCut, digest }: PendingRequest,
+  { id, kind, options, isCut, digest, form }: PendingRequest,
   namesDigest: boolean,
 ): string[] {
   const target = `${sessionId} ${id}`;
@@ -104,6 +108,12 @@ function commandsFor(
       ];
     case 'input':
       return [`copilot answer ${target} "…"`];
+    case 'form':
+      return [
+        form?.url === undefined ? `copilot answer ${target} --field name=value …` : `copilot approve ${target}${named}`,
+        `copilot deny ${target}`,
+        `copilot decide ${target} cancel`,
+      ];
     case 'budget':
       return [`copilot approve ${target} [--limit …]${named}`, `copilot deny ${target}`];
     case 'plan':

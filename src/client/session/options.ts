@@ -51,6 +51,8 @@ export interface DecideOptions {
   readonly arguments?: JsonObject | undefined;
   /** With `session`: allow only calls that this rule matches, such as `shell: git status*`, and not the whole category. */
   readonly rule?: string | undefined;
+  /** With `accept`: what the form is filled with, by the names of its fields. Fields that are left out have their defaults. */
+  readonly values?: JsonObject | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

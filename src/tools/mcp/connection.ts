@@ -2,7 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { McpError, ResultSchema, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
+import {
+  McpError,
+  type Progress,
+  ResultSchema,
+  ToolListChangedNotificationSchema,
+} from '@modelcontextprotocol/sdk/types.js';
 import type { Logger } from 'pino';
 import { packageVersion } from '../../package-info.ts';
 import { CopilotError } from '../../contracts/errors.ts';
@@ -13,6 +18,7 @@ import type { ModelSchema } from '../registry.ts';
 import { type McpResult, readResult } from './result.ts';
 import { type LeftOut, readTools, type ToolList } from './tool-list.ts';
 import { type Link, makeLink } from './transport/link.ts';
+import { type AskPerson, type FormAnswer, readElicitation } from './elicitation.ts';
 import type { Environment, ServerName } from './variables.ts';
 
 export interface ConnectionOptions {
@@ -34,6 +40,10 @@ export interface ToolCall {
   readonly idempotencyKey: string;
   /** Cancels the call; the server is notified. */
   readonly signal: AbortSignal;
+  /** Asks a person for what the server wants to know. */
+  readonly ask: AskPerson;
+  /** What the server says of the progress of the call. */
+  readonly onProgress: (text: string) => void;
 }
 
 /** Why a call failed: `refused` never reached the server; `lost` did, and may have taken effect. */
@@ -44,8 +54,11 @@ interface Live {
   readonly link: Link;
   isProbed: boolean;
   isOver: boolean;
+  /** Whether the server may still be at a call that was given up, and so may ask for it. */
+  isDoubtful: boolean;
 }
 
+const CLIENT = { name: 'durable-copilot', version: packageVersion };
 const DEFAULT_START_TIMEOUT_MS = 30_000;
 /** The SDK's own timeout is the longest possible, because our signals limit the time of a whole call. */
 const timeout = 2_147_483_647;
@@ -56,6 +69,9 @@ const MAX_PAUSE_MS = 30_000;
 /** How many pages of the list of tools are read, so that a server with endless pages cannot block a team. */
 const MAX_PAGES = 50;
 
+/** https://www.jsonrpc.org/specification#error_object */
+const [INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS] = [-32_600, -32_601, -32_602];
+
 export class McpConnection {
   readonly #options: ConnectionOptions;
   readonly #closing = new AbortController();
@@ -64,6 +80,9 @@ export class McpConnection {
   #opening: Promise<Live> | undefined;
   /** Crashes and failed starts since the last successful call. */
   #failures = 0;
+  /** Calls in flight. */
+  readonly #calls = new Set<ToolCall>();
+  #asks = false;
   #closed: Promise<void> | undefined;
 
   constructor(options: ConnectionOptions) {
@@ -78,6 +97,11 @@ export class McpConnection {
   /** Tools that it lists and that cannot be used. */
   get leftOut(): readonly LeftOut[] {
     return this.#list.leftOut;
+  }
+
+  /** Whether the server has ever asked a person. Then it gets one call at a time. */
+  get asks(): boolean {
+    return this.#asks;
   }
 
   /** Process id of the server if it is a running process. */
@@ -112,11 +136,13 @@ export class McpConnection {
   async call(call: ToolCall): Promise<McpResult> {
     for (let attempt = 1; ; attempt++) {
       const live = await this.#reach(call);
+      this.#calls.add(call);
       try {
         const result = await this.#send(live, call);
         this.#failures = 0;
         return result;
       } catch (error) {
+        live.isDoubtful ||= call.signal.aborted;
         call.signal.throwIfAborted();
         const fate = fateOf(error, live);
         if (fate === undefined) throw this.#failed(call.tool, messageOf(error), error);
@@ -125,6 +151,8 @@ export class McpConnection {
         if (fate === 'refused') throw this.#failed(call.tool, messageOf(error), error);
         const tool = `${this.#options.name.server}.${call.tool}`;
         throw new OutcomeUnknown(tool, 'its MCP server died during the call', error);
+      } finally {
+        this.#calls.delete(call);
       }
     }
   }
@@ -142,10 +170,13 @@ export class McpConnection {
     if (live) await this.#drop(live);
   }
 
-  async #send({ client }: Live, { tool, arguments: args, idempotencyKey, signal }: ToolCall): Promise<McpResult> {
+  async #send({ client }: Live, call: ToolCall): Promise<McpResult> {
+    const { tool, arguments: args, idempotencyKey, signal } = call;
     const params = { name: tool, arguments: args, _meta: { 'durable-copilot/idempotency-key': idempotencyKey } };
     // `callTool`, and the schema of its result, would throw away what a call returned in another form.
-    return readResult(await client.request({ method: 'tools/call', params }, ResultSchema, { signal, timeout }));
+    const onprogress = (progress: Progress): void => call.onProgress(progressText(progress));
+    const options = { signal, timeout, onprogress };
+    return readResult(await client.request({ method: 'tools/call', params }, ResultSchema, options));
   }
 
   /** The connection for a call. If it does not open, the agent is told why. */
@@ -161,7 +192,9 @@ export class McpConnection {
 
   /** Concurrent callers share one opening. */
   #ready(): Promise<Live> {
-    if (this.#live) return Promise.resolve(this.#live);
+    const live = this.#live;
+    if (live && !(this.#asks && live.isDoubtful)) return Promise.resolve(live);
+    if (live) return this.#drop(live).then(() => this.#ready());
     this.#opening ??= this.#open().finally(() => (this.#opening = undefined));
     return this.#opening;
   }
@@ -188,8 +221,8 @@ export class McpConnection {
     const late = AbortSignal.timeout(startTimeoutMs);
     const signal = AbortSignal.any([this.#closing.signal, late]);
     const link = makeLink(server, environment, name);
-    const client = new Client({ name: 'durable-copilot', version: packageVersion });
-    const live: Live = { client, link, isProbed: false, isOver: false };
+    const client = new Client(CLIENT, { capabilities: { elicitation: { form: {}, url: {} } } });
+    const live: Live = { client, link, isProbed: false, isOver: false, isDoubtful: false };
     try {
       signal.throwIfAborted();
       this.#listen(live);
@@ -215,10 +248,27 @@ export class McpConnection {
         if ('url' in this.#options.server) void this.#probe(live);
       },
     } satisfies Pick<Client, 'onclose' | 'onerror'>);
+    // The SDK's own handler refuses forms of another form.
+    client.fallbackRequestHandler = async ({ method, params }, { signal }) => {
+      if (method !== 'elicitation/create') throw new McpError(METHOD_NOT_FOUND, `${method} is not supported`);
+      return { ...(await this.#ask(live, params, signal)) };
+    };
     client.setNotificationHandler(ToolListChangedNotificationSchema, async () => {
       // A new signal each time, because the SDK never removes its listener.
       this.#keepTools(await listTools(client, AbortSignal.any([this.#closing.signal])));
     });
+  }
+
+  async #ask(live: Live, params: unknown, signal: AbortSignal): Promise<FormAnswer> {
+    this.#asks = true;
+    const [call, other] = this.#calls;
+    if (!call) throw new McpError(INVALID_REQUEST, 'no call runs about which a person could be asked');
+    if (other || live.isDoubtful) {
+      throw new McpError(INVALID_REQUEST, 'the client cannot tell which call asks. Call the tool again');
+    }
+    const asked = readElicitation(params, `${this.#options.name.server}.${call.tool}`);
+    if ('problem' in asked) throw new McpError(INVALID_PARAMS, asked.problem);
+    return await call.ask(asked, AbortSignal.any([signal, call.signal]));
   }
 
   /** Over HTTP, callers that wait for a response do not notice that the server has died. A ping does. */
@@ -279,9 +329,6 @@ async function listTools(client: Client, signal: AbortSignal): Promise<ToolList>
   return readTools(listed);
 }
 
-/** https://www.jsonrpc.org/specification#error_object */
-const METHOD_NOT_FOUND = -32_601;
-
 function noneIfUnknown(error: unknown): Readonly<Record<string, unknown>> {
   if (error instanceof McpError && error.code === METHOD_NOT_FOUND) return {};
   throw error;
@@ -310,6 +357,12 @@ async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   } finally {
     signal.removeEventListener('abort', stop);
   }
+}
+
+/** Such as `3 of 10: reading`. */
+function progressText({ progress, total, message }: Progress): string {
+  const count = total === undefined ? String(progress) : `${progress} of ${total}`;
+  return message === undefined ? count : `${count}: ${message}`;
 }
 
 function messageOf(error: unknown): string {

@@ -2,7 +2,10 @@
 import type { Logger } from 'pino';
 import { CopilotError } from '../../contracts/errors.ts';
 import { type TeamDefinition, toolFacts } from '../../contracts/team.ts';
+import { CallClock } from './call-clock.ts';
 import { McpConnection } from './connection.ts';
+import { ConnectionPool } from './connection-pool.ts';
+import type { AskPerson } from './elicitation.ts';
 import { parseObject } from '../definition/arguments.ts';
 import type { ToolContext, ToolResult } from '../definition/tool.ts';
 import { splitName } from './names.ts';
@@ -25,7 +28,11 @@ export interface Lack {
   readonly problem: string;
 }
 
-export type McpCallContext = Pick<ToolContext, 'idempotencyKey' | 'signal'>;
+export interface McpCallContext extends Pick<ToolContext, 'idempotencyKey' | 'signal'> {
+  /** Asks a person for what the server wants to know. The time of the call stands still meanwhile. Default: nobody is there. */
+  readonly ask?: AskPerson;
+  readonly onProgress?: (text: string) => void;
+}
 
 type Declaration = Pick<TeamDefinition, 'name' | 'mcp'>;
 
@@ -34,14 +41,14 @@ const MAX_ERROR_TEXT = 4_000;
 
 export class McpServers {
   readonly #team: Declaration;
-  readonly #connections: ReadonlyMap<string, McpConnection>;
+  readonly #pools: ReadonlyMap<string, ConnectionPool>;
   /** Why servers that the team can do without are not open. */
   readonly #missing = new Map<string, string>();
   #closed: Promise<void> | undefined;
 
-  private constructor(team: Declaration, connections: ReadonlyMap<string, McpConnection>) {
+  private constructor(team: Declaration, pools: ReadonlyMap<string, ConnectionPool>) {
     this.#team = team;
-    this.#connections = connections;
+    this.#pools = pools;
   }
 
   /**
@@ -53,15 +60,16 @@ export class McpServers {
     team: Declaration,
     { environment, log, onTools = () => undefined }: McpOptions,
   ): Promise<McpServers> {
-    const connections = new Map(
+    const pools = new Map(
       Object.entries(team.mcp ?? {}).map(([server, declaration]) => {
         const name = { team: team.name, server };
-        return [server, new McpConnection({ name, server: declaration, environment, log, onTools })];
+        const options = { name, server: declaration, environment, log, onTools };
+        return [server, new ConnectionPool(() => new McpConnection(options))];
       }),
     );
-    const servers = new McpServers(team, connections);
+    const servers = new McpServers(team, pools);
     try {
-      const opening = [...connections].map(async ([server, connection]) => {
+      const opening = [...pools].map(async ([server, { first: connection }]) => {
         if (team.mcp?.[server]?.required !== false) return await connection.open();
         await connection
           .open()
@@ -94,8 +102,8 @@ export class McpServers {
   lacks(entries: readonly string[]): Lack[] {
     const named = entries.map(splitName).filter((entry) => entry !== undefined);
     const missing = [...this.#missing].filter(([name]) => named.some(({ server }) => server === name));
-    const leftOut = [...this.#connections].flatMap(([name, connection]) =>
-      connection.leftOut
+    const leftOut = [...this.#pools].flatMap(([name, { first }]) =>
+      first.leftOut
         .filter((out) => named.some(({ server, tool }) => server === name && (tool === '*' || tool === out.tool)))
         .map(({ tool, problem }) => ({ what: `Tool ${name}.${tool} is left out`, problem })),
     );
@@ -107,7 +115,9 @@ export class McpServers {
 
   /** Process ids of the running servers that are processes, by server. */
   get pids(): Readonly<Record<string, number>> {
-    const known = [...this.#connections].flatMap(([server, { pid }]) => (pid === undefined ? [] : [[server, pid]]));
+    const known = [...this.#pools].flatMap(([server, { first }]) =>
+      first.pid === undefined ? [] : [[server, first.pid]],
+    );
     return Object.fromEntries(known) as Record<string, number>; // `known` holds pairs of a name and an id
   }
 
@@ -117,7 +127,7 @@ export class McpServers {
    */
   schemas(entry: string): ModelSchema[] {
     const { server, tool } = splitName(entry) ?? {};
-    const listed = this.#connections.get(server ?? '')?.tools ?? [];
+    const listed = this.#pools.get(server ?? '')?.first.tools ?? [];
     const named = tool === '*' ? listed : listed.filter(({ name }) => name === tool);
     return named.map((schema) => ({ ...schema, name: `${server}.${schema.name}` }));
   }
@@ -125,7 +135,7 @@ export class McpServers {
   /** The listed tool with the most similar name. */
   near(name: string): string | undefined {
     const { server, tool = '' } = splitName(name) ?? {};
-    const near = nearest(tool, this.#connections.get(server ?? '')?.tools.map((listed) => listed.name) ?? []);
+    const near = nearest(tool, this.#pools.get(server ?? '')?.first.tools.map((listed) => listed.name) ?? []);
     return near === undefined ? undefined : `${server}.${near}`;
   }
 
@@ -136,26 +146,32 @@ export class McpServers {
    */
   async call(name: string, argumentsText: string, context: McpCallContext): Promise<ToolResult> {
     const { server, tool } = splitName(name) ?? {};
-    const connection = this.#connections.get(server ?? '');
+    const pool = this.#pools.get(server ?? '');
     const facts = toolFacts({ tools: {}, ...this.#team }, name);
-    if (!connection || !facts || tool === undefined)
-      throw failed(name, `team ${this.#team.name} has no such MCP server`);
-    const late = AbortSignal.timeout(facts.timeoutMs);
+    if (!pool || !facts || tool === undefined) throw failed(name, `team ${this.#team.name} has no such MCP server`);
+    const { ask = cancel, onProgress = () => undefined } = context;
+    const clock = new CallClock(facts.timeoutMs);
+    const signal = AbortSignal.any([context.signal, clock.signal]);
+    const call = {
+      tool,
+      arguments: parseObject(name, argumentsText),
+      effects: facts.effects,
+      idempotencyKey: context.idempotencyKey,
+      signal,
+      ask: (...asked: Parameters<AskPerson>) => clock.pauseFor(() => ask(...asked)),
+      onProgress,
+    };
     try {
-      const { text, images, isError } = await connection.call({
-        tool,
-        arguments: parseObject(name, argumentsText),
-        effects: facts.effects,
-        idempotencyKey: context.idempotencyKey,
-        signal: AbortSignal.any([context.signal, late]),
-      });
+      const { text, images, isError } = await pool.use(signal, (connection) => connection.call(call));
       if (isError) throw failed(name, text.slice(0, MAX_ERROR_TEXT));
       return { text, images };
     } catch (error) {
       context.signal.throwIfAborted();
-      if (!late.aborted) throw error;
+      if (!clock.signal.aborted) throw error;
       const problem = `it did not answer in ${facts.timeoutMs} ms`;
       throw facts.effects === 'external' ? new OutcomeUnknown(name, problem, error) : failed(name, problem, error);
+    } finally {
+      clock.stop();
     }
   }
 
@@ -166,11 +182,13 @@ export class McpServers {
   }
 
   async #close(): Promise<void> {
-    const closings = await Promise.allSettled([...this.#connections.values()].map((connection) => connection.close()));
+    const closings = await Promise.allSettled([...this.#pools.values()].map((pool) => pool.close()));
     const errors = closings.flatMap((closing) => (closing.status === 'rejected' ? [closing.reason as unknown] : []));
     if (errors.length > 0) throw new AggregateError(errors, `MCP servers of team ${this.#team.name} did not close`);
   }
 }
+
+const cancel: AskPerson = () => Promise.resolve({ action: 'cancel' });
 
 function failed(tool: string, problem: string, cause?: unknown): CopilotError {
   return new CopilotError('ToolFailed', { tool, problem }, { cause });

@@ -83,6 +83,22 @@ export function acceptDecisions(session: LiveSession): void {
   );
 }
 
+/** For what tools ask people while their calls run. */
+export function acceptForms(session: LiveSession): void {
+  // An update, since a call must know that its question is in the inbox.
+  setHandler(messages.askForm, (payload) => session.forms.ask(payload), {
+    validator: (payload) => {
+      const asked = accept(payloads.AskFormPayload, payload, 'form');
+      requireOpen(session);
+      session.forms.requireCall(asked);
+    },
+  });
+  // An update, since the same client sends both.
+  setHandler(messages.withdrawForm, ({ key }) => session.requests.withdrawAside(key), {
+    validator: (payload) => void accept(payloads.WithdrawFormPayload, payload, 'form'),
+  });
+}
+
 function decideRequest(
   session: LiveSession,
   payload: payloads.DecidePayload,

@@ -28,6 +28,7 @@ export function answerQueries(session: LiveSession): void {
   setHandler(messages.usage, () => ({ total: totalUsage(state), byAgent: state.usage }));
   setHandler(messages.team, () => state.team);
   setHandler(messages.request, (id) => wholeRequest(id, state));
+  setHandler(messages.formVerdict, (key) => session.forms.verdictOf(key));
   setHandler(messages.decisions, () => state.decisions);
   setHandler(messages.segments, () => state.segments);
   setHandler(messages.progress, (from) => session.view.progressFrom(from));

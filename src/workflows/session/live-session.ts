@@ -9,6 +9,7 @@ import { PhaseContext } from '../context/phase-context.ts';
 import { sessionInfo } from '../views/views.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
 import { ContinueAsNew } from './continue-as-new.ts';
+import { RunningForms } from './running-forms.ts';
 import { Askers } from './state/askers.ts';
 import { Conversation } from './state/conversation.ts';
 import { MessageQueue } from './state/message-queue.ts';
@@ -34,6 +35,7 @@ export class LiveSession {
   readonly queue: MessageQueue;
   readonly askers: Askers;
   readonly requests: Requests;
+  readonly forms: RunningForms;
   readonly turns: TurnLifecycle;
   readonly steps: PlanSteps;
   readonly works: Works;
@@ -52,6 +54,7 @@ export class LiveSession {
     this.queue = new MessageQueue(this, state);
     this.askers = new Askers(this, state);
     this.requests = new Requests(this, state);
+    this.forms = new RunningForms(this);
     this.turns = new TurnLifecycle(this, state);
     this.steps = new PlanSteps(this, state);
     this.works = new Works(state);

@@ -25,7 +25,7 @@ import { activities } from '../activities.ts';
 import { acceptChanges } from '../handlers/changes.ts';
 import { acceptControl } from '../handlers/control.ts';
 import { acceptMessages } from '../handlers/conversation.ts';
-import { acceptDecisions } from '../handlers/decisions.ts';
+import { acceptDecisions, acceptForms } from '../handlers/decisions.ts';
 import { answerQueries } from '../handlers/queries.ts';
 import { acceptSignals } from '../handlers/signals.ts';
 import { approvePlan } from '../phases/approve-plan.ts';
@@ -56,6 +56,7 @@ export async function copilotSession(input: SessionInput): Promise<SessionResult
   acceptControl(session);
   acceptChanges(session);
   acceptDecisions(session);
+  acceptForms(session);
   const idleness = new CancellationScope();
   const watching = idleness.run(() => watchIdleness(session)).catch(ignoreCancellation);
   const serving = session.askers.serve();

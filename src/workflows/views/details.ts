@@ -91,7 +91,7 @@ function requestParagraph(sessionId: string, request: PendingRequest): string {
     ...(step === null ? [] : [`step ${step}`]),
     ...(agent === null ? [] : [`_${escape(agent)}_`]),
   ];
-  const [command, what] = kind === 'input' ? ['answer', '"…"'] : ['decide', options[0] ?? ''];
+  const [command, what] = decidedBy(kind, options);
   const until = `${expiresAt.slice(0, 'yyyy-mm-ddThh:mm'.length).replace('T', ' ')} UTC`;
   return [
     about.join(' · '),
@@ -103,6 +103,11 @@ function requestParagraph(sessionId: string, request: PendingRequest): string {
     `Options: **${options.join('**, **')}**. At ${until}: ${onExpiry.words}.`,
     code(`copilot ${command} ${sessionId} ${id} ${what}`),
   ].join(`${BREAK}\n`);
+}
+
+function decidedBy(kind: PendingRequest['kind'], options: PendingRequest['options']): [command: string, what: string] {
+  if (kind === 'input') return ['answer', '"…"'];
+  return kind === 'form' ? ['answer', '--field name=value …'] : ['decide', options[0] ?? ''];
 }
 
 function isShownWhole({ kind, question, tool, steps, isCut }: PendingRequest): boolean {

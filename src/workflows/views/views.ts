@@ -47,12 +47,13 @@ export function wholeRequest(id: string, state: SessionView): PendingRequest | D
   const steps = current.steps.filter(({ number }) => step === null || step === number).map(requestedStep);
   const subjects: RequestSubject[] =
     tool === null
-      ? [{ question, tool, steps }]
+      ? [{ question, tool, steps, form: null }]
       : current.works.flatMap(({ calls }) =>
           calls.map((call) => ({
             question,
             tool: { ...tool, name: call.name, arguments: call.arguments },
             steps: null,
+            form: null,
           })),
         );
   const whole = subjects.find((subject) => subjectDigest(subject) === digest);

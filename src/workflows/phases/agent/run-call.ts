@@ -212,6 +212,7 @@ async function runOnce(one: OneCall, attempt: number): Promise<RunToolResult> {
     return ended(
       await session.calls.run(
         () => {
+          session.forms.begin(key, { turn, agent: work.state.agent, ...(step === undefined ? {} : { step }) });
           session.view.record({ type: 'tool-started', ...at, activityId, tool: call.name, summary: what });
           return activities.runTool(label, facts, input);
         },
@@ -220,8 +221,14 @@ async function runOnce(one: OneCall, attempt: number): Promise<RunToolResult> {
     );
   } catch (error) {
     if (!isExternal || !(error instanceof ActivityFailure) || isCancellation(error) || !wasCutOff(error)) throw error;
-    return ended(await settle(one, input));
+    const hasAsked = session.forms.isWaiting(key);
+    const settled = await settle(one, input);
+    const wasWaiting = hasAsked && settled.status === 'unknown';
+    return ended(
+      wasWaiting ? { ...settled, text: `${settled.text}, before anybody had answered what it asked` } : settled,
+    );
   } finally {
+    session.forms.end(key);
     session.view.record({ type: 'tool-ended', ...at, activityId, status });
   }
 }

@@ -1,6 +1,7 @@
 /** What the session asks of people. Each question is asked once, decided once, and expires on time. */
 import { CancelledFailure, condition, workflowInfo } from '@temporalio/workflow';
 import { toFailure } from '../../../contracts/errors.ts';
+import { checkForm, type RequestedForm } from '../../../contracts/form.ts';
 import { imagesField } from '../../../contracts/image.ts';
 import { MAX_DECISIONS, MAX_RECORDED_SUBJECT, MAX_SHOWN_SUBJECT } from '../../../contracts/limits.ts';
 import { findRuleProblem } from '../../../contracts/policies.ts';
@@ -20,6 +21,7 @@ import {
   type Verdict,
 } from '../../../contracts/request.ts';
 import { cutSubject, subjectDigest } from '../../../contracts/request-subject.ts';
+import type { JsonObject } from '../../../contracts/json.ts';
 import type { DeepReadonly, RunningTurn, SessionState } from '../../../contracts/session-state.ts';
 import type { TeamDefinition } from '../../../contracts/team.ts';
 import { ContinuesAsNew } from '../continue-as-new.ts';
@@ -43,6 +45,7 @@ export interface Question {
   /** The whole steps. */
   readonly steps?: readonly RequestedStep[];
   readonly unknown?: UnknownCall;
+  readonly form?: RequestedForm;
 }
 
 /** A verdict. If nobody decided in time, it is the decision that the request announced for that case. */
@@ -74,7 +77,7 @@ export class Requests {
   async ask(turn: RunningTurn, question: Question): Promise<Answer> {
     const key = `${turn.id}/${question.key}`;
     const request = this.#state.requests.find((known) => known.key === key) ?? this.#open(turn, key, question);
-    await this.#untilDecided(request);
+    await this.#untilDecided(request, () => this.#session.isStopped || this.#session.continuation.isOverdue);
     if (this.#session.isStopped) throw new CancelledFailure('interrupted');
     const { verdict } = request;
     if (!verdict) throw new ContinuesAsNew();
@@ -83,6 +86,34 @@ export class Requests {
     const { outcome } = request.onExpiry;
     if (outcome !== 'fail') return { ...verdict, decision: outcome };
     throw toFailure('RequestExpired', { question: request.question, sessionId: workflowInfo().workflowId });
+  }
+
+  /** Asks while a call runs, which asks for the verdict itself until {@link drop}. @returns the request's id */
+  askAside(turn: RunningTurn, question: Question): string {
+    const known = this.find(question.key);
+    if (known) return known.id;
+    const request = this.#open(turn, question.key, question);
+    // A run does not end while the call is in flight.
+    void this.#untilDecided(request, () => this.#session.isStopped);
+    return request.id;
+  }
+
+  /** The request of this key, decided or not. */
+  find(key: string): RequestView | undefined {
+    return this.#state.requests.find((request) => request.key === key);
+  }
+
+  /** Takes back what a call asked, if nobody has decided. */
+  withdrawAside(key: string): void {
+    const request = this.#waiting.find((waiting) => waiting.key === key && waiting.kind === 'form');
+    if (!request) return;
+    this.#close(request, { decision: 'withdrawn', by: 'the end of the call', at: new Date().toISOString() });
+  }
+
+  /** The same, and forgets the verdict. */
+  drop(key: string): void {
+    this.withdrawAside(key);
+    this.#state.requests = this.#state.requests.filter((other) => other.key !== key);
   }
 
   /**
@@ -96,7 +127,7 @@ export class Requests {
   /** @throws as {@link requireDecidable} */
   decide(payload: DecidePayload): DecidedRequest {
     const request = this.#find(payload);
-    const { decision, by = 'unknown', text, images, limit, arguments: edited, rule } = payload;
+    const { decision, by = 'unknown', text, images, limit, arguments: edited, rule, values } = payload;
     const at = new Date().toISOString();
     if (decision === 'session' && request.tool) {
       const grant = { category: request.tool.category, by, at, ...(rule === undefined ? {} : { rule }) };
@@ -114,6 +145,7 @@ export class Requests {
       ...(limit === undefined ? {} : { limit }),
       ...(edited === undefined ? {} : { arguments: JSON.stringify(edited) }),
       ...(rule === undefined ? {} : { rule }),
+      ...(decision === 'accept' ? filled(request, values) : {}),
     });
   }
 
@@ -121,14 +153,14 @@ export class Requests {
   replacePlan(turn: RunningTurn, steps: readonly RequestedStep[]): void {
     const request = this.#waiting.find(({ turnId, kind }) => turnId === turn.id && kind === 'plan');
     if (!request) return;
-    const whole = { question: request.question, tool: null, steps };
+    const whole = { question: request.question, tool: null, steps, form: null };
     Object.assign(request, cutSubject(whole, MAX_SHOWN_SUBJECT), { digest: subjectDigest(whole) });
     this.#announce(request);
   }
 
-  /** Forgets the verdicts that a phase has taken up. */
+  /** Forgets the verdicts that a phase has taken up. A call may still ask for those of forms. */
   settle(): void {
-    this.#state.requests = this.#state.requests.filter(({ verdict }) => verdict === undefined);
+    this.#state.requests = this.#state.requests.filter(({ kind, verdict }) => verdict === undefined || kind === 'form');
   }
 
   /** Takes back what a turn asks when it ends. */
@@ -193,9 +225,12 @@ export class Requests {
     const state = this.#state;
     const now = Date.now();
     const { timeoutMs, inputTimeoutMs } = timeoutMsOf(approvalsOf(state));
-    const expiresAt = new Date(now + (question.kind === 'input' ? inputTimeoutMs : timeoutMs)).toISOString();
+    const expiresAt = new Date(
+      now + (question.kind === 'input' || question.kind === 'form' ? inputTimeoutMs : timeoutMs),
+    ).toISOString();
     const createdAt = new Date(now).toISOString();
-    const whole = { question: question.question, tool: question.tool ?? null, steps: question.steps ?? null };
+    const { tool = null, steps = null, form = null } = question;
+    const whole = { question: question.question, tool, steps, form };
     const request: OpenRequest = {
       id: `req-${(state.requestCount += 1)}`,
       kind: question.kind,
@@ -227,10 +262,10 @@ export class Requests {
     view.publish();
   }
 
-  /** Waits for a verdict, or until the turn has to stop or continue as new. The clock stops while the session is suspended. */
-  async #untilDecided(request: OpenRequest): Promise<void> {
+  /** Waits for a verdict, or until nobody waits for it any more. The clock stops while the session is suspended. */
+  async #untilDecided(request: OpenRequest, isGivenUp: () => boolean): Promise<void> {
     const session = this.#session;
-    const isOver = () => request.verdict !== undefined || session.isStopped || session.continuation.isOverdue;
+    const isOver = () => request.verdict !== undefined || isGivenUp();
     const isSuspended = () => session.state.status === 'suspended';
     while (!isOver()) {
       const leftMs = Date.parse(request.expiresAt) - Date.now();
@@ -247,9 +282,7 @@ export class Requests {
   #close(request: OpenRequest, verdict: Verdict): DecidedRequest {
     const { current, decisions, suspension } = this.#state;
     request.verdict = verdict;
-    const { arguments: edited } = verdict;
-    const isLong = edited !== undefined && edited.length > MAX_RECORDED_SUBJECT;
-    const shown = isLong ? { ...verdict, arguments: beginningOf(edited, MAX_RECORDED_SUBJECT) } : verdict;
+    const { shown, isLong } = recordedVerdict(verdict);
     const { key: _, ...whole } = { ...request, verdict: shown };
     const recorded = cutSubject(whole, MAX_RECORDED_SUBJECT);
     const decided = { ...recorded, isCut: request.isCut || recorded.isCut || isLong };
@@ -276,12 +309,37 @@ function isCovered({ kind, tool }: OpenRequest, { category, rule }: Grant): bool
   return rule === undefined ? tool.covers.tools.length > 0 : tool.covers.rule === rule;
 }
 
-/** What is wrong with a rule or arguments that come with a decision. */
+/** What the form was filled with, the defaults of fields that were left out included. */
+function filled({ form }: OpenRequest, values: JsonObject = {}): Pick<Verdict, 'values'> {
+  const checked = form && checkForm(form, values);
+  return checked && 'values' in checked ? { values: checked.values } : {};
+}
+
+/** The verdict as the record has it. */
+function recordedVerdict(verdict: Verdict): { readonly shown: Verdict; readonly isLong: boolean } {
+  const { values, ...others } = verdict;
+  const { arguments: edited } = others;
+  const isLongEdit = edited !== undefined && edited.length > MAX_RECORDED_SUBJECT;
+  const isLongForm = values !== undefined && JSON.stringify(values).length > MAX_RECORDED_SUBJECT;
+  return {
+    shown: {
+      ...others,
+      ...(isLongEdit ? { arguments: beginningOf(edited, MAX_RECORDED_SUBJECT) } : {}),
+      ...(values === undefined || isLongForm ? {} : { values }),
+    },
+    isLong: isLongEdit || isLongForm,
+  };
+}
+
+/** What is wrong with a rule, arguments or values that come with a decision. */
 function changeProblem(
-  { tool }: OpenRequest,
-  { decision, arguments: edited, rule }: DecidePayload,
+  { tool, form }: OpenRequest,
+  { decision, arguments: edited, rule, values }: DecidePayload,
   team: TeamDefinition,
 ): string | undefined {
+  if (values !== undefined && (decision !== 'accept' || !form)) return 'only "accept", for a form, takes values';
+  const checked = decision === 'accept' && form ? checkForm(form, values ?? {}) : undefined;
+  if (checked && 'problem' in checked) return checked.problem;
   if (edited !== undefined && (decision !== 'once' || !tool)) return 'only "once", for a call, takes other arguments';
   if (rule !== undefined && (decision !== 'session' || !tool)) return 'only "session", for a call, takes a rule';
   if (decision !== 'session' || !tool) return undefined;
