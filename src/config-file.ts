@@ -10,6 +10,7 @@ import { Name } from './contracts/team.ts';
 import type { Provider } from './models/model.ts';
 import type { OpenAiOptions } from './models/openai/provider.ts';
 import { ceilingsOf } from './tools/approval/ceilings.ts';
+import type { CodeRunner } from './tools/code/code-runner.ts';
 import { isTool } from './tools/definition/define-tool.ts';
 import type { Tool } from './tools/definition/tool.ts';
 import { nearest } from './tools/nearest.ts';
@@ -28,6 +29,11 @@ export interface CopilotConfig extends ConfigDefaults {
   readonly defaultProvider?: string;
   /** Tools of your own, made by `defineTool`. Agents that may call one list it in `tools:`. */
   readonly tools?: readonly Tool[];
+  /**
+   * Runs the code of agents (`run_code`, `shell`), such as `containerRunner({ image: 'node:24' })`. Default: what
+   * COPILOT_CODE_RUNNER names, or child processes of the worker.
+   */
+  readonly codeRunner?: CodeRunner;
   /** What the worker never runs, whatever session, team or person say: categories, names of tools, `server.*`. */
   readonly ceilings?: { readonly deny: readonly string[] };
 }
@@ -58,10 +64,14 @@ const Settings = z.strictObject({
 const isProvider = (value: unknown): value is Provider =>
   typeof value === 'object' && value !== null && 'model' in value && typeof value.model === 'function';
 
+const isRunner = (value: unknown): value is CodeRunner =>
+  typeof value === 'object' && value !== null && 'run' in value && typeof value.run === 'function';
+
 const ConfigFile = z.strictObject({
   tools: z.array(z.custom<Tool>(isTool, 'it is not made by defineTool')).optional(),
   providers: z.record(Name, z.union([z.custom<Provider>(isProvider), Settings])).optional(),
   defaultProvider: z.string().optional(),
+  codeRunner: z.custom<CodeRunner>(isRunner, 'it has no method `run`').optional(),
   ceilings: z.strictObject({ deny: z.array(z.string()) }).optional(),
   teams: z.union([z.string(), z.array(z.string())]).optional(),
   agentPoolSize: z.int().min(1).optional(),

@@ -25,6 +25,10 @@ import type { ObjectStore } from './storage/stores/object-store.ts';
 
 const PORT_HINT = 'use a port from 1 to 65535';
 
+const codeRunner = z
+  .string()
+  .regex(/^(docker|podman):\w[\w./:@-]*$/, 'use docker:<image> or podman:<image>, such as docker:node:24');
+
 const Environment = z.object({
   COPILOT_HOME: optionalText,
   COPILOT_WORKSPACE_ROOT: optionalText,
@@ -46,6 +50,7 @@ const Environment = z.object({
   COPILOT_FETCH_ALLOW: hostPatterns.default([]),
   COPILOT_FETCH_PRIVATE: z.enum(['0', '1'], 'use 1 for yes or 0 for no').default('0'),
   COPILOT_DENY_TOOLS: names.default([]),
+  COPILOT_CODE_RUNNER: codeRunner.optional(),
   COPILOT_TRUST_TEAMS: z.enum(['0', '1'], 'use 1 for yes or 0 for no').default('0'),
   COPILOT_METRICS_PORT: z
     .string()
@@ -150,6 +155,8 @@ export interface Config {
    * `COPILOT_DENY_TOOLS`, default none; `ceilings` in copilot.config.ts adds to them.
    */
   readonly denyTools: readonly string[];
+  /** Containers in which the code of agents runs. `COPILOT_CODE_RUNNER`, such as `docker:node:24`; default: child processes. */
+  readonly codeRunner?: string;
   /** Hosts that `fetch_url` may reach. `COPILOT_FETCH_ALLOW`, default every public host; `COPILOT_FETCH_PRIVATE`, default 0. */
   readonly network: NetworkRules;
   readonly model: {
@@ -244,6 +251,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env, default
     environment: passedOn,
     trustTeams: env.COPILOT_TRUST_TEAMS === '1',
     denyTools: Object.freeze(env.COPILOT_DENY_TOOLS),
+    ...(env.COPILOT_CODE_RUNNER === undefined ? {} : { codeRunner: env.COPILOT_CODE_RUNNER }),
     network: Object.freeze({
       allow: Object.freeze(env.COPILOT_FETCH_ALLOW),
       private: env.COPILOT_FETCH_PRIVATE === '1',

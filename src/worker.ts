@@ -25,6 +25,8 @@ import { sessionSettings } from './worker/settings.ts';
 export { type CopilotConfig, defineConfig, type ProviderSettings } from './config-file.ts';
 export { CopilotError } from './contracts/errors.ts';
 export type { ToolProgress } from './contracts/progress.ts';
+export type { Code, CodeOutcome, CodeRequest, CodeRunner, LimitHit } from './tools/code/code-runner.ts';
+export { type ContainerOptions, containerRunner } from './tools/code/container-runner.ts';
 export { defineTool } from './tools/definition/define-tool.ts';
 export type { ApprovalContext, Tool, ToolContext, ToolDefinition, ToolResult } from './tools/definition/tool.ts';
 export { OutcomeUnknown } from './tools/outcome-unknown.ts';

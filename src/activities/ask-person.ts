@@ -43,7 +43,7 @@ export function personOf(scope: ActivityScope, { key: call, attempt = 0 }: RunTo
       // The server has taken its question back, and goes on with the call.
       if (signal.aborted && !scope.signal.aborted)
         void session.executeUpdate(messages.withdrawForm, { args: [{ key }] }).catch(() => undefined);
-      throw error instanceof WorkflowUpdateFailedError ? (fromFailure(error) ?? error) : error;
+      throw error instanceof WorkflowUpdateFailedError ? (fromFailure(error) ?? error.cause ?? error) : error;
     }
   };
 }

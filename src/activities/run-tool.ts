@@ -161,6 +161,7 @@ async function callMcp(
       idempotencyKey: `${scope.sessionId}/${key}`,
       signal: scope.signal,
       ask: personOf(scope, input),
+      report: reporterOf(scope, input),
     });
   });
 }
@@ -177,8 +178,7 @@ async function callHere(
   const place = { ceilings, tools, session, workspace };
   await requirePermission(input, place);
   const attempt = call?.attempt ?? scope.attempt;
-  const inStep = step === undefined ? {} : { step };
-  const at = { turn, ...inStep, attempt };
+  const at = { turn, ...(step === undefined ? {} : { step }), attempt };
   let isAnnounced = false;
   let stale: Error | undefined;
   const context: ToolContext = {
@@ -187,7 +187,7 @@ async function callHere(
     idempotencyKey: `${session}/${key}`,
     signal,
     workspace,
-    report: (progress) => scope.attach({ tool, ...inStep, progress: readProgress(progress) } satisfies ToolHeartbeat),
+    report: reporterOf(scope, input),
     log: log.child({ session, ...at, tool }),
     network,
     announce: async (effect) => {
@@ -211,6 +211,12 @@ async function callHere(
   } catch (error) {
     throw stale ?? error;
   }
+}
+
+/** Sends what a call says of its progress with the heartbeats. */
+function reporterOf({ attach }: ActivityScope, { tool, step }: RunToolInput): ToolContext['report'] {
+  const at = { tool, ...(step === undefined ? {} : { step }) };
+  return (progress) => attach({ ...at, progress: readProgress(progress) } satisfies ToolHeartbeat);
 }
 
 /** Cuts long output for the conversation and keeps the whole in the workspace. */

@@ -6,6 +6,7 @@ import { type Config, loadConfig } from '../config.ts';
 import { ceilingsOf } from '../tools/approval/ceilings.ts';
 import { type CopilotConfig, loadConfigFile } from '../config-file.ts';
 import { CopilotError } from '../contracts/errors.ts';
+import { runnerOf } from '../tools/code/container-runner.ts';
 import { type Tools, withOwnTools } from '../tools/registry.ts';
 import { type Check, missing, ok } from './check.ts';
 import { checkDisk, checkFolders } from './folders.ts';
@@ -38,7 +39,7 @@ export async function diagnose(environment?: NodeJS.ProcessEnv, folder = process
     checkServer(config, program),
     checkModels(config, teams.models, { file }),
     checkMcpTools(teams.teams, config.environment),
-    checkTools(),
+    checkTools(runnerOf(file, config)),
     checkFolders(config),
     checkDisk(config),
   ]);

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { packageDir } from '../package-info.ts';
 import { findOnPath } from '../server/program.ts';
 import type { Tool } from '../tools/definition/tool.ts';
+import type { CodeRunner } from '../tools/code/code-runner.ts';
 import { findIsolation } from '../tools/code/isolation.ts';
 import { SEARCH_PATH } from '../tools/code/workspace-run.ts';
 import { type Check, missing, ok, warning } from './check.ts';
@@ -58,8 +59,16 @@ export function checkOwnTools(own: readonly Tool[] = []): Check[] {
   });
 }
 
-/** Checks what tools that run code need. The other built-in tools need nothing. */
-export async function checkTools(): Promise<Check[]> {
+/**
+ * Checks what tools that run code need. The other built-in tools need nothing.
+ * @param runner runs the code. Default: child processes
+ */
+export async function checkTools(runner?: CodeRunner): Promise<Check[]> {
+  if (runner) {
+    const problem = await runner.check?.();
+    const hint = 'Correct that where the workers run, or COPILOT_CODE_RUNNER, or codeRunner in the config file';
+    return [problem === undefined ? ok('code runner', runner.name) : missing('code runner', problem, hint)];
+  }
   const node = ok('code node', process.versions.node);
   return [node, ...(await Promise.all([checkPython(), checkIsolation()]))];
 }

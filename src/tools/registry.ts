@@ -1,8 +1,9 @@
 /** The tools of a worker: those that are built in and its own, how a model sees them, and how a call runs one. */
 import { CopilotError } from '../contracts/errors.ts';
 import { calculate } from './code/calculate.ts';
-import { runCode } from './code/run-code.ts';
-import { shell } from './code/shell.ts';
+import type { CodeRunner } from './code/code-runner.ts';
+import { runCode, runCodeBy } from './code/run-code.ts';
+import { shell, shellBy } from './code/shell.ts';
 import { parseArguments } from './definition/arguments.ts';
 import { isTool } from './definition/define-tool.ts';
 import { runLimited } from './definition/limited-run.ts';
@@ -54,10 +55,12 @@ export const builtInTools: Tools = new Map(BUILT_IN.map((tool) => [tool.name, to
 
 /**
  * The built-in tools and those of a worker's own.
+ * @param runner runs the code of agents. Default: child processes
  * @throws CopilotError `InvalidTool` if two have the same name
  */
-export function withOwnTools(own: readonly Tool[] = []): Tools {
+export function withOwnTools(own: readonly Tool[] = [], runner?: CodeRunner): Tools {
   const tools = new Map(builtInTools);
+  for (const tool of runner ? [runCodeBy(runner), shellBy(runner)] : []) tools.set(tool.name, tool);
   for (const tool of own) {
     if (!isTool(tool))
       throw new CopilotError('InvalidInput', { what: 'tools', problem: 'one is not made by defineTool' });

@@ -70,7 +70,10 @@ describe('odd MCP servers of a team', function () {
     ]);
     assert.match(texts[0] ?? '', /^MCP server "late" is not available: .*Cannot find module/);
     const [asked] = world.model.requests.slice(-1);
-    assert.match(JSON.stringify(asked?.body.messages[0]), /MCP server \\"late\\" is not available\. Tool odd\.text/);
+    assert.match(
+      JSON.stringify(asked?.body.messages[0]),
+      /MCP server \\"late\\" is not available\.\\nTool odd\.text is left out\./,
+    );
   });
 
   it('[E11] doctor says so', async () => {

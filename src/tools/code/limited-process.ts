@@ -7,6 +7,7 @@ import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { endsWithin } from '../ends-within.ts';
+import type { CodeOutcome, LimitHit } from './code-runner.ts';
 import { findIsolation } from './isolation.ts';
 import { ProcessTree } from './process-tree.ts';
 
@@ -33,19 +34,6 @@ export interface LimitedCommand {
   readonly stdin: string;
   readonly limits: ProcessLimits;
   readonly signal: AbortSignal;
-}
-
-/** The limit that ended a run. */
-type LimitHit = 'time' | 'memory' | 'processes';
-
-export interface ProcessOutcome {
-  readonly exitCode: number;
-  readonly limitHit: LimitHit | undefined;
-  readonly stdout: string;
-  readonly stderr: string;
-  /** Bytes of output that were dropped. */
-  readonly droppedBytes: number;
-  readonly durationMs: number;
 }
 
 /** Exit code that shells show for a process ended by SIGKILL. */
@@ -83,7 +71,7 @@ wait $!
  * Runs the command until it ends or reaches a limit. Every process of the run is dead when this settles.
  * @throws the signal's reason if it aborts
  */
-export async function runLimited(request: LimitedCommand): Promise<ProcessOutcome> {
+export async function runLimited(request: LimitedCommand): Promise<CodeOutcome> {
   request.signal.throwIfAborted();
   const startedMs = performance.now();
   const { child, tree } = await start(request);
@@ -97,7 +85,7 @@ export async function runLimited(request: LimitedCommand): Promise<ProcessOutcom
     limitHit: undefined,
   }));
   const limited = untilLimit(tree, request.limits, watch.signal).then((limitHit) => ({ exitCode: KILLED, limitHit }));
-  let end: Pick<ProcessOutcome, 'exitCode' | 'limitHit'>;
+  let end: Pick<CodeOutcome, 'exitCode' | 'limitHit'>;
   try {
     end = await Promise.race([ended, limited]);
   } catch (error) {
@@ -155,10 +143,10 @@ async function untilLimit(tree: ProcessTree, limits: ProcessLimits, signal: Abor
 }
 
 /** Keeps the first bytes of each stream and reads the rest, so that the command does not block on a full pipe. */
-function collectOutput(
+export function collectOutput(
   child: ChildProcessWithoutNullStreams,
-  limits: ProcessLimits,
-): () => Pick<ProcessOutcome, 'stdout' | 'stderr' | 'droppedBytes'> {
+  limits: Pick<ProcessLimits, 'stdoutBytes' | 'stderrBytes'>,
+): () => Pick<CodeOutcome, 'stdout' | 'stderr' | 'droppedBytes'> {
   let droppedBytes = 0;
   const collect = (stream: Readable, limitBytes: number): Buffer[] => {
     const chunks: Buffer[] = [];
@@ -182,7 +170,7 @@ function collectOutput(
 }
 
 /** Waits for the rest of the output, but only briefly: another process may hold the pipes open. */
-async function drainOutput(child: ChildProcessWithoutNullStreams): Promise<void> {
+export async function drainOutput(child: ChildProcessWithoutNullStreams): Promise<void> {
   const streams = [child.stdout, child.stderr];
   const open = streams.filter((stream) => !stream.closed);
   await endsWithin(Promise.all(open.map((stream) => once(stream, 'close'))), CLOSE_GRACE_MS);

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { defineTool } from '../definition/define-tool.ts';
 import type { Tool } from '../definition/tool.ts';
-import { findProgram, report, RUN_LIMITS, runInWorkspace, SEARCH_PATH } from './workspace-run.ts';
+import type { CodeRunner } from './code-runner.ts';
+import { processRunner } from './process-runner.ts';
+import { report, runInWorkspace, SEARCH_PATH } from './workspace-run.ts';
 
 const MAX_TIMEOUT_SECONDS = 300;
 const MAX_COMMAND_LENGTH = 100_000;
@@ -18,12 +20,17 @@ const ShellInput = z.strictObject({
 /** `shell` with {@link SEARCH_PATH}. */
 export const shell = shellWith(SEARCH_PATH);
 
+/** The tool with the programs of a search path, in child processes. */
+export function shellWith(searchPath: string): Tool {
+  return shellBy(processRunner(searchPath));
+}
+
 /**
  * Makes the tool that runs a command line with bash, or with sh if bash is missing. Limits and environment are those
- * of `run_code`. A command can read what the worker's user can read and can use the network, so the tool has a
- * category of its own, which a person approves by default.
+ * of `run_code`. In child processes a command can read what the worker's user can read and can use the network, so the
+ * tool has a category of its own, which a person approves by default.
  */
-export function shellWith(searchPath: string): Tool {
+export function shellBy(runner: CodeRunner): Tool {
   return defineTool({
     name: 'shell',
     description:
@@ -35,18 +42,15 @@ export function shellWith(searchPath: string): Tool {
     subject: { kind: 'command', fields: ['command'] },
     parameters: ShellInput,
     async run({ command, timeout_seconds: timeoutSeconds }, { workspace, signal }) {
-      const program = (await findProgram(searchPath, 'bash')) ?? 'sh';
       const scope = { tool: 'shell', workspace };
-      const run = await runInWorkspace(scope, {
-        command: [program, '-c', command],
-        searchPath,
+      const run = await runInWorkspace(scope, runner, {
+        code: { language: 'shell', command },
         stdin: '',
         timeoutSeconds,
-        runsNode: true,
         signal,
       });
       return {
-        text: report(run, { timeoutSeconds, memoryMiB: RUN_LIMITS.memoryMiB }),
+        text: report(run, { timeoutSeconds, memoryMiB: runner.memoryMiB }),
         artifacts: run.artifacts,
       };
     },

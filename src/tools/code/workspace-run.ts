@@ -1,15 +1,11 @@
-/** Runs a command in the workspace with limits and a minimal environment, and reports on it to the agent. */
-import { execFile } from 'node:child_process';
-import { constants } from 'node:fs';
-import { access, lstat, mkdir, mkdtemp, readFile, rm, unlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+/** Runs code in the workspace, finds out which files it wrote, and reports on it to the agent. */
+import { lstat, mkdir, unlink } from 'node:fs/promises';
+import { delimiter, dirname } from 'node:path';
 import { listed } from '../files/text.ts';
 import { resolveInside, type Scope } from '../workspace/paths.ts';
 import { walk } from '../workspace/walk.ts';
-import type { ProcessLimits, ProcessOutcome } from './limited-process.ts';
-import { runLimited } from './limited-process.ts';
+import type { Code, CodeOutcome, CodeRunner } from './code-runner.ts';
+import type { ProcessLimits } from './limited-process.ts';
 
 /** Limits of every run, except its time and the data of one process. */
 export const RUN_LIMITS: Omit<ProcessLimits, 'timeoutMs' | 'dataMiB'> = {
@@ -25,7 +21,8 @@ const MAX_FILES_COMPARED = 10_000;
 /** How many files, folders and links are visited to do so. */
 const MAX_ENTRIES_COMPARED = 20_000;
 const MAX_ARTIFACTS = 200;
-const REMOVAL_LIMIT_MS = 30_000;
+/** Limit of V8's heap. It is below the limit of the whole process, so that Node stops with its own message. */
+export const NODE_HEAP_MIB = 512;
 const UNREPORTED: ReadonlySet<string> = new Set(['.git', 'node_modules', '__pycache__', '.cache', '.npm']);
 
 /** The `PATH` of every run. The folder of the Node that runs this program comes first. */
@@ -33,83 +30,51 @@ export const SEARCH_PATH = [
   ...new Set([dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin', '/opt/homebrew/bin']),
 ].join(delimiter);
 
-const run = promisify(execFile);
-
 export interface WorkspaceRun {
-  readonly outcome: ProcessOutcome;
+  readonly outcome: CodeOutcome;
   /** New or changed files relative to the workspace, at most {@link MAX_ARTIFACTS}. */
   readonly artifacts: readonly string[];
   readonly moreArtifacts: number;
 }
 
 export interface RunRequest {
-  readonly command: readonly string[];
-  /** The command's `PATH`. */
-  readonly searchPath: string;
+  readonly code: Code;
   readonly stdin: string;
   readonly timeoutSeconds: number;
-  /** Whether the command is Node or may start it. Then each process may have the address range of V8's code as well. */
-  readonly runsNode: boolean;
   readonly signal: AbortSignal;
 }
 
 /**
- * Runs a command with the workspace as its working directory and home. It gets none of this program's variables. It
- * and every process it started are killed at a limit, on abort, and when it exits.
- * @throws the signal's reason if it aborts
+ * Runs code with the workspace as its working directory and home. It and every process it started are gone at a limit,
+ * on abort, and when it exits.
+ * @throws as {@link CodeRunner.run}
  */
-export async function runInWorkspace(scope: Scope, request: RunRequest): Promise<WorkspaceRun> {
-  const { command, searchPath, stdin, timeoutSeconds, runsNode, signal } = request;
-  const { absolute: cwd } = await resolveInside(scope, '.');
+export async function runInWorkspace(scope: Scope, runner: CodeRunner, request: RunRequest): Promise<WorkspaceRun> {
+  const { code, stdin, timeoutSeconds, signal } = request;
+  const { absolute: workspace } = await resolveInside(scope, '.');
   const before = await listing(scope, signal);
-  const temporaryFolder = await mkdtemp(join(tmpdir(), 'copilot-run-'));
+  let outcome: CodeOutcome;
   try {
-    const dataMiB = RUN_LIMITS.memoryMiB + (runsNode ? await codeRangeMiB() : 0);
-    const limits = { ...RUN_LIMITS, dataMiB, timeoutMs: timeoutSeconds * 1_000 };
-    const environment = { PATH: searchPath, HOME: cwd, LANG: 'C.UTF-8', TMPDIR: temporaryFolder };
-    let outcome: ProcessOutcome;
-    try {
-      outcome = await runLimited({ command, cwd, environment, stdin, limits, signal });
-    } finally {
-      await restoreFolder(cwd);
-    }
-    // Code can make its workspace unreadable. Its output is still worth reporting.
-    const after = await listing(scope, signal).catch(() => before);
-    signal.throwIfAborted();
-    const artifacts = changed(before, after);
-    return {
-      outcome,
-      artifacts: artifacts.slice(0, MAX_ARTIFACTS),
-      moreArtifacts: Math.max(0, artifacts.length - MAX_ARTIFACTS),
-    };
+    outcome = await runner.run({
+      tool: scope.tool,
+      code,
+      workspace,
+      stdin,
+      timeoutMs: timeoutSeconds * 1_000,
+      signal,
+    });
   } finally {
-    await removeFolder(temporaryFolder);
+    await restoreFolder(workspace);
   }
-}
-
-/**
- * How much of the data limit V8 uses up before it runs anything. Node 24 maps 512 MiB for compiled code as writable,
- * and Linux counts that as data; Node 22 does not. This process runs the same program, so its own map tells.
- */
-async function codeRangeMiB(): Promise<number> {
-  const maps = await readFile('/proc/self/maps', 'latin1').catch(() => '');
-  const bytes = [...maps.matchAll(/^([0-9a-f]+)-([0-9a-f]+) rwxp/gm)].map(
-    ([, from = '', to = '']) => Number.parseInt(to, 16) - Number.parseInt(from, 16),
-  );
-  return Math.ceil(bytes.reduce((sum, each) => sum + each, 0) / 2 ** 20);
-}
-
-/** Absolute path of a program, or undefined if no folder of the search path has it. */
-export async function findProgram(searchPath: string, name: string): Promise<string | undefined> {
-  for (const folder of searchPath.split(delimiter)) {
-    const program = join(folder, name);
-    const isThere = await access(program, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return program;
-  }
-  return undefined;
+  // Code can make its workspace unreadable. Its output is still worth reporting.
+  const after = await listing(scope, signal).catch(() => before);
+  signal.throwIfAborted();
+  const artifacts = changed(before, after);
+  return {
+    outcome,
+    artifacts: artifacts.slice(0, MAX_ARTIFACTS),
+    moreArtifacts: Math.max(0, artifacts.length - MAX_ARTIFACTS),
+  };
 }
 
 /**
@@ -144,7 +109,7 @@ const NO_MEMORY =
   /JavaScript heap out of memory|^MemoryError|Array buffer allocation failed|[Ff]ailed to allocate memory|[Cc](?:annot|ould not) allocate (?:memory|\d+ bytes)|memory exhausted/m;
 
 function ending(
-  { exitCode, limitHit, stderr }: ProcessOutcome,
+  { exitCode, limitHit, stderr }: CodeOutcome,
   { timeoutSeconds, memoryMiB }: { readonly timeoutSeconds: number; readonly memoryMiB: number },
 ): string {
   if (limitHit === 'time') {
@@ -181,16 +146,4 @@ async function restoreFolder(path: string): Promise<void> {
   if (stats?.isDirectory()) return;
   if (stats !== undefined) await unlink(path);
   await mkdir(path, { recursive: true, mode: 0o700 });
-}
-
-/** Code can leave folders that Node cannot remove: without permissions, or with paths that are too long. */
-async function removeFolder(folder: string): Promise<void> {
-  const options = { env: { PATH: SEARCH_PATH }, timeout: REMOVAL_LIMIT_MS };
-  try {
-    await rm(folder, { recursive: true, force: true });
-  } catch {
-    // If this fails too, some litter stays; the result is right all the same.
-    await run('find', [folder, '-type', 'd', '-exec', 'chmod', 'u+rwx', '{}', ';'], options).catch(() => undefined);
-    await run('rm', ['-rf', folder], options).catch(() => undefined);
-  }
 }

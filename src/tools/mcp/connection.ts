@@ -12,6 +12,7 @@ import type { Logger } from 'pino';
 import { packageVersion } from '../../package-info.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { OutcomeUnknown } from '../outcome-unknown.ts';
+import type { ToolProgress } from '../../contracts/progress.ts';
 import type { McpServer } from '../../contracts/team.ts';
 import type { ToolEffects } from '../../contracts/tool.ts';
 import type { ModelSchema } from '../registry.ts';
@@ -42,8 +43,8 @@ export interface ToolCall {
   readonly signal: AbortSignal;
   /** Asks a person for what the server wants to know. */
   readonly ask: AskPerson;
-  /** What the server says of the progress of the call. */
-  readonly onProgress: (text: string) => void;
+  /** Gets what the server says of the progress of the call. */
+  readonly report: (progress: ToolProgress) => void;
 }
 
 /** Why a call failed: `refused` never reached the server; `lost` did, and may have taken effect. */
@@ -174,7 +175,8 @@ export class McpConnection {
     const { tool, arguments: args, idempotencyKey, signal } = call;
     const params = { name: tool, arguments: args, _meta: { 'durable-copilot/idempotency-key': idempotencyKey } };
     // `callTool`, and the schema of its result, would throw away what a call returned in another form.
-    const onprogress = (progress: Progress): void => call.onProgress(progressText(progress));
+    const onprogress = ({ progress: done, total, message: text = '' }: Progress): void =>
+      call.report({ text, done, ...(total === undefined ? {} : { total }) });
     const options = { signal, timeout, onprogress };
     return readResult(await client.request({ method: 'tools/call', params }, ResultSchema, options));
   }
@@ -357,12 +359,6 @@ async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   } finally {
     signal.removeEventListener('abort', stop);
   }
-}
-
-/** Such as `3 of 10: reading`. */
-function progressText({ progress, total, message }: Progress): string {
-  const count = total === undefined ? String(progress) : `${progress} of ${total}`;
-  return message === undefined ? count : `${count}: ${message}`;
 }
 
 function messageOf(error: unknown): string {

@@ -31,7 +31,8 @@ export interface Lack {
 export interface McpCallContext extends Pick<ToolContext, 'idempotencyKey' | 'signal'> {
   /** Asks a person for what the server wants to know. The time of the call stands still meanwhile. Default: nobody is there. */
   readonly ask?: AskPerson;
-  readonly onProgress?: (text: string) => void;
+  /** Default: nobody follows. */
+  readonly report?: ToolContext['report'];
 }
 
 type Declaration = Pick<TeamDefinition, 'name' | 'mcp'>;
@@ -149,7 +150,7 @@ export class McpServers {
     const pool = this.#pools.get(server ?? '');
     const facts = toolFacts({ tools: {}, ...this.#team }, name);
     if (!pool || !facts || tool === undefined) throw failed(name, `team ${this.#team.name} has no such MCP server`);
-    const { ask = cancel, onProgress = () => undefined } = context;
+    const { ask = cancel, report = () => undefined } = context;
     const clock = new CallClock(facts.timeoutMs);
     const signal = AbortSignal.any([context.signal, clock.signal]);
     const call = {
@@ -159,7 +160,7 @@ export class McpServers {
       idempotencyKey: context.idempotencyKey,
       signal,
       ask: (...asked: Parameters<AskPerson>) => clock.pauseFor(() => ask(...asked)),
-      onProgress,
+      report,
     };
     try {
       const { text, images, isError } = await pool.use(signal, (connection) => connection.call(call));

@@ -28,6 +28,7 @@ export const SHARED_CONTRACTS = [
     'digest',
     'export',
     'files',
+    'form',
     'image',
     'json',
     'limits',

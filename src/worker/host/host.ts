@@ -11,6 +11,7 @@ import type { CopilotConfig } from '../../config-file.ts';
 import { openArchiveFolder } from '../../storage/stores/archive-folder.ts';
 import type { ObjectStore } from '../../storage/stores/object-store.ts';
 import { type Ceilings, ceilingsOf } from '../../tools/approval/ceilings.ts';
+import { runnerOf } from '../../tools/code/container-runner.ts';
 import { type TeamTrust, teamTrust } from '../../tools/mcp/trust.ts';
 import { type Tools, withOwnTools } from '../../tools/registry.ts';
 import { startAdmin } from '../admin.ts';
@@ -63,7 +64,9 @@ export async function openHost(options: HostOptions): Promise<Host> {
 /** Adds each part to `opened` as soon as there is something to close. */
 async function openParts(options: HostOptions, opened: OpenPart[]): Promise<Omit<Host, 'close'>> {
   const { config, settings, identity, log } = options;
-  const tools = withOwnTools(settings.tools);
+  const runner = runnerOf(settings, config);
+  runner?.prepare?.().catch((err: unknown) => log.warn({ err }, 'what dead workers left of code was not removed'));
+  const tools = withOwnTools(settings.tools, runner);
   const ceilings = readCeilings(options, tools);
   const models = await openModelSource(config, settings, (lesson) =>
     log.info(lesson, 'the model does not take this; it is left out from now on'),

@@ -127,8 +127,12 @@ describe('forms of MCP servers', function () {
   });
 
   it('[E12] expire as cancelled, and end with the turn', async () => {
-    const { session } = await ask('once', { approvals: { inputTimeoutMs: 1_500 } });
-    assert.match((await session.awaitTurn('turn-1')).reply, /cancelled the elicitation/);
+    const { session } = await ask('once', { config: { approvals: { inputTimeoutMs: 1_500 } } });
+    const ended = await until('the end of the turn', async () => {
+      const turn = await session.awaitTurn('turn-1');
+      return turn.status === 'completed' ? turn : undefined;
+    });
+    assert.match(ended.reply, /cancelled the elicitation/);
     const [expired] = await session.decisions();
     assert.deepEqual([expired?.verdict.decision, expired?.verdict.by], ['expired', 'the clock']);
 
