@@ -205,3 +205,35 @@ record(
     await ended(session);
   },
 );
+
+record(
+  'form-of-a-tool-filled-and-declined',
+  {
+    team: {
+      team: {
+        answering: { agent: 'engineer' },
+        // A path that is the same on every machine.
+        mcp: {
+          everything: { command: 'node', args: ['node_modules/@modelcontextprotocol/server-everything/dist/index.js'] },
+        },
+      },
+      agents: { engineer: { tools: ['everything.trigger-elicitation-request'] } },
+    },
+    script: {
+      instead: ({ phase, lastRole }) =>
+        phase === 'one-shot' && lastRole !== 'tool'
+          ? calling(['everything__trigger-elicitation-request', {}])
+          : undefined,
+    },
+  },
+  async ({ create }) => {
+    const session = await create({ mode: 'one-shot' });
+    await session.send('ask me', { wait: false });
+    const { id } = await nextRequest(session);
+    await session.decide(id, 'accept', { values: { name: 'Ada' } });
+    await session.awaitTurn('turn-1');
+    await session.send('ask me again', { wait: false });
+    await decideNext(session, 'decline');
+    await ended(session);
+  },
+);
