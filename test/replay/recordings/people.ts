@@ -207,7 +207,7 @@ record(
 );
 
 record(
-  'form-of-a-tool-filled-and-declined',
+  'form-of-a-tool-filled-declined-and-cancelled',
   {
     team: {
       team: {
@@ -234,6 +234,36 @@ record(
     await session.awaitTurn('turn-1');
     await session.send('ask me again', { wait: false });
     await decideNext(session, 'decline');
+    await session.awaitTurn('turn-2');
+    await session.send('ask me once more', { wait: false });
+    await decideNext(session, 'cancel');
+    await ended(session);
+  },
+);
+
+record(
+  'form-that-a-tool-takes-back',
+  {
+    team: {
+      team: {
+        answering: { agent: 'engineer' },
+        mcp: { impatient: { command: 'node', args: ['test/helpers/impatient-server.ts'] } },
+      },
+      agents: { engineer: { tools: ['impatient.ask'] } },
+    },
+    script: {
+      instead: ({ phase, lastRole }) =>
+        phase === 'one-shot' && lastRole !== 'tool' ? calling(['impatient__ask', {}]) : undefined,
+    },
+  },
+  async ({ create }) => {
+    const session = await create({ mode: 'one-shot' });
+    await session.send('ask me', { wait: false });
+    await nextRequest(session);
+    await until('the end of the question', async () => (await session.requests()).length === 0);
+    const [decided] = await session.decisions();
+    assert.equal(decided?.verdict.decision, 'withdrawn');
+    assert.equal((await session.awaitTurn('turn-1')).status, 'completed');
     await ended(session);
   },
 );
