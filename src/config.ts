@@ -11,6 +11,7 @@ import { CopilotError } from './contracts/errors.ts';
 import type { NetworkRules } from './contracts/tool.ts';
 import {
   headers,
+  codeRunner,
   hostPatterns,
   names,
   optionalText,
@@ -24,7 +25,6 @@ import { parseStoreAddress, type PayloadStoreAddress } from './storage/stores/ad
 import type { ObjectStore } from './storage/stores/object-store.ts';
 
 const PORT_HINT = 'use a port from 1 to 65535';
-const CODE_RUNNER_HINT = 'use docker:<image> or podman:<image>, such as docker:node:24';
 
 const Environment = z.object({
   COPILOT_HOME: optionalText,
@@ -47,10 +47,7 @@ const Environment = z.object({
   COPILOT_FETCH_ALLOW: hostPatterns.default([]),
   COPILOT_FETCH_PRIVATE: z.enum(['0', '1'], 'use 1 for yes or 0 for no').default('0'),
   COPILOT_DENY_TOOLS: names.default([]),
-  COPILOT_CODE_RUNNER: z
-    .string()
-    .regex(/^(docker|podman):\w[\w./:@-]*$/, CODE_RUNNER_HINT)
-    .optional(),
+  COPILOT_CODE_RUNNER: codeRunner.optional(),
   COPILOT_TRUST_TEAMS: z.enum(['0', '1'], 'use 1 for yes or 0 for no').default('0'),
   COPILOT_METRICS_PORT: z
     .string()

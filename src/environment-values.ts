@@ -44,3 +44,8 @@ export const headers = z.string().transform((text, check): Record<string, string
   if (!parsed.success) check.addIssue(HEADERS_HINT);
   return parsed.data ?? {};
 });
+
+/** `docker:` or `podman:`, and an image. */
+export const codeRunner = z
+  .string()
+  .regex(/^(docker|podman):\w[\w./:@-]*$/, 'use docker:<image> or podman:<image>, such as docker:node:24');
