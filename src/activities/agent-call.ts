@@ -1,7 +1,9 @@
 /** What calls of agents share: they lease the team, read the conversation, and report usage. */
 import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
-import type { AgentCall, Answered } from '../contracts/activities.ts';
+import type { AgentCall, Answered, Reasoned } from '../contracts/activities.ts';
+import { MAX_HEARTBEAT_TEXT, MAX_REASONING_TEXT } from '../contracts/limits.ts';
+import { endOf, type StreamHeartbeat } from '../contracts/progress.ts';
 import * as queries from '../contracts/messages.ts';
 import type { Message, TranscriptAddress } from '../contracts/transcript.ts';
 import type { AgentCache } from '../agents/cache/agent-cache.ts';
@@ -93,6 +95,22 @@ export function describeCall(parts: WorkerParts, team: Team, replies: readonly A
     instance: team.id,
     worker: parts.identity,
   };
+}
+
+/** Reports by heartbeats what a model shows of its reasoning, as followers read it. */
+export function reportReasoning({ attempt, report }: ActivityScope): (delta: string) => void {
+  let reasoning = '';
+  return (delta) => {
+    reasoning += delta;
+    const shown = { attempt, offset: 0, text: '', reasoning: endOf(reasoning, MAX_HEARTBEAT_TEXT) };
+    report(shown satisfies StreamHeartbeat);
+  };
+}
+
+/** The end of what models showed of their reasoning, for followers. */
+export function reasoningField(replies: readonly Pick<AgentReply, 'reasoning'>[]): Pick<Reasoned, 'reasoning'> {
+  const reasoning = replies.map((reply) => reply.reasoning).join('');
+  return reasoning === '' ? {} : { reasoning: endOf(reasoning, MAX_REASONING_TEXT) };
 }
 
 /** A handle of the session that this activity works for. Queries add nothing to its history. */

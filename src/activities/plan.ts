@@ -4,7 +4,14 @@ import { section } from '../contracts/briefs.ts';
 import { imagesField } from '../contracts/image.ts';
 import type { Message } from '../contracts/transcript.ts';
 import { checkPlan, type PlannedStep, PlanProposal, PlanReview } from '../contracts/turn.ts';
-import { describeCall, readTranscript, withAgent, type WorkerParts } from './agent-call.ts';
+import {
+  describeCall,
+  readTranscript,
+  reasoningField,
+  reportReasoning,
+  withAgent,
+  type WorkerParts,
+} from './agent-call.ts';
 import { systemPrompt } from '../agents/prompt.ts';
 import { inScope } from './scope.ts';
 import { askForObject } from '../agents/structured-call.ts';
@@ -26,9 +33,14 @@ export async function plan(parts: WorkerParts, input: PlanInput): Promise<PlanRe
         ],
         signal: scope.signal,
         ask: { from: input.model, attempt: scope.attempt },
+        onReasoning: reportReasoning(scope),
         check: ({ steps }) => checkPlan(steps, definition),
       });
-      return { ...(value ?? { steps: [], problem }), ...describeCall(parts, open.team, replies) };
+      return {
+        ...(value ?? { steps: [], problem }),
+        ...describeCall(parts, open.team, replies),
+        ...reasoningField(replies),
+      };
     }),
   );
 }
@@ -46,9 +58,10 @@ export async function review(parts: WorkerParts, input: ReviewInput): Promise<Re
         ],
         signal: scope.signal,
         ask: { from: input.model, attempt: scope.attempt },
+        onReasoning: reportReasoning(scope),
       });
       const judged = value ?? { approved: true, feedback: '', problem };
-      return { ...judged, ...describeCall(parts, open.team, replies) };
+      return { ...judged, ...describeCall(parts, open.team, replies), ...reasoningField(replies) };
     }),
   );
 }

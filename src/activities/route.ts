@@ -2,7 +2,14 @@
 import type { RouteInput, RouteResult } from '../contracts/activities.ts';
 import { imagesField } from '../contracts/image.ts';
 import { RouteDecision } from '../contracts/turn.ts';
-import { describeCall, readTranscript, withAgent, type WorkerParts } from './agent-call.ts';
+import {
+  describeCall,
+  readTranscript,
+  reasoningField,
+  reportReasoning,
+  withAgent,
+  type WorkerParts,
+} from './agent-call.ts';
 import { systemPrompt } from '../agents/prompt.ts';
 import { inScope } from './scope.ts';
 import { askForObject } from '../agents/structured-call.ts';
@@ -19,6 +26,7 @@ export async function route(parts: WorkerParts, input: RouteInput): Promise<Rout
         messages: [...before, { role: 'user', text: input.message, ...imagesField(input.images) }],
         signal: scope.signal,
         ask: { from: input.model, attempt: scope.attempt },
+        onReasoning: reportReasoning(scope),
         check: (decision) => {
           if (!Object.hasOwn(definition.agents, decision.primaryAgent)) {
             return `primaryAgent "${decision.primaryAgent}" is not in the team, which has ${Object.keys(definition.agents).join(', ')}`;
@@ -32,6 +40,7 @@ export async function route(parts: WorkerParts, input: RouteInput): Promise<Rout
         decision: value ?? guessRoute(input.message, definition.answering.agent, problem),
         source: value ? (replies.length === 1 ? 'model' : 'repaired') : 'heuristic',
         ...describeCall(parts, open.team, replies),
+        ...reasoningField(replies),
       };
     }),
   );

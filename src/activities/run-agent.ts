@@ -11,7 +11,7 @@ import {
   type RunAgentResult,
 } from '../contracts/activities.ts';
 import { parseJson } from '../contracts/json.ts';
-import { MAX_HEARTBEAT_TEXT, MAX_REASONING_TEXT, MAX_REPLY_TEXT, MAX_RESULT } from '../contracts/limits.ts';
+import { MAX_HEARTBEAT_TEXT, MAX_REPLY_TEXT, MAX_RESULT } from '../contracts/limits.ts';
 import { endOf, type StreamHeartbeat } from '../contracts/progress.ts';
 import { isOffered } from '../contracts/tool.ts';
 import { assistantMessage, type Message } from '../contracts/transcript.ts';
@@ -23,7 +23,15 @@ import { findCeiling } from '../tools/approval/ceilings.ts';
 import { judgeCall } from '../tools/approval/judge.ts';
 import { factsOf } from '../tools/facts.ts';
 import { modelSchema } from '../tools/registry.ts';
-import { describeCall, readThread, readTranscript, threadKey, withAgent, type WorkerParts } from './agent-call.ts';
+import {
+  describeCall,
+  readThread,
+  reasoningField,
+  readTranscript,
+  threadKey,
+  withAgent,
+  type WorkerParts,
+} from './agent-call.ts';
 import { handoffSchemas, planSchema, reportSchema, systemPrompt } from '../agents/prompt.ts';
 import { inScope, type ActivityScope } from './scope.ts';
 import { beginningOf } from '../contracts/text-cut.ts';
@@ -48,7 +56,7 @@ export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promis
         toolCalls: isWhole ? reply.toolCalls : [],
         judgements: isWhole ? await judgeCalls(parts, scope, input, open, reply.toolCalls) : [],
         ...(isWhole && reply.providerData !== undefined ? { providerData: reply.providerData } : {}),
-        ...(reply.reasoning === '' ? {} : { reasoning: endOf(reply.reasoning, MAX_REASONING_TEXT) }),
+        ...reasoningField([reply]),
         ...(problem === undefined ? {} : { problem }),
         ...(warnings.length === 0 ? {} : { warnings }),
         finish: isWhole ? reply.finish : 'interrupted',

@@ -14,6 +14,8 @@ export interface Question<Schema extends z.ZodType> {
   readonly messages: readonly Message[];
   readonly signal: AbortSignal;
   readonly ask: AskOptions;
+  /** Gets what the model shows of its reasoning, in pieces. */
+  readonly onReasoning?: (delta: string) => void;
   /** Checks what the schema cannot, such as names of agents. Undefined if the value is valid. */
   readonly check?: (value: z.output<Schema>) => string | undefined;
 }
@@ -51,6 +53,7 @@ export async function askForObject<Schema extends z.ZodType>(
         maxOutputTokens: open.agent.settings.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS,
         output: { name: question.name, schema },
         signal: question.signal,
+        ...(question.onReasoning ? { onReasoning: question.onReasoning } : {}),
       },
       question.ask,
     );

@@ -46,12 +46,18 @@ export interface Answered {
   readonly fallback?: Fallback;
 }
 
+/** An answer whose reasoning can be followed. */
+export interface Reasoned extends Answered {
+  /** The end of what the model showed of its reasoning, for followers only. */
+  readonly reasoning?: Excerpt;
+}
+
 export interface RouteInput extends AgentCall {
   readonly message: string;
   readonly images?: readonly ImageReference[];
 }
 
-export interface RouteResult extends Answered {
+export interface RouteResult extends Reasoned {
   readonly decision: RouteDecision;
   /** `repaired`: the model was told once what was wrong. `heuristic`: its second answer was not usable either. */
   readonly source: 'model' | 'repaired' | 'heuristic';
@@ -68,7 +74,7 @@ export interface PlanInput extends AgentCall {
   };
 }
 
-export interface PlanResult extends Answered {
+export interface PlanResult extends Reasoned {
   /** Empty if the planner gave no usable plan. */
   readonly steps: readonly PlannedStep[];
   /** Why there is no plan. */
@@ -80,7 +86,7 @@ export interface ReviewInput extends AgentCall {
   readonly steps: readonly PlannedStep[];
 }
 
-export interface ReviewResult extends Answered {
+export interface ReviewResult extends Reasoned {
   readonly approved: boolean;
   readonly feedback: string;
   /** Why there is no usable review, if there is none. */
@@ -114,7 +120,7 @@ export interface Judgement extends Pick<ToolFacts, 'category' | 'effects' | 'tim
 }
 
 /** One round of a model: text, and the tools it wants called. */
-export interface RunAgentResult extends Answered {
+export interface RunAgentResult extends Reasoned {
   readonly text: string;
   readonly toolCalls: readonly ToolCall[];
   /** One for each of `toolCalls`; null for what only the session can judge. */
@@ -125,8 +131,6 @@ export interface RunAgentResult extends Answered {
    */
   readonly finish: 'stop' | 'tool_calls' | 'length' | 'filtered' | 'refused' | 'failed' | 'interrupted';
   readonly providerData?: ProviderData;
-  /** The end of what the model showed of its reasoning, for followers only. */
-  readonly reasoning?: Excerpt;
   /** What is wrong with the agent's answer or reported result, if that must have a schema. */
   readonly problem?: string;
   /** Tools that the agent has to do without, and why. */

@@ -30,17 +30,19 @@ export async function approvePlan(session: LiveSession, turn: RunningTurn, chang
 async function changePlan(session: LiveSession, turn: RunningTurn, feedback: string, round: number): Promise<void> {
   const planner = session.state.team.definition.planning.agent;
   session.turns.setPhase('planning');
-  const planned = await askAgent(session, turn, planner, () =>
-    activities.plan(labelCall(turn, `plan/changed-${round}`, 'plan change'), {
-      ...agentCall(session, turn, planner),
-      task: turn.task,
-      ...imagesOfTurn(turn),
-      revise: {
-        steps: turn.steps.map(({ agent, task, notes, alongside }) => ({ agent, task, notes, alongside })),
-        feedback,
-        by: 'person',
-      },
-    }),
-  );
+  const planned = await askAgent(session, turn, planner, {
+    label: labelCall(turn, `plan/changed-${round}`, 'plan change'),
+    work: (label) =>
+      activities.plan(label, {
+        ...agentCall(session, turn, planner),
+        task: turn.task,
+        ...imagesOfTurn(turn),
+        revise: {
+          steps: turn.steps.map(({ agent, task, notes, alongside }) => ({ agent, task, notes, alongside })),
+          feedback,
+          by: 'person',
+        },
+      }),
+  });
   recordPlan(session, stepsOf(planned));
 }

@@ -30,13 +30,15 @@ export function recordPlan(session: LiveSession, proposed: readonly PlannedStep[
 
 async function proposePlan(session: LiveSession, turn: RunningTurn): Promise<readonly PlannedStep[]> {
   const planner = session.state.team.definition.planning.agent;
-  const planned = await askAgent(session, turn, planner, () =>
-    activities.plan(labelCall(turn, 'plan'), {
-      ...agentCall(session, turn, planner),
-      task: turn.task,
-      ...imagesOfTurn(turn),
-    }),
-  );
+  const planned = await askAgent(session, turn, planner, {
+    label: labelCall(turn, 'plan'),
+    work: (label) =>
+      activities.plan(label, {
+        ...agentCall(session, turn, planner),
+        task: turn.task,
+        ...imagesOfTurn(turn),
+      }),
+  });
   return stepsOf(planned);
 }
 
@@ -52,13 +54,15 @@ async function agreeOnPlan(
   for (let round = 1; reviewer !== undefined && round <= reviews; round++) {
     if (steps.length < reviewFrom) break;
     const proposed = steps;
-    const { approved, feedback, problem } = await askAgent(session, turn, reviewer, () =>
-      activities.review(labelCall(turn, `review/${round}`, 'plan review'), {
-        ...agentCall(session, turn, reviewer),
-        task,
-        steps: proposed,
-      }),
-    );
+    const { approved, feedback, problem } = await askAgent(session, turn, reviewer, {
+      label: labelCall(turn, `review/${round}`, 'plan review'),
+      work: (label) =>
+        activities.review(label, {
+          ...agentCall(session, turn, reviewer),
+          task,
+          steps: proposed,
+        }),
+    });
     if (problem !== undefined) {
       session.view.note(
         `The plan of turn ${turn.number} was not reviewed: ${reviewer} gave no usable answer (${problem}).`,
@@ -66,14 +70,16 @@ async function agreeOnPlan(
     }
     if (approved) break;
     steps = stepsOf(
-      await askAgent(session, turn, planner, () =>
-        activities.plan(labelCall(turn, `plan/${round}`, 'plan revision'), {
-          ...agentCall(session, turn, planner),
-          task,
-          ...imagesOfTurn(turn),
-          revise: { steps: proposed, feedback, by: 'reviewer' },
-        }),
-      ),
+      await askAgent(session, turn, planner, {
+        label: labelCall(turn, `plan/${round}`, 'plan revision'),
+        work: (label) =>
+          activities.plan(label, {
+            ...agentCall(session, turn, planner),
+            task,
+            ...imagesOfTurn(turn),
+            revise: { steps: proposed, feedback, by: 'reviewer' },
+          }),
+      }),
     );
   }
   return steps;

@@ -12,13 +12,15 @@ export async function routeMessage(session: LiveSession, turn: RunningTurn): Pro
   if (router === undefined) return { kind: 'one-shot', agent: answeringAgent(session.state) };
   const answered = turn.answers.length;
   session.turns.setPhase('routing');
-  const { decision, source } = await askAgent(session, turn, router, () =>
-    activities.route(labelCall(turn, answered === 0 ? 'route' : `route/${answered + 1}`, 'route'), {
-      ...agentCall(session, turn, router),
-      message: wordsOf(turn),
-      ...imagesOfTurn(turn),
-    }),
-  );
+  const { decision, source } = await askAgent(session, turn, router, {
+    label: labelCall(turn, answered === 0 ? 'route' : `route/${answered + 1}`, 'route'),
+    work: (label) =>
+      activities.route(label, {
+        ...agentCall(session, turn, router),
+        message: wordsOf(turn),
+        ...imagesOfTurn(turn),
+      }),
+  });
   const known = Object.hasOwn(definition.agents, decision.primaryAgent);
   // What whoever started the session wants stands above what the router chooses.
   const agent =

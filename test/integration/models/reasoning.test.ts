@@ -75,6 +75,48 @@ describe('reasoning', function () {
       });
     }
 
+    it('[M17] that of routing, planning and review is followed as well, and their answers are not', async () => {
+      const answers: Readonly<Record<string, object>> = {
+        route: { route: 'planned', primaryAgent: 'writer', refinedTask: 'it', questions: [], reason: 'because' },
+        plan: { steps: [{ agent: 'writer', task: 'do it', notes: '' }] },
+        review: { approved: true, feedback: '' },
+      };
+      respond = ({ body }) => {
+        const name = String(body.response_format?.json_schema?.name ?? 'none');
+        const answer = answers[name];
+        if (answer) {
+          const thought = [{ reasoning_content: `I think ` }, { reasoning_content: `of the ${name}.` }];
+          return streamed(...thought, { content: JSON.stringify(answer) });
+        }
+        const report = { name: 'report_step', arguments: '{"status":"done","summary":"done"}' };
+        const isStep = body.tools?.some((tool: { function: { name: string } }) => tool.function.name === report.name);
+        return isStep
+          ? said({ content: null, tool_calls: [{ id: 'c1', type: 'function', function: report }] }, 'tool_calls')
+          : said({ content: 'All done.' });
+      };
+      const session = await world.copilot.create({ team: 'chat', mode: 'copilot' });
+      const following = collect(session, isTurnEnd, 0);
+      assert.equal((await session.send('Do it')).status, 'completed');
+      for (const events of [await following, await collect(session, isTurnEnd, 0)]) {
+        const agents = new Map(
+          events.flatMap((event) => (event.type === 'model-started' ? [[event.activityId, event.agent] as const] : [])),
+        );
+        const thoughtBy = events.flatMap((event) =>
+          event.type === 'reasoning' ? [[agents.get(event.activityId), event.text] as const] : [],
+        );
+        const told = Map.groupBy(thoughtBy, ([agent]) => agent);
+        assert.deepEqual(
+          [...told].map(([agent, parts]) => [agent, parts.map(([, text]) => text).join('')]),
+          [
+            ['router', 'I think of the route.'],
+            ['planner', 'I think of the plan.'],
+            ['plan-reviewer', 'I think of the review.'],
+          ],
+        );
+        assert.equal(screen(events), 'All done.');
+      }
+    });
+
     it('[M17] a summary is asked for, and never again of a model that refuses it', async () => {
       const asked: unknown[] = [];
       respond = ({ body }) => {

@@ -1,6 +1,6 @@
 /** What every call of an agent carries, and the names under which people see it. */
 import { workflowInfo } from '@temporalio/workflow';
-import type { AgentCall, Answered } from '../../../contracts/activities.ts';
+import type { AgentCall, Answered, Reasoned } from '../../../contracts/activities.ts';
 import { toFailure } from '../../../contracts/errors.ts';
 import { type ImageReference, imagesField } from '../../../contracts/image.ts';
 import type { RunningTurn } from '../../../contracts/session-state.ts';
@@ -57,16 +57,22 @@ export function labelCall(turn: RunningTurn, part: string, words = part): CallLa
   return { activityId: `${turn.id}/${part}`, summary: oneLine(`turn ${turn.number} · ${words}`) };
 }
 
-/** Runs a structured call of an agent and counts what it used. */
-export async function askAgent<T extends Answered>(
+/** Runs a structured call of an agent and counts what it used. Followers see what the model shows of its reasoning. */
+export async function askAgent<T extends Reasoned>(
   session: LiveSession,
   turn: RunningTurn,
-  agentId: string,
-  work: () => Promise<T>,
+  agent: string,
+  { label, work }: { readonly label: CallLabel; readonly work: (label: CallLabel) => Promise<T> },
 ): Promise<T> {
   if (hasBudget(session.state)) await keepBudget(session, turn);
-  const result = await session.calls.run(work);
-  countAnswer(session, agentId, result);
+  const at = { turnId: turn.id, activityId: label.activityId };
+  const result = await session.calls.run(() => {
+    session.view.record({ type: 'model-started', ...at, agent });
+    return work(label);
+  });
+  countAnswer(session, agent, result);
+  const { reasoning } = result;
+  session.view.record({ type: 'model-ended', ...at, text: '', ...(reasoning === undefined ? {} : { reasoning }) });
   return result;
 }
 
