@@ -1,5 +1,6 @@
 /** Writes the events of a session as lines for people, and the models' text while it is written. */
 import type { FollowEvent } from '../../client/follow/follower.ts';
+import type { ReasoningEvent } from '../../client/follow/streamed-text.ts';
 import { requestLine } from '../people/request-text.ts';
 import { out, type Output, paint, shorten, type Style } from '../terminal.ts';
 
@@ -31,6 +32,8 @@ export class ProgressText {
   readonly #showsThinking: boolean;
   readonly #leavePrompt: () => void;
   readonly #thoughts = new Map<string, WordCount>();
+  /** How far the reasoning of each call was shown, in UTF-16 units. */
+  readonly #thoughtEnds = new Map<string, number>();
   #writing: string | undefined;
   /** Whether the turn has text already. */
   #hasText = false;
@@ -52,7 +55,7 @@ export class ProgressText {
   }
 
   show(event: FollowEvent): void {
-    if (event.type === 'reasoning') return this.#think(event.activityId, event.text);
+    if (event.type === 'reasoning') return this.#think(event);
     if (event.type === 'turn-started') this.#hasText = false;
     if ('activityId' in event) this.#endThinking(event.activityId);
     if (event.type === 'token') {
@@ -96,8 +99,13 @@ export class ProgressText {
   }
 
   /** Counts the words, in a line of its own that stays the last one on a terminal. */
-  #think(activityId: string, text: string): void {
-    if (this.#showsThinking) return this.#write(`thinking of ${activityId}`, text, 'dim');
+  #think({ activityId, offset, text }: ReasoningEvent): void {
+    if (this.#showsThinking) {
+      // Of a call that has ended, only the end of its reasoning is kept.
+      const isGap = offset > (this.#thoughtEnds.get(activityId) ?? 0);
+      this.#thoughtEnds.set(activityId, offset + text.length);
+      return this.#write(`thinking of ${activityId}`, isGap ? `[…]${text}` : text, 'dim');
+    }
     const count = addWords(this.#thoughts.get(activityId), text);
     this.#thoughts.set(activityId, count);
     if (!this.#output.isTerminal || this.#isInLine) return;
@@ -109,6 +117,7 @@ export class ProgressText {
   #endThinking(activityId: string): void {
     const count = this.#thoughts.get(activityId);
     this.#thoughts.delete(activityId);
+    this.#thoughtEnds.delete(activityId);
     if (count) this.line('dim', thinkingLine(count));
   }
 

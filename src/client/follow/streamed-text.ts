@@ -18,7 +18,10 @@ export interface TokenEvent {
   readonly text: string;
 }
 
-/** What a model shows of its reasoning. Append it to the reasoning before; it is no part of a reply. */
+/**
+ * What a model shows of its reasoning. Append it to the reasoning before; it is no part of a reply. Of a call that has
+ * ended, the last 16 KiB are kept: an `offset` beyond the end of the text before tells that a part is missing.
+ */
 export interface ReasoningEvent extends Omit<TokenEvent, 'type'> {
   readonly type: 'reasoning';
 }

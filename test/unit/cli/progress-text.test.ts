@@ -107,6 +107,9 @@ I write.
     ];
     assert.equal(written(events), 'thinking… (3 words)\nDone.\nthinking… (2 words)\n');
     assert.equal(written(events, { showsThinking: true }), 'I must think\nMe too\nDone.\n');
+    const late = { type: 'reasoning', ...call, ...place, offset: 7, text: 'think' } as const;
+    const later = { ...late, offset: 20, text: ' again' };
+    assert.equal(written([late, later], { showsThinking: true }), '[…]think[…] again');
     const line = (words: number): string => `\u001b[2mthinking… (${words} words)\u001b[22m`;
     const clear = '\r\u001b[2K';
     assert.equal(written(events, { isTTY: true }), `${[2, 3, 2, 3].map(line).join(clear)}\nDone.\n${line(2)}\n`);
