@@ -41,6 +41,10 @@ const shownAs = (type: string, bytes: Buffer): string => `${type};${bytes.toStri
 /** A request without the bytes of its images, for a person who reads why a test failed. */
 const shortened = (body: Body): string => JSON.stringify(body.messages ?? body.input).replaceAll(/[\w+/=]{100,}/g, '…');
 
+/** Whether a request brings results of tools. */
+const hasResults = (body: Body): boolean =>
+  /"role":"tool"|"type":"(?:tool_result|function_call_output)"/.test(JSON.stringify(body.messages ?? body.input));
+
 const isTextOnly = (body: Body): boolean => imagesIn(body).length === 0;
 
 describe('images', function () {
@@ -138,8 +142,9 @@ describe('images', function () {
     });
 
     it(`[M16] of tools reach a model over ${team}, behind all results of the round where results take text only`, async () => {
-      play((request, number) =>
-        number === 1
+      // Asked again for the same round, the server gives the same calls.
+      play((request) =>
+        !hasResults(request.body)
           ? toolCalls(
               request,
               ['get-tiny-image', 'get-tiny-image', 'list_files'].map((name) => offered(request, name)),
@@ -149,7 +154,7 @@ describe('images', function () {
       const session = await world.copilot.create({ team, mode: 'one-shot' });
       const turn = await session.send('Draw it');
       assert.equal(turn.status, 'completed', turn.error?.message);
-      const [, body] = bodies();
+      const body = bodies().at(-1);
       const images = imagesIn(body);
       assert.equal(images.length, 2, shortened(body));
       const [artifact = ''] = turn.artifacts;
