@@ -109,6 +109,10 @@ const ExpectedVersion = z.int().min(0).optional();
 
 /** Settings to change; null takes a setting back to its default. They apply from the next call on. */
 export const ConfigurePayload = z.strictObject({
+  /** Model of every agent that has none of its own in `agents`. */
+  model: SessionConfig.shape.model.unwrap().nullable().optional(),
+  /** The agent that answers. */
+  agent: Name.nullable().optional(),
   agents: z.record(Name, AgentOverride.nullable()).optional(),
   approvals: Approvals.nullable().optional(),
   budget: Budget.nullable().optional(),

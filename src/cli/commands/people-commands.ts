@@ -115,13 +115,17 @@ export function declareChanges(command: Declare): void {
   addSettingOptions(
     command('configure <id>', 'change settings of a session from its next call on', [
       'configure ses_… --agent engineer --temperature 0.5',
+      'configure ses_… --model gpt-6-luna',
       'configure ses_… --approve-plan --ask write network',
       'configure ses_… --refresh-team',
     ]),
   )
     .option('--mode <name>', 'mode of the next turns')
+    .option('--model <name>', 'model of all agents; with --agent, of that one')
+    .option('--reset-model', 'go back to the models of the team')
+    .option('--answering-agent <id>', 'agent that answers')
+    .option('--reset-answering-agent', 'let team and router choose who answers')
     .option('--agent <id>', 'agent to change, for this session only')
-    .option('--model <name>', 'its model')
     .option('--temperature <number>', 'its temperature, 0 to 2')
     .option('--instructions-file <path>', 'file with its instructions')
     .option('--reset-agent', 'reset the agent to the team definition')

@@ -18,6 +18,9 @@ export interface ConfigureFlags extends SettingFlags, VersionFlags {
   readonly temperature?: string;
   readonly instructionsFile?: string;
   readonly resetAgent?: boolean;
+  readonly resetModel?: boolean;
+  readonly answeringAgent?: string;
+  readonly resetAnsweringAgent?: boolean;
   readonly resetApprovals?: boolean;
   readonly resetBudget?: boolean;
   readonly mode?: string;
@@ -33,6 +36,7 @@ export async function runConfigure(id: string, flags: ConfigureFlags): Promise<v
     const session = client.session(id);
     const report = await session.configure({
       ...(await merged(session, flags, override, settings)),
+      ...wholeSession(flags),
       ...dropUndefined({ mode, idleTimeoutMs: idleTimeoutMs(idleTimeout), refreshTeam }),
       ...versionOption(flags),
     });
@@ -42,6 +46,28 @@ export async function runConfigure(id: string, flags: ConfigureFlags): Promise<v
       { sessionId: id, ...report, config, digest },
       () => `${id} is configured (version ${report.version})`,
     );
+  });
+}
+
+/** Model and answering agent of the session as a whole. */
+function wholeSession({
+  agent,
+  model,
+  resetModel,
+  answeringAgent,
+  resetAnsweringAgent,
+}: ConfigureFlags): Pick<ConfigureOptions, 'model' | 'agent'> {
+  const sessionModel = agent === undefined ? model : undefined;
+  for (const [name, value, reset] of [
+    ['model', model, resetModel],
+    ['answering-agent', answeringAgent, resetAnsweringAgent],
+  ] as const) {
+    if (value === undefined || !reset) continue;
+    throw new CopilotError('InvalidInput', { what: `--reset-${name}`, problem: `it contradicts --${name}` });
+  }
+  return dropUndefined({
+    model: resetModel ? null : sessionModel,
+    agent: resetAnsweringAgent ? null : answeringAgent,
   });
 }
 
@@ -90,10 +116,11 @@ async function overrideOf(flags: ConfigureFlags): Promise<AgentOverride | undefi
     instructions: instructionsFile === undefined ? undefined : await readText(instructionsFile),
   });
   const isGiven = Object.keys(override).length > 0;
-  if (agent === undefined && (isGiven || resetAgent)) {
+  // A model alone is one for the whole session.
+  if (agent === undefined && (temperature !== undefined || instructionsFile !== undefined || resetAgent)) {
     throw new CopilotError('InvalidInput', {
       what: 'configure',
-      problem: '--model, --temperature, --instructions-file and --reset-agent need --agent <id>',
+      problem: '--temperature, --instructions-file and --reset-agent need --agent <id>',
     });
   }
   if (agent !== undefined && isGiven === (resetAgent ?? false)) {
@@ -102,7 +129,7 @@ async function overrideOf(flags: ConfigureFlags): Promise<AgentOverride | undefi
       problem: 'pass --model, --temperature or --instructions-file, or only --reset-agent',
     });
   }
-  return isGiven ? override : undefined;
+  return agent !== undefined && isGiven ? override : undefined;
 }
 
 function parseTemperature(flag: string, text: string): number {

@@ -131,7 +131,7 @@ async function decideWithEdit(
 
 function checkConfiguration(
   { state }: LiveSession,
-  { agents = {}, mode = state.mode, team, budget, approvals }: ConfigurePayload,
+  { agent, agents = {}, mode = state.mode, team, budget, approvals }: ConfigurePayload,
 ): void {
   const { definition } = team ?? state.nextTeam ?? state.team;
   const problem = budgetProblem(definition, budget);
@@ -139,7 +139,7 @@ function checkConfiguration(
   const useless = findUselessRule(definition, approvals?.rules);
   if (useless) throw toFailure('InvalidInput', { what: `Rule "${useless.rule}"`, problem: useless.problem });
   const known = Object.keys(definition.agents);
-  const unknown = Object.keys(agents).find((id) => !known.includes(id));
+  const unknown = [...Object.keys(agents), ...(agent ? [agent] : [])].find((id) => !known.includes(id));
   if (unknown !== undefined) {
     throw toFailure('InvalidInput', { what: `Agent "${unknown}"`, problem: `the team has ${known.join(', ')}` });
   }

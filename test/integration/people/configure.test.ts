@@ -57,6 +57,26 @@ describe('configuring a session', function () {
     });
   }
 
+  it('model and answering agent of the whole session change from the next turn on, over a restart, and back', async () => {
+    playTeam(world.model);
+    const session = await world.copilot.create({ mode: 'one-shot' });
+    const served = async (): Promise<unknown[]> => {
+      assert.equal((await session.send('hello')).status, 'completed');
+      const { body } = world.model.requests.at(-1) ?? assert.fail('nobody was asked');
+      return [body.model, readCall(body).system.split('\n')[0]];
+    };
+    assert.deepEqual(await served(), ['test', 'I am writer 1.']);
+    await session.configure({ model: 'large', agent: 'engineer' });
+    await restartWorker();
+    assert.deepEqual(await served(), ['large', 'I am engineer 1.']);
+    const refused = session.configure({ model: 'other', agent: 'nobody' });
+    await fails(refused, 'InvalidInput', /Agent "nobody" is not valid: the team has/);
+    assert.deepEqual(await served(), ['large', 'I am engineer 1.']);
+    await session.configure({ model: null, agent: null });
+    assert.deepEqual(await served(), ['test', 'I am writer 1.']);
+    assert.deepEqual((await session.info()).config, { agents: {} });
+  });
+
   describe('[A06] an override of an agent', () => {
     const OVERRIDE: AgentOverride = { model: 'other', temperature: 0.5, instructions: 'I am engineer X.' };
     const SHARED = ['test', undefined, 'I am engineer 1.'];

@@ -188,7 +188,20 @@ describe('deciding on the command line', function () {
     });
     await copilot('configure set --reset-approvals --reset-budget --agent writer --reset-agent --mode copilot');
     assert.deepEqual([await config(), (await session.info()).mode], [{ agents: {}, idleTimeoutMs: null }, 'copilot']);
-    const wrong = ['', ' --model other', ' --agent writer', ' --ask nothing', ' --budget-tokens many', ' --mode none'];
+    await copilot('configure set --model large --answering-agent engineer');
+    assert.deepEqual(await config(), { agents: {}, idleTimeoutMs: null, model: 'large', agent: 'engineer' });
+    await copilot('configure set --reset-model --reset-answering-agent');
+    assert.deepEqual(await config(), { agents: {}, idleTimeoutMs: null });
+    const wrong = [
+      '',
+      ' --temperature 1',
+      ' --agent writer',
+      ' --model a --reset-model',
+      ' --answering-agent nobody',
+      ' --ask nothing',
+      ' --budget-tokens many',
+      ' --mode none',
+    ];
     const refused = await Promise.all(wrong.map((flags) => copilot(`configure set${flags}`)));
     assert.deepEqual(
       refused.map(({ code: exit }) => exit),
