@@ -5,6 +5,7 @@
  */
 import { HANDOFF_PREFIX, MAKE_PLAN, REPORT_STEP } from '../../src/contracts/activities.ts';
 import { HEADINGS } from '../../src/contracts/briefs.ts';
+import { endingOf } from '../../src/contracts/text-cut.ts';
 import type { PlannedStep, PlanProposal, PlanReview, RouteDecision } from '../../src/contracts/turn.ts';
 import { type ChatMessage, type ChatReply, type ChatRequest, messageText } from './chat.ts';
 import { fillForm } from './form.ts';
@@ -39,7 +40,7 @@ export function replyTo(chat: ChatRequest): ChatReply {
   if (steps !== undefined) return textReply(chat, finalAnswer(steps));
   const conversation = sections?.get(HEADINGS.conversation);
   if (conversation !== undefined) {
-    return textReply(chat, `The conversation ended with:\n${conversation.slice(-KEPT_CHARACTERS)}`);
+    return textReply(chat, `The conversation ended with:\n${endingOf(conversation, KEPT_CHARACTERS)}`);
   }
   return answerDirectly(chat, tools, last);
 }

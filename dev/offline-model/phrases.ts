@@ -1,5 +1,6 @@
 /** Everything that the offline model understands. The first phrase that fits is taken. */
 import { ASK_USER, HANDOFF_PREFIX, REMEMBER } from '../../src/contracts/activities.ts';
+import { beginningOf } from '../../src/contracts/text-cut.ts';
 import { type Phrase, parseMessage, type Places } from './grammar.ts';
 import { plotChart, profileTable, wettestMonth } from './tables.ts';
 import { callTool, CannotDo, type Desk, type Finding, markdown, type Work } from './work.ts';
@@ -177,7 +178,7 @@ function count({ number }: Places): Finding {
 }
 
 function shown(name: string, result: string): Finding {
-  const text = result.length > MAX_SHOWN ? `${result.slice(0, MAX_SHOWN)}\n[…]` : result.trim();
+  const text = result.length > MAX_SHOWN ? `${beginningOf(result, MAX_SHOWN)}\n[…]` : result.trim();
   if (!text.includes('\n')) return { sentence: `${name} gave: ${text}`, value: text };
   return { sentence: `${name} gave ${text.split('\n').length} lines.`, body: `\`\`\`\n${text}\n\`\`\``, value: text };
 }

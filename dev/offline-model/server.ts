@@ -8,6 +8,7 @@ import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { streamSSE } from 'hono/streaming';
+import { beginningOf } from '../../src/contracts/text-cut.ts';
 import { ChatRequest, type ChatReply } from './chat.ts';
 import { replyTo } from './model.ts';
 
@@ -90,7 +91,7 @@ function complete(chat: ChatRequest, reply: ChatReply): Completion {
     type: 'function' as const,
     function: { name: tool, arguments: JSON.stringify(args) },
   }));
-  const text = reply.text.slice(0, limit);
+  const text = beginningOf(reply.text, limit);
   const [prompt, completion] = [JSON.stringify(chat.messages), text + JSON.stringify(toolCalls)].map((part) =>
     Math.ceil(part.length / CHARACTERS_PER_TOKEN),
   ) as [number, number];
