@@ -73,7 +73,7 @@ function streamChat(
     let isHeld = false;
     for await (const event of events) {
       if (event.type === 'reset') isHeld = true;
-      else if (event.type === 'model-started' && event.step === undefined && sent !== '' && !isHeld)
+      else if (event.type === 'model-started' && event.step === undefined && /[^\n]$/.test(sent) && !isHeld)
         sent += await say(send, '\n\n');
       else if (event.type === 'token' && event.step === undefined && !isHeld) sent += await say(send, event.text);
     }
