@@ -9,6 +9,7 @@ import { CopilotError, fromFailure } from '../contracts/errors.ts';
 import { removeStored } from '../storage/payload-store.ts';
 
 const REMOVE_TIMEOUT_MS = 2_000;
+const PAUSES = { firstPauseMs: 100, maxPauseMs: 2_000 };
 
 export interface Question {
   /** Type of the workflow. */
@@ -19,6 +20,8 @@ export interface Question {
   readonly prefix: string;
   /** One line for the Web UI. */
   readonly summary: string;
+  /** Whether it is asked again while the server is away. Default false. */
+  readonly isPatient?: boolean;
   /** Whether question or answer may be so large that they went to the payload store. Default false. */
   readonly isLarge?: boolean;
   readonly signal?: AbortSignal | undefined;
@@ -31,14 +34,16 @@ export interface Question {
  */
 export async function askWorkers<Answer>(link: ServerLink, question: Question): Promise<Answer> {
   const deadline = Date.now() + link.retryForMs;
+  const { isPatient = false, signal } = question;
   return await retry(() => askWorker<Answer>(link, question), {
-    firstPauseMs: 0,
-    maxPauseMs: 0,
-    signal: question.signal,
+    ...PAUSES,
+    signal,
     onFailure: async (error) => {
+      const type = error instanceof CopilotError ? error.type : undefined;
+      if (Date.now() >= deadline) throw error;
+      if (type === 'ServerUnreachable' && isPatient) return;
       // A worker that polls is busy, not absent: if many sessions are created at once its queue is long.
-      const isTooLate = error instanceof CopilotError && error.type === 'NoWorker';
-      if (!isTooLate || Date.now() >= deadline || (await link.health()) !== 'ok') throw error;
+      if (type !== 'NoWorker' || (await link.health()) !== 'ok') throw error;
     },
   });
 }

@@ -169,5 +169,13 @@ async function ask<Kind extends FileRequest['kind']>(
   const summary = `${request.kind} files of ${request.sessionId}`;
   const args = content === undefined ? [checked] : [checked, content];
   const isLarge = request.kind === 'read' || request.kind === 'write';
-  return await askWorkers(link, { type: FILES_WORKFLOW, args, prefix: 'files', summary, isLarge, signal });
+  return await askWorkers(link, {
+    type: FILES_WORKFLOW,
+    args,
+    prefix: 'files',
+    summary,
+    isLarge,
+    isPatient: true,
+    signal,
+  });
 }

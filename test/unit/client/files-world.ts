@@ -29,12 +29,14 @@ export interface FilesWorldOptions extends Partial<FileParts> {
   readonly before?: (request: FileRequest) => Promise<void> | void;
   /** Limit of the client. Default that of the worker. */
   readonly clientLimit?: number;
+  /** How long the client asks again while the server is away, in ms. Default 0. */
+  readonly retryForMs?: number;
   /** Folder that the session names. */
   readonly given?: string;
 }
 
 export async function createFilesWorld(options: FilesWorldOptions = {}): Promise<FilesWorld> {
-  const { before, clientLimit, given, ...changes } = options;
+  const { before, clientLimit, given, retryForMs = 0, ...changes } = options;
   const folder = await temporaryFolder();
   const workspaceRoot = join(folder, 'workspaces');
   const archiveDir = join(folder, 'archive');
@@ -57,7 +59,7 @@ export async function createFilesWorld(options: FilesWorldOptions = {}): Promise
       workflowService: { deleteWorkflowExecution: () => Promise.resolve() },
     },
     namespace: 'default',
-    retryForMs: 0,
+    retryForMs,
     call: async (work: () => Promise<unknown>) => await work(),
     checkMayChange: () => undefined,
     explain: (error: unknown) => Promise.resolve(fromFailure(error) ?? error),

@@ -3,6 +3,7 @@ import { link, mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from
 import { existsSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { CopilotError } from '../../../src/contracts/errors.ts';
 import { FILE_PART_BYTES } from '../../../src/contracts/files.ts';
 import { fails } from '../../helpers/client.ts';
 import { createFilesWorld, type FilesWorld, type FilesWorldOptions } from './files-world.ts';
@@ -92,6 +93,20 @@ describe('files of a session', () => {
     assert.equal((await files.put('large.bin', LARGE)).isNew, false);
     assert.ok(Buffer.from(await files.get('large.bin')).equals(LARGE));
     assert.deepEqual(await readdir(workspace), ['large.bin']);
+  });
+
+  it('go on when the server comes back within the time that the client retries for', async () => {
+    let failures = 3;
+    const before = (): void => {
+      if (failures-- > 0) throw new CopilotError('ServerUnreachable', { address: 'a:1', problem: 'it is away' });
+    };
+    const { files } = await open({ before, retryForMs: 60_000 });
+    await files.put('large.bin', LARGE);
+    failures = 1;
+    assert.ok(Buffer.from(await files.get('large.bin')).equals(LARGE));
+    const impatient = await open({ before });
+    failures = 1;
+    await fails(impatient.files.put('a.txt', 'x'), 'ServerUnreachable', /it is away/);
   });
 
   it('are not sent and written again if they are there already', async () => {
