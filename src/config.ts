@@ -275,6 +275,12 @@ function readModel(env: z.infer<typeof Environment>, given: Readonly<Record<stri
   };
 }
 
+/** The folder of all teams, or those of single ones, by absolute paths. */
+export function teamFolders(teams: string | readonly string[]): Config['agentsDir'] {
+  if (typeof teams === 'string') return resolve(teams);
+  return Object.freeze(teams.map((path) => resolve(path).replace(/[/\\]team\.yaml$/, '')));
+}
+
 function readAgents(
   env: z.infer<typeof Environment>,
   {
@@ -286,12 +292,8 @@ function readAgents(
   }: ConfigDefaults,
 ): Pick<Config, 'agentsDir' | 'agentPoolSize' | 'agentCacheSize' | 'agentIdleMs' | 'warm'> {
   const { AGENT_IDLE_SECONDS: idleSeconds, COPILOT_WARM: warms } = env;
-  const given = env.COPILOT_AGENTS_DIR ?? teams;
   return {
-    agentsDir:
-      typeof given === 'string'
-        ? resolve(given)
-        : Object.freeze(given.map((path) => resolve(path).replace(/[/\\]team\.yaml$/, ''))),
+    agentsDir: teamFolders(env.COPILOT_AGENTS_DIR ?? teams),
     agentPoolSize: env.AGENT_POOL_SIZE ?? agentPoolSize,
     agentCacheSize: env.AGENT_CACHE_SIZE ?? agentCacheSize,
     agentIdleMs: idleSeconds === undefined ? agentIdleMs : 1_000 * idleSeconds,

@@ -53,6 +53,11 @@ export interface WorkerOptions extends HostingOptions {
   readonly apiKey?: string | undefined;
   /** In place of COPILOT_TASK_QUEUE. */
   readonly taskQueue?: string | undefined;
+  /**
+   * Sessions that it keeps open at a time; it replays others from their history. Default: what the heap of the process
+   * takes, 4 MiB for each. Several workers in a process share one heap.
+   */
+  readonly maxOpenSessions?: number | undefined;
   /** Clients need the same. Default: made from the keys and the payload store in `config`. */
   readonly dataConverter?: DataConverter | undefined;
 }
@@ -124,11 +129,11 @@ interface Opened extends Connected {
 
 async function createWorker(
   config: Config,
-  { dataConverter }: WorkerOptions,
+  { dataConverter, maxOpenSessions }: WorkerOptions,
   { connection, namespace, identity, host, log }: Opened,
 ): Promise<Worker> {
   return await Worker.create({
-    ...sessionSettings(),
+    ...sessionSettings(maxOpenSessions),
     connection,
     namespace,
     identity,

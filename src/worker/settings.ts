@@ -8,13 +8,16 @@ const HEAP_OF_WORKER = 512 * 1_024 * 1_024;
 const HEAP_OF_SESSION = 4 * 1_024 * 1_024;
 const MIN_OPEN_SESSIONS = 10;
 
-/** Settings that hosting sessions depends on. A service's own values go before them. */
-export function sessionSettings(): Partial<WorkerOptions> {
+/**
+ * Settings that hosting sessions depends on. A service's own values go before them.
+ * @param openSessions sessions that the worker keeps open at a time
+ */
+export function sessionSettings(openSessions = maxOpenSessions()): Partial<WorkerOptions> {
   return {
     ...FROZEN_TASKS,
     // A stopping worker lets running activities go on for this long. Then it stops them, and another worker runs them.
     shutdownGraceTime: '10s',
-    maxCachedWorkflows: maxOpenSessions(),
+    maxCachedWorkflows: openSessions,
     // A session waits this long for the worker that had it before another one may take it. So it is the longest pause
     // after a worker was killed.
     stickyQueueScheduleToStartTimeout: '4s',

@@ -5,9 +5,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { Client, Connection, WorkflowFailedError } from '@temporalio/client';
+import { DefaultLogger, Worker } from '@temporalio/worker';
 import { CopilotClient } from '../../src/client.ts';
 import { packageDir } from '../../src/package-info.ts';
-import { until } from '../helpers/history.ts';
+import { copilotPlugin } from '../../src/worker.ts';
+import { installRuntime } from '../../src/worker/runtime.ts';
+import { runHistories, until } from '../helpers/history.ts';
 import { type ModelServer, startModelServer } from '../helpers/model-server.ts';
 import { isolatedConfig, startTestServer, type TestServer } from '../helpers/server.ts';
 import { serviceDataConverter } from '../helpers/service/data-converter.ts';
@@ -210,6 +213,24 @@ describe("sessions in a service's own worker", function () {
       assert.match(error.cause.message, new RegExp(`Session ${session.id} is terminated`));
       return true;
     });
+  });
+
+  it('histories of both replay in a worker with the plugin', async () => {
+    const options = {
+      workflowsPath: join(packageDir, 'test/helpers/service/workflows.ts'),
+      dataConverter: serviceDataConverter,
+      plugins: [copilotPlugin()],
+    };
+    installRuntime(new DefaultLogger('ERROR', () => {}));
+    const runs: { workflowId: string; history: unknown }[] = [];
+    for (const id of ['order-1', 'session-of-order-1', 'session-across-runs', 'approval']) {
+      for await (const events of runHistories(client, id)) runs.push({ workflowId: id, history: { events } });
+    }
+    const problems: string[] = [];
+    for await (const { workflowId, error } of Worker.runReplayHistories(options, runs))
+      if (error) problems.push(`${workflowId}: ${error.message}`);
+    assert.ok(runs.length > 6, `${runs.length} runs`);
+    assert.deepEqual(problems, []);
   });
 
   it('[E04] keep the Runtime, data converter, interceptors, activities and process of the service as they are', async () => {

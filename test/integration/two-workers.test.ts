@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { z } from 'zod';
 import { CopilotClient } from '../../src/client.ts';
@@ -18,6 +19,8 @@ import {
   startWorker,
   type WorkerOptions,
 } from '../../src/worker.ts';
+import { packageDir } from '../../src/package-info.ts';
+import type { askElsewhere } from '../helpers/service/workflows.ts';
 import { writeTeam } from '../helpers/own-team.ts';
 import { isolatedConfig, startTestServer, temporaryFolder, type TestServer } from '../helpers/server.ts';
 
@@ -122,7 +125,8 @@ describe('[E03] two workers in one process', function () {
       connection,
       namespace,
       homeDir,
-      agentsDir,
+      teams: agentsDir,
+      maxOpenSessions: 50,
       tools: [ownTool(`${name} in ${namespace}`)],
       providers: { own: ownProvider(name) },
       defaultProvider: 'own',
@@ -190,6 +194,20 @@ describe('[E03] two workers in one process', function () {
       [...payloadStore.files.keys()].filter((key) => key.includes(session.id)),
       [],
     );
+  });
+
+  it('[E05] host the session of a workflow whose own worker knows nothing of sessions', async () => {
+    await host('third', 'default');
+    const workflowsPath = join(packageDir, 'test/helpers/service/workflows.ts');
+    const worker = await Worker.create({ connection, taskQueue: 'plain', workflowsPath });
+    const reply = await worker.runUntil(
+      new Client({ connection }).workflow.execute<typeof askElsewhere>('askElsewhere', {
+        taskQueue: 'plain',
+        workflowId: 'ask-elsewhere',
+        args: ['third'],
+      }),
+    );
+    assert.equal(reply, 'third says third in default, completed');
   });
 
   it('end with the error if something cannot be opened, and let their connection go', async () => {

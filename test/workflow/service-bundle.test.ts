@@ -95,6 +95,27 @@ describe('a bundle with sessions beside the workflows of a service', function ()
   });
 });
 
+describe('the workflows of a service whose sessions other workers host', function () {
+  this.timeout(120_000);
+
+  it('bundle without the plugin, and bring no session and no zod along', async () => {
+    const workflowsPath = join(packageDir, 'test/helpers/service/workflows.ts');
+    const { code } = await bundleWorkflowCode({ workflowsPath, logger: quiet });
+    const { names } = exportsOf(code);
+    assert.ok(names.includes('handleOrder'));
+    assert.deepEqual(
+      names.filter((name) => WORKFLOW_TYPES.includes(name)),
+      [],
+    );
+    const modules = [...code.matchAll(/^\/\*{3}\/ "(\.\/[^"]+)":?/gm)].map((match) => match[1] ?? '');
+    assert.ok(modules.includes('./src/workflows/sessions.ts'));
+    assert.deepEqual(
+      modules.filter((path) => /node_modules\/zod|workflows\/(session|phases|handlers)\//.test(path)),
+      [],
+    );
+  });
+});
+
 describe('the plugin', () => {
   it('adds to the options of a worker, and changes none that the service has', () => {
     const given = {

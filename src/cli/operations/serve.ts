@@ -286,7 +286,8 @@ async function serve(
 ): Promise<RunningWorker> {
   const file = await loadConfigFile(process.cwd());
   const { startWorker } = await import('../../worker.ts');
-  return await startWorker({ ...file, config: loadConfig(undefined, file), ...server, log });
+  const { teams: _, ...code } = file;
+  return await startWorker({ ...code, config: loadConfig(undefined, file), ...server, log });
 }
 
 /** Waits for a signal, then stops. A second signal ends the process immediately. */

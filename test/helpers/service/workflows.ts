@@ -86,3 +86,11 @@ export async function holdSession(
   if (continues) return await continueAsNew<typeof holdSession>(id, parentClosePolicy, false);
   await condition(() => false);
 }
+
+/** Asks a session that workers of another task queue host. */
+export async function askElsewhere(taskQueue: string): Promise<string> {
+  const session = await startSession({ taskQueue, team: taskQueue, mode: 'one-shot' });
+  const { reply } = await session.send('Who are you?');
+  const { info } = await session.complete();
+  return `${reply}, ${info.status}`;
+}
