@@ -12,6 +12,7 @@ import type { NetworkRules } from './contracts/tool.ts';
 import {
   headers,
   codeRunner,
+  teamFolders,
   hostPatterns,
   names,
   optionalText,
@@ -273,12 +274,6 @@ function readModel(env: z.infer<typeof Environment>, given: Readonly<Record<stri
     ...readProxy(given),
     ...(env.COPILOT_MODEL === undefined ? {} : { name: env.COPILOT_MODEL }),
   };
-}
-
-/** The folder of all teams, or those of single ones, by absolute paths. */
-export function teamFolders(teams: string | readonly string[]): Config['agentsDir'] {
-  if (typeof teams === 'string') return resolve(teams);
-  return Object.freeze(teams.map((path) => resolve(path).replace(/[/\\]team\.yaml$/, '')));
 }
 
 function readAgents(

@@ -1,4 +1,5 @@
 /** Forms of the values of environment variables. */
+import { resolve } from 'node:path';
 import { isIPv6 } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { z } from 'zod';
@@ -49,3 +50,9 @@ export const headers = z.string().transform((text, check): Record<string, string
 export const codeRunner = z
   .string()
   .regex(/^(docker|podman):\w[\w./:@-]*$/, 'use docker:<image> or podman:<image>, such as docker:node:24');
+
+/** The folder of all teams, or those of single ones, by absolute paths. */
+export function teamFolders(teams: string | readonly string[]): string | readonly string[] {
+  if (typeof teams === 'string') return resolve(teams);
+  return Object.freeze(teams.map((path) => resolve(path).replace(/[/\\]team\.yaml$/, '')));
+}

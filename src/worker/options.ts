@@ -1,7 +1,8 @@
 /** What the caller of `startWorker` and `copilotPlugin` says, and what holds then. */
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
-import { type Config, type ConfigDefaults, loadConfig, teamFolders } from '../config.ts';
+import { type Config, type ConfigDefaults, loadConfig } from '../config.ts';
+import { teamFolders } from '../environment-values.ts';
 import type { CopilotConfig } from '../config-file.ts';
 import type { ObjectStore } from '../storage/stores/object-store.ts';
 
