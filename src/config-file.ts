@@ -98,7 +98,7 @@ export async function loadConfigFile(folder: string): Promise<CopilotConfig> {
   try {
     ({ default: loaded } = (await import(pathToFileURL(file).href)) as { default?: unknown });
   } catch (cause) {
-    return fail(`it cannot be loaded (${describe(cause, file)})`, { cause });
+    return fail(`it cannot be loaded (${describe(cause, file).replace(/\.$/, '')})`, { cause });
   }
   if (loaded === undefined) return fail('it has no default export; write `export default defineConfig({ … })`');
   const parsed = ConfigFile.safeParse(loaded);

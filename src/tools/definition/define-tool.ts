@@ -82,7 +82,8 @@ export function defineTool<Parameters extends z.ZodType>(definition: ToolDefinit
     ...(definition.settle && {
       settle: async (trace, context) => (await definition.settle?.(trace, context)) ?? 'unknown',
     }),
-    run: async (args: unknown, context) => readResult(await definition.run(given(args), context), { tool: name }),
+    run: async (args: unknown, context) =>
+      readResult(await definition.run(given(args), context), name, context.workspace),
   } satisfies Tool);
 }
 

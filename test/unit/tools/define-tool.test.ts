@@ -1,5 +1,6 @@
 /** What `defineTool` takes and refuses, and how a call of such a tool ends. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { CopilotError } from '../../../src/contracts/errors.ts';
@@ -71,6 +72,12 @@ describe('[E01] defineTool', () => {
       text: 'a chart',
       images: [image, 'b.png'],
       artifacts: ['b.png'],
+    });
+    const inside = join(world.workspace, 'out/a.csv');
+    assert.deepEqual(await giving({ text: 'two', artifacts: [inside, '../b.csv'], images: [inside] }), {
+      text: 'two\n[../b.csv is no file of the session: it is outside of the workspace.]',
+      artifacts: ['out/a.csv'],
+      images: ['out/a.csv'],
     });
     const loop: { self?: unknown } = {};
     loop.self = loop;
