@@ -8,7 +8,7 @@ import { fromFailure } from '../contracts/errors.ts';
 import type { RequestedForm } from '../contracts/form.ts';
 import * as messages from '../contracts/messages.ts';
 import type { Verdict } from '../contracts/request.ts';
-import type { AskPerson, FormAnswer } from '../tools/mcp/elicitation.ts';
+import type { AskPerson, FormAnswer } from '../tools/mcp/reading/elicitation.ts';
 import type { ActivityScope } from './scope.ts';
 
 /** Queries add nothing to the session's history. */

@@ -23,6 +23,7 @@ import type { RunningCalls } from './running-calls.ts';
 import { CallRefused, followWith, requirePermission } from './permission.ts';
 import { type ActivityScope, inScope } from './scope.ts';
 import { makePrivateFolder } from '../storage/atomic-file.ts';
+import { keepFiles } from './tool-files.ts';
 import { keepImages } from './tool-images.ts';
 import { beginningOf } from '../contracts/text-cut.ts';
 
@@ -157,12 +158,15 @@ async function callMcp(
     const { ceilings, tools } = parts;
     const { definition } = team;
     await requirePermission(input, { ceilings, tools, session: scope.sessionId, workspace, definition });
-    return await team.callMcp(tool, text, {
+    const result = await team.callMcp(tool, text, {
       idempotencyKey: `${scope.sessionId}/${key}`,
       signal: scope.signal,
       ask: personOf(scope, input),
       report: reporterOf(scope, input),
     });
+    const kept = await keepFiles({ workspace, tool }, result.files);
+    const { images } = result;
+    return { text: [result.text, ...kept.lines].join('\n'), images, artifacts: kept.artifacts };
   });
 }
 

@@ -8,8 +8,7 @@ import type { Json } from '../contracts/json.ts';
 import type { AgentDefinition, AgentOverride, ResolvedTeam, TeamDefinition } from '../contracts/team.ts';
 import type { ModelRequest, ToolSchema } from '../models/model.ts';
 import type { Models } from '../models/providers.ts';
-import type { ToolResult } from '../tools/definition/tool.ts';
-import type { Lack, McpCallContext } from '../tools/mcp/servers.ts';
+import type { Lack } from '../tools/mcp/servers.ts';
 import type { Tools } from '../tools/registry.ts';
 import { type TeamTrust, trustNobody } from '../tools/mcp/trust.ts';
 import { nearest } from '../tools/nearest.ts';
@@ -158,8 +157,8 @@ export class Team {
   }
 
   /** Calls the tool `server.tool` of an MCP server. @throws as {@link McpServers.call} */
-  callMcp(name: string, argumentsText: string, context: McpCallContext): Promise<ToolResult> {
-    return this.#tools.callMcp(name, argumentsText, context);
+  callMcp(...args: Parameters<TeamTools['callMcp']>): ReturnType<TeamTools['callMcp']> {
+    return this.#tools.callMcp(...args);
   }
 
   /**

@@ -63,8 +63,9 @@ describe('[U04] examples', function () {
     });
   }
 
-  it('[E01] own-tool: the tool of its config file runs once a person has approved an urgent call, as its README says', async () => {
-    const cwd = join(folder, 'own-tool');
+  /** Starts the worker of an example of a folder. @returns a function that runs a command of its README */
+  async function enter(example: string): Promise<(name: string) => Promise<string>> {
+    const cwd = join(folder, example);
     await worker.kill();
     worker = await startWorkerProcess(server, {}, cwd);
     const readme = await readFile(join(cwd, 'README.md'), 'utf8');
@@ -73,19 +74,29 @@ describe('[U04] examples', function () {
       .replaceAll('\\\n', ' ')
       .split('\n')
       .map((line) => line.split('  #')[0]?.trim() ?? '');
-    const [start, approve, doctor] = ['start', 'approve', 'doctor'].map(
-      (name) => commands.find((command) => command.startsWith(`copilot ${name}`)) ?? assert.fail(name),
-    );
-    const copilot = async (command = ''): Promise<string> => {
+    return async (name) => {
+      const command = commands.find((line) => line.startsWith(`copilot ${name}`)) ?? assert.fail(name);
       const words = [...command.matchAll(/'([^']*)'|\S+/g)].map(([word, quoted]) => quoted ?? word);
       const { stdout, stderr } = await startCli(words.slice(1), programEnvironment(server), cwd).ended;
       return stdout + stderr;
     };
-    assert.match(await copilot(start), /May clerk run open_ticket The printer is on fire urgent\?/);
-    assert.match(await copilot(approve), /\{"number":"[0-9a-f]{6}","priority":"urgent"\}/);
+  }
+
+  it('[E01] own-tool: the tool of its config file runs once a person has approved an urgent call, as its README says', async () => {
+    const copilot = await enter('own-tool');
+    assert.match(await copilot('start'), /May clerk run open_ticket The printer is on fire urgent\?/);
+    assert.match(await copilot('approve'), /\{"number":"[0-9a-f]{6}","priority":"urgent"\}/);
     assert.match(
-      await copilot(doctor),
+      await copilot('doctor'),
       /tool open_ticket +network, effects external, at most 10 s, may ask for approval/,
     );
+  });
+
+  it('[E11] mcp-server: a server of ten lines, whose tool a team uses, as its README says', async () => {
+    const copilot = await enter('mcp-server');
+    assert.match(await copilot('doctor'), /mcp tools shop\/shop +1 tool/);
+    assert.match(await copilot('start'), /10:00 to 16:00/);
+    const lines = (await readFile(join(folder, 'mcp-server/server.ts'), 'utf8')).split('\n');
+    assert.ok(lines.filter((line) => line !== '' && !line.startsWith('/**')).length <= 11);
   });
 });

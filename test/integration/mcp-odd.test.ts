@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCli } from '../helpers/cli.ts';
+import { collect, isTurnEnd } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';
+import { stdioServer } from '../helpers/mcp.ts';
 import { oddProcess } from '../helpers/odd-mcp.ts';
 import { startWorldOf, type TeamChanges, writeTeam } from '../helpers/own-team.ts';
 import { temporaryFolder } from '../helpers/server.ts';
@@ -29,20 +31,33 @@ describe('odd MCP servers of a team', function () {
           { name: 'text', inputSchema: { type: 'string' } },
           { name: 'refused', inputSchema: { type: 'object', properties: { x: { type: 'string', format: 'odd' } } } },
           { name: 'plain' },
+          { name: 'report' },
         ],
         nextCursor: null,
       },
       results: {
         anyof: { structuredContent: [1, 2], content: null },
         plain: { toolResult: { content: 'from the wrapper' } },
+        report: {
+          content: [
+            {
+              type: 'resource',
+              resource: { uri: 'file:///report.pdf', blob: Buffer.from('%PDF-').toString('base64') },
+            },
+          ],
+        },
       },
     });
     team = {
       team: {
         answering: { agent: 'engineer' },
-        mcp: { odd, late: { command: process.execPath, args: [late], required: false } },
+        mcp: {
+          odd,
+          everything: stdioServer('everything', { effects: 'none' }),
+          late: { command: process.execPath, args: [late], required: false },
+        },
       },
-      agents: { engineer: { tools: ['odd.*', 'late.*'] } },
+      agents: { engineer: { tools: ['odd.*', 'everything.*', 'late.*'] } },
     };
     world = await startWorldOf({ default: team });
     const respond = teamResponder({ instead: replyByName });
@@ -76,6 +91,28 @@ describe('odd MCP servers of a team', function () {
     );
   });
 
+  it('[E12] images reach the model, other bytes the workspace, and progress the followers', async () => {
+    const session = await world.copilot.create({ mode: 'one-shot' });
+    const { reply, artifacts } = await session.send('use odd.report with {}');
+    assert.match(
+      reply,
+      /\[resource file:\/\/\/report\.pdf, 5 bytes\]\n\[File: tool-output\/[0-9a-f]{16}-report\.pdf, 5 bytes\.\]$/,
+    );
+    assert.match(artifacts[0] ?? '', /^tool-output\/[0-9a-f]{16}-report\.pdf$/);
+    await session.send('use everything.get-tiny-image with {}');
+    assert.match(JSON.stringify(world.model.requests.at(-1)?.body), /"url":"data:image\/png;base64,iVBOR/);
+
+    const from = await session.position();
+    const events = collect(session, isTurnEnd, from);
+    await session.send('use everything.trigger-long-running-operation with {"duration": 6, "steps": 3}');
+    const reports = (await events).flatMap((event) => (event.type === 'tool-progress' ? [event] : []));
+    assert.ok(reports.length > 0, 'a report');
+    assert.deepEqual(
+      reports.map(({ tool, total }) => [tool, total]),
+      reports.map(() => ['everything.trigger-long-running-operation', 3]),
+    );
+  });
+
   it('[E11] doctor says so', async () => {
     const agentsDir = join(folder, 'agents');
     await writeTeam(agentsDir, 'default', team);
@@ -87,7 +124,7 @@ describe('odd MCP servers of a team', function () {
     const about = (name: string) => checks.find(({ check }) => check === name);
     assert.deepEqual(
       [about('mcp tools default/odd')?.status, about('mcp tools default/odd')?.detail],
-      ['warning', '3 tools; left out: text (its inputSchema has the type string, and arguments are an object)'],
+      ['warning', '4 tools; left out: text (its inputSchema has the type string, and arguments are an object)'],
     );
     assert.equal(about('mcp tools default/late')?.status, 'warning');
   });

@@ -16,10 +16,11 @@ import type { ToolProgress } from '../../contracts/progress.ts';
 import type { McpServer } from '../../contracts/team.ts';
 import type { ToolEffects } from '../../contracts/tool.ts';
 import type { ModelSchema } from '../registry.ts';
-import { type McpResult, readResult } from './result.ts';
-import { type LeftOut, readTools, type ToolList } from './tool-list.ts';
+import { READ_RESOURCE, readResource } from './reading/resources.ts';
+import { type McpResult, readResult } from './reading/result.ts';
+import { type LeftOut, readTools, type ToolList } from './reading/tool-list.ts';
 import { type Link, makeLink } from './transport/link.ts';
-import { type AskPerson, type FormAnswer, readElicitation } from './elicitation.ts';
+import { type AskPerson, type FormAnswer, readElicitation } from './reading/elicitation.ts';
 import type { Environment, ServerName } from './variables.ts';
 
 export interface ConnectionOptions {
@@ -178,6 +179,8 @@ export class McpConnection {
     const onprogress = ({ progress: done, total, message: text = '' }: Progress): void =>
       call.report({ text, done, ...(total === undefined ? {} : { total }) });
     const options = { signal, timeout, onprogress };
+    const isOurs = this.tools.some((known) => known === READ_RESOURCE && known.name === tool);
+    if (isOurs) return readResult(await readResource(client, args['uri'], options));
     return readResult(await client.request({ method: 'tools/call', params }, ResultSchema, options));
   }
 
@@ -229,7 +232,7 @@ export class McpConnection {
       signal.throwIfAborted();
       this.#listen(live);
       await orAborted(client.connect(link.transport, { signal, timeout }), signal);
-      this.#keepTools(await listTools(client, signal));
+      this.#keepTools(withResources(client, await listTools(client, signal)));
       if (live.isOver) throw new Error('it ended');
       this.#live = live;
       return live;
@@ -257,7 +260,7 @@ export class McpConnection {
     };
     client.setNotificationHandler(ToolListChangedNotificationSchema, async () => {
       // A new signal each time, because the SDK never removes its listener.
-      this.#keepTools(await listTools(client, AbortSignal.any([this.#closing.signal])));
+      this.#keepTools(withResources(client, await listTools(client, AbortSignal.any([this.#closing.signal]))));
     });
   }
 
@@ -329,6 +332,15 @@ async function listTools(client: Client, signal: AbortSignal): Promise<ToolList>
     cursor = nextCursor;
   }
   return readTools(listed);
+}
+
+/** A tool of the server's own by that name comes first. */
+function withResources(client: Client, list: ToolList): ToolList {
+  const isNamed = [...list.tools, ...list.leftOut.map(({ tool }) => ({ name: tool }))].some(
+    ({ name }) => name === READ_RESOURCE.name,
+  );
+  const has = client.getServerCapabilities()?.resources !== undefined;
+  return has && !isNamed ? { ...list, tools: [...list.tools, READ_RESOURCE] } : list;
 }
 
 function noneIfUnknown(error: unknown): Readonly<Record<string, unknown>> {

@@ -5,10 +5,11 @@ import { type TeamDefinition, toolFacts } from '../../contracts/team.ts';
 import { CallClock } from './call-clock.ts';
 import { McpConnection } from './connection.ts';
 import { ConnectionPool } from './connection-pool.ts';
-import type { AskPerson } from './elicitation.ts';
+import type { AskPerson } from './reading/elicitation.ts';
 import { parseObject } from '../definition/arguments.ts';
-import type { ToolContext, ToolResult } from '../definition/tool.ts';
+import type { ToolContext } from '../definition/tool.ts';
 import { splitName } from './names.ts';
+import type { McpResult } from './reading/result.ts';
 import type { Environment } from './variables.ts';
 import { nearest } from '../nearest.ts';
 import { OutcomeUnknown } from '../outcome-unknown.ts';
@@ -145,7 +146,7 @@ export class McpServers {
    * @throws CopilotError `ToolFailed` if there is no such tool, the arguments are not a JSON object, the call times out,
    * the tool reports an error, or the server is unavailable; the signal's reason if it aborts
    */
-  async call(name: string, argumentsText: string, context: McpCallContext): Promise<ToolResult> {
+  async call(name: string, argumentsText: string, context: McpCallContext): Promise<Omit<McpResult, 'isError'>> {
     const { server, tool } = splitName(name) ?? {};
     const pool = this.#pools.get(server ?? '');
     const facts = toolFacts({ tools: {}, ...this.#team }, name);
@@ -163,9 +164,9 @@ export class McpServers {
       report,
     };
     try {
-      const { text, images, isError } = await pool.use(signal, (connection) => connection.call(call));
-      if (isError) throw failed(name, text.slice(0, MAX_ERROR_TEXT));
-      return { text, images };
+      const { isError, ...result } = await pool.use(signal, (connection) => connection.call(call));
+      if (isError) throw failed(name, result.text.slice(0, MAX_ERROR_TEXT));
+      return result;
     } catch (error) {
       context.signal.throwIfAborted();
       if (!clock.signal.aborted) throw error;

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { McpServer } from '../../../src/contracts/team.ts';
-import type { AskedForm, AskPerson } from '../../../src/tools/mcp/elicitation.ts';
-import { readElicitation } from '../../../src/tools/mcp/elicitation.ts';
+import type { AskedForm, AskPerson } from '../../../src/tools/mcp/reading/elicitation.ts';
+import { readElicitation } from '../../../src/tools/mcp/reading/elicitation.ts';
 import { McpServers } from '../../../src/tools/mcp/servers.ts';
 import { startHttpServer, stdioServer } from '../../helpers/mcp.ts';
 import { recordingLog } from '../agents/files/team-folder.ts';

@@ -248,6 +248,30 @@ describe('tools: odd MCP servers', function () {
     });
   }
 
+  it('[E11] bytes that no model looks at become files, named by what the server says of them', async () => {
+    const base64 = (text: string): string => Buffer.from(text).toString('base64');
+    const content = [
+      { type: 'audio', data: base64('sound'), mimeType: 'audio/wav' },
+      { type: 'image', data: base64('<svg/>'), mimeType: 'image/svg+xml' },
+      { type: 'image', data: `data:image/png;base64,${base64('\x89PNG')}`, mimeType: null },
+      {
+        type: 'resource',
+        resource: { uri: 'file:///a/b/../report 7.pdf?x=1', blob: base64('%PDF'), mimeType: 'application/pdf' },
+      },
+      { type: 'resource', resource: { blob: base64('data'), uri: null } },
+    ];
+    const odd = await oddProcess(join(folder, `${(count += 1)}.cjs`), { list: [], results: { all: { content } } });
+    const { servers } = await open({ odd });
+    const context = { idempotencyKey: 'k', signal: new AbortController().signal };
+    const { text, images, files } = await servers.call('odd.all', '{}', context);
+    assert.match(text, /^\[audio, audio\/wav, 5 bytes\]\n\n\[image, image\/svg\+xml, 6 bytes\]/);
+    assert.equal(images.length, 0);
+    assert.deepEqual(
+      files.map(({ name, bytes }) => `${name} ${bytes.length}`),
+      ['audio.wav 5', 'image.svg 6', 'image.bin 5', 'report_7.pdf 4', 'resource.bin 4'],
+    );
+  });
+
   it('[E11] a server that the team can do without is opened when it starts', async () => {
     const marker = join(folder, 'started.cjs');
     const good = await oddProcess(join(folder, 'good.cjs'), { list: [{ name: 'a' }] });

@@ -127,6 +127,17 @@ describe('tools: MCP servers', function () {
     assert.equal((weather as { conditions: string }).conditions, 'Cloudy');
   });
 
+  it('[E11] resources are a tool: it lists them, and reads what a link names', async () => {
+    const { servers, call } = await open({ everything: stdioServer('everything') });
+    assert.ok(servers.schemas('everything.*').some(({ name }) => name === 'everything.read_resource'));
+    const listed = JSON.parse(await call('everything.read_resource')) as { resources: { uri: string }[] };
+    const [{ uri } = { uri: '' }] = listed.resources;
+    assert.ok((await call('everything.read_resource', { uri })).startsWith(`[resource ${uri}`));
+    const [, link = ''] = /(demo:\S+?)[,\]]/.exec(await call('everything.get-resource-links', { count: 1 })) ?? [];
+    assert.match(await call('everything.read_resource', { uri: link }), /Resource 1|resource/);
+    await assert.rejects(call('everything.read_resource', { uri: 'demo://nowhere' }), { type: 'ToolFailed' });
+  });
+
   it("gives a process a few harmless variables and those declared, and nothing of the program's", async () => {
     const { call } = await open({
       everything: stdioServer('everything', { env: { GIVEN: 'a ${TOKEN} b', PLAIN: '$TOKEN {TOKEN}' } }),

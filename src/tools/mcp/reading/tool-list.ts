@@ -1,5 +1,5 @@
 /** Reads a server's list of tools. A tool that cannot be used is left out by name, and the others stay. */
-import type { ModelSchema } from '../registry.ts';
+import type { ModelSchema } from '../../registry.ts';
 import { mendArguments } from './mend-schema.ts';
 
 /** A tool that agents are not offered. */

@@ -4,16 +4,26 @@
  * https://modelcontextprotocol.io/specification/2025-11-25/server/tools
  */
 import { isDeepStrictEqual } from 'node:util';
-import { imageTypeOf } from '../../contracts/image.ts';
-import { parseJson } from '../../contracts/json.ts';
+import { imageTypeOf } from '../../../contracts/image.ts';
+import { parseJson } from '../../../contracts/json.ts';
 
 export interface McpResult {
   /** Text stays as it is, structured content becomes JSON unless a text repeats it, anything else becomes name, type and size. */
   readonly text: string;
-  /** The images, as bytes: those that the server calls images, and resources that are some. */
+  /** What a model can look at, as bytes: PNG, JPEG, WebP or GIF, in whatever block. */
   readonly images: readonly Buffer[];
+  /** Other bytes: audio, other images, resources. */
+  readonly files: readonly GivenFile[];
   readonly isError: boolean;
 }
+
+export interface GivenFile {
+  /** Letters, digits, `.`, `_` and `-`. */
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+
+const MAX_NAME = 60;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -30,14 +40,16 @@ export function readResult(given: unknown): McpResult {
   return { ...joined(blocks, structured), isError: isError === true };
 }
 
-function joined(blocks: readonly unknown[], structured: unknown): Pick<McpResult, 'text' | 'images'> {
+function joined(blocks: readonly unknown[], structured: unknown): Omit<McpResult, 'isError'> {
   const parts = blocks.map(blockText);
   if (isGiven(structured) && !parts.some((text) => repeats(text, structured))) {
     parts.push(typeof structured === 'string' ? structured : JSON.stringify(structured, undefined, 2));
   }
+  const files = blocks.flatMap(blockFile);
   return {
     text: parts.filter((part) => part !== '').join('\n\n') || 'It gave no output.',
-    images: blocks.flatMap(blockImage),
+    images: files.map(({ bytes }) => bytes).filter((bytes) => imageTypeOf(bytes) !== undefined),
+    files: files.filter(({ bytes }) => imageTypeOf(bytes) === undefined),
   };
 }
 
@@ -77,13 +89,28 @@ function resourceText({ uri, mimeType, text, blob }: Fields): string | undefined
   return typeof blob === 'string' ? `[resource ${facts}, ${bytesIn(blob).length} bytes]` : undefined;
 }
 
-function blockImage(block: unknown): Buffer[] {
+/** The bytes of a block, if it has some. */
+function blockFile(block: unknown): GivenFile[] {
   if (!isFields(block)) return [];
-  const { type, data, resource } = block;
-  if (type === 'image' && typeof data === 'string') return [bytesIn(data)];
+  const { type, data, mimeType, resource } = block;
+  if ((type === 'image' || type === 'audio') && typeof data === 'string') {
+    return [{ name: nameOf(type, mimeType), bytes: bytesIn(data) }];
+  }
   if (type !== 'resource' || !isFields(resource) || typeof resource['blob'] !== 'string') return [];
-  const bytes = bytesIn(resource['blob']);
-  return imageTypeOf(bytes) === undefined ? [] : [bytes];
+  const [uri = 'resource'] = textsIn([resource['uri']]);
+  return [{ name: nameOf(uri, resource['mimeType']), bytes: bytesIn(resource['blob']) }];
+}
+
+/** The last part of a path, with an extension by the type if it has none. */
+function nameOf(path: string, mimeType: unknown): string {
+  const last =
+    path
+      .split(/[?#]/)[0]
+      ?.split('/')
+      .findLast((part) => part !== '') ?? 'file';
+  const plain = last.replaceAll(/[^\w.-]+/g, '_').slice(-MAX_NAME);
+  const [subtype] = /(?<=\/)[\w.-]+/.exec(typeof mimeType === 'string' ? mimeType : '') ?? ['bin'];
+  return /\.\w+$/.test(plain) ? plain : `${plain}.${subtype}`;
 }
 
 /** Of base64, also in the form of a data URL. */

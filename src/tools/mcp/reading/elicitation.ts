@@ -3,8 +3,8 @@
  * https://modelcontextprotocol.io/specification/2025-11-25/client/elicitation
  */
 import type { z } from 'zod';
-import { FormField, RequestedForm } from '../../contracts/form.ts';
-import type { JsonObject } from '../../contracts/json.ts';
+import { FormField, RequestedForm } from '../../../contracts/form.ts';
+import type { JsonObject } from '../../../contracts/json.ts';
 
 /** What a person is asked. */
 export interface AskedForm {
