@@ -65,9 +65,10 @@ export function withOwnTools(own: readonly Tool[] = [], runner?: CodeRunner): To
     if (!isTool(tool))
       throw new CopilotError('InvalidInput', { what: 'tools', problem: 'one is not made by defineTool' });
     const { name, definedAt } = tool;
-    const other = tools.get(name);
+    // Models mix up upper and lower case.
+    const other = [...tools.values()].find((known) => known.name.toLowerCase() === name.toLowerCase());
     if (other) {
-      const problem = builtInTools.has(name)
+      const problem = builtInTools.has(other.name)
         ? 'a built-in tool has this name; choose another'
         : `another tool of this name is defined at ${other.definedAt}; rename one of them`;
       throw new CopilotError('InvalidTool', { tool: name, at: definedAt, problem });

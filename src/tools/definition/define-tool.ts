@@ -11,6 +11,9 @@ const DEFAULT_TIMEOUT_MS = 60_000;
 /** Timers of Node take at most some 24 days. */
 const MAX_TIMEOUT_MS = 7 * 24 * 60 * 60 * 1_000;
 
+/** Limit of OpenAI's API. */
+const MAX_DESCRIPTION = 1_024;
+
 /** Names of model APIs: 64 letters, digits, "_" and "-". */
 const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 
@@ -26,7 +29,10 @@ const Definition = z.strictObject({
       (name) => name !== REPORT_STEP && name !== MAKE_PLAN && !name.startsWith(HANDOFF_PREFIX),
       'this name is one of the engine; choose another',
     ),
-  description: z.string().regex(/\S/, 'say what the tool does and when to call it'),
+  description: z
+    .string()
+    .regex(/\S/, 'say what the tool does and when to call it')
+    .max(MAX_DESCRIPTION, `OpenAI takes at most ${MAX_DESCRIPTION} characters; say more in the agent's instructions`),
   category: ToolCategory,
   effects: z.enum(['none', 'external']),
   timeoutMs: z.int().min(1).max(MAX_TIMEOUT_MS).default(DEFAULT_TIMEOUT_MS),

@@ -12,16 +12,20 @@ const ABORT_GRACE_MS = 2_000;
  * effects was still running then; the signal's reason if it aborts
  */
 export async function runLimited(tool: Tool, args: unknown, context: ToolContext): Promise<ToolResult> {
-  const limit = AbortSignal.timeout(tool.timeoutMs);
-  const signal = AbortSignal.any([context.signal, limit]);
+  // A timeout signal would still abort after the tool has ended.
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(new DOMException('its time is up', 'TimeoutError')), tool.timeoutMs);
+  const signal = AbortSignal.any([context.signal, limit.signal]);
   try {
     return await endWith(signal, tool.run(args, { ...context, signal }));
   } catch (error) {
     if (error instanceof CopilotError && error.type === 'ToolFailed') throw error;
     if (context.signal.aborted) throw error;
-    if (limit.aborted) throw timedOut(tool, error);
+    if (limit.signal.aborted) throw timedOut(tool, error);
     context.log.warn({ err: error }, 'tool failed with an error');
     throw refusal({ tool: tool.name }, error instanceof Error ? error.message : String(error), { cause: error });
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -119,6 +119,14 @@ describe('[E01] defineTool', () => {
     for (const tool of [endless, heeding]) {
       await assert.rejects(call(defineTool({ ...tool, effects: 'external' })), OutcomeUnknown);
     }
+    const signals: AbortSignal[] = [];
+    const quick = { ...base, timeoutMs: 30, run: (_: unknown, { signal }: ToolContext) => signals.push(signal) };
+    await call(defineTool(quick));
+    await sleep(60);
+    assert.deepEqual(
+      signals.map(({ aborted }) => aborted),
+      [false],
+    );
     const stop = new AbortController();
     stop.abort(new Error('interrupted'));
     await assert.rejects(call(defineTool(base), {}, { signal: stop.signal }), /interrupted/);
@@ -136,6 +144,7 @@ describe('[E01] defineTool', () => {
     ['the name of an MCP tool', { name: 'tickets.create' }, /name: use 1 to 64 letters/],
     ['a name of the engine', { name: 'transfer_to_boss' }, /name: this name is one of the engine/],
     ['no description', { description: ' ' }, /description: say what/],
+    ['a description that is too long', { description: 'x'.repeat(1_025) }, /description: OpenAI takes at most 1024/],
     ['a category that there is not', { category: 'money' }, /category: .*"read"/],
     ['effects that there are not', { effects: 'some' }, /effects: .*"none"\|"external"/],
     ['a time that no timer takes', { timeoutMs: 3e9 }, /timeoutMs: /],
@@ -166,6 +175,9 @@ describe('[E01] defineTool', () => {
     assert.throws(() => withOwnTools([defineTool({ ...base, name: 'shell' })]), {
       type: 'InvalidTool',
       message: /Tool "shell" \(.*define-tool\.test\.ts:\d+\) cannot be used: a built-in tool has this name/,
+    });
+    assert.throws(() => withOwnTools([defineTool({ ...base, name: 'Read_File' })]), {
+      message: /a built-in tool has this name/,
     });
     assert.throws(() => withOwnTools([own, defineTool(base)]), {
       type: 'InvalidTool',
