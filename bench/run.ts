@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { agents } from './agents.ts';
 import { cold } from './cold.ts';
+import { cpu } from './cpu.ts';
 import { economy } from './economy.ts';
 import { list } from './list.ts';
 import { mcp } from './mcp.ts';
@@ -14,7 +15,7 @@ import { turn } from './turn.ts';
 import { openBench } from './world.ts';
 
 // `list` runs last, because its sessions stay on the server and would slow the others.
-const BENCHMARKS = { startup, turn, economy, cold, agents, mcp, list };
+const BENCHMARKS = { startup, turn, cpu, economy, cold, agents, mcp, list };
 
 const USAGE = `Usage: npm run bench -- [benchmark …] [--sessions <n>] [--turns <n>]
 

@@ -7,6 +7,8 @@ import { CopilotClient } from '../src/client.ts';
 import { isolatedConfig, startTestServer, type TestServer } from '../test/helpers/server.ts';
 import { startWorkerProcess, type WorkerProcess } from '../test/helpers/worker.ts';
 
+const QUIET = new URL('../src/worker/quiet-promises.ts', import.meta.url).href;
+
 /** 200 bytes, as in the published figures. */
 export const MESSAGE = 'text '.repeat(40);
 
@@ -17,6 +19,8 @@ export interface BenchWorld {
   startWorker(): Promise<WorkerProcess>;
   /** The worker that `openBench` started. */
   worker: WorkerProcess;
+  /** Process of the raw SDK's worker. */
+  readonly rawPid: number;
   close(): Promise<void>;
 }
 
@@ -33,6 +37,7 @@ export async function openBench(): Promise<BenchWorld> {
     copilot,
     raw: new Client({ connection }),
     worker,
+    rawPid: rawWorker.pid,
     startWorker,
     close: async () => {
       await copilot.close();
@@ -51,9 +56,10 @@ async function startScript(
   name: string,
   args: readonly string[],
   sign: RegExp,
-): Promise<{ ready: string; stop(): Promise<void> }> {
+): Promise<{ ready: string; pid: number; stop(): Promise<void> }> {
   const script = fileURLToPath(new URL(name, import.meta.url));
-  const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  // With the same setting as the product's own worker.
+  const child = spawn(process.execPath, ['--import', QUIET, script, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
   const exited = once(child, 'exit');
   let log = '';
   const ready = await new Promise<string>((resolve, reject) => {
@@ -66,6 +72,7 @@ async function startScript(
   });
   return {
     ready,
+    pid: child.pid ?? 0,
     stop: async () => {
       child.kill('SIGTERM');
       await exited;

@@ -68,6 +68,7 @@ const Environment = z.object({
   AGENT_POOL_SIZE: wholeNumber.optional(),
   AGENT_CACHE_SIZE: wholeNumber.optional(),
   AGENT_IDLE_SECONDS: wholeNumber.optional(),
+  COPILOT_PROMISE_STACKS: z.enum(['0', '1'], 'use 1 for yes or 0 for no').default('0'),
   COPILOT_WARM: z.enum(['0', '1'], 'use 1 for yes or 0 for no').optional(),
   COPILOT_SESSION_IDLE_SECONDS: z.union([z.literal('never'), wholeNumber]).optional(),
   OPENAI_API_KEY: optionalText,
@@ -118,6 +119,8 @@ export interface Config {
   readonly agentCacheSize: number;
   /** A team that was not used for this long is closed. `AGENT_IDLE_SECONDS`, default 1800. */
   readonly agentIdleMs: number;
+  /** Whether the SDK takes the stacks that the Web UI's `Call Stack` shows. `COPILOT_PROMISE_STACKS`, default 0. */
+  readonly promiseStacks: boolean;
   /** Whether a worker opens the teams of its folder when it starts. `COPILOT_WARM`, default 1. */
   readonly warm: boolean;
   /**
@@ -241,6 +244,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env, default
     logLevel: env.COPILOT_LOG_LEVEL,
     ...(env.COPILOT_METRICS_PORT === undefined ? {} : { metricsPort: env.COPILOT_METRICS_PORT }),
     ...readAgents(env, defaults),
+    promiseStacks: env.COPILOT_PROMISE_STACKS === '1',
     ...readSessionIdle(env),
     encryptionKeys: Object.freeze(encryptionKeys),
     ...(payloadStore === undefined ? {} : { payloadStore: Object.freeze(payloadStore) }),

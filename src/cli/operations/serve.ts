@@ -25,6 +25,7 @@ import {
   supervisorGone,
 } from './supervised-worker.ts';
 import { sessionLine } from '../conversation/turns.ts';
+import { leaveOutPromiseStacks } from './workflow-threads.ts';
 
 export interface DevFlags extends CommonFlags {
   readonly port?: string;
@@ -137,6 +138,7 @@ async function startDevGateway(
 
 export async function runWorker(): Promise<void> {
   const config = loadConfig();
+  if (!config.promiseStacks) leaveOutPromiseStacks();
   let isReady = false;
   const abandoned = supervisorGone().then(() => (isReady ? undefined : process.exit(1)));
   const { running, address } = await startWhenServed(config).catch(async (error: unknown) => {
