@@ -310,18 +310,14 @@ function readSessionIdle({ COPILOT_SESSION_IDLE_SECONDS: seconds }: z.infer<type
 /** Who may call codec server and gateway. */
 function readCallers(env: z.infer<typeof Environment>): Pick<Config, 'codecToken' | 'gatewayTokens'> {
   const codec = env.COPILOT_CODEC_TOKEN === undefined ? {} : { codecToken: env.COPILOT_CODEC_TOKEN };
-  const { COPILOT_GATEWAY_JWKS_URL: jwksUrl, COPILOT_GATEWAY_ISSUER: issuer, COPILOT_GATEWAY_AUDIENCE: audience } = env;
+  const names = ['COPILOT_GATEWAY_JWKS_URL', 'COPILOT_GATEWAY_ISSUER', 'COPILOT_GATEWAY_AUDIENCE'] as const;
+  const [jwksUrl, issuer, audience] = names.map((name) => env[name]);
   if (jwksUrl !== undefined && issuer !== undefined && audience !== undefined) {
     return { ...codec, gatewayTokens: Object.freeze({ jwksUrl, issuer, audience }) };
   }
-  const given = {
-    COPILOT_GATEWAY_JWKS_URL: jwksUrl,
-    COPILOT_GATEWAY_ISSUER: issuer,
-    COPILOT_GATEWAY_AUDIENCE: audience,
-  };
-  const missing = Object.entries(given).find(([, value]) => value === undefined)?.[0] ?? '';
-  if (Object.values(given).every((value) => value === undefined)) return codec;
-  const problem = 'tokens need all three: COPILOT_GATEWAY_JWKS_URL, COPILOT_GATEWAY_ISSUER, COPILOT_GATEWAY_AUDIENCE';
+  const missing = names.find((name) => env[name] === undefined) ?? '';
+  if (names.every((name) => env[name] === undefined)) return codec;
+  const problem = `tokens need all three: ${names.join(', ')}`;
   throw new CopilotError('InvalidConfig', { name: missing, value: '', problem });
 }
 

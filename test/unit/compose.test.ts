@@ -92,7 +92,7 @@ describe('[U06] docker-compose.yml', () => {
   });
 
   it('lets a stopping worker finish: it gets longer than the worker gives its activities', () => {
-    const graceSeconds = Number(/SHUTDOWN_GRACE = '(\d+)s'/.exec(source('src/worker.ts'))?.[1]);
+    const graceSeconds = Number(/shutdownGraceTime: '(\d+)s'/.exec(source('src/worker/settings.ts'))?.[1]);
     const stopSeconds = Number(/^(\d+)s$/.exec(service('worker').stop_grace_period ?? '')?.[1]);
     assert.ok(stopSeconds > graceSeconds, `${stopSeconds} s against ${graceSeconds} s`);
   });
