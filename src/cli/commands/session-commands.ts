@@ -57,7 +57,7 @@ function addCreateOptions(command: Command): Command {
       .option('--name <title>', 'title; default the first words of the first message')
       .option('--id <id>', 'id of the session; default a new one')
       .option('--attach <file...>', 'files to copy into the workspace; models see images')
-      .option('--workspace <folder>', 'existing folder to work in; default a new one for the session')
+      .option('--workspace <folder>', 'existing folder of the workers to work in; default a new one for the session')
       .option('--context <key=value...>', 'values for the context of the session')
       .option('--history-limit <events>', 'events of a run after which the session continues as new'),
   );
