@@ -20,8 +20,9 @@ export const CreateOptions = SessionOptions.extend({
   /** Id of the first message. A message id is delivered once. Default a new one. */
   messageId: z.string().min(1).max(200).optional(),
   /**
-   * Paths of files on this machine that a worker gets for the workspace before the session starts. Images among them (PNG,
-   * JPEG, WebP, GIF, of 10 MiB at most) go along with the first message, and models that take images see them.
+   * Paths of files on this machine, of 64 MiB at most, that a worker gets for the workspace before the session starts.
+   * Images among them (PNG, JPEG, WebP, GIF, of 10 MiB at most) go along with the first message, and models that take
+   * images see them.
    */
   attach: z.array(z.string().min(1)).max(1_000).optional(),
 });

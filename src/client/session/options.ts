@@ -12,8 +12,8 @@ export interface SendOptions {
   /** Wait for the turn to settle; if false, only until the session has stored the message. Default true. */
   readonly wait?: boolean | undefined;
   /**
-   * Paths of files on this machine, of 64 MiB at most, that a worker gets for the workspace. Images among them (PNG, JPEG, WebP, GIF, of 10 MiB
-   * at most) are part of the message, and models that take images see them.
+   * Paths of files on this machine, of 64 MiB at most, that a worker gets for the workspace. Images among them (PNG, JPEG,
+   * WebP, GIF, of 10 MiB at most) are part of the message, and models that take images see them.
    */
   readonly attach?: readonly string[] | undefined;
   /**
