@@ -3,9 +3,9 @@ import type { Logger } from 'pino';
 import { CopilotError } from '../../contracts/errors.ts';
 import { type TeamDefinition, toolFacts } from '../../contracts/team.ts';
 import { CallClock } from './call-clock.ts';
-import { McpConnection } from './connection.ts';
+import { McpConnection, type ToolCall } from './connection.ts';
 import { ConnectionPool } from './connection-pool.ts';
-import type { AskPerson } from './reading/elicitation.ts';
+import { type AskPerson, requiredPages } from './reading/elicitation.ts';
 import { parseObject } from '../definition/arguments.ts';
 import type { ToolContext } from '../definition/tool.ts';
 import { splitName } from './names.ts';
@@ -164,7 +164,7 @@ export class McpServers {
       report,
     };
     try {
-      const { isError, ...result } = await pool.use(signal, (connection) => connection.call(call));
+      const { isError, ...result } = await callOnceAsked(name, pool, call);
       if (isError) throw failed(name, result.text.slice(0, MAX_ERROR_TEXT));
       return result;
     } catch (error) {
@@ -187,6 +187,25 @@ export class McpServers {
     const closings = await Promise.allSettled([...this.#pools.values()].map((pool) => pool.close()));
     const errors = closings.flatMap((closing) => (closing.status === 'rejected' ? [closing.reason as unknown] : []));
     if (errors.length > 0) throw new AggregateError(errors, `MCP servers of team ${this.#team.name} did not close`);
+  }
+}
+
+/**
+ * A server may refuse a call until a person has been to a page. It has not made the call then, so the call is made again
+ * when the person says that they have.
+ */
+async function callOnceAsked(name: string, pool: ConnectionPool, call: ToolCall): Promise<McpResult> {
+  const make = (): Promise<McpResult> => pool.use(call.signal, (connection) => connection.call(call));
+  try {
+    return await make();
+  } catch (error) {
+    const pages = requiredPages(error instanceof Error ? error.cause : undefined, name);
+    if (pages.length === 0) throw error;
+    for (const page of pages) {
+      const { action } = await call.ask(page, call.signal);
+      if (action !== 'accept') throw failed(name, `it needs a page opened, and the answer was: ${action}`, error);
+    }
+    return await make();
   }
 }
 

@@ -109,6 +109,46 @@ describe('tools: MCP servers that ask', function () {
     assert.match(await call(ASK, () => Promise.resolve({ action: 'decline' })), /declined to provide/);
   });
 
+  it('[E12] a page that a person has to open before a call is asked for, and the call is made again', async () => {
+    const { log } = recordingLog();
+    const environment = { PATH: process.env['PATH'] ?? '' };
+    const mcp = { everything: stdioServer('everything') };
+    const servers = await McpServers.open({ name: 'small', mcp }, { environment, log });
+    opened.push(servers);
+    const asked: AskedForm[] = [];
+    const open = (errorPath: boolean, action: 'accept' | 'decline') =>
+      servers.call(
+        'everything.trigger-url-elicitation',
+        JSON.stringify({ url: 'https://example.org/login', errorPath }),
+        {
+          idempotencyKey: 'k',
+          signal: new AbortController().signal,
+          ask: (question) => {
+            asked.push(question);
+            return Promise.resolve({ action });
+          },
+        },
+      );
+    await open(false, 'accept');
+    assert.deepEqual(
+      asked.splice(0).map(({ form }) => form.url),
+      ['https://example.org/login'],
+    );
+    await assert.rejects(open(true, 'decline'), /it needs a page opened, and the answer was: decline/);
+    assert.deepEqual(
+      asked.splice(0).map(({ form }) => form.url),
+      ['https://modelcontextprotocol.io'],
+    );
+    // It has told once, and goes on now.
+    await open(true, 'accept');
+    asked.length = 0;
+    await open(true, 'accept');
+    assert.deepEqual(
+      asked.map(({ form }) => form.url),
+      ['https://modelcontextprotocol.io', 'https://example.org/login'],
+    );
+  });
+
   it('[E12] asks over HTTP too', async () => {
     const web = await startHttpServer();
     try {

@@ -2,6 +2,7 @@
  * What servers ask people while a call runs, as forms of the session.
  * https://modelcontextprotocol.io/specification/2025-11-25/client/elicitation
  */
+import { McpError } from '@modelcontextprotocol/sdk/types.js';
 import type { z } from 'zod';
 import { FormField, RequestedForm } from '../../../contracts/form.ts';
 import type { JsonObject } from '../../../contracts/json.ts';
@@ -23,6 +24,7 @@ export type AskPerson = (asked: AskedForm, signal: AbortSignal) => Promise<FormA
 type Fields = Readonly<Record<string, unknown>>;
 
 const MAX_MESSAGE = 3_000;
+const MAX_PAGES = 5;
 
 /** @param tool who asks, as `server.tool`. @returns why a person cannot be asked, if so */
 export function readElicitation(params: unknown, tool: string): AskedForm | { readonly problem: string } {
@@ -48,6 +50,20 @@ export function readElicitation(params: unknown, tool: string): AskedForm | { re
   if (!data) return { problem: problemOf(error) };
   const asks = data.url === undefined ? 'asks' : `asks you to open a page of ${new URL(data.url).host}`;
   return { question: words === '' ? `${tool} ${asks}.` : `${tool} ${asks}: ${words}`, form: data };
+}
+
+/** https://modelcontextprotocol.io/specification/2025-11-25/client/elicitation#url-mode-with-elicitation-required-error */
+const PAGE_REQUIRED = -32_042;
+
+/** The pages that a server wants to be opened before it makes a call. @param error what it answered the call with */
+export function requiredPages(error: unknown, tool: string): AskedForm[] {
+  if (!(error instanceof McpError) || error.code !== PAGE_REQUIRED) return [];
+  const { elicitations } = isFields(error.data) ? error.data : {};
+  const listed = Array.isArray(elicitations) ? (elicitations as unknown[]).slice(0, MAX_PAGES) : [];
+  return listed.flatMap((params) => {
+    const asked = readElicitation(isFields(params) ? { ...params, mode: 'url' } : params, tool);
+    return 'form' in asked ? [asked] : [];
+  });
 }
 
 function problemOf({ issues: [first] }: z.ZodError): string {
