@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection, WorkflowFailedError } from '@temporalio/client';
 import { DefaultLogger, Worker } from '@temporalio/worker';
 import { CopilotClient } from '../../src/client.ts';
@@ -12,6 +13,7 @@ import { copilotPlugin } from '../../src/worker.ts';
 import { installRuntime } from '../../src/worker/runtime.ts';
 import { runHistories, until } from '../helpers/history.ts';
 import { type ModelServer, startModelServer } from '../helpers/model-server.ts';
+import { seed, seededRandom } from '../helpers/random.ts';
 import { isolatedConfig, startTestServer, type TestServer } from '../helpers/server.ts';
 import { serviceDataConverter } from '../helpers/service/data-converter.ts';
 import type {
@@ -109,6 +111,25 @@ describe("sessions in a service's own worker", function () {
       assert.deepEqual(await conversationOf(`session-of-${id}`), expected);
     });
   }
+
+  it(`[E05] a worker that is killed again and again, at random moments, changes nothing (seed ${seed})`, async () => {
+    const random = seededRandom(seed);
+    playTeam(model, { answer: 'all is well', instead: () => ({ text: 'all is well', delayMs: 300 }) });
+    const ids = Array.from({ length: 4 }, (_, index) => `often-${index}`);
+    const orders = await Promise.all(ids.map(begin));
+    for (let kills = 0; kills < 4; kills++) {
+      await sleep(random() * 2_500);
+      await worker.kill();
+      worker = await start();
+    }
+    for (const [index, order] of orders.entries()) {
+      const { replies, turns } = await order.result();
+      const what = `order ${index}`;
+      assert.deepEqual([replies.length, turns], [3, 2], what);
+      const expected = [`Check order ${ids[index]}`, 'all is well', 'Anything else?', 'all is well'];
+      assert.deepEqual(await conversationOf(`session-of-${ids[index]}`), expected, what);
+    }
+  });
 
   it('requests of such a session are in the ordinary inbox, and its workflow gets the answer in a later run', async () => {
     playTeam(model, { files: ['a.txt'], answer: 'written' });

@@ -19,6 +19,11 @@ describe('the workflow runtime of the SDK', () => {
     );
   });
 
+  it('keeps the payload converter that the worker was given there, too', () => {
+    assert.match(source('internals.js'), /\bpayloadConverter = /);
+    assert.match(source('worker-interface.js'), /activator\.payloadConverter = /);
+  });
+
   it('offers no way to set the versioning behavior of a running workflow', () => {
     const setters = ['index.d.ts', 'workflow.d.ts'].flatMap((name) => [
       ...source(name).matchAll(/function (set\w*(?:[Vv]ersioning|[Bb]ehavior)\w*)/g),
