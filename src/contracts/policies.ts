@@ -61,13 +61,21 @@ type KnownTools = Pick<TeamDefinition, 'tools' | 'mcp'>;
 /** The first rule that can match no call of the team: misspelt, it would deny nothing. Undefined if there is none. */
 export function findUselessRule(
   definition: KnownTools,
-  rules: Readonly<Record<string, unknown>> = {},
-): { readonly rule: string; readonly problem: string } | undefined {
-  for (const rule of Object.keys(rules)) {
+  rules?: Readonly<Record<string, unknown>>,
+): UselessRule | undefined {
+  return uselessRules(definition, rules)[0];
+}
+
+export interface UselessRule {
+  readonly rule: string;
+  readonly problem: string;
+}
+
+export function uselessRules(definition: KnownTools, rules: Readonly<Record<string, unknown>> = {}): UselessRule[] {
+  return Object.keys(rules).flatMap((rule) => {
     const problem = findRuleProblem(definition, rule);
-    if (problem !== undefined) return { rule, problem };
-  }
-  return undefined;
+    return problem === undefined ? [] : [{ rule, problem }];
+  });
 }
 
 /** Why a rule can match no call of the team, or undefined if it can. */

@@ -7,7 +7,7 @@ import { decideNext } from '../helpers/requests.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import type { World } from '../helpers/world.ts';
 
-describe('[H01] [H06] a session started without the client', function () {
+describe('a session started without the client', function () {
   this.timeout(120_000);
   let world: World;
 
@@ -39,7 +39,7 @@ describe('[H01] [H06] a session started without the client', function () {
     };
   }
 
-  it('asks for the same approvals and budgets in its first run, and is listed alike', async () => {
+  it('[H01] [H06] asks for the same approvals and budgets in its first run, and is listed alike', async () => {
     const team = (await world.temporal.workflow.execute(RESOLVE_TEAM_WORKFLOW, {
       workflowId: 'team-of-a-stranger',
       taskQueue: 'copilot',
@@ -60,5 +60,23 @@ describe('[H01] [H06] a session started without the client', function () {
     assert.deepEqual([name, mode, runs], ['write', 'copilot', 1]);
     const listed = (await world.copilot.list()).sessions.find((session) => session.id === 'stranger');
     assert.equal(listed?.name, 'write');
+  });
+
+  it('[H11] says which of the rules that it brings can match no call', async () => {
+    const { team } = await (await world.copilot.create({ team: 'careful' })).export();
+    const rules = { 'write_file: /etc/**': 'deny', shel: 'deny', 'write_file: out/**': 'ask', write_file: 'ask' };
+    await world.temporal.workflow.start(SESSION_WORKFLOW, {
+      workflowId: 'with-rules',
+      taskQueue: 'copilot',
+      args: [{ start: { team, config: { approvals: { rules } } } }],
+    });
+    const { notes } = await world.copilot.session('with-rules').info();
+    assert.deepEqual(
+      notes.map(({ text }) => text.replace(/(?<=which has ).*/, '…')),
+      [
+        'The rule "write_file: /etc/**" has no effect: the pattern "/etc/**" matches nothing: paths are relative to the workspace, such as "reports/**".',
+        'The rule "shel" has no effect: it names no category and no tool of the team, which has …',
+      ],
+    );
   });
 });

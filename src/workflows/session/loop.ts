@@ -40,13 +40,17 @@ import { leaveBuild } from '../sdk-internals.ts';
 import { showDetails } from '../views/current-details.ts';
 import { watchIdleness } from './idle-clock.ts';
 import { LiveSession } from './live-session.ts';
+import { noteUselessRules } from './policies.ts';
 import { initialState } from './state/initial-state.ts';
 import { ContinuesAsNew } from './continue-as-new.ts';
 
 export async function copilotSession(input: SessionInput): Promise<SessionResult> {
   const isContinued = workflowInfo().continuedFromExecutionRunId !== undefined;
   const session = new LiveSession(initialState(input, new Date().toISOString(), isContinued));
-  if (!isContinued) session.view.publishStart();
+  if (!isContinued) {
+    session.view.publishStart();
+    noteUselessRules(session);
+  }
   // Before the handlers: an update that came with the start finds the message already there.
   if ('start' in input && input.start.message) session.queue.add(input.start.message);
   showDetails(session);

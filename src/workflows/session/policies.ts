@@ -1,9 +1,10 @@
 /** What a session may do without asking: its own settings, then those of its mode and its team, then the defaults. */
 import type { Judgement } from '../../contracts/activities.ts';
 import { DEFAULT_APPROVAL_TIMEOUT_MS, DEFAULT_INPUT_TIMEOUT_MS } from '../../contracts/limits.ts';
-import { isOutOfReach, type Policies } from '../../contracts/policies.ts';
+import { isOutOfReach, type Policies, uselessRules } from '../../contracts/policies.ts';
 import type { SessionView } from '../../contracts/session-state.ts';
 import { type Approvals, type Budget, findMode, toolFacts } from '../../contracts/team.ts';
+import type { LiveSession } from './live-session.ts';
 
 /** The agent that answers. */
 export function answeringAgent({ config, team }: SessionView): string {
@@ -49,6 +50,12 @@ export function policiesOf({ team, mode, config, grants }: SessionView): Policie
       rules: grants.flatMap(({ rule }) => rule ?? []),
     },
   };
+}
+
+/** Tells people of the rules that a session begins with and that can match no call: they would deny nothing. */
+export function noteUselessRules({ state, view }: LiveSession): void {
+  for (const { rule, problem } of uselessRules(state.team.definition, state.config.approvals?.rules))
+    view.note(`The rule "${rule}" has no effect: ${problem}.`);
 }
 
 /** Whether a call waits for a person. The worker judged it before; since then people may have allowed such calls. */

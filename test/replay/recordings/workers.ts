@@ -4,7 +4,7 @@ import { until } from '../../helpers/history.ts';
 import { openLedger } from '../../helpers/ledger.ts';
 import { calling } from '../../helpers/replies.ts';
 import { decideNext, nextRequest } from '../../helpers/requests.ts';
-import { ended, exchange, LONG_TALK, record, type Stage, untilTalking } from '../recorder.ts';
+import { ended, exchange, LONG_TALK, record, type Stage, untilRun, untilTalking } from '../recorder.ts';
 
 const SHELL = {
   team: { approvals: { tools: { shell: 'allow' as const } } },
@@ -32,6 +32,27 @@ record('effect-of-a-killed-worker', { ownWorkers: true, team: SHELL }, async (st
   await worker.kill();
   await stage.startWorker();
   await decideNext(session, 'try-again');
+  await ended(session);
+  await ledger.close();
+});
+
+record('edited-call-of-a-killed-worker', { ownWorkers: true, team: SHELL }, async (stage) => {
+  const worker = await stage.startWorker();
+  const ledger = await openLedger(`${stage.server.homeDir}/${stage.name}.txt`, EFFECT_MS);
+  stage.play({
+    instead: ({ lastRole }) => (lastRole === 'user' ? calling(['shell', { command: 'true' }]) : undefined),
+  });
+  const session = await stage.create({ config: { approvals: { tools: { shell: 'ask' } } } });
+  await session.send('mail', { wait: false });
+  const { id } = await nextRequest(session);
+  await session.decide(id, 'once', { by: 'ada', arguments: { command: ledger.command('mail') } });
+  await until('the effect', async () => (await ledger.entries()).length > 0);
+  await worker.kill();
+  await stage.startWorker();
+  await nextRequest(session);
+  await stage.temporal.workflow.getHandle(stage.name).signal('move');
+  await untilRun(session, 2);
+  await decideNext(session, 'done');
   await ended(session);
   await ledger.close();
 });
