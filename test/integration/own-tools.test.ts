@@ -1,7 +1,7 @@
 /** Tools of `copilot.config.ts`. Real server, real worker processes, a scripted model that calls what a message names. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SessionConfig, SessionHandle, ToolProgressEvent, TurnView } from '../../src/client.ts';
 import { packageDir } from '../../src/package-info.ts';
@@ -259,6 +259,28 @@ describe("[E01] tools of one's own", function () {
     );
     assert.equal(found('team default')?.status, 'ok');
     assert.match(found('ceilings')?.detail ?? '', /no category or tool "refnd"; did you mean "refund"/);
+  });
+
+  it('[E02] are refused with file and line by whatever starts in their folder, if one of them is wrong', async () => {
+    const wrong = join(folder, 'wrong');
+    await mkdir(wrong);
+    const source = (await readFile(join(folder, 'copilot.config.ts'), 'utf8')).replace(
+      "name: 'broken'",
+      "name: 'out of order'",
+    );
+    await writeFile(join(wrong, 'copilot.config.ts'), source);
+    const line = source.slice(0, source.indexOf('const broken')).split('\n').length;
+    const place = new RegExp(
+      `${join(wrong, 'copilot.config.ts')}:${line}\\) cannot be used: name: use 1 to 64 letters`,
+    );
+    const env = programEnvironment(world.server);
+    for (const command of ['worker', 'dev', 'demo']) {
+      const { code, stderr } = await startCli([command], env, wrong).ended;
+      assert.deepEqual([command, code], [command, 2]);
+      assert.match(stderr, place);
+    }
+    const { stdout } = await startCli(['doctor'], env, wrong).ended;
+    assert.match(stdout, new RegExp(`missing +config file .*${place.source}`));
   });
 
   it('[H12] are never run by a worker whose operator denies them', async () => {
