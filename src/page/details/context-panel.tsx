@@ -24,7 +24,7 @@ export function ContextPanel({ report, mayWrite }: ContextPanelProps) {
   return (
     <>
       <div class="panel-head">
-        <h3>Values, version {context.version}</h3>
+        <h3>Version {context.version}</h3>
         {mayChange ? (
           <button disabled={isRunning} onClick={() => run(() => takeSnapshot(id, 'taken on the page'))}>
             Take a snapshot

@@ -2,6 +2,7 @@
 import { useState } from 'preact/hooks';
 import type { Decision, PendingRequest } from '../../client.ts';
 import type { JsonObject } from '../../contracts/json.ts';
+import { visibleJson } from '../../contracts/visible-text.ts';
 import { decide } from '../api/api.ts';
 import { useAction } from '../state/use-action.ts';
 import { readJson, readObject } from '../text/json.ts';
@@ -141,7 +142,8 @@ function ChosenForm({ decision, request, isRunning, onTake, onBack }: ChosenForm
   );
 }
 
+/** The same JSON in lines, with escapes for what cannot be seen: what stands there is what will run. */
 function pretty(text: string): string {
   const value = readJson(text);
-  return value === undefined ? text : JSON.stringify(value, undefined, 2);
+  return visibleJson(value === undefined ? text : JSON.stringify(value, undefined, 2));
 }

@@ -14,7 +14,7 @@ export interface SubjectProps {
 export function Subject({ request: { tool, steps, unknown, kind }, edit }: SubjectProps) {
   return (
     <div class="subject">
-      {tool ? <ToolSubject call={tool} /> : null}
+      {tool ? <ToolSubject call={tool} isNamed={kind === 'tool'} /> : null}
       {steps?.map((step) => (
         <StepSubject key={step.number} step={step} showsSummary={kind === 'after-step'} edit={edit} />
       ))}
@@ -38,15 +38,23 @@ export function Subject({ request: { tool, steps, unknown, kind }, edit }: Subje
   );
 }
 
-function ToolSubject({ call: { name, category, arguments: text } }: { readonly call: RequestedCall }) {
+interface ToolSubjectProps {
+  readonly call: RequestedCall;
+  /** Whether the title names the tool already. */
+  readonly isNamed: boolean;
+}
+
+function ToolSubject({ call: { name, category, arguments: text }, isNamed }: ToolSubjectProps) {
   return (
     <>
-      <p class="tool-name">
-        <code>
-          <Visible text={name} />
-        </code>
-        {category === name ? null : <span class="category">{category}</span>}
-      </p>
+      {isNamed && category === name ? null : (
+        <p class="tool-name">
+          <code>
+            <Visible text={name} />
+          </code>
+          {category === name ? null : <span class="category">{category}</span>}
+        </p>
+      )}
       <Arguments text={text} />
     </>
   );

@@ -11,7 +11,13 @@ const MARKS: Readonly<Record<CallShown['status'], readonly [mark: string, words:
   unknown: ['?', 'outcome unknown'],
 };
 
+/** Models often call tools without a word. */
+export function showsSomething({ kind, text, reasoning, status, retry }: CallShown): boolean {
+  return kind === 'tool' || text !== '' || reasoning !== '' || status === 'running' || retry !== undefined;
+}
+
 export const Call = memo(function Call({ call }: { readonly call: CallShown }) {
+  if (!showsSomething(call)) return null;
   return call.kind === 'tool' ? <ToolCall call={call} /> : <ModelCall call={call} />;
 });
 
@@ -37,7 +43,6 @@ function ToolCall({ call: { name, summary, status, retry } }: { readonly call: C
 
 function ModelCall({ call: { text, reasoning, status, isCut, retry } }: { readonly call: CallShown }) {
   const isRunning = status === 'running';
-  if (text === '' && reasoning === '' && !isRunning && retry === undefined) return null;
   return (
     <div class="model-call">
       {reasoning === '' ? null : (

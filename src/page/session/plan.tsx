@@ -7,7 +7,7 @@ import { useAction } from '../state/use-action.ts';
 import { Problem } from '../text/states.tsx';
 import { Visible } from '../text/visible.tsx';
 import { count } from '../text/words.ts';
-import { Call } from './call.tsx';
+import { Call, showsSomething } from './call.tsx';
 import { StepText } from './step-text.tsx';
 
 const MARKS: Readonly<Record<StepShown['status'], string>> = {
@@ -82,7 +82,7 @@ const StepItem = memo(function StepItem({ step, turn, edit }: StepItemProps) {
 function StepCalls({ step: { number, status }, turn }: Pick<StepItemProps, 'step' | 'turn'>) {
   const calls = turn.items.flatMap((item) => {
     const call = item.type === 'call' ? turn.calls[item.id] : undefined;
-    return call?.step === number ? [call] : [];
+    return call?.step === number && showsSomething(call) ? [call] : [];
   });
   const shown = calls.map((call) => <Call key={call.id} call={call} />);
   if (calls.length === 0) return null;

@@ -34,7 +34,7 @@ export function SessionView({ id, principal, onStranger }: SessionViewProps) {
     (messageId: string, text: string) => setSent((before) => ({ ...before, [messageId]: text })),
     [],
   );
-  const scroller = useFollowedEnd(shown);
+  const scroller = useFollowedEnd(report !== undefined);
   useEffect(() => {
     if (error?.status === 401) onStranger();
   }, [error, onStranger]);
@@ -151,28 +151,26 @@ function lastOf(turns: readonly TurnView[]): TurnView | undefined {
   return turns.filter(({ number }) => number > 0).at(-1);
 }
 
-function useFollowedEnd({ fold, report }: SessionShown) {
+function useFollowedEnd(isRead: boolean) {
   const scroller = useRef<HTMLDivElement>(null);
-  const isAtEnd = useRef(true);
-  useEffect(() => {
-    const element = scroller.current;
-    if (element === null) return undefined;
-    const onScroll = (): void => {
-      isAtEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_END_PX;
-    };
-    const onResize = (): void => {
-      if (isAtEnd.current) element.scrollTop = element.scrollHeight;
-    };
-    element.addEventListener('scroll', onScroll, { passive: true });
-    window.addEventListener('resize', onResize);
-    return () => {
-      element.removeEventListener('scroll', onScroll);
-      window.removeEventListener('resize', onResize);
-    };
-  }, [report === undefined]);
   useLayoutEffect(() => {
     const element = scroller.current;
-    if (element !== null && isAtEnd.current) element.scrollTop = element.scrollHeight;
-  }, [fold, report]);
+    const column = element?.firstElementChild;
+    if (!element || !column) return undefined;
+    let isAtEnd = true;
+    const onScroll = (): void => {
+      isAtEnd = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_END_PX;
+    };
+    const observer = new ResizeObserver(() => {
+      if (isAtEnd) element.scrollTop = element.scrollHeight;
+    });
+    observer.observe(column);
+    observer.observe(element);
+    element.addEventListener('scroll', onScroll, { passive: true });
+    return () => {
+      observer.disconnect();
+      element.removeEventListener('scroll', onScroll);
+    };
+  }, [isRead]);
   return scroller;
 }

@@ -12,8 +12,17 @@ import { activityOf, relativeTime, SESSION_TONES, type Tone } from '../text/word
 const PAGE_SIZE = 50;
 const EVERY_MS = 4_000;
 const SEARCH_PAUSE_MS = 250;
-const FILTERS = ['all', 'waiting', 'active', 'suspended', 'completed', 'expired', 'failed'] as const;
-type Filter = (typeof FILTERS)[number];
+const FILTERS = {
+  all: 'All sessions',
+  waiting: 'Waiting for people',
+  active: 'Active',
+  suspended: 'Suspended',
+  completed: 'Completed',
+  expired: 'Expired',
+  terminated: 'Terminated',
+  failed: 'Failed',
+} as const;
+type Filter = keyof typeof FILTERS;
 
 interface Listed {
   readonly page: SessionPage;
@@ -109,9 +118,9 @@ function Filters({ search, filter, waiting, onSearch, onFilter }: FiltersProps) 
         value={filter}
         onChange={(event) => onFilter(event.currentTarget.value as Filter)} // one of the options
       >
-        {FILTERS.map((one) => (
-          <option key={one} value={one}>
-            {one === 'waiting' ? `waiting for people (${waiting})` : one}
+        {Object.entries(FILTERS).map(([value, words]) => (
+          <option key={value} value={value}>
+            {value === 'waiting' ? `${words} (${waiting})` : words}
           </option>
         ))}
       </select>
