@@ -14,6 +14,7 @@ const TYPES: Readonly<Record<FollowEvent['type'], true>> = {
   'model-ended': true,
   'tool-started': true,
   'tool-ended': true,
+  'tool-progress': true,
   request: true,
   decided: true,
   'handed-off': true,

@@ -21,7 +21,7 @@ export const Call = memo(function Call({ call }: { readonly call: CallShown }) {
   return call.kind === 'tool' ? <ToolCall call={call} /> : <ModelCall call={call} />;
 });
 
-function ToolCall({ call: { name, summary, status, retry } }: { readonly call: CallShown }) {
+function ToolCall({ call: { name, summary, status, progress, retry } }: { readonly call: CallShown }) {
   const [mark, words] = MARKS[status];
   // The summary of most tools begins with their name.
   const rest = summary.startsWith(name) ? summary.slice(name.length) : ` ${summary}`;
@@ -36,6 +36,11 @@ function ToolCall({ call: { name, summary, status, retry } }: { readonly call: C
         </strong>
         <Visible text={rest} />
       </code>
+      {progress === '' ? null : (
+        <p class="tool-progress">
+          <Visible text={progress} />
+        </p>
+      )}
       {retry === undefined ? null : <Retry why={retry} />}
     </div>
   );

@@ -28,9 +28,14 @@ export const Turn = memo(function Turn({ turn, view, text, isAsked, sessionId, m
   const { run, error } = useAction(onChanged);
   const status = view?.status ?? turn.status;
   const isQueued = status === 'queued';
+  // A message can be taken back, and a session can end before it begins.
+  const hasRun = turn.number > 0;
   return (
-    <article class="turn" aria-label={isQueued ? 'Queued message' : `Turn ${turn.number}`}>
-      <div class={isQueued ? 'message queued' : 'message'}>
+    <article
+      class="turn"
+      aria-label={isQueued ? 'Queued message' : hasRun ? `Turn ${turn.number}` : 'Message that did not run'}
+    >
+      <div class={hasRun ? 'message' : 'message queued'}>
         <p class="message-text" dir="auto">
           {text === '' ? 'A message that waits' : <Visible text={text} />}
         </p>
@@ -45,7 +50,8 @@ export const Turn = memo(function Turn({ turn, view, text, isAsked, sessionId, m
       ))}
       {view ? <Outcome turn={turn} view={view} /> : null}
       <Problem error={error} />
-      {view && isOver(status) ? (
+      {hasRun || isQueued ? null : <p class="remark">This message did not run.</p>}
+      {view && hasRun && isOver(status) ? (
         <footer class="turn-facts">
           {status === 'completed' ? null : <Chip tone={TURN_TONES[status]}>{status}</Chip>}
           <Facts view={view} />

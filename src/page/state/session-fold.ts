@@ -15,6 +15,8 @@ export interface CallShown {
   readonly reasoning: string;
   /** Whether the text begins before what the page was given. */
   readonly isCut: boolean;
+  /** How far a tool has come, in its words. */
+  readonly progress: string;
   /** Why it is being tried again. */
   readonly retry: string | undefined;
 }
@@ -122,7 +124,18 @@ function foldTurn(turn: TurnShown, event: TurnEvent): TurnShown {
 
 type CallEvent = Extract<
   TurnEvent,
-  { type: 'model-started' | 'model-ended' | 'tool-started' | 'tool-ended' | 'token' | 'reasoning' | 'reset' | 'retry' }
+  {
+    type:
+      | 'model-started'
+      | 'model-ended'
+      | 'tool-started'
+      | 'tool-progress'
+      | 'tool-ended'
+      | 'token'
+      | 'reasoning'
+      | 'reset'
+      | 'retry';
+  }
 >;
 
 function foldCall(turn: TurnShown, event: CallEvent): TurnShown {
@@ -135,8 +148,13 @@ function foldCall(turn: TurnShown, event: CallEvent): TurnShown {
     }
     case 'model-ended':
       return withCall(turn, event, { status: 'ok', text: event.text, isCut: false, retry: undefined });
+    case 'tool-progress': {
+      const { text, done, total } = event;
+      const share = done === undefined || total === undefined ? '' : ` (${done} of ${total})`;
+      return withCall(turn, event, { name: event.tool, progress: text + share, retry: undefined });
+    }
     case 'tool-ended':
-      return withCall(turn, event, { status: event.status, retry: undefined });
+      return withCall(turn, event, { status: event.status, progress: '', retry: undefined });
     case 'token':
     case 'reasoning': {
       const part = event.type === 'token' ? 'text' : 'reasoning';
@@ -166,6 +184,7 @@ const newCall = (kind: CallShown['kind'], id: string, step: number | undefined):
   text: '',
   reasoning: '',
   isCut: false,
+  progress: '',
   retry: undefined,
 });
 
@@ -177,7 +196,7 @@ function begin(turn: TurnShown, call: CallShown): TurnShown {
 
 function withCall(
   turn: TurnShown,
-  { activityId, ...event }: { readonly activityId: string; readonly type: string; readonly step?: number },
+  { activityId, ...event }: { readonly activityId: string; readonly type: string; readonly step?: number | undefined },
   changes: Partial<CallShown>,
 ): TurnShown {
   const kind = event.type.startsWith('tool') ? 'tool' : 'model';

@@ -19,6 +19,7 @@ const TEXT: readonly FollowEvent['type'][] = [
   'model-started',
   'model-ended',
   'tool-started',
+  'tool-progress',
 ];
 
 export interface SessionShown {

@@ -8,9 +8,10 @@ import { memo } from 'preact/compat';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { visible } from '../../contracts/visible-text.ts';
 
-const TAGS =
-  'a blockquote br code del em h1 h2 h3 h4 h5 h6 hr input li ol p pre strong table tbody td th thead tr ul'.split(' ');
-const ATTRIBUTES = ['href', 'title', 'align', 'start', 'type', 'checked', 'disabled'];
+const TAGS = 'a blockquote br code del em h1 h2 h3 h4 h5 h6 hr li ol p pre strong table tbody td th thead tr ul'.split(
+  ' ',
+);
+const ATTRIBUTES = ['href', 'title', 'align', 'start'];
 const LINK = /^(?:https?:|mailto:)/i;
 
 const escapeHtml = (text: string): string =>
@@ -19,6 +20,7 @@ const escapeHtml = (text: string): string =>
 const marked = new Marked({
   gfm: true,
   renderer: {
+    checkbox: ({ checked }: Tokens.Checkbox) => (checked ? '☑ ' : '☐ '),
     html: ({ text }: Tokens.HTML | Tokens.Tag) => escapeHtml(text),
     image: ({ href, text }: Tokens.Image) => `<a href="${escapeHtml(href)}">[picture: ${escapeHtml(text || href)}]</a>`,
   },

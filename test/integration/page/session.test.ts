@@ -171,7 +171,7 @@ describe('a session on the page', function () {
     await send('And again');
     await page.getByRole('article', { name: 'Queued message' }).getByText('And again').waitFor();
     await button('Take back').click();
-    await page.getByRole('article', { name: 'Queued message' }).waitFor({ state: 'detached' });
+    await page.getByRole('article', { name: 'Message that did not run' }).getByText('And again').waitFor();
     playTeam(world.model, { answer: 'Another course.' });
     await page.getByRole('textbox', { name: 'Message' }).fill('Something else');
     await button('Interrupt and send').click();
