@@ -39,6 +39,7 @@ describe('what others wrote, on the page', function () {
     await page.addInitScript(`window.violations = [];
       document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
         window.violations.push(violatedDirective + ' ' + blockedURI));`);
+    await page.reload();
   });
   after(async () => world?.stop());
 
