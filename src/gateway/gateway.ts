@@ -234,11 +234,14 @@ function refusal(error: unknown, log: Logger): Response {
   return new Response(JSON.stringify(problem), { status: problem.status, headers });
 }
 
-/** The cursor before the first event of a turn. */
+/** The cursor before the first event of a turn; the first of all if the turn came along from another session. */
 async function beginOf(session: SessionHandle, turnId: string, signal: AbortSignal): Promise<string> {
   const following = session.follow({ turnId, signal });
   try {
     return await following.cursor();
+  } catch (error) {
+    if (!(error instanceof CopilotError) || error.type !== 'InvalidInput') throw error;
+    return await session.follow({ from: 0, signal }).cursor();
   } finally {
     await following.return();
   }

@@ -1,6 +1,7 @@
 /** The decisions of a request, each with what it needs. All of them name the digest of what is shown. */
 import { useState } from 'preact/hooks';
 import type { Decision, PendingRequest } from '../../client.ts';
+import type { RequestedForm } from '../../contracts/form.ts';
 import type { JsonObject } from '../../contracts/json.ts';
 import { visibleJson } from '../../contracts/visible-text.ts';
 import { decide } from '../api/api.ts';
@@ -10,6 +11,7 @@ import { Problem } from '../text/states.tsx';
 import { DECISION_WORDS } from '../text/words.ts';
 import { Coverage } from './coverage.tsx';
 import { EditedArguments } from './edited-arguments.tsx';
+import { FormDecision } from './form-decision.tsx';
 
 /** Those that come with words of the person, and what the words are. */
 const TEXTS: Partial<Readonly<Record<Decision, string>>> = {
@@ -29,9 +31,34 @@ export interface DecisionsProps {
   readonly onDecided: () => void;
 }
 
-type Extra = Partial<Record<'text' | 'rule', string>> & { arguments?: JsonObject; limit?: number };
+type Extra = Partial<Record<'text' | 'rule', string>> & {
+  arguments?: JsonObject;
+  values?: JsonObject;
+  limit?: number;
+};
 
-export function Decisions({ sessionId, request, onDecided }: DecisionsProps) {
+export function Decisions(props: DecisionsProps) {
+  return props.request.form ? <FormDecisions {...props} form={props.request.form} /> : <ButtonDecisions {...props} />;
+}
+
+function FormDecisions({ sessionId, request, form, onDecided }: DecisionsProps & { readonly form: RequestedForm }) {
+  const { id: requestId, digest } = request;
+  const { run, isRunning, error } = useAction(onDecided);
+  return (
+    <div class="decisions">
+      <FormDecision
+        form={form}
+        isRunning={isRunning}
+        onTake={(decision, values) =>
+          run(() => decide(sessionId, { requestId, decision, digest, ...(values ? { values } : {}) }))
+        }
+      />
+      <Problem error={error} />
+    </div>
+  );
+}
+
+function ButtonDecisions({ sessionId, request, onDecided }: DecisionsProps) {
   const { id, kind, options, digest, tool } = request;
   const [chosen, setChosen] = useState<Decision | undefined>(kind === 'input' ? 'answer' : undefined);
   const [edited, setEdited] = useState<string>();

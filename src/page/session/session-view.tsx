@@ -15,6 +15,8 @@ import { Earlier } from './earlier.tsx';
 import { SessionHeader } from './session-header.tsx';
 import { Turn } from './turn.tsx';
 
+/** With fewer turns on the screen, those before them are shown as well. */
+const FEW_TURNS = 3;
 /** Whoever reads the end of the conversation goes on reading it while it grows. */
 const NEAR_END_PX = 80;
 
@@ -78,9 +80,11 @@ interface MessagesProps {
 
 function Messages({ shown: { report, turns, fold, stream, refresh }, sent, mayWrite }: MessagesProps) {
   const views = new Map(turns.map((turn) => [turn.id, turn]));
+  const begun = fold.turns.filter(({ number }) => number > 0);
+  const first = begun[0]?.number;
   return (
     <>
-      <Earlier id={report.id} before={fold.turns.find(({ number }) => number > 0)?.number} />
+      <Earlier id={report.id} before={first ?? report.turns + 1} isWanted={begun.length < FEW_TURNS} />
       {fold.turns.length === 0 && report.turns === 0 && stream !== 'connecting' ? (
         <Empty title="Nothing has been said yet" />
       ) : null}

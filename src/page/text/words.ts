@@ -89,6 +89,7 @@ export const KIND_WORDS: Readonly<Record<RequestKind, string>> = {
   outcome: 'A call with an unknown outcome',
   budget: 'Raise the budget',
   input: 'A question',
+  form: 'A form',
 };
 
 export const DECISION_WORDS: Readonly<Record<Decision, string>> = {
@@ -107,6 +108,9 @@ export const DECISION_WORDS: Readonly<Record<Decision, string>> = {
   raise: 'Raise the budget',
   stop: 'Stop here',
   answer: 'Answer',
+  accept: 'Send',
+  decline: 'Decline',
+  cancel: 'Cancel',
 };
 
 const SUBJECTS: Readonly<Record<RequestKind, string>> = {
@@ -117,6 +121,7 @@ const SUBJECTS: Readonly<Record<RequestKind, string>> = {
   outcome: 'Call',
   budget: 'Budget',
   input: 'Question',
+  form: 'Form',
 };
 
 const VERDICTS: Readonly<Record<Verdict['decision'], string>> = {
@@ -135,6 +140,9 @@ const VERDICTS: Readonly<Record<Verdict['decision'], string>> = {
   raise: 'raised',
   stop: 'not raised',
   answer: 'answered',
+  accept: 'sent',
+  decline: 'declined',
+  cancel: 'left open',
   expired: 'expired',
   withdrawn: 'withdrawn',
 };
