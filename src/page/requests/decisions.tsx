@@ -6,6 +6,7 @@ import type { JsonObject } from '../../contracts/json.ts';
 import { visibleJson } from '../../contracts/visible-text.ts';
 import { decide } from '../api/api.ts';
 import { useAction } from '../state/use-action.ts';
+import { useFocus } from '../state/use-focus.ts';
 import { readJson, readObject } from '../text/json.ts';
 import { Problem } from '../text/states.tsx';
 import { DECISION_WORDS } from '../text/words.ts';
@@ -121,6 +122,7 @@ function ChosenForm({ decision, request, isRunning, onTake, onBack }: ChosenForm
   const [text, setText] = useState('');
   const [rule, setRule] = useState(request.tool?.covers.rule);
   const hint = TEXTS[decision];
+  const field = useFocus<HTMLTextAreaElement>();
   const isMissing = NEEDS_TEXT.includes(decision) && text.trim() === '';
   const submit = (): void => {
     if (decision === 'raise') return onTake(text.trim() === '' ? {} : { limit: Number(text) });
@@ -138,7 +140,7 @@ function ChosenForm({ decision, request, isRunning, onTake, onBack }: ChosenForm
       {hint === undefined ? null : (
         <label>
           {hint}
-          <textarea rows={3} autofocus value={text} onInput={(event) => setText(event.currentTarget.value)} />
+          <textarea rows={3} ref={field} value={text} onInput={(event) => setText(event.currentTarget.value)} />
         </label>
       )}
       {decision === 'raise' ? (

@@ -3,6 +3,7 @@ import { useMemo, useState } from 'preact/hooks';
 import { createSession } from '../api/api.ts';
 import { goTo, LIST_ADDRESS, sessionAddress } from '../state/place.ts';
 import { useAction } from '../state/use-action.ts';
+import { useFocus } from '../state/use-focus.ts';
 import { Problem } from '../text/states.tsx';
 
 const MODES = [
@@ -23,6 +24,7 @@ export function NewSessionForm() {
   const [message, setMessage] = useState('');
   const [settings, setSettings] = useState<Settings>({ mode: 'copilot', name: '', team: '', approvesPlan: false });
   const { run, isRunning, error } = useAction();
+  const field = useFocus<HTMLTextAreaElement>();
   // The same id for another try: a message that did arrive is not sent twice.
   const messageId = useMemo(() => crypto.randomUUID(), []);
   const begin = (): void =>
@@ -53,7 +55,7 @@ export function NewSessionForm() {
       <textarea
         id="message"
         rows={6}
-        autofocus
+        ref={field}
         value={message}
         onInput={(event) => setMessage(event.currentTarget.value)}
         onKeyDown={(event) => {

@@ -191,10 +191,10 @@ describe('a session on the page', function () {
     await page.goto(`${world.gateway.url}/#/`);
     await page.getByText('Choose a session').waitFor();
     await page.keyboard.press('n');
-    await page.getByRole('textbox', { name: 'What is to be done?' }).waitFor();
+    await page.locator('#message:focus').waitFor();
     await page.keyboard.type('Write it');
     await tabTo('Mode');
-    await page.keyboard.type('planning');
+    await page.keyboard.press('ArrowDown');
     await tabTo('Show me each plan');
     await page.keyboard.press('Space');
     await tabTo('Begin');
