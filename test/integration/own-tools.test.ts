@@ -285,9 +285,13 @@ describe("[E01] tools of one's own", function () {
 
   it('[H12] are never run by a worker whose operator denies them', async () => {
     await Promise.all(world.workers.splice(0).map((worker) => worker.kill()));
-    const worker = await world.startWorker({ COPILOT_DENY_TOOLS: 'refund' });
+    const teams = join(folder, 'other-teams');
+    await writeTeam(teams, 'other', { agents: { writer: { tools: TOOLS } } });
+    // The environment goes before `teams` of the file.
+    const worker = await world.startWorker({ COPILOT_DENY_TOOLS: 'refund', COPILOT_AGENTS_DIR: teams });
     const before = (await noted()).length;
-    const turn = await (await start()).send(use('refund', { order: 'b1', amount: 1 }));
+    const session = await world.copilot.create({ team: 'other', mode: 'one-shot' });
+    const turn = await session.send(use('refund', { order: 'b1', amount: 1 }));
     assert.match(turn.reply, /There is no tool "refund"|never runs "refund"/);
     assert.equal((await noted()).length, before);
     await worker.kill();

@@ -37,6 +37,21 @@ describe('documents', () => {
     assert.deepEqual(named.toSorted(), read.toSorted());
   });
 
+  it('docs/tools.md names every key of copilot.config.ts, and the variables that go before them', () => {
+    const schema = /const ConfigFile = z\.strictObject\(\{([^]*?)\n\}\);/.exec(source('src/config-file.ts'))?.[1] ?? '';
+    const keys = [...schema.matchAll(/^ {2}(\w+):/gm)].map(([, key]) => key);
+    const table = source('docs/tools.md').split('## The config file')[1] ?? '';
+    const rows = [...table.matchAll(/^\| (`.+?`) \| .+ \| (.*)\|$/gm)];
+    const named = rows.flatMap(([, first = '']) => [...first.matchAll(/`(\w+)/g)].map(([, key]) => key));
+    assert.ok(keys.length > 5);
+    assert.deepEqual(named.toSorted(), keys.toSorted());
+    for (const [, , variables = ''] of rows) {
+      for (const [, variable = ''] of variables.matchAll(/`([A-Z_]+)`/g)) {
+        assert.ok(source('src/config.ts').includes(`  ${variable}:`), variable);
+      }
+    }
+  });
+
   it('docs/architecture.md says why there is each package that the program depends on', () => {
     const { dependencies, optionalDependencies, peerDependencies } = JSON.parse(source('package.json')) as Record<
       string,
