@@ -7,7 +7,7 @@ import type { McpServer } from '../../src/contracts/team.ts';
 export interface OddServer {
   /** The list of tools, or its entries. */
   readonly list: unknown;
-  /** Results of calls by the tool's name. `{ $message }` replaces the whole message; `{ $repeat }` is a text so long. */
+  /** Results of calls by the tool's name. `{ $message }` replaces the whole message, and in it `$raw` is a number by its digits; `{ $repeat }` is a text so long. */
   readonly results?: Readonly<Record<string, unknown>>;
   readonly greeting?: unknown;
 }
@@ -24,7 +24,7 @@ const ANSWER = `
   const tools = Array.isArray(odd.list) ? { tools: odd.list } : odd.list;
   const result = { initialize: odd.greeting ?? greeting, 'tools/list': tools, ping: {} }[method]
     ?? (method === 'tools/call' ? odd.results?.[params.name] : undefined);
-  if (result?.$message) return JSON.stringify({ ...result.$message, id });
+  if (result?.$message) return JSON.stringify({ ...result.$message, id }).replace(/("\\$raw":)"(\\d+)"/, '$1$2');
   if (result?.$repeat) return '{"result":{"content":[{"type":"text","text":"' + 'x'.repeat(result.$repeat) + '"}]},"jsonrpc":"2.0","id":' + id + '}';
   return JSON.stringify({ jsonrpc: '2.0', id, result });
 }`;

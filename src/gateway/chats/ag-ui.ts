@@ -215,7 +215,7 @@ function toolCall(toolCallId: string, toolCallName: string, delta: string): Plai
   ];
 }
 
-function interruptOf({ id, digest, kind, question, tool, steps, expiresAt }: PendingRequest): Interrupt {
+function interruptOf({ id, digest, kind, question, tool, steps, form, expiresAt }: PendingRequest): Interrupt {
   return {
     id: shownId(id, digest),
     reason: kind === 'tool' ? 'tool_call' : `copilot:${kind}`,
@@ -223,6 +223,6 @@ function interruptOf({ id, digest, kind, question, tool, steps, expiresAt }: Pen
     ...(tool ? { toolCallId: shownId(id, digest) } : {}),
     responseSchema: answerForm,
     expiresAt,
-    metadata: { request: { id, kind, digest, steps } },
+    metadata: { request: { id, kind, digest, steps, ...(form ? { form } : {}) } },
   };
 }

@@ -191,9 +191,9 @@ function toolInput(toolCallId: string, toolName: string, input: unknown): UIMess
   return { type: 'tool-input-available', toolCallId, toolName, input, providerExecuted: true, dynamic: true };
 }
 
-function ask({ id, digest, kind, question, tool, steps }: PendingRequest): UIMessageChunk[] {
+function ask({ id, digest, kind, question, tool, steps, form }: PendingRequest): UIMessageChunk[] {
   const approvalId = shownId(id, digest);
-  const input = tool === null ? { question, steps } : parseJson(tool.arguments);
+  const input = tool === null ? { question, steps, ...(form ? { form } : {}) } : parseJson(tool.arguments);
   return [
     toolInput(approvalId, tool?.name ?? kind, input),
     { type: 'tool-approval-request', approvalId, toolCallId: approvalId },

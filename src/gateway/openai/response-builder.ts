@@ -307,13 +307,14 @@ export class ResponseBuilder {
     ];
   }
 
-  #ask({ id, digest, kind, question, tool, steps }: PendingRequest): ResponseStreamEvent[] {
+  #ask({ id, digest, kind, question, tool, steps, form }: PendingRequest): ResponseStreamEvent[] {
     const item = {
       id: shownId(id, digest),
       type: 'mcp_approval_request' as const,
       server_label: SERVER_LABEL,
       name: tool?.name ?? kind,
-      arguments: tool?.arguments ?? JSON.stringify({ question, ...(steps ? { steps } : {}) }),
+      arguments:
+        tool?.arguments ?? JSON.stringify({ question, ...(steps ? { steps } : {}), ...(form ? { form } : {}) }),
     };
     const output_index = this.#output.push(item) - 1;
     return [

@@ -30,10 +30,15 @@ export async function parseArguments(tool: Tool, text: string): Promise<unknown>
  * @param example arguments that an error message suggests
  * @throws CopilotError `ToolFailed`
  */
-export function parseObject(tool: string, text: string, example?: string): Record<string, unknown> {
+export function parseObject(
+  tool: string,
+  text: string,
+  example?: string,
+  parse: (text: string) => unknown = JSON.parse,
+): Record<string, unknown> {
   let reason = 'it is not an object';
   try {
-    const value: unknown = JSON.parse(text.trim() || '{}');
+    const value: unknown = parse(text.trim() || '{}');
     // An object parsed from JSON has only string keys.
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   } catch (error) {

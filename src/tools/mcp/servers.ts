@@ -4,6 +4,7 @@ import { CopilotError } from '../../contracts/errors.ts';
 import { type TeamDefinition, toolFacts } from '../../contracts/team.ts';
 import { CallClock } from './call-clock.ts';
 import { McpConnection, type ToolCall } from './connection.ts';
+import { parseExact, rawNumber } from './exact-json.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { type AskPerson, requiredPages } from './reading/elicitation.ts';
 import { parseObject } from '../definition/arguments.ts';
@@ -156,7 +157,7 @@ export class McpServers {
     const signal = AbortSignal.any([context.signal, clock.signal]);
     const call = {
       tool,
-      arguments: parseObject(name, argumentsText),
+      arguments: parseObject(name, argumentsText, undefined, (text) => parseExact(text, rawNumber)),
       effects: facts.effects,
       idempotencyKey: context.idempotencyKey,
       signal,

@@ -4,6 +4,7 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { McpServer } from '../../../src/contracts/team.ts';
+import { parseExact, rawNumber } from '../../../src/tools/mcp/exact-json.ts';
 import { McpServers } from '../../../src/tools/mcp/servers.ts';
 import { oddHttp, type OddHttpServer, oddProcess, type OddServer } from '../../helpers/odd-mcp.ts';
 import { until } from '../../helpers/history.ts';
@@ -18,7 +19,7 @@ const TOOLS: Readonly<Record<string, readonly [entry: object, schema: unknown]>>
     { inputSchema: { anyOf: [{ required: ['a'], properties: { a: { type: 'string' } } }, { required: ['b'] }] } },
     {
       type: 'object',
-      properties: { a: { type: 'string' } },
+      properties: { a: { type: 'string' }, b: {} },
       description: 'Give one of these groups: a | b.',
     },
   ],
@@ -130,6 +131,14 @@ const RESULTS: Readonly<Record<string, readonly [result: unknown, text: string]>
   'null beside an error that is none': [
     { $message: { jsonrpc: '2.0', result: { content: 'fine' }, error: null } },
     'fine',
+  ],
+  'whole numbers of 64 bits': [
+    { $message: { jsonrpc: '2.0', result: { structuredContent: { $raw: '1234567890123456789' } } } },
+    '{\n  "$raw": "1234567890123456789"\n}',
+  ],
+  'JSON that is nested deeply': [
+    { structuredContent: JSON.parse(`${'['.repeat(3_000)}${']'.repeat(3_000)}`) as unknown },
+    `${'['.repeat(3_000)}${']'.repeat(3_000)}`,
   ],
   'no version': [{ $message: { result: { content: 'fine' } } }, 'fine'],
   nothing: [null, 'It gave no output.'],
@@ -247,6 +256,14 @@ describe('tools: odd MCP servers', function () {
       assert.equal((await call('fine')).text, 'fine');
     });
   }
+
+  it('[E11] arguments keep the digits that the model wrote', () => {
+    for (const text of [
+      '{"id":1234567890123456789,"n":[12345678901234567890,-9007199254740993],"x":0.1,"t":"1234567890123456789"}',
+    ])
+      assert.equal(JSON.stringify(parseExact(text, rawNumber)), text);
+    assert.throws(() => parseExact('{"id": 12345678901234567890', rawNumber), SyntaxError);
+  });
 
   it('[E11] bytes that no model looks at become files, named by what the server says of them', async () => {
     const base64 = (text: string): string => Buffer.from(text).toString('base64');

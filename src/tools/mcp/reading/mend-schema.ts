@@ -46,7 +46,11 @@ function joinForms(root: Schema, document: Schema): Schema {
   const parts = formsOf(root['allOf'], document);
   if (choices.length + parts.length === 0) return rest;
   const all = [rest, ...parts, ...choices.flat()];
-  const properties = Object.assign({}, ...all.map(({ properties: own }) => (isSchema(own) ? own : {}))) as Schema;
+  const properties = Object.fromEntries([
+    // The groups name them.
+    ...all.flatMap(namesIn).map((name): [string, unknown] => [name, {}]),
+    ...all.flatMap(({ properties: own }) => (isSchema(own) ? Object.entries(own) : [])),
+  ]);
   const required = new Set([rest, ...parts].flatMap(namesIn));
   for (const forms of choices) {
     const [first = [], ...others] = forms.map(namesIn);

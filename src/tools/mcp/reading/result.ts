@@ -5,7 +5,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { imageTypeOf } from '../../../contracts/image.ts';
-import { parseJson } from '../../../contracts/json.ts';
+import { parseExact } from '../exact-json.ts';
 
 export interface McpResult {
   /** Text stays as it is, structured content becomes JSON unless a text repeats it, anything else becomes name, type and size. */
@@ -43,7 +43,7 @@ export function readResult(given: unknown): McpResult {
 function joined(blocks: readonly unknown[], structured: unknown): Omit<McpResult, 'isError'> {
   const parts = blocks.map(blockText);
   if (isGiven(structured) && !parts.some((text) => repeats(text, structured))) {
-    parts.push(typeof structured === 'string' ? structured : JSON.stringify(structured, undefined, 2));
+    parts.push(typeof structured === 'string' ? structured : jsonText(structured));
   }
   const files = blocks.flatMap(blockFile);
   return {
@@ -62,20 +62,40 @@ function blocksIn(content: unknown): readonly unknown[] {
 /** Servers repeat structured content as text: as JSON, or, if it only wraps a text, as that text. */
 function repeats(text: string, structured: unknown): boolean {
   const values = isFields(structured) ? Object.values(structured) : [structured];
-  return (values.length === 1 && values[0] === text) || isDeepStrictEqual(parseJson(text), structured);
+  if (values.length === 1 && values[0] === text) return true;
+  try {
+    return isDeepStrictEqual(
+      parseExact(text, (digits) => digits),
+      structured,
+    );
+  } catch {
+    return false; // The text is no JSON, or too deep to be compared.
+  }
+}
+
+/** Longest JSON, in UTF-16 units, that is written with a line for each value. Deep values would be mostly indentation. */
+const MAX_INDENTED = 2_000;
+
+function jsonText(value: unknown): string {
+  try {
+    const text = JSON.stringify(value);
+    return text.length > MAX_INDENTED ? text : JSON.stringify(value, undefined, 2);
+  } catch {
+    return '[JSON that is nested too deeply to be shown]';
+  }
 }
 
 function blockText(block: unknown): string {
   if (typeof block === 'string') return block;
-  if (!isFields(block)) return JSON.stringify(block);
+  if (!isFields(block)) return jsonText(block);
   const { type, text, data, mimeType, resource, uri } = block;
   if ((type === 'text' || type === undefined) && typeof text === 'string') return text;
   if ((type === 'image' || type === 'audio') && typeof data === 'string') {
     return `[${[type, ...textsIn([mimeType]), `${bytesIn(data).length} bytes`].join(', ')}]`;
   }
   if (type === 'resource_link' && typeof uri === 'string') return linkText(uri, block);
-  if (type === 'resource' && isFields(resource)) return resourceText(resource) ?? JSON.stringify(block, undefined, 2);
-  return JSON.stringify(block, undefined, 2);
+  if (type === 'resource' && isFields(resource)) return resourceText(resource) ?? jsonText(block);
+  return jsonText(block);
 }
 
 function linkText(uri: string, { name, title, mimeType, size }: Fields): string {

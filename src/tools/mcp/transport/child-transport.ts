@@ -12,7 +12,7 @@ import { type JSONRPCMessage, JSONRPCMessageSchema } from '@modelcontextprotocol
 import { ProcessTree } from '../../code/process-tree.ts';
 import { endsWithin } from '../../ends-within.ts';
 import { type Line, LineReader } from './line-reader.ts';
-import { findId, MAX_MESSAGE_BYTES, mendMessage, tooLarge } from './mend-message.ts';
+import { findId, MAX_MESSAGE_BYTES, parseMessages, tooLarge } from './mend-message.ts';
 
 export interface ChildCommand {
   readonly command: string;
@@ -137,7 +137,7 @@ export class ChildTransport implements Transport {
 
 /** @throws SyntaxError if the line is not JSON */
 function messagesIn(line: Line): unknown[] {
-  if ('text' in line) return [JSON.parse(line.text)].flat().map(mendMessage);
+  if ('text' in line) return parseMessages(line.text);
   const id = findId(line.head, line.tail);
   if (id === undefined)
     throw new Error(`A message of ${line.bytes} bytes was dropped; the limit is ${MAX_MESSAGE_BYTES}.`);

@@ -3,6 +3,7 @@
  * code. To the SDK such an answer never came, so its call would wait until its time is up. We mend the form and leave
  * the content alone.
  */
+import { parseExact } from '../exact-json.ts';
 
 /** Longest message of a server, in bytes. */
 export const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
@@ -12,8 +13,23 @@ const SERVER_ERROR = -32_000;
 
 type Fields = Readonly<Record<string, unknown>>;
 
+/** The messages in a text: one, or a batch of them. Whole numbers that would be rounded become texts. @throws SyntaxError */
+export function parseMessages(text: string): unknown[] {
+  return [parseExact(text, (digits) => digits)].flat().map(mendMessage);
+}
+
+/** The same as text. What is no JSON, or is nested too deeply to be written again, comes back as it is. */
+export function mendText(text: string): string {
+  try {
+    const messages = parseMessages(text);
+    return JSON.stringify(text.trimStart().startsWith('[') ? messages : messages[0]);
+  } catch {
+    return text;
+  }
+}
+
 /** The message in the form of the protocol. What is no message comes back as it is. */
-export function mendMessage(given: unknown): unknown {
+function mendMessage(given: unknown): unknown {
   if (!isFields(given)) return given;
   const { jsonrpc: _, id, method, params, result, error } = given;
   const head = { jsonrpc: '2.0', ...(id === undefined || id === null ? {} : { id }) };

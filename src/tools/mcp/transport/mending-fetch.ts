@@ -2,7 +2,7 @@
 import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { parseJson } from '../../../contracts/json.ts';
 import { type Line, LineReader } from './line-reader.ts';
-import { MAX_MESSAGE_BYTES, mendMessage, tooLarge } from './mend-message.ts';
+import { MAX_MESSAGE_BYTES, mendText, tooLarge } from './mend-message.ts';
 
 /** Status of an answer that has nothing to read. */
 const ACCEPTED = 202;
@@ -42,19 +42,16 @@ async function mendedResponse(
 ): Promise<Response> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  let answer: unknown;
+  let answer: string | undefined;
   for await (const chunk of body) {
     bytes += chunk.length;
-    if (bytes > MAX_MESSAGE_BYTES) answer = tooLarge(id, bytes);
+    if (bytes > MAX_MESSAGE_BYTES) answer = JSON.stringify(tooLarge(id, bytes));
     if (answer !== undefined) break;
     chunks.push(chunk);
   }
-  const text = Buffer.concat(chunks).toString('utf8');
-  answer ??= parseJson(text);
-  if (typeof answer !== 'object' || answer === null) return replaced(response, text);
-  const mended = Array.isArray(answer) ? answer.map(mendMessage) : mendMessage(answer);
-  const whole = replaced(response, JSON.stringify(mended));
-  whole.headers.set('content-type', 'application/json');
+  answer ??= mendText(Buffer.concat(chunks).toString('utf8'));
+  const whole = replaced(response, answer);
+  if (/^\s*[[{]/.test(answer)) whole.headers.set('content-type', 'application/json');
   return whole;
 }
 
@@ -67,9 +64,7 @@ function mendedEvents(id: number | string | undefined): TransformStream<Uint8Arr
       return Buffer.from(id === undefined ? ': too large\n' : `data: ${JSON.stringify(tooLarge(id, line.bytes))}\n`);
     }
     const data = /^data: ?(?=[[{])/.exec(line.text);
-    const message = data ? parseJson(line.text.slice(data[0].length)) : undefined;
-    const isMessage = typeof message === 'object' && message !== null && !Array.isArray(message);
-    return Buffer.from(`${isMessage ? `data: ${JSON.stringify(mendMessage(message))}` : line.text}\n`);
+    return Buffer.from(`${data ? `data: ${mendText(line.text.slice(data[0].length))}` : line.text}\n`);
   };
   return new TransformStream({
     transform(chunk, controller) {
