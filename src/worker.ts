@@ -4,7 +4,7 @@
  * Everything it holds is a cache. Killing it costs time and nothing else.
  */
 import { hostname } from 'node:os';
-import { Client } from '@temporalio/client';
+import { Client, type ConnectionLike } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
@@ -32,7 +32,7 @@ export type { ApprovalContext, Tool, ToolContext, ToolDefinition, ToolResult } f
 export { OutcomeUnknown } from './tools/outcome-unknown.ts';
 export type { ObjectStore } from './storage/stores/object-store.ts';
 export type { HostingOptions } from './worker/options.ts';
-export { copilotPlugin } from './worker/plugin.ts';
+export { copilotPlugin, type SessionsPlugin } from './worker/plugin.ts';
 
 /**
  * After this time a stopping worker ends with an error although an activity has not stopped. Docker and Kubernetes kill
@@ -41,8 +41,8 @@ export { copilotPlugin } from './worker/plugin.ts';
 const SHUTDOWN_FORCE = '15s';
 
 export interface WorkerOptions extends HostingOptions {
-  /** A connection that the worker uses and leaves open, in place of `address`. */
-  readonly connection?: NativeConnection | undefined;
+  /** A `NativeConnection` of `@temporalio/worker` that the worker uses and leaves open, in place of `address`. */
+  readonly connection?: ConnectionLike | undefined;
   /** `host:port` of the server. Default: as for a client. */
   readonly address?: string | undefined;
   /** Default: as for a client; with `connection`, TEMPORAL_NAMESPACE or `default`. */
@@ -175,6 +175,10 @@ async function runUntilStopped(worker: Worker, close: () => Promise<void>): Prom
 async function connect(config: Config, options: WorkerOptions): Promise<Connected> {
   const { connection } = options;
   if (connection !== undefined) {
+    if (!(connection instanceof NativeConnection)) {
+      const problem = 'it is no `NativeConnection` of `@temporalio/worker`; open one with `NativeConnection.connect`';
+      throw new CopilotError('InvalidInput', { what: 'connection', problem });
+    }
     const { TEMPORAL_NAMESPACE: named = 'default' } = config.temporal.environment;
     return { connection, address: 'the given connection', namespace: options.namespace ?? named };
   }

@@ -31,8 +31,21 @@ import { sessionSettings } from './settings.ts';
  * If you bundle your workflows ahead, pass the plugin to `bundleWorkflowCode` as well. Teams open when the worker runs,
  * and close when it has stopped.
  */
-export function copilotPlugin(options: HostingOptions = {}): SimplePlugin {
-  return new CopilotPlugin(options);
+export function copilotPlugin(options: HostingOptions = {}): SessionsPlugin {
+  // Each method gives what Temporal's own type of it says, which is one of those that the generic type allows.
+  return new CopilotPlugin(options) as unknown as SessionsPlugin;
+}
+
+/**
+ * A plugin for workers, replays and bundles of `@temporalio/worker`. Its types do not name those of that package, which
+ * need `skipLibCheck` with version 26 of `@types/node`; so a project needs it only if it uses that package itself.
+ */
+export interface SessionsPlugin {
+  readonly name: string;
+  configureWorker<Options>(options: Options): Options;
+  configureReplayWorker<Options>(options: Options): Options;
+  configureBundler<Options>(options: Options): Options;
+  runWorker<Running>(worker: Running, next: (worker: Running) => Promise<void>): Promise<void>;
 }
 
 /** A worker that was created, until it runs. */

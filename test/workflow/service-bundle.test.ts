@@ -90,7 +90,7 @@ describe('a bundle with sessions beside the workflows of a service', function ()
   });
 
   it('is of our workflows alone if the service has none', () => {
-    const { workflowsPath } = copilotPlugin().configureWorker({ taskQueue: 'orders' });
+    const { workflowsPath } = copilotPlugin().configureWorker<WorkerOptions>({ taskQueue: 'orders' });
     assert.match(workflowsPath ?? '', /workflows[\\/]index\.ts$/);
   });
 });
