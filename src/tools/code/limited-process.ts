@@ -148,25 +148,24 @@ export function collectOutput(
   limits: Pick<ProcessLimits, 'stdoutBytes' | 'stderrBytes'>,
 ): () => Pick<CodeOutcome, 'stdout' | 'stderr' | 'droppedBytes'> {
   let droppedBytes = 0;
-  const collect = (stream: Readable, limitBytes: number): Buffer[] => {
+  const collect = (stream: Readable, limitBytes: number): (() => string) => {
     const chunks: Buffer[] = [];
     let keptBytes = 0;
+    let isCut = false;
     stream.on('error', () => undefined);
     stream.on('data', (chunk: Buffer) => {
       const kept = chunk.subarray(0, limitBytes - keptBytes);
       if (kept.length > 0) chunks.push(kept);
       keptBytes += kept.length;
       droppedBytes += chunk.length - kept.length;
+      isCut ||= kept.length < chunk.length;
     });
-    return chunks;
+    // Of a stream, the decoder leaves out a character that has only begun.
+    return () => new TextDecoder('utf-8', { ignoreBOM: true }).decode(Buffer.concat(chunks), { stream: isCut });
   };
   const stdout = collect(child.stdout, limits.stdoutBytes);
   const stderr = collect(child.stderr, limits.stderrBytes);
-  return () => ({
-    stdout: Buffer.concat(stdout).toString('utf8'),
-    stderr: Buffer.concat(stderr).toString('utf8'),
-    droppedBytes,
-  });
+  return () => ({ stdout: stdout(), stderr: stderr(), droppedBytes });
 }
 
 /** Waits for the rest of the output, but only briefly: another process may hold the pipes open. */

@@ -102,6 +102,16 @@ open(os.path.join(os.environ['TMPDIR'], 'scratch'), 'w').write('x')`);
     );
   });
 
+  it('cuts output between characters', async () => {
+    for (const text of ['é', '€', '👍']) {
+      const { text: told } = await node(`process.stdout.write('x' + ${JSON.stringify(text)}.repeat(100_000))`);
+      assert.match(told, new RegExp(`\nx(?:${text}){20000,}\n\\[\\d+ more bytes`, 'u'));
+      assert.doesNotMatch(told, /\ufffd/);
+    }
+    // What the program itself wrote wrong stays to be seen.
+    assert.match((await node(`process.stdout.write(Buffer.from([0x61, 0xe2, 0x82]))`)).text, /a\ufffd/);
+  });
+
   it('ends what uses too much memory and says so', async () => {
     const memory = /^Exit code \d+\. It says that it has no memory; the limit is (\d+) MiB/;
     assert.equal(
