@@ -7,7 +7,7 @@ import { CopilotClient } from '../src/client.ts';
 import { isolatedConfig, startTestServer, type TestServer } from '../test/helpers/server.ts';
 import { startWorkerProcess, type WorkerProcess } from '../test/helpers/worker.ts';
 
-const QUIET = new URL('../src/worker/quiet-promises.ts', import.meta.url).href;
+const QUIET = new URL('../src/worker/workflow-threads.ts', import.meta.url).href;
 
 /** 200 bytes, as in the published figures. */
 export const MESSAGE = 'text '.repeat(40);

@@ -25,7 +25,7 @@ import {
   supervisorGone,
 } from './supervised-worker.ts';
 import { sessionLine } from '../conversation/turns.ts';
-import { leaveOutPromiseStacks } from './workflow-threads.ts';
+import { preloadWorkflowThreads } from './thread-preload.ts';
 
 export interface DevFlags extends CommonFlags {
   readonly port?: string;
@@ -138,7 +138,7 @@ async function startDevGateway(
 
 export async function runWorker(): Promise<void> {
   const config = loadConfig();
-  if (!config.promiseStacks) leaveOutPromiseStacks();
+  if (!config.promiseStacks) preloadWorkflowThreads();
   let isReady = false;
   const abandoned = supervisorGone().then(() => (isReady ? undefined : process.exit(1)));
   const { running, address } = await startWhenServed(config).catch(async (error: unknown) => {

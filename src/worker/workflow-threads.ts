@@ -1,0 +1,23 @@
+/**
+ * To be preloaded: `node --import durable-copilot/workflow-threads service.js`. It takes two costs from the threads in
+ * which the SDK runs workflow code, some half of their time. Sessions and their errors are the same.
+ *
+ * - A stack of every promise, which nothing but the `Call Stack` of the Web UI shows.
+ * - A watchdog for each call into workflow code, which is a thread of its own. It ends code that runs for longer than
+ *   `isolateExecutionTimeout`; the code of sessions never waits or loops.
+ */
+import v8 from 'node:v8';
+import { type RunningScriptInNewContextOptions, Script } from 'node:vm';
+import { isMainThread } from 'node:worker_threads';
+
+// Threads inherit preloaded files. Nothing else in the SDK's threads uses promise hooks or runs scripts.
+if (!isMainThread) {
+  v8.promiseHooks.createHook = () => () => undefined;
+  const { runInContext } = Script.prototype;
+  Script.prototype.runInContext = function (
+    context,
+    { timeout: _, ...options }: RunningScriptInNewContextOptions = {},
+  ) {
+    return runInContext.call(this, context, options);
+  };
+}
