@@ -13,11 +13,9 @@ import { isMainThread } from 'node:worker_threads';
 // Threads inherit preloaded files. Nothing else in the SDK's threads uses promise hooks or runs scripts.
 if (!isMainThread) {
   v8.promiseHooks.createHook = () => () => undefined;
-  const { runInContext } = Script.prototype;
-  Script.prototype.runInContext = function (
-    context,
-    { timeout: _, ...options }: RunningScriptInNewContextOptions = {},
-  ) {
-    return runInContext.call(this, context, options);
+  const script = Script.prototype;
+  const run = Reflect.get(script, 'runInContext') as typeof script.runInContext; // called with its `this` below
+  script.runInContext = function (context, { timeout: _, ...options }: RunningScriptInNewContextOptions = {}) {
+    return run.call(this, context, options);
   };
 }
