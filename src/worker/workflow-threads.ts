@@ -14,7 +14,7 @@ import { isMainThread } from 'node:worker_threads';
 if (!isMainThread) {
   v8.promiseHooks.createHook = () => () => undefined;
   const script = Script.prototype;
-  const run = Reflect.get(script, 'runInContext') as typeof script.runInContext; // called with its `this` below
+  const run: typeof script.runInContext = Reflect.get(script, 'runInContext');
   script.runInContext = function (context, { timeout: _, ...options }: RunningScriptInNewContextOptions = {}) {
     return run.call(this, context, options);
   };
