@@ -71,17 +71,31 @@ const broken = defineTool({
   name: 'broken', description: 'Throws.', category: 'read', effects: 'none', parameters: none,
   run: () => { throw new TypeError('no connection to the warehouse'); },
 });
+const careless = defineTool({
+  name: 'careless', description: 'Forgets a promise.', category: 'read', effects: 'none', parameters: none,
+  run: () => { void Promise.reject(new Error('forgotten ' + process.pid)); return 'on its way'; },
+});
 const picture = defineTool({
   name: 'picture', description: 'Gives an image.', category: 'read', effects: 'none', parameters: none,
   run: () => ({ text: 'a dot', images: [Buffer.from('${PNG}', 'base64')] }),
 });
 export default defineConfig({
   teams: 'teams',
-  tools: [whereAmI, refund, slowly, patient, endless('none'), endless('external'), broken, picture],
+  tools: [whereAmI, refund, slowly, patient, endless('none'), endless('external'), broken, careless, picture],
 });
 `;
 
-const TOOLS = ['where_am_i', 'refund', 'slowly', 'patient', 'endless_none', 'endless_external', 'broken', 'picture'];
+const TOOLS = [
+  'where_am_i',
+  'refund',
+  'slowly',
+  'patient',
+  'endless_none',
+  'endless_external',
+  'broken',
+  'careless',
+  'picture',
+];
 
 describe("[E01] tools of one's own", function () {
   this.timeout(300_000);
@@ -235,6 +249,15 @@ describe("[E01] tools of one's own", function () {
     assert.deepEqual([request.kind, request.unknown?.problem], ['outcome', 'it did not end within 0.5 s']);
     await decideNext(session, 'not-done');
     assert.equal((await session.awaitTurn(id)).status, 'completed');
+  });
+
+  it('do not end the worker by a promise that they forget', async () => {
+    const [worker] = world.workers;
+    const turn = await (await start()).send(use('careless'));
+    assert.equal(turn.reply, 'careless gave: on its way');
+    await until('the log', () => Promise.resolve(worker?.log().includes(`forgotten ${worker.pid}`) || undefined));
+    assert.match((await (await start()).send(use('careless'))).reply, /on its way/);
+    assert.equal(world.workers.length, 1);
   });
 
   it('give images, which become files that the model sees', async () => {

@@ -287,9 +287,23 @@ async function serve(
   log?: Logger,
 ): Promise<RunningWorker> {
   const file = await loadConfigFile(process.cwd());
-  const { startWorker } = await import('../../worker.ts');
+  const [{ startWorker }, { createLogger }] = await Promise.all([
+    import('../../worker.ts'),
+    import('../../worker/logging.ts'),
+  ]);
   const { teams: _, ...code } = file;
-  return await startWorker({ ...code, config: loadConfig(undefined, file), ...server, log });
+  const config = loadConfig(undefined, file);
+  surviveCareless(log ?? createLogger(config));
+  return await startWorker({ ...code, config, ...server, log });
+}
+
+/** A tool that forgets to await a promise must not end the sessions of everybody else on this worker, again and again. */
+function surviveCareless(log: Logger): void {
+  // An attempt to start may come after another.
+  if (process.listenerCount('unhandledRejection') > 0) return;
+  process.on('unhandledRejection', (err) =>
+    log.error({ err }, 'a promise was rejected that nobody awaits, perhaps in a tool or provider of your own'),
+  );
 }
 
 /** Waits for a signal, then stops. A second signal ends the process immediately. */
