@@ -45,6 +45,7 @@ const environment = testEnvironment();
 const outcomes: Outcome[] = [];
 
 await gate('types', () => run('tsc', ['-p', '.']));
+await gate('types of the page', () => run('tsc', ['-p', 'src/page']));
 await gate('lint', () => run('oxlint', ['--type-aware', '--deny-warnings']));
 await gate('format', () => run('oxfmt', ['--check']));
 // Tests start the built program, which starts in a quarter of the time.

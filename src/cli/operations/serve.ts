@@ -8,6 +8,7 @@ import { type Config, loadConfig } from '../../config.ts';
 import { loadConfigFile } from '../../config-file.ts';
 import { packageDir } from '../../package-info.ts';
 import { CopilotError, type ErrorType } from '../../contracts/errors.ts';
+import type { Gateway } from '../../gateway/gateway.ts';
 import type { RunningServer } from '../../server/ensure-server.ts';
 import type { RunningWorker } from '../../worker.ts';
 import type { Logger } from 'pino';
@@ -35,6 +36,7 @@ export interface DevFlags extends CommonFlags {
 
 /** Of the page, unless it is in use. */
 const DEFAULT_PAGE_PORT = 7_280;
+const ANY_PORT = 0;
 
 /** Pause between attempts of a worker to reach its server, and between its log lines about that. */
 const SERVER_RETRY_MS = 1_000;
@@ -101,28 +103,30 @@ async function startDevGateway(
   address: string,
   port: number | undefined,
 ): Promise<{ readonly link: string; close(): Promise<void> }> {
-  const [{ startGateway }, { preparePage }, { createLogger }, { default: getPort }] = await Promise.all([
+  const [{ startGateway }, { preparePage }, { createLogger }] = await Promise.all([
     import('../../gateway/gateway.ts'),
     import('../../gateway/browser/page-build.ts'),
     import('../../worker/logging.ts'),
-    import('get-port'),
   ]);
   const client = await CopilotClient.connect({ config, address });
-  try {
-    const page = preparePage(config, remark);
-    // Whoever opens the page is told what is wrong with it. Everything else works.
-    page.catch(() => undefined);
-    const gateway = await startGateway({
+  const page = preparePage(config, remark);
+  // Whoever opens the page is told what is wrong with it. Everything else works.
+  page.catch(() => undefined);
+  const startAt = (at: number): Promise<Gateway> =>
+    startGateway({
       client,
       homeDir: config.homeDir,
       host: '127.0.0.1',
-      port: port ?? (await getPort({ port: DEFAULT_PAGE_PORT, host: '127.0.0.1' })),
+      port: at,
       tokens: config.gatewayTokens,
       withLink: true,
       preparePage: () => page,
       onLink: (link) => remark(`The page for another browser: ${link}`),
       log: createLogger(config),
     });
+  try {
+    const gateway =
+      port === undefined ? await startAt(DEFAULT_PAGE_PORT).catch(() => startAt(ANY_PORT)) : await startAt(port);
     return {
       link: gateway.link ?? gateway.url,
       close: async () => {

@@ -15,6 +15,7 @@ import type {
   TranscriptPage,
   TurnView,
 } from '../../client.ts';
+import type { Attached } from '../../gateway/events/event-hub.ts';
 import type { Principal } from '../../gateway/principals/principal.ts';
 import type { DecidePayload } from '../../contracts/payloads.ts';
 import { request } from './http.ts';
@@ -59,6 +60,9 @@ export const remove = (id: string): Promise<unknown> => request('DELETE', at(id)
 export const exportSession = (id: string): Promise<SessionExport> => request('GET', `${at(id)}/export`);
 export const editPlan = (id: string, edits: readonly PlanEdit[]): Promise<unknown> =>
   request('PATCH', `${at(id)}/plan`, { body: { edits } });
+
+export const readFollowers = (id: string, signal: AbortSignal): Promise<readonly Attached[]> =>
+  request('GET', `${at(id)}/followers`, { signal });
 
 export const readRequest = (id: string, requestId: string): Promise<PendingRequest | DecidedRequest> =>
   request('GET', `${at(id)}/requests/${encodeURIComponent(requestId)}`);

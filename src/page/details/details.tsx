@@ -1,8 +1,7 @@
 /** Beside the conversation: what the session costs, its context, and what is known of it. */
 import { useState } from 'preact/hooks';
 import type { SessionReport } from '../../client.ts';
-import { Visible } from '../text/visible.tsx';
-import { localTime } from '../text/words.ts';
+import { About } from './about.tsx';
 import { ContextPanel } from './context-panel.tsx';
 import { UsagePanel } from './usage-panel.tsx';
 
@@ -56,50 +55,5 @@ export function Details({ report, mayWrite, onClose }: DetailsProps) {
         {tab === 'About' ? <About report={report} /> : null}
       </div>
     </aside>
-  );
-}
-
-function About({ report }: { readonly report: SessionReport }) {
-  const { id, user, mode, team, digest, createdAt, lastActiveAt, expiresAt, suspendReason, notes, runs, lastWorker } =
-    report;
-  const facts: readonly (readonly [string, string | null])[] = [
-    ['Id', id],
-    ['Owner', user],
-    ['Mode', mode],
-    ['Team', `${team} (${digest.slice(0, 12)})`],
-    ['Created', localTime(createdAt)],
-    ['Last active', localTime(lastActiveAt)],
-    ['Expires', expiresAt === null ? null : localTime(expiresAt)],
-    ['Suspended because', suspendReason],
-    ['Runs', String(runs)],
-    ['Last worker', lastWorker?.identity ?? null],
-  ];
-  return (
-    <>
-      <dl class="facts">
-        {facts.map(([name, value]) =>
-          value === null ? null : (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>
-                <Visible text={value} />
-              </dd>
-            </div>
-          ),
-        )}
-      </dl>
-      {notes.length === 0 ? null : (
-        <>
-          <h3>Notes</h3>
-          <ul class="notes">
-            {notes.map(({ at, text }, index) => (
-              <li key={index}>
-                <time dateTime={at}>{localTime(at)}</time> <Visible text={text} />
-              </li>
-            ))}
-          </ul>
-        </>
-      )}
-    </>
   );
 }

