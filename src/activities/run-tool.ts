@@ -142,7 +142,7 @@ async function callTool(
     if (scope.signal.aborted || !(error instanceof CopilotError) || error.type !== 'ToolFailed') throw error;
     const status = error instanceof OutcomeUnknown ? 'unknown' : 'failed';
     const text = error instanceof OutcomeUnknown ? error.problem : error.message;
-    return { status, text, artifacts: [], worker: identity };
+    return { status, text: beginningOf(text, MAX_TOOL_TEXT), artifacts: [], worker: identity };
   }
 }
 

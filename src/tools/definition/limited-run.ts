@@ -1,8 +1,12 @@
 /** Runs a tool within its time, and tells the agent of whatever goes wrong. */
 import { CopilotError } from '../../contracts/errors.ts';
+import { beginningOf } from '../../contracts/text-cut.ts';
 import { OutcomeUnknown } from '../outcome-unknown.ts';
 import { refusal } from '../refusal.ts';
 import type { Tool, ToolContext, ToolResult } from './tool.ts';
+
+/** What an agent is told of an error, in UTF-16 units. */
+const MAX_ERROR_TEXT = 4_000;
 
 /** A tool that was told to stop has this long to end by itself, with its processes and files. */
 const ABORT_GRACE_MS = 2_000;
@@ -23,10 +27,18 @@ export async function runLimited(tool: Tool, args: unknown, context: ToolContext
     if (context.signal.aborted) throw error;
     if (limit.signal.aborted) throw timedOut(tool, error);
     context.log.warn({ err: error }, 'tool failed with an error');
-    throw refusal({ tool: tool.name }, error instanceof Error ? error.message : String(error), { cause: error });
+    throw refusal({ tool: tool.name }, describeError(error), { cause: error });
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** The message with that of its cause, since `fetch failed` alone tells nothing. */
+function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return beginningOf(String(error), MAX_ERROR_TEXT);
+  const { message, name, cause } = error;
+  const reason = cause instanceof Error && !message.includes(cause.message) ? ` (${cause.message})` : '';
+  return beginningOf((message || name) + reason, MAX_ERROR_TEXT);
 }
 
 function timedOut({ name, effects, timeoutMs }: Tool, cause: unknown): CopilotError {

@@ -93,6 +93,10 @@ describe('[E01] defineTool', () => {
       problemOf('lookup', call(defineTool({ ...base, run: () => Promise.reject(error) })));
     assert.equal(await throwing(new TypeError('no route to 10.0.0.7')), 'no route to 10.0.0.7');
     assert.equal(await throwing('just a text'), 'just a text');
+    assert.equal(await throwing(new RangeError()), 'RangeError');
+    assert.equal((await throwing(new Error('x'.repeat(10_000)))).length, 4_000);
+    const refused = await fetch('http://127.0.0.1:1/').catch((error: unknown) => error);
+    assert.match(await throwing(refused), /^fetch failed \(.+\)$/);
     assert.match(await problemOf('lookup', call(defineTool(base), { id: 7 })), /"id": .*expected string/);
     const checking = defineTool({
       ...base,
