@@ -1,8 +1,10 @@
 /** Creates sessions. Everything is checked first, so that a bad request leaves nothing behind. */
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { z } from 'zod';
+import { digestOf } from '../../contracts/digest.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { imagesField } from '../../contracts/image.ts';
+import { utf8Bytes } from '../../contracts/json.ts';
 import { SESSION_WORKFLOW } from '../../contracts/messages.ts';
 import { MessageText, SessionOptions, type SessionStart } from '../../contracts/session.ts';
 import { startAttributes } from '../../contracts/start-attributes.ts';
@@ -98,6 +100,19 @@ export async function startWorkflow(link: ServerLink, id: string, start: Session
       workflowIdReusePolicy: 'REJECT_DUPLICATE',
       workflowIdConflictPolicy: 'FAIL',
       ...startAttributes(start, now),
+      ...fairness(start.user),
     }),
   );
+}
+
+const MAX_FAIRNESS_KEY = 64;
+
+/**
+ * The owner as the key by which a server with fairness hands out tasks, so that many sessions of one person do not hold
+ * up those of others: https://docs.temporal.io/develop/task-queue-priority-fairness
+ */
+function fairness(user: string | undefined): { priority?: { fairnessKey: string } } {
+  if (user === undefined) return {};
+  const fairnessKey = utf8Bytes(user) > MAX_FAIRNESS_KEY ? digestOf(user) : user;
+  return { priority: { fairnessKey } };
 }
