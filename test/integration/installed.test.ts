@@ -80,6 +80,13 @@ await import(process.argv[2]);
 console.log(JSON.stringify([...urls]));
 `;
 
+/** Asks for a table as the tools do. */
+const ASK_TABLE = `
+const { askEngine } = await import('./node_modules/durable-copilot/dist/src/tables/run-engine.js');
+const question = { files: [], choices: {}, ask: { kind: 'profile' }, signal: new AbortController().signal };
+await askEngine({ tool: 'table_profile', workspace: '.' }, question);
+`;
+
 /** Parts of this package that the client consists of. */
 const CLIENT_PARTS = ['client', 'config', 'connection', 'contracts', 'environment-values', 'package-info', 'storage'];
 const WORKER_PACKAGES =
@@ -192,6 +199,8 @@ describe('an installed package', function () {
         worker,
         /Cannot find package '@temporalio\/worker'.*Install it again with npm's --include=optional/,
       );
+      const table = client.run(process.execPath, ['--input-type=module', '-e', ASK_TABLE], environment);
+      await assert.rejects(table, /this worker has no DuckDB.*npm install --include=optional/);
     } finally {
       await client.remove();
     }

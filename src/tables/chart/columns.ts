@@ -30,7 +30,7 @@ export interface ChartColumn {
  * The column of a name, whatever its case and Unicode form.
  * @throws RefusedTable with the existing columns and the most similar one
  */
-export function findColumn({ file, columns }: OpenTable, name: string): OpenColumn {
+function findColumn({ file, columns }: OpenTable, name: string): OpenColumn {
   const wanted = name.normalize('NFC').trim().toLowerCase();
   const found = columns.find((column) => column.name.toLowerCase() === wanted);
   if (found !== undefined) return found;
