@@ -4,7 +4,7 @@
  */
 import type { ModelError } from './errors.ts';
 import { messagesWithImages } from './images.ts';
-import type { ModelReply, ModelRequest, ReasoningEffort, ToolSchema } from './model.ts';
+import type { ModelLesson, ModelReply, ModelRequest, ReasoningEffort, ToolSchema } from './model.ts';
 import { wireName } from './tool-names.ts';
 
 /** What a request can do without. */
@@ -86,6 +86,8 @@ export interface Lesson {
   readonly dialect: Dialect;
   /** What is given up, for the log. */
   readonly gaveUp: string;
+  /** The tool that is left out, if it is one. */
+  readonly tool?: string;
   /** Whether it is about this request alone, such as an image that is damaged, and not worth remembering. */
   readonly isOnce?: boolean;
 }
@@ -283,6 +285,11 @@ export function takenTools(
   return refusedTools.size === 0 ? tools : tools.filter((tool) => !refusedTools.has(toolKey(tool)));
 }
 
+/** What the log is told of a lesson. */
+export function describeLesson({ gaveUp, tool }: Lesson, model: string, error: ModelError): ModelLesson {
+  return { model, gaveUp, ...(tool === undefined ? {} : { tool }), problem: String(error.details['problem']) };
+}
+
 /** A reply with the names of the tools that the server did not take. */
 export function withLeftOut(reply: ModelReply, { tools = [] }: ModelRequest, dialect: Dialect): ModelReply {
   const taken = takenTools({ tools }, dialect);
@@ -306,7 +313,7 @@ function toFewerTools(dialect: Dialect, { request, words }: Refused & { words: s
   if (!tool) return undefined;
   const without = new Set([...dialect.without].filter((what) => what !== 'schema keywords'));
   const refusedTools = new Set([...dialect.refusedTools, toolKey(tool)]);
-  return { dialect: { ...dialect, without, refusedTools }, gaveUp: `tool ${tool.name}` };
+  return { dialect: { ...dialect, without, refusedTools }, gaveUp: `tool ${tool.name}`, tool: tool.name };
 }
 
 function namedTool(tools: readonly ToolSchema[], words: string): ToolSchema | undefined {

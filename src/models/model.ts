@@ -63,6 +63,8 @@ export interface ModelLesson {
   readonly model: string;
   /** For example `temperature`, or `output by schema`. */
   readonly gaveUp: string;
+  /** The tool that is left out, if it is one. */
+  readonly tool?: string;
   /** What the server said. */
   readonly problem: string;
 }

@@ -3,7 +3,7 @@ import type { LanguageModelV4StreamPart } from '@ai-sdk/provider';
 import { CopilotError } from '../../contracts/errors.ts';
 import { classify, classifyApiError, type ModelError } from '../errors.ts';
 import type { Finish, Model, ModelReply, ModelRequest, Provider, TokenUsage } from '../model.ts';
-import { type Dialect, FIRST_DIALECT, learn, withLeftOut } from '../dialect.ts';
+import { type Dialect, FIRST_DIALECT, learn, describeLesson, withLeftOut } from '../dialect.ts';
 import { ReplyReader } from '../reading/reply.ts';
 import { toolNames } from '../tool-names.ts';
 import { wellFormed } from '../well-formed.ts';
@@ -65,7 +65,7 @@ export function aiSdk(source: AiSdkProvider | AiSdkModel, options: AiSdkOptions 
             if (!lesson) throw error;
             ({ dialect } = lesson);
             isLasting &&= !lesson.isOnce;
-            request.onLesson?.({ model: modelName, gaveUp: lesson.gaveUp, problem: String(error.details['problem']) });
+            request.onLesson?.(describeLesson(lesson, modelName, error));
           }
         }
       },

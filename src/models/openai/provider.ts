@@ -8,7 +8,7 @@ import { isOpenAi, OPENAI_URL, parseAddress } from './address.ts';
 import { ChatReply, failedGeneration } from './chat-reply.ts';
 import { chatBody } from './chat-request.ts';
 import { openClient, type ApiClient } from './client.ts';
-import { type Dialect, FIRST_DIALECT, learn, OPENAI_DIALECT, withLeftOut } from '../dialect.ts';
+import { type Dialect, FIRST_DIALECT, learn, OPENAI_DIALECT, describeLesson, withLeftOut } from '../dialect.ts';
 import { responsesBody } from './responses-request.ts';
 import { ResponsesReply } from './responses-reply.ts';
 import { toolNames, type ToolNames } from '../tool-names.ts';
@@ -86,7 +86,7 @@ export function openAi(options: OpenAiOptions = {}, dialects: Dialects = new Map
           if (!lesson) throw error;
           ({ dialect } = lesson);
           isLasting &&= !lesson.isOnce;
-          request.onLesson?.({ model: modelName, gaveUp: lesson.gaveUp, problem: String(error.details['problem']) });
+          request.onLesson?.(describeLesson(lesson, modelName, error));
         }
       }
     },

@@ -69,7 +69,10 @@ async function openParts(options: HostOptions, opened: OpenPart[]): Promise<Omit
   const tools = withOwnTools(settings.tools, runner);
   const ceilings = readCeilings(options, tools);
   const models = await openModelSource(config, settings, (lesson) =>
-    log.info(lesson, 'the model does not take this; it is left out from now on'),
+    log[lesson.tool === undefined ? 'info' : 'warn'](
+      lesson,
+      'the model does not take this; it is left out from now on',
+    ),
   );
   opened.push({ name: 'models', close: () => models.close() });
   const transcripts = new TranscriptCache();

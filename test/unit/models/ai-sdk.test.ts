@@ -114,6 +114,29 @@ describe('language models of the AI SDK', () => {
       await assert.rejects(ask('m', hello), { type: 'ContextOverflow' });
     });
 
+    it('[E11] are asked again without the one tool that Anthropic refuses', async () => {
+      const refuse = (): ApiAnswer => ({
+        status: 400,
+        body: {
+          type: 'error',
+          error: {
+            type: 'invalid_request_error',
+            message:
+              'tools.1.custom.input_schema: input_schema does not support oneOf, allOf, or anyOf at the top level',
+          },
+        },
+      });
+      const sent: string[][] = [];
+      answers.push(refuse, refuse, ({ body }) => {
+        sent.push((body['tools'] as { name: string }[]).map(({ name }) => name));
+        return { events: anthropicEvents([{ type: 'text', text: 'ok' }], 'end_turn') };
+      });
+      const odd = { name: 'files.odd', description: 'Odd.', parameters: { type: 'object', anyOf: [{}] } };
+      const reply = await ask('claude-sonnet-5', [{ role: 'user', text: 'x' }], { tools: [...TOOLS, odd] });
+      assert.deepEqual([reply.text, reply.toolsLeftOut], ['ok', ['files.odd']]);
+      assert.equal(sent[0]?.includes('files__odd'), false);
+    });
+
     it('[M11] are given up after a time without a byte', async () => {
       provider = aiSdk(createAnthropic({ baseURL: `${server.url}/v1`, apiKey: 'k' }), { firstByteMs: 50 });
       answers.push(() => new Promise<ApiAnswer>(() => undefined) as never);
