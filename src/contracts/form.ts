@@ -6,7 +6,7 @@ import type { Json, JsonObject } from './json.ts';
 const MAX_FIELDS = 50;
 const MAX_OPTIONS = 200;
 /** The whole form as JSON. It is always shown whole. */
-export const MAX_FORM_TEXT = 16_000;
+const MAX_FORM_TEXT = 16_000;
 /** A text that a person gives. */
 const MAX_ANSWER = 20_000;
 

@@ -34,7 +34,7 @@ interface Entry extends Written {
 }
 
 /** A follower was so slow that the feed no longer has the event that comes next. It may come back with its cursor. */
-export class TooSlowError extends Error {}
+class TooSlowError extends Error {}
 
 /** Where a follower begins: behind a cursor, at the event of a number, or at what comes next. */
 export interface FeedStart {

@@ -1,7 +1,6 @@
 /** One request that the gateway takes: its path, what it needs, and what it does. */
 import { z } from 'zod';
 import type { CopilotClient, SessionHandle } from '../../client.ts';
-import { Label } from '../../contracts/session.ts';
 import type { Principal, Right } from '../principals/principal.ts';
 
 /** What a route is given. */
@@ -58,5 +57,3 @@ export const Count = z
   .string()
   .regex(/^\d{1,9}$/, 'use a whole number')
   .transform(Number);
-/** Another owner than oneself, which only an operator may name. */
-export const Owner = Label;
