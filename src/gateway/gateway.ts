@@ -135,7 +135,9 @@ function createApp(parts: Parts): Hono {
   app.use(secureHeaders({ crossOriginResourcePolicy: 'same-origin', xFrameOptions: 'DENY' }));
   app.use(async (context, next) => {
     await next();
-    context.res.headers.set('content-security-policy', SECURITY_POLICY);
+    const { headers } = context.res;
+    headers.set('content-security-policy', SECURITY_POLICY);
+    if (!headers.has('cache-control')) headers.set('cache-control', 'no-store');
   });
   app.use(async (_context, next) => {
     const handled = next();

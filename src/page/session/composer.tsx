@@ -71,7 +71,7 @@ function Writing({ report, turn, onSent, onChanged }: ComposerProps) {
           </button>
         ) : null}
         <button class="primary" disabled={isRunning || text.trim() === ''}>
-          {isAsked ? 'Answer' : isBusy ? 'Queue' : 'Send'}
+          {isRunning ? 'Sending…' : isAsked ? 'Answer' : isBusy ? 'Queue' : 'Send'}
         </button>
       </div>
     </form>

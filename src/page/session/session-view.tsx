@@ -82,6 +82,11 @@ function Messages({ shown: { report, turns, fold, stream, refresh }, sent, mayWr
   const views = new Map(turns.map((turn) => [turn.id, turn]));
   const begun = fold.turns.filter(({ number }) => number > 0);
   const first = begun[0]?.number;
+  // The card goes away, and the keyboard would be nowhere.
+  const decided = (): void => {
+    document.querySelector<HTMLElement>('[role="log"]')?.focus({ preventScroll: true });
+    refresh();
+  };
   return (
     <>
       <Earlier id={report.id} before={first ?? report.turns + 1} isWanted={begun.length < FEW_TURNS} />
@@ -101,7 +106,7 @@ function Messages({ shown: { report, turns, fold, stream, refresh }, sent, mayWr
         />
       ))}
       {report.pendingApprovals.map((request) => (
-        <RequestCard key={request.id} sessionId={report.id} request={request} mayEdit={mayWrite} onDecided={refresh} />
+        <RequestCard key={request.id} sessionId={report.id} request={request} mayEdit={mayWrite} onDecided={decided} />
       ))}
     </>
   );

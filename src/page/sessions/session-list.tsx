@@ -1,6 +1,6 @@
 /** The sessions, newest first, with what waits for a person on top. */
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { Inbox, ListedStatus, SessionPage, SessionRow } from '../../client.ts';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Inbox, SessionRow } from '../../client.ts';
 import type { Principal } from '../../gateway/principals/principal.ts';
 import { listSessions, readInbox } from '../api/api.ts';
 import { goTo, NEW_ADDRESS, sessionAddress } from '../state/place.ts';
@@ -10,6 +10,8 @@ import { Visible } from '../text/visible.tsx';
 import { activityOf, relativeTime, SESSION_TONES, type Tone } from '../text/words.ts';
 
 const PAGE_SIZE = 50;
+/** The most that the gateway lists at once. */
+const MAX_SIZE = 1_000;
 const EVERY_MS = 4_000;
 const SEARCH_PAUSE_MS = 250;
 const FILTERS = {
@@ -24,10 +26,34 @@ const FILTERS = {
 } as const;
 type Filter = keyof typeof FILTERS;
 
+/** What the list shows of a session. */
+type Shown = Pick<SessionRow, 'id' | 'name' | 'user' | 'status' | 'phase' | 'step' | 'updatedAt'>;
+
 interface Listed {
-  readonly page: SessionPage;
-  readonly inbox: Inbox;
+  readonly rows: readonly Shown[];
+  readonly hasMore: boolean;
 }
+
+async function readList(filter: Filter, prefix: string, limit: number, signal: AbortSignal): Promise<Listed> {
+  if (filter === 'waiting') return { rows: waitingRows(await readInbox(signal), prefix), hasMore: false };
+  const status = filter === 'all' ? undefined : filter;
+  const query = { limit, ...(prefix === '' ? {} : { namePrefix: prefix }), ...(status ? { status } : {}) };
+  const { sessions, next } = await listSessions(query, signal);
+  return { rows: sessions, hasMore: next !== null && limit < MAX_SIZE };
+}
+
+/** The sessions of requests, those first that wait longest. */
+function waitingRows({ requests }: Inbox, prefix: string): readonly Shown[] {
+  const rows = new Map<string, Shown>();
+  for (const { sessionId: id, sessionName: name, user, createdAt: updatedAt } of requests) {
+    const isWanted = name.toLowerCase().startsWith(prefix.toLowerCase());
+    const row = { id, name, user, status: 'active', phase: 'awaiting-approval', step: null, updatedAt } as const;
+    if (isWanted && !rows.has(id)) rows.set(id, row);
+  }
+  return [...rows.values()];
+}
+
+const isAwaiting = ({ status, phase }: Shown): boolean => status === 'active' && phase.startsWith('awaiting-');
 
 export interface SessionListProps {
   readonly principal: Principal;
@@ -40,18 +66,12 @@ export function SessionList({ principal, open, onSignOut }: SessionListProps) {
   const [search, setSearch] = useState('');
   const [size, setSize] = useState(PAGE_SIZE);
   const prefix = useSettled(search.trim());
-  const status = filter === 'all' || filter === 'waiting' ? undefined : (filter satisfies ListedStatus);
   const { value, error } = usePolled<Listed>(
-    async (signal) => {
-      const query = { limit: size, ...(prefix === '' ? {} : { namePrefix: prefix }), ...(status ? { status } : {}) };
-      const [page, inbox] = await Promise.all([listSessions(query, signal), readInbox(signal)]);
-      return { page, inbox };
-    },
+    (signal) => readList(filter, prefix, size, signal),
     `${filter} ${prefix} ${size} ${open ?? ''}`,
     EVERY_MS,
   );
-  const waiting = useMemo(() => new Set(value?.inbox.requests.map(({ sessionId }) => sessionId)), [value]);
-  const rows = value?.page.sessions.filter(({ id }) => filter !== 'waiting' || waiting.has(id));
+  const rows = value?.rows;
   return (
     <nav class="list" aria-label="Sessions">
       <header>
@@ -60,23 +80,17 @@ export function SessionList({ principal, open, onSignOut }: SessionListProps) {
           New
         </a>
       </header>
-      <Filters {...{ search, filter }} waiting={waiting.size} onSearch={setSearch} onFilter={setFilter} />
+      <Filters {...{ search, filter }} onSearch={setSearch} onFilter={setFilter} />
       <Problem error={error} />
       {rows === undefined && error === undefined ? <Loading rows={6} /> : null}
       {rows?.length === 0 ? <NoSessions isFiltered={filter !== 'all' || prefix !== ''} /> : null}
       <ul>
         {rows?.map((row) => (
-          <Row
-            key={row.id}
-            row={row}
-            isOpen={row.id === open}
-            isWaiting={waiting.has(row.id)}
-            showsUser={principal.role !== 'user'}
-          />
+          <Row key={row.id} row={row} isOpen={row.id === open} showsUser={principal.role !== 'user'} />
         ))}
       </ul>
-      {value?.page.next ? (
-        <button class="more" onClick={() => setSize(size + PAGE_SIZE)}>
+      {value?.hasMore ? (
+        <button class="more" onClick={() => setSize(Math.min(MAX_SIZE, size * 2))}>
           Show older sessions
         </button>
       ) : null}
@@ -95,12 +109,11 @@ export function SessionList({ principal, open, onSignOut }: SessionListProps) {
 interface FiltersProps {
   readonly search: string;
   readonly filter: Filter;
-  readonly waiting: number;
   readonly onSearch: (search: string) => void;
   readonly onFilter: (filter: Filter) => void;
 }
 
-function Filters({ search, filter, waiting, onSearch, onFilter }: FiltersProps) {
+function Filters({ search, filter, onSearch, onFilter }: FiltersProps) {
   const box = useRef<HTMLInputElement>(null);
   useShortcuts(box);
   return (
@@ -120,7 +133,7 @@ function Filters({ search, filter, waiting, onSearch, onFilter }: FiltersProps) 
       >
         {Object.entries(FILTERS).map(([value, words]) => (
           <option key={value} value={value}>
-            {value === 'waiting' ? `${words} (${waiting})` : words}
+            {words}
           </option>
         ))}
       </select>
@@ -129,13 +142,13 @@ function Filters({ search, filter, waiting, onSearch, onFilter }: FiltersProps) 
 }
 
 interface RowProps {
-  readonly row: SessionRow;
+  readonly row: Shown;
   readonly isOpen: boolean;
-  readonly isWaiting: boolean;
   readonly showsUser: boolean;
 }
 
-function Row({ row, isOpen, isWaiting, showsUser }: RowProps) {
+function Row({ row, isOpen, showsUser }: RowProps) {
+  const isWaiting = isAwaiting(row);
   const { id, name, status, user, updatedAt } = row;
   const isIdle = status === 'active' && ['idle', 'init'].includes(row.phase);
   const tone: Tone = isWaiting ? 'asking' : status !== 'active' ? SESSION_TONES[status] : isIdle ? 'quiet' : 'busy';

@@ -186,6 +186,43 @@ describe('a session on the page', function () {
     assert.notEqual(new URL(page.url()).hash, `#/sessions/${session.id}`);
   });
 
+  it('[W01] the list: search by name, by state, and what waits for people', async () => {
+    playTeam(world.model, { files: ['a.txt'] });
+    const config = { approvals: { plan: true } };
+    const asking = await world.copilot.create({ name: 'Zebra asks', mode: 'planning-control', config });
+    await asking.send('Write it');
+    await (await world.copilot.create({ name: 'Zebra rests' })).suspend();
+    await (await world.copilot.create({ name: 'Zebra is done' })).complete();
+    await page.goto(`${world.gateway.url}/#/`);
+    const rows = page.getByRole('navigation', { name: 'Sessions' }).getByRole('listitem');
+    const untilListed = async (...lines: readonly RegExp[]): Promise<void> => {
+      await until(`rows like ${lines.join(' ')}`, async () => {
+        const texts = await rows.allInnerTexts();
+        return texts.length === lines.length && lines.every((line) => texts.some((text) => line.test(text)));
+      });
+    };
+    await page.getByText('Choose a session').waitFor();
+    await page.keyboard.press('/');
+    await page.keyboard.type('zebra');
+    const [asks, rests, done] = [
+      /^Zebra asks\s+Waits for you/,
+      /^Zebra rests\s+Suspended/,
+      /^Zebra is done\s+Completed/,
+    ];
+    await untilListed(asks, rests, done);
+    const states = page.getByRole('combobox', { name: 'Which sessions' });
+    await states.selectOption('Suspended');
+    await untilListed(rests);
+    await states.selectOption('Completed');
+    await untilListed(done);
+    await states.selectOption('Waiting for people');
+    await untilListed(asks);
+    await rows.first().getByRole('link').click();
+    await button('Reject').waitFor();
+    await states.selectOption('Failed');
+    await page.getByText('No session matches').waitFor();
+  });
+
   it('by keyboard alone: a session is begun, and its plan approved', async () => {
     playTeam(world.model, { files: ['a.txt'], answer: 'Written by keyboard.' });
     await page.goto(`${world.gateway.url}/#/`);

@@ -121,6 +121,7 @@ describe('signing in to the page', function () {
       assert.match(policy, /default-src 'none'; script-src 'self'; style-src 'self'/, path);
       assert.doesNotMatch(policy, /unsafe|\*|https?:/, path);
       assert.equal(headers['x-frame-options'], 'DENY', path);
+      assert.match(String(headers['cache-control']), path === '/' ? /^no-cache$/ : /^no-store$/, path);
       assert.equal(headers['x-content-type-options'], 'nosniff', path);
       assert.equal(headers['referrer-policy'], 'no-referrer', path);
     }
