@@ -8,7 +8,6 @@ import type { World } from './world.ts';
 /** A machine may be slow, and a new worker takes over a killed one's work after its time-out. */
 const PAGE_TIMEOUT_MS = 60_000;
 
-/** The team of these tests: its engineer asks before each command. */
 const TEAM: TeamChanges = {
   team: { prices: { scripted: { input: 2, output: 10 } } },
   agents: { engineer: { tools: ['list_files', 'read_file', 'write_file', 'shell'] } },
@@ -28,8 +27,11 @@ export interface PageWorld extends World {
   restartGateway(): Promise<void>;
 }
 
-/** Opens everything, or skips the suite with the reason if there is no browser. */
-export async function openPageWorld(suite: Mocha.Context): Promise<PageWorld> {
+/**
+ * Opens everything, or skips the suite with the reason if there is no browser.
+ * @param team default: its engineer asks before each command
+ */
+export async function openPageWorld(suite: Mocha.Context, team: TeamChanges = TEAM): Promise<PageWorld> {
   suite.timeout(FIND_BROWSER_TIMEOUT_MS + 240_000);
   const found = await findBrowser();
   if ('missing' in found) {
@@ -37,7 +39,7 @@ export async function openPageWorld(suite: Mocha.Context): Promise<PageWorld> {
     for (const test of suite.test?.parent?.tests ?? []) test.title += ` (skipped: ${found.missing})`;
     return suite.skip();
   }
-  const world = await startWorldOf({ default: TEAM });
+  const world = await startWorldOf({ default: team });
   let gateway = await startGatewayProcess(world);
   const browser = await openBrowser(found.program);
   const context = await browser.newContext({ viewport: { width: 1_280, height: 900 } });
