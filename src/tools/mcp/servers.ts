@@ -7,6 +7,7 @@ import { McpConnection, type ToolCall } from './connection.ts';
 import { parseExact, rawNumber } from './exact-json.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { type AskPerson, requiredPages } from './reading/elicitation.ts';
+import { endsWithin } from '../ends-within.ts';
 import { parseObject } from '../definition/arguments.ts';
 import type { ToolContext } from '../definition/tool.ts';
 import { splitName } from './names.ts';
@@ -41,6 +42,8 @@ type Declaration = Pick<TeamDefinition, 'name' | 'mcp'>;
 
 /** Longest error text of a tool, in UTF-16 units. */
 const MAX_ERROR_TEXT = 4_000;
+/** How long a team waits for a server that it can do without. */
+const MAX_DELAY_MS = 5_000;
 
 export class McpServers {
   readonly #team: Declaration;
@@ -74,9 +77,8 @@ export class McpServers {
     try {
       const opening = [...pools].map(async ([server, { first: connection }]) => {
         if (team.mcp?.[server]?.required !== false) return await connection.open();
-        await connection
-          .open()
-          .catch((error: unknown) => servers.#openLater(server, connection, error, { log, onTools }));
+        const problem = await problemOf(connection.open());
+        if (problem !== undefined) servers.#openLater(server, connection, problem, { log, onTools });
       });
       await Promise.all(opening);
       return servers;
@@ -89,10 +91,9 @@ export class McpServers {
   #openLater(
     server: string,
     connection: McpConnection,
-    error: unknown,
+    problem: string,
     { log, onTools }: Required<Pick<McpOptions, 'log' | 'onTools'>>,
   ): void {
-    const problem = error instanceof CopilotError ? String(error.details['problem']) : String(error);
     this.#missing.set(server, problem);
     log.warn({ team: this.#team.name, server, problem }, 'MCP server not available; the team works without it');
     void connection.keepOpening().then(() => {
@@ -208,6 +209,16 @@ async function callOnceAsked(name: string, pool: ConnectionPool, call: ToolCall)
     }
     return await make();
   }
+}
+
+/** Why a server that the team can do without is not open now; undefined if it is. */
+async function problemOf(opening: Promise<void>): Promise<string | undefined> {
+  const outcome = opening.then(
+    () => undefined,
+    (error: unknown) => (error instanceof CopilotError ? String(error.details['problem']) : String(error)),
+  );
+  const isSettled = await endsWithin(outcome, MAX_DELAY_MS);
+  return isSettled ? await outcome : `it did not start in ${MAX_DELAY_MS} ms, and may still do`;
 }
 
 const cancel: AskPerson = () => Promise.resolve({ action: 'cancel' });

@@ -320,6 +320,17 @@ describe('tools: odd MCP servers', function () {
     await until('the news', async () => changes() > before && servers.lacks(['late.*']).length === 0);
   });
 
+  it('[E11] a server that hangs delays a team that can do without it by a few seconds only', async () => {
+    const hangs = { command: process.execPath, args: ['-e', 'setInterval(() => 0, 1e6)'], required: false };
+    const good = await oddProcess(join(folder, 'beside.cjs'), { list: [{ name: 'a' }] });
+    const startedAt = performance.now();
+    const { servers } = await open({ odd: good, hangs });
+    // By itself the start of the server takes 30 s.
+    assert.ok(performance.now() - startedAt < 20_000);
+    assert.equal(servers.schemas('odd.*').length, 1);
+    assert.equal(servers.lacks(['hangs.*'])[0]?.problem, 'it did not start in 5000 ms, and may still do');
+  });
+
   it('[E11] a server that the team needs, and that does not start, fails the team', async () => {
     const absent = { command: 'no-such-program-anywhere' };
     await assert.rejects(open({ absent }), { type: 'McpUnavailable' });
