@@ -10,6 +10,7 @@ import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import type { GivenServer } from './connection/address/given.ts';
 import { findServer, refuseGuess } from './connection/address/server-address.ts';
+import { openConnection, serverUnreachable } from './connection/open-connection.ts';
 import type { Config } from './config.ts';
 import { CopilotError } from './contracts/errors.ts';
 import { createWorkerDataConverter } from './storage/data-converter.ts';
@@ -81,15 +82,15 @@ export interface RunningWorker {
  *
  * It uses the `Runtime` of `@temporalio/worker` that the process has, or installs one. If you install your own, do that
  * before.
- * @throws CopilotError `ServerUnreachable` if no Temporal server answers; `HomeServerDown` if nobody named a server and
- *   that of the home folder is not running; `InvalidConfig`
+ * @throws CopilotError `ServerUnreachable` if no Temporal server answers; `WrongConnection`, which names the setting of TLS
+ *   or the API key that is wrong; `HomeServerDown` if nobody named a server and that of the home folder is not running;
+ *   `InvalidConfig`, `InvalidInput`, `InvalidTool`
  */
 export async function startWorker(options: WorkerOptions = {}): Promise<RunningWorker> {
   const { taskQueue } = options;
   const config = { ...hostConfig(options), ...(taskQueue === undefined ? {} : { taskQueue }) };
   const log = options.log ?? createLogger(config);
-  installRuntime(toTemporalLogger(log));
-  const connected = await connect(config, options);
+  const connected = await connect(config, options, log);
   const disconnect = async (): Promise<void> => {
     if (options.connection === undefined) await connected.connection.close();
   };
@@ -172,26 +173,36 @@ async function runUntilStopped(worker: Worker, close: () => Promise<void>): Prom
   }
 }
 
-async function connect(config: Config, options: WorkerOptions): Promise<Connected> {
+async function connect(config: Config, options: WorkerOptions, log: Logger): Promise<Connected> {
   const { connection } = options;
   if (connection !== undefined) {
     if (!(connection instanceof NativeConnection)) {
       const problem = 'it is no `NativeConnection` of `@temporalio/worker`; open one with `NativeConnection.connect`';
       throw new CopilotError('InvalidInput', { what: 'connection', problem });
     }
+    refuseBoth(options);
     const { TEMPORAL_NAMESPACE: named = 'default' } = config.temporal.environment;
     return { connection, address: 'the given connection', namespace: options.namespace ?? named };
   }
   const server = await findServer(config, options);
   refuseGuess(server);
   const { address, namespace, credentials } = server;
+  // A client's connection says which setting is wrong; a worker's does not.
+  const trial = await openConnection(server);
+  await trial.close();
+  // Not earlier: it keeps the process alive until a connection has been there.
+  installRuntime(toTemporalLogger(log));
   try {
     return { connection: await NativeConnection.connect({ ...credentials, address }), address, namespace };
   } catch (cause) {
-    throw new CopilotError(
-      'ServerUnreachable',
-      { address, problem: cause instanceof Error ? cause.message : '' },
-      { cause },
-    );
+    throw serverUnreachable(address, cause);
   }
+}
+
+/** @throws CopilotError `InvalidInput` if the caller also says how to open a connection */
+function refuseBoth(options: WorkerOptions): void {
+  const other = (['address', 'tls', 'apiKey'] as const).find((name) => options[name] !== undefined);
+  if (other === undefined) return;
+  const problem = `${other} is given too, and an open connection has its own; leave one of them out`;
+  throw new CopilotError('InvalidInput', { what: 'connection', problem });
 }

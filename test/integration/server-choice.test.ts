@@ -10,6 +10,7 @@ import { fails } from '../helpers/client.ts';
 import { isolatedConfig, temporaryFolder } from '../helpers/server.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import { Certificates, startRefusingServer, startTlsProxy, type TlsServer } from '../helpers/tls-proxy.ts';
+import { startWorker } from '../../src/worker.ts';
 import { programEnvironment } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
@@ -240,6 +241,20 @@ describe('[R17] a connection that fails', function () {
     assert.match((await profile('nope')).stderr, /^error: TEMPORAL_PROFILE=nope is not valid: .*not found/);
     await writeFile(TEMPORAL_CONFIG_FILE, 'not toml');
     assert.match((await profile('prod')).stderr, /^error: TEMPORAL_CONFIG_FILE=\S+ is not valid/);
+  });
+
+  it('[R17] [E10] is told by workers, too, whose settings may come as objects', async () => {
+    const { code, stderr } = await runCli(['worker'], { ...programEnvironment(world.server), TEMPORAL_TLS: 'true' });
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /error: TEMPORAL_TLS=true does not fit .* does not speak TLS/);
+    const config = isolatedConfig(folder, { COPILOT_LOG_LEVEL: 'error' });
+    const plain = startWorker({ config, address: world.server.address, tls: true });
+    await fails(plain, 'WrongConnection', /^tls=true does not fit/);
+    const address = await served('server');
+    await fails(startWorker({ config, address, tls: true }), 'WrongConnection', /^tls\.serverRootCACertificate/);
+    const serverRootCACertificate = readFileSync(certificates.pem('ca'));
+    const worker = await startWorker({ config, address, tls: { serverRootCACertificate } });
+    await worker.stop();
   });
 
   it('is told by the library and the doctor, too', async () => {

@@ -221,6 +221,8 @@ describe('[E03] two workers in one process', function () {
       message: /^defaultProvider \("none"\) is not valid: there is no such provider/,
     };
     await assert.rejects(startWorker({ ...options, connection: own }), problem);
+    const both = startWorker({ connection: own, apiKey: 'key' });
+    await assert.rejects(both, { type: 'InvalidInput', message: /^connection is not valid: apiKey is given too/ });
     const worker = await Worker.create({ connection: own, taskQueue: 'in-vain', plugins: [copilotPlugin(options)] });
     await assert.rejects(worker.run(), problem);
     await own.close();
