@@ -1,5 +1,5 @@
 /** Beside the conversation: what the session costs, its context, and what is known of it. */
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { SessionReport } from '../../client.ts';
 import { About } from './about.tsx';
 import { ContextPanel } from './context-panel.tsx';
@@ -10,12 +10,18 @@ type Tab = (typeof TABS)[number];
 
 export interface DetailsProps {
   readonly report: SessionReport;
+  /** Whether somebody has opened it; in a wide window it is always there. */
+  readonly isOpen: boolean;
   readonly mayWrite: boolean;
   readonly onClose: () => void;
 }
 
-export function Details({ report, mayWrite, onClose }: DetailsProps) {
+export function Details({ report, isOpen, mayWrite, onClose }: DetailsProps) {
   const [tab, setTab] = useState<Tab>('Usage');
+  const panel = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (isOpen) panel.current?.focus();
+  }, [isOpen]);
   return (
     <aside
       class="details"
@@ -49,7 +55,7 @@ export function Details({ report, mayWrite, onClose }: DetailsProps) {
           ✕
         </button>
       </div>
-      <div id="tab-panel" role="tabpanel" aria-labelledby={`tab-${tab}`} tabIndex={0}>
+      <div id="tab-panel" ref={panel} role="tabpanel" aria-labelledby={`tab-${tab}`} tabIndex={0}>
         {tab === 'Usage' ? <UsagePanel report={report} /> : null}
         {tab === 'Context' ? <ContextPanel report={report} mayWrite={mayWrite} /> : null}
         {tab === 'About' ? <About report={report} /> : null}

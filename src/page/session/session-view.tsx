@@ -19,6 +19,7 @@ import { Turn } from './turn.tsx';
 const FEW_TURNS = 3;
 /** Whoever reads the end of the conversation goes on reading it while it grows. */
 const NEAR_END_PX = 80;
+const REQUEST_MARGIN_PX = 10;
 
 export interface SessionViewProps {
   readonly id: string;
@@ -62,7 +63,7 @@ export function SessionView({ id, principal, onStranger }: SessionViewProps) {
         <Notices shown={shown} />
         {mayWrite ? <Composer report={report} turn={lastOf(turns)} onSent={remember} onChanged={refresh} /> : null}
       </section>
-      <Details report={report} onClose={() => setShowsDetails(false)} mayWrite={mayWrite} />
+      <Details report={report} isOpen={showsDetails} onClose={() => setShowsDetails(false)} mayWrite={mayWrite} />
       <p class="unseen" role="status">
         {activityOf(report)}.{' '}
         {pendingApprovals.length > 0 ? `${count(pendingApprovals.length, 'decision')} to take.` : null}
@@ -171,7 +172,7 @@ function useFollowedEnd(isRead: boolean) {
       isAtEnd = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_END_PX;
     };
     const observer = new ResizeObserver(() => {
-      if (isAtEnd) element.scrollTop = element.scrollHeight;
+      if (isAtEnd) element.scrollTop = endOf(element);
     });
     observer.observe(column);
     observer.observe(element);
@@ -182,4 +183,12 @@ function useFollowedEnd(isRead: boolean) {
     };
   }, [isRead]);
   return scroller;
+}
+
+/** Where the conversation ends for a reader: a request that is higher than the window is read from its top. */
+function endOf(scroller: HTMLElement): number {
+  const request = [...scroller.querySelectorAll<HTMLElement>('.request')].at(-1);
+  if (request === undefined || request.offsetHeight < scroller.clientHeight) return scroller.scrollHeight;
+  const top = request.getBoundingClientRect().top - scroller.getBoundingClientRect().top;
+  return scroller.scrollTop + top - REQUEST_MARGIN_PX;
 }

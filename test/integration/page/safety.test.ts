@@ -126,6 +126,13 @@ describe('what others wrote, on the page', function () {
       true,
       'nothing of it is out of sight in a box of its own',
     );
+    const top = await page.locator('section.request').evaluate((card) => {
+      const { top: at } = (
+        card as unknown as { getBoundingClientRect(): { readonly top: number } }
+      ).getBoundingClientRect();
+      return at;
+    });
+    assert.ok(top > 0 && top < 200, `it is read from its top, which is at ${top}`);
     await page.getByRole('button', { name: 'Change the arguments', exact: true }).click();
     const edited = await page.getByRole('textbox', { name: 'Arguments instead' }).inputValue();
     assert.ok(edited.includes(String.raw`echo ok\u202e;\u2066 rm -rf ~ \u2069\u200b\r\u001b[2K`), edited.slice(0, 200));
