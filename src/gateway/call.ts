@@ -1,8 +1,12 @@
 /** What the requests of other protocols are handled with. */
 import type { Context } from 'hono';
+import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
+import type { Logger } from 'pino';
 import type { CopilotClient, SessionHandle } from '../client.ts';
 import { parseJson } from '../contracts/json.ts';
 import { authorize } from './authorize.ts';
+import { KEEP_ALIVE_MS } from './events/event-stream.ts';
+import { problemOf } from './problem.ts';
 import type { Principal, Right } from './principals/principal.ts';
 
 export interface Caller {
@@ -14,6 +18,7 @@ export interface Caller {
 
 export interface ProtocolCall extends Caller {
   readonly context: Context;
+  readonly log: Logger;
   /** A session that the caller has this right to. */
   readonly find: (sessionId: string, right: Right) => Promise<SessionHandle>;
 }
@@ -23,11 +28,12 @@ export type Handle = (work: (call: ProtocolCall) => Promise<Response>) => (conte
 
 export interface HandlerParts {
   readonly client: CopilotClient;
+  readonly log: Logger;
   /** @throws GatewayError `Unauthorized` */
   readonly signIn: (context: Context) => Promise<Principal>;
 }
 
-export function handler({ client, signIn }: HandlerParts): Handle {
+export function handler({ client, log, signIn }: HandlerParts): Handle {
   return (work) => async (context) => {
     const principal = await signIn(context);
     const { signal } = context.req.raw;
@@ -36,8 +42,35 @@ export function handler({ client, signIn }: HandlerParts): Handle {
       await authorize(principal, right, found, signal);
       return found;
     };
-    return await work({ client, principal, signal, context, find });
+    return await work({ client, principal, signal, context, log, find });
   };
+}
+
+/**
+ * Streams server-sent events. The turn behind them goes on if the caller goes away.
+ * @param work writes the events; its signal aborts when the caller goes away
+ * @param failed the event that tells the caller of an error
+ */
+export function streamTo(
+  { context, log }: Pick<ProtocolCall, 'context' | 'log'>,
+  work: (sse: SSEStreamingApi, left: AbortSignal) => Promise<void>,
+  failed: (problem: { readonly type: string; readonly detail: string }) => object,
+): Response {
+  return streamSSE(context, async (sse) => {
+    const left = new AbortController();
+    sse.onAbort(() => left.abort());
+    const keepAlive = setInterval(() => void sse.write(':\n\n'), KEEP_ALIVE_MS);
+    try {
+      await work(sse, left.signal);
+    } catch (error) {
+      if (left.signal.aborted) return;
+      const problem = problemOf(error) ?? { type: 'Internal', detail: 'The gateway failed. Its log says why.' };
+      log.warn({ err: error, path: context.req.path }, 'an event stream failed');
+      await sse.writeSSE({ data: JSON.stringify(failed(problem)) });
+    } finally {
+      clearInterval(keepAlive);
+    }
+  });
 }
 
 /** The body of a request. What is wrong with it is said by whoever checks it. */

@@ -1,7 +1,7 @@
 /** AG-UI 1.0, with interrupts for requests: https://docs.ag-ui.com */
 import type { AGUIEvent, Interrupt } from '@ag-ui/core';
 import type { Hono } from 'hono';
-import { streamSSE } from 'hono/streaming';
+import type { SSEStreamingApi } from 'hono/streaming';
 import { z } from 'zod';
 import {
   CopilotError,
@@ -11,7 +11,7 @@ import {
   type TurnView,
 } from '../../client.ts';
 import { checkInput } from '../../client/checked-input.ts';
-import { bodyOf, type Handle, type ProtocolCall } from '../call.ts';
+import { bodyOf, type Handle, type ProtocolCall, streamTo } from '../call.ts';
 import { openChat } from './chat-session.ts';
 import { decideShown, refuseWhileWaiting, shownId, turnEvents } from './turn-events.ts';
 
@@ -60,15 +60,13 @@ async function run(call: ProtocolCall): Promise<Response> {
   const session = await openChat(call, input.threadId, input.forwardedProps?.team ?? 'default');
   const from = await session.position({ signal: call.signal });
   const turnId = input.resume?.length ? await decideAll(call, session, input.resume) : await say(call, session, input);
-  return streamSSE(call.context, async (sse) => {
-    const left = new AbortController();
-    sse.onAbort(() => left.abort());
+  const tell = async (sse: SSEStreamingApi, left: AbortSignal): Promise<void> => {
     const write = async (all: readonly PlainEvent[]): Promise<void> => {
       for (const event of all) await sse.writeSSE({ data: JSON.stringify(event) });
     };
     const told = new RunEvents(input);
     await write([told.begin()]);
-    const events = turnEvents(session, { turnId, from }, left.signal);
+    const events = turnEvents(session, { turnId, from }, left);
     for (let next = await events.next(); ; next = await events.next()) {
       if (next.done !== true) await write(told.pass(next.value));
       else {
@@ -76,7 +74,8 @@ async function run(call: ProtocolCall): Promise<Response> {
         return;
       }
     }
-  });
+  };
+  return streamTo(call, tell, ({ type, detail }) => ({ type: 'RUN_ERROR', message: detail, code: type }));
 }
 
 async function say({ signal }: ProtocolCall, session: SessionHandle, { messages }: RunInput): Promise<string> {

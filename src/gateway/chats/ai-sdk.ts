@@ -1,6 +1,6 @@
 /** The stream protocol of the AI SDK's `useChat`: https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol */
-import type { Context, Hono } from 'hono';
-import { streamSSE } from 'hono/streaming';
+import type { Hono } from 'hono';
+import type { SSEStreamingApi } from 'hono/streaming';
 import type { UIMessageChunk } from 'ai';
 import { z } from 'zod';
 import {
@@ -12,7 +12,7 @@ import {
 } from '../../client.ts';
 import { checkInput } from '../../client/checked-input.ts';
 import { parseJson } from '../../contracts/json.ts';
-import { bodyOf, type Handle, type ProtocolCall } from '../call.ts';
+import { bodyOf, type Handle, type ProtocolCall, streamTo } from '../call.ts';
 import { findChat, openChat } from './chat-session.ts';
 import { decideShown, refuseWhileWaiting, shownId, turnEvents, type TurnPart } from './turn-events.ts';
 
@@ -45,7 +45,7 @@ async function send(call: ProtocolCall): Promise<Response> {
   const last = messages.at(-1);
   const turnId = last?.role === 'user' ? await say(call, session, last) : await decideAll(call, session, last);
   // What follows a decision belongs to the message that asked.
-  return stream(call.context, session, { turnId, from }, last?.role === 'user' ? undefined : last?.id);
+  return stream(call, session, { turnId, from }, last?.role === 'user' ? undefined : last?.id);
 }
 
 async function say({ signal }: ProtocolCall, session: SessionHandle, { id, parts }: Message): Promise<string> {
@@ -82,20 +82,18 @@ async function resume(call: ProtocolCall): Promise<Response> {
   const running = (await session.turns({ signal })).find(({ status }) => status === 'running' || status === 'queued');
   if (running === undefined) return new Response(null, { status: 204 });
   const from = await session.position({ withTurn: true, signal });
-  return stream(context, session, { turnId: running.id, from }, undefined);
+  return stream(call, session, { turnId: running.id, from }, undefined);
 }
 
-function stream(context: Context, session: SessionHandle, part: TurnPart, messageId: string | undefined): Response {
-  context.header('x-vercel-ai-ui-message-stream', 'v1');
-  return streamSSE(context, async (sse) => {
-    const left = new AbortController();
-    sse.onAbort(() => left.abort());
+function stream(call: ProtocolCall, session: SessionHandle, part: TurnPart, messageId: string | undefined): Response {
+  call.context.header('x-vercel-ai-ui-message-stream', 'v1');
+  const tell = async (sse: SSEStreamingApi, left: AbortSignal): Promise<void> => {
     const write = async (chunks: readonly UIMessageChunk[]): Promise<void> => {
       for (const chunk of chunks) await sse.writeSSE({ data: JSON.stringify(chunk) });
     };
     const chunks = new Chunks();
     await write([{ type: 'start', messageId: messageId ?? part.turnId }, { type: 'start-step' }]);
-    const events = turnEvents(session, part, left.signal);
+    const events = turnEvents(session, part, left);
     for (let next = await events.next(); ; next = await events.next()) {
       if (next.done !== true) await write(chunks.pass(next.value));
       else {
@@ -103,8 +101,9 @@ function stream(context: Context, session: SessionHandle, part: TurnPart, messag
         break;
       }
     }
-    if (!left.signal.aborted) await sse.writeSSE({ data: '[DONE]' });
-  });
+    if (!left.aborted) await sse.writeSSE({ data: '[DONE]' });
+  };
+  return streamTo(call, tell, ({ type, detail }) => ({ type: 'error', errorText: `${type}: ${detail}` }));
 }
 
 /** Makes chunks from the events of a turn. Each model call that writes to the person is a step of the message. */

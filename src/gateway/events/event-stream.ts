@@ -2,7 +2,7 @@
 import type { Given } from './session-feed.ts';
 
 /** Proxies cut connections that are silent for a minute or less. */
-const KEEP_ALIVE_MS = 15_000;
+export const KEEP_ALIVE_MS = 15_000;
 /** How long a browser waits before it comes back. */
 const RETRY_MS = 1_000;
 

@@ -1,6 +1,5 @@
 /** The OpenAI API over sessions: a conversation is a session, a response is a turn. */
-import { type Context, Hono } from 'hono';
-import { streamSSE } from 'hono/streaming';
+import { Hono } from 'hono';
 import type { ResponseStreamEvent } from 'openai/resources/responses/responses';
 import type { Logger } from 'pino';
 import { z } from 'zod';
@@ -10,17 +9,13 @@ import { answerChat } from './chat.ts';
 import { conversationRoutes } from './conversations.ts';
 import { parseResponseId } from './ids.ts';
 import { CreateChat, CreateResponse } from './input.ts';
-import { bodyOf, handler, type HandlerParts, type ProtocolCall } from '../call.ts';
+import { bodyOf, handler, type HandlerParts, type ProtocolCall, streamTo } from '../call.ts';
 import { beginResponse, headOf, readResponse, streamResponse } from './responses.ts';
 import { after } from './resumed-stream.ts';
 
-export interface OpenAiParts extends HandlerParts {
-  readonly log: Logger;
-}
-
-export function openAiApp({ client, log, signIn }: OpenAiParts): Hono {
+export function openAiApp({ client, log, signIn }: HandlerParts): Hono {
   const app = new Hono();
-  const handle = handler({ client, signIn });
+  const handle = handler({ client, log, signIn });
   app.onError((error) => refusal(error, log));
   app.get(
     '/models',
@@ -48,7 +43,7 @@ async function createResponse(call: ProtocolCall): Promise<Response> {
   const { context, signal } = call;
   const request = checkInput(CreateResponse, await bodyOf(context), '');
   const { session, head } = await beginResponse(call, request, context.req.header('idempotency-key'));
-  if (request.stream === true) return stream(context, (left) => streamResponse(session, head, left));
+  if (request.stream === true) return stream(call, (left) => streamResponse(session, head, left));
   if (request.background === true) {
     const response = await readResponse(session, head, signal);
     return context.json({ ...response, background: true, model: head.model, metadata: head.metadata });
@@ -69,13 +64,14 @@ const GetQuery = z.looseObject({
     .optional(),
 });
 
-async function getResponse({ context, signal, find }: ProtocolCall): Promise<Response> {
+async function getResponse(call: ProtocolCall): Promise<Response> {
+  const { context, signal, find } = call;
   const ref = parseResponseId(context.req.param('id') ?? '');
   const query = checkInput(GetQuery, context.req.query(), 'query');
   const session = await find(ref.sessionId, 'read');
   if (query.stream !== 'true') return context.json(await readResponse(session, ref, signal));
   const head = await headOf(session, ref, signal);
-  return stream(context, (left) => after(query.starting_after ?? -1, streamResponse(session, head, left)));
+  return stream(call, (left) => after(query.starting_after ?? -1, streamResponse(session, head, left)));
 }
 
 async function cancelResponse({ context, signal, find }: ProtocolCall): Promise<Response> {
@@ -117,15 +113,14 @@ async function listInput({ context, signal, find }: ProtocolCall): Promise<Respo
   });
 }
 
-/** Server-sent events. The turn goes on if the caller goes away. */
-function stream(context: Context, events: (left: AbortSignal) => AsyncIterable<ResponseStreamEvent>): Response {
-  return streamSSE(context, async (sse) => {
-    const left = new AbortController();
-    sse.onAbort(() => left.abort());
-    for await (const event of events(left.signal)) {
-      await sse.writeSSE({ event: event.type, data: JSON.stringify(event) });
-    }
-  });
+function stream(call: ProtocolCall, events: (left: AbortSignal) => AsyncIterable<ResponseStreamEvent>): Response {
+  return streamTo(
+    call,
+    async (sse, left) => {
+      for await (const event of events(left)) await sse.writeSSE({ event: event.type, data: JSON.stringify(event) });
+    },
+    ({ type, detail }) => ({ type: 'error', code: type, message: detail, param: null }),
+  );
 }
 
 function refusal(error: unknown, log: Logger): Response {

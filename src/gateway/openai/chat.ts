@@ -3,10 +3,10 @@
  * whose conversation is exactly that goes on, and if there is none, one begins that knows it.
  */
 import { createHash } from 'node:crypto';
-import { streamSSE } from 'hono/streaming';
+import type { SSEStreamingApi } from 'hono/streaming';
 import type { z } from 'zod';
 import { type CopilotClient, CopilotError, type SessionHandle, type TurnView } from '../../client.ts';
-import type { ProtocolCall } from '../call.ts';
+import { type ProtocolCall, streamTo } from '../call.ts';
 import { append, type Said } from './conversations.ts';
 import { type CreateChat, type InputMessage, readInput, refuseTools, wordsOf } from './input.ts';
 import { teamOf } from './responses.ts';
@@ -56,12 +56,12 @@ function usageOf({ usage: { inputTokens, outputTokens } }: TurnView): object {
 }
 
 function streamChat(
-  { context }: ProtocolCall,
+  call: ProtocolCall,
   { stream_options: options }: ChatRequest,
   head: object,
   events: ReturnType<SessionHandle['stream']>,
 ): Response {
-  return streamSSE(context, async (sse) => {
+  const write = async (sse: SSEStreamingApi): Promise<void> => {
     const send = async (delta: object, finish_reason: string | null = null, usage?: object): Promise<void> => {
       const choices = usage ? [] : [{ index: 0, delta, finish_reason, logprobs: null }];
       const chunk = { ...head, object: 'chat.completion.chunk', choices, ...(usage ? { usage } : {}) };
@@ -83,7 +83,10 @@ function streamChat(
     await send({}, 'stop');
     if (options?.include_usage === true) await send({}, null, usageOf(turn));
     await sse.writeSSE({ data: '[DONE]' });
-  });
+  };
+  return streamTo(call, write, ({ type, detail }) => ({
+    error: { type: 'server_error', code: type, message: detail },
+  }));
 }
 
 async function say(send: (delta: object) => Promise<void>, content: string): Promise<string> {
