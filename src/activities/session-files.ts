@@ -40,8 +40,9 @@ export interface FileParts {
 type Request<Kind extends FileRequest['kind']> = Extract<FileRequest, { kind: Kind }>;
 
 /**
- * @throws CopilotError `FileNotFound`, `FileExists`, `FileTooLarge`, `FilesUnavailable`, `ArchiveUnavailable`,
- *   `StoreUnavailable`; `InvalidInput` for a path that leaves the workspace or is no file
+ * Refuses with `FileNotFound`, `FileExists`, `FileTooLarge`, and with `InvalidInput` for a path that leaves the workspace
+ * or is no file.
+ * @throws CopilotError `FilesUnavailable`, `ArchiveUnavailable`, `StoreUnavailable`
  */
 export async function answerFiles(parts: FileParts, request: FileRequest, content?: Uint8Array): Promise<FileAnswer> {
   return await inScope(async ({ signal, isStale }) => {
@@ -52,8 +53,10 @@ export async function answerFiles(parts: FileParts, request: FileRequest, conten
     };
     try {
       return await answer({ ...parts, requireCurrent, signal }, request, content ?? new Uint8Array());
-    } catch (error) {
-      throw forPeople(request, error);
+    } catch (thrown) {
+      const error = forPeople(request, thrown);
+      if (!(error instanceof CopilotError) || error.retryable) throw error;
+      return { refused: { type: error.type, details: error.details } };
     }
   });
 }

@@ -1,5 +1,6 @@
 /** What clients ask workers about the files of a session, in short workflows of their own. */
 import { z } from 'zod';
+import type { ErrorDetails, ErrorType } from './errors.ts';
 import { FoundId } from './session.ts';
 
 /** Content in one question or answer: 1 MiB. Temporal takes 2 MiB. */
@@ -90,4 +91,9 @@ export interface FileAnswers {
   readonly undo: null;
   readonly remove: null;
 }
-export type FileAnswer = FileAnswers[keyof FileAnswers];
+export type FileAnswer = FileAnswers[keyof FileAnswers] | Refused;
+
+/** What the client is to be told. It is no failure, which worker and server would report to their operators. */
+export interface Refused {
+  readonly refused: { readonly type: ErrorType; readonly details: ErrorDetails };
+}

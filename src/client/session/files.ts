@@ -6,6 +6,7 @@ import {
   FILE_PART_BYTES,
   type FileAnswers,
   FileRequest,
+  type Refused,
   type SessionFile,
   type SessionPart,
   type WrittenFile,
@@ -169,13 +170,19 @@ async function ask<Kind extends FileRequest['kind']>(
   const summary = `${request.kind} files of ${request.sessionId}`;
   const args = content === undefined ? [checked] : [checked, content];
   const isLarge = request.kind === 'read' || request.kind === 'write';
-  return await askWorkers(link, {
+  const answer = await askWorkers<FileAnswers[Kind] | Refused>(link, {
     type: FILES_WORKFLOW,
     args,
     prefix: 'files',
     summary,
     isLarge,
-    isPatient: true,
+    isPatient: request.kind !== 'undo',
     signal,
   });
+  if (isRefused(answer)) throw new CopilotError(answer.refused.type, answer.refused.details);
+  return answer;
+}
+
+function isRefused(answer: FileAnswers[keyof FileAnswers] | Refused): answer is Refused {
+  return answer !== null && 'refused' in answer;
 }

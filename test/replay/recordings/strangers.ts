@@ -111,5 +111,6 @@ record('file-written', {}, async ({ temporal, name }) => {
 record('file-not-found', {}, async ({ temporal, name }) => {
   const args = [{ kind: 'read', sessionId: name, path: 'none.txt', from: 0 }];
   const options = { workflowId: name, taskQueue: 'copilot', args };
-  await assert.rejects(temporal.workflow.execute(FILES_WORKFLOW, options));
+  const refused = { type: 'FileNotFound', details: { sessionId: name, path: 'none.txt' } };
+  assert.deepEqual(await temporal.workflow.execute(FILES_WORKFLOW, options), { refused });
 });
