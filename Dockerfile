@@ -8,7 +8,7 @@ COPY dev dev
 COPY scripts scripts
 COPY src src
 # The S3 client is optional in the npm package. The image has it, for payload stores in S3.
-RUN npm run build && npm prune --omit=dev && npm install --save-prod --omit=dev @aws-sdk/client-s3
+RUN npm run build && npm pkg delete devDependencies && npm prune && npm install --save-prod @aws-sdk/client-s3
 
 FROM node:24-slim
 # Certificates for a server behind TLS; Python for sessions that may run code.
