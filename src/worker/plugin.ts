@@ -22,8 +22,8 @@ import { sessionSettings } from './settings.ts';
 
 /**
  * A plugin for `Worker.create` of `@temporalio/worker`. The worker then serves sessions as well: it gets their workflow
- * types (`copilotSession`, `copilotResolveTeam`, `copilotInspectTeam`) and activities (`copilot…`). Your workflows,
- * activities, interceptors, data converter and `Runtime` stay as they are. It handles no signals.
+ * types and activities, whose names begin with `copilot`. Your workflows, activities, interceptors, data converter and
+ * `Runtime` stay as they are. It handles no signals.
  *
  *     const worker = await Worker.create({ taskQueue: 'orders', workflowsPath, activities, plugins: [copilotPlugin()] });
  *     await worker.run();

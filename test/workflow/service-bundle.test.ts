@@ -49,6 +49,12 @@ describe('a bundle with sessions beside the workflows of a service', function ()
     assert.deepEqual(exportsOf(code).names, all.toSorted());
   });
 
+  it('has ours of a name that both have', async () => {
+    const { code } = await bundle('clash.ts', "export async function copilotSession() { return 'theirs'; }");
+    const session = evaluate(code, '__TEMPORAL__.importWorkflows().copilotSession.toString()');
+    assert.match(session, /LiveSession/);
+  });
+
   it('keeps the interceptors, converter and webpack settings of the service', async () => {
     await writeFile(join(folder, 'interceptors.ts'), 'export const interceptors = () => ({ inbound: [], mark: 1 });');
     let isAsked = false;
@@ -148,6 +154,13 @@ it('the workflow types are those that the bundle exports', () => {
 
 /** What the SDK finds in a bundle. */
 function exportsOf(code: string): { names: string[]; default: string } {
+  const script =
+    '(() => { const found = __TEMPORAL__.importWorkflows(); ' +
+    "return JSON.stringify({ names: Object.keys(found).filter((name) => name !== 'default').sort(), default: typeof found.default }); })()";
+  return JSON.parse(evaluate(code, script)) as { names: string[]; default: string };
+}
+
+function evaluate(code: string, script: string): string {
   const cache: Record<string, unknown> = {};
   const { TextEncoder, TextDecoder, URL, AbortController, AbortSignal } = globalThis;
   const context = createContext({
@@ -155,8 +168,5 @@ function exportsOf(code: string): { names: string[]; default: string } {
     __webpack_module_cache__: cache,
   });
   runInContext(code, context);
-  const script =
-    '(() => { __TEMPORAL__.preloadModules(); const found = __TEMPORAL__.importWorkflows(); ' +
-    "return JSON.stringify({ names: Object.keys(found).filter((name) => name !== 'default').sort(), default: typeof found.default }); })()";
-  return JSON.parse(runInContext(script, context) as string) as { names: string[]; default: string };
+  return runInContext(`__TEMPORAL__.preloadModules(); ${script}`, context) as string;
 }
