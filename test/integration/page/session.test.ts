@@ -143,6 +143,9 @@ describe('a session on the page', function () {
     await answerOf(1).getByText('word5').waitFor();
     await Promise.all(world.workers.map((worker) => worker.kill()));
     await world.startWorker();
+    await answerOf(1).getByText('word30').waitFor();
+    const shown = await answerOf(1).innerText();
+    assert.ok(ANSWER.startsWith(shown.replace(/\s*$/, '')), `what the dead worker wrote is gone: ${shown}`);
     await untilAnswered(1, ANSWER);
     assert.equal((await session.turns())[0]?.status, 'completed');
   });
