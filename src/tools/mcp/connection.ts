@@ -3,8 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import {
+  CancelledNotificationSchema,
   McpError,
   type Progress,
+  type RequestId,
   ResultSchema,
   ToolListChangedNotificationSchema,
 } from '@modelcontextprotocol/sdk/types.js';
@@ -253,11 +255,22 @@ export class McpConnection {
         if ('url' in this.#options.server) void this.#probe(live);
       },
     } satisfies Pick<Client, 'onclose' | 'onerror'>);
+    const questions = new Map<RequestId, AbortController>();
     // The SDK's own handler refuses forms of another form.
-    client.fallbackRequestHandler = async ({ method, params }, { signal }) => {
+    client.fallbackRequestHandler = async ({ method, params }, { requestId, signal }) => {
       if (method !== 'elicitation/create') throw new McpError(METHOD_NOT_FOUND, `${method} is not supported`);
-      return { ...(await this.#ask(live, params, signal)) };
+      const takenBack = new AbortController();
+      questions.set(requestId, takenBack);
+      try {
+        return { ...(await this.#ask(live, params, AbortSignal.any([signal, takenBack.signal]))) };
+      } finally {
+        questions.delete(requestId);
+      }
     };
+    // The SDK's own handler ignores that a server takes back its first question, whose id is 0.
+    client.setNotificationHandler(CancelledNotificationSchema, ({ params: { requestId } }) => {
+      if (requestId !== undefined) questions.get(requestId)?.abort();
+    });
     client.setNotificationHandler(ToolListChangedNotificationSchema, async () => {
       // A new signal each time, because the SDK never removes its listener.
       this.#keepTools(withResources(client, await listTools(client, AbortSignal.any([this.#closing.signal]))));
