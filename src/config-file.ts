@@ -96,7 +96,9 @@ export async function loadConfigFile(folder: string): Promise<CopilotConfig> {
   };
   let loaded: unknown;
   try {
-    ({ default: loaded } = (await import(pathToFileURL(file).href)) as { default?: unknown });
+    const module = (await import(pathToFileURL(file).href)) as { default?: unknown };
+    // A promise would count as an object without any keys.
+    loaded = await module.default;
   } catch (cause) {
     return fail(`it cannot be loaded (${describe(cause, file).replace(/\.$/, '')})`, { cause });
   }

@@ -27,7 +27,8 @@ npm install --omit=optional durable-copilot
 
 That is 110 MB. \`@temporalio/worker\`, \`@temporalio/testing\`, \`@duckdb/node-api\`, \`openai\`, \`mathjs\` and \`vega\` with its
 companions stay away, and a command that needs them says so. The import takes some 250 ms, of which \`@temporalio/client\` takes
-half; \`npm run bench -- startup\` measures it. Its types need no \`skipLibCheck\`.
+half; \`npm run bench -- startup\` measures it. Its types need no \`skipLibCheck\`. The option holds for the whole project:
+packages with a part for each platform, such as TypeScript 7, then lack it, so install them elsewhere.
 `;
 
 export function clientDocument(): string {

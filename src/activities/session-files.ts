@@ -208,7 +208,7 @@ async function isThere(folder: string): Promise<boolean> {
 function forPeople(request: FileRequest, error: unknown): unknown {
   const path = 'path' in request ? (request.path ?? '') : '';
   if (error instanceof CopilotError && error.type === 'ToolFailed') {
-    const problem = String(error.details['problem']);
+    const problem = String(error.details['problem']).replace(/\.$/, '');
     return new CopilotError('InvalidInput', { what: `File "${path}"`, problem }, { cause: error });
   }
   // A disk that is full, for example.

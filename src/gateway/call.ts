@@ -2,7 +2,7 @@
 import type { Context } from 'hono';
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
 import type { Logger } from 'pino';
-import type { CopilotClient, SessionHandle } from '../client.ts';
+import { type CopilotClient, CopilotError, type SessionHandle } from '../client.ts';
 import { parseJson } from '../contracts/json.ts';
 import { authorize } from './authorize.ts';
 import { KEEP_ALIVE_MS } from './events/event-stream.ts';
@@ -73,8 +73,10 @@ export function streamTo(
   });
 }
 
-/** The body of a request. What is wrong with it is said by whoever checks it. */
+/** The body of a request. @throws CopilotError `InvalidInput` if it is not JSON */
 export async function bodyOf({ req }: Context): Promise<unknown> {
   const text = await req.text();
-  return text === '' ? {} : parseJson(text);
+  const value = text === '' ? {} : parseJson(text);
+  if (value === undefined) throw new CopilotError('InvalidInput', { what: 'body', problem: 'it is not valid JSON' });
+  return value;
 }

@@ -7,14 +7,13 @@ import { z } from 'zod';
 import type { CopilotClient, SessionHandle } from '../client.ts';
 import { checkInput } from '../client/checked-input.ts';
 import { CopilotError } from '../contracts/errors.ts';
-import { parseJson } from '../contracts/json.ts';
 import { type HttpListener, listenHttp } from '../http-listener.ts';
 import { packageVersion } from '../package-info.ts';
 import { authorize } from './authorize.ts';
 import { readCookie } from './browser/cookie.ts';
 import { PageFiles } from './browser/page-files.ts';
 import { addPageRoutes, isLoopbackName, SECURITY_POLICY } from './browser/page-routes.ts';
-import { handler } from './call.ts';
+import { bodyOf, handler } from './call.ts';
 import { agUiRoutes } from './chats/ag-ui.ts';
 import { aiSdkRoutes } from './chats/ai-sdk.ts';
 import { EventHub } from './events/event-hub.ts';
@@ -138,6 +137,8 @@ function createApp(parts: Parts): Hono {
     const { headers } = context.res;
     headers.set('content-security-policy', SECURITY_POLICY);
     if (!headers.has('cache-control')) headers.set('cache-control', 'no-store');
+    // HEAD is answered as GET is, and nobody reads the body: a stream would stay open for ever.
+    if (context.req.method === 'HEAD') await context.res.body?.cancel();
   });
   app.use(async (_context, next) => {
     const handled = next();
@@ -202,23 +203,24 @@ async function signIn(parts: Parts, context: Context): Promise<Principal> {
 /** Whose key or token it is. @throws GatewayError `Unauthorized` */
 async function find({ keys, verifier, log }: Parts, { req }: Context, secret: string): Promise<Principal> {
   let reason = 'no such key; it may have been revoked';
+  // What is wrong with the file is for the log: callers can neither mend it nor should they know where it is.
+  const unreadable = (cause: unknown): never => {
+    throw new Error('the keys cannot be read', { cause });
+  };
   const principal =
-    (await keys.find(secret)) ??
+    (await keys.find(secret).catch(unreadable)) ??
     (await verifier?.find(secret, (refused) => (reason = `the token is refused: ${refused}`)));
   if (principal) return principal;
   log.warn({ reason, path: req.path }, 'sign-in refused');
   throw new GatewayError('Unauthorized', `The key is not accepted (${reason}).`);
 }
 
-async function readBody({ req }: Context): Promise<unknown> {
-  const text = await req.text();
-  if (text === '') return {};
-  if (!/^application\/([\w.-]+\+)?json\b/i.test(req.header('content-type') ?? '')) {
+async function readBody(context: Context): Promise<unknown> {
+  const { req } = context;
+  if ((await req.text()) !== '' && !/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(req.header('content-type') ?? '')) {
     throw new CopilotError('InvalidInput', { what: 'content-type', problem: 'send the body as application/json' });
   }
-  const value = parseJson(text);
-  if (value === undefined) throw new CopilotError('InvalidInput', { what: 'body', problem: 'it is not valid JSON' });
-  return value;
+  return await bodyOf(context);
 }
 
 function refusal(error: unknown, log: Logger): Response {

@@ -22,6 +22,12 @@ describe('copilot.config.ts', () => {
     return folder;
   }
 
+  it('may have to wait for what it exports', async () => {
+    assert.deepEqual(await loadConfigFile(await folderWith('export default Promise.resolve({ warm: true });')), {
+      warm: true,
+    });
+  });
+
   it('is not needed', async () => {
     assert.deepEqual(await loadConfigFile(await folderWith('', 'other.ts')), {});
   });

@@ -4,7 +4,7 @@ import type { ResponseStreamEvent } from 'openai/resources/responses/responses';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { checkInput } from '../../client/checked-input.ts';
-import { problemOf } from '../problem.ts';
+import { GatewayError, problemOf } from '../problem.ts';
 import { answerChat } from './chat.ts';
 import { conversationRoutes } from './conversations.ts';
 import { parseResponseId } from './ids.ts';
@@ -34,6 +34,9 @@ export function openAiApp({ client, log, signIn }: HandlerParts): Hono {
     handle(async (call) => answerChat(call, checkInput(CreateChat, await bodyOf(call.context), ''))),
   );
   conversationRoutes(app, handle);
+  app.all('*', ({ req }) => {
+    throw new GatewayError('NotFound', `There is no ${req.method} ${req.path}. docs/protocols.md says what there is.`);
+  });
   return app;
 }
 

@@ -18,7 +18,7 @@ const MAX_ALIKE = 20;
 
 export async function answerChat(call: ProtocolCall, request: ChatRequest): Promise<Response> {
   refuseTools(request.tools);
-  const { messages } = readInput(request.messages);
+  const { messages } = readInput(request.messages, 'messages');
   const lastAnswer = messages.findLastIndex(({ role }) => role === 'assistant');
   const before = asSaid(messages.slice(0, lastAnswer + 1));
   const text = wordsOf(messages.slice(lastAnswer + 1));

@@ -19,7 +19,7 @@ const PageQuery = z.looseObject({
   after: z.string().optional(),
   limit: z
     .string()
-    .regex(/^\d{1,3}$/)
+    .regex(/^[1-9]\d{0,2}$/, 'use a number from 1 to 100')
     .transform(Number)
     .optional(),
   order: z.enum(['asc', 'desc']).optional(),
@@ -57,7 +57,7 @@ export function conversationRoutes(app: Hono, handle: Handle): void {
     handle(async (call) => {
       const { items } = checkInput(Append, await bodyOf(call.context), '');
       const session = await call.find(at(call.context), 'write');
-      const added = spoken(readInput(items).messages);
+      const added = spoken(readInput(items, 'items').messages);
       const before = (await itemsOf(session, call.signal)).length;
       await append(session, added, call.signal);
       const data = (await itemsOf(session, call.signal)).slice(before);
@@ -84,7 +84,7 @@ export function conversationRoutes(app: Hono, handle: Handle): void {
 async function create(call: ProtocolCall): Promise<Response> {
   const { client, principal, context, signal } = call;
   const { metadata, items } = checkInput(Create, await bodyOf(context), '');
-  const messages = spoken(readInput(items ?? []).messages);
+  const messages = spoken(readInput(items ?? [], 'items').messages);
   const values: Record<string, Json> = { [METADATA]: metadata ?? {} };
   const session = await client.create({ user: principal.name, context: values });
   if (messages.length > 0) await append(session, messages, signal);
@@ -117,6 +117,7 @@ async function list({ context, signal }: ProtocolCall, session: SessionHandle): 
   const all = await itemsOf(session, signal);
   const ordered = order === 'asc' ? all : all.toReversed();
   const start = after === undefined ? 0 : ordered.findIndex(({ id }) => id === after) + 1;
+  if (after !== undefined && start === 0) throw new GatewayError('NotFound', 'The conversation has no item `after`.');
   const end = start + Math.min(limit, MAX_PAGE);
   const data = ordered.slice(start, end);
   const has_more = end < ordered.length;

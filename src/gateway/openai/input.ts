@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { CopilotError } from '../../client.ts';
 
 const TextPart = z.looseObject({ type: z.enum(['input_text', 'output_text', 'text']), text: z.string() });
-const Content = z.union([z.string(), z.array(z.unknown())]);
+/** Null is what an assistant said that only called tools. */
+const Content = z.union([z.string(), z.array(z.unknown()), z.null().transform(() => '')]);
 const MessageItem = z.looseObject({
   type: z.literal('message').optional(),
   role: z.enum(['user', 'assistant', 'system', 'developer']),
@@ -31,10 +32,10 @@ export const CreateResponse = z.looseObject({
 export type CreateResponse = z.infer<typeof CreateResponse>;
 
 export const CreateChat = z.looseObject({
-  model: z.string().optional(),
+  model: z.string().nullish(),
   messages: z.array(z.unknown()).min(1),
   stream: z.boolean().nullish(),
-  stream_options: z.looseObject({ include_usage: z.boolean().optional() }).nullish(),
+  stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
   tools: z.array(z.unknown()).nullish(),
 });
 
@@ -43,8 +44,15 @@ export interface InputMessage {
   readonly text: string;
 }
 
-/** The messages and approvals of an input. @throws CopilotError `InvalidInput` that names the item */
-export function readInput(input: string | readonly unknown[]): {
+/**
+ * The messages and approvals of an input.
+ * @param field where the caller has it
+ * @throws CopilotError `InvalidInput` that names the item
+ */
+export function readInput(
+  input: string | readonly unknown[],
+  field = 'input',
+): {
   readonly messages: readonly InputMessage[];
   readonly approvals: readonly ApprovalItem[];
 } {
@@ -55,23 +63,24 @@ export function readInput(input: string | readonly unknown[]): {
     const approval = ApprovalItem.safeParse(item);
     const message = MessageItem.safeParse(item);
     if (approval.success) approvals.push(approval.data);
-    else if (message.success) messages.push({ role: message.data.role, text: textOf(message.data.content, index) });
-    else refuse(index, 'use messages and mcp_approval_response; tools run on the workers');
+    else if (message.success)
+      messages.push({ role: message.data.role, text: textOf(message.data.content, `${field}[${index}]`) });
+    else refuse(`${field}[${index}]`, 'use messages and mcp_approval_response; tools run on the workers');
   }
   return { messages, approvals };
 }
 
-function textOf(content: z.infer<typeof Content>, index: number): string {
+function textOf(content: z.infer<typeof Content>, what: string): string {
   if (typeof content === 'string') return content;
   const parts = content.map((part) => {
     const parsed = TextPart.safeParse(part);
-    return parsed.success ? parsed.data.text : refuse(index, 'only text can be sent here');
+    return parsed.success ? parsed.data.text : refuse(what, 'only text can be sent here');
   });
   return parts.join('\n');
 }
 
-function refuse(index: number, problem: string): never {
-  throw new CopilotError('InvalidInput', { what: `input[${index}]`, problem });
+function refuse(what: string, problem: string): never {
+  throw new CopilotError('InvalidInput', { what, problem });
 }
 
 /** @throws CopilotError `InvalidInput` if a caller brings tools of its own */

@@ -61,11 +61,16 @@ async function sessionFor(
 ): Promise<{ readonly session: SessionHandle; readonly isNew: boolean }> {
   const { client, principal, signal } = caller;
   if (typeof previous === 'string') {
+    if (conversation !== undefined && conversation !== null) {
+      const problem = 'it goes with no conversation; leave one of them out';
+      throw new CopilotError('InvalidInput', { what: 'previous_response_id', problem });
+    }
     const { sessionId, turnId } = parseResponseId(previous);
     const session = client.session(sessionId);
     await authorize(principal, right, session, signal);
     const turns = await session.turns({ signal });
-    const number = turns.find(({ id }) => id === turnId)?.number ?? 0;
+    const number = turns.find(({ id }) => id === turnId)?.number;
+    if (number === undefined) throw new GatewayError('NotFound', `There is no response "${previous}".`);
     const isLatest = turns.every((turn) => turn.number <= number);
     // Somebody goes on from an earlier point: that is another conversation.
     return { session: isLatest || number === 0 ? session : await session.fork({ turn: number }), isNew: false };

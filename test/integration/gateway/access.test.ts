@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer, request as httpRequest, type Server } from 'node:http';
 import { once } from 'node:events';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
@@ -87,6 +87,20 @@ describe('access to the gateway', function () {
     const revoked = await runCli(['keys', 'revoke', 'short-lived'], programEnvironment(world.server));
     assert.equal(revoked.code, 0, revoked.stderr);
     assert.equal(await status(caller, 'GET', '/v1/sessions'), 401, 'at once');
+  });
+
+  it('a damaged file of keys lets nobody in, and callers are not told where it is', async () => {
+    const file = join(world.server.homeDir, 'gateway-keys.json');
+    const whole = await readFile(file);
+    await writeFile(file, whole.subarray(0, -20));
+    try {
+      const { status: code, body } = await as('user').call<{ type: string; detail: string }>('GET', '/v1/sessions');
+      assert.deepEqual([code, body.type], [500, 'Internal']);
+      assert.ok(!body.detail.includes(file), body.detail);
+    } finally {
+      await writeFile(file, whole);
+    }
+    assert.equal(await status(as('user'), 'GET', '/v1/sessions'), 200);
   });
 
   it('a user sees and changes their own sessions only, and cannot tell those of others from none', async () => {

@@ -139,6 +139,14 @@ describe('events of the gateway', function () {
     assert.equal(again.status, 204, 'a browser does not come back');
   });
 
+  it('HEAD of a stream leaves nothing open', async () => {
+    const id = await newSession();
+    const headers = { authorization: `Bearer ${key}` };
+    const { status } = await fetch(`${gateway.url}/v1/sessions/${id}/events?from=0`, { method: 'HEAD', headers });
+    assert.equal(status, 200);
+    assert.deepEqual((await ada.call('GET', `/v1/sessions/${id}/followers`)).body, []);
+  });
+
   it('[G03] one reader of the session serves any number of followers', async () => {
     const proxy = await startGrpcProxy(world.server.address);
     const own = await startGatewayProcess(world, 0, { TEMPORAL_ADDRESS: proxy.address });

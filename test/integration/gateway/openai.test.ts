@@ -160,6 +160,22 @@ describe('[G05] the OpenAI API of the gateway', function () {
       /There is no team "no-such-team"/,
     );
     await assert.rejects(client.responses.retrieve('resp_x'), NotFoundError);
+    const previous_response_id = id.replace(/turn-\d+$/, 'turn-99');
+    await assert.rejects(client.responses.create({ input: 'hi', previous_response_id }), NotFoundError);
+    const conversation = (await client.conversations.create()).id;
+    await assert.rejects(
+      client.responses.create({ input: 'hi', previous_response_id: id, conversation }),
+      /leave one of them out/,
+    );
+    await assert.rejects(client.conversations.items.list(conversation, { after: 'msg_99' }), /no item/);
+    await assert.rejects(client.conversations.items.list(conversation, { limit: 0 }), /use a number from 1 to 100/);
+    await assert.rejects(client.files.list(), /There is no GET .*\/files\. docs\/protocols\.md/);
+    const noJson = await fetch(`${gateway.url}/openai/v1/responses`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}` },
+      body: '{',
+    });
+    assert.match(await noJson.text(), /it is not valid JSON/);
     const stranger = new OpenAI({
       baseURL: `${gateway.url}/openai/v1`,
       apiKey: await addKey(world, 'eve'),
@@ -167,6 +183,24 @@ describe('[G05] the OpenAI API of the gateway', function () {
     });
     await assert.rejects(stranger.responses.retrieve(id), NotFoundError);
     await assert.rejects(stranger.responses.create({ previous_response_id: id, input: 'hi' }), NotFoundError);
+  });
+
+  it('chat completions take null where OpenAI does', async () => {
+    const body = {
+      model: null,
+      messages: [
+        { role: 'user', content: 'Hello' },
+        { role: 'assistant', content: null, refusal: null },
+        { role: 'user', content: 'What is 4 + 2?' },
+      ],
+      stream: null,
+      stream_options: { include_usage: null },
+      tools: null,
+    };
+    const answer = await client.post<OpenAI.ChatCompletion>('/chat/completions', { body });
+    assert.equal(answer.choices[0]?.message.content, 'four and two are six');
+    const wrong = { model: 'default', messages: [{ role: 'user', content: [{ type: 'image_url' }] }] };
+    await assert.rejects(client.post('/chat/completions', { body: wrong }), /messages\[0\]/);
   });
 
   it('chat completions go on with the session whose conversation they send', async () => {
