@@ -1,7 +1,9 @@
 /** What `npm ci` brings along in a checkout. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { packageDir } from '../../src/package-info.ts';
 
 /** README.md promises that `npm ci` works with it, although the program itself runs on a newer one. */
@@ -22,6 +24,16 @@ describe('packages', () => {
       .filter(([, { optional = false, engines }]) => optional && oldestMajor(engines?.node) > OLDEST_NODE)
       .map(([path]) => path);
     assert.deepEqual(leftOut, [], 'name them in devDependencies too');
+  });
+
+  it('npm run copilot works in the folder in which it is called', async function () {
+    this.timeout(60_000);
+    const cwd = join(packageDir, 'examples/own-tool');
+    const program = promisify(execFile)('npm', ['run', '-s', 'copilot', '--', 'import', 'copilot.config.ts'], {
+      cwd,
+    });
+    // The root has no such file.
+    await assert.rejects(program, /copilot\.config\.ts.* JSON/);
   });
 });
 

@@ -6,6 +6,8 @@ import { createHash } from 'node:crypto';
 import type { SSEStreamingApi } from 'hono/streaming';
 import type { z } from 'zod';
 import { type CopilotClient, CopilotError, type SessionHandle, type TurnView } from '../../client.ts';
+import { checkInput } from '../../client/checked-input.ts';
+import { MessageText } from '../../contracts/session.ts';
 import { type ProtocolCall, streamTo } from '../call.ts';
 import { append, type Said } from './conversations.ts';
 import { type CreateChat, type InputMessage, readInput, refuseTools, wordsOf } from './input.ts';
@@ -24,6 +26,7 @@ export async function answerChat(call: ProtocolCall, request: ChatRequest): Prom
   const text = wordsOf(messages.slice(lastAnswer + 1));
   if (text === '')
     throw new CopilotError('InvalidInput', { what: 'messages', problem: 'the last one is not of the user' });
+  checkInput(MessageText, text, 'messages');
   const session = await sessionWith(call, teamOf(request.model), before, text);
   const messageId = call.context.req.header('idempotency-key');
   const events = session.stream(text, { signal: call.signal, messageId });

@@ -1,7 +1,9 @@
 /** Responses of the OpenAI API: each is what one turn of a session does until it ends or waits for a person. */
 import type { Response as OpenAiResponse, ResponseStreamEvent } from 'openai/resources/responses/responses';
 import type { SessionHandle } from '../../client.ts';
+import { checkInput } from '../../client/checked-input.ts';
 import { CopilotError } from '../../contracts/errors.ts';
+import { MessageText } from '../../contracts/session.ts';
 import { authorize } from '../authorize.ts';
 import { decideShown, refuseWhileWaiting, requestsOf, turnEvents } from '../chats/turn-events.ts';
 import { GatewayError } from '../problem.ts';
@@ -28,11 +30,12 @@ export async function beginResponse(
 ): Promise<{ readonly session: SessionHandle; readonly head: ResponseHead }> {
   refuseTools(request.tools);
   const { messages, approvals } = readInput(request.input ?? []);
-  const { session, isNew } = await sessionFor(caller, request, approvals.length > 0 ? 'decide' : 'write');
   const said = messages.filter(({ role }) => role !== 'assistant');
+  const isNew = (request.previous_response_id ?? request.conversation ?? null) === null;
   const text = wordsOf(said, isNew ? request.instructions : null);
-  if (text === '' && approvals.length === 0)
-    throw new CopilotError('InvalidInput', { what: 'input', problem: 'it is empty' });
+  // Before a session begins for it.
+  if (text !== '' || approvals.length === 0) checkInput(MessageText, text, 'input');
+  const session = await sessionFor(caller, request, approvals.length > 0 ? 'decide' : 'write');
   const from = await session.position({ signal: caller.signal });
   let turnId: string | undefined;
   for (const { approval_request_id: id, approve, reason } of approvals) {
@@ -58,7 +61,7 @@ async function sessionFor(
   caller: Caller,
   { conversation, previous_response_id: previous, model }: CreateResponse,
   right: 'decide' | 'write',
-): Promise<{ readonly session: SessionHandle; readonly isNew: boolean }> {
+): Promise<SessionHandle> {
   const { client, principal, signal } = caller;
   if (typeof previous === 'string') {
     if (conversation !== undefined && conversation !== null) {
@@ -73,12 +76,12 @@ async function sessionFor(
     if (number === undefined) throw new GatewayError('NotFound', `There is no response "${previous}".`);
     const isLatest = turns.every((turn) => turn.number <= number);
     // Somebody goes on from an earlier point: that is another conversation.
-    return { session: isLatest || number === 0 ? session : await session.fork({ turn: number }), isNew: false };
+    return isLatest || number === 0 ? session : await session.fork({ turn: number });
   }
   if (conversation !== undefined && conversation !== null) {
     const session = client.session(sessionOf(typeof conversation === 'string' ? conversation : conversation.id));
     await authorize(principal, right, session, signal);
-    return { session, isNew: false };
+    return session;
   }
   if (right === 'decide') {
     throw new CopilotError('InvalidInput', {
@@ -86,7 +89,7 @@ async function sessionFor(
       problem: 'an approval needs the conversation, or previous_response_id',
     });
   }
-  return { session: await client.create({ team: teamOf(model), user: principal.name }), isNew: true };
+  return await client.create({ team: teamOf(model), user: principal.name });
 }
 
 /** The events of a response, until its turn ends or waits for a person. */

@@ -154,7 +154,10 @@ describe('[G05] the OpenAI API of the gateway', function () {
     assert.equal((await client.responses.cancel(id)).status, 'cancelled');
     const tool = { type: 'function' as const, name: 'x', parameters: {}, strict: false };
     await assert.rejects(client.responses.create({ input: 'hi', tools: [tool] }), /tools run on the workers/);
-    await assert.rejects(client.responses.create({ input: '' }), /input: it is empty|it is empty/);
+    const count = await world.copilot.count();
+    await assert.rejects(client.responses.create({ input: '' }), /input .*it is empty/);
+    await assert.rejects(client.responses.create({ input: 'a\u0000b' }), /NUL/);
+    assert.equal(await world.copilot.count(), count, 'what is refused begins no session');
     await assert.rejects(
       client.responses.create({ model: 'no-such-team', input: 'hi' }),
       /There is no team "no-such-team"/,
