@@ -211,7 +211,7 @@ describe('crash matrix', function () {
     // A call that a person has made again has the same id.
     const made = activities.filter(
       ({ id, name }, index) =>
-        !name.startsWith('settleTool') && activities.findIndex((other) => other.id === id) === index,
+        !name.startsWith('copilotSettleTool') && activities.findIndex((other) => other.id === id) === index,
     );
     assert.deepEqual(namesOf(made), namesOf(calm.activities), where);
     const finished = activities.filter(({ isModelCall, wasFinished }) => isModelCall && wasFinished).length;
