@@ -13,6 +13,14 @@ export function reportError(thrown: unknown, json: boolean): number {
   return known?.exitCode ?? 1;
 }
 
+/** The error for another process that reports it. */
+export function toCopilotError(thrown: unknown): CopilotError {
+  if (thrown instanceof CopilotError) return thrown;
+  if (isMissingPart(thrown)) return missingPart(thrown);
+  const problem = thrown instanceof Error ? thrown.message : String(thrown);
+  return new CopilotError('Internal', { problem }, { cause: thrown });
+}
+
 /** A client-only installation leaves out what only workers need. */
 function isMissingPart(error: unknown): error is Error {
   return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND';

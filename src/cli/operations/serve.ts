@@ -14,6 +14,7 @@ import type { RunningWorker } from '../../worker.ts';
 import type { Logger } from 'pino';
 import { sameMachine, startDevCodec } from './codec.ts';
 import type { CommonFlags } from '../connected.ts';
+import { toCopilotError } from '../error-report.ts';
 import { optional, parseWholeNumber } from '../numbers.ts';
 import { watchTurn } from '../conversation/follow.ts';
 import { ProgressText } from '../conversation/progress-text.ts';
@@ -146,10 +147,11 @@ export async function runWorker(): Promise<void> {
   let isReady = false;
   const abandoned = supervisorGone().then(() => (isReady ? undefined : process.exit(1)));
   const { running, address } = await startWhenServed(config).catch(async (error: unknown) => {
-    if (!isSupervised || !(error instanceof CopilotError)) throw error;
-    // The process that supervises this one prints the error.
-    await reportToSupervisor({ error: { type: error.type, details: error.details } });
-    process.exit(error.exitCode);
+    if (!isSupervised) throw error;
+    // The process that supervises this one prints the error, and would keep this one alive.
+    const { type, details, exitCode } = toCopilotError(error);
+    await reportToSupervisor({ error: { type, details } });
+    process.exit(exitCode);
   });
   // The signal handlers come first: whoever reads that it is ready may stop it immediately.
   isReady = true;
