@@ -52,6 +52,19 @@ describe('copilot with a server of its own', function () {
     }
   });
 
+  it('dev says what its worker lacks, and ends', async () => {
+    const hook = `import { registerHooks } from 'node:module';
+      registerHooks({ resolve(name, context, next) {
+        if (name !== 'openai') return next(name, context);
+        throw Object.assign(new Error("Cannot find package 'openai'"), { code: 'ERR_MODULE_NOT_FOUND' });
+      } });`;
+    const lacking = { ...env, NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(hook)}` };
+    const { code, stderr } = await runCli(['dev'], lacking);
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: .*no part that the command needs \(Cannot find package 'openai'\)/m);
+    assert.equal(existsSync(join(homeDir, 'server.json')), false);
+  });
+
   it('dev runs server, worker and Web UI, which other commands find, starts a dead worker again, and stops everything on Ctrl-C', async () => {
     const dev = startCli(['dev', '--json'], env);
     await dev.untilStdout(/"ready"/, 120_000);
