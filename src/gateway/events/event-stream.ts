@@ -24,7 +24,7 @@ export function streamEvents(events: AsyncIterator<Given, void, undefined>, leav
     {
       start: (controller) => {
         controller.enqueue(encoder.encode(`retry: ${RETRY_MS}\n\n`));
-        keepAlive = setInterval(() => controller.enqueue(encoder.encode(':\n\n')), KEEP_ALIVE_MS);
+        keepAlive = setInterval(() => controller.enqueue(encoder.encode(':\n\n')), KEEP_ALIVE_MS).unref();
       },
       pull: async (controller) => {
         // A failure ends the connection: the caller comes back with its cursor and is told then.
