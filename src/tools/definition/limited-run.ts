@@ -3,6 +3,7 @@ import { CopilotError } from '../../contracts/errors.ts';
 import { beginningOf } from '../../contracts/text-cut.ts';
 import { OutcomeUnknown } from '../outcome-unknown.ts';
 import { refusal } from '../refusal.ts';
+import { isLack } from '../workspace/file-problems.ts';
 import type { Tool, ToolContext, ToolResult } from './tool.ts';
 
 /** What an agent is told of an error, in UTF-16 units. */
@@ -12,7 +13,7 @@ const MAX_ERROR_TEXT = 4_000;
 const ABORT_GRACE_MS = 2_000;
 
 /**
- * @throws CopilotError `ToolFailed` if the tool fails or its time is up, as {@link OutcomeUnknown} if a tool with outside
+ * @throws the system's error if the disk is full or the like; CopilotError `ToolFailed` if the tool fails or its time is up, as {@link OutcomeUnknown} if a tool with outside
  * effects was still running then; the signal's reason if it aborts
  */
 export async function runLimited(tool: Tool, args: unknown, context: ToolContext): Promise<ToolResult> {
@@ -26,6 +27,8 @@ export async function runLimited(tool: Tool, args: unknown, context: ToolContext
     if (error instanceof CopilotError && error.type === 'ToolFailed') throw error;
     if (context.signal.aborted) throw error;
     if (limit.signal.aborted) throw timedOut(tool, error);
+    // The call waits and is tried again, as long as nothing outside can happen twice.
+    if (isLack(error) && (tool.effects !== 'external' || tool.settle !== undefined)) throw error;
     context.log.warn({ err: error }, 'tool failed with an error');
     throw refusal({ tool: tool.name }, describeError(error), { cause: error });
   } finally {

@@ -21,6 +21,12 @@ export function codeOf(error: unknown): string | undefined {
 /** Whether trying again would not help. */
 export const isFileProblem = (error: unknown): boolean => FILE_PROBLEMS[codeOf(error) ?? ''] !== undefined;
 
+/** Full disks and quotas, and limits of open files and memory. */
+const LACKS = ['ENOSPC', 'EDQUOT', 'EFBIG', 'EMFILE', 'ENFILE', 'ENOMEM'];
+
+/** Whether the machine lacks something that people can give it, so that trying again may help. */
+export const isLack = (error: unknown): boolean => LACKS.includes(codeOf(error) ?? '');
+
 export function undefinedIfMissing(error: unknown): undefined {
   if (codeOf(error) !== 'ENOENT') throw error;
 }

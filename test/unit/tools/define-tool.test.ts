@@ -136,6 +136,12 @@ describe('[E01] defineTool', () => {
     await assert.rejects(call(defineTool(base), {}, { signal: stop.signal }), /interrupted/);
   });
 
+  it('leaves a full disk to a later attempt, but not if outside effects could then happen twice', async () => {
+    const run = () => Promise.reject(Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' }));
+    await assert.rejects(call(defineTool({ ...base, run })), { code: 'ENOSPC' });
+    assert.match(await problemOf('lookup', call(defineTool({ ...base, run, effects: 'external' }))), /ENOSPC/);
+  });
+
   const bad = (changes: object): unknown => {
     try {
       return defineTool({ ...base, ...changes });
