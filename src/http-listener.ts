@@ -15,7 +15,8 @@ export interface HttpListener {
 /** @throws the system's error, such as `EADDRINUSE` */
 export async function listenHttp(app: Hono, at: ListenOptions): Promise<HttpListener> {
   // The adapter handles errors itself, and its promise never rejects.
-  const listener = getRequestListener(app.fetch) as RequestListener;
+  // A service that hosts a worker keeps its own `Request` and `Response`.
+  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false }) as RequestListener;
   const server = createServer(listener);
   await once(server.listen(at), 'listening');
   const address = server.address();

@@ -89,7 +89,7 @@ interface Named {
 }
 interface Encoded {
   /** JSON in base64. */
-  readonly data: string;
+  readonly data?: string;
 }
 interface Payloads {
   readonly payloads: readonly Encoded[];
@@ -110,7 +110,7 @@ interface LocalActivity {
 // The casts here and below are safe: our own script wrote these files.
 const eventsOf = (file: string): StoredEvent[] => (JSON.parse(read(file)) as { events: StoredEvent[] }).events;
 const decoded = (payload: Encoded | undefined): unknown =>
-  payload && (JSON.parse(Buffer.from(payload.data, 'base64').toString()) as unknown);
+  payload?.data === undefined ? undefined : (JSON.parse(Buffer.from(payload.data, 'base64').toString()) as unknown);
 const brought = (of: Payloads | undefined): Brought => (decoded(of?.payloads[0]) as Brought | undefined) ?? {};
 
 /** Names in an event, with their kinds. */

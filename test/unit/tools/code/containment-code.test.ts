@@ -98,7 +98,7 @@ time.sleep(30)`;
     ] as const) {
       const { text, artifacts } = await sh(`echo said; ${command}`);
       assert.match(text, /^Exit code 0\..*\n--- stdout ---\nsaid(\n--- files written ---\na)?$/, command);
-      assert.ok(artifacts !== undefined && artifacts.length <= 1);
+      assert.ok((artifacts ?? []).length <= 1);
       assert.match((await world.call('list_files', {})).text, left, command);
       assert.match(await world.refused('read_file', { path: 'etc/passwd' }), /does not exist/);
     }
