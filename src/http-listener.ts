@@ -15,8 +15,7 @@ export interface HttpListener {
 /** @throws the system's error, such as `EADDRINUSE` */
 export async function listenHttp(app: Hono, at: ListenOptions): Promise<HttpListener> {
   // The adapter handles errors itself, and its promise never rejects.
-  // A service that hosts a worker keeps its own `Request` and `Response`.
-  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false }) as RequestListener;
+  const listener = getRequestListener((request) => app.fetch(ordinary(request)), OWN_CLASSES) as RequestListener;
   const server = createServer(listener);
   await once(server.listen(at), 'listening');
   const address = server.address();
@@ -30,6 +29,16 @@ export async function listenHttp(app: Hono, at: ListenOptions): Promise<HttpList
       await closed;
     },
   };
+}
+
+/** A service that hosts a worker keeps its own `Request` and `Response`. */
+const OWN_CLASSES = { overrideGlobalObjects: false };
+
+/** The adapter's requests are of a class of its own, which middleware cannot copy. */
+function ordinary(request: Request): Request {
+  const { url, method, headers, signal } = request;
+  const hasBody = method !== 'GET' && method !== 'HEAD';
+  return new Request(url, { method, headers, signal, ...(hasBody ? { body: request.body, duplex: 'half' } : {}) });
 }
 
 function urlOf({ address, family, port }: AddressInfo): string {

@@ -44,6 +44,8 @@ try {
   await shell.type(`  "${MESSAGE}"`);
   await shell.untilPrompt();
   await shell.type('copilot approve rain');
+  await shell.untilWritten(/\[y\/N\]/);
+  await shell.type('y');
   await shell.untilPrompt();
   await shell.type('(sleep 2; kill -9 $worker; copilot worker 2>worker.log) &   # the worker dies in mid-step');
   await shell.untilPrompt();

@@ -72,6 +72,7 @@ describe('REST of the gateway', function () {
       messages.map(({ text }) => text),
       ['hello', 'done', 'more', 'done'],
     );
+    assert.deepEqual(await call('GET', '/v1/me'), { name: 'ada', role: 'user' });
     assert.equal((await call('GET', at))['turns'], 2);
     assert.equal((await call<{ total: { modelCalls: number } }>('GET', `${at}/usage`)).total.modelCalls, 2);
     await call('POST', `${at}/ratings`, { rating: 5, turnId: 'turn-1', comment: 'well done' });
