@@ -15,7 +15,7 @@ import { TerminalRecorder } from './terminal-svg.ts';
 
 const FILE = join(packageDir, 'docs/images/session.svg');
 const COLUMNS = 100;
-const ROWS = 60;
+const ROWS = 72;
 const TYPING_MS = 16;
 const PROMPT = '$ ';
 const PROMPT_TIMEOUT_MS = 90_000;
