@@ -15,7 +15,11 @@ export interface HttpListener {
 /** @throws the system's error, such as `EADDRINUSE` */
 export async function listenHttp(app: Hono, at: ListenOptions): Promise<HttpListener> {
   // The adapter handles errors itself, and its promise never rejects.
-  const listener = getRequestListener((request) => app.fetch(ordinary(request)), OWN_CLASSES) as RequestListener;
+  const listener = getRequestListener((request) => {
+    // No request of these methods can be made from what came.
+    if (UNUSABLE.includes(request.method)) return new Response(null, { status: 405 });
+    return app.fetch(ordinary(request));
+  }, OWN_CLASSES) as RequestListener;
   const server = createServer(listener);
   await once(server.listen(at), 'listening');
   const address = server.address();
@@ -33,6 +37,9 @@ export async function listenHttp(app: Hono, at: ListenOptions): Promise<HttpList
 
 /** A service that hosts a worker keeps its own `Request` and `Response`. */
 const OWN_CLASSES = { overrideGlobalObjects: false };
+
+/** https://fetch.spec.whatwg.org/#forbidden-method */
+const UNUSABLE = ['CONNECT', 'TRACE', 'TRACK'];
 
 /** The adapter's requests are of a class of its own, which middleware cannot copy. */
 function ordinary(request: Request): Request {
