@@ -14,7 +14,7 @@ const AT_ONCE = 2;
 /** Draws for each command; in the short form half of them have one. */
 const DRAWN = isFull ? 40 : 1;
 /** They run until they are stopped, where nothing is wrong. */
-const LASTING = ['dev', 'worker', 'demo', 'codec'];
+const LASTING = ['dev', 'worker', 'demo', 'codec', 'gateway'];
 /** These, as long as a session that there is goes on. */
 const LASTING_WITH_SESSION = ['follow'];
 /** Done, wrong use, not found, wrong state, no server; 1 is a failed run, or a defect. */
