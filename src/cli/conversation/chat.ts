@@ -315,7 +315,9 @@ class Chat {
   }
 
   async #show(event: FollowEvent): Promise<void> {
-    if (event.type === 'request' && this.#recalled.get(event.request.id) === event.request.digest) return;
+    // What was written meanwhile has taken the place of the prompt.
+    if (event.type === 'request' && this.#recalled.get(event.request.id) === event.request.digest)
+      return this.#prompt();
     if (event.type === 'turn-started') {
       if (!this.#ownTurns.has(event.turnId)) this.#text.line('bold', `you, elsewhere: ${event.text}`);
       return;

@@ -158,7 +158,7 @@ describe('in a terminal', function () {
     await terminal.until(/Read all of it with \/show/);
     assert.equal((await session.requests()).length, 1);
     terminal.type('/show\r');
-    await terminal.until(/touch end\n[\s\S]*\[y\/n/);
+    await terminal.until(/\/show\n[\s\S]*touch end\n[\s\S]*\[y\/n/);
     terminal.type('y\r');
     await until('the decision', async () => (await session.decisions()).length === 1);
     const shown = await runCli(['show', session.id, '--request', 'req-1'], env);
@@ -208,7 +208,8 @@ describe('in a terminal', function () {
   it('[H09] with a request waiting, a paste is a message and decides nothing; y, typed alone, does', async () => {
     const session = await asking('echo hello');
     const terminal = start('chat', session.id);
-    await terminal.until(/\[y\/n/);
+    // The prompt is there again behind what happened before the chat began.
+    await terminal.until(/step 1[\s\S]*\[y\/n/);
     terminal.paste(PASTE);
     terminal.type('\r');
     await terminal.until(/still waits for your decision/);
