@@ -202,7 +202,7 @@ describe('workers and their agents', function () {
   });
 
   it('[A08] sockets and MCP processes of a team are gone after eviction, force and shutdown, whether its turns ended well or not', async () => {
-    const worker = await world.startWorker({ ...watched, AGENT_CACHE_SIZE: '1' });
+    const worker = await world.startWorker({ ...watched, AGENT_CACHE_SIZE: '1', COPILOT_WARM: '0' });
     await turn();
     playTeam(world.model, { instead: () => ({ status: 401 }) });
     const failing = await world.copilot.create({ mode: 'one-shot' });
