@@ -93,7 +93,7 @@ export interface FileAnswers {
 }
 export type FileAnswer = FileAnswers[keyof FileAnswers] | Refused;
 
-/** What the client is to be told. It is no failure, which worker and server would report to their operators. */
+/** What a client is told. It is no failure, which worker and server would report to their operators. */
 export interface Refused {
   readonly refused: { readonly type: ErrorType; readonly details: ErrorDetails };
 }

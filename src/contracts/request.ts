@@ -109,7 +109,7 @@ export interface PendingRequest {
   readonly question: string;
   /** The call that waits, with `tool`. */
   readonly tool: RequestedCall | null;
-  /** What is to be filled or opened, with `form`. */
+  /** The form to fill, or the page to open, with `form`. */
   readonly form: RequestedForm | null;
   /** The steps that wait, with `plan`, `before-step` and `after-step`. */
   readonly steps: readonly RequestedStep[] | null;

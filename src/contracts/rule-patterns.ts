@@ -88,7 +88,7 @@ function problemOf(kind: SubjectKind, pattern: string): string | undefined {
   }
 }
 
-/** Whether a path is absolute, or goes up from where it starts. */
+/** Whether a path is absolute, or leaves its folder by `..`. */
 function isOutside(path: string): boolean {
   if (path.startsWith('/')) return true;
   let depth = 0;

@@ -342,6 +342,8 @@ describe('encryption', function () {
       [2, true],
       useless.stderr,
     );
+    const named = await runCli(['codec', '--host', '127.example.org'], env);
+    assert.match(named.stderr, /everybody who can reach 127\.example\.org could read/);
     const open = await runCli(['codec', '--host', '0.0.0.0'], env);
     assert.deepEqual([open.code, /could read every session; set a token/.test(open.stderr)], [2, true], open.stderr);
     dev.process.kill('SIGINT');

@@ -2,6 +2,7 @@
 import { findServer } from '../../connection/address/server-address.ts';
 import { type Config, loadConfig } from '../../config.ts';
 import { CopilotError } from '../../contracts/errors.ts';
+import { isLoopbackName } from '../../http-listener.ts';
 import { type CodecServer, startCodecServer } from '../../storage/codec-server.ts';
 import type { CommonFlags } from '../connected.ts';
 import { parseWholeNumber } from '../numbers.ts';
@@ -62,8 +63,7 @@ function checkConfig({ encryptionKeys, payloadStore, codecToken }: Config, host:
     const problem = 'neither it nor COPILOT_PAYLOAD_STORE is set, so all payloads are plain text already';
     throw new CopilotError('InvalidConfig', { name: 'COPILOT_ENCRYPTION_KEYS', value: '', problem });
   }
-  const isLocal = host === 'localhost' || host === '::1' || host.startsWith('127.');
-  if (isLocal) return;
+  if (isLoopbackName(host)) return;
   if (codecToken === undefined) {
     const problem = `everybody who can reach ${host} could read every session; set a token for callers`;
     throw new CopilotError('InvalidConfig', { name: 'COPILOT_CODEC_TOKEN', value: '', problem });

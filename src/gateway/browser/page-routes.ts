@@ -2,6 +2,7 @@
 import type { Context, Hono } from 'hono';
 import { z } from 'zod';
 import { checkInput } from '../../client/checked-input.ts';
+import { isLoopbackName } from '../../http-listener.ts';
 import { GatewayError } from '../problem.ts';
 import type { LocalAccess } from '../principals/local-access.ts';
 import type { Principal } from '../principals/principal.ts';
@@ -72,10 +73,4 @@ export function addPageRoutes(app: Hono, parts: BrowserParts): void {
     dropCookie(context);
     return context.json({ signedOut: true });
   });
-}
-
-/** Whether a host is this machine by a name that no other machine gives out. */
-export function isLoopbackName(host: string): boolean {
-  const name = host.replace(/^\[(.*)\]$/, '$1');
-  return name === 'localhost' || name === '::1' || /^127(?:\.\d{1,3}){3}$/.test(name);
 }

@@ -101,9 +101,9 @@ export class SessionFeed {
     const stop = (): void => left.abort();
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
+    const isFirst = !this.#hasReader;
+    this.#hasReader = true;
     try {
-      const isFirst = !this.#hasReader;
-      this.#hasReader = true;
       const own = this.#options.open(start, isFirst ? this.#ended.signal : left.signal);
       const cursor = new Cursor(parseCursor(await own.cursor()));
       if (isFirst) this.#read(own, cursor.position);
@@ -111,8 +111,8 @@ export class SessionFeed {
       if (!isFirst) yield* this.#catchUp(own, cursor, stop);
       if (!signal.aborted) yield* this.#tail(cursor, signal);
     } catch (error) {
-      // Without a reader there is nothing to wait for.
-      if (this.#before === undefined) this.#finish({ error });
+      // Without a reader there is nothing to wait for. What one of the others asks for wrongly is its own affair.
+      if (isFirst && this.#before === undefined) this.#finish({ error });
       throw error;
     } finally {
       signal.removeEventListener('abort', stop);
@@ -153,6 +153,7 @@ export class SessionFeed {
 
   /** The kept entry that comes next at a position, and text before it that was not given there. */
   #find(wanted: Position): { readonly number: number; readonly missing: readonly FollowEvent[] } | undefined {
+    if (this.#before !== undefined && this.#before.next > wanted.next) return undefined;
     for (let index = this.#entries.length; index >= 0; index--) {
       const position = index === 0 ? this.#before : this.#entries[index - 1]?.position;
       if (position === undefined || position.next < wanted.next) return undefined;

@@ -8,16 +8,13 @@ import {
   DuckDBTimestampValue,
   type DuckDBValue,
 } from '@duckdb/node-api';
-
-/** A number that `JSON.stringify` writes with these very digits. TypeScript's library lacks `rawJSON`; Node has it since version 21. */
-const exactNumber = (digits: string): unknown =>
-  (JSON as unknown as { rawJSON: (text: string) => unknown }).rawJSON(digits);
+import { rawNumber } from '../../tools/exact-json.ts';
 
 export function toJsonValue(value: DuckDBValue): unknown {
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
-  if (typeof value === 'bigint') return exactNumber(String(value));
+  if (typeof value === 'bigint') return rawNumber(String(value));
   if (typeof value === 'number') return readableNumber(value);
-  if (value instanceof DuckDBDecimalValue) return exactNumber(withoutTrailingZeros(value.toString()));
+  if (value instanceof DuckDBDecimalValue) return rawNumber(withoutTrailingZeros(value.toString()));
   if (value instanceof DuckDBTimestampValue || value instanceof DuckDBDateValue) return value.toString();
   if (value instanceof DuckDBListValue) return value.items.map(toJsonValue);
   if (value instanceof DuckDBStructValue)

@@ -4,7 +4,7 @@ import { CopilotError } from '../../contracts/errors.ts';
 import { type TeamDefinition, toolFacts } from '../../contracts/team.ts';
 import { CallClock } from './call-clock.ts';
 import { McpConnection, type ToolCall } from './connection.ts';
-import { parseExact, rawNumber } from './exact-json.ts';
+import { parseExact, rawNumber } from '../exact-json.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { type AskPerson, requiredPages } from './reading/elicitation.ts';
 import { endsWithin } from '../ends-within.ts';

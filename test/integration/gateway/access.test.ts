@@ -69,7 +69,7 @@ describe('access to the gateway', function () {
     return body.id;
   }
 
-  it('without a key that is known nobody gets in, and the file of keys holds no key', async () => {
+  it('[G01] without a key that is known nobody gets in, and the file of keys holds no key', async () => {
     const id = await newSession();
     for (const authorization of [undefined, 'Bearer', 'Bearer wrong', 'Basic dXNlcjpwYXNz', 'Bearer cpk_']) {
       const response = await fetch(`${gateway.url}/v1/sessions/${id}`, {
@@ -103,7 +103,7 @@ describe('access to the gateway', function () {
     assert.equal(await status(as('user'), 'GET', '/v1/sessions'), 200);
   });
 
-  it('a user sees and changes their own sessions only, and cannot tell those of others from none', async () => {
+  it('[G01] a user sees and changes their own sessions only, and cannot tell those of others from none', async () => {
     const id = await newSession();
     await until(
       'the list has it',
@@ -135,7 +135,7 @@ describe('access to the gateway', function () {
     assert.deepEqual(await world.copilot.session(id).turns(), []);
   });
 
-  it('an approver decides in their own name, and changes nothing else; an operator does everything', async () => {
+  it('[G01] an approver decides in their own name, and changes nothing else; an operator does everything', async () => {
     const id = await newSession('user', { mode: 'planning-control', config: { approvals: { plan: true } } });
     await as('user').call('POST', `/v1/sessions/${id}/messages?wait=true`, { text: 'write both' });
     const approver = as('approver');
@@ -171,7 +171,7 @@ describe('access to the gateway', function () {
     assert.equal(await status(as('user'), 'GET', `/v1/sessions/${id}`), 404);
   });
 
-  it('tokens of the identity provider get in by signature, issuer, audience and time', async () => {
+  it('[G01] tokens of the identity provider get in by signature, issuer, audience and time', async () => {
     const token = (changes: { sub?: string; aud?: string; iss?: string; exp?: number; role?: string } = {}) => {
       const jwt = new SignJWT(changes.role === undefined ? {} : { copilot_role: changes.role })
         .setProtectedHeader({ alg: 'ES256', kid: 'one' })

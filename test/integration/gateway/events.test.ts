@@ -147,6 +147,26 @@ describe('events of the gateway', function () {
     assert.deepEqual((await ada.call('GET', `/v1/sessions/${id}/followers`)).body, []);
   });
 
+  it('a follower with a wrong cursor disturbs nobody who joins at the same time', async () => {
+    playTeam(world.model, { answer: 'hello' });
+    const id = await newSession();
+    const follow = async (): Promise<FollowEvent[]> => {
+      const events: FollowEvent[] = [];
+      for await (const { event } of ada.events(id, { query: '?from=0' })) {
+        events.push(event);
+        if (isTurnEnd(event)) break;
+      }
+      return events;
+    };
+    const good = follow();
+    const wrong = async (): Promise<void> => {
+      for await (const { event } of ada.events(id, { lastId: 'nonsense' })) assert.fail(event.type);
+    };
+    await Promise.all(Array.from({ length: 5 }, () => assert.rejects(wrong(), /400 .*cursor/)));
+    await world.copilot.session(id).send('hi');
+    assert.equal(screen(await good), 'hello');
+  });
+
   it('[G03] one reader of the session serves any number of followers', async () => {
     const proxy = await startGrpcProxy(world.server.address);
     const own = await startGatewayProcess(world, 0, { TEMPORAL_ADDRESS: proxy.address });

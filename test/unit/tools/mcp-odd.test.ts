@@ -4,7 +4,7 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { McpServer } from '../../../src/contracts/team.ts';
-import { parseExact, rawNumber } from '../../../src/tools/mcp/exact-json.ts';
+import { parseExact, rawNumber } from '../../../src/tools/exact-json.ts';
 import { McpServers } from '../../../src/tools/mcp/servers.ts';
 import { oddHttp, type OddHttpServer, oddProcess, type OddServer } from '../../helpers/odd-mcp.ts';
 import { until } from '../../helpers/history.ts';

@@ -5,7 +5,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { imageTypeOf } from '../../../contracts/image.ts';
-import { parseExact } from '../exact-json.ts';
+import { parseExact } from '../../exact-json.ts';
 
 export interface McpResult {
   /** Text stays as it is, structured content becomes JSON unless a text repeats it, anything else becomes name, type and size. */

@@ -3,7 +3,7 @@
  * code. To the SDK such an answer never came, so its call would wait until its time is up. We mend the form and leave
  * the content alone.
  */
-import { parseExact } from '../exact-json.ts';
+import { parseExact } from '../../exact-json.ts';
 
 /** Longest message of a server, in bytes. */
 export const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
@@ -46,7 +46,7 @@ export function tooLarge(id: unknown, bytes: number): object {
   return { jsonrpc: '2.0', id, error: { code: SERVER_ERROR, message } };
 }
 
-/** The id of an answer of which only the two ends are known; some servers write it first, some last. */
+/** The id of an answer, found in its two ends; some servers write it first, some last. */
 export function findId(head: string, tail: string): number | undefined {
   const found =
     /^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*"?(\d+)/.exec(head) ??
