@@ -1,6 +1,5 @@
 /** Text in the form that a JSON schema asks for, as far as a team's `output` needs it to be tried. */
-
-type Schema = Readonly<Record<string, unknown>>;
+import { isRecord } from '../../src/models/reading/call-syntax.ts';
 
 /** Forms that contain themselves end here. */
 const MAX_DEPTH = 8;
@@ -30,8 +29,4 @@ export function fillForm(given: unknown, text: string, depth = 0): unknown {
     default:
       return null;
   }
-}
-
-function isRecord(value: unknown): value is Schema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

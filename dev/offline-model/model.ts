@@ -142,10 +142,8 @@ interface Agent {
 function agentsOf({ messages }: Pick<ChatRequest, 'messages'>): Agent[] {
   const system = messages.filter(({ role }) => role === 'system').map(messageText);
   const lists = system.join('\n').match(/(?:^- [a-z][a-z0-9-]*: .*(?:\n|$))+/gm) ?? [];
-  return [...(lists.at(-1) ?? '').matchAll(/^- ([a-z][a-z0-9-]*): (.*)$/gm)].map(([, id = '', description = '']) => ({
-    id,
-    description,
-  }));
+  const items = (lists.at(-1) ?? '').matchAll(/^- ([a-z][a-z0-9-]*): (.*)$/gm);
+  return [...items].map(([, id = '', description = '']) => ({ id, description }));
 }
 
 function agentFor(parts: readonly ParsedPhrase[], agents: readonly Agent[]): string {
@@ -247,8 +245,12 @@ function partsUnder(section: string): { readonly heading: string; readonly text:
 }
 
 function lastUserText(messages: readonly ChatMessage[]): string {
-  const last = messages.findLast(({ role }) => role === 'user');
-  return last ? messageText(last) : '';
+  return (
+    messages
+      .filter(({ role }) => role === 'user')
+      .map(messageText)
+      .at(-1) ?? ''
+  );
 }
 
 function jsonReply(value: RouteDecision | PlanProposal | PlanReview): ChatReply {

@@ -2,8 +2,10 @@
  * The offline model behind the HTTP API of a real one, so that the worker speaks to both in the same way. It keeps
  * nothing between requests.
  */
+import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
@@ -30,17 +32,15 @@ export async function startOfflineModel(): Promise<OfflineModel> {
   const server = createAdaptorServer({ fetch }) as Server; // HTTP/2 needs an option that is not given
   // A client may keep an idle connection: both ends are on this machine.
   server.keepAliveTimeout = 0;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(0, HOST, resolve);
-  });
+  await once(server.listen(0, HOST), 'listening');
   const { port } = server.address() as AddressInfo; // the server listens on a port
   return {
     baseUrl: `http://${HOST}:${port}/v1`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close: async () => {
+      const closed = once(server.close(), 'close');
+      server.closeAllConnections();
+      await closed;
+    },
   };
 }
 
@@ -106,23 +106,15 @@ function complete(chat: ChatRequest, reply: ChatReply): Completion {
 }
 
 function frame({ chat }: Completion, object: string, rest: object): object {
-  return {
-    id: `chatcmpl-${chat.messages.length}`,
-    object,
-    created: Math.floor(Date.now() / 1000),
-    model: MODEL,
-    ...rest,
-  };
+  const created = Math.floor(Date.now() / 1000);
+  return { id: `chatcmpl-${chat.messages.length}`, object, created, model: MODEL, ...rest };
 }
 
 async function wholeCompletion(completion: Completion): Promise<object> {
   const { words, toolCalls, finish, usage, wordDelayMs } = completion;
-  await pause(words.length * wordDelayMs);
-  const message = {
-    role: 'assistant',
-    content: words.join(''),
-    ...(toolCalls.length === 0 ? {} : { tool_calls: toolCalls }),
-  };
+  await sleep(words.length * wordDelayMs);
+  const called = toolCalls.length === 0 ? {} : { tool_calls: toolCalls };
+  const message = { role: 'assistant', content: words.join(''), ...called };
   return frame(completion, 'chat.completion', { choices: [{ index: 0, message, finish_reason: finish }], usage });
 }
 
@@ -133,15 +125,11 @@ async function* completionChunks(completion: Completion): AsyncGenerator<string>
   const { chat, words, toolCalls, finish, usage, wordDelayMs } = completion;
   yield delta({ role: 'assistant', content: '' });
   for (const word of words) {
-    await pause(wordDelayMs);
+    if (wordDelayMs > 0) await sleep(wordDelayMs);
     yield delta({ content: word });
   }
   for (const [index, call] of toolCalls.entries()) yield delta({ tool_calls: [{ index, ...call }] });
   yield delta({}, finish);
   if (chat.stream_options?.include_usage) yield chunk({ choices: [], usage });
   yield '[DONE]';
-}
-
-async function pause(delayMs: number): Promise<void> {
-  if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
 }
