@@ -11,11 +11,12 @@ import { economy } from './economy.ts';
 import { list } from './list.ts';
 import { mcp } from './mcp.ts';
 import { startup } from './startup.ts';
+import { text } from './text.ts';
 import { turn } from './turn.ts';
 import { openBench } from './world.ts';
 
 // `list` runs last, because its sessions stay on the server and would slow the others.
-const BENCHMARKS = { startup, turn, cpu, economy, cold, agents, mcp, list };
+const BENCHMARKS = { startup, turn, cpu, economy, text, cold, agents, mcp, list };
 
 const USAGE = `Usage: npm run bench -- [benchmark …] [--sessions <n>] [--turns <n>]
 

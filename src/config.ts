@@ -12,14 +12,17 @@ import type { NetworkRules } from './contracts/tool.ts';
 import {
   headers,
   codeRunner,
+  listenAddress,
   teamFolders,
   hostPatterns,
   names,
   optionalText,
   positiveInteger,
+  readProxy,
   webAddress,
   wholeNumber,
 } from './environment-values.ts';
+import { type DirectTextSettings, readDirectText } from './direct-text/settings.ts';
 import { packageDir } from './package-info.ts';
 import { type EncryptionKey, parseKeys } from './storage/keys.ts';
 import { parseStoreAddress, type PayloadStoreAddress } from './storage/stores/address.ts';
@@ -62,6 +65,9 @@ const Environment = z.object({
   COPILOT_PAYLOAD_STORE: optionalText,
   COPILOT_MAX_FILE_MIB: positiveInteger(64),
   COPILOT_CODEC_TOKEN: optionalText,
+  COPILOT_DIRECT_TEXT: z.enum(['0', '1', 'unencrypted'], 'use 1 for yes, 0 for no, or unencrypted').default('1'),
+  COPILOT_DIRECT_TEXT_LISTEN: listenAddress.default({ host: '127.0.0.1', port: 0 }),
+  COPILOT_DIRECT_TEXT_URL: webAddress('http://10.0.0.7:7290').optional(),
   COPILOT_GATEWAY_JWKS_URL: webAddress('https://id.example.org/keys').optional(),
   COPILOT_GATEWAY_ISSUER: optionalText,
   COPILOT_GATEWAY_AUDIENCE: optionalText,
@@ -142,6 +148,11 @@ export interface Config {
   readonly maxFileBytes: number;
   /** Token that callers of the codec server must send. `COPILOT_CODEC_TOKEN`, default none. */
   readonly codecToken?: string;
+  /**
+   * Where a worker gives followers the text of a call while the model writes it. Without it, workers and followers use
+   * heartbeats alone. `COPILOT_DIRECT_TEXT` and its companions, default a free port of loopback.
+   */
+  readonly directText?: DirectTextSettings;
   /** Tokens of an identity provider that the gateway accepts. `COPILOT_GATEWAY_…`, default none. */
   readonly gatewayTokens?: { readonly jwksUrl: string; readonly issuer: string; readonly audience: string };
   /** The environment without the secrets above. Declarations of MCP servers in teams may refer to it. */
@@ -250,6 +261,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env, default
     ...(payloadStore === undefined ? {} : { payloadStore: Object.freeze(payloadStore) }),
     maxFileBytes: env.COPILOT_MAX_FILE_MIB * 1_024 * 1_024,
     ...readCallers(env),
+    ...readDirectText(env, encryptionKeys.length > 0),
     environment: passedOn,
     trustTeams: env.COPILOT_TRUST_TEAMS === '1',
     denyTools: Object.freeze(env.COPILOT_DENY_TOOLS),
@@ -331,27 +343,6 @@ function readBuild({
   const [name, other] =
     buildId === undefined ? ['COPILOT_BUILD_ID', 'COPILOT_DEPLOYMENT'] : ['COPILOT_DEPLOYMENT', 'COPILOT_BUILD_ID'];
   throw new CopilotError('InvalidConfig', { name, value: '', problem: `${other} is set; set both or neither` });
-}
-
-type ProxySettings = NonNullable<Config['model']['proxy']>;
-
-function readProxy(given: Readonly<Record<string, string>>): { proxy?: ProxySettings } {
-  const [httpProxy, httpsProxy, noProxy] = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'].map(
-    (name) => given[name.toLowerCase()] ?? given[name],
-  );
-  for (const [name, value] of Object.entries({ HTTP_PROXY: httpProxy, HTTPS_PROXY: httpsProxy })) {
-    if (value !== undefined && !/^https?:\/\//.test(value)) {
-      throw new CopilotError('InvalidConfig', { name, value, problem: 'use a URL such as http://proxy.example:3128' });
-    }
-  }
-  if (httpProxy === undefined && httpsProxy === undefined) return {};
-  return {
-    proxy: {
-      ...(httpProxy === undefined ? {} : { httpProxy }),
-      ...(httpsProxy === undefined ? {} : { httpsProxy }),
-      ...(noProxy === undefined ? {} : { noProxy }),
-    },
-  };
 }
 
 const KEYS = 'COPILOT_ENCRYPTION_KEYS';

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { isIPv6 } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { z } from 'zod';
+import { CopilotError } from './contracts/errors.ts';
 import { parseJson } from './contracts/json.ts';
 
 export const wholeNumber = z
@@ -51,8 +52,44 @@ export const codeRunner = z
   .string()
   .regex(/^(docker|podman):\w[\w./:@-]*$/, 'use docker:<image> or podman:<image>, such as docker:node:24');
 
+const LISTEN_HINT = 'use host and port, such as 0.0.0.0:7290';
+
+/** Host and port to listen on. IPv6 addresses stand in brackets. */
+export const listenAddress = z.string().transform((text, check): { host: string; port: number } => {
+  const [, host = '', port = ''] = /^(\[[0-9a-fA-F:.]+\]|[\w.-]+):([1-9][0-9]{0,4})$/.exec(text) ?? [];
+  if (host === '' || Number(port) > 65_535) check.addIssue(LISTEN_HINT);
+  return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) };
+});
+
 /** The folder of all teams, or those of single ones, by absolute paths. */
 export function teamFolders(teams: string | readonly string[]): string | readonly string[] {
   if (typeof teams === 'string') return resolve(teams);
   return Object.freeze(teams.map((path) => resolve(path).replace(/[/\\]team\.yaml$/, '')));
+}
+
+/** Addresses of proxies, and the hosts that need none. */
+interface ProxySettings {
+  readonly httpProxy?: string;
+  readonly httpsProxy?: string;
+  readonly noProxy?: string;
+}
+
+/** @throws CopilotError `InvalidConfig` */
+export function readProxy(given: Readonly<Record<string, string>>): { proxy?: ProxySettings } {
+  const [httpProxy, httpsProxy, noProxy] = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'].map(
+    (name) => given[name.toLowerCase()] ?? given[name],
+  );
+  for (const [name, value] of Object.entries({ HTTP_PROXY: httpProxy, HTTPS_PROXY: httpsProxy })) {
+    if (value !== undefined && !/^https?:\/\//.test(value)) {
+      throw new CopilotError('InvalidConfig', { name, value, problem: 'use a URL such as http://proxy.example:3128' });
+    }
+  }
+  if (httpProxy === undefined && httpsProxy === undefined) return {};
+  return {
+    proxy: {
+      ...(httpProxy === undefined ? {} : { httpProxy }),
+      ...(httpsProxy === undefined ? {} : { httpsProxy }),
+      ...(noProxy === undefined ? {} : { noProxy }),
+    },
+  };
 }

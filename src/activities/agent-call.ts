@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
 import type { AgentCall, Answered, Reasoned } from '../contracts/activities.ts';
-import { MAX_HEARTBEAT_TEXT, MAX_REASONING_TEXT } from '../contracts/limits.ts';
-import { endOf, type StreamHeartbeat } from '../contracts/progress.ts';
+import { MAX_REASONING_TEXT } from '../contracts/limits.ts';
+import { endOf } from '../contracts/progress.ts';
 import * as queries from '../contracts/messages.ts';
 import type { Message, TranscriptAddress } from '../contracts/transcript.ts';
 import type { AgentCache } from '../agents/cache/agent-cache.ts';
@@ -12,6 +12,7 @@ import type { OpenAgent, Team } from '../agents/team.ts';
 import type { TranscriptCache } from '../agents/transcripts.ts';
 import { addUsage, NO_USAGE } from '../contracts/json.ts';
 import type { AgentReply } from '../agents/ask-model.ts';
+import type { TextServer } from '../direct-text/text-server.ts';
 import type { Ceilings } from '../tools/approval/ceilings.ts';
 import type { Tools } from '../tools/registry.ts';
 import type { ActivityScope } from './scope.ts';
@@ -25,6 +26,8 @@ export interface WorkerParts {
   /** What this worker never runs. */
   readonly ceilings: Ceilings;
   readonly tools: Tools;
+  /** Where followers get the text of running calls. Without it they read heartbeats. */
+  readonly texts: TextServer | undefined;
   /** Folder of the workspaces of sessions that name none of their own. */
   readonly workspaceRoot: string;
 }
@@ -94,16 +97,6 @@ export function describeCall(parts: WorkerParts, team: Team, replies: readonly A
     ...(last?.fallback === undefined ? {} : { fallback: last.fallback }),
     instance: team.id,
     worker: parts.identity,
-  };
-}
-
-/** Reports by heartbeats what a model shows of its reasoning, as followers read it. */
-export function reportReasoning({ attempt, report }: ActivityScope): (delta: string) => void {
-  let reasoning = '';
-  return (delta) => {
-    reasoning += delta;
-    const shown = { attempt, offset: 0, text: '', reasoning: endOf(reasoning, MAX_HEARTBEAT_TEXT) };
-    report(shown satisfies StreamHeartbeat);
   };
 }
 

@@ -4,21 +4,14 @@ import { section } from '../contracts/briefs.ts';
 import { imagesField } from '../contracts/image.ts';
 import type { Message } from '../contracts/transcript.ts';
 import { checkPlan, type PlannedStep, PlanProposal, PlanReview } from '../contracts/turn.ts';
-import {
-  describeCall,
-  readTranscript,
-  reasoningField,
-  reportReasoning,
-  withAgent,
-  type WorkerParts,
-} from './agent-call.ts';
+import { describeCall, readTranscript, reasoningField, withAgent, type WorkerParts } from './agent-call.ts';
 import { systemPrompt } from '../agents/prompt.ts';
-import { inScope } from './scope.ts';
+import { inModelCall } from './model-call.ts';
 import { askForObject } from '../agents/structured-call.ts';
 
 /** If the second plan is invalid too, the result says why: what it cost counts all the same. */
 export async function plan(parts: WorkerParts, input: PlanInput): Promise<PlanResult> {
-  return await inScope((scope) =>
+  return await inModelCall(parts, (scope, written) =>
     withAgent(parts, scope, input, async (open) => {
       const { definition } = open.team;
       const before = await readTranscript(parts, scope, input.transcript);
@@ -33,7 +26,7 @@ export async function plan(parts: WorkerParts, input: PlanInput): Promise<PlanRe
         ],
         signal: scope.signal,
         ask: { from: input.model, attempt: scope.attempt },
-        onReasoning: reportReasoning(scope),
+        onReasoning: (delta) => written.addReasoning(delta),
         check: ({ steps }) => checkPlan(steps, definition),
       });
       return {
@@ -47,7 +40,7 @@ export async function plan(parts: WorkerParts, input: PlanInput): Promise<PlanRe
 
 /** An invalid review approves and says so, because it must not keep a person from an answer. */
 export async function review(parts: WorkerParts, input: ReviewInput): Promise<ReviewResult> {
-  return await inScope((scope) =>
+  return await inModelCall(parts, (scope, written) =>
     withAgent(parts, scope, input, async (open) => {
       const { value, problem, replies } = await askForObject(open, {
         name: 'review',
@@ -58,7 +51,7 @@ export async function review(parts: WorkerParts, input: ReviewInput): Promise<Re
         ],
         signal: scope.signal,
         ask: { from: input.model, attempt: scope.attempt },
-        onReasoning: reportReasoning(scope),
+        onReasoning: (delta) => written.addReasoning(delta),
       });
       const judged = value ?? { approved: true, feedback: '', problem };
       return { ...judged, ...describeCall(parts, open.team, replies), ...reasoningField(replies) };

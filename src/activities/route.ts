@@ -2,20 +2,13 @@
 import type { RouteInput, RouteResult } from '../contracts/activities.ts';
 import { imagesField } from '../contracts/image.ts';
 import { RouteDecision } from '../contracts/turn.ts';
-import {
-  describeCall,
-  readTranscript,
-  reasoningField,
-  reportReasoning,
-  withAgent,
-  type WorkerParts,
-} from './agent-call.ts';
+import { describeCall, readTranscript, reasoningField, withAgent, type WorkerParts } from './agent-call.ts';
 import { systemPrompt } from '../agents/prompt.ts';
-import { inScope } from './scope.ts';
+import { inModelCall } from './model-call.ts';
 import { askForObject } from '../agents/structured-call.ts';
 
 export async function route(parts: WorkerParts, input: RouteInput): Promise<RouteResult> {
-  return await inScope((scope) =>
+  return await inModelCall(parts, (scope, written) =>
     withAgent(parts, scope, input, async (open) => {
       const { definition } = open.team;
       const before = await readTranscript(parts, scope, input.transcript);
@@ -26,7 +19,7 @@ export async function route(parts: WorkerParts, input: RouteInput): Promise<Rout
         messages: [...before, { role: 'user', text: input.message, ...imagesField(input.images) }],
         signal: scope.signal,
         ask: { from: input.model, attempt: scope.attempt },
-        onReasoning: reportReasoning(scope),
+        onReasoning: (delta) => written.addReasoning(delta),
         check: (decision) => {
           if (!Object.hasOwn(definition.agents, decision.primaryAgent)) {
             return `primaryAgent "${decision.primaryAgent}" is not in the team, which has ${Object.keys(definition.agents).join(', ')}`;

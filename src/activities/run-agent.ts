@@ -11,8 +11,7 @@ import {
   type RunAgentResult,
 } from '../contracts/activities.ts';
 import { parseJson } from '../contracts/json.ts';
-import { MAX_HEARTBEAT_TEXT, MAX_REPLY_TEXT, MAX_RESULT } from '../contracts/limits.ts';
-import { endOf, type StreamHeartbeat } from '../contracts/progress.ts';
+import { MAX_REPLY_TEXT, MAX_RESULT } from '../contracts/limits.ts';
 import { isOffered } from '../contracts/tool.ts';
 import { assistantMessage, type Message } from '../contracts/transcript.ts';
 import { askModel, type AgentReply } from '../agents/ask-model.ts';
@@ -32,20 +31,26 @@ import {
   withAgent,
   type WorkerParts,
 } from './agent-call.ts';
+import type { WrittenText } from '../direct-text/written-text.ts';
 import { handoffSchemas, planSchema, reportSchema, systemPrompt } from '../agents/prompt.ts';
-import { inScope, type ActivityScope } from './scope.ts';
+import { inModelCall } from './model-call.ts';
+import type { ActivityScope } from './scope.ts';
 import { beginningOf } from '../contracts/text-cut.ts';
 
 /** A server may list a hundred tools that cannot be used. */
 const MAX_WARNINGS = 20;
 
 export async function runAgent(parts: WorkerParts, input: RunAgentInput): Promise<RunAgentResult> {
-  return await inScope((scope) =>
+  return await inModelCall(parts, (scope, written) =>
     withAgent(parts, scope, input, async (open) => {
       // A step sees only its brief. A direct answer and the final answer see the conversation.
       const before = input.phase === 'step' ? [] : await readTranscript(parts, scope, input.transcript);
       const thread = [...(await readThread(parts, scope, input.thread)), ...input.tail];
-      const { reply, isWhole } = await callModel(open, scope, input, { parts, messages: [...before, ...thread] });
+      const { reply, isWhole } = await callModel(open, scope, input, {
+        parts,
+        written,
+        messages: [...before, ...thread],
+      });
       const text = beginningOf(reply.text, MAX_REPLY_TEXT);
       const warnings = warningsOf(open, reply);
       const problem = isWhole ? checkAnswer(open.agent.output, input.phase, { ...reply, text }) : undefined;
@@ -90,21 +95,17 @@ async function callModel(
   open: OpenAgent,
   scope: ActivityScope,
   input: RunAgentInput,
-  { parts, messages }: { readonly parts: WorkerParts; readonly messages: readonly Message[] },
+  {
+    parts,
+    written,
+    messages,
+  }: { readonly parts: WorkerParts; readonly written: WrittenText; readonly messages: readonly Message[] },
 ): Promise<{ reply: AgentReply; isWhole: boolean }> {
   const { agent, team } = open;
-  const { attempt, signal, report } = scope;
+  const { attempt, signal } = scope;
   const withheld = withheldFrom(open, parts);
   const routes = input.tools.includes(MAKE_PLAN);
   const promptPhase = routes ? 'inline' : input.phase;
-  let text = '';
-  let reasoning = '';
-  const reportWords = (): void =>
-    report({
-      attempt,
-      ...endOf(text, MAX_HEARTBEAT_TEXT),
-      ...(reasoning === '' ? {} : { reasoning: endOf(reasoning, MAX_HEARTBEAT_TEXT) }),
-    } satisfies StreamHeartbeat);
   const tools = [
     ...agent.toolSchemas.filter(({ name }) => isOffered(input.tools, name) && !withheld.includes(name)),
     ...handoffSchemas(input.tools, promptPhase, team.definition),
@@ -123,20 +124,15 @@ async function callModel(
           : { output: { name: 'answer', schema: agent.output.schema } }),
         cacheKey: scope.sessionId,
         signal,
-        onText: (delta) => {
-          text += delta;
-          reportWords();
-        },
-        onReasoning: (delta) => {
-          reasoning += delta;
-          reportWords();
-        },
+        onText: (delta) => written.addText(delta),
+        onReasoning: (delta) => written.addReasoning(delta),
       },
       { from: input.model, attempt },
     );
     return { reply, isWhole: true };
   } catch (error) {
     if (!signal.aborted || !scope.wasStopped()) throw error;
+    const { text, reasoning } = written;
     const usage = estimateUsage({ system: '', messages: [], signal }, reasoning + text);
     return {
       reply: { text, reasoning, toolCalls: [], finish: 'stop', usage, model: agent.modelNames[input.model ?? 0] ?? '' },

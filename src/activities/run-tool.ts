@@ -220,7 +220,10 @@ async function callHere(
 /** Sends what a call says of its progress with the heartbeats. */
 function reporterOf({ attach }: ActivityScope, { tool, step }: RunToolInput): ToolContext['report'] {
   const at = { tool, ...(step === undefined ? {} : { step }) };
-  return (progress) => attach({ ...at, progress: readProgress(progress) } satisfies ToolHeartbeat);
+  return (progress) => {
+    const report = { ...at, progress: readProgress(progress) } satisfies ToolHeartbeat;
+    attach(() => report);
+  };
 }
 
 /** Cuts long output for the conversation and keeps the whole in the workspace. */

@@ -5,6 +5,9 @@ import { CopilotError, type ErrorType, toFailure } from '../contracts/errors.ts'
 /** Well below the heartbeat timeout in `workflows/activities.ts`. */
 const HEARTBEAT_INTERVAL_MS = 1_000;
 
+/** The same while nobody waits for what the heartbeats carry. */
+const SLOW_HEARTBEAT_INTERVAL_MS = 2_000;
+
 /** The server gives a call without a heartbeat for 5 s to another worker. */
 const STALE_MS = 4_000;
 
@@ -37,10 +40,14 @@ export interface ActivityScope {
   readonly isStale: () => boolean;
   /** Whether a person stopped the call. False if the worker shuts down. */
   readonly wasStopped: () => boolean;
-  /** Sends these details with every heartbeat from now on. */
-  readonly report: (details: unknown) => void;
+  /** Sends what this gives with every heartbeat from now on, and with one at once. */
+  readonly report: (details: () => unknown) => void;
   /** The same, but it waits for the next heartbeat that is due, which costs nothing. */
-  readonly attach: (details: unknown) => void;
+  readonly attach: (details: () => unknown) => void;
+  /** Sends a heartbeat. Its answer says whether the call was cancelled. */
+  readonly beat: () => void;
+  /** Whether from now on a heartbeat every 2 s is enough, because nobody waits for what they carry. */
+  readonly slowDown: (isSlow: boolean) => void;
 }
 
 /**
@@ -51,9 +58,10 @@ export interface ActivityScope {
 export async function inScope<T>(work: (scope: ActivityScope) => Promise<T>): Promise<T> {
   const activity = Context.current();
   const { workflowExecution, attempt } = activity.info;
-  let details: unknown;
+  let details = (): unknown => undefined;
   let firstReport: NodeJS.Timeout | undefined;
   let isReporting = false;
+  let isSlow = false;
   let lastBeat = Date.now();
   let stoodStill = false;
   const isStale = () => (stoodStill ||= Date.now() - lastBeat > STALE_MS);
@@ -62,9 +70,13 @@ export async function inScope<T>(work: (scope: ActivityScope) => Promise<T>): Pr
     isStale();
     lastBeat = Date.now();
     // A local activity has no heartbeats.
-    if (!activity.info.isLocal) activity.heartbeat(details);
+    if (!activity.info.isLocal) activity.heartbeat(details());
   };
-  const timer = setInterval(beat, HEARTBEAT_INTERVAL_MS);
+  const tick = () => {
+    // Timers come a little early or late.
+    if (!isSlow || Date.now() - lastBeat > SLOW_HEARTBEAT_INTERVAL_MS - HEARTBEAT_INTERVAL_MS / 2) beat();
+  };
+  const timer = setInterval(tick, HEARTBEAT_INTERVAL_MS);
   try {
     return await work({
       sessionId: workflowExecution?.workflowId ?? '',
@@ -77,8 +89,15 @@ export async function inScope<T>(work: (scope: ActivityScope) => Promise<T>): Pr
       attach: (next) => (details = next),
       report: (next) => {
         details = next;
+        if (isSlow) return;
         if (isReporting) beat();
         else firstReport ??= setTimeout(() => ((isReporting = true), beat()), FIRST_REPORT_DELAY_MS);
+      },
+      beat,
+      slowDown: (next) => {
+        const waited = isSlow && !next;
+        isSlow = next;
+        if (waited) beat();
       },
     });
   } catch (error) {

@@ -2,6 +2,7 @@
  * What happens in a session, as followers see it. The workflow keeps these in memory, numbered without
  * gaps over all runs; replay makes the same ones again, so that they cost no history.
  */
+import type { DirectAddress } from './direct-text.ts';
 import type { PendingRequest, Verdict } from './request.ts';
 import type { SessionStatus } from './session.ts';
 import type { Step, Route, TurnStatus } from './turn.ts';
@@ -144,4 +145,6 @@ export interface StreamHeartbeat extends Excerpt {
   /** Attempt of the activity, from 1: text of a lower attempt is void. */
   readonly attempt: number;
   readonly reasoning?: Excerpt | undefined;
+  /** Where followers that reach the worker get the text as it is written. */
+  readonly direct?: DirectAddress | undefined;
 }

@@ -28,6 +28,11 @@ export function endingOf(text: string, max: number): string {
   return text.slice(isInPair(text, start) ? start + 1 : start);
 }
 
+/** The text without half of a code point at its end. */
+export function wholeCharacters(text: string): string {
+  return /[\ud800-\udbff]$/.test(text) ? text.slice(0, -1) : text;
+}
+
 /** The text itself if it has at most `max` UTF-16 units, else its beginning and a mark. */
 export function shortenText(text: string, max: number): string {
   return text.length <= max ? text : `${beginningOf(text, max - 1)}…`;

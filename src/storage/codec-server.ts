@@ -2,7 +2,6 @@
  * Encodes and decodes payloads for Temporal's Web UI and `temporal` command, which have no keys: `POST /decode` and
  * `/encode`. https://docs.temporal.io/production-deployment/data-encryption
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Payload } from '@temporalio/common';
 import proto from '@temporalio/proto';
 import { type Context, Hono } from 'hono';
@@ -11,6 +10,7 @@ import { cors } from 'hono/cors';
 import { z } from 'zod';
 import { CopilotError } from '../contracts/errors.ts';
 import { listenHttp } from '../http-listener.ts';
+import { isSameSecret } from '../same-secret.ts';
 import { createDataConverter, type StorageConfig } from './data-converter.ts';
 import { retrievePayloads } from './sdk-internals.ts';
 
@@ -101,7 +101,8 @@ function createApp(
   });
   for (const [path, work] of Object.entries(convert)) {
     app.post(path, limit, async (context) => {
-      if (token !== undefined && !isSame(context.req.header('authorization'), `Bearer ${token}`))
+      // Hono's own check refuses tokens with blanks.
+      if (token !== undefined && !isSameSecret(context.req.header('authorization'), `Bearer ${token}`))
         return refuse(context, 401, 'the token is missing or wrong');
       const payloads = payloadsIn(await context.req.json().catch(() => undefined));
       if (payloads === undefined)
@@ -128,12 +129,6 @@ function payloadsIn(body: unknown): Payload[] | undefined {
 
 function toJson(payload: Payload): object {
   return PayloadMessage.toObject(PayloadMessage.create(payload), { bytes: String });
-}
-
-/** Takes equally long for any two texts. Hono's own check refuses tokens with blanks. */
-function isSame(given: string | undefined, wanted: string): boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(given ?? ''), digest(wanted));
 }
 
 /** 422: a key or a store is missing here. 503: the store does not answer now. */

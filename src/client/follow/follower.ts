@@ -2,13 +2,15 @@
  * Follows a session: its events, and the text and reasoning of its models while they write it.
  *
  * The history is long-polled, which costs nothing while nothing happens. New events are then queried from the session.
- * The text of a model call is in its heartbeats, which are read only while one runs. While a turn waits for a call,
- * retries are looked for now and then.
+ * The text of a model call is in its heartbeats, which are read only while one runs. They say where its worker gives the
+ * text directly; a follower that reaches it reads heartbeats no more. While a turn waits for a call, retries are looked
+ * for now and then.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { temporal } from '@temporalio/proto';
 import { z } from 'zod';
 import { CopilotError } from '../../contracts/errors.ts';
 import { progress } from '../../contracts/messages.ts';
+import { DirectAddress } from '../../contracts/direct-text.ts';
 import type { ProgressEvent, ProgressPage, StreamHeartbeat } from '../../contracts/progress.ts';
 import { decodeFirstPayload } from '../../connection/raw-responses.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
@@ -17,6 +19,8 @@ import { HistoryWatch, type Movement, readPersistently, runBefore } from './hist
 import { CallRetries, type RetryEvent } from './call-retries.ts';
 import { querySession, describeSession } from '../reading/session-queries.ts';
 import { Cursor, parseCursor, type Position } from './cursor.ts';
+import { DirectTexts } from './direct-texts.ts';
+import { Pause } from './pause.ts';
 import { StreamedText, type TextEvent } from './streamed-text.ts';
 import { type ToolProgressEvent, ToolReport, ToolReports } from './tool-reports.ts';
 
@@ -24,12 +28,20 @@ import { type ToolProgressEvent, ToolReport, ToolReports } from './tool-reports.
 const READ_INTERVAL_MS = 70;
 /** The same for a call without text, or one that waits for its next attempt or for a worker. */
 const IDLE_READ_INTERVAL_MS = 1_000;
+/** The same while all text comes from workers: then only a worker that was cut off from the server may be replaced unseen. */
+const DIRECT_READ_INTERVAL_MS = 5_000;
+/** A worker ends the text of a call just before the history says how the call ended. */
+const ENDED_READ_DELAY_MS = 300;
 
 /** `temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_STARTED` */
 const STARTED = 2;
 
 const Excerpt = z.object({ offset: z.number(), text: z.string() });
-const Heartbeat: z.ZodType<StreamHeartbeat> = Excerpt.extend({ attempt: z.number(), reasoning: Excerpt.optional() });
+const Heartbeat: z.ZodType<StreamHeartbeat> = Excerpt.extend({
+  attempt: z.number(),
+  reasoning: Excerpt.optional(),
+  direct: DirectAddress.optional().catch(undefined),
+});
 
 /** An event of a session: its progress, text or reasoning of a model, a report of a tool, or a retry. */
 export type FollowEvent = ProgressEvent | TextEvent | ToolProgressEvent | RetryEvent;
@@ -149,6 +161,7 @@ class Follower {
   readonly #text = new StreamedText();
   readonly #retries = new CallRetries();
   readonly #reports = new ToolReports();
+  readonly #direct = new DirectTexts();
   /** Calls that were running before this follower joined. */
   #early: readonly string[] = [];
   #next = 0;
@@ -209,9 +222,18 @@ class Follower {
 
   async *run(runId: string): AsyncGenerator<FollowEvent, void, undefined> {
     const watch = new HistoryWatch(this.#link, this.#sessionId, runId, this.#signal);
-    yield* this.#catchUp(runId);
+    try {
+      yield* this.#catchUp(runId);
+      yield* this.#followHistory(watch);
+    } finally {
+      this.#direct.keep([]);
+    }
+  }
+
+  async *#followHistory(watch: HistoryWatch): AsyncGenerator<FollowEvent, void, undefined> {
     for (;;) {
       const movement = yield* this.#textUntil(settled(watch.next()));
+      if (movement.hasCancelled) this.#direct.nudge();
       if (movement.hasRun || movement.isClosed || movement.nextRunId !== undefined) {
         const run = movement.nextRunId ?? watch.runId;
         yield* this.#catchUp(run);
@@ -262,13 +284,16 @@ class Follower {
         // The run may have started in the middle of the turn.
         this.#retries.begin(turnId);
         this.#early = this.#early.filter((early) => early !== activityId);
+        this.#direct.drop(activityId);
         return this.#text.begin({ turnId, activityId, ...(step === undefined ? {} : { step }) });
       }
       case 'model-ended':
+        this.#direct.drop(event.activityId);
         return this.#text.end(event);
       case 'turn-ended':
         this.#retries.end(event.turnId);
         this.#text.clear();
+        this.#direct.keep([]);
         return [];
       default:
         return [];
@@ -277,21 +302,30 @@ class Follower {
 
   /** Gives texts and retries until the history has new events. */
   async *#textUntil(moved: Promise<Settled<Movement>>): AsyncGenerator<FollowEvent, Movement, undefined> {
-    let intervalMs = this.#text.activityIds.length > 0 ? 0 : this.#retries.hasTurn ? IDLE_READ_INTERVAL_MS : undefined;
-    for (;;) {
-      const first = intervalMs === undefined ? await moved : await Promise.race([moved, sleep(intervalMs)]);
-      if (first) {
-        if ('error' in first) throw first.error;
-        return first.value;
+    const pause = new Pause();
+    pause.restart(this.#text.activityIds.length > 0 ? 0 : this.#retries.hasTurn ? IDLE_READ_INTERVAL_MS : undefined);
+    try {
+      for (;;) {
+        const first = await Promise.race([moved, pause.over, this.#direct.news]);
+        if (first) {
+          if ('error' in first) throw first.error;
+          return first.value;
+        }
+        const { news, ends } = this.#direct.take();
+        for (const part of news) yield* this.#text.direct(part);
+        if (ends.length > 0) pause.restart(ends.includes('broken') ? 0 : ENDED_READ_DELAY_MS);
+        if (!pause.isOver) continue;
+        const { events, nextMs } = await this.#readCalls();
+        yield* events;
+        pause.restart(nextMs);
       }
-      const { events, isWriting, isPending } = await this.#readCalls();
-      yield* events;
-      // A call that is no longer pending has ended or was cancelled. The history will say which.
-      intervalMs = isWriting ? READ_INTERVAL_MS : isPending ? IDLE_READ_INTERVAL_MS : undefined;
+    } finally {
+      pause.stop();
     }
   }
 
-  async #readCalls(): Promise<{ events: FollowEvent[]; isWriting: boolean; isPending: boolean }> {
+  /** @returns news of the running calls, and after how many milliseconds to look again */
+  async #readCalls(): Promise<{ events: FollowEvent[]; nextMs: number | undefined }> {
     const { client, namespace } = this.#link;
     const signal = this.#signal;
     const { pendingActivities } = await readPersistently(this.#link, this.#sessionId, signal, () =>
@@ -310,7 +344,7 @@ class Follower {
       if (writing.includes(call)) {
         events.push(...this.#text.attempt(id, call.attempt ?? 1));
         const { data: heartbeat } = Heartbeat.safeParse(details);
-        if (heartbeat) events.push(...this.#text.heartbeat(id, heartbeat, this.#early.includes(id)));
+        if (heartbeat) events.push(...this.#readHeartbeat(id, heartbeat));
       } else {
         const { data: report } = ToolReport.safeParse(details);
         if (report) events.push(...this.#reports.news(id, report));
@@ -319,10 +353,29 @@ class Follower {
     const ids = calls.map(({ activityId }) => activityId ?? '');
     this.#retries.keep(ids);
     this.#reports.keep(ids);
+    this.#direct.keep(ids);
     // Reading a failure may mean to decrypt or fetch it, so only new ones are read.
     const news = calls.filter(({ activityId, attempt }) => this.#retries.isNews(activityId ?? '', attempt ?? 1));
     events.push(...this.#retries.report(await readPendingCalls(this.#link, this.#sessionId, news)));
-    return { events, isPending: calls.length > 0, isWriting: writing.some(({ state }) => state === STARTED) };
+    return { events, nextMs: this.#nextRead(calls, writing) };
+  }
+
+  #readHeartbeat(activityId: string, heartbeat: StreamHeartbeat): TextEvent[] {
+    const { attempt, direct: address } = heartbeat;
+    const events = this.#text.heartbeat(activityId, heartbeat, this.#early.includes(activityId));
+    const shown = this.#text.reached(activityId);
+    // A heartbeat of the attempt before may still be the latest.
+    if (address && shown?.attempt === attempt && this.#link.config.directText)
+      this.#direct.offer({ activityId, attempt, address, shown });
+    return events;
+  }
+
+  /** A call that is no longer pending has ended or was cancelled. The history will say which. */
+  #nextRead(calls: readonly Pending[], writing: readonly Pending[]): number | undefined {
+    const others = calls.filter(({ activityId }) => !this.#direct.has(activityId ?? ''));
+    if (others.some((call) => writing.includes(call) && call.state === STARTED)) return READ_INTERVAL_MS;
+    if (others.length > 0) return IDLE_READ_INTERVAL_MS;
+    return calls.length > 0 ? DIRECT_READ_INTERVAL_MS : undefined;
   }
 
   async #decode(activityId: string, payloads: Parameters<typeof decodeFirstPayload>[1]): Promise<unknown> {
@@ -331,6 +384,8 @@ class Follower {
     return await decodeFirstPayload(client, payloads, context);
   }
 }
+
+type Pending = temporal.api.workflow.v1.IPendingActivityInfo;
 
 type Settled<T> = { readonly value: T } | { readonly error: unknown };
 

@@ -15,6 +15,7 @@ const EVENT = {
   executionFailed: 3,
   executionTimedOut: 4,
   workflowTaskCompleted: 7,
+  activityCancelRequested: 15,
   executionCancelled: 21,
   executionTerminated: 27,
   continuedAsNew: 28,
@@ -32,6 +33,8 @@ export interface Movement {
   /** Whether the workflow code has run, so that there may be new progress to query. */
   readonly hasRun: boolean;
   readonly isClosed: boolean;
+  /** Whether a running call was cancelled, which its worker learns by its next heartbeat. */
+  readonly hasCancelled: boolean;
   /** The run that continues this one, if it ended with continue-as-new. */
   readonly nextRunId: string | undefined;
 }
@@ -71,6 +74,7 @@ export class HistoryWatch {
       const types = events.map(({ eventType }) => eventType ?? 0);
       return {
         hasRun: types.includes(EVENT.workflowTaskCompleted),
+        hasCancelled: types.includes(EVENT.activityCancelRequested),
         isClosed: types.some((type) => CLOSING.includes(type)),
         nextRunId:
           events.find(({ eventType }) => eventType === EVENT.continuedAsNew)

@@ -1,6 +1,8 @@
 /** Gives followers the text and the reasoning of running model calls: no part twice, and none missing. */
 import type { Excerpt, StreamHeartbeat } from '../../contracts/progress.ts';
+import { wholeCharacters } from '../../contracts/text-cut.ts';
 import type { CallPosition } from './cursor.ts';
+import type { DirectNews } from './direct-texts.ts';
 import { continues, extendShown, hasText, nothingShown, type Shown } from './shown-text.ts';
 
 /** New text of a model call. Append it to the text before. */
@@ -74,6 +76,12 @@ export class StreamedText {
     }));
   }
 
+  /** How far the text and the reasoning of an open call were given, and of which attempt. */
+  reached(activityId: string): { attempt: number; text: number; reasoning: number } | undefined {
+    const open = this.#open.get(activityId);
+    return open && { attempt: open.attempt, text: open.text.end, reasoning: open.reasoning.end };
+  }
+
   /** Goes on where a cursor says that another follower stopped. */
   resume({ id, turnId, step, attempt, text, reasoning }: CallPosition): void {
     const call = { turnId, activityId: id, ...(step === undefined ? {} : { step }) };
@@ -107,6 +115,16 @@ export class StreamedText {
     if (!open || heartbeat.attempt < open.attempt) return events;
     if (heartbeat.reasoning) events.push(...grow(open, 'reasoning', heartbeat.reasoning, joinsLate));
     return [...events, ...grow(open, 'text', heartbeat, joinsLate)];
+  }
+
+  /** The worker of a call has told what follows on the text that was shown of an attempt. */
+  direct({ activityId, attempt, text, reasoning }: DirectNews): TextEvent[] {
+    const open = this.#open.get(activityId);
+    if (open?.attempt !== attempt) return [];
+    return [
+      ...(reasoning ? grow(open, 'reasoning', reasoning, false) : []),
+      ...(text ? grow(open, 'text', text, false) : []),
+    ];
   }
 
   /** The call has ended. Gives the parts that were not shown. */
@@ -160,8 +178,3 @@ const reset = ({ call: { turnId, activityId }, attempt }: OpenCall): ResetEvent 
   activityId,
   attempt,
 });
-
-/** Without a trailing half of a surrogate pair. */
-function wholeCharacters(text: string): string {
-  return /[\ud800-\udbff]$/.test(text) ? text.slice(0, -1) : text;
-}

@@ -11,6 +11,7 @@ import type { CopilotConfig } from '../../config-file.ts';
 import { openArchiveFolder } from '../../storage/stores/archive-folder.ts';
 import type { ObjectStore } from '../../storage/stores/object-store.ts';
 import { type Ceilings, ceilingsOf } from '../../tools/approval/ceilings.ts';
+import { startTextServer } from '../../direct-text/text-server.ts';
 import { runnerOf } from '../../tools/code/container-runner.ts';
 import { type TeamTrust, teamTrust } from '../../tools/mcp/trust.ts';
 import { type Tools, withOwnTools } from '../../tools/registry.ts';
@@ -94,6 +95,8 @@ async function openParts(options: HostOptions, opened: OpenPart[]): Promise<Omit
   });
   const admin = await startAdmin({ config, identity, agents, transcripts, log });
   opened.push({ name: 'admin', close: () => admin.close() });
+  const texts = config.directText && (await startTextServer(config.directText, log));
+  if (texts) opened.push({ name: 'direct text', close: () => texts.close() });
   if (config.warm) {
     const warming = warmTeams(config, { agents, trust, tools, log });
     opened.push({ name: 'warming', close: () => warming.stop() });
@@ -101,7 +104,7 @@ async function openParts(options: HostOptions, opened: OpenPart[]): Promise<Omit
   const { workspaceRoot } = config;
   const archive = options.archive ?? openArchiveFolder(config.archiveDir);
   return {
-    parts: { agents, archive, transcripts, identity, ceilings, tools, trust, log, workspaceRoot },
+    parts: { agents, archive, transcripts, identity, ceilings, tools, trust, log, texts, workspaceRoot },
     model: models.name,
   };
 }
