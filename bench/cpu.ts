@@ -72,7 +72,7 @@ async function eachTurn<One>(all: readonly One[], turn: (one: One) => Promise<un
 }
 
 /** User and system time of a process and its threads. */
-function cpuMs(pid: number): number {
+export function cpuMs(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   return TICK_MS * (Number(fields[11]) + Number(fields[12]));
 }

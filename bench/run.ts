@@ -8,6 +8,7 @@ import { agents } from './agents.ts';
 import { cold } from './cold.ts';
 import { cpu } from './cpu.ts';
 import { economy } from './economy.ts';
+import { followers } from './followers.ts';
 import { list } from './list.ts';
 import { mcp } from './mcp.ts';
 import { startup } from './startup.ts';
@@ -16,7 +17,7 @@ import { turn } from './turn.ts';
 import { openBench } from './world.ts';
 
 // `list` runs last, because its sessions stay on the server and would slow the others.
-const BENCHMARKS = { startup, turn, cpu, economy, text, cold, agents, mcp, list };
+const BENCHMARKS = { startup, turn, cpu, economy, text, cold, agents, mcp, followers, list };
 
 const USAGE = `Usage: npm run bench -- [benchmark …] [--sessions <n>] [--turns <n>]
 

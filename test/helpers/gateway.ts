@@ -21,7 +21,7 @@ export interface TestGateway {
 
 /** `copilot gateway` at any port, or at this one. */
 export async function startGatewayProcess(
-  world: World,
+  world: Pick<World, 'server'>,
   port = 0,
   changes: Record<string, string> = {},
 ): Promise<TestGateway> {
@@ -36,7 +36,7 @@ export async function startGatewayProcess(
 }
 
 /** `copilot keys add`. @returns the key */
-export async function addKey(world: World, name: string, role: Role = 'user'): Promise<string> {
+export async function addKey(world: Pick<World, 'server'>, name: string, role: Role = 'user'): Promise<string> {
   const { code, stdout, stderr } = await runCli(
     ['keys', 'add', name, '--role', role],
     programEnvironment(world.server),
