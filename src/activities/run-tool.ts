@@ -13,7 +13,6 @@ import type { ToolContext, ToolResult } from '../tools/definition/tool.ts';
 import { splitName } from '../tools/mcp/names.ts';
 import { OutcomeUnknown } from '../tools/outcome-unknown.ts';
 import { runTool as runHere } from '../tools/registry.ts';
-import { refusal } from '../tools/refusal.ts';
 import { writeInside } from '../tools/workspace/content.ts';
 import { isFileProblem } from '../tools/workspace/file-problems.ts';
 import { announceEffect, type CallAttempt, markDone, type Settled, settleEffect } from '../tools/workspace/effects.ts';
@@ -31,6 +30,13 @@ export interface ToolParts extends WorkerParts {
   readonly network: NetworkRules;
   readonly calls: RunningCalls;
   readonly log: Logger;
+}
+
+/** A call whose worker stood still right before its effect. The session makes it again, and its agent hears nothing of it. */
+class CallNotBegun extends Error {
+  constructor(tool: string) {
+    super(`this worker stood still for too long before ${tool} took effect`);
+  }
 }
 
 /** How long another process may take to say whether it goes on with a call. */
@@ -137,6 +143,7 @@ async function callTool(
       worker: identity,
     };
   } catch (error) {
+    if (error instanceof CallNotBegun) return { status: 'not-begun', text: '', artifacts: [], worker: identity };
     if (error instanceof CallRefused)
       return { status: 'refused', text: error.message, artifacts: [], worker: identity };
     if (scope.signal.aborted || !(error instanceof CopilotError) || error.type !== 'ToolFailed') throw error;
@@ -184,6 +191,7 @@ async function callHere(
   const attempt = call?.attempt ?? scope.attempt;
   const at = { turn, ...(step === undefined ? {} : { step }), attempt };
   let isAnnounced = false;
+  let notBegun: CallNotBegun | undefined;
   let stale: Error | undefined;
   const context: ToolContext = {
     session,
@@ -197,7 +205,10 @@ async function callHere(
     announce: async (effect) => {
       if (!call) return;
       await announceEffect({ workspace, tool }, call, effect);
-      if (isStale()) throw refusal({ tool }, 'this worker stood still for too long, so the call was not made');
+      if (isStale()) {
+        notBegun = new CallNotBegun(tool);
+        throw notBegun;
+      }
       isAnnounced = true;
     },
     requireCurrent: () => {
@@ -213,7 +224,7 @@ async function callHere(
     if (call && isAnnounced) await markDone({ workspace, tool }, call);
     return result;
   } catch (error) {
-    throw stale ?? error;
+    throw notBegun ?? stale ?? error;
   }
 }
 

@@ -24,6 +24,8 @@ export interface ScriptedReply {
   readonly finish?: 'stop' | 'tool_calls' | 'length' | 'content_filter';
   /** Pause before the first byte. */
   readonly delayMs?: number;
+  /** The first byte comes after this. */
+  readonly after?: Promise<unknown>;
   readonly wordDelayMs?: number;
   /** A status other than 200 sends `error` as the body. Default 200. */
   readonly status?: number;
@@ -136,6 +138,7 @@ const hungUp = new WeakSet<object>();
 
 async function sendScripted({ response }: ChatExchange, chat: ChatRequest, reply: ScriptedReply): Promise<void> {
   await pause(response, reply.delayMs ?? 0);
+  await reply.after;
   if (response.destroyed) return;
   const { status = 200, headers = {} } = reply;
   if (reply.raw !== undefined) {

@@ -109,15 +109,17 @@ describe('context of a session', function () {
   });
 
   it('[C07] [C17] a phase works on a copy: what others set before or meanwhile stays, and its results come after it', async () => {
+    const planned = Promise.withResolvers<void>();
+    const written = Promise.withResolvers<void>();
     const writesFile = (file: string): ScriptedReply => ({
-      delayMs: file === 'a.txt' ? THINKING_MS : 0,
+      ...(file === 'a.txt' ? { after: written.promise } : {}),
       toolCalls: [{ name: 'write_file', arguments: { path: file, content: 'text' } }],
     });
     playTeam(world.model, {
       files: ['a.txt', 'b.txt'],
       instead: (call) => {
         if (call.phase === 'planning')
-          return { ...planOf(['write a.txt', 'write b.txt'], 'writer'), delayMs: THINKING_MS };
+          return { ...planOf(['write a.txt', 'write b.txt'], 'writer'), after: planned.promise };
         const file = call.phase === 'step' ? stepOf(call) : undefined;
         return file === undefined ? undefined : writesFile(file);
       },
@@ -133,11 +135,13 @@ describe('context of a session', function () {
     await session.setContext('plan', 'my own');
     const whilePlanning = await session.context();
     assert.equal((await session.info()).phase, 'planning');
+    planned.resolve();
     await asked(({ phase, last }) => phase === 'step' && last.includes('write a.txt'));
     const whileExecuting = await session.context();
     await session.setContext('audience', 'lawyers');
     await session.deleteContext('budget');
     assert.deepEqual([(await session.info()).phase, (await session.info()).step], ['executing', 1]);
+    written.resolve();
     assert.equal((await turn).status, 'completed');
 
     const route = { route: 'planned', agent: 'writer', task: 'write two files' };
