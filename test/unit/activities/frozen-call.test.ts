@@ -45,7 +45,9 @@ describe('a call whose worker stands still before its effect', () => {
       workspace: world.workspace,
     } as RunToolInput;
     const run = async (activity: typeof runTool): Promise<RunToolResult> =>
-      (await new MockActivityEnvironment().run(() => activity(parts, input))) as RunToolResult; // what the activity gives
+      await new MockActivityEnvironment().run<[], RunToolResult, () => Promise<RunToolResult>>(() =>
+        activity(parts, input),
+      );
     const ended = run(runTool);
     const now = Date.now.bind(Date);
     mock.method(Date, 'now', () => now() + FROZEN_MS);
