@@ -3,7 +3,6 @@
  *
  * Address, namespace, TLS and API key of the Temporal server come from Temporal's own configuration file and variables: https://docs.temporal.io/develop/environment-configuration
  */
-import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import envPaths from 'env-paths';
 import { z } from 'zod';
@@ -24,9 +23,11 @@ import {
 } from './environment-values.ts';
 import { type DirectTextSettings, readDirectText } from './direct-text/settings.ts';
 import { packageDir } from './package-info.ts';
-import { type EncryptionKey, parseKeys } from './storage/keys.ts';
+import { isSecret, readKeys, withSecretsOfFiles } from './secret-files.ts';
+import type { EncryptionKey } from './storage/keys.ts';
 import { parseStoreAddress, type PayloadStoreAddress } from './storage/stores/address.ts';
 import type { ObjectStore } from './storage/stores/object-store.ts';
+import { readTraceSettings, type TraceSettings } from './tracing/settings.ts';
 
 const PORT_HINT = 'use a port from 1 to 65535';
 
@@ -59,9 +60,8 @@ const Environment = z.object({
     .transform(Number)
     .refine((port) => port <= 65_535, PORT_HINT)
     .optional(),
-  // The next three have their own parsers below.
+  // The next two have their own parsers.
   COPILOT_ENCRYPTION_KEYS: optionalText,
-  COPILOT_ENCRYPTION_KEY_FILE: optionalText,
   COPILOT_PAYLOAD_STORE: optionalText,
   COPILOT_MAX_FILE_MIB: positiveInteger(64),
   COPILOT_CODEC_TOKEN: optionalText,
@@ -136,7 +136,7 @@ export interface Config {
   readonly sessionIdleMs?: number | null;
   /**
    * Keys for payloads: the first encrypts, all decrypt. Without keys payloads are plain JSON.
-   * `COPILOT_ENCRYPTION_KEYS` or `COPILOT_ENCRYPTION_KEY_FILE`, default none.
+   * `COPILOT_ENCRYPTION_KEYS`, default none.
    */
   readonly encryptionKeys: readonly EncryptionKey[];
   /**
@@ -155,6 +155,8 @@ export interface Config {
   readonly directText?: DirectTextSettings;
   /** Tokens of an identity provider that the gateway accepts. `COPILOT_GATEWAY_…`, default none. */
   readonly gatewayTokens?: { readonly jwksUrl: string; readonly issuer: string; readonly audience: string };
+  /** Where spans go. The standard variables of OpenTelemetry, such as `OTEL_EXPORTER_OTLP_ENDPOINT`; default nowhere. */
+  readonly traces?: TraceSettings;
   /** The environment without the secrets above. Declarations of MCP servers in teams may refer to it. */
   readonly environment: Readonly<Record<string, string>>;
   /**
@@ -215,35 +217,21 @@ export interface ConfigDefaults {
 
 /**
  * Reads and checks the environment.
+ * @param outside the environment; `NAME_FILE` stands for a secret in a file
  * @param defaults where the environment says nothing
  * @throws CopilotError `InvalidConfig` with the variable, its value and what is wrong
  */
-export function loadConfig(environment: NodeJS.ProcessEnv = process.env, defaults: ConfigDefaults = {}): Config {
+export function loadConfig(outside: NodeJS.ProcessEnv = process.env, defaults: ConfigDefaults = {}): Config {
+  const environment = withSecretsOfFiles(outside);
   const given = Object.fromEntries(
     Object.entries(environment).filter((entry): entry is [string, string] => !!entry[1]),
   );
-  const explicitlyEmpty = (name: string): boolean => environment[name] === '' && name.startsWith('AGENT_');
-  const parsed = Environment.safeParse(
-    Object.fromEntries(
-      Object.keys(Environment.shape).flatMap((name) =>
-        given[name] !== undefined || explicitlyEmpty(name) ? [[name, environment[name]]] : [],
-      ),
-    ),
-  );
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    const name = String(issue?.path[0] ?? 'environment');
-    throw new CopilotError('InvalidConfig', {
-      name,
-      value: environment[name] ?? '',
-      problem: issue?.message ?? 'not valid',
-    });
-  }
-  const env = parsed.data;
+  const env = parseEnvironment(environment, given);
   const encryptionKeys = readKeys(environment);
   const payloadStore = readStoreAddress(given);
   const build = readBuild(env);
-  const passedOn = Object.fromEntries(Object.entries(given).filter(([name]) => !SECRETS.includes(name)));
+  const traces = readTraceSettings(given);
+  const passedOn = Object.fromEntries(Object.entries(given).filter(([name]) => !HIDDEN.includes(name)));
   const homeDir = resolve(env.COPILOT_HOME ?? '.copilot');
   return Object.freeze({
     homeDir,
@@ -262,6 +250,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env, default
     maxFileBytes: env.COPILOT_MAX_FILE_MIB * 1_024 * 1_024,
     ...readCallers(env),
     ...readDirectText(env, encryptionKeys.length > 0),
+    ...(traces === undefined ? {} : { traces }),
     environment: passedOn,
     trustTeams: env.COPILOT_TRUST_TEAMS === '1',
     denyTools: Object.freeze(env.COPILOT_DENY_TOOLS),
@@ -277,6 +266,35 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env, default
       environment: passedOn,
     }),
   });
+}
+
+function parseEnvironment(
+  environment: NodeJS.ProcessEnv,
+  given: Readonly<Record<string, string>>,
+): z.infer<typeof Environment> {
+  const explicitlyEmpty = (name: string): boolean => environment[name] === '' && name.startsWith('AGENT_');
+  const parsed = Environment.safeParse(
+    Object.fromEntries(
+      Object.keys(Environment.shape).flatMap((name) =>
+        given[name] !== undefined || explicitlyEmpty(name) ? [[name, environment[name]]] : [],
+      ),
+    ),
+  );
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const name = String(issue?.path[0] ?? 'environment');
+    throw new CopilotError('InvalidConfig', {
+      name,
+      value: isSecret(name) ? '(hidden)' : (environment[name] ?? ''),
+      problem: issue?.message ?? 'not valid',
+    });
+  }
+  return parsed.data;
+}
+
+/** For another process of this program: all of it, secrets included. */
+export function programEnvironment(): NodeJS.ProcessEnv {
+  return process.env;
 }
 
 function readModel(env: z.infer<typeof Environment>, given: Readonly<Record<string, string>>): Config['model'] {
@@ -345,40 +363,8 @@ function readBuild({
   throw new CopilotError('InvalidConfig', { name, value: '', problem: `${other} is set; set both or neither` });
 }
 
-const KEYS = 'COPILOT_ENCRYPTION_KEYS';
-const KEY_FILE = 'COPILOT_ENCRYPTION_KEY_FILE';
-
 /** Never shown to teams and other programs. */
-const SECRETS: readonly string[] = [KEYS, 'COPILOT_CODEC_TOKEN'];
-
-/** No message quotes a key. */
-function readKeys(environment: NodeJS.ProcessEnv): readonly EncryptionKey[] {
-  const { [KEYS]: text, [KEY_FILE]: file } = environment;
-  const fail = (name: string, value: string, problem: string): never => {
-    throw new CopilotError('InvalidConfig', { name, value, problem });
-  };
-  // An empty value is a secret that was not passed on. Falling back to plain text would be unsafe.
-  if (text === '' || file === '') {
-    return fail(text === '' ? KEYS : KEY_FILE, '', 'it is empty; unset it if you do not want encryption');
-  }
-  if (text !== undefined && file !== undefined) return fail(KEY_FILE, file, `${KEYS} is set too; use one of them`);
-  if (file !== undefined) {
-    const keys = parseKeys(readKeyFile(file, (problem) => fail(KEY_FILE, file, problem)));
-    return typeof keys === 'string' ? fail(KEY_FILE, file, keys) : keys;
-  }
-  const keys = text === undefined ? [] : parseKeys(text);
-  return typeof keys === 'string' ? fail(KEYS, '(hidden)', keys) : keys;
-}
-
-function readKeyFile(file: string, fail: (problem: string) => never): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    return fail(
-      `it cannot be read (${error instanceof Error && 'code' in error ? String(error.code) : String(error)})`,
-    );
-  }
-}
+const HIDDEN: readonly string[] = ['COPILOT_ENCRYPTION_KEYS', 'COPILOT_CODEC_TOKEN'];
 
 function readStoreAddress(given: Readonly<Record<string, string>>): PayloadStoreAddress | undefined {
   const { COPILOT_PAYLOAD_STORE: value } = given;

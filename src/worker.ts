@@ -21,6 +21,7 @@ import { type Host, openHost } from './worker/host/host.ts';
 import { createLogger, logUnreadable } from './worker/logging.ts';
 import { hostConfig, type HostingOptions } from './worker/options.ts';
 import { installRuntime, toTemporalLogger } from './worker/runtime.ts';
+import { traceSinks } from './tracing/session-spans.ts';
 import { sessionSettings } from './worker/settings.ts';
 
 export { type CopilotConfig, defineConfig, type ProviderSettings } from './config-file.ts';
@@ -142,6 +143,7 @@ async function createWorker(
     workflowBundle: await prepareBundle(config, toTemporalLogger(log), dataConverter),
     dataConverter: dataConverter ?? createWorkerDataConverter(config, logUnreadable(log)),
     activities: createActivities(config, Promise.resolve<HostParts>(host.parts)),
+    sinks: traceSinks(Promise.resolve(host.parts.traces)),
     shutdownForceTime: SHUTDOWN_FORCE,
     workflowTaskPollerBehavior: { type: 'autoscaling' },
     activityTaskPollerBehavior: { type: 'autoscaling' },

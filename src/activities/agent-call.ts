@@ -15,6 +15,7 @@ import type { AgentReply } from '../agents/ask-model.ts';
 import type { TextServer } from '../direct-text/text-server.ts';
 import type { Ceilings } from '../tools/approval/ceilings.ts';
 import type { Tools } from '../tools/registry.ts';
+import type { Traces } from '../tracing/traces.ts';
 import type { ActivityScope } from './scope.ts';
 
 /** What the activities of one worker share. */
@@ -30,6 +31,8 @@ export interface WorkerParts {
   readonly texts: TextServer | undefined;
   /** Folder of the workspaces of sessions that name none of their own. */
   readonly workspaceRoot: string;
+  /** Undefined if nobody has asked for traces. */
+  readonly traces: Traces | undefined;
 }
 
 /** Leases the session's team and runs `work` with it. @param turnId the turn, if an agent is called */

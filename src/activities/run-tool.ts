@@ -25,6 +25,7 @@ import { makePrivateFolder } from '../storage/atomic-file.ts';
 import { keepFiles } from './tool-files.ts';
 import { keepImages } from './tool-images.ts';
 import { beginningOf } from '../contracts/text-cut.ts';
+import { traceCall } from '../tracing/activity-spans.ts';
 
 export interface ToolParts extends WorkerParts {
   readonly network: NetworkRules;
@@ -130,9 +131,9 @@ async function callTool(
       text,
       artifacts = [],
       images = [],
-    } = splitName(input.tool)
-      ? await callMcp(parts, scope, input, workspace)
-      : await callHere(parts, scope, input, workspace, call);
+    } = await traceTool(input, () =>
+      splitName(input.tool) ? callMcp(parts, scope, input, workspace) : callHere(parts, scope, input, workspace, call),
+    );
     const kept = await keepImages({ workspace, tool: input.tool }, images);
     const limited = await limitOutput(workspace, input, text);
     return {
@@ -151,6 +152,27 @@ async function callTool(
     const text = error instanceof OutcomeUnknown ? error.problem : error.message;
     return { status, text: beginningOf(text, MAX_TOOL_TEXT), artifacts: [], worker: identity };
   }
+}
+
+async function traceTool(
+  { tool, key, arguments: given }: RunToolInput,
+  work: () => Promise<ToolResult>,
+): Promise<ToolResult> {
+  const attributes = {
+    'gen_ai.operation.name': 'execute_tool',
+    'gen_ai.tool.name': tool,
+    'gen_ai.tool.call.id': key,
+    'gen_ai.tool.type': splitName(tool) ? 'extension' : 'function',
+  };
+  return await traceCall(
+    () => ({ name: `execute_tool ${tool}`, attributes }),
+    async (span) => {
+      if (span?.withContent) span.set({ 'gen_ai.tool.call.arguments': given });
+      const result = await work();
+      if (span?.withContent) span.set({ 'gen_ai.tool.call.result': result.text });
+      return result;
+    },
+  );
 }
 
 /** Calls an MCP tool on the connection of the session's team, which limits the time of the call. */

@@ -2,9 +2,10 @@
 import { CopilotError } from '../contracts/errors.ts';
 import type { Fallback } from '../contracts/activities.ts';
 import type { Message } from '../contracts/transcript.ts';
-import type { ModelReply, ModelRequest } from '../models/model.ts';
+import type { Model, ModelReply, ModelRequest } from '../models/model.ts';
 import { withImages } from './images.ts';
 import { withoutRefused } from './refused-messages.ts';
+import { traceChat } from '../tracing/chat-span.ts';
 import type { OpenAgent } from './team.ts';
 
 export interface AgentRequest extends Omit<ModelRequest, 'messages'> {
@@ -60,12 +61,12 @@ function mayFallBack({ type, details }: CopilotError, attempt: number): boolean 
 }
 
 async function replyWithoutRefused(
-  model: { reply(request: ModelRequest): Promise<ModelReply> },
+  model: Pick<Model, 'id' | 'reply'>,
   request: AgentRequest,
   workspace: string,
 ): Promise<ModelReply> {
   const ask = async (messages: readonly Message[]): Promise<ModelReply> =>
-    await model.reply({ ...request, messages: await withImages(messages, workspace) });
+    await traceChat(model, { ...request, messages: await withImages(messages, workspace) });
   try {
     return await ask(request.messages);
   } catch (error) {

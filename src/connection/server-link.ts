@@ -15,6 +15,7 @@ import { CopilotError, fromFailure } from '../contracts/errors.ts';
 import { SEARCH_ATTRIBUTES } from '../contracts/search-attributes.ts';
 import { createDataConverter } from '../storage/data-converter.ts';
 import { omit } from '../storage/unreadable.ts';
+import { CLOSE_TIMEOUT_MS, Traces } from '../tracing/traces.ts';
 import { grpcStatus, innermostMessage, isTooLarge, isTransient } from './grpc-errors.ts';
 import { findWorkers, openConnection, serverUnreachable } from './open-connection.ts';
 import { refusedSignIn } from './address/connection-problem.ts';
@@ -77,6 +78,7 @@ type Health = 'ok' | 'no-worker' | 'no-server';
 interface OpenLink extends GivenConnection {
   /** Whether `close` closes the connection. */
   readonly isOwn: boolean;
+  readonly traces: Traces | undefined;
 }
 
 /** Owns the connection, and knows what its failures mean. */
@@ -87,6 +89,8 @@ export class ServerLink {
   readonly config: Config;
   readonly server: ServerAddress;
   readonly retryForMs: number;
+  /** Undefined if nobody has asked for traces. */
+  readonly traces: Traces | undefined;
   /**
    * Followers that still look for their place, by session. Updates of the session wait for them, so that a follower misses
    * nothing that is sent after `follow` was called.
@@ -97,13 +101,14 @@ export class ServerLink {
   readonly #closing = new AbortController();
 
   private constructor(
-    { connection, isOwn, server, clientOptions = {} }: OpenLink,
+    { connection, isOwn, server, traces, clientOptions = {} }: OpenLink,
     config: Config,
     { dataConverter = clientOptions.dataConverter, retryForMs = 60_000 }: ConnectOptions,
   ) {
     this.#connection = connection;
     this.#isOwn = isOwn;
     this.server = server;
+    this.traces = traces;
     this.config = config;
     this.retryForMs = retryForMs;
     // Each running call listens.
@@ -118,9 +123,10 @@ export class ServerLink {
   static async open(options: ConnectOptions = {}): Promise<ServerLink> {
     const config = options.config ?? loadConfig();
     const given = takeGiven(config, options);
-    if (given) return new ServerLink({ ...given, isOwn: false }, config, options);
+    if (given) return new ServerLink({ ...given, isOwn: false, traces: await openTraces(config) }, config, options);
     const server = await findServer(config, options);
-    return new ServerLink({ connection: await openConnection(server), isOwn: true, server }, config, options);
+    const connection = await openConnection(server);
+    return new ServerLink({ connection, isOwn: true, server, traces: await openTraces(config) }, config, options);
   }
 
   /** To be called before anything is changed on the server. @throws CopilotError `HomeServerDown` */
@@ -247,8 +253,14 @@ export class ServerLink {
 
   async close(): Promise<void> {
     this.#closing.abort(clientClosed());
+    await this.traces?.close();
     if (this.#isOwn) await this.#connection.close();
   }
+}
+
+/** Commands end soon. They wait no longer for spans than `close` does. */
+async function openTraces({ traces }: Config): Promise<Traces | undefined> {
+  return await Traces.open(traces, undefined, CLOSE_TIMEOUT_MS);
 }
 
 function clientClosed(): CopilotError {

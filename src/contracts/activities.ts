@@ -9,14 +9,14 @@ import type { Coverage } from './request.ts';
 import type { AgentOverride, DefinedTool, ResolvedTeam, ToolPolicy } from './team.ts';
 import type { ToolFacts } from './tool.ts';
 import type { Message, ProviderData, ToolCall, TranscriptAddress } from './transcript.ts';
+import type { TracedTurn } from './trace.ts';
 import type { PlannedStep, RouteDecision, TurnView } from './turn.ts';
 
 /** What every call of an agent names. The session's id is the id of the workflow that calls. */
-export interface AgentCall {
+export interface AgentCall extends TracedTurn {
   readonly digest: string;
   readonly agent: string;
   readonly override?: AgentOverride;
-  readonly turnId: string;
   /** The conversation before this turn. */
   readonly transcript: TranscriptAddress;
   /** Values of the context that the agent's instructions use. */
@@ -137,13 +137,12 @@ export interface RunAgentResult extends Reasoned {
   readonly warnings?: readonly string[];
 }
 
-export interface RunToolInput {
+export interface RunToolInput extends TracedTurn {
   readonly tool: string;
   /** JSON text as the model wrote it. */
   readonly arguments: string;
   /** `turn/step/call`: the same for every attempt. */
   readonly key: string;
-  readonly turnId: string;
   /** Number of the step, if the call belongs to one. */
   readonly step?: number;
   /** With outside effects: how often the call was begun, from 1. */

@@ -8,6 +8,7 @@ import type { Refusal } from './session-answer.ts';
 import type { Note, Rating, SavedPosition, Segment, SessionConfig, SessionStart, SessionStatus } from './session.ts';
 import type { Budget, ResolvedTeam } from './team.ts';
 import type { Message, ProviderData, ToolCall, TranscriptAddress } from './transcript.ts';
+import type { Traceparent } from './trace.ts';
 import type { Phase, PlannedStep, Route, Step, TurnError } from './turn.ts';
 
 /** Input of the workflow: a new session, or the state of the run before. */
@@ -60,6 +61,8 @@ export interface Turn {
   readonly messageId: string;
   readonly text: string;
   readonly images?: readonly ImageReference[];
+  /** The sender's span. */
+  readonly trace?: Traceparent;
   /** Position in the conversation, from 1; 0 while it is queued. */
   number: number;
   state: TurnState;

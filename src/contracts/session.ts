@@ -8,6 +8,7 @@ import type { PendingRequest } from './request.ts';
 import { AgentOverride, Approvals, Budget, Name, ResolvedTeam } from './team.ts';
 import type { Phase } from './turn.ts';
 import { beginningOf } from './text-cut.ts';
+import { Traceparent } from './trace.ts';
 
 /** Ids that a caller may choose: they become workflow ids, folder names and parts of keys. */
 export const SessionId = z
@@ -93,6 +94,8 @@ export const QueuedMessage = z.strictObject({
   text: MessageText,
   /** Files of the workspace that its models see. */
   images: Images.optional(),
+  /** The sender's span, under which those of the turn hang. */
+  trace: Traceparent.optional(),
 });
 export type QueuedMessage = z.infer<typeof QueuedMessage>;
 

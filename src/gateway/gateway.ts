@@ -24,6 +24,7 @@ import type { Principal } from './principals/principal.ts';
 import { type TokenRules, TokenVerifier } from './principals/tokens.ts';
 import { GatewayError, problemOf } from './problem.ts';
 import { openAiApp } from './openai/app.ts';
+import { underCaller } from '../tracing/send-span.ts';
 import { contextRoutes } from './routes/context-routes.ts';
 import { peopleRoutes } from './routes/people-routes.ts';
 import { Count, type Route, route } from './routes/route.ts';
@@ -140,8 +141,8 @@ function createApp(parts: Parts): Hono {
     // HEAD is answered as GET is, and nobody reads the body: a stream would stay open for ever.
     if (context.req.method === 'HEAD') await context.res.body?.cancel();
   });
-  app.use(async (_context, next) => {
-    const handled = next();
+  app.use(async ({ req }, next) => {
+    const handled = underCaller(req.header('traceparent'), next);
     parts.running.add(handled);
     await handled.finally(() => parts.running.delete(handled));
   });

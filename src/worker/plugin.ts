@@ -15,6 +15,7 @@ import { createWorkerDataConverter } from '../storage/data-converter.ts';
 import { sessionWorkflowsPath, withSessions } from './bundle/bundle.ts';
 import { createActivities, type HostParts } from './host/activities.ts';
 import { openHost } from './host/host.ts';
+import { NO_TRACES, traceSinks } from '../tracing/session-spans.ts';
 import { createLogger, logUnreadable } from './logging.ts';
 import { hostConfig, type HostingOptions } from './options.ts';
 import { prepareServer } from './deployment.ts';
@@ -87,12 +88,18 @@ class CopilotPlugin extends SimplePlugin {
       ...this.#code(given),
       dataConverter: given.dataConverter ?? this.#dataConverter(config),
       activities: { ...own, ...activities },
+      sinks: { ...given.sinks, ...traceSinks(opened.promise.then(({ traces }) => traces)) },
     };
   }
 
   override configureReplayWorker(given: ReplayWorkerOptions): ReplayWorkerOptions {
     const config = hostConfig(this.#options);
-    return { ...given, ...this.#code(given), dataConverter: given.dataConverter ?? this.#dataConverter(config) };
+    return {
+      ...given,
+      ...this.#code(given),
+      dataConverter: given.dataConverter ?? this.#dataConverter(config),
+      sinks: { ...given.sinks, ...NO_TRACES },
+    };
   }
 
   override configureBundler(given: BundleOptions): BundleOptions {

@@ -4,7 +4,7 @@ import { dropUndefined } from '../../client/defined-fields.ts';
 import { CopilotClient } from '../../client/copilot-client.ts';
 import { retry } from '../../connection/retry.ts';
 import { findServer, refuseGuess } from '../../connection/address/server-address.ts';
-import { type Config, loadConfig } from '../../config.ts';
+import { type Config, loadConfig, programEnvironment } from '../../config.ts';
 import { loadConfigFile } from '../../config-file.ts';
 import { packageDir } from '../../package-info.ts';
 import { CopilotError, type ErrorType } from '../../contracts/errors.ts';
@@ -67,7 +67,7 @@ export async function runDev({ json, port, uiPort, pagePort }: DevFlags): Promis
   });
   const stack = await startStack(config, ports, ({ address, namespace }) =>
     startSupervised({
-      ...config.temporal.environment,
+      ...programEnvironment(),
       TEMPORAL_ADDRESS: address,
       TEMPORAL_NAMESPACE: namespace,
     }),

@@ -12,6 +12,7 @@ import { attachFiles } from './attachments.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import { describeSession } from '../reading/session-queries.ts';
 import { checkInput, checkSize } from '../checked-input.ts';
+import { traceSending } from '../../tracing/send-span.ts';
 import { checkContext, newSessionId, newUlid, sessionStart } from './session-start.ts';
 import type { TeamDirectory } from './team-directory.ts';
 
@@ -66,7 +67,11 @@ export async function createSession(link: ServerLink, teams: TeamDirectory, give
   const start = { ...checked, ...imagesField(copies?.images) };
   try {
     checkSize({ start }, 'options');
-    await startWorkflow(link, id, start, now);
+    if (message === undefined) await startWorkflow(link, id, start, now);
+    else
+      await traceSending(link.traces, id, message, (traced) =>
+        startWorkflow(link, id, { ...start, message: traced }, now),
+      );
   } catch (error) {
     await copies?.undo();
     if (error instanceof WorkflowExecutionAlreadyStartedError) return existing(created, options.ifExists);

@@ -31,6 +31,7 @@ import { forkSession, type ForkOptions } from '../creation/fork-session.ts';
 import { awaitSettledTurn } from './turn-end.ts';
 import type { DecideOptions, InterruptOptions, PlanEdit, RateOptions, SendOptions, StatusReport } from './options.ts';
 import { streamTurn, type TurnStream } from './turn-stream.ts';
+import { traceSending } from '../../tracing/send-span.ts';
 import { dropUndefined } from '../defined-fields.ts';
 
 /** How long `complete` waits until the session has closed. */
@@ -78,6 +79,10 @@ export class SessionHandle extends SessionReader {
   }
 
   async #send(message: QueuedMessage, options: SendOptions): Promise<TurnView> {
+    return await traceSending(this.#link.traces, this.id, message, (traced) => this.#deliver(traced, options));
+  }
+
+  async #deliver(message: QueuedMessage, options: SendOptions): Promise<TurnView> {
     const { signal, retryForMs, wait = true } = options;
     const { messageId } = message;
     const delivery = { updateId: messageId, signal, retryForMs };
@@ -157,11 +162,13 @@ export class SessionHandle extends SessionReader {
     StatusReport & { readonly turn?: TurnView }
   > {
     const message = text === undefined ? undefined : { messageId, text };
-    const payload = checkInput(payloads.InterruptPayload, dropUndefined({ reason, message }), '');
-    const delivery = { signal, updateId: message?.messageId };
-    const interrupted = deliver(this.#link, this.id, messages.interrupt, payload, delivery);
-    if (message === undefined) return await this.#unlessClosed(interrupted);
-    const report = await interrupted;
+    const interrupt = async (traced?: QueuedMessage): Promise<StatusReport> => {
+      const payload = checkInput(payloads.InterruptPayload, dropUndefined({ reason, message: traced }), '');
+      const delivery = { signal, updateId: traced?.messageId };
+      return await deliver(this.#link, this.id, messages.interrupt, payload, delivery);
+    };
+    if (message === undefined) return await this.#unlessClosed(interrupt());
+    const report = await traceSending(this.#link.traces, this.id, message, interrupt);
     const turn = await this.#turnOf(message, signal);
     return { ...report, ...dropUndefined({ turn }) };
   }

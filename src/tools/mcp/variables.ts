@@ -1,5 +1,6 @@
 /** Fills what a server's declaration leaves to the worker: `${NAME}` and the environment of its process. */
 import { CopilotError } from '../../contracts/errors.ts';
+import { secretOfFile } from '../../secret-files.ts';
 
 export type Environment = Readonly<Record<string, string>>;
 
@@ -56,7 +57,7 @@ function fillIn(
 ): Record<string, string> {
   const fill = (key: string, text: string): string =>
     text.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, variable: string) => {
-      const value = valueOf(environment, variable);
+      const value = valueOf(environment, variable) ?? secretOfFile(environment, variable);
       if (value !== undefined) return value;
       throw unusable(
         name,

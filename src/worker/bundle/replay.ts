@@ -9,6 +9,7 @@ import { copilotUpdatedAt } from '../../contracts/search-attributes.ts';
 import { SessionId } from '../../contracts/session.ts';
 import { createWorkerDataConverter } from '../../storage/data-converter.ts';
 import { prepareBundle } from './bundle.ts';
+import { NO_TRACES } from '../../tracing/session-spans.ts';
 import { installRuntime } from '../runtime.ts';
 
 /** The newest run of one session. */
@@ -55,6 +56,7 @@ export async function* replaySessions({ ids, since }: ReplayOptions): AsyncGener
     const options = {
       workflowBundle: await prepareBundle(config, quiet),
       dataConverter: createWorkerDataConverter(config),
+      sinks: NO_TRACES,
     };
     for await (const { workflowId, runId, error } of Worker.runReplayHistories(options, histories)) {
       yield { sessionId: workflowId, runId, problem: error?.message ?? null };

@@ -38,6 +38,7 @@ export const SHARED_CONTRACTS = [
     'session',
     'team',
     'text-cut',
+    'trace',
     'transcript',
     'turn',
     'visible-text',

@@ -1,4 +1,5 @@
 /** The activities of sessions, over what the worker has open. */
+import { Context } from '@temporalio/activity';
 import type { Logger } from 'pino';
 import { archive } from '../../activities/archive.ts';
 import type { WorkerParts } from '../../activities/agent-call.ts';
@@ -21,6 +22,8 @@ import type { Activities, ServiceActivities } from '../../contracts/activities.t
 import type { ResolvedTeam } from '../../contracts/team.ts';
 import type { ObjectStore } from '../../storage/stores/object-store.ts';
 import type { TeamTrust } from '../../tools/mcp/trust.ts';
+import type { TracedTurn } from '../../contracts/trace.ts';
+import { traceActivity } from '../../tracing/activity-spans.ts';
 
 /** What the activities of one worker share. */
 export interface HostParts extends WorkerParts {
@@ -33,7 +36,13 @@ export interface HostParts extends WorkerParts {
 export function createActivities(config: Config, opened: Promise<HostParts>): Activities & ServiceActivities {
   const calls = new RunningCalls();
   const load = async (team: string) => loadTeam(config.agentsDir, team, (await opened).tools);
-  const toolParts = async () => ({ ...(await opened), calls, network: config.network });
+  const toolParts = (parts: HostParts) => ({ ...parts, calls, network: config.network });
+  const traced =
+    <Input extends TracedTurn, Result>(run: (parts: HostParts, input: Input) => Promise<Result>) =>
+    async (input: Input): Promise<Result> => {
+      const parts = await opened;
+      return await traceActivity(parts.traces, Context.current().info, input, () => run(parts, input));
+    };
   const resolveTeam = async (team: string): Promise<ResolvedTeam> => {
     const { agents, trust } = await opened;
     const resolved = await load(team);
@@ -46,14 +55,14 @@ export function createActivities(config: Config, opened: Promise<HostParts>): Ac
     copilotReadClosed: (question) => readClosed(question),
     copilotResolveTeam: (team) => inScope(() => resolveTeam(team)),
     copilotInspectTeam: (team) => inScope(async () => inspectTeam({ ...(await opened), load }, team)),
-    copilotRoute: async (input) => route(await opened, input),
-    copilotPlan: async (input) => plan(await opened, input),
-    copilotReview: async (input) => review(await opened, input),
-    copilotRunAgent: async (input) => runAgent(await opened, input),
-    copilotRunTool: async (input) => runTool(await toolParts(), input),
-    copilotSettleTool: async (input) => settleTool(await toolParts(), input),
+    copilotRoute: traced(route),
+    copilotPlan: traced(plan),
+    copilotReview: traced(review),
+    copilotRunAgent: traced(runAgent),
+    copilotRunTool: traced((parts, input) => runTool(toolParts(parts), input)),
+    copilotSettleTool: traced((parts, input) => settleTool(toolParts(parts), input)),
     copilotCheckCall: async (input) => checkCall(await opened, input),
-    copilotSummarise: async (input) => summarise(await opened, (await opened).archive, input),
+    copilotSummarise: traced((parts, input) => summarise(parts, parts.archive, input)),
     copilotWriteReports: (input) => writeReports(config.workspaceRoot, input),
     copilotFiles: async (request, content) => {
       removeIfForgotten();

@@ -15,6 +15,7 @@ import { startTextServer } from '../../direct-text/text-server.ts';
 import { runnerOf } from '../../tools/code/container-runner.ts';
 import { type TeamTrust, teamTrust } from '../../tools/mcp/trust.ts';
 import { type Tools, withOwnTools } from '../../tools/registry.ts';
+import { Traces } from '../../tracing/traces.ts';
 import { startAdmin } from '../admin.ts';
 import type { HostParts } from './activities.ts';
 import { type ModelSource, openModelSource } from './model-source.ts';
@@ -76,6 +77,8 @@ async function openParts(options: HostOptions, opened: OpenPart[]): Promise<Omit
     ),
   );
   opened.push({ name: 'models', close: () => models.close() });
+  const traces = await Traces.open(config.traces, (problem) => log.warn({ problem }, 'no traces are sent'));
+  if (traces) opened.push({ name: 'traces', close: () => traces.close() });
   const transcripts = new TranscriptCache();
   const trust = teamTrust({
     folder: join(config.homeDir, TRUSTED_TEAMS),
@@ -104,7 +107,7 @@ async function openParts(options: HostOptions, opened: OpenPart[]): Promise<Omit
   const { workspaceRoot } = config;
   const archive = options.archive ?? openArchiveFolder(config.archiveDir);
   return {
-    parts: { agents, archive, transcripts, identity, ceilings, tools, trust, log, texts, workspaceRoot },
+    parts: { agents, archive, transcripts, identity, ceilings, tools, trust, log, texts, traces, workspaceRoot },
     model: models.name,
   };
 }

@@ -79,10 +79,10 @@ export function openQuestion({ requests }: LiveSession): RequestView | undefined
 export function takeMessage(
   session: LiveSession,
   messageId: string,
-  { text, images = [] }: payloads.SendPayload,
+  { text, images = [], trace }: payloads.SendPayload,
 ): RunningTurn | undefined {
   const question = openQuestion(session);
-  if (!question) return session.queue.add({ messageId, text, images });
+  if (!question) return session.queue.add({ messageId, text, images, trace });
   session.queue.remember(messageId, question.turnId);
   session.requests.decide({
     requestId: question.id,

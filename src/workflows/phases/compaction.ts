@@ -41,7 +41,7 @@ export async function shortenConversation(session: LiveSession): Promise<void> {
     const result = await session.calls.run(() =>
       activities.summarise(
         { activityId: `summary-${epoch + 1}`, summary: `summary of ${upTo} older messages` },
-        { ...agentCall(session, { id: `summary-${epoch + 1}` }, agent), upTo },
+        { ...agentCall(session, state.current ?? { id: `summary-${epoch + 1}` }, agent), upTo },
       ),
     );
     session.spending.countSummary(agent, result);

@@ -40,7 +40,7 @@ describe('settings of encryption and payload store', () => {
     ]);
     const file = join(dir, 'keys');
     await writeFile(file, `# the new one\nnew:${A}\n\nold:${B}\n`);
-    const config = loadConfig({ COPILOT_ENCRYPTION_KEY_FILE: file });
+    const config = loadConfig({ COPILOT_ENCRYPTION_KEYS_FILE: file });
     assert.deepEqual(idsOf(config), ['new', 'old']);
     assert.deepEqual(config.encryptionKeys[1]?.key.export(), Buffer.from(B, 'base64url'));
   });
@@ -58,9 +58,9 @@ describe('settings of encryption and payload store', () => {
       [{ COPILOT_ENCRYPTION_KEYS: `a:${A},a:${B}` }, /"a" occurs twice/],
       [{ COPILOT_ENCRYPTION_KEYS: ' , ' }, /it holds no key/],
       [{ COPILOT_ENCRYPTION_KEYS: '' }, /it is empty; unset it if you do not want encryption/],
-      [{ COPILOT_ENCRYPTION_KEY_FILE: join(dir, 'none') }, /it cannot be read \(ENOENT\)/],
-      [{ COPILOT_ENCRYPTION_KEY_FILE: file }, /is not 32 bytes/],
-      [{ COPILOT_ENCRYPTION_KEY_FILE: file, COPILOT_ENCRYPTION_KEYS: `a:${A}` }, /COPILOT_ENCRYPTION_KEYS is set too/],
+      [{ COPILOT_ENCRYPTION_KEYS_FILE: join(dir, 'none') }, /it cannot be read \(ENOENT\)/],
+      [{ COPILOT_ENCRYPTION_KEYS_FILE: file }, /is not 32 bytes/],
+      [{ COPILOT_ENCRYPTION_KEYS_FILE: file, COPILOT_ENCRYPTION_KEYS: `a:${A}` }, /COPILOT_ENCRYPTION_KEYS is set too/],
     ];
     for (const [environment, message] of cases) {
       const error = refused(environment);

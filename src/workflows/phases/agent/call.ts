@@ -9,6 +9,7 @@ import type { Route } from '../../../contracts/turn.ts';
 import type { CallLabel } from '../../activities.ts';
 import type { LiveSession } from '../../session/live-session.ts';
 import { hasBudget } from '../../session/policies.ts';
+import { endCallSpan, tracedTurn } from '../../session/spans.ts';
 import { keepBudget } from './budget.ts';
 import { oneLine } from '../../views/details.ts';
 
@@ -25,7 +26,7 @@ export function findAgent(session: LiveSession, id: string): AgentDefinition {
   return agent;
 }
 
-export function agentCall(session: LiveSession, turn: Pick<RunningTurn, 'id'>, agentId: string): AgentCall {
+export function agentCall(session: LiveSession, turn: Parameters<typeof tracedTurn>[0], agentId: string): AgentCall {
   const model = session.state.current?.models[agentId];
   const { state, phaseContext } = session;
   const { model: sessionModel, agents } = state.config;
@@ -42,7 +43,7 @@ export function agentCall(session: LiveSession, turn: Pick<RunningTurn, 'id'>, a
     agent: agentId,
     ...(override === undefined ? {} : { override }),
     ...(model === undefined ? {} : { model }),
-    turnId: turn.id,
+    ...tracedTurn(turn),
     transcript: state.transcript.address,
     ...(state.config.workspace === undefined ? {} : { workspace: state.config.workspace }),
     context: {
@@ -66,10 +67,16 @@ export async function askAgent<T extends Reasoned>(
 ): Promise<T> {
   if (hasBudget(session.state)) await keepBudget(session, turn);
   const at = { turnId: turn.id, activityId: label.activityId };
-  const result = await session.calls.run(() => {
-    session.view.record({ type: 'model-started', ...at, agent });
-    return work(label);
-  });
+  const startedAt = new Date().toISOString();
+  let result: T;
+  try {
+    result = await session.calls.run(() => {
+      session.view.record({ type: 'model-started', ...at, agent });
+      return work(label);
+    });
+  } finally {
+    endCallSpan(turn, agent, label.activityId, startedAt);
+  }
   countAnswer(session, agent, result);
   const { reasoning } = result;
   session.view.record({ type: 'model-ended', ...at, text: '', ...(reasoning === undefined ? {} : { reasoning }) });

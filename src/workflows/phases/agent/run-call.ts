@@ -16,6 +16,7 @@ import type { ToolCall } from '../../../contracts/transcript.ts';
 import { activities, type CallLabel } from '../../activities.ts';
 import type { LiveSession } from '../../session/live-session.ts';
 import { policiesOf } from '../../session/policies.ts';
+import { tracedTurn } from '../../session/spans.ts';
 import type { Answer } from '../../session/state/requests.ts';
 import type { AgentWork } from '../../session/turn/agent-work.ts';
 import { oneLine } from '../../views/details.ts';
@@ -196,7 +197,8 @@ async function runOnce(one: OneCall, attempt: number): Promise<RunToolResult> {
     tool: call.name,
     arguments: call.arguments,
     key,
-    ...at,
+    ...tracedTurn(turn),
+    ...(step === undefined ? {} : { step }),
     digest: team.digest,
     policies: policiesOf(session.state),
     isApproved: one.isApproved,

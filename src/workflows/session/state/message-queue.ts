@@ -38,12 +38,13 @@ export class MessageQueue {
   }
 
   /** @param isFirst puts it before all others */
-  add({ messageId, text, images = [] }: QueuedMessage, isFirst = false): RunningTurn {
+  add({ messageId, text, images = [], trace }: QueuedMessage, isFirst = false): RunningTurn {
     const { attached = [] } = this.#state;
     delete this.#state.attached;
     const turn = {
       ...queuedTurn(`turn-${(this.#state.messageCount += 1)}`, messageId, text),
       ...imagesField([...attached, ...images]),
+      ...(trace === undefined ? {} : { trace }),
     };
     if (isFirst) this.#state.queue.unshift(turn);
     else this.#state.queue.push(turn);

@@ -27,6 +27,7 @@ import type { TeamDefinition } from '../../../contracts/team.ts';
 import { ContinuesAsNew } from '../continue-as-new.ts';
 import type { LiveSession } from '../live-session.ts';
 import { approvalsOf, timeoutMsOf } from '../policies.ts';
+import { endRequestSpan } from '../spans.ts';
 import { beginningOf } from '../../../contracts/text-cut.ts';
 
 export type RequestView = DeepReadonly<OpenRequest>;
@@ -282,6 +283,7 @@ export class Requests {
   #close(request: OpenRequest, verdict: Verdict): DecidedRequest {
     const { current, decisions, suspension } = this.#state;
     request.verdict = verdict;
+    endRequestSpan(current ?? { id: request.turnId }, request, verdict);
     const { shown, isLong } = recordedVerdict(verdict);
     const { key: _, ...whole } = { ...request, verdict: shown };
     const recorded = cutSubject(whole, MAX_RECORDED_SUBJECT);

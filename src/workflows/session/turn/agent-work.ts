@@ -14,6 +14,7 @@ import {
   type UserMessage,
 } from '../../../contracts/transcript.ts';
 import { beginningOf } from '../../../contracts/text-cut.ts';
+import { endWorkSpan } from '../spans.ts';
 
 /** What a work begins with. */
 export interface Task extends Pick<Work, 'phase' | 'agent' | 'part' | 'step' | 'routes'> {
@@ -52,12 +53,18 @@ export class Works {
   }
 
   close(part: string): void {
-    const { current } = this.#state;
-    if (current) current.works = current.works.filter((work) => work.part !== part);
+    this.#close((work) => work.part === part);
   }
 
   closeAll(): void {
-    if (this.#state.current) this.#state.current.works = [];
+    this.#close(() => true);
+  }
+
+  #close(isMeant: (work: Work) => boolean): void {
+    const { current } = this.#state;
+    if (!current) return;
+    for (const work of current.works) if (isMeant(work)) endWorkSpan(current, work);
+    current.works = current.works.filter((work) => !isMeant(work));
   }
 
   get #works(): Work[] {

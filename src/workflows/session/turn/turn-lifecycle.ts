@@ -13,6 +13,7 @@ import { MAX_EFFECTS } from '../../../contracts/limits.ts';
 import { findMode } from '../../../contracts/team.ts';
 import type { Phase, Route } from '../../../contracts/turn.ts';
 import type { LiveSession } from '../live-session.ts';
+import { endTurnSpan } from '../spans.ts';
 import { keepEndedTurn } from '../state/ended-turns.ts';
 import { answeringAgent } from '../policies.ts';
 import { closingMessages } from './closing-messages.ts';
@@ -99,6 +100,7 @@ export class TurnLifecycle {
     turn.transcribed = 1 + turn.answers.length;
     state.current = null;
     keepEndedTurn(state, turn);
+    endTurnSpan(turn, state.team.definition.name);
     view.record({ type: 'turn-ended', turnId: turn.id, number: turn.number, status: outcome.status });
     view.touch();
     view.publish();

@@ -1,0 +1,166 @@
+/** A turn as one trace, from the client that sends its message to the models and tools that it calls. */
+import assert from 'node:assert/strict';
+import { pathToFileURL } from 'node:url';
+import { CopilotClient } from '../../src/client.ts';
+import { fullHistory, until } from '../helpers/history.ts';
+import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from '../helpers/otlp-receiver.ts';
+import { isolatedConfig } from '../helpers/server.ts';
+import { callsOf, playTeam } from '../helpers/team-script.ts';
+import { startWorld, type World } from '../helpers/world.ts';
+
+const FILES = ['a.txt', 'b.txt', 'c.txt'];
+const CLIENT = 3;
+const HOOK = pathToFileURL('test/helpers/loaded-packages.mjs').href;
+
+describe('traces', function () {
+  this.timeout(300_000);
+  let world: World;
+  let receiver: OtlpReceiver;
+  let traced: CopilotClient;
+
+  before(async () => {
+    receiver = await startOtlpReceiver();
+    world = await startWorld({ workers: 0 });
+    const config = isolatedConfig(world.server.homeDir, otel());
+    traced = await CopilotClient.connect({ config, address: world.server.address });
+  });
+  after(async () => {
+    await traced.close();
+    await world.stop();
+    await receiver.close();
+  });
+
+  const otel = (more: Record<string, string> = {}): Record<string, string> => ({
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+    ...more,
+  });
+  const named = (name: string): ReceivedSpan[] => receiver.spans.filter((span) => span.name === name);
+
+  it('[O01] a planned turn with an approval, a killed worker and a new run is one trace with the right parents, and no text of people', async () => {
+    let isDoomed = true;
+    playTeam(world.model, {
+      files: FILES,
+      answer: 'mango answer',
+      // The worker dies in the middle of this call.
+      instead: ({ task }) => (isDoomed && task === 'write b.txt' ? { delayMs: 200_000 } : undefined),
+    });
+    const doomed = await world.startWorker(otel());
+    const config = { approvals: { plan: true }, historyLimit: 40 };
+    const session = await traced.create({ config });
+    const { id: turnId } = await session.send('Write three mango files', { wait: false });
+    await until('a plan to approve', async () => (await session.requests()).length === 1);
+    const [request] = await session.requests();
+    await session.decide(request?.id ?? '', 'approve', { by: 'mango-approver', text: 'mango remark' });
+    await until('the second step', () => Promise.resolve(callsOf(world.model).includes('step write b.txt')));
+    // What a killed worker has not sent is lost.
+    await until('the spans of the first', () => Promise.resolve(named('invoke_agent engineer').length === 1));
+    isDoomed = false;
+    await doomed.kill();
+    const heir = await world.startWorker(otel());
+    const turn = await session.awaitTurn(turnId);
+    assert.equal(turn.reply, 'mango answer');
+    await until('the span of the turn', () => Promise.resolve(named('invoke_workflow default').length === 1));
+    await heir.stop();
+    await traced.close();
+    traced = await CopilotClient.connect({
+      config: isolatedConfig(world.server.homeDir, otel()),
+      address: world.server.address,
+    });
+
+    const { spans } = receiver;
+    assert.equal(new Set(spans.map(({ traceId }) => traceId)).size, 1);
+    assert.equal(new Set(spans.map(({ spanId }) => spanId)).size, spans.length, 'two spans have one id');
+    assert.equal(treeOf(spans).length, spans.length, 'a span lacks its parent');
+    const round = below('copilotRunAgent', 'chat gpt-6-luna');
+    assert.deepEqual(
+      treeOf(spans),
+      below(
+        'send',
+        ...below(
+          'invoke_workflow default',
+          ...below('invoke_agent writer', ...round),
+          'await_person plan',
+          ...FILES.flatMap(() =>
+            below('invoke_agent engineer', ...round, ...below('copilotRunTool', 'execute_tool write_file'), ...round),
+          ),
+          ...below('invoke_agent writer', ...round),
+        ),
+      ),
+    );
+    const attributes = (name: string): Readonly<Record<string, unknown>> => named(name)[0]?.attributes ?? {};
+    assert.ok(named('copilotRunAgent').some((span) => Number(span.attributes['temporal.activity.attempt']) > 1));
+    const runs = new Set(spans.map((span) => span.attributes['temporal.run.id']).filter((run) => run !== undefined));
+    assert.ok(runs.size > 1, 'the session did not continue as new');
+    const [chat] = spans.filter((span) => span.name.startsWith('chat '));
+    assert.ok(chat);
+    assert.equal(chat.kind, CLIENT);
+    assert.equal(chat.attributes['gen_ai.operation.name'], 'chat');
+    assert.equal(chat.attributes['gen_ai.response.model'], 'scripted');
+    assert.deepEqual(chat.attributes['gen_ai.response.finish_reasons'], ['tool_calls']);
+    assert.ok(Number(chat.attributes['gen_ai.usage.input_tokens']) > 0);
+    assert.ok(Number(chat.attributes['gen_ai.usage.output_tokens']) > 0);
+    assert.equal(typeof chat.attributes['gen_ai.provider.name'], 'string');
+    assert.equal(attributes('execute_tool write_file')['gen_ai.tool.name'], 'write_file');
+    assert.equal(attributes('invoke_workflow default')['gen_ai.operation.name'], 'invoke_workflow');
+    assert.equal(attributes('invoke_agent engineer')['gen_ai.agent.name'], 'engineer');
+    assert.ok(
+      spans.every(
+        (span) => span.attributes['gen_ai.conversation.id'] === session.id || /^(chat|execute_tool) /.test(span.name),
+      ),
+    );
+    assert.ok(spans.every((span) => span.endMs >= span.startMs));
+    for (const body of receiver.bodies) assert.doesNotMatch(body, /mango|I am a\.txt/);
+  });
+
+  it('has what people and models say if that is asked for, by protobuf if nothing else is, and for senders without traces, too', async () => {
+    playTeam(world.model, { answer: 'papaya answer' });
+    const worker = await world.startWorker({
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${receiver.url}/own/path`,
+      OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: 'true',
+    });
+    const session = await world.copilot.create();
+    assert.equal((await session.send('papaya question')).reply, 'papaya answer');
+    await worker.stop();
+    assert.ok(receiver.contentTypes.has('POST /own/path application/x-protobuf'), [...receiver.contentTypes].join());
+    const last = receiver.bodies.filter((body) => body.includes('papaya')).join('');
+    for (const text of ['papaya question', 'papaya answer', 'gen_ai.input.messages', 'invoke_workflow default']) {
+      assert.ok(last.includes(text), text);
+    }
+  });
+
+  it('loads nothing and adds nothing to history if nobody asks for traces', async () => {
+    playTeam(world.model, { answer: 'quiet' });
+    const hook = { NODE_OPTIONS: `--import ${HOOK}` };
+    const bodies = receiver.bodies.length;
+    const worker = await world.startWorker(hook);
+    const session = await world.copilot.create();
+    assert.equal((await session.send('hello')).reply, 'quiet');
+    await worker.stop();
+    assert.doesNotMatch(worker.log(), /loads @opentelemetry/);
+    assert.equal(receiver.bodies.length, bodies);
+    for (const event of await fullHistory(world.temporal, session.id)) {
+      const text = JSON.stringify(event, (_, value: unknown) =>
+        value instanceof Uint8Array ? Buffer.from(value).toString() : value,
+      );
+      assert.doesNotMatch(text, /"trace\\?"|traceparent/);
+    }
+    // The hook would notice.
+    const other = await world.startWorker({ ...hook, ...otel() });
+    await other.stop();
+    assert.match(other.log(), /loads @opentelemetry\/sdk-trace/);
+  });
+});
+
+/** Lines of a span and those below it. */
+function below(name: string, ...lines: string[]): string[] {
+  return [name, ...lines.map((line) => `  ${line}`)];
+}
+
+/** One line for each span, below its parent, in the order of their starts. */
+function treeOf(spans: readonly ReceivedSpan[], parent = ''): string[] {
+  return spans
+    .filter(({ parentSpanId }) => parentSpanId === parent)
+    .toSorted((a, b) => a.startMs - b.startMs)
+    .flatMap((span) => below(span.name, ...treeOf(spans, span.spanId)));
+}
