@@ -157,7 +157,8 @@ function startFlags(options: LaunchOptions): string[] {
 
 /** Without the user's Temporal profile, which is for clients, and without our secrets. */
 function serverEnvironment(environment: Readonly<Record<string, string>>): Record<string, string> {
-  const kept = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'LANG'];
+  // The last two are for Go, whose programs read them: threads, and how often garbage is collected.
+  const kept = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'LANG', 'GOMAXPROCS', 'GOGC'];
   return Object.fromEntries(
     kept.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
   );

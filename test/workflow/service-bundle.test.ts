@@ -12,6 +12,8 @@ import * as ours from '../../src/workflows/index.ts';
 
 const quiet = { log: () => {}, trace: () => {}, debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
+const ALL = [...WORKFLOW_TYPES, 'orders'];
+
 describe('a bundle with sessions beside the workflows of a service', function () {
   this.timeout(120_000);
   let folder: string;
@@ -33,58 +35,65 @@ describe('a bundle with sessions beside the workflows of a service', function ()
     });
   }
 
-  it('has the workflows of both, whether the service writes TypeScript, ES modules or CommonJS', async () => {
-    const named = 'export async function orders(): Promise<void> {}';
-    const all = [...WORKFLOW_TYPES, 'orders'];
-    assert.deepEqual(exportsOf((await bundle('named.ts', named)).code), {
-      names: all.toSorted(),
-      default: 'undefined',
-    });
-    const catchAll = 'export async function orders() {}\nexport default async function any() {}';
-    assert.deepEqual(exportsOf((await bundle('default.js', catchAll)).code).default, 'function');
-    const common = 'exports.orders = async () => {};';
-    assert.deepEqual(exportsOf((await bundle('common.cjs', common)).code).names, all.toSorted());
-    await bundle('folder/index.js', 'export async function orders() {}');
-    const { code } = await bundle('unused.js', '', { workflowsPath: join(folder, 'folder') });
-    assert.deepEqual(exportsOf(code).names, all.toSorted());
-  });
-
-  it('has ours of a name that both have', async () => {
-    const { code } = await bundle('clash.ts', "export async function copilotSession() { return 'theirs'; }");
-    const session = evaluate(code, '__TEMPORAL__.importWorkflows().copilotSession.toString()');
-    assert.match(session, /LiveSession/);
-  });
-
-  it('keeps the interceptors, converter and webpack settings of the service', async () => {
-    await writeFile(join(folder, 'interceptors.ts'), 'export const interceptors = () => ({ inbound: [], mark: 1 });');
+  describe('of a service in TypeScript that has modules, names and settings like ours', () => {
+    let code: string;
     let isAsked = false;
-    const { code } = await bundle('own.ts', 'export async function orders() {}', {
-      workflowInterceptorModules: [join(folder, 'interceptors.ts')],
-      payloadConverterPath: join(packageDir, 'test/helpers/service/converter.ts'),
-      webpackConfigHook: (config) => {
-        isAsked = true;
-        return config;
-      },
+
+    before(async () => {
+      await mkdir(join(folder, 'contracts'), { recursive: true });
+      await writeFile(join(folder, 'contracts', 'session.ts'), 'export const state = { count: 0 };');
+      await writeFile(join(folder, 'interceptors.ts'), 'export const interceptors = () => ({ inbound: [], mark: 1 });');
+      const source = [
+        "import { state } from './contracts/session.ts';",
+        'export async function orders(): Promise<void> { state.count++; }',
+        "export async function copilotSession(): Promise<string> { return 'theirs'; }",
+      ];
+      ({ code } = await bundle('own.ts', source.join('\n'), {
+        workflowInterceptorModules: [join(folder, 'interceptors.ts')],
+        payloadConverterPath: join(packageDir, 'test/helpers/service/converter.ts'),
+        webpackConfigHook: (config) => {
+          isAsked = true;
+          return config;
+        },
+      }));
     });
-    assert.ok(isAsked);
-    assert.ok(code.includes('mark: 1'));
-    assert.ok(code.includes('service/reversed'));
-    assert.ok(code.includes('undecodable signal'), 'our own interceptor is missing');
+
+    it('has the workflows of both', () => {
+      assert.deepEqual(exportsOf(code), { names: ALL.toSorted(), default: 'undefined' });
+    });
+
+    it('has ours of a name that both have', () => {
+      const session = evaluate(code, '__TEMPORAL__.importWorkflows().copilotSession.toString()');
+      assert.match(session, /LiveSession/);
+    });
+
+    it('keeps the interceptors, converter and webpack settings of the service', () => {
+      assert.ok(isAsked);
+      assert.ok(code.includes('mark: 1'));
+      assert.ok(code.includes('service/reversed'));
+      assert.ok(code.includes('undecodable signal'), 'our own interceptor is missing');
+    });
+
+    it('shares no module of the service between its workflows, whatever its name is', () => {
+      const shared = /if \((\[.*?\])\.includes\(String\(moduleId\)/m.exec(code)?.[1] ?? '[]';
+      const names = JSON.parse(shared) as string[];
+      assert.ok(names.length > 10);
+      assert.ok(code.includes('/contracts/session.ts"'));
+      assert.deepEqual(
+        names.filter((name) => !/(^|\/)src\/contracts\/[\w-]+$/.test(name)),
+        [],
+      );
+    });
   });
 
-  it('shares no module of the service between its workflows, whatever its name is', async () => {
-    await mkdir(join(folder, 'contracts'), { recursive: true });
-    await writeFile(join(folder, 'contracts', 'session.ts'), 'export const state = { count: 0 };');
-    const source = "import { state } from './contracts/session.ts';\nexport async function orders() { state.count++; }";
-    const { code } = await bundle('contracts.ts', source);
-    const shared = /if \((\[.*?\])\.includes\(String\(moduleId\)/m.exec(code)?.[1] ?? '[]';
-    const names = JSON.parse(shared) as string[];
-    assert.ok(names.length > 10);
-    assert.ok(code.includes('/contracts/session.ts"'));
-    assert.deepEqual(
-      names.filter((name) => !/(^|\/)src\/contracts\/[\w-]+$/.test(name)),
-      [],
-    );
+  it('has the workflows of both if the service writes CommonJS, or ES modules in a folder with one for all types', async () => {
+    const common = 'exports.orders = async () => {};';
+    assert.deepEqual(exportsOf((await bundle('common.cjs', common)).code).names, ALL.toSorted());
+    const catchAll = 'export async function orders() {}\nexport default async function any() {}';
+    await mkdir(join(folder, 'folder'));
+    await writeFile(join(folder, 'folder', 'index.js'), catchAll);
+    const { code } = await bundle('unused.js', '', { workflowsPath: join(folder, 'folder') });
+    assert.deepEqual(exportsOf(code), { names: ALL.toSorted(), default: 'function' });
   });
 
   it('is refused if it was made without the plugin', () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { haltBusy } from '../../../helpers/cpu-time.ts';
 import type { ToolWorld } from '../tool-world.ts';
 import { createToolWorld, problemOf } from '../tool-world.ts';
 import { builtInTools, runTool } from '../../../../src/tools/registry.ts';
@@ -83,7 +84,7 @@ describe('calculate', function () {
   it('ends what takes too long or too much memory, and says which', async () => {
     // By itself it would end after days.
     assert.match(
-      await world.refused('calculate', { expression: 'f(n) = n < 2 ? n : f(n - 1) + f(n - 2); f(60)' }),
+      await haltBusy(() => world.refused('calculate', { expression: 'f(n) = n < 2 ? n : f(n - 1) + f(n - 2); f(60)' })),
       /needs more than 5 s/,
     );
     // A megabyte with each step: its memory is used up after a third of a second, unless others have the processor.

@@ -12,9 +12,12 @@ import { findIsolation } from '../../../../src/tools/code/isolation.ts';
 import { SEARCH_PATH } from '../../../../src/tools/code/workspace-run.ts';
 import { contentOf } from '../../../../src/tools/workspace/content.ts';
 import { cpuTimer } from '../../../helpers/cpu-time.ts';
+import { isFull } from '../../../helpers/random.ts';
 import type { ToolWorld } from '../tool-world.ts';
 import { createToolWorld } from '../tool-world.ts';
 
+/** `COPILOT_TEST_FULL` prints 1 GB. */
+const MUCH_OUTPUT_BYTES = isFull ? 1_000_000_000 : 400_000_000;
 const TABLE = 'city,rain\nOslo,1\n';
 const SECRET = 'SECRET,rain\nSECRET,1\n';
 
@@ -105,7 +108,7 @@ describe('containment', function () {
         for (let round = 0; Date.now() < endMs || seen.done < 10 || seen.refused < 10; round++) {
           // Many together, so that much happens between two steps of each.
           const batch = round === 0 ? calls : [...quick, ...quick];
-          if (round === 1) endMs = Date.now() + 1_200;
+          if (round === 1 && isFull) endMs = Date.now() + 1_200;
           const outcomes = await Promise.allSettled(batch.map(([tool, input]) => world.call(tool, input)));
           for (const [index, outcome] of outcomes.entries()) {
             if (outcome.status === 'fulfilled') {
@@ -192,7 +195,7 @@ print('LEAK' if 'sk-very-' 'secret' in str(os.environ) else 'clean')`;
       assert.match(text, /^Exit code 0\.[^]*--- stdout ---\n7$/, text.slice(0, 500));
     });
 
-    it('code and shell have 100 KiB of output kept, of 1 GB too, and the program does not grow by it', async () => {
+    it(`code and shell have 100 KiB of output kept, of ${MUCH_OUTPUT_BYTES / 1e6} MB too, and the program does not grow by it`, async () => {
       const before = process.memoryUsage().rss;
       const code = 'process.stdout.write("Q".repeat(1e7)); process.stderr.write("W".repeat(1e6))';
       const printed = (await world.call('run_code', { language: 'node', code })).text;
@@ -201,10 +204,13 @@ print('LEAK' if 'sk-very-' 'secret' in str(os.environ) else 'clean')`;
         printed,
         new RegExp(`^Exit code 0\\.[^]*\\[${11_000_000 - 102_400} more bytes of output were dropped;`),
       );
-      const { text } = await world.call('shell', { command: 'head -c 1000000000 /dev/zero', timeout_seconds: 240 });
+      const { text } = await world.call('shell', {
+        command: `head -c ${MUCH_OUTPUT_BYTES} /dev/zero`,
+        timeout_seconds: 240,
+      });
       assert.match(
         text,
-        new RegExp(`^Exit code 0\\.[^]*\\[${1_000_000_000 - 81_920} more bytes of output were dropped;`),
+        new RegExp(`^Exit code 0\\.[^]*\\[${MUCH_OUTPUT_BYTES - 81_920} more bytes of output were dropped;`),
       );
       assert.equal(text.match(/\0/g)?.length, 81_920);
       const grown = process.memoryUsage().rss - before;

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { CopilotError } from '../../../../src/contracts/errors.ts';
 import { readInside, writeInside } from '../../../../src/tools/workspace/content.ts';
 import { resolveInside } from '../../../../src/tools/workspace/paths.ts';
+import { isFull } from '../../../helpers/random.ts';
 import { startSwapper } from './swapper.ts';
 import type { ToolWorld } from '../tool-world.ts';
 import { createToolWorld } from '../tool-world.ts';
@@ -97,7 +98,7 @@ describe('the workspace', () => {
     const seen = { harmless: 0, refused: 0 };
     try {
       const scope = { tool: 'test', workspace: world.workspace };
-      const endMs = Date.now() + 2_000;
+      const endMs = Date.now() + (isFull ? 2_000 : 300);
       for (let round = 0; Date.now() < endMs || seen.harmless <= 10 || seen.refused <= 10; round++) {
         try {
           const { content } = await readInside(scope, 'target/key.txt', 100);
