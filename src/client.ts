@@ -11,7 +11,7 @@ export type { ListFilter, SessionPage, SessionRow } from './client/listing/sessi
 export type { OutsideAct } from './client/reading/outside-acts.ts';
 export type { PendingCall } from './client/reading/pending-calls.ts';
 export type { ListedStatus, SessionDescription, SessionReport } from './client/reading/session-queries.ts';
-export { type PutOptions, SessionFiles } from './client/session/files.ts';
+export { type ByteRange, type OpenedFile, type PutOptions, SessionFiles } from './client/session/files.ts';
 export { SessionHandle } from './client/session/session-handle.ts';
 export type {
   DecideOptions,
@@ -49,7 +49,7 @@ export type {
 } from './contracts/context.ts';
 export { CopilotError, type ErrorDetails, type ErrorType } from './contracts/errors.ts';
 export type { SessionExport } from './contracts/export.ts';
-export type { SessionFile, WrittenFile } from './contracts/files.ts';
+export type { FileFacts, SessionFile, WrittenFile } from './contracts/files.ts';
 export type { Json, Usage } from './contracts/json.ts';
 export type { ChangeReport, LoadedSession, PlanView, SnapshotReport, TranscriptPage } from './contracts/messages.ts';
 export type { ProgressEvent } from './contracts/progress.ts';

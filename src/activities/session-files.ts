@@ -12,6 +12,7 @@ import {
   type FileRequest,
   type WrittenFile,
 } from '../contracts/files.ts';
+import { imageTypeOf } from '../contracts/image.ts';
 import { FoundId } from '../contracts/session.ts';
 import { archivedName, readArchived, removeArchived } from '../storage/archive.ts';
 import type { ObjectStore } from '../storage/stores/object-store.ts';
@@ -21,7 +22,7 @@ import { type Ceilings, ceilingReason, findCeiling } from '../tools/approval/cei
 import { contentOf, openInside } from '../tools/workspace/content.ts';
 import { codeOf, isFileProblem } from '../tools/workspace/file-problems.ts';
 import { resolveInside, type Scope } from '../tools/workspace/paths.ts';
-import { dropUpload, takeBack, takePart } from '../tools/workspace/uploads.ts';
+import { dropUpload, removeInside, takeBack, takePart } from '../tools/workspace/uploads.ts';
 import { walk } from '../tools/workspace/walk.ts';
 import { inScope } from './scope.ts';
 
@@ -77,6 +78,8 @@ async function answer(parts: Call, request: FileRequest, content: Uint8Array): P
       return await read(parts, request);
     case 'write':
       return await write(parts, request, content);
+    case 'delete':
+      return await deleteFile(parts, request);
     case 'undo':
       return await undo(parts, request);
     case 'remove':
@@ -106,7 +109,7 @@ async function look(parts: Call, request: Request<'look'>): Promise<FileFacts> {
 }
 
 function factsOf(path: string, content: Uint8Array): FileFacts {
-  return { path, bytes: content.length, digest: hash('sha256', content) };
+  return { path, bytes: content.length, digest: hash('sha256', content), imageType: imageTypeOf(content) ?? null };
 }
 
 async function read(parts: Call, request: Request<'read'>): Promise<Uint8Array> {
@@ -147,12 +150,20 @@ async function withFile<T>(
 }
 
 async function write(parts: Call, request: Request<'write'>, content: Uint8Array): Promise<WrittenFile | null> {
-  const { path, bytes, digest } = request;
-  checkSize(parts, path, bytes);
+  const { path, whole, from } = request;
+  checkSize(parts, path, whole?.bytes ?? from + content.length);
   const scope = scopeOf(parts, request, 'write');
   await makePrivateFolder(scope.workspace);
   const placed = await takePart(scope, request, content);
-  return placed === undefined ? null : { ...placed, bytes, digest };
+  return placed === undefined || whole === undefined ? null : { ...placed, ...whole };
+}
+
+async function deleteFile(parts: Call, request: Request<'delete'>): Promise<null> {
+  const { sessionId, path } = request;
+  const scope = scopeOf(parts, request, 'write');
+  const wasThere = (await isThere(scope.workspace)) && (await removeInside(scope, path));
+  if (!wasThere) throw new CopilotError('FileNotFound', { sessionId, path });
+  return null;
 }
 
 async function undo(parts: Call, request: Request<'undo'>): Promise<null> {

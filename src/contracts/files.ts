@@ -1,6 +1,7 @@
 /** What clients ask workers about the files of a session, in short workflows of their own. */
 import { z } from 'zod';
 import type { ErrorDetails, ErrorType } from './errors.ts';
+import type { ImageType } from './image.ts';
 import { FoundId } from './session.ts';
 
 /** Content in one question or answer: 1 MiB. Temporal takes 2 MiB. */
@@ -35,13 +36,14 @@ export const FileRequest = z.discriminatedUnion('kind', [
     ...session,
     kind: z.literal('write'),
     path,
-    bytes: size,
-    digest,
     from: size,
+    /** Of the whole file. A file that comes as a stream has it with its last part only. */
+    whole: z.strictObject({ bytes: size, digest }).optional(),
     upload,
     /** Whether the file may take the place of another one. */
     replace: z.boolean(),
   }),
+  z.strictObject({ ...session, kind: z.literal('delete'), path }),
   /** Takes back what an upload or several have written. */
   z.strictObject({
     ...session,
@@ -70,7 +72,10 @@ export interface FilePage {
 }
 
 export interface FileFacts extends Pick<SessionFile, 'path' | 'bytes'> {
+  /** sha-256 of the content, in hex. */
   readonly digest: string;
+  /** By its first bytes. Null if it is no image that models take. */
+  readonly imageType: ImageType | null;
 }
 
 /** What became of an upload. */
@@ -88,6 +93,7 @@ export interface FileAnswers {
   readonly look: FileFacts;
   readonly read: Uint8Array;
   readonly write: WrittenFile | null;
+  readonly delete: null;
   readonly undo: null;
   readonly remove: null;
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { digestOfBytes } from './digest.ts';
 import { MAX_IMAGE_BYTES, MAX_IMAGES } from './limits.ts';
+import { visible } from './visible-text.ts';
 
 export const ImageType = z.enum(['image/png', 'image/jpeg', 'image/webp', 'image/gif']);
 export type ImageType = z.infer<typeof ImageType>;
@@ -52,6 +53,29 @@ export function referenceTo(path: string, content: Uint8Array): ImageReference |
 /** An image in words, for people and summaries. */
 export function imageLine({ path, mediaType, bytes }: ImageReference): string {
   return `[image ${path}, ${mediaType}, ${bytes} bytes]`;
+}
+
+/** A file that comes with a message. */
+export interface FileOfMessage extends Pick<ImageReference, 'path' | 'bytes' | 'digest'> {
+  /** Null if it is no image that models take. */
+  readonly imageType: ImageType | null;
+}
+
+/** What a message with files says and shows: its images, and a line for each other file, so that agents know of it. */
+export function withFiles(
+  text: string,
+  files: readonly FileOfMessage[],
+): { readonly text: string; readonly images: readonly ImageReference[] } {
+  const images: ImageReference[] = [];
+  const lines: string[] = [];
+  const isWordless = text.trim() === '';
+  for (const { path, bytes, digest, imageType: mediaType } of files) {
+    const isShown = mediaType !== null && bytes <= MAX_IMAGE_BYTES;
+    if (isShown) images.push({ path, mediaType, bytes, digest });
+    if (!isShown || isWordless) lines.push(`[file ${visible(path)}, ${bytes} bytes]`);
+  }
+  if (lines.length === 0) return { text, images };
+  return { text: [...(isWordless ? [] : [text, '']), ...lines].join('\n'), images };
 }
 
 /** The field of a message, if there are images. */

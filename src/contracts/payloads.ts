@@ -168,10 +168,15 @@ export const RatePayload = z.strictObject({
 });
 export type RatePayload = z.infer<typeof RatePayload>;
 
+const SavedText = z.string().max(MAX_MESSAGE_BYTES);
+
 /** Replaces what a session knows; without `plan` the old one stays. Not while a turn runs or messages wait. */
 export const SavePayload = SavedPosition.extend({
   conversation: z.array(
-    z.strictObject({ role: z.enum(['user', 'assistant']), text: z.string().max(MAX_MESSAGE_BYTES) }),
+    z.discriminatedUnion('role', [
+      z.strictObject({ role: z.literal('user'), text: SavedText, images: Images.optional() }),
+      z.strictObject({ role: z.literal('assistant'), text: SavedText }),
+    ]),
   ),
   context: ContextValues,
   /** Version of the session that the caller has seen; another one is a `VersionConflict`. */

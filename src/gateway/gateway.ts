@@ -26,12 +26,13 @@ import { GatewayError, problemOf } from './problem.ts';
 import { openAiApp } from './openai/app.ts';
 import { underCaller } from '../tracing/send-span.ts';
 import { contextRoutes } from './routes/context-routes.ts';
+import { fileRoutes } from './routes/file-routes.ts';
 import { peopleRoutes } from './routes/people-routes.ts';
 import { Count, type Route, route } from './routes/route.ts';
 import { sessionRoutes } from './routes/session-routes.ts';
 
-/** Larger than any message, context or export that a session takes. */
-const MAX_BODY_BYTES = 16 * 1024 * 1024;
+/** Larger than any message, context or export that a session takes, and than a message with all images a model gets. */
+const MAX_BODY_BYTES = 32 * 1024 * 1024;
 const MAX_FOLLOWERS = 100;
 /** How long running requests may take when the gateway stops. */
 const DRAIN_MS = 10_000;
@@ -131,12 +132,12 @@ interface Parts extends Pick<GatewayOptions, 'client' | 'log'> {
 
 function createApp(parts: Parts): Hono {
   const app = new Hono();
-  const routes = [...sessionRoutes, ...peopleRoutes, ...contextRoutes, ...eventRoutes(parts.hub)];
+  const routes = [...sessionRoutes, ...peopleRoutes, ...contextRoutes, ...fileRoutes, ...eventRoutes(parts.hub)];
   app.use(secureHeaders({ crossOriginResourcePolicy: 'same-origin', xFrameOptions: 'DENY' }));
   app.use(async (context, next) => {
     await next();
     const { headers } = context.res;
-    headers.set('content-security-policy', SECURITY_POLICY);
+    if (!headers.has('content-security-policy')) headers.set('content-security-policy', SECURITY_POLICY);
     if (!headers.has('cache-control')) headers.set('cache-control', 'no-store');
     // HEAD is answered as GET is, and nobody reads the body: a stream would stay open for ever.
     if (context.req.method === 'HEAD') await context.res.body?.cancel();
@@ -146,14 +147,14 @@ function createApp(parts: Parts): Hono {
     parts.running.add(handled);
     await handled.finally(() => parts.running.delete(handled));
   });
-  app.use(
-    bodyLimit({
-      maxSize: MAX_BODY_BYTES,
-      onError: () => {
-        throw new GatewayError('TooLarge', `The body is over ${MAX_BODY_BYTES} bytes; send less.`);
-      },
-    }),
-  );
+  const limited = bodyLimit({
+    maxSize: MAX_BODY_BYTES,
+    onError: () => {
+      throw new GatewayError('TooLarge', `The body is over ${MAX_BODY_BYTES} bytes; send less.`);
+    },
+  });
+  // Files are passed on while they arrive, and have a limit of their own.
+  app.use((context, next) => (isUpload(context) ? next() : limited(context, next)));
   app.get('/health', (context) => context.json({ status: 'ok' }));
   addPageRoutes(app, {
     ...parts,
@@ -162,7 +163,9 @@ function createApp(parts: Parts): Hono {
   });
   app.get('/openapi.json', (context) => context.json(describeApi(routes, packageVersion)));
   for (const one of routes) {
-    const path = one.path.replaceAll(/\{(\w+)\}/g, ':$1');
+    const path = one.path.replaceAll(/\{(\+?)(\w+)\}/g, (_, rest, name) =>
+      rest === '' ? `:${name}` : `:${name}{[\\s\\S]+}`,
+    );
     app.on(one.method.toUpperCase(), path, (context) => answer(parts, one, context));
   }
   const protocols = { client: parts.client, log: parts.log, signIn: (context: Context) => signIn(parts, context) };
@@ -178,6 +181,8 @@ function createApp(parts: Parts): Hono {
   return app;
 }
 
+const isUpload = ({ req }: Context): boolean => /^\/v1\/sessions\/[^/]+\/files(?:\/|$)/.test(req.path);
+
 async function answer(parts: Parts, one: Route, context: Context): Promise<Response> {
   const { client } = parts;
   const principal = await signIn(parts, context);
@@ -188,7 +193,8 @@ async function answer(parts: Parts, one: Route, context: Context): Promise<Respo
   const body = one.body ? checkInput(one.body, await readBody(context), '') : undefined;
   const { signal } = context.req.raw;
   const lastEventId = context.req.header('last-event-id');
-  const given = await one.run({ client, principal, session, path, query, body, lastEventId, signal });
+  const request = context.req.raw;
+  const given = await one.run({ client, principal, session, request, path, query, body, lastEventId, signal });
   return given instanceof Response ? given : context.json(given as object, one.status ?? 200); // JSON by the client's types
 }
 

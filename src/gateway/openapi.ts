@@ -7,7 +7,7 @@ type Described = Readonly<Record<string, unknown>>;
 /** @param version version of the program */
 export function describeApi(routes: readonly Route[], version: string): Described {
   const paths: Record<string, Record<string, Described>> = {};
-  for (const route of routes) (paths[route.path] ??= {})[route.method] = describeRoute(route);
+  for (const route of routes) (paths[plainPath(route)] ??= {})[route.method] = describeRoute(route);
   return {
     openapi: '3.1.0',
     info: { title: 'durable-copilot', version, description: 'Durable copilot sessions over HTTP.' },
@@ -34,15 +34,12 @@ const PROBLEM = {
   },
 };
 
-function describeRoute({
-  method,
-  path,
-  summary,
-  query,
-  body,
-  status = 200,
-  media = 'application/json',
-}: Route): Described {
+/** OpenAPI has no word for a parameter with slashes. */
+const plainPath = ({ path }: Pick<Route, 'path'>): string => path.replace('{+', '{');
+
+function describeRoute(route: Route): Described {
+  const { method, summary, query, status = 200, media = 'application/json' } = route;
+  const path = plainPath(route);
   const parts = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
     name,
     in: 'path',
@@ -53,7 +50,7 @@ function describeRoute({
     operationId: `${method}${path.replace('/v1', '').replace(/[^a-zA-Z]+(\w?)/g, (_, letter: string) => letter.toUpperCase())}`,
     summary,
     parameters: [...parts, ...(query ? queryParameters(query) : [])],
-    ...(body ? { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(body) } } } } : {}),
+    ...bodyOf(route),
     responses: {
       [status]: { description: 'Done', content: { [media]: {} } },
       default: {
@@ -63,6 +60,19 @@ function describeRoute({
     },
   };
 }
+
+function bodyOf({ body, takes }: Route): Described {
+  if (takes !== undefined) return { requestBody: { required: true, content: { [takes]: { schema: BODIES[takes] } } } };
+  return body ? { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(body) } } } } : {};
+}
+
+const BODIES: Readonly<Record<NonNullable<Route['takes']>, Described>> = {
+  'application/octet-stream': {},
+  'multipart/form-data': {
+    type: 'object',
+    properties: { file: { type: 'array', items: { type: 'string', contentMediaType: 'application/octet-stream' } } },
+  },
+};
 
 function queryParameters(query: z.ZodObject): Described[] {
   return Object.entries(query.shape).map(([name, schema]) => {

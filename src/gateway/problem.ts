@@ -23,8 +23,10 @@ const STATUS: Partial<Record<ErrorType, number>> = {
   TeamNotFound: 404,
   SessionNotFound: 404,
   SnapshotNotFound: 404,
+  FileNotFound: 404,
   RequestNotFound: 404,
   SessionExists: 409,
+  FileExists: 409,
   SessionClosed: 409,
   WrongState: 409,
   VersionConflict: 409,
@@ -33,6 +35,7 @@ const STATUS: Partial<Record<ErrorType, number>> = {
   DigestMismatch: 409,
   NotShownWhole: 409,
   RequestExpired: 409,
+  FileTooLarge: 413,
   QueueFull: 429,
   TooManyWaiting: 429,
   NoWorker: 503,
@@ -41,6 +44,7 @@ const STATUS: Partial<Record<ErrorType, number>> = {
   SessionStuck: 503,
   StoreUnavailable: 503,
   ArchiveUnavailable: 503,
+  FilesUnavailable: 503,
 };
 const OTHERWISE = 500;
 

@@ -12,11 +12,17 @@ const WireCall = z.object({
   type: z.literal('function'),
   function: z.object({ name: ToolName, arguments: z.string() }),
 });
-const Text = z.union([z.string(), z.array(z.object({ type: z.literal('text'), text: z.string() })).min(1)]);
+const TextPart = z.object({ type: z.literal('text'), text: z.string() });
+const Text = z.union([z.string(), z.array(TextPart).min(1)]);
+const ImagePart = z.object({
+  type: z.literal('image_url'),
+  image_url: z.object({ url: z.string().regex(/^(data:image|http)/) }),
+});
+const Content = z.union([z.string(), z.array(z.discriminatedUnion('type', [TextPart, ImagePart])).min(1)]);
 
 const WireMessage = z.discriminatedUnion('role', [
   z.object({ role: z.enum(['system', 'developer']), content: Text }),
-  z.object({ role: z.literal('user'), content: Text }),
+  z.object({ role: z.literal('user'), content: Content }),
   z
     .object({ role: z.literal('assistant'), content: Text.nullish(), tool_calls: z.array(WireCall).min(1).optional() })
     .refine((message) => message.content != null || message.tool_calls, 'needs content or tool_calls'),
@@ -161,7 +167,7 @@ export function parseChatRequest(body: unknown): ChatRequest {
 export function textOf(message: WireMessage): string {
   const { content } = message;
   if (typeof content === 'string') return content;
-  return content?.map((part) => part.text).join('') ?? '';
+  return content?.map((part) => ('text' in part ? part.text : '')).join('') ?? '';
 }
 
 /** Sends a reply as the request asks for it. Ends early, without a word, when the client has gone. */

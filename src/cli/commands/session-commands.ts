@@ -147,6 +147,9 @@ export function declareFiles(program: Command): void {
   ])
     .option('--keep', 'fail if there is another file of this name')
     .action(async (id, from, path, flags) => (await import('../session/files.ts')).runFilesPut(id, from, path, flags));
+  command('delete <id> <path>', 'delete a file', ['files delete ses_… draft.md']).action(async (id, path, flags) =>
+    (await import('../session/files.ts')).runFilesDelete(id, path, flags),
+  );
 }
 
 export function declareCopies(command: Declare): void {

@@ -47,6 +47,11 @@ export async function runFilesPut(id: string, from: string, path: string | undef
   printResult(json, { sessionId: id, ...written }, () => `${written.path}: ${written.bytes} bytes`);
 }
 
+export async function runFilesDelete(id: string, path: string, { json }: CommonFlags): Promise<void> {
+  await withClient((client) => client.session(id).files.delete(path));
+  printResult(json, { sessionId: id, path, deleted: true }, () => `${path} was deleted`);
+}
+
 async function orInvalid<T>(file: string, done: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -10,6 +10,7 @@ import {
   type SnapshotRef,
 } from '../../contracts/context.ts';
 import { CopilotError } from '../../contracts/errors.ts';
+import type { ImageReference } from '../../contracts/image.ts';
 import type { Json } from '../../contracts/json.ts';
 import {
   type EditContextPayload,
@@ -53,9 +54,13 @@ export interface MergeContextOptions extends ChangeOptions {
   readonly prefix?: string | undefined;
 }
 
-/** What `save` replaces. Of a message, only role and text are used. */
+/** What `save` replaces. Of a message, only role, text and a person's images are used. */
 export interface SavedSession {
-  readonly conversation: readonly { readonly role: string; readonly text: string }[];
+  readonly conversation: readonly {
+    readonly role: string;
+    readonly text: string;
+    readonly images?: readonly ImageReference[] | undefined;
+  }[];
   readonly context: ContextValues;
   readonly phase: string | null;
   readonly step: number | string | null;
@@ -82,7 +87,8 @@ export function savePayload(given: SavedSession, { expectedVersion }: ChangeOpti
 
 function bareMessage(message: unknown): unknown {
   if (typeof message !== 'object' || message === null || !('role' in message) || !('text' in message)) return message;
-  return { role: message.role, text: message.text };
+  const bare = { role: message.role, text: message.text };
+  return message.role === 'user' && 'images' in message ? { ...bare, images: message.images } : bare;
 }
 
 /** @throws CopilotError `InvalidInput` */

@@ -1,10 +1,11 @@
 /** The files of a session, which only its workers have. */
-import { hash, randomUUID } from 'node:crypto';
+import { createHash, hash, randomUUID } from 'node:crypto';
 import type { ServerLink } from '../../connection/server-link.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import {
   FILE_PART_BYTES,
   type FileAnswers,
+  type FileFacts,
   FileRequest,
   type Refused,
   type SessionFile,
@@ -32,6 +33,23 @@ interface Options {
 export interface PutOptions extends Options {
   /** Whether the file may take the place of another one. Default true. */
   readonly replace?: boolean | undefined;
+}
+
+/** Part of a file, in bytes. */
+export interface ByteRange {
+  readonly from: number;
+  /** One more than the last. */
+  readonly to: number;
+}
+
+/** A file as it was when it was opened. */
+export interface OpenedFile extends FileFacts {
+  /**
+   * Its bytes, each part read when it is asked for.
+   * @throws CopilotError `FilesUnavailable` if the file has changed since, unless it is a range that was read; also as
+   *   `get`
+   */
+  read(range?: ByteRange): AsyncGenerator<Uint8Array, void, undefined>;
 }
 
 /**
@@ -72,14 +90,52 @@ export class SessionFiles {
   }
 
   /**
+   * A file whose content is read part by part, without having all of it in memory.
+   * @throws as `get`
+   */
+  async open(path: string, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<OpenedFile> {
+    const file = { ...(await this.#of(signal)), path };
+    const facts: FileFacts = await ask(this.#link, { ...file, kind: 'look' }, { signal });
+    return { ...facts, read: (range) => readParts(this.#link, { file, facts }, range, { signal }) };
+  }
+
+  /**
    * Writes a file. It appears whole or not at all, and may be written again after an error.
-   * @param content text is written as UTF-8
+   * @param content text is written as UTF-8; of a stream about 1 MiB is in memory at a time
    * @throws CopilotError `FileExists` with `replace: false` if another file has this name; also as `get`
    */
-  async put(path: string, content: string | Uint8Array, options: PutOptions = {}): Promise<WrittenFile> {
+  async put(
+    path: string,
+    content: string | Uint8Array | AsyncIterable<Uint8Array>,
+    options: PutOptions = {},
+  ): Promise<WrittenFile> {
     const bytes = typeof content === 'string' ? Buffer.from(content) : content;
     return await upload(this.#link, await this.#of(options.signal), { path, content: bytes }, options);
   }
+
+  /** Deletes a file. @throws as `get`, but never `FileTooLarge` */
+  async delete(path: string, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    await ask(this.#link, { ...(await this.#of(signal)), kind: 'delete', path }, { signal });
+  }
+}
+
+async function* readParts(
+  link: ServerLink,
+  { file, facts }: { readonly file: FilesOf & { readonly path: string }; readonly facts: FileFacts },
+  { from, to }: ByteRange = { from: 0, to: facts.bytes },
+  options: Options,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { path } = file;
+  const hashed = createHash('sha256');
+  const changed = (): CopilotError => new CopilotError('FilesUnavailable', { path, problem: 'it changed meanwhile' });
+  for (let at = from; at < to; at += FILE_PART_BYTES) {
+    const part = await ask(link, { ...file, kind: 'read', from: at }, options);
+    const wanted = part.subarray(0, to - at);
+    if (wanted.length < Math.min(FILE_PART_BYTES, to - at)) throw changed();
+    hashed.update(wanted);
+    yield wanted;
+  }
+  if (from === 0 && to === facts.bytes && hashed.digest('hex') !== facts.digest) throw changed();
 }
 
 /** Reads a file; without a path the session's export in the archive. @throws as {@link SessionFiles.get} */
@@ -108,23 +164,58 @@ export async function download(
 export async function upload(
   link: ServerLink,
   of: FilesOf,
-  { path, content }: { readonly path: string; readonly content: Uint8Array },
+  { path, content }: { readonly path: string; readonly content: Uint8Array | AsyncIterable<Uint8Array> },
   { replace = true, signal }: PutOptions,
 ): Promise<WrittenFile> {
-  const bytes = content.length;
-  checkFileSize(link, path, bytes);
+  const isStream = !(content instanceof Uint8Array);
+  if (!isStream) checkFileSize(link, path, content.length);
+  const known = isStream ? undefined : { bytes: content.length, digest: hash('sha256', content) };
   const id = randomUUID().replaceAll('-', '');
-  const file = { ...of, path, bytes, digest: hash('sha256', content), upload: id, replace };
+  const file = { ...of, path, upload: id, replace };
+  const hashed = createHash('sha256');
+  let from = 0;
+  let isInParts = false;
   try {
-    for (let from = 0; ; from += FILE_PART_BYTES) {
-      const part = content.subarray(from, from + FILE_PART_BYTES);
-      const written = await ask(link, { ...file, kind: 'write', from }, { signal, content: part });
+    for await (const { part, isLast } of partsOf(isStream ? content : [content])) {
+      isInParts ||= !isLast;
+      const bytes = from + part.length;
+      checkFileSize(link, path, bytes);
+      hashed.update(part);
+      const whole = known ?? (isLast ? { bytes, digest: hashed.digest('hex') } : undefined);
+      const request = { ...file, kind: 'write' as const, from, ...(whole ? { whole } : {}) };
+      const written = await ask(link, request, { signal, content: part });
       if (written !== null) return written;
+      from = bytes;
     }
+    throw new CopilotError('FilesUnavailable', { path, problem: 'the worker expects more of it' });
   } catch (error) {
-    if (bytes > FILE_PART_BYTES) await takeBack(link, of, [], id);
+    if (isInParts) await takeBack(link, of, [], id);
     throw error;
   }
+}
+
+interface FilePart {
+  readonly part: Uint8Array;
+  readonly isLast: boolean;
+}
+
+/** Content in parts that one question carries, at least one. */
+async function* partsOf(content: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): AsyncGenerator<FilePart> {
+  let part = new Uint8Array(FILE_PART_BYTES);
+  let size = 0;
+  for await (let rest of content) {
+    while (size + rest.length > FILE_PART_BYTES) {
+      const free = FILE_PART_BYTES - size;
+      part.set(rest.subarray(0, free), size);
+      yield { part, isLast: false };
+      rest = rest.subarray(free);
+      part = new Uint8Array(FILE_PART_BYTES);
+      size = 0;
+    }
+    part.set(rest, size);
+    size += rest.length;
+  }
+  yield { part: part.subarray(0, size), isLast: true };
 }
 
 /** @throws CopilotError `FileTooLarge` */

@@ -17,6 +17,11 @@ export interface SendOptions {
    */
   readonly attach?: readonly string[] | undefined;
   /**
+   * Paths of files in the workspace that the message is about, such as those of `files.put`. Images among them are part of
+   * the message, and for each other file it gets a line. With files the text may be empty.
+   */
+  readonly files?: readonly string[] | undefined;
+  /**
    * How long to retry while server or worker do not answer, in ms. Default: as set when the client connected. If the
    * server knows of no worker at all, the call ends with `NoWorker` after about 15 s. It is safe to send the same
    * `messageId` again.
@@ -74,5 +79,7 @@ export interface InterruptOptions {
   readonly message?: string | undefined;
   /** Id of that message. Default a new one. */
   readonly messageId?: string | undefined;
+  /** Files of that message, as with `send`. */
+  readonly files?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }

@@ -27,6 +27,7 @@ import type {
 } from './context-changes.ts';
 import { deleteSession } from './deletion.ts';
 import { type FilesOf, SessionFiles } from './files.ts';
+import { nameFiles } from './message-files.ts';
 import { forkSession, type ForkOptions } from '../creation/fork-session.ts';
 import { awaitSettledTurn } from './turn-end.ts';
 import type { DecideOptions, InterruptOptions, PlanEdit, RateOptions, SendOptions, StatusReport } from './options.ts';
@@ -59,18 +60,27 @@ export class SessionHandle extends SessionReader {
    *   `NoWorker`, `ServerUnreachable`
    */
   async send(text: string, options: SendOptions = {}): Promise<TurnView> {
-    const { messageId = newUlid(), attach = [] } = options;
-    const message = checkInput(QueuedMessage, { messageId, text }, '');
+    const { messageId = newUlid(), attach = [], files = [], signal } = options;
+    const message = await this.#checked({ messageId, text }, files, signal);
     if (attach.length === 0) return await this.#send(message, options);
-    const { signal } = options;
     const copies = await attachFiles(this.#link, await this.#filesOf(signal), attach, signal);
+    const images = [...(message.images ?? []), ...copies.images];
     try {
-      return await this.#send({ ...message, ...imagesField(copies.images) }, options);
+      return await this.#send({ ...message, ...imagesField(images) }, options);
     } catch (error) {
       // A message that may still arrive needs its files.
       if (error instanceof CopilotError && !error.retryable) await copies.undo();
       throw error;
     }
+  }
+
+  async #checked(
+    message: QueuedMessage,
+    paths: readonly string[],
+    signal: AbortSignal | undefined,
+  ): Promise<QueuedMessage> {
+    const whole = paths.length === 0 ? message : await nameFiles(message, { files: this.files, paths, signal });
+    return checkInput(QueuedMessage, whole, '');
   }
 
   async #filesOf(signal: AbortSignal | undefined): Promise<FilesOf> {
@@ -158,10 +168,10 @@ export class SessionHandle extends SessionReader {
    * for.
    * @throws as `send`, but never `QueueFull`, because the message goes before the queued ones
    */
-  async interrupt({ reason, message: text, messageId = newUlid(), signal }: InterruptOptions = {}): Promise<
+  async interrupt({ reason, message: text, messageId = newUlid(), files = [], signal }: InterruptOptions = {}): Promise<
     StatusReport & { readonly turn?: TurnView }
   > {
-    const message = text === undefined ? undefined : { messageId, text };
+    const message = text === undefined ? undefined : await this.#checked({ messageId, text }, files, signal);
     const interrupt = async (traced?: QueuedMessage): Promise<StatusReport> => {
       const payload = checkInput(payloads.InterruptPayload, dropUndefined({ reason, message: traced }), '');
       const delivery = { signal, updateId: traced?.messageId };

@@ -12,8 +12,9 @@ import {
 } from '../../client.ts';
 import { checkInput } from '../../client/checked-input.ts';
 import { bodyOf, type Handle, type ProtocolCall, streamTo } from '../call.ts';
-import { openChat } from './chat-session.ts';
-import { decideShown, refuseWhileWaiting, shownId, turnEvents } from './turn-events.ts';
+import { type GivenFile, readBase64, readDataUrl } from '../files/given-file.ts';
+import { type ChatMessage, openChat, sendFrom } from './chat-session.ts';
+import { decideShown, shownId, turnEvents } from './turn-events.ts';
 
 /** An event with its type as plain text. */
 type Plain<Event> = Event extends { readonly type: infer Type extends string }
@@ -39,6 +40,28 @@ const RunInput = z.looseObject({
     .nullish(),
 });
 type RunInput = z.infer<typeof RunInput>;
+const Source = z.discriminatedUnion('type', [
+  z.looseObject({ type: z.literal('data'), value: z.string(), mimeType: z.string() }),
+  z.looseObject({ type: z.literal('url'), value: z.string() }),
+  z.looseObject({ type: z.literal('file'), value: z.string() }),
+]);
+const Part = z.discriminatedUnion('type', [
+  z.looseObject({ type: z.literal('text'), text: z.string() }),
+  z.looseObject({
+    type: z.enum(['image', 'audio', 'video', 'document']),
+    source: Source,
+    metadata: z.looseObject({ filename: z.string().optional() }).optional().catch(undefined),
+  }),
+  /** The form that clients had before 1.0. */
+  z.looseObject({
+    type: z.literal('binary'),
+    mimeType: z.string(),
+    data: z.string().optional(),
+    url: z.string().optional(),
+    filename: z.string().optional(),
+  }),
+]);
+type Part = z.infer<typeof Part>;
 /** What resumes an interrupt: the form that {@link answerForm} describes. */
 const Answer = z.looseObject({ approved: z.boolean(), reason: z.string().optional() });
 
@@ -57,9 +80,11 @@ async function run(call: ProtocolCall): Promise<Response> {
   if (input.tools?.length) {
     throw new CopilotError('InvalidInput', { what: 'tools', problem: 'tools run on the workers; leave this out' });
   }
+  const isDecision = (input.resume?.length ?? 0) > 0;
+  const message = isDecision ? undefined : readMessage(input);
   const session = await openChat(call, input.threadId, input.forwardedProps?.team ?? 'default');
   const from = await session.position({ signal: call.signal });
-  const turnId = input.resume?.length ? await decideAll(call, session, input.resume) : await say(call, session, input);
+  const turnId = message ? await sendFrom(call, session, message) : await decideAll(call, session, input.resume ?? []);
   const tell = async (sse: SSEStreamingApi, left: AbortSignal): Promise<void> => {
     const write = async (all: readonly PlainEvent[]): Promise<void> => {
       for (const event of all) await sse.writeSSE({ data: JSON.stringify(event) });
@@ -78,20 +103,36 @@ async function run(call: ProtocolCall): Promise<Response> {
   return streamTo(call, tell, ({ type, detail }) => ({ type: 'RUN_ERROR', message: detail, code: type }));
 }
 
-async function say({ signal }: ProtocolCall, session: SessionHandle, { messages }: RunInput): Promise<string> {
+/** @throws CopilotError `InvalidInput` */
+function readMessage({ messages }: RunInput): ChatMessage {
   const last = messages.at(-1);
-  const text = last?.role === 'user' ? textOf(last.content) : undefined;
-  if (last === undefined || text === undefined) {
-    throw new CopilotError('InvalidInput', { what: 'messages', problem: 'the last one is no text of the user' });
-  }
-  await refuseWhileWaiting(session, signal);
-  return (await session.send(text, { messageId: last.id, wait: false, signal })).id;
+  if (last?.role === 'user') return { id: last.id, ...readContent(last.content) };
+  throw new CopilotError('InvalidInput', { what: 'messages', problem: 'the last one is not of the user' });
 }
 
-function textOf(content: unknown): string | undefined {
-  const Texts = z.union([z.string(), z.array(z.looseObject({ type: z.literal('text'), text: z.string() }))]);
-  const { data } = Texts.safeParse(content);
-  return typeof data === 'string' ? data : data?.map(({ text }) => text).join('\n');
+/** @throws CopilotError `InvalidInput` that names the part */
+function readContent(content: unknown): Omit<ChatMessage, 'id'> {
+  if (typeof content === 'string') return { text: content, files: [] };
+  const texts: string[] = [];
+  const files: GivenFile[] = [];
+  for (const [index, given] of checkInput(z.array(z.unknown()), content, 'content').entries()) {
+    const what = `content[${index}]`;
+    const part = checkInput(Part, given, what);
+    if (part.type === 'text') texts.push(part.text);
+    else files.push(readPart(part, what));
+  }
+  return { text: texts.join('\n'), files };
+}
+
+function readPart(part: Exclude<Part, { type: 'text' }>, what: string): GivenFile {
+  if (part.type === 'binary') {
+    const { mimeType: mediaType, data, url = '', filename: name } = part;
+    return data === undefined ? readDataUrl(url, name, what) : readBase64(data, { name, mediaType }, what);
+  }
+  const { source, metadata } = part;
+  const name = metadata?.filename;
+  if (source.type === 'data') return readBase64(source.value, { name, mediaType: source.mimeType }, what);
+  return readDataUrl(source.type === 'url' ? source.value : '', name, what);
 }
 
 async function decideAll(

@@ -13,12 +13,16 @@ import {
 import { checkInput } from '../../client/checked-input.ts';
 import { parseJson } from '../../contracts/json.ts';
 import { bodyOf, type Handle, type ProtocolCall, streamTo } from '../call.ts';
-import { findChat, openChat } from './chat-session.ts';
-import { decideShown, refuseWhileWaiting, shownId, turnEvents, type TurnPart } from './turn-events.ts';
+import { readDataUrl } from '../files/given-file.ts';
+import { type ChatMessage, findChat, openChat, sendFrom } from './chat-session.ts';
+import { decideShown, shownId, turnEvents, type TurnPart } from './turn-events.ts';
 
 const Part = z.looseObject({
   type: z.string(),
   text: z.string().optional(),
+  url: z.string().optional(),
+  mediaType: z.string().optional(),
+  filename: z.string().optional(),
   state: z.string().optional(),
   approval: z
     .looseObject({ id: z.string(), approved: z.boolean().optional(), reason: z.string().optional() })
@@ -40,24 +44,28 @@ export function aiSdkRoutes(app: Hono, handle: Handle): void {
 
 async function send(call: ProtocolCall): Promise<Response> {
   const { id, messages, model = 'default' } = checkInput(Chat, await bodyOf(call.context), '');
+  const last = messages.at(-1);
+  const message = last?.role === 'user' ? readMessage(last) : undefined;
   const session = await openChat(call, id, model);
   const from = await session.position({ signal: call.signal });
-  const last = messages.at(-1);
-  const turnId = last?.role === 'user' ? await say(call, session, last) : await decideAll(call, session, last);
+  const turnId = message ? await sendFrom(call, session, message) : await decideAll(call, session, last);
   // What follows a decision belongs to the message that asked.
-  return stream(call, session, { turnId, from }, last?.role === 'user' ? undefined : last?.id);
+  return stream(call, session, { turnId, from }, message ? undefined : last?.id);
 }
 
-async function say({ signal }: ProtocolCall, session: SessionHandle, { id, parts }: Message): Promise<string> {
-  const strange = parts.find(({ type }) => type !== 'text');
+/** @throws CopilotError `InvalidInput` */
+function readMessage({ id, parts }: Message): ChatMessage {
+  const strange = parts.find(({ type }) => type !== 'text' && type !== 'file');
   if (strange)
     throw new CopilotError('InvalidInput', {
       what: 'messages',
-      problem: `a part is of type ${strange.type}; send text`,
+      problem: `a part is of type ${strange.type}; send text and files`,
     });
-  await refuseWhileWaiting(session, signal);
-  const text = parts.map((part) => part.text ?? '').join('\n');
-  return (await session.send(text, { messageId: id, wait: false, signal })).id;
+  const files = parts.flatMap(({ type, url = '', filename }, index) =>
+    type === 'file' ? [readDataUrl(url, filename, `parts[${index}].url`)] : [],
+  );
+  const text = parts.flatMap((part) => (part.type === 'text' ? [part.text ?? ''] : [])).join('\n');
+  return { id, text, files };
 }
 
 async function decideAll(call: ProtocolCall, session: SessionHandle, message: Message | undefined): Promise<string> {

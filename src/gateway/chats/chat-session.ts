@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto';
 import { CopilotError, type SessionHandle } from '../../client.ts';
 import { authorize } from '../authorize.ts';
 import type { Caller } from '../call.ts';
+import { type GivenFile, storeFiles } from '../files/given-file.ts';
 import type { Right } from '../principals/principal.ts';
+import { refuseWhileWaiting } from './turn-events.ts';
 
 /** An id of a session is that session. Any other text names a conversation of this person. */
 const OWN_ID = /^ses_[0-9A-HJKMNP-TV-Z]{26}$/;
@@ -34,4 +36,26 @@ export async function openChat(caller: Caller, chatId: string, team: string): Pr
     const { client, principal } = caller;
     return await client.create({ id: sessionOf(caller, chatId).id, team, user: principal.name, ifExists: 'use' });
   }
+}
+
+/** What a person says in a chat. */
+export interface ChatMessage {
+  readonly id: string;
+  readonly text: string;
+  readonly files: readonly GivenFile[];
+}
+
+/**
+ * Sends a message with its files.
+ * @returns its turn
+ * @throws CopilotError as `SessionHandle.send`
+ */
+export async function sendFrom(
+  { signal }: Pick<Caller, 'signal'>,
+  session: SessionHandle,
+  { id: messageId, text, files }: ChatMessage,
+): Promise<string> {
+  await refuseWhileWaiting(session, signal);
+  const stored = await storeFiles(session, files, signal);
+  return (await session.send(text, { messageId, files: stored, wait: false, signal })).id;
 }

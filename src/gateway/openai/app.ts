@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { checkInput } from '../../client/checked-input.ts';
 import { GatewayError, problemOf } from '../problem.ts';
 import { answerChat } from './chat.ts';
-import { conversationRoutes } from './conversations.ts';
+import { addressOf, conversationRoutes, inputContent } from './conversations.ts';
 import { parseResponseId } from './ids.ts';
 import { CreateChat, CreateResponse } from './input.ts';
 import { bodyOf, handler, type HandlerParts, type ProtocolCall, streamTo } from '../call.ts';
@@ -99,13 +99,14 @@ async function listInput({ context, signal, find }: ProtocolCall): Promise<Respo
   const session = await find(ref.sessionId, 'read');
   const { messages } = await session.transcript({ all: true, signal });
   const data = messages
-    .filter((message) => message.role === 'user' && message.turnId === ref.turnId)
-    .map(({ text }, index) => ({
+    .filter((message) => message.role === 'user')
+    .filter(({ turnId }) => turnId === ref.turnId)
+    .map((message, index) => ({
       id: `msg_${ref.turnId}_input_${index}`,
       type: 'message',
       role: 'user',
       status: 'completed',
-      content: [{ type: 'input_text', text }],
+      content: inputContent(message, addressOf(context, session)),
     }));
   return context.json({
     object: 'list',

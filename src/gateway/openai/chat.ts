@@ -5,10 +5,12 @@
 import { createHash } from 'node:crypto';
 import type { SSEStreamingApi } from 'hono/streaming';
 import type { z } from 'zod';
-import { type CopilotClient, CopilotError, type SessionHandle, type TurnView } from '../../client.ts';
+import { type CopilotClient, CopilotError, type Message, type SessionHandle, type TurnView } from '../../client.ts';
 import { checkInput } from '../../client/checked-input.ts';
 import { MessageText } from '../../contracts/session.ts';
+import { imagesOf } from '../../contracts/transcript.ts';
 import { type ProtocolCall, streamTo } from '../call.ts';
+import { keptOf, nameAfterContent, storeFiles } from '../files/given-file.ts';
 import { append, type Said } from './conversations.ts';
 import { type CreateChat, type InputMessage, readInput, refuseTools, wordsOf } from './input.ts';
 import { teamOf } from './responses.ts';
@@ -23,13 +25,14 @@ export async function answerChat(call: ProtocolCall, request: ChatRequest): Prom
   const { messages } = readInput(request.messages, 'messages');
   const lastAnswer = messages.findLastIndex(({ role }) => role === 'assistant');
   const before = asSaid(messages.slice(0, lastAnswer + 1));
-  const text = wordsOf(messages.slice(lastAnswer + 1));
-  if (text === '')
+  const { text, files } = sentAtOnce(messages.slice(lastAnswer + 1));
+  if (text === '' && files.length === 0)
     throw new CopilotError('InvalidInput', { what: 'messages', problem: 'the last one is not of the user' });
-  checkInput(MessageText, text, 'messages');
+  if (text !== '') checkInput(MessageText, text, 'messages');
   const session = await sessionWith(call, teamOf(request.model), before, text);
   const messageId = call.context.req.header('idempotency-key');
-  const events = session.stream(text, { signal: call.signal, messageId });
+  const stored = await storeFiles(session, files, call.signal);
+  const events = session.stream(text, { signal: call.signal, messageId, files: stored });
   const head = {
     id: `chatcmpl-${session.id}`,
     created: Math.floor(Date.now() / 1_000),
@@ -142,10 +145,19 @@ async function isOf(session: SessionHandle, before: readonly Said[], signal: Abo
   if (isClosed) return false;
   const { messages } = await session.transcript({ all: true, signal });
   const said = messages.filter(({ role }) => role !== 'tool');
-  return (
-    said.length === before.length &&
-    before.every(({ role, text }, index) => said[index]?.role === role && said[index].text.trim() === text.trim())
-  );
+  return said.length === before.length && before.every((message, index) => isSame(message, said[index]));
+}
+
+function isSame({ role, text, files }: Said, kept: Message | undefined): boolean {
+  if (kept?.role !== role) return false;
+  const shown = keptOf(text, files);
+  const digests = [shown.images, imagesOf(kept)].map((images) => images.map(({ digest }) => digest).join());
+  return kept.text.trim() === shown.text.trim() && digests[0] === digests[1];
+}
+
+function sentAtOnce(sent: readonly InputMessage[]): Said {
+  const files = sent.flatMap((one) => one.files).map(nameAfterContent);
+  return { role: 'user', text: wordsOf(sent), files };
 }
 
 /** The conversation as a session keeps it: what a person sent at once is one message. */
@@ -155,7 +167,7 @@ function asSaid(messages: readonly InputMessage[]): Said[] {
   for (const message of messages) {
     if (message.role !== 'assistant') sent.push(message);
     else {
-      said.push({ role: 'user', text: wordsOf(sent) }, { role: 'assistant', text: message.text });
+      said.push(sentAtOnce(sent), { role: 'assistant', text: message.text, files: [] });
       sent = [];
     }
   }

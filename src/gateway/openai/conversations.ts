@@ -2,7 +2,10 @@
 import type { Context, Hono } from 'hono';
 import { z } from 'zod';
 import type { Json, Message, SessionHandle } from '../../client.ts';
+import { imagesField } from '../../contracts/image.ts';
+import type { UserMessage } from '../../contracts/transcript.ts';
 import { checkInput } from '../../client/checked-input.ts';
+import { keptOf, nameAfterContent, storeFiles } from '../files/given-file.ts';
 import { GatewayError } from '../problem.ts';
 import { bodyOf, type Handle, type ProtocolCall } from '../call.ts';
 import { conversationId, sessionOf } from './ids.ts';
@@ -58,9 +61,9 @@ export function conversationRoutes(app: Hono, handle: Handle): void {
       const { items } = checkInput(Append, await bodyOf(call.context), '');
       const session = await call.find(at(call.context), 'write');
       const added = spoken(readInput(items, 'items').messages);
-      const before = (await itemsOf(session, call.signal)).length;
+      const before = (await itemsOf(call, session)).length;
       await append(session, added, call.signal);
-      const data = (await itemsOf(session, call.signal)).slice(before);
+      const data = (await itemsOf(call, session)).slice(before);
       return call.context.json({
         object: 'list',
         data,
@@ -74,7 +77,7 @@ export function conversationRoutes(app: Hono, handle: Handle): void {
     '/conversations/:id/items/:item',
     handle(async (call) => {
       const session = await call.find(at(call.context), 'read');
-      const found = (await itemsOf(session, call.signal)).find(({ id }) => id === call.context.req.param('item'));
+      const found = (await itemsOf(call, session)).find(({ id }) => id === call.context.req.param('item'));
       if (found === undefined) throw new GatewayError('NotFound', 'The conversation has no such item.');
       return call.context.json(found);
     }),
@@ -96,12 +99,21 @@ export type Said = InputMessage & { readonly role: 'user' | 'assistant' };
 
 /** Sessions keep what was said. The rules of a system message belong to the team. */
 const spoken = (messages: readonly InputMessage[]): readonly Said[] =>
-  messages.map(({ role, text }) => ({ role: role === 'assistant' ? role : 'user', text }));
+  messages.map(({ role, text, files }) => ({
+    role: role === 'assistant' ? role : 'user',
+    text,
+    files: files.map(nameAfterContent),
+  }));
 
-/** Adds messages that were said elsewhere. */
+/** Adds messages that were said elsewhere. Their files are named after their content. */
 export async function append(session: SessionHandle, messages: readonly Said[], signal: AbortSignal): Promise<void> {
+  for (const { files } of messages) await storeFiles(session, files, signal);
   const { conversation, context, phase, step, version } = await session.load({ signal });
-  const all = [...conversation, ...messages];
+  const added = messages.map(({ role, text, files }) => {
+    const kept = keptOf(text, files);
+    return { role, text: kept.text, ...imagesField(kept.images) };
+  });
+  const all = [...conversation, ...added];
   await session.save({ conversation: all, context, phase, step }, { expectedVersion: version, signal });
 }
 
@@ -112,9 +124,10 @@ async function view({ context, signal }: ProtocolCall, session: SessionHandle): 
   return context.json({ id: conversationId(session.id), object: 'conversation', created_at, metadata: metadata ?? {} });
 }
 
-async function list({ context, signal }: ProtocolCall, session: SessionHandle): Promise<Response> {
+async function list(call: ProtocolCall, session: SessionHandle): Promise<Response> {
+  const { context } = call;
   const { after, limit = 20, order = 'desc' } = checkInput(PageQuery, context.req.query(), 'query');
-  const all = await itemsOf(session, signal);
+  const all = await itemsOf(call, session);
   const ordered = order === 'asc' ? all : all.toReversed();
   const start = after === undefined ? 0 : ordered.findIndex(({ id }) => id === after) + 1;
   if (after !== undefined && start === 0) throw new GatewayError('NotFound', 'The conversation has no item `after`.');
@@ -138,16 +151,33 @@ interface Item {
   readonly content: readonly object[];
 }
 
-async function itemsOf(session: SessionHandle, signal: AbortSignal): Promise<Item[]> {
+async function itemsOf({ context, signal }: ProtocolCall, session: SessionHandle): Promise<Item[]> {
   const { messages } = await session.transcript({ all: true, signal });
-  return messages.flatMap(itemOf);
+  return messages.flatMap((message, index) => itemOf(message, index, addressOf(context, session)));
 }
 
-function itemOf(message: Message, index: number): Item[] {
+/** Where the files of a session are for the caller. */
+export function addressOf({ req }: Context, { id }: SessionHandle): string {
+  return `${new URL(req.url).origin}/v1/sessions/${encodeURIComponent(id)}/files/`;
+}
+
+/** Content of a message of the user. Images are where the gateway has them, for callers with a key. */
+export function inputContent({ text, images = [] }: UserMessage, files: string): object[] {
+  const shown = images.map(({ path, digest }) => ({
+    type: 'input_image',
+    detail: 'auto',
+    file_id: null,
+    image_url: `${files}${path.split('/').map(encodeURIComponent).join('/')}?digest=${digest}`,
+  }));
+  return [{ type: 'input_text', text }, ...shown];
+}
+
+function itemOf(message: Message, index: number, files: string): Item[] {
   if (message.role === 'tool' || (message.role === 'user' && message.kind !== undefined)) return [];
-  const { role, text } = message;
+  const { role } = message;
   const id = `msg_${index}`;
-  const content = role === 'user' ? [{ type: 'input_text', text }] : [{ type: 'output_text', text, annotations: [] }];
+  const content =
+    role === 'user' ? inputContent(message, files) : [{ type: 'output_text', text: message.text, annotations: [] }];
   const status = role === 'assistant' && message.partial === true ? 'incomplete' : 'completed';
   return [{ id, type: 'message', role, status, content }];
 }

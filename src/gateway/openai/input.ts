@@ -1,8 +1,24 @@
 /** What callers of the OpenAI API send, as far as sessions can use it. Settings of the sampling are left to the team. */
 import { z } from 'zod';
 import { CopilotError } from '../../client.ts';
+import { type GivenFile, readBase64, readDataUrl } from '../files/given-file.ts';
 
 const TextPart = z.looseObject({ type: z.enum(['input_text', 'output_text', 'text']), text: z.string() });
+const FileFields = z.looseObject({
+  filename: z.string().nullish(),
+  file_data: z.string().nullish(),
+  file_url: z.string().nullish(),
+  file_id: z.string().nullish(),
+});
+const ImagePart = z.looseObject({
+  type: z.enum(['input_image', 'image_url']),
+  image_url: z.union([z.string(), z.looseObject({ url: z.string() }).transform(({ url }) => url)]).nullish(),
+  file_id: z.string().nullish(),
+});
+const FilePart = z.union([
+  FileFields.extend({ type: z.literal('input_file') }),
+  z.looseObject({ type: z.literal('file'), file: FileFields }).transform(({ file }) => file),
+]);
 /** Null is what an assistant said that only called tools. */
 const Content = z.union([z.string(), z.array(z.unknown()), z.null().transform(() => '')]);
 const MessageItem = z.looseObject({
@@ -42,6 +58,7 @@ export const CreateChat = z.looseObject({
 export interface InputMessage {
   readonly role: 'user' | 'assistant' | 'system' | 'developer';
   readonly text: string;
+  readonly files: readonly GivenFile[];
 }
 
 /**
@@ -56,7 +73,7 @@ export function readInput(
   readonly messages: readonly InputMessage[];
   readonly approvals: readonly ApprovalItem[];
 } {
-  if (typeof input === 'string') return { messages: [{ role: 'user', text: input }], approvals: [] };
+  if (typeof input === 'string') return { messages: [{ role: 'user', text: input, files: [] }], approvals: [] };
   const messages: InputMessage[] = [];
   const approvals: ApprovalItem[] = [];
   for (const [index, item] of input.entries()) {
@@ -64,19 +81,45 @@ export function readInput(
     const message = MessageItem.safeParse(item);
     if (approval.success) approvals.push(approval.data);
     else if (message.success)
-      messages.push({ role: message.data.role, text: textOf(message.data.content, `${field}[${index}]`) });
+      messages.push({ role: message.data.role, ...readContent(message.data.content, `${field}[${index}].content`) });
     else refuse(`${field}[${index}]`, 'use messages and mcp_approval_response; tools run on the workers');
   }
   return { messages, approvals };
 }
 
-function textOf(content: z.infer<typeof Content>, what: string): string {
-  if (typeof content === 'string') return content;
-  const parts = content.map((part) => {
-    const parsed = TextPart.safeParse(part);
-    return parsed.success ? parsed.data.text : refuse(what, 'only text can be sent here');
-  });
-  return parts.join('\n');
+function readContent(content: z.infer<typeof Content>, field: string): Pick<InputMessage, 'text' | 'files'> {
+  if (typeof content === 'string') return { text: content, files: [] };
+  const texts: string[] = [];
+  const files: GivenFile[] = [];
+  for (const [index, part] of content.entries()) {
+    const what = `${field}[${index}]`;
+    const text = TextPart.safeParse(part);
+    const image = ImagePart.safeParse(part);
+    const file = FilePart.safeParse(part);
+    if (text.success) texts.push(text.data.text);
+    else if (image.success) files.push(readImage(image.data, what));
+    else if (file.success) files.push(readFile(file.data, what));
+    else refuse(what, 'send text, images and files');
+  }
+  return { text: texts.join('\n'), files };
+}
+
+function readImage({ image_url: url, file_id: id }: z.output<typeof ImagePart>, what: string): GivenFile {
+  if (typeof id === 'string') refuseFileId(what);
+  return readDataUrl(url ?? '', undefined, `${what}.image_url`);
+}
+
+function readFile(file: z.output<typeof FilePart>, what: string): GivenFile {
+  const { filename, file_data: data, file_url: url, file_id: id } = file;
+  if (typeof id === 'string') refuseFileId(what);
+  const name = filename ?? undefined;
+  if (typeof data !== 'string') return readDataUrl(url ?? '', name, `${what}.file_url`);
+  if (/^data:/i.test(data)) return readDataUrl(data, name, `${what}.file_data`);
+  return readBase64(data, { name, mediaType: undefined }, `${what}.file_data`);
+}
+
+function refuseFileId(what: string): never {
+  refuse(`${what}.file_id`, 'the gateway keeps no files outside of sessions; send the content itself');
 }
 
 function refuse(what: string, problem: string): never {

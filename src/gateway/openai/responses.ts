@@ -5,6 +5,7 @@ import { checkInput } from '../../client/checked-input.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { MessageText } from '../../contracts/session.ts';
 import { authorize } from '../authorize.ts';
+import { storeFiles } from '../files/given-file.ts';
 import { decideShown, refuseWhileWaiting, requestsOf, turnEvents } from '../chats/turn-events.ts';
 import { GatewayError } from '../problem.ts';
 import type { Caller } from '../call.ts';
@@ -33,17 +34,21 @@ export async function beginResponse(
   const said = messages.filter(({ role }) => role !== 'assistant');
   const isNew = (request.previous_response_id ?? request.conversation ?? null) === null;
   const text = wordsOf(said, isNew ? request.instructions : null);
+  const files = said.flatMap((message) => message.files);
+  const isSaying = text !== '' || files.length > 0;
   // Before a session begins for it.
-  if (text !== '' || approvals.length === 0) checkInput(MessageText, text, 'input');
+  if (text !== '' || (!isSaying && approvals.length === 0)) checkInput(MessageText, text, 'input');
   const session = await sessionFor(caller, request, approvals.length > 0 ? 'decide' : 'write');
   const from = await session.position({ signal: caller.signal });
   let turnId: string | undefined;
   for (const { approval_request_id: id, approve, reason } of approvals) {
     turnId = await decideShown(caller, session, { id, isApproved: approve, reason: reason ?? undefined });
   }
-  if (text !== '') {
-    await refuseWhileWaiting(session, caller.signal);
-    turnId = (await session.send(text, { messageId, wait: false, signal: caller.signal })).id;
+  if (isSaying) {
+    const { signal } = caller;
+    await refuseWhileWaiting(session, signal);
+    const stored = await storeFiles(session, files, signal);
+    turnId = (await session.send(text, { messageId, files: stored, wait: false, signal })).id;
   }
   const ref: ResponseRef = { sessionId: session.id, turnId: turnId ?? '', from };
   const { model, background, metadata, previous_response_id: previous } = request;

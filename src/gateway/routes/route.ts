@@ -9,6 +9,8 @@ export interface Call<Query = unknown, Body = unknown> {
   readonly principal: Principal;
   /** The session of the path. The principal has the route's right to it. */
   readonly session: SessionHandle;
+  /** Its body is read already if the route has a schema for it. */
+  readonly request: Request;
   /** Parts of the path by name. */
   readonly path: Readonly<Record<string, string>>;
   readonly query: Query;
@@ -21,13 +23,15 @@ export interface Call<Query = unknown, Body = unknown> {
 
 export interface Route {
   readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
-  /** Such as `/v1/sessions/{id}`. */
+  /** Such as `/v1/sessions/{id}`. A part such as `{+path}` may have slashes in it. */
   readonly path: string;
   readonly summary: string;
   /** What it does with the session of its path. */
   readonly right?: Right | undefined;
   readonly query?: z.ZodObject | undefined;
   readonly body?: z.ZodType | undefined;
+  /** Form of a body that `run` reads itself, of any size that it takes. */
+  readonly takes?: 'application/octet-stream' | 'multipart/form-data' | undefined;
   /** Form of the answer. Default `application/json`; for another one, `run` gives the whole response. */
   readonly media?: string | undefined;
   /** Status of the answer. Default 200. */

@@ -5,6 +5,7 @@ import { CreateOptions } from '../../client/creation/create-session.ts';
 import { ForkOptions } from '../../client/creation/fork-session.ts';
 import { ListFilter } from '../../client/listing/session-list.ts';
 import { ChangeStatusPayload, ConfigurePayload, EditPlanPayload, RatePayload } from '../../contracts/payloads.ts';
+import { MAX_IMAGES, MAX_MESSAGE_BYTES } from '../../contracts/limits.ts';
 import { MessageText } from '../../contracts/session.ts';
 import { GatewayError } from '../problem.ts';
 import { type Principal, seesAll } from '../principals/principal.ts';
@@ -12,8 +13,14 @@ import { Count, Flag, type Route, route } from './route.ts';
 
 const MessageId = z.string().min(1).max(200);
 const Reason = ChangeStatusPayload.shape.reason;
-const NewMessage = z.strictObject({ text: MessageText, messageId: MessageId.optional() });
-/** Files are sent apart. */
+/** Paths of files in the workspace. A message with files may do without text. */
+const Files = z.array(z.string().min(1).max(4_096)).max(MAX_IMAGES).optional();
+const NewMessage = z.strictObject({
+  text: z.string().max(MAX_MESSAGE_BYTES),
+  messageId: MessageId.optional(),
+  files: Files,
+});
+/** Files are written by requests of their own. */
 const NewSession = CreateOptions.omit({ attach: true });
 const Listed = ListFilter.extend({ limit: Count.optional() });
 const Import = z.strictObject({ file: z.unknown(), name: CreateOptions.shape.name, id: CreateOptions.shape.id });
@@ -114,13 +121,13 @@ export const sessionRoutes: readonly Route[] = [
   route({
     method: 'post',
     path: '/v1/sessions/{id}/messages',
-    summary: 'Sends a message exactly once; with wait, the answer comes when its turn is settled',
+    summary: 'Sends a message exactly once, with files of the workspace; with wait, the answer comes with its outcome',
     right: 'write',
     query: z.strictObject({ wait: Flag.optional() }),
     body: NewMessage,
     status: 202,
-    run: ({ session, query: { wait = false }, body: { text, messageId }, signal }) =>
-      session.send(text, { messageId, wait, signal }),
+    run: ({ session, query: { wait = false }, body: { text, ...options }, signal }) =>
+      session.send(text, { ...options, wait, signal }),
   }),
   route({
     method: 'delete',
@@ -172,7 +179,12 @@ export const sessionRoutes: readonly Route[] = [
     path: '/v1/sessions/{id}/interrupt',
     summary: 'Stops the running turn and keeps its text; the message, if given, runs next',
     right: 'write',
-    body: z.strictObject({ reason: Reason, message: MessageText.optional(), messageId: MessageId.optional() }),
+    body: z.strictObject({
+      reason: Reason,
+      message: NewMessage.shape.text.optional(),
+      messageId: MessageId.optional(),
+      files: Files,
+    }),
     run: ({ session, body, signal }) => session.interrupt({ ...body, signal }),
   }),
   route({

@@ -13,12 +13,16 @@ const PART_PREFIX = '.copilot-upload-';
 const STALE_MS = 60 * 60 * 1_000;
 const PART_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-export interface UploadPart {
-  readonly path: string;
-  /** Of the whole file. */
+interface Whole {
   readonly bytes: number;
   readonly digest: string;
+}
+
+export interface UploadPart {
+  readonly path: string;
   readonly from: number;
+  /** Absent before the last part if the file comes as a stream. */
+  readonly whole?: Whole | undefined;
   readonly upload: string;
   readonly replace: boolean;
 }
@@ -35,22 +39,28 @@ export interface Placed {
  *   `ToolFailed` for a path that is not usable
  */
 export async function takePart(scope: Scope, part: UploadPart, content: Uint8Array): Promise<Placed | undefined> {
-  const { path, bytes, digest, from, upload } = part;
-  const isLast = from + content.length >= bytes;
+  const { path, whole, from, upload } = part;
+  const last = whole !== undefined && from + content.length >= whole.bytes ? whole : undefined;
   // A path that is refused is refused before much is sent in vain.
   const place = await resolveInside(scope, path, { mustExist: false });
-  const isThere = (from === 0 || isLast) && (await holds(scope, place, bytes, digest));
-  if (isThere) return { path: place.relative, isNew: false };
-  if (place.kind !== undefined && !part.replace) throw new CopilotError('FileExists', { path });
-  if (from === 0 && isLast) return await put(scope, place, part, content);
+  const isLooked = whole !== undefined && (from === 0 || last !== undefined);
+  if (isLooked && (await holds(scope, place, whole.digest, whole.bytes))) {
+    if (from > 0) await dropUpload(scope, upload);
+    return { path: place.relative, isNew: false };
+  }
+  // Of a stream only the last part says whether it is the file that stands there.
+  const isOther = place.kind !== undefined && whole !== undefined;
+  if (isOther && !part.replace) throw new CopilotError('FileExists', { path });
+  if (from === 0 && last) return await put(scope, place, { ...part, whole: last }, content);
   if (from === 0) await sweep(scope, place.root);
   const folder = await openFolder(scope, place.root, '.', path);
   try {
     const name = childPath(folder, PART_PREFIX + upload);
     await writePart(name, from, content);
-    if (!isLast) return undefined;
+    if (last === undefined) return undefined;
     try {
-      return await put(scope, place, part, (await readInside(scope, PART_PREFIX + upload, bytes)).content);
+      const { content: all } = await readInside(scope, PART_PREFIX + upload, last.bytes);
+      return await put(scope, place, { ...part, whole: last }, all);
     } finally {
       await unlink(name);
     }
@@ -67,13 +77,14 @@ export async function dropUpload(scope: Scope, upload: string): Promise<void> {
 /** Removes a file if it still has this content. */
 export async function takeBack(scope: Scope, path: string, digest: string): Promise<void> {
   const place = await resolveInside(scope, path, { mustExist: false });
-  if (!(await holds(scope, place, undefined, digest))) return;
-  scope.requireCurrent?.();
-  await removeInside(scope, place.relative);
+  if (await holds(scope, place, digest)) await removeInside(scope, place.relative);
 }
 
-async function put(scope: Scope, place: Place, part: UploadPart, content: Uint8Array): Promise<Placed> {
-  const { path, bytes, digest, replace } = part;
+type WholeFile = Pick<UploadPart, 'path' | 'replace'> & { readonly whole: Whole };
+
+async function put(scope: Scope, place: Place, file: WholeFile, content: Uint8Array): Promise<Placed> {
+  const { path, whole, replace } = file;
+  const { bytes, digest } = whole;
   if (content.length !== bytes || sha256(content) !== digest) {
     throw new CopilotError('FilesUnavailable', { path, problem: 'what arrived is not what was sent' });
   }
@@ -85,7 +96,7 @@ async function put(scope: Scope, place: Place, part: UploadPart, content: Uint8A
 }
 
 /** Whether a file with this content stands there. */
-async function holds(scope: Scope, place: Place, bytes: number | undefined, digest: string): Promise<boolean> {
+async function holds(scope: Scope, place: Place, digest: string, bytes?: number): Promise<boolean> {
   if (place.kind !== 'file') return false;
   const { size } = await stat(place.absolute);
   if (bytes !== undefined && size !== bytes) return false;
@@ -103,13 +114,16 @@ async function writePart(name: string, from: number, content: Uint8Array): Promi
   }
 }
 
-async function removeInside(scope: Scope, path: string): Promise<void> {
+/** @returns whether there was a file */
+export async function removeInside(scope: Scope, path: string): Promise<boolean> {
   const place = await resolveInside(scope, path, { mustExist: false });
-  if (place.kind !== 'file') return;
+  if (place.kind !== 'file') return false;
+  scope.requireCurrent?.();
   const names = place.relative.split('/');
   const folder = await openFolder(scope, place.root, names.slice(0, -1).join('/') || '.', path);
   try {
     await unlink(childPath(folder, names.at(-1) ?? '')).catch(undefinedIfMissing);
+    return true;
   } finally {
     await folder.handle.close();
   }

@@ -18,6 +18,7 @@ describe('REST of the gateway', function () {
   this.timeout(240_000);
   let world: World;
   let gateway: TestGateway;
+  let key: string;
   let ada: Caller;
   let api: Api;
   /** Operations that answered with the status that the document gives. */
@@ -25,7 +26,7 @@ describe('REST of the gateway', function () {
 
   before(async () => {
     world = await startWorld();
-    const key = await addKey(world, 'ada');
+    key = await addKey(world, 'ada');
     gateway = await startGatewayProcess(world);
     ada = new Caller(gateway.url, key);
     api = (await (await fetch(`${gateway.url}/openapi.json`)).json()) as Api; // the document of this version
@@ -157,6 +158,22 @@ describe('REST of the gateway', function () {
     await call('POST', `${at}/requests/${now.id}/decision`, { decision: 'approve', digest: now.digest });
     assert.equal((await call('GET', `${at}/turns/turn-1`))['status'], 'completed');
     assert.equal((await call<unknown[]>('GET', `${at}/decisions`)).length, 1);
+  });
+
+  it('writes, lists, reads and deletes files', async () => {
+    const at = await newSession();
+    assert.equal((await call('PUT', `${at}/files/notes%2Fa.json`, { city: 'Rome' }))['path'], 'notes/a.json');
+    assert.deepEqual(await call('GET', `${at}/files/notes%2Fa.json`), { city: 'Rome' });
+    const body = new FormData();
+    body.append('file', new File(['x'], 'b.txt'));
+    const headers = { authorization: `Bearer ${key}` };
+    const posted = await fetch(`${gateway.url}${at}/files`, { method: 'POST', headers, body });
+    assert.ok(String(posted.status) in (api.paths['/v1/sessions/{id}/files']?.['post']?.responses ?? {}));
+    used.add('postSessionsIdFiles');
+    const listed = await call<{ path: string }[]>('GET', `${at}/files`);
+    assert.deepEqual(new Set(listed.map(({ path }) => path)), new Set(['b.txt', 'notes/a.json']));
+    await call('DELETE', `${at}/files/b.txt`);
+    assert.equal((await call<unknown[]>('GET', `${at}/files`)).length, 1);
   });
 
   it('describes every operation, and each was called', async () => {

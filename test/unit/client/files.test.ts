@@ -3,6 +3,7 @@ import { link, mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from
 import { existsSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { CopilotError } from '../../../src/contracts/errors.ts';
 import { FILE_PART_BYTES } from '../../../src/contracts/files.ts';
 import { fails } from '../../helpers/client.ts';
@@ -122,6 +123,66 @@ describe('files of a session', () => {
       ],
       [false, ino, 1],
     );
+  });
+
+  it('come and go as streams, of which little is in memory', async () => {
+    const { files, asked, workspace } = await open();
+    let taken = 0;
+    const chunks = function* (): Generator<Uint8Array> {
+      for (; taken < LARGE.length; taken += 100_000) yield LARGE.subarray(taken, taken + 100_000);
+    };
+    const written = await files.put('large.bin', ReadableStream.from(chunks()));
+    assert.deepEqual([written.bytes, written.isNew], [LARGE.length, true]);
+    assert.equal((await files.put('large.bin', ReadableStream.from([LARGE]))).isNew, false);
+    assert.deepEqual(await readdir(workspace), ['large.bin'], 'no part is left');
+    assert.equal((await files.put('empty.txt', ReadableStream.from([]))).bytes, 0);
+    const file = await files.open('large.bin');
+    assert.deepEqual([file.bytes, file.digest, file.imageType], [LARGE.length, written.digest, null]);
+    const { length } = asked;
+    const parts = file.read();
+    assert.ok(Buffer.from((await parts.next()).value ?? []).equals(LARGE.subarray(0, FILE_PART_BYTES)));
+    await parts.return();
+    assert.equal(asked.length - length, 1, 'no more than was taken is read');
+    assert.ok((await buffer(file.read())).equals(LARGE));
+    const range = { from: FILE_PART_BYTES - 5, to: 2 * FILE_PART_BYTES + 5 };
+    assert.ok((await buffer(file.read(range))).equals(LARGE.subarray(range.from, range.to)));
+  });
+
+  it('say so if they change while they are streamed', async () => {
+    const { files } = await open();
+    await files.put('a.bin', LARGE);
+    for (const other of [LARGE.subarray(1), LARGE.toReversed()]) {
+      const file = await files.open('a.bin');
+      await files.put('a.bin', other);
+      await fails(buffer(file.read()), 'FilesUnavailable', /it changed meanwhile/);
+    }
+  });
+
+  it('whose stream breaks off leave nothing, and are refused when they become too large', async () => {
+    const { files, workspace } = await open({ maxFileBytes: 2 * FILE_PART_BYTES });
+    const broken = function* (): Generator<Uint8Array> {
+      yield LARGE.subarray(0, FILE_PART_BYTES + 1);
+      throw new Error('the caller went away');
+    };
+    await assert.rejects(files.put('a.bin', ReadableStream.from(broken())), /went away/);
+    await fails(files.put('a.bin', ReadableStream.from([LARGE])), 'FileTooLarge', /"a\.bin"/);
+    await files.put('taken.bin', 'x');
+    const stream = ReadableStream.from([LARGE.subarray(0, FILE_PART_BYTES + 1)]);
+    await fails(files.put('taken.bin', stream, { replace: false }), 'FileExists', /"taken\.bin"/);
+    assert.deepEqual(await readdir(workspace), ['taken.bin']);
+  });
+
+  it('are deleted, and nothing else is', async () => {
+    const world = await open();
+    const { files, workspace } = world;
+    await files.put('notes/a.txt', 'x');
+    await world.file('secret.txt', 'secret');
+    await symlink(join(world.folder, 'secret.txt'), join(workspace, 'link.txt'));
+    await files.delete('notes/a.txt');
+    await fails(files.delete('notes/a.txt'), 'FileNotFound', /"notes\/a\.txt"/);
+    await fails(files.delete('notes'), 'FileNotFound', /"notes"/);
+    for (const path of ['../../secret.txt', 'link.txt']) await fails(files.delete(path), 'InvalidInput', /leads out/);
+    assert.equal(await readFile(join(world.folder, 'secret.txt'), 'utf8'), 'secret');
   });
 
   it('are not replaced against the will of the caller', async () => {
