@@ -1,4 +1,5 @@
 /** The HTTP side of OpenAI's API and its likes, over the `openai` package. */
+import { LRUCache } from 'lru-cache';
 import OpenAI from 'openai';
 import { z } from 'zod';
 import { CopilotError } from '../../contracts/errors.ts';
@@ -38,6 +39,9 @@ const MAX_LIST_BYTES = 8 * 1024 * 1024;
 /** Shortest key or header that is taken out of what servers say: a shorter one may be a word. */
 const MIN_SECRET = 8;
 
+/** Clients that are kept, one for each model: making one costs as much as sending a request. */
+const MAX_CLIENTS = 100;
+
 const ModelList = z.object({ data: z.array(z.object({ id: z.string() })) });
 
 export function openClient({ address, apiKey, headers, firstByteMs, betweenBytesMs, proxy }: ApiOptions): ApiClient {
@@ -64,7 +68,11 @@ export function openClient({ address, apiKey, headers, firstByteMs, betweenBytes
     },
   });
   const secrets = [apiKey ?? '', ...Object.values(headers ?? {})].filter((value) => value.length >= MIN_SECRET);
-  const forModel = (model: string): OpenAI => client.withOptions({ fetch: checkedFetch(transport, secrets, model) });
+  const clients = new LRUCache<string, OpenAI>({
+    max: MAX_CLIENTS,
+    memoMethod: (model) => client.withOptions({ fetch: checkedFetch(transport, secrets, model) }),
+  });
+  const forModel = (model: string): OpenAI => clients.memo(model);
   return {
     post: (path, body, model, signal) =>
       forModel(model)

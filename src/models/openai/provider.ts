@@ -125,16 +125,18 @@ async function call(client: ApiClient, api: 'responses' | 'chat', details: Call)
   const controller = new AbortController();
   const abort = (): void => controller.abort();
   request.signal.addEventListener('abort', abort, { once: true });
+  let isWhole = false;
   try {
     const endpoint = api === 'chat' ? '/chat/completions' : '/responses';
     const response = await client.post(endpoint, details.body, details.model, controller.signal);
     const reply = await readReply(response, api, details);
     request.signal.throwIfAborted();
+    isWhole = true;
     return reply;
   } finally {
     request.signal.removeEventListener('abort', abort);
     // A reply that was given up in the middle leaves no connection behind.
-    controller.abort();
+    if (!isWhole) controller.abort();
   }
 }
 
