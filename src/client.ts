@@ -34,6 +34,8 @@ export type {
 export type { ForkOptions } from './client/creation/fork-session.ts';
 export type { ImportGrant } from './client/creation/import-grants.ts';
 export type { ImportOptions } from './client/creation/import-session.ts';
+export type { NewWebhook, WebhookOwner, Webhooks, WebhookWithSecret } from './client/webhooks.ts';
+export type { TestedWebhook, WebhookEventType, WebhookInfo } from './contracts/webhooks.ts';
 export { type Config, loadConfig } from './config.ts';
 export type {
   Change,

@@ -51,6 +51,7 @@ const Environment = z.object({
   COPILOT_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   COPILOT_FETCH_ALLOW: hostPatterns.default([]),
   COPILOT_FETCH_PRIVATE: z.enum(['0', '1'], 'use 1 for yes or 0 for no').default('0'),
+  COPILOT_WEBHOOK_PRIVATE: z.enum(['0', '1'], 'use 1 for yes or 0 for no').default('0'),
   COPILOT_DENY_TOOLS: names.default([]),
   COPILOT_CODE_RUNNER: codeRunner.optional(),
   COPILOT_TRUST_TEAMS: z.enum(['0', '1'], 'use 1 for yes or 0 for no').default('0'),
@@ -173,6 +174,8 @@ export interface Config {
   readonly codeRunner?: string;
   /** Hosts that `fetch_url` may reach. `COPILOT_FETCH_ALLOW`, default every public host; `COPILOT_FETCH_PRIVATE`, default 0. */
   readonly network: NetworkRules;
+  /** Whether webhooks may go to addresses that are not public, and by plain HTTP. `COPILOT_WEBHOOK_PRIVATE`, default 0. */
+  readonly webhooksMayBePrivate: boolean;
   readonly model: {
     /** `OPENAI_API_KEY`. With neither key nor base URL the offline model answers. */
     readonly apiKey?: string;
@@ -259,6 +262,7 @@ export function loadConfig(outside: NodeJS.ProcessEnv = process.env, defaults: C
       allow: Object.freeze(env.COPILOT_FETCH_ALLOW),
       private: env.COPILOT_FETCH_PRIVATE === '1',
     }),
+    webhooksMayBePrivate: env.COPILOT_WEBHOOK_PRIVATE === '1',
     model: Object.freeze(readModel(env, given)),
     temporal: Object.freeze({
       ...(given['TEMPORAL_ADDRESS'] === undefined ? {} : { address: given['TEMPORAL_ADDRESS'] }),

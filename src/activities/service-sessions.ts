@@ -3,6 +3,7 @@ import { Context } from '@temporalio/activity';
 import { WorkflowFailedError } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import { checkInput, checkSize } from '../client/checked-input.ts';
+import { findListeners } from '../client/creation/find-listeners.ts';
 import { newSessionId, sessionStart } from '../client/creation/session-start.ts';
 import type { Config } from '../config.ts';
 import type { ClosedSession, PreparedSession } from '../contracts/activities.ts';
@@ -25,7 +26,9 @@ export async function prepareSession(
   return await inScope(async () => {
     const options = checkInput(SessionOptions, given, '');
     const team = await resolveTeam(options.team ?? 'default');
-    const start = sessionStart(options, { team, config, now: new Date(), message: undefined });
+    const listeners = await findListeners(Context.current().client, options.user);
+    const checked = sessionStart(options, { team, config, now: new Date(), message: undefined });
+    const start = { ...checked, ...(listeners && { listeners }) };
     checkSize({ start }, 'options');
     return { id: options.id ?? newSessionId(), start };
   });

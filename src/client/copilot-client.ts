@@ -18,6 +18,7 @@ import {
 import type { ListedStatus } from './reading/session-queries.ts';
 import { download } from './session/files.ts';
 import { SessionHandle } from './session/session-handle.ts';
+import { Webhooks } from './webhooks.ts';
 
 /** A session with what its file would be allowed by its own word. */
 export type ImportedSession = SessionHandle & Pick<Imported, 'grants'>;
@@ -33,10 +34,13 @@ export type ImportedSession = SessionHandle & Pick<Imported, 'grants'>;
 export class CopilotClient {
   readonly #link: ServerLink;
   readonly #teams: TeamDirectory;
+  /** Webhooks that tell what happens in sessions. */
+  readonly webhooks: Webhooks;
 
   private constructor(link: ServerLink) {
     this.#link = link;
     this.#teams = new TeamDirectory(link);
+    this.webhooks = new Webhooks(link);
   }
 
   /**

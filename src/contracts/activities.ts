@@ -11,6 +11,7 @@ import type { ToolFacts } from './tool.ts';
 import type { Message, ProviderData, ToolCall, TranscriptAddress } from './transcript.ts';
 import type { TracedTurn } from './trace.ts';
 import type { PlannedStep, RouteDecision, TurnView } from './turn.ts';
+import type { WebhookActivities } from './webhooks.ts';
 
 /** What every call of an agent names. The session's id is the id of the workflow that calls. */
 export interface AgentCall extends TracedTurn {
@@ -227,7 +228,7 @@ export interface ServiceActivities {
  * Everything a session does outside its own memory. With the prefix, a service may have a `plan` of its own on the same
  * worker.
  */
-export interface Activities {
+export interface Activities extends WebhookActivities {
   copilotResolveTeam(team: string): Promise<ResolvedTeam>;
   /** Looks at a definition that somebody else wrote, before a session is pinned to it. */
   copilotInspectTeam(team: ResolvedTeam): Promise<TeamInspection>;

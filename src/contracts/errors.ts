@@ -102,6 +102,11 @@ export const ERRORS = {
     exitCode: 3,
     message: (d) => `There is no request ${d['requestId']} in this session. Requests that wait: ${d['waiting']}.`,
   },
+  WebhookNotFound: {
+    retryable: false,
+    exitCode: 3,
+    message: (d) => `There is no webhook ${d['webhookId']}. \`copilot webhooks list\` shows those there are.`,
+  },
   AlreadyDecided: {
     retryable: false,
     exitCode: 4,

@@ -43,6 +43,7 @@ import type { Analytics, Segment, SessionConfig, SessionInfo, SessionStatus } fr
 import type { ResolvedTeam } from './team.ts';
 import type { Message, TranscriptAddress } from './transcript.ts';
 import type { Step, TurnView } from './turn.ts';
+import { WEBHOOKS_WORKFLOW } from './webhooks.ts';
 
 /** The workflow type of a session. */
 export const SESSION_WORKFLOW = 'copilotSession';
@@ -58,6 +59,7 @@ export const WORKFLOW_TYPES: readonly string[] = [
   RESOLVE_TEAM_WORKFLOW,
   INSPECT_TEAM_WORKFLOW,
   FILES_WORKFLOW,
+  WEBHOOKS_WORKFLOW,
 ];
 
 /** Answer of `save` and of the changes of the context: what holds now. */

@@ -10,6 +10,7 @@ import type { Budget, ResolvedTeam } from './team.ts';
 import type { Message, ProviderData, ToolCall, TranscriptAddress } from './transcript.ts';
 import type { Traceparent } from './trace.ts';
 import type { Phase, PlannedStep, Route, Step, TurnError } from './turn.ts';
+import type { Listeners } from './webhooks.ts';
 
 /** Input of the workflow: a new session, or the state of the run before. */
 export type SessionInput = { readonly start: SessionStart } | { readonly carried: SessionState };
@@ -207,6 +208,7 @@ export interface SessionState {
   recent: Turn[];
   /** Workflows that wait for an answer, in the order in which they asked. */
   askers: Asker[];
+  listeners: Listeners;
   /** Pairs of message id and turn id, oldest first. */
   remembered: [string, string][];
   /** The live conversation; `bytes` is the size of its text. */

@@ -158,6 +158,8 @@ export const SessionStart = z.object({
   message: QueuedMessage.optional(),
   /** Files of the workspace that the first message brings along. */
   images: Images.optional(),
+  /** Whether there are webhooks for sessions of its user, and for all sessions. Absent: the session finds out. */
+  listeners: z.strictObject({ own: z.boolean(), all: z.boolean() }).optional(),
   /** A `SessionExport` to begin with, as `import` and `fork` give it; `context` then updates its context. */
   from: z.unknown().optional(),
 });

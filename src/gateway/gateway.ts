@@ -30,6 +30,7 @@ import { fileRoutes } from './routes/file-routes.ts';
 import { peopleRoutes } from './routes/people-routes.ts';
 import { Count, type Route, route } from './routes/route.ts';
 import { sessionRoutes } from './routes/session-routes.ts';
+import { webhookRoutes } from './routes/webhook-routes.ts';
 
 /** Larger than any message, context or export that a session takes, and than a message with all images a model gets. */
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
@@ -132,7 +133,14 @@ interface Parts extends Pick<GatewayOptions, 'client' | 'log'> {
 
 function createApp(parts: Parts): Hono {
   const app = new Hono();
-  const routes = [...sessionRoutes, ...peopleRoutes, ...contextRoutes, ...fileRoutes, ...eventRoutes(parts.hub)];
+  const routes = [
+    ...sessionRoutes,
+    ...peopleRoutes,
+    ...contextRoutes,
+    ...fileRoutes,
+    ...webhookRoutes,
+    ...eventRoutes(parts.hub),
+  ];
   app.use(secureHeaders({ crossOriginResourcePolicy: 'same-origin', xFrameOptions: 'DENY' }));
   app.use(async (context, next) => {
     await next();

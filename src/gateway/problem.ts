@@ -25,6 +25,7 @@ const STATUS: Partial<Record<ErrorType, number>> = {
   SnapshotNotFound: 404,
   FileNotFound: 404,
   RequestNotFound: 404,
+  WebhookNotFound: 404,
   SessionExists: 409,
   FileExists: 409,
   SessionClosed: 409,

@@ -8,6 +8,7 @@ import {
 } from '@temporalio/workflow';
 import type { Activities, ServiceActivities } from '../contracts/activities.ts';
 import type { ToolFacts } from '../contracts/tool.ts';
+import type { AnnounceInput, DeliverInput } from '../contracts/webhooks.ts';
 
 /**
  * No bound on attempts: the session waits for a provider that is down for an hour, and `interrupt` ends the wait. Errors
@@ -58,6 +59,20 @@ const store = proxyActivities<Pick<Activities, 'copilotArchive'>>({
   retry: PATIENT,
   summary: 'archive',
 });
+
+/** Four attempts within some 15 s. If no worker is there, they wait for one. */
+const DELIVERY: ActivityOptions = {
+  startToCloseTimeout: '30s',
+  retry: { initialInterval: '2s', backoffCoefficient: 2, maximumAttempts: 4 },
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+};
+/** Until the time of a delivery is up. */
+const RETRIED_DELIVERY: RetryPolicy = { initialInterval: '30s', backoffCoefficient: 2, maximumInterval: '1h' };
+
+const webhook =
+  proxyActivities<Pick<Activities, 'copilotCheckWebhook' | 'copilotDeliverWebhook' | 'copilotAnnounceWebhooks'>>(
+    DELIVERY,
+  );
 
 /** For workflows of a service, by workers that host sessions. They wait until one is there. */
 export function serviceActivities(taskQueue: string): ServiceActivities {
@@ -111,6 +126,22 @@ export const activities = {
   checkCall: files.copilotCheckCall,
   files: transfer.copilotFiles,
   archive: store.copilotArchive,
+  checkWebhook: webhook.copilotCheckWebhook,
+  deliverWebhook: webhook.copilotDeliverWebhook,
+  /** Once, for somebody who waits. */
+  tryWebhook: (input: DeliverInput) =>
+    webhook.copilotDeliverWebhook.executeWithOptions({ ...DELIVERY, retry: { maximumAttempts: 1 } }, [input]),
+  retryWebhook: (input: DeliverInput, forMs: number) =>
+    webhook.copilotDeliverWebhook.executeWithOptions(
+      { ...DELIVERY, scheduleToCloseTimeout: forMs, retry: RETRIED_DELIVERY },
+      [input],
+    ),
+  /** Signals thousands of sessions if there are so many. Heartbeats tell that it lives. */
+  announceWebhooks: (input: AnnounceInput) =>
+    webhook.copilotAnnounceWebhooks.executeWithOptions(
+      { startToCloseTimeout: '30m', heartbeatTimeout: HEARTBEAT_TIMEOUT, retry: { ...PATIENT, maximumAttempts: 10 } },
+      [input],
+    ),
 };
 
 /**

@@ -2,3 +2,4 @@
 export { copilotFiles } from './files.ts';
 export { copilotInspectTeam, copilotResolveTeam } from './resolve-team.ts';
 export { copilotSession } from './session/loop.ts';
+export { copilotWebhooks } from './webhooks.ts';

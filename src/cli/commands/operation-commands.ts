@@ -56,6 +56,7 @@ export function declareCare(program: Command, command: Declare): void {
     .action(async (flags) => (await import('../operations/gateway.ts')).runGateway(flags));
 
   declareKeys(declareGroup(program, 'keys', 'keys for the HTTP gateway'));
+  declareWebhooks(declareGroup(program, 'webhooks', 'signed HTTP requests that tell what happens in sessions'));
 
   command(
     'completion <shell> [words...]',
@@ -92,6 +93,33 @@ function declareKeys(command: Declare): void {
     'keys revoke 1a2b3c4d',
     'keys revoke ada',
   ]).action(async (key, flags) => (await import('../operations/gateway.ts')).runKeysRevoke(key, flags));
+}
+
+function declareWebhooks(command: Declare): void {
+  const user = ['--user <name>', 'owner of the sessions; default the sessions of everybody'] as const;
+  command('add <url>', 'add a webhook, and print its secret once', [
+    'webhooks add https://example.org/hook --user ada',
+    'webhooks add https://example.org/hook --event request.opened',
+  ])
+    .option(...user)
+    .option('--event <type...>', 'request.opened, turn.ended, session.ended; default all')
+    .action(async (url, flags) => (await import('../operations/webhooks.ts')).runWebhooksAdd(url, flags));
+
+  command('list', 'list webhooks, whether they work and what waits', ['webhooks list --user ada --json'])
+    .option(...user)
+    .action(async (flags) => (await import('../operations/webhooks.ts')).runWebhooksList(flags));
+
+  command('remove <webhook>', 'remove a webhook', ['webhooks remove whk_…'])
+    .option(...user)
+    .action(async (id, flags) => (await import('../operations/webhooks.ts')).runWebhooksRemove(id, flags));
+
+  command('rotate <webhook>', 'print another secret; the old one signs as well for 24 hours', ['webhooks rotate whk_…'])
+    .option(...user)
+    .action(async (id, flags) => (await import('../operations/webhooks.ts')).runWebhooksRotate(id, flags));
+
+  command('test <webhook>', 'deliver a test now; if it succeeds, a disabled webhook goes on', ['webhooks test whk_…'])
+    .option(...user)
+    .action(async (id, flags) => (await import('../operations/webhooks.ts')).runWebhooksTest(id, flags));
 }
 
 function declareAgents(command: Declare): void {

@@ -16,6 +16,7 @@ import { inScope } from '../../activities/scope.ts';
 import { prepareSession, readClosed } from '../../activities/service-sessions.ts';
 import { answerFiles } from '../../activities/session-files.ts';
 import { summarise } from '../../activities/summarise.ts';
+import { announceWebhooks, checkWebhook, WebhookSender } from '../../activities/webhooks.ts';
 import { loadTeam } from '../../agents/files/load-team.ts';
 import type { Config } from '../../config.ts';
 import type { Activities, ServiceActivities } from '../../contracts/activities.ts';
@@ -35,6 +36,7 @@ export interface HostParts extends WorkerParts {
 /** @param opened settles when the worker has opened everything; no activity runs before. */
 export function createActivities(config: Config, opened: Promise<HostParts>): Activities & ServiceActivities {
   const calls = new RunningCalls();
+  const sender = new WebhookSender(config.webhooksMayBePrivate);
   const load = async (team: string) => loadTeam(config.agentsDir, team, (await opened).tools);
   const toolParts = (parts: HostParts) => ({ ...parts, calls, network: config.network });
   const traced =
@@ -68,6 +70,9 @@ export function createActivities(config: Config, opened: Promise<HostParts>): Ac
       removeIfForgotten();
       return await answerFiles({ ...config, ...(await opened) }, request, content);
     },
+    copilotCheckWebhook: (url) => checkWebhook(config.webhooksMayBePrivate, url),
+    copilotDeliverWebhook: (input) => sender.deliver(input),
+    copilotAnnounceWebhooks: (input) => announceWebhooks(input),
     copilotArchive: async () => archive((await opened).agents, (await opened).archive),
   };
 }

@@ -3,6 +3,7 @@ import { setDefaultSignalHandler, setHandler, uuid4, workflowInfo } from '@tempo
 import { CopilotError } from '../../contracts/errors.ts';
 import * as messages from '../../contracts/messages.ts';
 import * as payloads from '../../contracts/payloads.ts';
+import { listen, ListenPayload } from '../../contracts/webhooks.ts';
 import { receive } from '../input-check.ts';
 import { openQuestion, takeMessage } from './conversation.ts';
 import { undecodableSignal } from './message-filter.ts';
@@ -42,6 +43,13 @@ export function acceptSignals(session: LiveSession): void {
     const received = receive(payloads.AskPayload, payload);
     if (received.problem !== undefined) return session.view.note(`Signal "ask" was ignored: ${received.problem}.`);
     takeQuestion(session, received.data);
+  });
+
+  // A signal, since an activity sends it to all sessions of an owner and waits for none.
+  setHandler(listen, (payload) => {
+    const received = receive(ListenPayload, payload);
+    if (received.problem !== undefined) return session.view.note(`Signal "listen" was ignored: ${received.problem}.`);
+    session.listeners.listen(received.data);
   });
 
   // A signal, since one command of the `temporal` CLI sends it to all sessions of an old build.

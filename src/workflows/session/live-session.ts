@@ -12,6 +12,7 @@ import { ContinueAsNew } from './continue-as-new.ts';
 import { RunningForms } from './running-forms.ts';
 import { Askers } from './state/askers.ts';
 import { Conversation } from './state/conversation.ts';
+import { Listeners } from './state/listeners.ts';
 import { MessageQueue } from './state/message-queue.ts';
 import { PublishedView } from './state/published-view.ts';
 import { Requests } from './state/requests.ts';
@@ -34,6 +35,7 @@ export class LiveSession {
   readonly conversation: Conversation;
   readonly queue: MessageQueue;
   readonly askers: Askers;
+  readonly listeners: Listeners;
   readonly requests: Requests;
   readonly forms: RunningForms;
   readonly turns: TurnLifecycle;
@@ -53,6 +55,7 @@ export class LiveSession {
     this.conversation = new Conversation(state);
     this.queue = new MessageQueue(this, state);
     this.askers = new Askers(this, state);
+    this.listeners = new Listeners(this, state);
     this.requests = new Requests(this, state);
     this.forms = new RunningForms(this);
     this.turns = new TurnLifecycle(this, state);

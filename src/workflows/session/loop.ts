@@ -184,15 +184,15 @@ function perform(session: LiveSession, turn: RunningTurn, next: Performable): Pr
 }
 
 /** Continues as new with the whole state. Nobody is left waiting in this run. */
-async function continueInNewRun({ askers, continuation }: LiveSession): Promise<never> {
+async function continueInNewRun({ askers, continuation, listeners }: LiveSession): Promise<never> {
   continuation.hasBegun = true;
-  await condition(() => allHandlersFinished() && askers.areServed);
+  await condition(() => allHandlersFinished() && askers.areServed && listeners.areTold);
   leaveBuild();
   return await continueAsNew<typeof copilotSession>({ carried: continuation.carried });
 }
 
 async function closeSession(session: LiveSession): Promise<SessionResult> {
-  const { askers, context, queue, turns, view } = session;
+  const { askers, context, listeners, queue, turns, view } = session;
   if (session.state.current) turns.end({ status: 'interrupted' });
   queue.clear();
   context.clearEphemeral(new Date().toISOString());
@@ -209,9 +209,10 @@ async function closeSession(session: LiveSession): Promise<SessionResult> {
   }
   await condition(allHandlersFinished);
   const result = { info: session.info, context: session.context.persistent, archiveProblem };
+  listeners.sessionEnded();
   askers.close(result);
   // Who asks while others are told is told as well.
-  await condition(() => allHandlersFinished() && askers.areServed);
+  await condition(() => allHandlersFinished() && askers.areServed && listeners.areTold);
   askers.end();
   leaveBuild();
   return result;

@@ -7,6 +7,7 @@ import { SessionStart } from '../../../contracts/session.ts';
 import type { SessionInput, SessionState, Turn, TurnState } from '../../../contracts/session-state.ts';
 import { EMPTY_TRANSCRIPT, type Message } from '../../../contracts/transcript.ts';
 import { isSettled, type TurnView } from '../../../contracts/turn.ts';
+import type { Listeners } from '../../../contracts/webhooks.ts';
 import { DurableContext } from '../../context/context.ts';
 import { accept, check } from '../../input-check.ts';
 import { appendMessages } from './conversation.ts';
@@ -51,6 +52,7 @@ function freshState({ from, ...start }: SessionStart, now: string): SessionState
     current: null,
     recent: [],
     askers: [],
+    listeners: firstListeners(start, now),
     remembered: [],
     transcript: { address: EMPTY_TRANSCRIPT, messages: [], bytes: 0 },
     context: context.toJSON(),
@@ -69,6 +71,11 @@ function freshState({ from, ...start }: SessionStart, now: string): SessionState
     runs: 1,
   };
   return file ? continued(state, file) : state;
+}
+
+/** Who started a session without our client did not look whether somebody listens, so the session tries it. */
+function firstListeners({ listeners = { own: true, all: true }, user }: SessionStart, now: string): Listeners {
+  return { own: listeners.own && user !== undefined ? now : null, all: listeners.all ? now : null };
 }
 
 /** A new session that knows what the exported one knew. */

@@ -251,6 +251,7 @@ export class Requests {
     if (state.current && this.#waiting.length === 0) state.current.waitingSince = createdAt;
     state.requests.push(request);
     this.#announce(request);
+    this.#session.listeners.requestOpened(request);
     return request;
   }
 

@@ -87,7 +87,7 @@ export class TurnLifecycle {
   end(outcome: TurnOutcome): void {
     const state = this.#state;
     const turn = this.#running;
-    const { conversation, phaseContext, requests, view } = this.#session;
+    const { conversation, listeners, phaseContext, requests, view } = this.#session;
     requests.withdraw(turn);
     turn.state = endedState(outcome);
     phaseContext.snapshot('after', turn);
@@ -104,6 +104,7 @@ export class TurnLifecycle {
     view.record({ type: 'turn-ended', turnId: turn.id, number: turn.number, status: outcome.status });
     view.touch();
     view.publish();
+    listeners.turnEnded(turn);
   }
 
   /** Makes the turn that ended last the running one again. */
