@@ -36,7 +36,7 @@ const chosen = recordings.filter(({ name }) => names.length === 0 || names.inclu
 const agentsDir = await temporaryFolder();
 for (const { name, team = {} } of chosen)
   await writeTeam(agentsDir, name, { ...team, team: { ...team.team, model: name } });
-const env = { COPILOT_AGENTS_DIR: agentsDir, AGENT_CACHE_SIZE: '200' };
+const env = { COPILOT_AGENTS_DIR: agentsDir, AGENT_CACHE_SIZE: '200', COPILOT_WEBHOOK_PRIVATE: '1' };
 const world = await startWorld({ workers: chosen.some(({ ownWorkers }) => !ownWorkers) ? 1 : 0, env });
 /** By recording. */
 const scripts = new Map<string, TeamScript>();

@@ -62,7 +62,8 @@ const store = proxyActivities<Pick<Activities, 'copilotArchive'>>({
 
 /** Four attempts within some 15 s. If no worker is there, they wait for one. */
 const DELIVERY: ActivityOptions = {
-  startToCloseTimeout: '30s',
+  // A receiver has 15 s. If the worker was killed meanwhile, the next attempt comes after this time.
+  startToCloseTimeout: '20s',
   retry: { initialInterval: '2s', backoffCoefficient: 2, maximumAttempts: 4 },
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 };
@@ -127,15 +128,9 @@ export const activities = {
   files: transfer.copilotFiles,
   archive: store.copilotArchive,
   checkWebhook: webhook.copilotCheckWebhook,
-  deliverWebhook: webhook.copilotDeliverWebhook,
-  /** Once, for somebody who waits. */
-  tryWebhook: (input: DeliverInput) =>
-    webhook.copilotDeliverWebhook.executeWithOptions({ ...DELIVERY, retry: { maximumAttempts: 1 } }, [input]),
-  retryWebhook: (input: DeliverInput, forMs: number) =>
-    webhook.copilotDeliverWebhook.executeWithOptions(
-      { ...DELIVERY, scheduleToCloseTimeout: forMs, retry: RETRIED_DELIVERY },
-      [input],
-    ),
+  /** @param retry its first attempts, one for somebody who waits, or attempts for this many milliseconds */
+  deliverWebhook: (input: DeliverInput, retry: 'first' | 'once' | number) =>
+    webhook.copilotDeliverWebhook.executeWithOptions({ ...DELIVERY, ...deliveryTime(retry) }, [input]),
   /** Signals thousands of sessions if there are so many. Heartbeats tell that it lives. */
   announceWebhooks: (input: AnnounceInput) =>
     webhook.copilotAnnounceWebhooks.executeWithOptions(
@@ -143,6 +138,12 @@ export const activities = {
       [input],
     ),
 };
+
+function deliveryTime(retry: 'first' | 'once' | number): ActivityOptions {
+  if (retry === 'first') return {};
+  if (retry === 'once') return { retry: { maximumAttempts: 1 } };
+  return { scheduleToCloseTimeout: retry, retry: RETRIED_DELIVERY };
+}
 
 /**
  * Servers of the Model Context Protocol may ask people while a call runs. The worker limits the time of such a call,

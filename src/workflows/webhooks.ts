@@ -51,9 +51,12 @@ import { refuseUndecodableUpdates, undecodableSignal } from './handlers/message-
 import { accept, receive } from './input-check.ts';
 import { leaveBuild } from './sdk-internals.ts';
 
+const LAST_PAUSE = '1s';
 /** Deliveries of one webhook at a time, in their first attempts and afterwards. */
 const MAX_FIRST = 5;
 const MAX_RETRIED = 20;
+/** A delivery whose time is up is tried for this long all the same: nobody may have been there to try it. */
+const MIN_DELIVERY_MS = 1_000;
 /** Fewer are small enough, so nobody measures them. */
 const MANY_DELIVERIES = 100;
 /** Events after which it continues as new. */
@@ -65,8 +68,13 @@ const ANNOUNCE_AGAIN = '15s';
 
 export async function copilotWebhooks(input: WebhooksInput): Promise<void> {
   const registry = new Registry(input);
-  await condition(() => registry.isOver || registry.isDue);
-  if (registry.isOver) return registry.end();
+  while (!registry.isDue) {
+    await condition(() => registry.isOver || registry.isDue);
+    if (!registry.isOver) continue;
+    // Not in the task that answers the update: the server may refuse the update if the workflow ends with it.
+    await sleep(LAST_PAUSE);
+    if (registry.isOver) return leaveBuild();
+  }
   await registry.settle();
   leaveBuild();
   await continueAsNew<typeof copilotWebhooks>({ owner: input.owner, carried: registry.carried });
@@ -102,10 +110,6 @@ class Registry {
 
   get carried(): NonNullable<WebhooksInput['carried']> {
     return { webhooks: this.#webhooks, deliveries: this.#deliveries };
-  }
-
-  end(): void {
-    leaveBuild();
   }
 
   /** Waits for what takes seconds, and stops what may take days: it goes on in the next run. */
@@ -228,7 +232,7 @@ class Registry {
       data: { webhookId: id },
     };
     try {
-      await activities.tryWebhook({ webhookId: id, event });
+      await activities.deliverWebhook({ webhookId: id, event }, 'once');
       this.#succeeded(id);
       return { delivered: true, problem: null };
     } catch (error) {
@@ -284,10 +288,8 @@ class Registry {
     const { webhookId, event, since, isRetried } = delivery;
     const leftMs = Date.parse(since) + MAX_DELIVERY_MS - Date.now();
     try {
-      const input = { webhookId, event };
-      await scope.run(() =>
-        isRetried ? activities.retryWebhook(input, Math.max(1_000, leftMs)) : activities.deliverWebhook(input),
-      );
+      const retry = isRetried ? Math.max(MIN_DELIVERY_MS, leftMs) : 'first';
+      await scope.run(() => activities.deliverWebhook({ webhookId, event }, retry));
       this.#deliveries = this.#deliveries.filter((other) => other !== delivery);
       this.#succeeded(webhookId);
     } catch (error) {

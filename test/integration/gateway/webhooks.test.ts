@@ -77,13 +77,17 @@ describe('webhooks', function () {
     await send('ada', old);
     const [turn] = await receiver.until('turn.ended');
     assert.deepEqual(turn?.data, { sessionId: old, user: 'ada', turnId: 'turn-2', status: 'completed' });
-    const id = await newSession('ada', { mode: 'planning-control', message: WORDS });
+    const id = await newSession('ada', {
+      mode: 'planning-control',
+      message: WORDS,
+      config: { approvals: { plan: true } },
+    });
     const [request] = await receiver.until('request.opened');
     assert.ok(request);
     const { requestId, expiresAt, ...others } = request.data;
     assert.ok(expiresAt && Date.parse(expiresAt) > Date.now());
     assert.deepEqual(others, { sessionId: id, user: 'ada', turnId: 'turn-1', kind: 'plan', status: 'open' });
-    await as('ada').call('POST', `/v1/sessions/${id}/requests/${requestId}`, { decision: 'approve' });
+    await as('ada').call('POST', `/v1/sessions/${id}/requests/${requestId}/decision`, { decision: 'approve' });
     await receiver.until('turn.ended', 2);
     for (const session of [old, id]) await as('ada').call('POST', `/v1/sessions/${session}/complete`);
     const ended = await receiver.until('session.ended', 2);

@@ -6,6 +6,7 @@ import './people.ts';
 import './plans.ts';
 import './runs.ts';
 import './strangers.ts';
+import './webhooks.ts';
 import './workers.ts';
 
 export { recordings } from '../recorder.ts';
