@@ -118,7 +118,7 @@ export interface Config {
   readonly build?: Build;
   /** `COPILOT_LOG_LEVEL`, default `info`. */
   readonly logLevel: string;
-  /** TCP port of a worker's metrics for Prometheus, on all addresses. `COPILOT_METRICS_PORT`, default none. */
+  /** TCP port for probes and metrics of a worker or gateway, on all addresses. `COPILOT_METRICS_PORT`, default none. */
   readonly metricsPort?: number;
   /** Team instances per digest. `AGENT_POOL_SIZE`, default 1. */
   readonly agentPoolSize: number;

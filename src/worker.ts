@@ -20,6 +20,8 @@ import { createActivities, type HostParts } from './worker/host/activities.ts';
 import { type Host, openHost } from './worker/host/host.ts';
 import { createLogger, logUnreadable } from './worker/logging.ts';
 import { hostConfig, type HostingOptions } from './worker/options.ts';
+import { newOperated, openOperatorPort, type Operated } from './operator-port.ts';
+import { readinessOf } from './worker/readiness.ts';
 import { installRuntime, toTemporalLogger } from './worker/runtime.ts';
 import { traceSinks } from './tracing/session-spans.ts';
 import { sessionSettings } from './worker/settings.ts';
@@ -88,6 +90,38 @@ export interface RunningWorker {
  *   `InvalidConfig`, `InvalidInput`, `InvalidTool`
  */
 export async function startWorker(options: WorkerOptions = {}): Promise<RunningWorker> {
+  const { metricsPort: port } = hostConfig(options);
+  if (port === undefined) return await startOperated(options, newOperated());
+  const operated = newOperated();
+  const listener = await openOperatorPort(port, operated);
+  const worker = await startOperated(options, operated).catch(async (error: unknown) => {
+    await listener.close();
+    throw error;
+  });
+  const stopped = closeAfter(worker.stopped, () => listener.close());
+  return {
+    ...worker,
+    stopped,
+    stop: async () => {
+      await worker.stop();
+      await stopped;
+    },
+  };
+}
+
+async function closeAfter(stopped: Promise<void>, close: () => Promise<void>): Promise<void> {
+  try {
+    await stopped;
+  } finally {
+    await close();
+  }
+}
+
+/**
+ * Starts a worker whose port for operators somebody else has opened, perhaps long before the server was there.
+ * @throws CopilotError as {@link startWorker}
+ */
+export async function startOperated(options: WorkerOptions, operated: Operated): Promise<RunningWorker> {
   const { taskQueue } = options;
   const config = { ...hostConfig(options), ...(taskQueue === undefined ? {} : { taskQueue }) };
   const log = options.log ?? createLogger(config);
@@ -105,9 +139,10 @@ export async function startWorker(options: WorkerOptions = {}): Promise<RunningW
     const identity = newIdentity();
     const { connection, namespace } = connected;
     const client = new Client({ connection, namespace });
-    host = await openHost({ config, settings: options, archive: options.archive, identity, client, log });
+    host = await openHost({ config, settings: options, archive: options.archive, identity, client, operated, log });
     const worker = await createWorker(config, options, { ...connected, identity, host, log });
     await warnUnlessCurrent(config, connected, log);
+    operated.ready = readinessOf(worker, connection);
     return running(worker, host.model, log, close);
   } catch (error) {
     await close();
@@ -152,7 +187,7 @@ async function createWorker(
 }
 
 function running(worker: Worker, model: string, log: Logger, close: () => Promise<void>): RunningWorker {
-  const stopped = runUntilStopped(worker, close);
+  const stopped = closeAfter(worker.run(), close);
   return {
     identity: worker.options.identity,
     model,
@@ -165,14 +200,6 @@ function running(worker: Worker, model: string, log: Logger, close: () => Promis
       await stopped;
     },
   };
-}
-
-async function runUntilStopped(worker: Worker, close: () => Promise<void>): Promise<void> {
-  try {
-    await worker.run();
-  } finally {
-    await close();
-  }
 }
 
 async function connect(config: Config, options: WorkerOptions, log: Logger): Promise<Connected> {

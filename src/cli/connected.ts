@@ -3,7 +3,8 @@ import { resolve } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
 import { CopilotClient } from '../client/copilot-client.ts';
 import type { CreateOptions } from '../client/creation/create-session.ts';
-import { CopilotError } from '../contracts/errors.ts';
+import { retry } from '../connection/retry.ts';
+import { CopilotError, type ErrorType } from '../contracts/errors.ts';
 import { Json } from '../contracts/json.ts';
 import { dropUndefined } from '../client/defined-fields.ts';
 import { optional, parseWholeNumber } from './numbers.ts';
@@ -43,6 +44,24 @@ export async function withClient<T>(work: (client: CopilotClient) => Promise<T>)
   } finally {
     await client.close();
   }
+}
+
+/** Pause between attempts to reach a server, and between what is said about them. */
+const SERVER_RETRY_MS = 1_000;
+const WAITING_LOG_INTERVAL_MS = 60_000;
+/** The server may still come. */
+const ABSENT: readonly ErrorType[] = ['ServerUnreachable', 'HomeServerDown'];
+
+/** Begins as soon as the server answers, and says that it waits. @throws what `work` throws for other reasons */
+export async function whenServed<T>(work: () => Promise<T>): Promise<T> {
+  let lastSaidMs = Number.NEGATIVE_INFINITY;
+  const onFailure = (error: unknown): void => {
+    if (!(error instanceof CopilotError) || !ABSENT.includes(error.type)) throw error;
+    if (Date.now() - lastSaidMs < WAITING_LOG_INTERVAL_MS) return;
+    remark(`${paint('yellow', 'waiting:')} ${error.message} It is retried automatically.`);
+    lastSaidMs = Date.now();
+  };
+  return await retry(work, { firstPauseMs: SERVER_RETRY_MS, maxPauseMs: SERVER_RETRY_MS, onFailure });
 }
 
 /** Says which server is used if nobody named one. */

@@ -153,6 +153,11 @@ export class CopilotClient {
     return await readInbox(this.#link, filter);
   }
 
+  /** Whether the server answers now, within a second. */
+  async serverAnswers(): Promise<boolean> {
+    return await this.#link.answers();
+  }
+
   /** Closes the connection. Running calls end with CopilotError `InvalidInput`; what the server has accepted goes on. */
   async close(): Promise<void> {
     await this.#link.close();

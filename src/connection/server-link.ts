@@ -17,6 +17,7 @@ import { createDataConverter } from '../storage/data-converter.ts';
 import { omit } from '../storage/unreadable.ts';
 import { CLOSE_TIMEOUT_MS, Traces } from '../tracing/traces.ts';
 import { grpcStatus, innermostMessage, isTooLarge, isTransient } from './grpc-errors.ts';
+import { answers } from './server-answers.ts';
 import { findWorkers, openConnection, serverUnreachable } from './open-connection.ts';
 import { refusedSignIn } from './address/connection-problem.ts';
 import type { Credentials } from './address/profile.ts';
@@ -165,6 +166,11 @@ export class ServerLink {
     } finally {
       for (const one of signals) one.removeEventListener('abort', stop);
     }
+  }
+
+  /** Whether the server answers now. */
+  async answers(): Promise<boolean> {
+    return await answers(this.#connection);
   }
 
   /** Whether the server answers, and whether a worker polls it for sessions. */

@@ -8,6 +8,7 @@ import type { CopilotClient, SessionHandle } from '../client.ts';
 import { checkInput } from '../client/checked-input.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import { type HttpListener, isLoopbackName, listenHttp } from '../http-listener.ts';
+import { answerReadiness, newOperated, type Operated } from '../operator-port.ts';
 import { packageVersion } from '../package-info.ts';
 import { authorize } from './authorize.ts';
 import { readCookie } from './browser/cookie.ts';
@@ -24,6 +25,7 @@ import type { Principal } from './principals/principal.ts';
 import { type TokenRules, TokenVerifier } from './principals/tokens.ts';
 import { GatewayError, problemOf } from './problem.ts';
 import { openAiApp } from './openai/app.ts';
+import { measureRequests, type RequestMetrics } from './request-metrics.ts';
 import { underCaller } from '../tracing/send-span.ts';
 import { contextRoutes } from './routes/context-routes.ts';
 import { fileRoutes } from './routes/file-routes.ts';
@@ -53,6 +55,8 @@ export interface GatewayOptions {
   readonly preparePage: () => Promise<string>;
   /** Told the next link when one was used. */
   readonly onLink?: (link: string) => void;
+  /** Gets what probes and Prometheus ask for. */
+  readonly operated?: Operated;
   readonly log: Logger;
 }
 
@@ -81,7 +85,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
   const local = withLink ? await LocalAccess.open(homeDir) : undefined;
   const linkAt = (url: string): string | undefined => local && `${url}/login?code=${local.code}`;
+  const { client, operated = newOperated() } = options;
   const hub = new EventHub(MAX_FOLLOWERS);
+  const requests = measureRequests(() => hub.size);
+  operated.metrics = requests.read;
   const running = new Set<Promise<unknown>>();
   let listener: HttpListener;
   let page: Promise<PageFiles> | undefined;
@@ -92,6 +99,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     local,
     hub,
     running,
+    requests,
+    operated,
     // A build that failed is tried again.
     page: () =>
       (page ??= preparePage()
@@ -108,11 +117,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const problem = `the gateway cannot listen there (${cause instanceof Error ? cause.message : String(cause)})`;
     throw new CopilotError('InvalidInput', { what: `${host}:${port}`, problem }, { cause });
   }
+  operated.ready = async () => ((await client.serverAnswers()) ? undefined : 'the Temporal server does not answer');
   log.info({ url: listener.url }, 'gateway ready');
   return {
     url: listener.url ?? '',
     link: linkAt(listener.url ?? ''),
     close: async () => {
+      operated.ready = () => Promise.resolve('it stops');
       hub.close();
       const timeout = new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref());
       await Promise.race([Promise.allSettled([...running]), timeout]);
@@ -129,6 +140,8 @@ interface Parts extends Pick<GatewayOptions, 'client' | 'log'> {
   readonly onLinkUsed: () => void;
   readonly hub: EventHub;
   readonly running: Set<Promise<unknown>>;
+  readonly requests: RequestMetrics;
+  readonly operated: Operated;
 }
 
 function createApp(parts: Parts): Hono {
@@ -141,6 +154,7 @@ function createApp(parts: Parts): Hono {
     ...webhookRoutes,
     ...eventRoutes(parts.hub),
   ];
+  app.use(parts.requests.middleware);
   app.use(secureHeaders({ crossOriginResourcePolicy: 'same-origin', xFrameOptions: 'DENY' }));
   app.use(async (context, next) => {
     await next();
@@ -163,7 +177,8 @@ function createApp(parts: Parts): Hono {
   });
   // Files are passed on while they arrive, and have a limit of their own.
   app.use((context, next) => (isUpload(context) ? next() : limited(context, next)));
-  app.get('/health', (context) => context.json({ status: 'ok' }));
+  app.get('/healthz', (context) => context.json({ status: 'ok' }));
+  app.get('/readyz', (context) => answerReadiness(context, parts.operated.ready));
   addPageRoutes(app, {
     ...parts,
     find: (secret, context) => find(parts, context, secret),

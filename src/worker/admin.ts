@@ -4,7 +4,7 @@
  *     GET  /stats           statistics of its caches
  *     GET  /agents          open entries of its agent cache
  *     POST /agents/close    closes some or all of them, see `CloseRequest`
- *     GET  /metrics         the statistics for Prometheus, with COPILOT_METRICS_PORT on TCP, too
+ *     GET  /metrics, /healthz, /readyz    as at COPILOT_METRICS_PORT
  *
  *     curl --unix-socket .copilot/workers/<pid>-*.sock http://worker/stats
  */
@@ -12,13 +12,12 @@ import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { chmod, lstat, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Context, Hono } from 'hono';
+import type { Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { removeStaleSockets, socketFolder } from '../connection/worker-sockets.ts';
 import type { Config } from '../config.ts';
-import { CopilotError } from '../contracts/errors.ts';
 import {
   type CacheEntry,
   type CacheStats,
@@ -30,11 +29,13 @@ import {
   type WorkerStats,
 } from '../contracts/worker-report.ts';
 import { type HttpListener, listenHttp } from '../http-listener.ts';
+import { type Operated, operatorApp } from '../operator-port.ts';
+import type { CallMetrics } from './call-metrics.ts';
 import { writeMetrics } from './metrics.ts';
 import { makePrivateFolder } from '../storage/atomic-file.ts';
 
 export interface AdminParts {
-  readonly config: Pick<Config, 'homeDir' | 'taskQueue' | 'metricsPort'>;
+  readonly config: Pick<Config, 'homeDir' | 'taskQueue'>;
   readonly identity: string;
   readonly agents: {
     stats(): CacheStats;
@@ -42,6 +43,9 @@ export interface AdminParts {
     closeEntries(request: CloseRequest): Promise<CloseReport>;
   };
   readonly transcripts: { stats(): TranscriptStats };
+  readonly calls: CallMetrics;
+  /** Gets the metrics. */
+  readonly operated: Operated;
   readonly log: Logger;
 }
 
@@ -54,11 +58,10 @@ export interface Admin {
 
 const MAX_BODY_BYTES = 64 * 1024;
 
-/** @throws CopilotError `InvalidConfig` if the port for metrics is in use */
 export async function startAdmin(parts: AdminParts): Promise<Admin> {
-  const { config, log } = parts;
+  const { config, log, operated, calls } = parts;
   const stats = statsOf(parts);
-  const metrics = config.metricsPort === undefined ? undefined : await listenOnPort(config.metricsPort, stats);
+  operated.metrics = () => writeMetrics(stats(), calls);
   const socket = await listenOnSocket(config.homeDir, createApp(parts, stats)).catch((err: unknown) => {
     log.warn({ err }, 'no admin socket: `copilot agents` and `copilot stats` do not see this worker');
   });
@@ -66,7 +69,7 @@ export async function startAdmin(parts: AdminParts): Promise<Admin> {
     socket: socket?.path,
     close: async () => {
       if (socket) rmSync(socket.path, { force: true });
-      for (const listener of [metrics, socket]) await listener?.close();
+      await socket?.close();
     },
   };
 }
@@ -83,13 +86,13 @@ function statsOf({ config, identity, agents, transcripts }: AdminParts): () => W
   });
 }
 
-function createApp({ identity, agents }: AdminParts, stats: () => WorkerStats): Hono {
+function createApp({ identity, agents, operated }: AdminParts, stats: () => WorkerStats): Hono {
   const worker = { identity, pid: process.pid };
   const limit = bodyLimit({
     maxSize: MAX_BODY_BYTES,
     onError: (context) => refuse(context, 413, `the body is over ${MAX_BODY_BYTES} bytes`),
   });
-  return metricsApp(stats)
+  const app = operatorApp(operated)
     .get('/stats', (context) => context.json(stats()))
     .get('/agents', (context) => context.json({ ...worker, entries: agents.entries() } satisfies WorkerAgents))
     .post('/agents/close', limit, async (context) => {
@@ -97,14 +100,6 @@ function createApp({ identity, agents }: AdminParts, stats: () => WorkerStats): 
       if (!data) return refuse(context, 400, z.prettifyError(error).replaceAll('\n', '; '));
       return context.json({ ...worker, ...(await agents.closeEntries(data)) } satisfies WorkerClosed);
     });
-}
-
-function metricsApp(stats: () => WorkerStats): Hono {
-  const app = new Hono();
-  app.get('/metrics', async (context) => {
-    const { contentType, text } = await writeMetrics(stats());
-    return context.body(text, 200, { 'content-type': contentType });
-  });
   app.notFound((context) => {
     const paths = app.routes.map(({ method, path }) => `${method} ${path}`);
     return refuse(
@@ -119,14 +114,6 @@ function metricsApp(stats: () => WorkerStats): Hono {
 
 const refuse = (context: Context, status: 400 | 404 | 413 | 500, message: string): Response =>
   context.json({ error: { message } }, status);
-
-/** On every address, for a Prometheus on another host: it only gives numbers. */
-async function listenOnPort(port: number, stats: () => WorkerStats): Promise<HttpListener> {
-  return await listenHttp(metricsApp(stats), { port }).catch((cause: unknown) => {
-    const problem = cause instanceof Error ? cause.message : '';
-    throw new CopilotError('InvalidConfig', { name: 'COPILOT_METRICS_PORT', value: port, problem }, { cause });
-  });
-}
 
 /** The name has the process id, and random digits for several workers of one process or of containers with one home. */
 async function listenOnSocket(homeDir: string, app: Hono): Promise<HttpListener & { readonly path: string }> {

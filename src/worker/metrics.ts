@@ -1,5 +1,7 @@
 /** Metrics of a worker for Prometheus. The compiler sees to it that no statistic is forgotten. */
 import { Counter, Gauge, Registry } from 'prom-client';
+import type { Metrics } from '../operator-port.ts';
+import type { CallMetrics } from './call-metrics.ts';
 import type { CacheStats, TranscriptStats, WorkerStats } from '../contracts/worker-report.ts';
 
 interface Metric {
@@ -46,7 +48,7 @@ const TRANSCRIPT_METRICS: Readonly<Record<keyof TranscriptStats, Metric>> = {
 };
 
 /** In Prometheus' text format. */
-export async function writeMetrics(stats: WorkerStats): Promise<{ contentType: string; text: string }> {
+export async function writeMetrics(stats: WorkerStats, calls: CallMetrics): Promise<Metrics> {
   // The statistics count by themselves, so that each call has a registry of its own.
   const registry = new Registry();
   const registers = [registry];
@@ -61,7 +63,7 @@ export async function writeMetrics(stats: WorkerStats): Promise<{ contentType: s
   add(started, Date.parse(startedAt));
   for (const [name, metric] of entriesOf(AGENT_METRICS)) add(metric, agents[name]);
   for (const [name, metric] of entriesOf(TRANSCRIPT_METRICS)) add(metric, transcripts[name]);
-  return { contentType: registry.contentType, text: await registry.metrics() };
+  return { contentType: registry.contentType, text: (await registry.metrics()) + (await calls.registry.metrics()) };
 
   function add({ name, type, help, divisor = 1 }: Metric, value: number): void {
     if (type === 'counter') new Counter({ name, help, registers }).inc(value / divisor);

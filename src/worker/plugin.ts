@@ -11,6 +11,7 @@ import type {
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
+import type { HttpListener } from '../http-listener.ts';
 import { createWorkerDataConverter } from '../storage/data-converter.ts';
 import { sessionWorkflowsPath, withSessions } from './bundle/bundle.ts';
 import { createActivities, type HostParts } from './host/activities.ts';
@@ -18,7 +19,9 @@ import { openHost } from './host/host.ts';
 import { NO_TRACES, traceSinks } from '../tracing/session-spans.ts';
 import { createLogger, logUnreadable } from './logging.ts';
 import { hostConfig, type HostingOptions } from './options.ts';
+import { newOperated, openOperatorPort } from '../operator-port.ts';
 import { prepareServer } from './deployment.ts';
+import { readinessOf } from './readiness.ts';
 import { sessionSettings } from './settings.ts';
 
 /**
@@ -113,16 +116,29 @@ class CopilotPlugin extends SimplePlugin {
     if (!hosted || !client || !connection) throw new TypeError('the worker was not created with this plugin');
     const { config, opened } = hosted;
     const log = this.#logger(config);
-    const options = { config, settings: this.#options, archive: this.#options.archive, identity, client, log };
+    const operated = newOperated();
+    operated.ready = readinessOf(worker, connection);
+    const options = {
+      config,
+      settings: this.#options,
+      archive: this.#options.archive,
+      identity,
+      client,
+      operated,
+      log,
+    };
     const host = await openHost(options).catch(async (error: unknown) => {
       await release(worker, next);
       throw error;
     });
+    let listener: HttpListener | undefined;
     try {
+      if (config.metricsPort !== undefined) listener = await openOperatorPort(config.metricsPort, operated);
       await prepareServer({ connection, address: 'the address of this worker', namespace }, log);
       opened.resolve(host.parts);
       await next(worker);
     } finally {
+      await listener?.close();
       await host.close();
     }
   }

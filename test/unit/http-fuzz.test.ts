@@ -7,7 +7,9 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { startOfflineModel } from '../../dev/offline-model/server.ts';
+import { newOperated } from '../../src/operator-port.ts';
 import { startAdmin } from '../../src/worker/admin.ts';
+import { CallMetrics } from '../../src/worker/call-metrics.ts';
 import { startCodecServer } from '../../src/storage/codec-server.ts';
 import { temporaryFolder } from '../helpers/server.ts';
 import { isFull, seed } from '../helpers/random.ts';
@@ -80,6 +82,8 @@ const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
         closeEntries: () => Promise.resolve({ closed: [], waiting: [], failures: 0 }),
       },
       transcripts: { stats: () => ({ hits: 0, refills: 0, misses: 0, entries: 0, bytes: 0 }) },
+      calls: new CallMetrics(),
+      operated: newOperated(),
       log: recordingLog().log,
     });
     assert.ok(server.socket !== undefined);

@@ -9,8 +9,9 @@ import { isLoopbackName } from '../../http-listener.ts';
 import { startGateway } from '../../gateway/gateway.ts';
 import { KeyStore } from '../../gateway/principals/key-file.ts';
 import { Role } from '../../gateway/principals/principal.ts';
+import { newOperated, openOperatorPort } from '../../operator-port.ts';
 import { createLogger } from '../../worker/logging.ts';
-import { type CommonFlags, noteGuess } from '../connected.ts';
+import { type CommonFlags, noteGuess, whenServed } from '../connected.ts';
 import { parseWholeNumber } from '../numbers.ts';
 import { paint, remark, say, sayJson } from '../terminal.ts';
 
@@ -25,7 +26,13 @@ export interface GatewayFlags extends CommonFlags {
 /** Runs until SIGINT or SIGTERM. @throws CopilotError `InvalidInput`, `ServerUnreachable`, `InvalidConfig` */
 export async function runGateway({ json, port, host }: GatewayFlags): Promise<void> {
   const config = loadConfig();
-  const client = await CopilotClient.connect({ config });
+  const operated = newOperated();
+  const { metricsPort } = config;
+  const operator = metricsPort === undefined ? undefined : await openOperatorPort(metricsPort, operated);
+  const client = await whenServed(() => CopilotClient.connect({ config })).catch(async (error: unknown) => {
+    await operator?.close();
+    throw error;
+  });
   noteGuess(client);
   // The signal handlers come first: whoever reads that it is ready may stop it immediately.
   const asked = new Promise<void>((resolve) => {
@@ -40,6 +47,7 @@ export async function runGateway({ json, port, host }: GatewayFlags): Promise<vo
       tokens: config.gatewayTokens,
       preparePage: () => preparePage(config, remark),
       onLink: (link) => remark(`Another browser: ${link}`),
+      operated,
       log: createLogger(config),
     });
     if (!isLoopbackName(host)) remark(`${paint('yellow', 'warning:')} this is plain HTTP: put TLS in front of ${host}`);
@@ -54,6 +62,7 @@ export async function runGateway({ json, port, host }: GatewayFlags): Promise<vo
     await gateway.close();
   } finally {
     await client.close();
+    await operator?.close();
   }
 }
 

@@ -2,18 +2,17 @@
 import { join } from 'node:path';
 import { dropUndefined } from '../../client/defined-fields.ts';
 import { CopilotClient } from '../../client/copilot-client.ts';
-import { retry } from '../../connection/retry.ts';
 import { findServer, refuseGuess } from '../../connection/address/server-address.ts';
 import { type Config, loadConfig, programEnvironment } from '../../config.ts';
 import { loadConfigFile } from '../../config-file.ts';
 import { packageDir } from '../../package-info.ts';
-import { CopilotError, type ErrorType } from '../../contracts/errors.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
 import type { RunningServer } from '../../server/ensure-server.ts';
+import type { Operated } from '../../operator-port.ts';
 import type { RunningWorker } from '../../worker.ts';
 import type { Logger } from 'pino';
 import { sameMachine, startDevCodec } from './codec.ts';
-import type { CommonFlags } from '../connected.ts';
+import { type CommonFlags, whenServed } from '../connected.ts';
 import { toCopilotError } from '../error-report.ts';
 import { optional, parseWholeNumber } from '../numbers.ts';
 import { watchTurn } from '../conversation/follow.ts';
@@ -38,12 +37,6 @@ export interface DevFlags extends CommonFlags {
 /** Of the page, unless it is in use. */
 const DEFAULT_PAGE_PORT = 7_280;
 const ANY_PORT = 0;
-
-/** Pause between attempts of a worker to reach its server, and between its log lines about that. */
-const SERVER_RETRY_MS = 1_000;
-const WAITING_LOG_INTERVAL_MS = 60_000;
-/** The server may still come. */
-const ABSENT: readonly ErrorType[] = ['ServerUnreachable', 'HomeServerDown'];
 
 const DEMO_FILE = join(packageDir, 'examples/data/seattle-weather.csv');
 const DEMO_MESSAGE =
@@ -146,7 +139,10 @@ export async function runWorker(): Promise<void> {
   if (!config.promiseStacks) preloadWorkflowThreads();
   let isReady = false;
   const abandoned = supervisorGone().then(() => (isReady ? undefined : process.exit(1)));
-  const { running, address } = await startWhenServed(config).catch(async (error: unknown) => {
+  const { newOperated, openOperatorPort } = await import('../../operator-port.ts');
+  const operated = newOperated();
+  const port = config.metricsPort === undefined ? undefined : await openOperatorPort(config.metricsPort, operated);
+  const { running, address } = await startWhenServed(config, operated).catch(async (error: unknown) => {
     if (!isSupervised) throw error;
     // The process that supervises this one prints the error, and would keep this one alive.
     const { type, details, exitCode } = toCopilotError(error);
@@ -162,6 +158,7 @@ export async function runWorker(): Promise<void> {
     `worker ready: ${running.identity}, task queue ${config.taskQueue} at ${address}, model ${modelLine(running)}`,
   );
   await ended;
+  await port?.close();
   leaveSupervisor();
 }
 
@@ -169,22 +166,17 @@ export async function runWorker(): Promise<void> {
  * Starts a worker as soon as its server answers, so that both may be started in any order. Once the worker runs,
  * Temporal's own code waits through outages of the server.
  */
-async function startWhenServed(config: Config): Promise<{ running: RunningWorker; address: string }> {
-  let lastSaidMs = Number.NEGATIVE_INFINITY;
-  const start = async (): Promise<{ running: RunningWorker; address: string }> => {
+async function startWhenServed(
+  config: Config,
+  operated: Operated,
+): Promise<{ running: RunningWorker; address: string }> {
+  return await whenServed(async () => {
     // A `copilot dev` that was started meanwhile has recorded its server.
     const server = await findServer(config);
     refuseGuess(server);
     const { address, namespace } = server;
-    return { running: await serve({ address, namespace }), address };
-  };
-  const onFailure = (error: unknown): void => {
-    if (!(error instanceof CopilotError) || !ABSENT.includes(error.type)) throw error;
-    if (Date.now() - lastSaidMs < WAITING_LOG_INTERVAL_MS) return;
-    remark(`${paint('yellow', 'waiting:')} ${error.message} It is retried automatically.`);
-    lastSaidMs = Date.now();
-  };
-  return await retry(start, { firstPauseMs: SERVER_RETRY_MS, maxPauseMs: SERVER_RETRY_MS, onFailure });
+    return { running: await serve({ address, namespace }, operated), address };
+  });
 }
 
 /** `npm start`: one session on sample data; in a terminal, a chat. */
@@ -197,7 +189,7 @@ export async function runDemo(): Promise<void> {
   let isDone = false;
   try {
     const stack = await startStack(config, {}, async (server) => {
-      return await serve(server, logFile === undefined ? undefined : await openLog(config, logFile));
+      return await serve(server, undefined, logFile === undefined ? undefined : await openLog(config, logFile));
     });
     try {
       say(`Model: ${modelLine(stack.worker)}`);
@@ -290,17 +282,19 @@ async function openLog(config: Config, path: string): Promise<Logger> {
 /** Starts a worker with what `copilot.config.ts` of this folder says. */
 async function serve(
   server: { readonly address: string; readonly namespace: string },
+  operated?: Operated,
   log?: Logger,
 ): Promise<RunningWorker> {
   const file = await loadConfigFile(process.cwd());
-  const [{ startWorker }, { createLogger }] = await Promise.all([
+  const [{ startWorker, startOperated }, { createLogger }] = await Promise.all([
     import('../../worker.ts'),
     import('../../worker/logging.ts'),
   ]);
   const { teams: _, ...code } = file;
   const config = loadConfig(undefined, file);
   surviveCareless(log ?? createLogger(config));
-  return await startWorker({ ...code, config, ...server, log });
+  const options = { ...code, config, ...server, log };
+  return operated ? await startOperated(options, operated) : await startWorker(options);
 }
 
 /** A tool that forgets to await a promise must not end the sessions of everybody else on this worker, again and again. */

@@ -29,6 +29,11 @@ export class EventHub {
     this.#maxFollowers = maxFollowers;
   }
 
+  /** How many streams are open. */
+  get size(): number {
+    return this.#open.size;
+  }
+
   /** Who follows a session. */
   attached(sessionId: string): readonly Attached[] {
     return [...(this.#sessions.get(sessionId)?.attached ?? [])];

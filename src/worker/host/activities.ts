@@ -10,7 +10,7 @@ import { plan, review } from '../../activities/plan.ts';
 import { writeReports } from '../../activities/reports.ts';
 import { route } from '../../activities/route.ts';
 import { runAgent } from '../../activities/run-agent.ts';
-import { runTool, settleTool } from '../../activities/run-tool.ts';
+import { runTool, settleTool, type ToolParts } from '../../activities/run-tool.ts';
 import { RunningCalls } from '../../activities/running-calls.ts';
 import { inScope } from '../../activities/scope.ts';
 import { prepareSession, readClosed } from '../../activities/service-sessions.ts';
@@ -19,17 +19,25 @@ import { summarise } from '../../activities/summarise.ts';
 import { announceWebhooks, checkWebhook, WebhookSender } from '../../activities/webhooks.ts';
 import { loadTeam } from '../../agents/files/load-team.ts';
 import type { Config } from '../../config.ts';
-import type { Activities, ServiceActivities } from '../../contracts/activities.ts';
+import type {
+  Activities,
+  Answered,
+  RunToolInput,
+  RunToolResult,
+  ServiceActivities,
+} from '../../contracts/activities.ts';
 import type { ResolvedTeam } from '../../contracts/team.ts';
 import type { ObjectStore } from '../../storage/stores/object-store.ts';
 import type { TeamTrust } from '../../tools/mcp/trust.ts';
 import type { TracedTurn } from '../../contracts/trace.ts';
 import { traceActivity } from '../../tracing/activity-spans.ts';
+import type { CallMetrics } from '../call-metrics.ts';
 
 /** What the activities of one worker share. */
 export interface HostParts extends WorkerParts {
   readonly trust: TeamTrust;
   readonly archive: ObjectStore;
+  readonly metrics: CallMetrics;
   readonly log: Logger;
 }
 
@@ -38,13 +46,28 @@ export function createActivities(config: Config, opened: Promise<HostParts>): Ac
   const calls = new RunningCalls();
   const sender = new WebhookSender(config.webhooksMayBePrivate);
   const load = async (team: string) => loadTeam(config.agentsDir, team, (await opened).tools);
-  const toolParts = (parts: HostParts) => ({ ...parts, calls, network: config.network });
-  const traced =
-    <Input extends TracedTurn, Result>(run: (parts: HostParts, input: Input) => Promise<Result>) =>
+  const called =
+    <Input extends TracedTurn, Result>(
+      run: (parts: HostParts, input: Input) => Promise<Result>,
+      count: (metrics: CallMetrics, result: Result, input: Input) => void,
+    ) =>
     async (input: Input): Promise<Result> => {
       const parts = await opened;
-      return await traceActivity(parts.traces, Context.current().info, input, () => run(parts, input));
+      const { info } = Context.current();
+      const result = await parts.metrics.measure(info.activityType, () =>
+        traceActivity(parts.traces, info, input, () => run(parts, input)),
+      );
+      count(parts.metrics, result, input);
+      return result;
     };
+  const asked = <Input extends TracedTurn, Result extends Answered>(
+    run: (parts: HostParts, input: Input) => Promise<Result>,
+  ) => called(run, (metrics, result) => metrics.countAnswer(result));
+  const tool = (run: (parts: ToolParts, input: RunToolInput) => Promise<RunToolResult>) =>
+    called(
+      (parts, input: RunToolInput) => run({ ...parts, calls, network: config.network }, input),
+      (metrics, result, input) => metrics.countTool(input.tool, result),
+    );
   const resolveTeam = async (team: string): Promise<ResolvedTeam> => {
     const { agents, trust } = await opened;
     const resolved = await load(team);
@@ -57,14 +80,14 @@ export function createActivities(config: Config, opened: Promise<HostParts>): Ac
     copilotReadClosed: (question) => readClosed(question),
     copilotResolveTeam: (team) => inScope(() => resolveTeam(team)),
     copilotInspectTeam: (team) => inScope(async () => inspectTeam({ ...(await opened), load }, team)),
-    copilotRoute: traced(route),
-    copilotPlan: traced(plan),
-    copilotReview: traced(review),
-    copilotRunAgent: traced(runAgent),
-    copilotRunTool: traced((parts, input) => runTool(toolParts(parts), input)),
-    copilotSettleTool: traced((parts, input) => settleTool(toolParts(parts), input)),
+    copilotRoute: asked(route),
+    copilotPlan: asked(plan),
+    copilotReview: asked(review),
+    copilotRunAgent: asked(runAgent),
+    copilotRunTool: tool(runTool),
+    copilotSettleTool: tool(settleTool),
     copilotCheckCall: async (input) => checkCall(await opened, input),
-    copilotSummarise: traced((parts, input) => summarise(parts, parts.archive, input)),
+    copilotSummarise: asked((parts, input) => summarise(parts, parts.archive, input)),
     copilotWriteReports: (input) => writeReports(config.workspaceRoot, input),
     copilotFiles: async (request, content) => {
       removeIfForgotten();

@@ -16,7 +16,9 @@ import { runnerOf } from '../../tools/code/container-runner.ts';
 import { type TeamTrust, teamTrust } from '../../tools/mcp/trust.ts';
 import { type Tools, withOwnTools } from '../../tools/registry.ts';
 import { Traces } from '../../tracing/traces.ts';
+import type { Operated } from '../../operator-port.ts';
 import { startAdmin } from '../admin.ts';
+import { CallMetrics } from '../call-metrics.ts';
 import type { HostParts } from './activities.ts';
 import { type ModelSource, openModelSource } from './model-source.ts';
 import { findOpenSessions } from './open-sessions.ts';
@@ -34,6 +36,8 @@ export interface HostOptions {
   /** The worker's identity at the Temporal server. */
   readonly identity: string;
   readonly client: Client;
+  /** Gets the metrics of what is opened. */
+  readonly operated: Operated;
   readonly log: Logger;
 }
 
@@ -96,7 +100,8 @@ async function openParts(options: HostOptions, opened: OpenPart[]): Promise<Omit
       log.info(transcripts.stats(), 'transcript cache statistics');
     },
   });
-  const admin = await startAdmin({ config, identity, agents, transcripts, log });
+  const calls = new CallMetrics();
+  const admin = await startAdmin({ config, identity, agents, transcripts, calls, operated: options.operated, log });
   opened.push({ name: 'admin', close: () => admin.close() });
   const texts = config.directText && (await startTextServer(config.directText, log));
   if (texts) opened.push({ name: 'direct text', close: () => texts.close() });
@@ -106,8 +111,10 @@ async function openParts(options: HostOptions, opened: OpenPart[]): Promise<Omit
   }
   const { workspaceRoot } = config;
   const archive = options.archive ?? openArchiveFolder(config.archiveDir);
+  const caches = { agents, transcripts };
+  const told = { log, metrics: calls, texts, traces };
   return {
-    parts: { agents, archive, transcripts, identity, ceilings, tools, trust, log, texts, traces, workspaceRoot },
+    parts: { ...caches, ...told, archive, identity, ceilings, tools, trust, workspaceRoot },
     model: models.name,
   };
 }

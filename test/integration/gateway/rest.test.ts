@@ -178,7 +178,7 @@ describe('REST of the gateway', function () {
 
   it('describes every operation, and each was called', async () => {
     assert.equal(api.openapi, '3.1.0');
-    assert.equal((await fetch(`${gateway.url}/health`)).status, 200);
+    assert.equal((await fetch(`${gateway.url}/healthz`)).status, 200);
     const all = Object.values(api.paths).flatMap((operations) =>
       Object.values(operations).map((one) => one.operationId),
     );

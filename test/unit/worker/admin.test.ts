@@ -3,17 +3,17 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { type IncomingMessage, request } from 'node:http';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { closeAgents, readAgents, readStats, socketFolder } from '../../../src/connection/worker-sockets.ts';
+import { newOperated } from '../../../src/operator-port.ts';
+import { CallMetrics } from '../../../src/worker/call-metrics.ts';
 import { type Admin, startAdmin } from '../../../src/worker/admin.ts';
 import type { CloseRequest } from '../../../src/contracts/worker-report.ts';
-import { fails } from '../../helpers/client.ts';
 import { temporaryFolder } from '../../helpers/server.ts';
 import { recordingLog } from '../agents/files/team-folder.ts';
-import { freePort } from '../../helpers/ports.ts';
 
 const AGENTS = {
   sessions: 7,
@@ -43,9 +43,9 @@ describe('observability: what a worker tells of itself', () => {
   const asked: CloseRequest[] = [];
   const { log, lines } = recordingLog();
 
-  const start = async (home = homeDir, metricsPort?: number): Promise<Admin> => {
+  const start = async (home = homeDir): Promise<Admin> => {
     const admin = await startAdmin({
-      config: { homeDir: home, taskQueue: 'queue', ...(metricsPort === undefined ? {} : { metricsPort }) },
+      config: { homeDir: home, taskQueue: 'queue' },
       identity: 'copilot-1@"host"',
       agents: {
         stats: () => AGENTS,
@@ -58,6 +58,8 @@ describe('observability: what a worker tells of itself', () => {
         },
       },
       transcripts: { stats: () => TRANSCRIPTS },
+      calls: new CallMetrics(),
+      operated: newOperated(),
       log,
     });
     admins.push(admin);
@@ -149,7 +151,9 @@ describe('observability: what a worker tells of itself', () => {
       if (comment?.[1] === 'TYPE') kinds[comment[2] ?? ''] = comment[3] ?? '';
       if (sample) values[sample[1] ?? ''] = Number(sample[3]);
     }
-    assert.deepEqual(Object.keys(values).toSorted(), Object.keys(kinds).toSorted());
+    // Those of calls have no values before there are calls.
+    const ofCalls = new CallMetrics().registry.getMetricsAsArray().map(({ name }) => name);
+    assert.deepEqual([...Object.keys(values), ...ofCalls].toSorted(), Object.keys(kinds).toSorted());
     const { process_start_time_seconds: startedAt = 0, ...rest } = values;
     assert.ok(Math.abs(startedAt - Date.now() / 1_000) < 60);
     assert.deepEqual(rest, {
@@ -179,29 +183,6 @@ describe('observability: what a worker tells of itself', () => {
       copilot_transcript_bytes: 13,
     });
     for (const name of Object.keys(kinds)) assert.equal(kinds[name] === 'counter', name.endsWith('_total'), name);
-  });
-
-  it('gives metrics, and nothing else, on the port that is configured', async () => {
-    const port = await freePort();
-    const admin = await start(homeDir, port);
-    const response = await fetch(`http://127.0.0.1:${port}/metrics`);
-    assert.match(await response.text(), /^copilot_agent_messages_total 21$/m);
-    assert.equal((await fetch(`http://127.0.0.1:${port}/stats`)).status, 404);
-    assert.equal((await fetch(`http://127.0.0.1:${port}/agents/close`, { method: 'POST' })).status, 404);
-    await admin.close();
-    await assert.rejects(fetch(`http://127.0.0.1:${port}/metrics`));
-  });
-
-  it('says so where the port for metrics is taken, and leaves no socket behind', async () => {
-    const taken = createServer().listen(0);
-    await once(taken, 'listening');
-    const { port } = taken.address() as AddressInfo; // it listens on a port
-    try {
-      await fails(start(homeDir, port), 'InvalidConfig', new RegExp(`COPILOT_METRICS_PORT=${port}.*EADDRINUSE`));
-      assert.deepEqual(await readdir(homeDir), []);
-    } finally {
-      taken.close();
-    }
   });
 
   it('has no socket any more when it is closed, however often', async () => {
