@@ -100,7 +100,8 @@ record('team-not-found', {}, async ({ temporal, name }) => {
 
 record('file-written', {}, async ({ temporal, name }) => {
   const content = Buffer.from('a file');
-  const file = { sessionId: name, path: 'a.txt', bytes: content.length, digest: hash('sha256', content) };
+  const whole = { bytes: content.length, digest: hash('sha256', content) };
+  const file = { sessionId: name, path: 'a.txt', whole };
   await temporal.workflow.execute(FILES_WORKFLOW, {
     workflowId: name,
     taskQueue: 'copilot',
