@@ -87,6 +87,14 @@ export function threadKey({ sessionId }: ActivityScope, threadId: string): strin
   return `${sessionId}/${threadId}`;
 }
 
+/** Asks the session whether somebody gets the text of this call by heartbeat. */
+export function heartbeatReaders(): () => Promise<boolean> {
+  const { client, info } = Context.current();
+  const { workflowId = '', runId = '' } = info.workflowExecution ?? {};
+  const session = client.workflow.getHandle(workflowId, runId);
+  return async () => await session.query(queries.isReadByHeartbeat, info.activityId);
+}
+
 /** The usage of a call, and who served it. */
 export function describeCall(parts: WorkerParts, team: Team, replies: readonly AgentReply[]): Answered {
   const last = replies.at(-1);

@@ -97,6 +97,8 @@ export class ServerLink {
    * nothing that is sent after `follow` was called.
    */
   readonly joins = new Map<string, Promise<unknown>>();
+  /** Whether the last worker that named an address for its text could be reached there. */
+  reachesWorkers: boolean | undefined;
   readonly #connection: ConnectionLike;
   readonly #isOwn: boolean;
   readonly #closing = new AbortController();

@@ -178,5 +178,7 @@ export const formVerdict = defineQuery<Verdict | null, [string]>('formVerdict');
 export const decisions = defineQuery<readonly DecidedRequest[]>('decisions');
 /** Names of the archived originals of messages that were summarised, oldest first. */
 export const segments = defineQuery<readonly Segment[]>('segments');
-/** What happened since event `from`; for followers. */
-export const progress = defineQuery<ProgressPage, [number]>('progress');
+/** What happened since event `from`; for followers. Those that get text by heartbeat say so. */
+export const progress = defineQuery<ProgressPage, [from: number, readsHeartbeats?: boolean]>('progress');
+/** Whether a follower that gets text by heartbeat knows of this running call; for activities. */
+export const isReadByHeartbeat = defineQuery<boolean, [activityId: string]>('isReadByHeartbeat');

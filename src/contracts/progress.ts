@@ -147,4 +147,6 @@ export interface StreamHeartbeat extends Excerpt {
   readonly reasoning?: Excerpt | undefined;
   /** Where followers that reach the worker get the text as it is written. */
   readonly direct?: DirectAddress | undefined;
+  /** Whether nobody is known to read these heartbeats, so that there is only one in 2 s. */
+  readonly isSlow?: true | undefined;
 }

@@ -1,5 +1,6 @@
 /** Text that goes from the worker to followers directly, and by heartbeat to those that do not reach it. */
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CopilotClient, type FollowEvent, type SessionHandle } from '../../src/client.ts';
 import { isTurnEnd, screen, seqs } from '../helpers/client.ts';
 import { type GrpcProxy, startGrpcProxy } from '../helpers/grpc-proxy.ts';
@@ -27,11 +28,9 @@ describe('direct text', function () {
 
   before(async () => {
     world = await startWorld({ workers: 0 });
-    const { address, homeDir } = world.server;
+    const { address } = world.server;
     proxies = { workers: await startGrpcProxy(address), followers: await startGrpcProxy(address) };
-    const connect = (changes: Record<string, string>) =>
-      CopilotClient.connect({ config: isolatedConfig(homeDir, changes), address: proxies.followers.address });
-    near = await connect({});
+    near = await connect();
     far = await connect({ COPILOT_DIRECT_TEXT: '0' });
     await startWorker({ COPILOT_DIRECT_TEXT_URL: `http://127.0.0.1:${await freePort()}` });
   });
@@ -44,6 +43,10 @@ describe('direct text', function () {
     await world.stop();
   });
 
+  const connect = (changes: Record<string, string> = {}): Promise<CopilotClient> => {
+    const config = isolatedConfig(world.server.homeDir, changes);
+    return CopilotClient.connect({ config, address: proxies.followers.address });
+  };
   const startWorker = (changes: Record<string, string> = {}) =>
     world.startWorker({ TEMPORAL_ADDRESS: proxies.workers.address, ...changes });
   const replaceWorker = async (): Promise<void> => {
@@ -92,8 +95,10 @@ describe('direct text', function () {
   const FLOW = { from: 'word20 ', to: 'word139 ' };
 
   it('[G04] comes as before when nothing listens at the address in the heartbeat', async () => {
+    const misled = await connect();
     const { session, answer } = await ask(80, 50);
-    const { events, seconds, heartbeats, pieces } = await watch(near, session, { from: 'word10 ', to: 'word70 ' });
+    const { events, seconds, heartbeats, pieces } = await watch(misled, session, { from: 'word10 ', to: 'word70 ' });
+    await misled.close();
     assert.equal(screen(events), answer);
     assert.ok(heartbeats >= 2 * seconds, `${heartbeats} heartbeats in ${seconds} s`);
     assert.ok(pieces >= 2 * seconds, `${pieces} pieces in ${seconds} s`);
@@ -116,6 +121,33 @@ describe('direct text', function () {
     assert.equal(screen(events), answer);
     assert.ok(heartbeats >= 2 * seconds, `${heartbeats} heartbeats in ${seconds} s`);
     assert.ok(pieces >= 2 * seconds, `${pieces} pieces in ${seconds} s`);
+  });
+
+  it('[G04] keeps the pace of each when one follower reaches the worker and another does not', async () => {
+    const { session, answer } = await ask(150, 50);
+    const [direct, indirect] = await Promise.all([watch(near, session, FLOW), watch(far, session, FLOW)]);
+    assert.equal(screen(direct.events), answer);
+    assert.equal(screen(indirect.events), answer);
+    assert.ok(direct.pieces >= 60, `${direct.pieces} pieces of 120 words`);
+    const { pieces, heartbeats, seconds } = indirect;
+    assert.ok(pieces >= 2 * seconds, `${pieces} pieces in ${seconds} s`);
+    assert.ok(heartbeats >= 2 * seconds, `${heartbeats} heartbeats in ${seconds} s`);
+  });
+
+  it('[G04] costs a heartbeat in 2 s while nobody follows', async () => {
+    const asked = world.model.requests.length;
+    const { session } = await ask(200, 50);
+    await until('the model writes', async () => (world.model.requests.length > asked ? true : undefined));
+    const written = world.model.requests.at(-1)?.ended;
+    // The first 2 s are for followers that come.
+    await sleep(4_000);
+    const [beganAt, before] = [performance.now(), count(proxies.workers, HEARTBEAT)];
+    await Promise.race([written, sleep(5_000)]);
+    const seconds = (performance.now() - beganAt) / 1_000;
+    const heartbeats = count(proxies.workers, HEARTBEAT) - before;
+    assert.ok(seconds > 4, `the reply took only ${seconds} s more`);
+    assert.ok(heartbeats <= 2 + seconds / 2, `${heartbeats} heartbeats in ${seconds} s`);
+    await session.interrupt();
   });
 
   it('[G04] [R05] is the same for a follower that reaches the worker and one that does not, after the worker was killed', async () => {

@@ -34,8 +34,8 @@ interface Stream {
   taken: PromiseWithResolvers<void>;
 }
 
-/** How the stream of a call ended: with the call's attempt, or broken. */
-export type StreamEnd = 'ended' | 'broken';
+/** How the stream of a call ended: with the call's attempt, broken off, or before it began. */
+export type StreamEnd = 'ended' | 'broken' | 'unreached';
 
 /** The open streams of one follower. Each address is tried once: whatever fails, heartbeats carry the text as well. */
 export class DirectTexts {
@@ -52,6 +52,11 @@ export class DirectTexts {
   /** Whether the call's text comes from its worker. */
   has(activityId: string): boolean {
     return this.#streams.get(activityId)?.isOpen === true;
+  }
+
+  /** Whether it does, or may soon. */
+  isTrying(activityId: string): boolean {
+    return this.#streams.has(activityId);
   }
 
   /** Connects to the worker of a call, unless that was tried before. */
@@ -122,7 +127,7 @@ export class DirectTexts {
     if (stream.parts.length > 0 && this.#streams.get(activityId) === stream) await stream.taken.promise;
     if (this.#streams.get(activityId) !== stream) return;
     this.#streams.delete(activityId);
-    if (stream.isOpen) this.#ends.push(end);
+    this.#ends.push(stream.isOpen ? end : 'unreached');
     this.#news.resolve();
   }
 

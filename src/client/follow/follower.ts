@@ -6,42 +6,17 @@
  * text directly; a follower that reaches it reads heartbeats no more. While a turn waits for a call, retries are looked
  * for now and then.
  */
-import type { temporal } from '@temporalio/proto';
-import { z } from 'zod';
 import { CopilotError } from '../../contracts/errors.ts';
 import { progress } from '../../contracts/messages.ts';
-import { DirectAddress } from '../../contracts/direct-text.ts';
-import type { ProgressEvent, ProgressPage, StreamHeartbeat } from '../../contracts/progress.ts';
-import { decodeFirstPayload } from '../../connection/raw-responses.ts';
+import type { ProgressEvent, ProgressPage } from '../../contracts/progress.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
-import { readPendingCalls } from '../reading/pending-calls.ts';
 import { HistoryWatch, type Movement, readPersistently, runBefore } from './history-watch.ts';
-import { CallRetries, type RetryEvent } from './call-retries.ts';
+import type { RetryEvent } from './call-retries.ts';
 import { querySession, describeSession } from '../reading/session-queries.ts';
 import { Cursor, parseCursor, type Position } from './cursor.ts';
-import { DirectTexts } from './direct-texts.ts';
-import { Pause } from './pause.ts';
-import { StreamedText, type TextEvent } from './streamed-text.ts';
-import { type ToolProgressEvent, ToolReport, ToolReports } from './tool-reports.ts';
-
-/** Interval of reading heartbeats while a model writes. Workers send at most one every 100 ms. */
-const READ_INTERVAL_MS = 70;
-/** The same for a call without text, or one that waits for its next attempt or for a worker. */
-const IDLE_READ_INTERVAL_MS = 1_000;
-/** The same while all text comes from workers: then only a worker that was cut off from the server may be replaced unseen. */
-const DIRECT_READ_INTERVAL_MS = 5_000;
-/** A worker ends the text of a call just before the history says how the call ended. */
-const ENDED_READ_DELAY_MS = 300;
-
-/** `temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_STARTED` */
-const STARTED = 2;
-
-const Excerpt = z.object({ offset: z.number(), text: z.string() });
-const Heartbeat: z.ZodType<StreamHeartbeat> = Excerpt.extend({
-  attempt: z.number(),
-  reasoning: Excerpt.optional(),
-  direct: DirectAddress.optional().catch(undefined),
-});
+import { FollowedCalls } from './followed-calls.ts';
+import type { TextEvent } from './streamed-text.ts';
+import type { ToolProgressEvent } from './tool-reports.ts';
 
 /** An event of a session: its progress, text or reasoning of a model, a report of a tool, or a retry. */
 export type FollowEvent = ProgressEvent | TextEvent | ToolProgressEvent | RetryEvent;
@@ -158,18 +133,14 @@ class Follower {
   readonly #link: ServerLink;
   readonly #sessionId: string;
   readonly #signal: AbortSignal;
-  readonly #text = new StreamedText();
-  readonly #retries = new CallRetries();
-  readonly #reports = new ToolReports();
-  readonly #direct = new DirectTexts();
-  /** Calls that were running before this follower joined. */
-  #early: readonly string[] = [];
+  readonly #calls: FollowedCalls;
   #next = 0;
 
   constructor(link: ServerLink, sessionId: string, signal: AbortSignal) {
     this.#link = link;
     this.#sessionId = sessionId;
     this.#signal = signal;
+    this.#calls = new FollowedCalls(link, sessionId, signal);
   }
 
   /** Finds the first event to give. */
@@ -183,8 +154,8 @@ class Follower {
     const page = await this.#page(runId, 0);
     this.#next = turnId === undefined ? (from ?? page.next) : await this.#firstEventOf(turnId, runId, page);
     // Calls that are running at that point.
-    for (const event of page.events) if (event.seq < this.#next) this.#track(event);
-    this.#early = this.#text.activityIds;
+    for (const event of page.events) if (event.seq < this.#next) this.#calls.track(event);
+    this.#calls.joinLate();
     return { runId, position: this.#position() };
   }
 
@@ -194,15 +165,12 @@ class Follower {
       throw new CopilotError('InvalidInput', { what: 'after', problem: `it is a cursor of session "${session}"` });
     }
     this.#next = next;
-    for (const call of calls) this.#text.resume(call);
-    this.#early = calls.flatMap(({ id, isEarly }) => (isEarly === true ? [id] : []));
-    this.#retries.resume(turns, told);
+    this.#calls.resume({ turns, calls, told });
     return position;
   }
 
   #position(): Position {
-    const calls = this.#text.positions.map((call) => ({ ...call, isEarly: true }));
-    return { session: this.#sessionId, next: this.#next, turns: this.#retries.turns, calls, told: [] };
+    return { session: this.#sessionId, next: this.#next, ...this.#calls.position };
   }
 
   async #firstEventOf(turnId: string, runId: string, page: ProgressPage): Promise<number> {
@@ -226,14 +194,14 @@ class Follower {
       yield* this.#catchUp(runId);
       yield* this.#followHistory(watch);
     } finally {
-      this.#direct.keep([]);
+      this.#calls.leave();
     }
   }
 
   async *#followHistory(watch: HistoryWatch): AsyncGenerator<FollowEvent, void, undefined> {
     for (;;) {
       const movement = yield* this.#textUntil(settled(watch.next()));
-      if (movement.hasCancelled) this.#direct.nudge();
+      if (movement.hasCancelled) this.#calls.nudge();
       if (movement.hasRun || movement.isClosed || movement.nextRunId !== undefined) {
         const run = movement.nextRunId ?? watch.runId;
         yield* this.#catchUp(run);
@@ -258,7 +226,7 @@ class Follower {
       for (const event of events) {
         if (event.seq < this.#next) continue;
         this.#next = event.seq + 1;
-        yield* this.#track(event);
+        yield* this.#calls.track(event);
         yield event;
       }
     }
@@ -268,124 +236,34 @@ class Follower {
   async #page(runId: string, from: number): Promise<ProgressPage> {
     const signal = this.#signal;
     return await readPersistently(this.#link, this.#sessionId, signal, () =>
-      querySession(this.#link, this.#sessionId, progress, [from], { runId, signal }),
+      querySession(this.#link, this.#sessionId, progress, [from, this.#calls.readsHeartbeats], { runId, signal }),
     );
-  }
-
-  /** Updates texts and retries by an event. */
-  #track(event: ProgressEvent): TextEvent[] {
-    switch (event.type) {
-      case 'turn-started':
-      case 'tool-started':
-        this.#retries.begin(event.turnId);
-        return [];
-      case 'model-started': {
-        const { turnId, activityId, step } = event;
-        // The run may have started in the middle of the turn.
-        this.#retries.begin(turnId);
-        this.#early = this.#early.filter((early) => early !== activityId);
-        this.#direct.drop(activityId);
-        return this.#text.begin({ turnId, activityId, ...(step === undefined ? {} : { step }) });
-      }
-      case 'model-ended':
-        this.#direct.drop(event.activityId);
-        return this.#text.end(event);
-      case 'turn-ended':
-        this.#retries.end(event.turnId);
-        this.#text.clear();
-        this.#direct.keep([]);
-        return [];
-      default:
-        return [];
-    }
   }
 
   /** Gives texts and retries until the history has new events. */
   async *#textUntil(moved: Promise<Settled<Movement>>): AsyncGenerator<FollowEvent, Movement, undefined> {
     const pause = new Pause();
-    pause.restart(this.#text.activityIds.length > 0 ? 0 : this.#retries.hasTurn ? IDLE_READ_INTERVAL_MS : undefined);
+    pause.restart(this.#calls.firstReadMs);
     try {
       for (;;) {
-        const first = await Promise.race([moved, pause.over, this.#direct.news]);
+        const first = await Promise.race([moved, pause.over, this.#calls.news]);
         if (first) {
           if ('error' in first) throw first.error;
           return first.value;
         }
-        const { news, ends } = this.#direct.take();
-        for (const part of news) yield* this.#text.direct(part);
-        if (ends.length > 0) pause.restart(ends.includes('broken') ? 0 : ENDED_READ_DELAY_MS);
-        if (!pause.isOver) continue;
-        const { events, nextMs } = await this.#readCalls();
+        const { events, nextMs } = this.#calls.takeDirect();
         yield* events;
-        pause.restart(nextMs);
+        if (nextMs !== undefined) pause.restart(nextMs);
+        if (!pause.isOver) continue;
+        const read = await this.#calls.read();
+        yield* read.events;
+        pause.restart(read.nextMs);
       }
     } finally {
       pause.stop();
     }
   }
-
-  /** @returns news of the running calls, and after how many milliseconds to look again */
-  async #readCalls(): Promise<{ events: FollowEvent[]; nextMs: number | undefined }> {
-    const { client, namespace } = this.#link;
-    const signal = this.#signal;
-    const { pendingActivities } = await readPersistently(this.#link, this.#sessionId, signal, () =>
-      this.#link.call(
-        () =>
-          client.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId: this.#sessionId } }),
-        { signal },
-      ),
-    );
-    const calls = pendingActivities.filter(({ activityId }) => this.#retries.has(activityId ?? ''));
-    const writing = calls.filter(({ activityId }) => this.#text.activityIds.includes(activityId ?? ''));
-    const events: FollowEvent[] = [];
-    for (const call of calls) {
-      const id = call.activityId ?? '';
-      const details = await this.#decode(id, call.heartbeatDetails?.payloads);
-      if (writing.includes(call)) {
-        events.push(...this.#text.attempt(id, call.attempt ?? 1));
-        const { data: heartbeat } = Heartbeat.safeParse(details);
-        if (heartbeat) events.push(...this.#readHeartbeat(id, heartbeat));
-      } else {
-        const { data: report } = ToolReport.safeParse(details);
-        if (report) events.push(...this.#reports.news(id, report));
-      }
-    }
-    const ids = calls.map(({ activityId }) => activityId ?? '');
-    this.#retries.keep(ids);
-    this.#reports.keep(ids);
-    this.#direct.keep(ids);
-    // Reading a failure may mean to decrypt or fetch it, so only new ones are read.
-    const news = calls.filter(({ activityId, attempt }) => this.#retries.isNews(activityId ?? '', attempt ?? 1));
-    events.push(...this.#retries.report(await readPendingCalls(this.#link, this.#sessionId, news)));
-    return { events, nextMs: this.#nextRead(calls, writing) };
-  }
-
-  #readHeartbeat(activityId: string, heartbeat: StreamHeartbeat): TextEvent[] {
-    const { attempt, direct: address } = heartbeat;
-    const events = this.#text.heartbeat(activityId, heartbeat, this.#early.includes(activityId));
-    const shown = this.#text.reached(activityId);
-    // A heartbeat of the attempt before may still be the latest.
-    if (address && shown?.attempt === attempt && this.#link.config.directText)
-      this.#direct.offer({ activityId, attempt, address, shown });
-    return events;
-  }
-
-  /** A call that is no longer pending has ended or was cancelled. The history will say which. */
-  #nextRead(calls: readonly Pending[], writing: readonly Pending[]): number | undefined {
-    const others = calls.filter(({ activityId }) => !this.#direct.has(activityId ?? ''));
-    if (others.some((call) => writing.includes(call) && call.state === STARTED)) return READ_INTERVAL_MS;
-    if (others.length > 0) return IDLE_READ_INTERVAL_MS;
-    return calls.length > 0 ? DIRECT_READ_INTERVAL_MS : undefined;
-  }
-
-  async #decode(activityId: string, payloads: Parameters<typeof decodeFirstPayload>[1]): Promise<unknown> {
-    const { client, namespace } = this.#link;
-    const context = { type: 'activity', namespace, workflowId: this.#sessionId, activityId, isLocal: false } as const;
-    return await decodeFirstPayload(client, payloads, context);
-  }
 }
-
-type Pending = temporal.api.workflow.v1.IPendingActivityInfo;
 
 type Settled<T> = { readonly value: T } | { readonly error: unknown };
 
@@ -395,5 +273,38 @@ async function settled<T>(promise: Promise<T>): Promise<Settled<T>> {
     return { value: await promise };
   } catch (error) {
     return { error };
+  }
+}
+
+/** A wait that can be begun anew, and that leaves no timer behind. */
+class Pause {
+  #timer: NodeJS.Timeout | undefined;
+  #over = Promise.withResolvers<undefined>();
+  #isOver = false;
+
+  /** Resolves when the time is over. */
+  get over(): Promise<undefined> {
+    return this.#over.promise;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** @param ms undefined: for ever */
+  restart(ms: number | undefined): void {
+    clearTimeout(this.#timer);
+    if (this.#isOver) this.#over = Promise.withResolvers();
+    this.#isOver = false;
+    if (ms === undefined) return;
+    const end = (): void => {
+      this.#isOver = true;
+      this.#over.resolve(undefined);
+    };
+    this.#timer = setTimeout(end, ms);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
   }
 }

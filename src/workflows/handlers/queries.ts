@@ -31,7 +31,8 @@ export function answerQueries(session: LiveSession): void {
   setHandler(messages.formVerdict, (key) => session.forms.verdictOf(key));
   setHandler(messages.decisions, () => state.decisions);
   setHandler(messages.segments, () => state.segments);
-  setHandler(messages.progress, (from) => session.view.progressFrom(from));
+  setHandler(messages.progress, (from, readsHeartbeats) => session.view.progressFrom(from, readsHeartbeats));
+  setHandler(messages.isReadByHeartbeat, (activityId) => session.view.isReadByHeartbeat(activityId));
   const { context } = session;
   setHandler(messages.snapshots, () => context.snapshots);
   setHandler(messages.snapshot, (wanted) => context.snapshot(wanted));

@@ -22,6 +22,11 @@ export class PublishedView {
   /** Events of this run. Replay makes them again, so they cost no history. */
   readonly #events: ProgressEvent[] = [];
   readonly #firstSeq: number;
+  /**
+   * Number up to which followers that get text by heartbeat know the events. Only a query reads it, so it may be lost with
+   * the worker: they say it again.
+   */
+  #heartbeatReaders = 0;
   /** Version of the state that lists show. */
   #listedVersion: number;
   /** What lists say that the session waits for. */
@@ -49,13 +54,20 @@ export class PublishedView {
     if (this.#events.length > MAX_PROGRESS_EVENTS) this.#events.shift();
   }
 
-  progressFrom(seq: number): ProgressPage {
+  progressFrom(seq: number, readsHeartbeats = false): ProgressPage {
+    if (readsHeartbeats) this.#heartbeatReaders = this.#state.progressSeq;
     return {
       runId: workflowInfo().runId,
       first: this.#firstSeq,
       next: this.#state.progressSeq,
       events: this.#events.filter((event) => event.seq >= seq),
     };
+  }
+
+  isReadByHeartbeat(activityId: string): boolean {
+    const begin = this.#events.findLast((event) => event.type === 'model-started' && event.activityId === activityId);
+    // The beginning of a call that has many events behind it is forgotten.
+    return begin === undefined || begin.seq < this.#heartbeatReaders;
   }
 
   note(text: string): void {
