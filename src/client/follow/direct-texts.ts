@@ -100,15 +100,7 @@ export class DirectTexts {
 
   /** Has the workers send a heartbeat now, whose answer tells them if their call was cancelled. */
   nudge(): void {
-    for (const { call, isOpen, stop } of this.#streams.values()) {
-      if (!isOpen) continue;
-      const { url, token } = call.address;
-      const request = { method: 'POST', headers: authorized(token), redirect: 'error', signal: stop.signal } as const;
-      void fetch(`${url}/beat`, request).then(
-        (response) => response.body?.cancel(),
-        () => undefined,
-      );
-    }
+    for (const { call, isOpen } of this.#streams.values()) if (isOpen) void askForHeartbeat(call.address);
   }
 
   async #follow(stream: Stream): Promise<void> {
@@ -166,6 +158,18 @@ export class DirectTexts {
       await stream.taken.promise;
       if (stop.signal.aborted) return 'broken';
     }
+  }
+}
+
+/** Has the worker of a call send a heartbeat now. Does nothing if the worker cannot be reached. */
+export async function askForHeartbeat({ url, token }: DirectAddress): Promise<void> {
+  const signal = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
+  const request = { method: 'POST', headers: authorized(token), redirect: 'error', signal } as const;
+  try {
+    const { body } = await fetch(`${url}/beat`, request);
+    await body?.cancel();
+  } catch {
+    // The worker learns of it by its next heartbeat.
   }
 }
 

@@ -10,7 +10,7 @@ import { readPendingCalls } from '../reading/pending-calls.ts';
 import { querySession } from '../reading/session-queries.ts';
 import { CallRetries } from './call-retries.ts';
 import type { Position } from './cursor.ts';
-import { DirectTexts } from './direct-texts.ts';
+import { askForHeartbeat, DirectTexts } from './direct-texts.ts';
 import type { FollowEvent } from './follower.ts';
 import { readPersistently } from './history-watch.ts';
 import { StreamedText, type TextEvent } from './streamed-text.ts';
@@ -148,21 +148,14 @@ export class FollowedCalls {
 
   /** Looks at the calls. */
   async read(): Promise<CallNews> {
-    const { client, namespace } = this.#link;
-    const signal = this.#signal;
-    const { pendingActivities } = await readPersistently(this.#link, this.#sessionId, signal, () =>
-      this.#link.call(
-        () =>
-          client.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId: this.#sessionId } }),
-        { signal },
-      ),
-    );
-    const calls = pendingActivities.filter(({ activityId }) => this.#retries.has(activityId ?? ''));
+    const [link, sessionId, signal] = [this.#link, this.#sessionId, this.#signal];
+    const pending = await readPersistently(link, sessionId, signal, () => readPending(link, sessionId, signal));
+    const calls = pending.filter(({ activityId }) => this.#retries.has(activityId ?? ''));
     const writing = calls.filter(({ activityId }) => this.#text.activityIds.includes(activityId ?? ''));
     const events: FollowEvent[] = [];
     for (const call of calls) {
       const id = call.activityId ?? '';
-      const details = await this.#decode(id, call.heartbeatDetails?.payloads);
+      const details = await decodeDetails(link, sessionId, id, call.heartbeatDetails?.payloads);
       if (writing.includes(call)) {
         events.push(...this.#text.attempt(id, call.attempt ?? 1));
         const { data: heartbeat } = Heartbeat.safeParse(details);
@@ -178,7 +171,7 @@ export class FollowedCalls {
     this.#direct.keep(ids);
     // Reading a failure may mean to decrypt or fetch it, so only new ones are read.
     const news = calls.filter(({ activityId, attempt }) => this.#retries.isNews(activityId ?? '', attempt ?? 1));
-    events.push(...this.#retries.report(await readPendingCalls(this.#link, this.#sessionId, news)));
+    events.push(...this.#retries.report(await readPendingCalls(link, sessionId, news)));
     return { events, nextMs: this.#nextRead(calls, writing) };
   }
 
@@ -211,10 +204,54 @@ export class FollowedCalls {
     if (others.length > 0) return IDLE_READ_INTERVAL_MS;
     return calls.length > 0 ? DIRECT_READ_INTERVAL_MS : undefined;
   }
+}
 
-  async #decode(activityId: string, payloads: Parameters<typeof decodeFirstPayload>[1]): Promise<unknown> {
-    const { client, namespace } = this.#link;
-    const context = { type: 'activity', namespace, workflowId: this.#sessionId, activityId, isLocal: false } as const;
-    return await decodeFirstPayload(client, payloads, context);
+/**
+ * Waits for a change that cancels calls, and has their workers look at once: those of calls that nobody follows would learn
+ * of it by a slow heartbeat.
+ * @throws as the change does
+ */
+export async function nudging<Report extends { readonly changed: boolean }>(
+  link: ServerLink,
+  sessionId: string,
+  change: Promise<Report>,
+): Promise<Report> {
+  const report = await change;
+  if (report.changed && link.config.directText && link.reachesWorkers !== false) {
+    // Whatever fails, the next heartbeat comes.
+    await nudgeCalls(link, sessionId).catch(() => undefined);
   }
+  return report;
+}
+
+async function nudgeCalls(link: ServerLink, sessionId: string): Promise<void> {
+  for (const { activityId, heartbeatDetails } of await readPending(link, sessionId)) {
+    const details = await decodeDetails(link, sessionId, activityId ?? '', heartbeatDetails?.payloads);
+    const { direct, isSlow } = Heartbeat.safeParse(details).data ?? {};
+    if (direct && isSlow) await askForHeartbeat(direct);
+  }
+}
+
+async function readPending(link: ServerLink, sessionId: string, signal?: AbortSignal): Promise<readonly Pending[]> {
+  const { client, namespace } = link;
+  const request = { namespace, execution: { workflowId: sessionId } };
+  const { pendingActivities } = await link.call(() => client.workflowService.describeWorkflowExecution(request), {
+    signal,
+  });
+  return pendingActivities;
+}
+
+async function decodeDetails(
+  { client, namespace }: ServerLink,
+  workflowId: string,
+  activityId: string,
+  payloads: Parameters<typeof decodeFirstPayload>[1],
+): Promise<unknown> {
+  return await decodeFirstPayload(client, payloads, {
+    type: 'activity',
+    namespace,
+    workflowId,
+    activityId,
+    isLocal: false,
+  });
 }

@@ -28,6 +28,7 @@ import type {
 import { deleteSession } from './deletion.ts';
 import { type FilesOf, SessionFiles } from './files.ts';
 import { nameFiles } from './message-files.ts';
+import { nudging } from '../follow/followed-calls.ts';
 import { forkSession, type ForkOptions } from '../creation/fork-session.ts';
 import { awaitSettledTurn } from './turn-end.ts';
 import type { DecideOptions, InterruptOptions, PlanEdit, RateOptions, SendOptions, StatusReport } from './options.ts';
@@ -175,7 +176,7 @@ export class SessionHandle extends SessionReader {
     const interrupt = async (traced?: QueuedMessage): Promise<StatusReport> => {
       const payload = checkInput(payloads.InterruptPayload, dropUndefined({ reason, message: traced }), '');
       const delivery = { signal, updateId: traced?.messageId };
-      return await deliver(this.#link, this.id, messages.interrupt, payload, delivery);
+      return await nudging(this.#link, this.id, deliver(this.#link, this.id, messages.interrupt, payload, delivery));
     };
     if (message === undefined) return await this.#unlessClosed(interrupt());
     const report = await traceSending(this.#link.traces, this.id, message, interrupt);
@@ -377,7 +378,9 @@ export class SessionHandle extends SessionReader {
 
   async #changeStatus(change: payloads.ChangeStatusPayload, signal: AbortSignal | undefined): Promise<StatusReport> {
     const payload = checkInput(payloads.ChangeStatusPayload, change, '');
-    return await this.#unlessClosed(deliver(this.#link, this.id, messages.changeStatus, payload, { signal }));
+    const changed = deliver(this.#link, this.id, messages.changeStatus, payload, { signal });
+    const cancels = change.status === 'completed' || change.now === true;
+    return await this.#unlessClosed(cancels ? nudging(this.#link, this.id, changed) : changed);
   }
 
   /** A closed session does not change any more; the report says so instead of an error. */
