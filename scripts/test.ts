@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join, relative } from 'node:path';
+import { basename, delimiter, dirname, join, relative } from 'node:path';
 import { loadConfig } from '../src/config.ts';
 import { packageDir } from '../src/package-info.ts';
 import { findServerProgram } from '../src/server/program.ts';
@@ -17,8 +17,10 @@ import type { Counts } from './counting-reporter.ts';
 
 /** They need no server, so they run together in one process. */
 const FAST_FOLDERS = ['unit', 'workflow', 'replay'];
-/** Each file has servers and workers of its own, so it runs in a process of its own. */
+/** Each file has servers and workers of its own, so it runs in a process of its own unless it is in one of the sets below. */
 const SLOW_FOLDERS = ['chaos', 'integration'];
+/** Files that run one after another on one server with one worker; a folder stands for all its files. */
+const SHARED_WORLDS = [['engine']].map((names) => names.map((name) => join(packageDir, 'test/integration', name)));
 /** They take over a minute each, most of it waiting. They start first, so that none of them runs alone at the end. */
 const LONGEST = [
   'chaos/crash-matrix',
@@ -32,6 +34,17 @@ const LONGEST = [
 /** Processes at a time. They wait for more than half of their time, so this many keep two cores busy. */
 const AT_ONCE = 4;
 const OTHER_FOLDERS = ['helpers'];
+
+/** What Mocha loads so that they do. */
+const SHARING = join(packageDir, 'test/helpers/shared-worlds.ts');
+
+interface Suite {
+  readonly name: string;
+  /** Absolute paths. Without any the suite fails, since every suite has some. */
+  readonly files: readonly string[];
+  /** Of Mocha. */
+  readonly options?: readonly string[];
+}
 
 interface Outcome extends Counts {
   readonly name: string;
@@ -53,9 +66,12 @@ await gate('build', () => run('npm', ['run', 'build', '--silent']));
 // Before the tests: getting the program may take minutes, and a test may not.
 await gate('Temporal server', hasServerProgram);
 const slow = [...SLOW_FOLDERS, ...(isFull ? fullFolders() : [])].flatMap(testFiles);
-const suites = [
+const sets = SHARED_WORLDS.map((names) => slow.filter((file) => names.some((name) => file.startsWith(name))));
+const suites: Suite[] = [
   { name: FAST_FOLDERS.join(', '), files: FAST_FOLDERS.flatMap(testFiles) },
+  ...sets.map((files) => ({ name: nameSet(files), files, options: ['--require', SHARING] })),
   ...slow
+    .filter((file) => !sets.flat().includes(file))
     .toSorted((one, other) => Number(LONGEST.includes(other)) - Number(LONGEST.includes(one)))
     .map((file) => ({ name: relative(packageDir, file), files: [file] })),
 ];
@@ -64,7 +80,7 @@ report();
 
 /** Runs suites from the list until none is left. */
 async function runSuites(): Promise<void> {
-  for (let next = suites.shift(); next !== undefined; next = suites.shift()) await suite(next.name, next.files);
+  for (let next = suites.shift(); next !== undefined; next = suites.shift()) await runSuite(next);
 }
 
 /**
@@ -100,8 +116,7 @@ async function gate(name: string, check: () => Promise<boolean>): Promise<void> 
   });
 }
 
-/** @param files absolute paths. Without any the suite fails, since every suite has some. */
-async function suite(name: string, files: readonly string[]): Promise<void> {
+async function runSuite({ name, files, options = [] }: Suite): Promise<void> {
   const startedAt = Date.now();
   const folder = await mkdtemp(join(tmpdir(), 'copilot-counts-'));
   try {
@@ -112,7 +127,7 @@ async function suite(name: string, files: readonly string[]): Promise<void> {
       '--reporter-option',
       `counts=${file}`,
     ];
-    const { succeeded, output } = files.length > 0 ? await collect([...reporting, ...files]) : NOTHING_RUN;
+    const { succeeded, output } = files.length > 0 ? await collect([...options, ...reporting, ...files]) : NOTHING_RUN;
     // At once, since another suite may run at the same time.
     announce(name);
     process.stdout.write(output);
@@ -173,6 +188,11 @@ function testFiles(folder: string): string[] {
     .filter((name) => name.endsWith('.test.ts'))
     .sort()
     .map((name) => join(path, name));
+}
+
+/** Such as `test/integration: client, turns`. */
+function nameSet(files: readonly string[]): string {
+  return `test/integration: ${files.map((file) => basename(file, '.test.ts')).join(', ')}`;
 }
 
 /** Folders with tests that only run with `--full`. */

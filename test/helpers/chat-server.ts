@@ -13,7 +13,7 @@ export interface ChatExchange {
 
 export interface ChatServerOptions {
   /** Default: a free one. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** What `GET /v1/models` lists. */
   readonly model: string;
   /** Answers one request. A WireError that it throws is sent in OpenAI's error shape. */

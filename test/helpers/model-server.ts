@@ -60,10 +60,13 @@ export type Responder = (request: ChatRequest) => ScriptedReply | undefined;
 export interface ModelServerOptions {
   /** Whether to keep the calls. Default true; sessions of thousands of turns would fill the memory with them. */
   readonly keepsRequests?: boolean;
+  /** Default: a free one. */
+  readonly port?: number | undefined;
 }
 
 export interface ModelServer {
   readonly baseUrl: string;
+  readonly port: number;
   /** Every call so far, failed ones as well. */
   readonly requests: readonly RecordedRequest[];
   /** Adds replies, used once each and in order. */
@@ -76,7 +79,7 @@ export interface ModelServer {
   close(): Promise<void>;
 }
 
-export async function startModelServer({ keepsRequests = true }: ModelServerOptions = {}): Promise<ModelServer> {
+export async function startModelServer({ keepsRequests = true, port }: ModelServerOptions = {}): Promise<ModelServer> {
   const requests: RecordedRequest[] = [];
   const steps: ScriptedReply[] = [];
   const unscripted: string[] = [];
@@ -95,7 +98,7 @@ export async function startModelServer({ keepsRequests = true }: ModelServerOpti
       type: 'server_error',
     });
   };
-  const server = await startChatServer({ model: 'scripted', onChat });
+  const server = await startChatServer({ model: 'scripted', onChat, port });
 
   const assertDone = (): void => {
     const [surprises, unused] = [unscripted.splice(0), steps.splice(0)];
@@ -104,6 +107,7 @@ export async function startModelServer({ keepsRequests = true }: ModelServerOpti
   };
   return {
     baseUrl: server.baseUrl,
+    port: server.port,
     requests,
     script: (...added) => void steps.push(...added),
     respond: (given) => void (responder = given),

@@ -1,9 +1,8 @@
 /** Team folders of a test's own, for workers that read them by `COPILOT_AGENTS_DIR`. */
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import type { AgentFile, TeamFile } from '../../src/contracts/team.ts';
-import { temporaryFolder } from './server.ts';
 import { startWorld, type World, type WorldOptions } from './world.ts';
 
 /** Agents of every team here, by what {@link playTeam} names: what a test gives for one replaces its keys. */
@@ -48,20 +47,15 @@ export async function writeTeam(agentsDir: string, name: string, changes: TeamCh
     await writeFile(join(folder, `${file}.yaml`), `${JSON.stringify(content, undefined, 2)}\n`);
 }
 
-/** A world whose workers know these teams and no others; `stop` removes their folder, too. */
+/** A world whose workers know these teams and no others. */
 export async function startWorldOf(
   teams: Readonly<Record<string, TeamChanges>>,
-  { env = {}, ...options }: WorldOptions = {},
+  options: WorldOptions = {},
 ): Promise<World> {
-  const agentsDir = await temporaryFolder();
-  for (const [name, changes] of Object.entries(teams)) await writeTeam(agentsDir, name, changes);
-  const world = await startWorld({ ...options, env: { COPILOT_AGENTS_DIR: agentsDir, ...env } });
-  const stop = world.stop.bind(world);
-  // In place: `reconnect` changes the world itself.
-  return Object.assign(world, {
-    stop: async () => {
-      await stop();
-      await rm(agentsDir, { recursive: true, force: true });
+  return await startWorld({
+    ...options,
+    writeTeams: async (agentsDir) => {
+      for (const [name, changes] of Object.entries(teams)) await writeTeam(agentsDir, name, changes);
     },
   });
 }

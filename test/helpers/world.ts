@@ -1,4 +1,5 @@
 /** A world for integration tests: a real Temporal server, a model API that the test scripts, real worker processes. */
+import { rm } from 'node:fs/promises';
 import {
   type Client,
   Client as TemporalClient,
@@ -7,9 +8,11 @@ import {
   makeGrpcRetryInterceptor,
 } from '@temporalio/client';
 import { CopilotClient } from '../../src/client.ts';
+import { isAlive } from '../../src/connection/address/home-server.ts';
 import { endClosedCalls } from '../../src/connection/closed-calls.ts';
 import { type ModelServer, startModelServer } from './model-server.ts';
-import { isolatedConfig, startTestServer, type TestServer } from './server.ts';
+import { isolatedConfig, startTestServer, temporaryFolder, type TestServer } from './server.ts';
+import { leaveShared, takeShared } from './shared-worlds.ts';
 import { startWorkerProcess, type WorkerProcess } from './worker.ts';
 
 export interface World {
@@ -34,6 +37,8 @@ export interface WorldOptions {
   readonly env?: Record<string, string>;
   /** Where the workers find `copilot.config.ts`. Default: the checkout, which has none. */
   readonly cwd?: string;
+  /** Writes the teams of the workers into an empty folder. Default: they have those of the package. */
+  readonly writeTeams?: (agentsDir: string) => Promise<void>;
 }
 
 /** For histories with large payloads. */
@@ -42,44 +47,61 @@ const channelArgs = { 'grpc.max_receive_message_length': -1 };
 const interceptors = [makeGrpcRetryInterceptor(defaultGrpcRetryOptions()), endClosedCalls];
 
 /** Starts everything; `stop` ends it, whatever the test did to it. */
-export async function startWorld({ workers = 1, env = {}, cwd }: WorldOptions = {}): Promise<World> {
-  const server = await startTestServer();
-  const model = await startModelServer();
+export async function startWorld(options: WorldOptions = {}): Promise<World> {
+  const { workers = 1, env = {}, cwd, writeTeams } = options;
+  const key = JSON.stringify([workers, env, cwd, writeTeams !== undefined]);
+  const shared = await takeShared(key);
+  const server = shared?.server ?? (await startTestServer());
+  const model = await startModelServer({ port: shared?.modelPort });
+  const agentsDir = writeTeams && (shared?.agentsDir ?? (await temporaryFolder()));
+  if (agentsDir !== undefined) await writeTeams?.(agentsDir);
+  /** Those that run as this function starts them. */
+  const plain = new Set(shared ? [shared.worker] : []);
   const startWorker = async (changes: Record<string, string> = {}, folder = cwd): Promise<WorkerProcess> => {
-    const own = { OPENAI_BASE_URL: model.baseUrl, OPENAI_API_KEY: 'test', ...env, ...changes };
+    const teams = agentsDir === undefined ? {} : { COPILOT_AGENTS_DIR: agentsDir };
+    const own = { OPENAI_BASE_URL: model.baseUrl, OPENAI_API_KEY: 'test', ...teams, ...env, ...changes };
     const worker = await startWorkerProcess(server, own, folder);
+    if (Object.keys(changes).length === 0 && folder === cwd) plain.add(worker);
     world.workers.push(worker);
     return worker;
   };
-  const connect = async () => {
-    const config = isolatedConfig(server.homeDir);
-    return {
-      copilot: await CopilotClient.connect({ config, address: server.address }),
-      temporal: new TemporalClient({
-        connection: await Connection.connect({ address: server.address, channelArgs, interceptors }),
-      }),
-    };
-  };
-  const world = {
+  const world: World = {
     server,
     model,
-    ...(await connect()),
-    workers: [] as WorkerProcess[],
+    ...(await connect(server)),
+    workers: [...plain],
     startWorker,
     reconnect: async () => {
-      await world.copilot.close();
-      await world.temporal.connection.close();
-      Object.assign(world, await connect());
+      await disconnect(world);
+      Object.assign(world, await connect(server));
     },
     stop: async () => {
-      await world.copilot.close();
-      await world.temporal.connection.close();
-      await Promise.all(world.workers.map((worker) => worker.kill()));
-      await server.stop();
+      const [worker, ...others] = world.workers.filter(({ pid }) => isAlive(pid));
+      const isWhole = workers === 1 && worker !== undefined && others.length === 0 && plain.has(worker);
+      const isLeft =
+        isWhole && (await leaveShared({ server, worker, key, modelPort: model.port, agentsDir }, world.temporal));
+      await disconnect(world);
+      if (!isLeft) {
+        await Promise.all(world.workers.map((one) => one.kill()));
+        await server.stop();
+        if (agentsDir !== undefined) await rm(agentsDir, { recursive: true, force: true });
+      }
       // The last, since it fails for calls that nobody scripted.
       await model.close();
     },
   };
-  await Promise.all(Array.from({ length: workers }, () => startWorker()));
+  await Promise.all(Array.from({ length: workers - plain.size }, () => startWorker()));
   return world;
+}
+
+async function connect({ homeDir, address }: TestServer): Promise<Pick<World, 'copilot' | 'temporal'>> {
+  return {
+    copilot: await CopilotClient.connect({ config: isolatedConfig(homeDir), address }),
+    temporal: new TemporalClient({ connection: await Connection.connect({ address, channelArgs, interceptors }) }),
+  };
+}
+
+async function disconnect({ copilot, temporal }: World): Promise<void> {
+  await copilot.close();
+  await temporal.connection.close();
 }

@@ -14,7 +14,9 @@ import { playTeam, readCall } from '../helpers/team-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
-const SESSIONS = isFull ? 1_000 : 100;
+const SESSIONS = isFull ? 1_000 : 30;
+/** Of each of three sessions side by side. */
+const TURNS = isFull ? 50 : 12;
 const SESSIONS_AT_ONCE = 8;
 
 describe('the agent cache', function () {
@@ -57,7 +59,7 @@ describe('the agent cache', function () {
     assert.equal((await statsOf(world)).instances, 3);
   });
 
-  it('[A04] sessions with different overrides of one agent, 50 turns each side by side, never see each other', async () => {
+  it(`[A04] sessions with different overrides of one agent, ${TURNS} turns each side by side, never see each other`, async () => {
     await world.startWorker();
     world.model.respond((request) => {
       const call = readCall(request);
@@ -156,8 +158,6 @@ describe('the agent cache', function () {
     assert.deepEqual([after.sessions, after.instances, after.opens], [SESSIONS + 1, 3, 3]);
   });
 });
-
-const TURNS = 50;
 
 interface AgentCall {
   readonly activity: string;
