@@ -93,3 +93,9 @@ export function readProxy(given: Readonly<Record<string, string>>): { proxy?: Pr
     },
   };
 }
+
+/** Whether a host is this machine by a name that no other machine gives out. */
+export function isLoopbackName(host: string): boolean {
+  const name = host.replace(/^\[(.*)\]$/, '$1');
+  return name === 'localhost' || name === '::1' || /^127(?:\.\d{1,3}){3}$/.test(name);
+}

@@ -51,9 +51,3 @@ function ordinary(request: Request): Request {
 function urlOf({ address, family, port }: AddressInfo): string {
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
-
-/** Whether a host is this machine by a name that no other machine gives out. */
-export function isLoopbackName(host: string): boolean {
-  const name = host.replace(/^\[(.*)\]$/, '$1');
-  return name === 'localhost' || name === '::1' || /^127(?:\.\d{1,3}){3}$/.test(name);
-}

@@ -1,6 +1,6 @@
 /** Where a worker gives followers the text of running calls, by its environment. */
 import { CopilotError } from '../contracts/errors.ts';
-import { isLoopbackName } from '../http-listener.ts';
+import { isLoopbackName } from '../environment-values.ts';
 
 export interface DirectTextSettings {
   /** Where the worker listens. Port 0: any that is free. */

@@ -88,7 +88,16 @@ await askEngine({ tool: 'table_profile', workspace: '.' }, question);
 `;
 
 /** Parts of this package that the client consists of. */
-const CLIENT_PARTS = ['client', 'config', 'connection', 'contracts', 'environment-values', 'package-info', 'storage'];
+const CLIENT_PARTS = [
+  'client',
+  'config',
+  'connection',
+  'contracts',
+  'direct-text',
+  'environment-values',
+  'package-info',
+  'storage',
+];
 const WORKER_PACKAGES =
   /^(@temporalio\/(worker|core-bridge|testing|activity)|webpack|openai|@duckdb|vega|hono|commander|pino)/;
 

@@ -2,7 +2,7 @@
 import { findServer } from '../../connection/address/server-address.ts';
 import { type Config, loadConfig } from '../../config.ts';
 import { CopilotError } from '../../contracts/errors.ts';
-import { isLoopbackName } from '../../http-listener.ts';
+import { isLoopbackName } from '../../environment-values.ts';
 import { type CodecServer, startCodecServer } from '../../storage/codec-server.ts';
 import type { CommonFlags } from '../connected.ts';
 import { parseWholeNumber } from '../numbers.ts';

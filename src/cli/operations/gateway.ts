@@ -5,7 +5,7 @@ import { Label } from '../../contracts/session.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { checkInput } from '../../client/checked-input.ts';
 import { preparePage } from '../../gateway/browser/page-build.ts';
-import { isLoopbackName } from '../../http-listener.ts';
+import { isLoopbackName } from '../../environment-values.ts';
 import { startGateway } from '../../gateway/gateway.ts';
 import { KeyStore } from '../../gateway/principals/key-file.ts';
 import { Role } from '../../gateway/principals/principal.ts';

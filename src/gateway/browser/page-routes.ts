@@ -2,7 +2,7 @@
 import type { Context, Hono } from 'hono';
 import { z } from 'zod';
 import { checkInput } from '../../client/checked-input.ts';
-import { isLoopbackName } from '../../http-listener.ts';
+import { isLoopbackName } from '../../environment-values.ts';
 import { GatewayError } from '../problem.ts';
 import type { LocalAccess } from '../principals/local-access.ts';
 import type { Principal } from '../principals/principal.ts';
