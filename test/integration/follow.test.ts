@@ -185,6 +185,30 @@ describe('follow', function () {
     assert.deepEqual(seen, []);
   });
 
+  it('[G04] gives the text of a reply while the server is away', async () => {
+    const answer = Array.from({ length: 200 }, (_, n) => `word${n} `).join('');
+    playTeam(world.model, { answer, wordDelayMs: 50 });
+    const session = await client.create({ mode: 'one-shot', message: 'tell me' });
+    const events: FollowEvent[] = [];
+    let away: Promise<void> | undefined;
+    let missed = '';
+    for await (const event of session.follow({ from: 0 })) {
+      events.push(event);
+      if (isTurnEnd(event)) break;
+      if (screen(events).includes('word20 ')) away ??= world.server.kill();
+      // A look at the calls is due in the time between.
+      if (away && missed === '' && screen(events).includes('word150 ')) {
+        missed = screen(events);
+        await away;
+        await world.server.restart();
+      }
+    }
+    assert.ok(missed.length < answer.length, 'the text came while the server was away');
+    assert.equal(screen(events), answer);
+    await world.reconnect();
+    client = world.copilot;
+  });
+
   it('costs one long poll while nothing happens, and reads heartbeats only while a model writes', async () => {
     const proxy = await startGrpcProxy(world.server.address);
     const watcher = await CopilotClient.connect({

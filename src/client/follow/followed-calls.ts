@@ -6,7 +6,7 @@ import type { ServerLink } from '../../connection/server-link.ts';
 import { DirectAddress } from '../../contracts/direct-text.ts';
 import { progress } from '../../contracts/messages.ts';
 import type { ProgressEvent, StreamHeartbeat } from '../../contracts/progress.ts';
-import { readPendingCalls } from '../reading/pending-calls.ts';
+import { type PendingCall, readPendingCalls } from '../reading/pending-calls.ts';
 import { querySession } from '../reading/session-queries.ts';
 import { CallRetries } from './call-retries.ts';
 import type { Position } from './cursor.ts';
@@ -44,6 +44,14 @@ type Pending = temporal.api.workflow.v1.IPendingActivityInfo;
 interface CallNews {
   readonly events: readonly FollowEvent[];
   readonly nextMs: number | undefined;
+}
+
+/** What the server knew of the calls, with the decoded details of their heartbeats. */
+export interface Look {
+  readonly calls: readonly Pending[];
+  readonly details: readonly unknown[];
+  /** Those with an attempt that failed unreported. */
+  readonly failed: readonly PendingCall[];
 }
 
 export class FollowedCalls {
@@ -146,22 +154,31 @@ export class FollowedCalls {
     return { events, nextMs: ends.length > 0 ? ENDED_READ_DELAY_MS : undefined };
   }
 
-  /** Looks at the calls. */
-  async read(): Promise<CallNews> {
+  /** Reads what the server knows of the calls. Texts of workers may be taken meanwhile. */
+  async look(): Promise<Look> {
     const [link, sessionId, signal] = [this.#link, this.#sessionId, this.#signal];
     const pending = await readPersistently(link, sessionId, signal, () => readPending(link, sessionId, signal));
     const calls = pending.filter(({ activityId }) => this.#retries.has(activityId ?? ''));
+    // Reading a failure may mean to decrypt or fetch it, so only new ones are read.
+    const news = calls.filter(({ activityId, attempt }) => this.#retries.isNews(activityId ?? '', attempt ?? 1));
+    const details = calls.map(({ activityId, heartbeatDetails }) =>
+      decodeDetails(link, sessionId, activityId ?? '', heartbeatDetails?.payloads),
+    );
+    return { calls, details: await Promise.all(details), failed: await readPendingCalls(link, sessionId, news) };
+  }
+
+  /** What is new in what was read. */
+  compare({ calls, details, failed }: Look): CallNews {
     const writing = calls.filter(({ activityId }) => this.#text.activityIds.includes(activityId ?? ''));
     const events: FollowEvent[] = [];
-    for (const call of calls) {
+    for (const [index, call] of calls.entries()) {
       const id = call.activityId ?? '';
-      const details = await decodeDetails(link, sessionId, id, call.heartbeatDetails?.payloads);
       if (writing.includes(call)) {
         events.push(...this.#text.attempt(id, call.attempt ?? 1));
-        const { data: heartbeat } = Heartbeat.safeParse(details);
+        const { data: heartbeat } = Heartbeat.safeParse(details[index]);
         if (heartbeat) events.push(...this.#readHeartbeat(id, heartbeat));
       } else {
-        const { data: report } = ToolReport.safeParse(details);
+        const { data: report } = ToolReport.safeParse(details[index]);
         if (report) events.push(...this.#reports.news(id, report));
       }
     }
@@ -169,9 +186,7 @@ export class FollowedCalls {
     this.#retries.keep(ids);
     this.#reports.keep(ids);
     this.#direct.keep(ids);
-    // Reading a failure may mean to decrypt or fetch it, so only new ones are read.
-    const news = calls.filter(({ activityId, attempt }) => this.#retries.isNews(activityId ?? '', attempt ?? 1));
-    events.push(...this.#retries.report(await readPendingCalls(link, sessionId, news)));
+    events.push(...this.#retries.report(failed));
     return { events, nextMs: this.#nextRead(calls, writing) };
   }
 

@@ -14,7 +14,7 @@ import { HistoryWatch, type Movement, readPersistently, runBefore } from './hist
 import type { RetryEvent } from './call-retries.ts';
 import { querySession, describeSession } from '../reading/session-queries.ts';
 import { Cursor, parseCursor, type Position } from './cursor.ts';
-import { FollowedCalls } from './followed-calls.ts';
+import { FollowedCalls, type Look } from './followed-calls.ts';
 import type { TextEvent } from './streamed-text.ts';
 import type { ToolProgressEvent } from './tool-reports.ts';
 
@@ -244,9 +244,11 @@ class Follower {
   async *#textUntil(moved: Promise<Settled<Movement>>): AsyncGenerator<FollowEvent, Movement, undefined> {
     const pause = new Pause();
     pause.restart(this.#calls.firstReadMs);
+    // What is seen after the history has moved is forgotten: it may be of another call with the same id.
+    const look: { running?: Promise<void>; seen?: Settled<Look> } = {};
     try {
       for (;;) {
-        const first = await Promise.race([moved, pause.over, this.#calls.news]);
+        const first = await Promise.race([moved, look.running ?? pause.over, this.#calls.news]);
         if (first) {
           if ('error' in first) throw first.error;
           return first.value;
@@ -254,10 +256,16 @@ class Follower {
         const { events, nextMs } = this.#calls.takeDirect();
         yield* events;
         if (nextMs !== undefined) pause.restart(nextMs);
-        if (!pause.isOver) continue;
-        const read = await this.#calls.read();
-        yield* read.events;
-        pause.restart(read.nextMs);
+        if (look.seen) {
+          if ('error' in look.seen) throw look.seen.error;
+          const compared = this.#calls.compare(look.seen.value);
+          delete look.running;
+          delete look.seen;
+          yield* compared.events;
+          pause.restart(compared.nextMs);
+        } else if (pause.isOver) {
+          look.running ??= settled(this.#calls.look()).then((seen) => void (look.seen = seen));
+        }
       }
     } finally {
       pause.stop();
