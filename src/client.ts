@@ -36,7 +36,9 @@ export type { ImportGrant } from './client/creation/import-grants.ts';
 export type { ImportOptions } from './client/creation/import-session.ts';
 export type { NewWebhook, WebhookOwner, Webhooks, WebhookWithSecret } from './client/webhooks.ts';
 export type { TestedWebhook, WebhookEventType, WebhookInfo } from './contracts/webhooks.ts';
+export type { FollowsAs } from './client/reading/presence.ts';
 export { type Config, loadConfig } from './config.ts';
+export type { AttachedClient } from './contracts/attached.ts';
 export type {
   Change,
   ContextDiff,

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
 import { CopilotClient } from '../client/copilot-client.ts';
+import { type FollowsAs, thisProgram } from '../client/reading/presence.ts';
 import type { CreateOptions } from '../client/creation/create-session.ts';
 import { retry } from '../connection/retry.ts';
 import { CopilotError, type ErrorType } from '../contracts/errors.ts';
@@ -62,6 +63,11 @@ export async function whenServed<T>(work: () => Promise<T>): Promise<T> {
     lastSaidMs = Date.now();
   };
   return await retry(work, { firstPauseMs: SERVER_RETRY_MS, maxPauseMs: SERVER_RETRY_MS, onFailure });
+}
+
+/** This command as a follower of a session. */
+export function thisCli(): FollowsAs {
+  return { name: thisProgram(), kind: 'cli' };
 }
 
 /** Says which server is used if nobody named one. */

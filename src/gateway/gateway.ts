@@ -227,7 +227,9 @@ async function signIn(parts: Parts, context: Context): Promise<Principal> {
   const [, secret] = /^Bearer +(\S+)$/i.exec(context.req.header('authorization') ?? '') ?? [];
   if (secret !== undefined) return await find(parts, context, secret);
   const cookie = readCookie(context);
-  if (cookie !== undefined) return parts.local?.find(cookie) ?? (await find(parts, context, cookie));
+  if (cookie !== undefined) {
+    return { ...(parts.local?.find(cookie) ?? (await find(parts, context, cookie))), isBrowser: true };
+  }
   throw new GatewayError('Unauthorized', 'Send a key: Authorization: Bearer cpk_…; `copilot keys add` makes one.');
 }
 
@@ -271,12 +273,12 @@ function refusal(error: unknown, log: Logger): Response {
 
 /** The cursor before the first event of a turn; the first of all if the turn came along from another session. */
 async function beginOf(session: SessionHandle, turnId: string, signal: AbortSignal): Promise<string> {
-  const following = session.follow({ turnId, signal });
+  const following = session.follow({ turnId, signal, as: null });
   try {
     return await following.cursor();
   } catch (error) {
     if (!(error instanceof CopilotError) || error.type !== 'InvalidInput') throw error;
-    return await session.follow({ from: 0, signal }).cursor();
+    return await session.follow({ from: 0, signal, as: null }).cursor();
   } finally {
     await following.return();
   }
@@ -308,9 +310,9 @@ function eventRoutes(hub: EventHub): Route[] {
     route({
       method: 'get',
       path: '/v1/sessions/{id}/followers',
-      summary: 'Who follows the session through this gateway now',
+      summary: 'Who follows the session now: through a gateway, with the CLI, or by the client library',
       right: 'read',
-      run: ({ session }) => Promise.resolve(hub.attached(session.id)),
+      run: ({ session }) => hub.attached(session),
     }),
   ];
 }

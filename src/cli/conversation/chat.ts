@@ -8,7 +8,7 @@ import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { APPROVING, type PendingRequest } from '../../contracts/request.ts';
 import { subjectDigest } from '../../contracts/request-subject.ts';
-import { type CreateFlags, createOptions, noteGuess, type ShowFlags } from '../connected.ts';
+import { type CreateFlags, createOptions, noteGuess, type ShowFlags, thisCli } from '../connected.ts';
 import { userName } from '../people/decisions.ts';
 import { requestLine } from '../people/request-text.ts';
 import { parseDecision, promptFor } from '../people/typed-decision.ts';
@@ -281,7 +281,7 @@ class Chat {
 
   async #follow(from: number): Promise<void> {
     try {
-      for await (const event of this.#session.follow({ from, signal: this.#stop.signal })) {
+      for await (const event of this.#session.follow({ from, signal: this.#stop.signal, as: thisCli() })) {
         this.#note(event);
         if (this.#json) sayJson(event);
         else await this.#show(event);

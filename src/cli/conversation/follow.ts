@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FollowEvent } from '../../client/follow/follower.ts';
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import type { TurnView } from '../../contracts/turn.ts';
-import { type ShowFlags, withClient } from '../connected.ts';
+import { type ShowFlags, thisCli, withClient } from '../connected.ts';
 import { ProgressText } from './progress-text.ts';
 import { sayJson } from '../terminal.ts';
 
@@ -19,7 +19,11 @@ export async function runFollow(id: string, flags: ShowFlags & { readonly fromSt
     const stop = new AbortController();
     process.once('SIGINT', () => stop.abort());
     const session = client.session(id);
-    for await (const event of session.follow({ signal: stop.signal, ...(flags.fromStart ? { from: 0 } : {}) })) {
+    for await (const event of session.follow({
+      signal: stop.signal,
+      as: thisCli(),
+      ...(flags.fromStart ? { from: 0 } : {}),
+    })) {
       if (flags.json) sayJson(event);
       else text.show(event);
     }
@@ -40,7 +44,7 @@ export async function watchTurn(
   const asked = new Set<string>();
   let hasEnded = false;
   const ended = (async () => {
-    for await (const event of session.follow({ from, signal: stop.signal })) {
+    for await (const event of session.follow({ from, signal: stop.signal, as: thisCli() })) {
       if (!('turnId' in event) || event.turnId === turnId) show(event);
       if (event.type === 'request') asked.add(event.request.id);
       if (event.type === 'turn-ended' && event.turnId === turnId) return;

@@ -3,6 +3,7 @@ import type { PendingCall } from '../../client/reading/pending-calls.ts';
 import type { OutsideAct } from '../../client/reading/outside-acts.ts';
 import type { SessionReport } from '../../client/reading/session-queries.ts';
 import type { SessionHandle } from '../../client/session/session-handle.ts';
+import type { AttachedClient } from '../../contracts/attached.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { PlanView } from '../../contracts/messages.ts';
 import { imageLine } from '../../contracts/image.ts';
@@ -32,8 +33,9 @@ export async function runShow(
     if (info === undefined) return;
     const turns = await recentTurns(() => session.turns(), info);
     const { webUrl = null } = session;
-    printResult(json, { ...info, recentTurns: turns?.map(turnForm) ?? null, webUrl }, () =>
-      showText(info, turns, webUrl),
+    const followers = isClosed(info) ? [] : await session.attached().catch(() => []);
+    printResult(json, { ...info, recentTurns: turns?.map(turnForm) ?? null, followers, webUrl }, () =>
+      showText(info, { turns, followers, webUrl }),
     );
   });
 }
@@ -83,7 +85,13 @@ async function recentTurns(
 
 const isClosed = ({ status }: SessionReport): boolean => status === 'completed' || status === 'expired';
 
-function showText(info: SessionReport, turns: readonly TurnView[] | undefined, webUrl: string | null): string {
+interface Shown {
+  readonly turns: readonly TurnView[] | undefined;
+  readonly followers: readonly AttachedClient[];
+  readonly webUrl: string | null;
+}
+
+function showText(info: SessionReport, { turns, followers, webUrl }: Shown): string {
   const { usage } = info;
   const facts: [string, string][] = [
     ['Session', info.id],
@@ -102,6 +110,7 @@ function showText(info: SessionReport, turns: readonly TurnView[] | undefined, w
       'Worker',
       info.lastWorker === null ? '-' : `${info.lastWorker.identity}, team instance ${info.lastWorker.instance}`,
     ],
+    ['Followed by', followers.map(({ name, kind, since }) => `${name} (${kind}) since ${since}`).join(', ') || '-'],
     ['Rating', ratingText(info.analytics)],
     [
       'Replies',

@@ -10,6 +10,7 @@ import { CopilotError } from '../../contracts/errors.ts';
 import { progress } from '../../contracts/messages.ts';
 import type { ProgressEvent, ProgressPage } from '../../contracts/progress.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
+import { announceFollower, type FollowsAs, thisProgram } from '../reading/presence.ts';
 import { HistoryWatch, type Movement, readPersistently, runBefore } from './history-watch.ts';
 import type { RetryEvent } from './call-retries.ts';
 import { querySession, describeSession } from '../reading/session-queries.ts';
@@ -32,6 +33,8 @@ export interface FollowOptions {
   readonly after?: string | undefined;
   /** Only the events of this turn, until it ends: from `after` if given, else from its first one. */
   readonly turnId?: string | undefined;
+  /** Who is shown as a follower meanwhile. Default: user and host of this program. Null: nobody. */
+  readonly as?: FollowsAs | null | undefined;
   /** Ends the iteration. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -54,7 +57,7 @@ export interface Following extends AsyncGenerator<FollowEvent, void, undefined> 
 export function followSession(
   link: ServerLink,
   sessionId: string,
-  { from, after, turnId, signal }: FollowOptions = {},
+  { from, after, turnId, signal, as = { name: thisProgram() } }: FollowOptions = {},
 ): Following {
   const position = after === undefined ? undefined : parseCursor(after);
   const ended = new AbortController();
@@ -71,7 +74,8 @@ export function followSession(
     if ('error' in run) throw run.error;
     return (cursor ??= new Cursor(run.value.position));
   };
-  const events = iterate(follower, joined, { turnId, ended: ended.signal, stop, behind });
+  const announce = () => (as === null ? undefined : announceFollower(link, sessionId, as));
+  const events = iterate(follower, joined, { turnId, ended: ended.signal, stop, behind, announce });
   return Object.assign(events, { cursor: async () => String(await behind()) });
 }
 
@@ -91,17 +95,21 @@ async function* iterate(
     ended,
     stop,
     behind,
+    announce,
   }: {
     readonly turnId: string | undefined;
     readonly ended: AbortSignal;
     readonly stop: () => void;
     readonly behind: () => Promise<Cursor>;
+    readonly announce: () => (() => Promise<void>) | undefined;
   },
 ): AsyncGenerator<FollowEvent, void, undefined> {
+  let leave: (() => Promise<void>) | undefined;
   try {
     const cursor = await behind();
     const run = await joined;
     if ('error' in run || run.value.runId === undefined) return;
+    leave = announce();
     for await (const event of follower.run(run.value.runId)) {
       // Before the event is given: whoever gets it asks for the cursor at once.
       cursor.pass(event);
@@ -115,6 +123,7 @@ async function* iterate(
     if (!ended.aborted) throw error;
   } finally {
     stop();
+    await leave?.();
   }
 }
 

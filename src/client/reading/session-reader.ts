@@ -21,6 +21,8 @@ import type { DecidedRequest, PendingRequest } from '../../contracts/request.ts'
 import type { TurnView } from '../../contracts/turn.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import { followSession, type Following, type FollowOptions } from '../follow/follower.ts';
+import { askAttached } from './presence.ts';
+import type { AttachedClient, AttachPayload } from '../../contracts/attached.ts';
 import {
   querySession,
   describeSession,
@@ -252,6 +254,23 @@ export class SessionReader {
    */
   follow(options: FollowOptions = {}): Following {
     return followSession(this.#link, this.id, options);
+  }
+
+  /**
+   * Who follows the session now: with the CLI, by this library, or through a gateway. Known to the worker that holds the
+   * session, so one that takes over learns it with the next sign of life, which clients give once a minute; a client without
+   * one for five minutes is left out. Nothing of it is in the history.
+   * @param signs for programs that follow for others: who is there, and ids of those that have left
+   * @throws as `turns`
+   */
+  async attached({
+    here,
+    left,
+    signal,
+  }: Partial<Pick<AttachPayload, 'here' | 'left'>> & { readonly signal?: AbortSignal } = {}): Promise<
+    readonly AttachedClient[]
+  > {
+    return await askAttached(this.#link, this.id, { ...(here && { here }), ...(left && { left }) }, signal);
   }
 
   #notLoadable(status: ListedStatus): CopilotError {

@@ -25,7 +25,7 @@ export async function* turnEvents(
   signal: AbortSignal,
 ): AsyncGenerator<FollowEvent, TurnOutcome | undefined, undefined> {
   let last: number | undefined;
-  for await (const event of session.follow({ from, signal })) {
+  for await (const event of session.follow({ from, signal, as: null })) {
     const isOwn = 'turnId' in event && event.turnId === turnId;
     if (isOwn) yield event;
     if (isOwn && event.type === 'request') last = await lastEventBeforeWaiting(session, turnId, signal);

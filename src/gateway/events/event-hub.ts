@@ -1,20 +1,15 @@
 /** Who follows which session: one feed a session, and its followers. */
-import type { Following, SessionHandle } from '../../client.ts';
+import { randomUUID } from 'node:crypto';
+import type { AttachedClient, Following, SessionHandle } from '../../client.ts';
 import type { Principal } from '../principals/principal.ts';
 import { GatewayError } from '../problem.ts';
 import { streamEvents } from './event-stream.ts';
+import { Presence } from './presence.ts';
 import { type FeedStart, type Given, SessionFeed } from './session-feed.ts';
-
-/** A program that follows a session now. */
-export interface Attached {
-  readonly name: string;
-  /** ISO time. */
-  readonly since: string;
-}
 
 interface Followed {
   readonly feed: SessionFeed;
-  readonly attached: Set<Attached>;
+  readonly presence: Presence;
 }
 
 /** The feeds of the sessions that somebody follows. */
@@ -34,9 +29,9 @@ export class EventHub {
     return this.#open.size;
   }
 
-  /** Who follows a session. */
-  attached(sessionId: string): readonly Attached[] {
-    return [...(this.#sessions.get(sessionId)?.attached ?? [])];
+  /** Who follows a session, in whatever way. */
+  async attached(session: SessionHandle): Promise<readonly AttachedClient[]> {
+    return await (this.#sessions.get(session.id)?.presence ?? new Presence(session)).all();
   }
 
   /**
@@ -44,21 +39,27 @@ export class EventHub {
    * @param isClosed whether the session has ended: if there is nothing to give, the answer tells browsers not to come back
    * @throws GatewayError `TooManyFollowers`; as the iteration of `SessionHandle.follow`
    */
-  async stream(session: SessionHandle, isClosed: boolean, { name }: Principal, start: FeedStart): Promise<Response> {
+  async stream(
+    session: SessionHandle,
+    isClosed: boolean,
+    { name, isBrowser }: Principal,
+    start: FeedStart,
+  ): Promise<Response> {
     const open = this.#counts.get(name) ?? 0;
     if (open >= this.#maxFollowers) {
       throw new GatewayError('TooManyFollowers', `${name} has ${open} event streams open; close one of them first.`);
     }
     this.#counts.set(name, open + 1);
     const followed = this.#followed(session);
-    const one: Attached = { name, since: new Date().toISOString() };
+    const kind = isBrowser === true ? 'page' : 'gateway';
+    const one: AttachedClient = { id: randomUUID(), name, kind, since: new Date().toISOString() };
     const left = new AbortController();
-    followed.attached.add(one);
+    if (!isClosed) followed.presence.add(one);
     this.#open.add(left);
     const leave = (): void => {
       if (!this.#open.delete(left)) return;
       left.abort();
-      followed.attached.delete(one);
+      if (!isClosed) followed.presence.remove(one);
       this.#counts.set(name, (this.#counts.get(name) ?? 1) - 1);
     };
     try {
@@ -87,12 +88,12 @@ export class EventHub {
     const known = this.#sessions.get(session.id);
     if (known) return known;
     const feed = new SessionFeed({
-      open: (start, signal): Following => session.follow({ ...start, signal }),
+      open: (start, signal): Following => session.follow({ ...start, signal, as: null }),
       onEnd: () => {
         if (this.#sessions.get(session.id)?.feed === feed) this.#sessions.delete(session.id);
       },
     });
-    const followed = { feed, attached: new Set<Attached>() };
+    const followed = { feed, presence: new Presence(session) };
     this.#sessions.set(session.id, followed);
     return followed;
   }

@@ -1,4 +1,5 @@
 /** Server-sent events of a session: https://html.spec.whatwg.org/multipage/server-sent-events.html */
+import { MAX_SILENCE_MS } from '../../contracts/attached.ts';
 import type { Given } from './session-feed.ts';
 
 /** Proxies cut connections that are silent for a minute or less. */
@@ -8,13 +9,15 @@ const RETRY_MS = 1_000;
 
 /**
  * The response with these events. Its `id` lines are cursors: whoever comes back with the last one as `Last-Event-ID`
- * goes on there. The events are asked for as fast as the caller takes them.
+ * goes on there. The events are asked for as fast as the caller takes them. A caller that takes nothing for five minutes is cut
+ * off.
  * @param leave called when the stream ends or the caller goes away
  */
 export function streamEvents(events: AsyncIterator<Given, void, undefined>, leave: () => void): Response {
   const encoder = new TextEncoder();
   let keepAlive: NodeJS.Timeout | undefined;
   let isLeft = false;
+  let takenAtMs = Date.now();
   const end = (): void => {
     isLeft = true;
     clearInterval(keepAlive);
@@ -24,7 +27,13 @@ export function streamEvents(events: AsyncIterator<Given, void, undefined>, leav
     {
       start: (controller) => {
         controller.enqueue(encoder.encode(`retry: ${RETRY_MS}\n\n`));
-        keepAlive = setInterval(() => controller.enqueue(encoder.encode(':\n\n')), KEEP_ALIVE_MS).unref();
+        keepAlive = setInterval(() => {
+          // Nothing waits to be taken.
+          if ((controller.desiredSize ?? 0) > 0) takenAtMs = Date.now();
+          if (Date.now() - takenAtMs < MAX_SILENCE_MS) return controller.enqueue(encoder.encode(':\n\n'));
+          end();
+          controller.error(new Error('the caller takes nothing'));
+        }, KEEP_ALIVE_MS).unref();
       },
       pull: async (controller) => {
         // A failure ends the connection: the caller comes back with its cursor and is told then.

@@ -128,7 +128,7 @@ export async function readResponse(
   const turn = (await session.turns({ signal })).find(({ id }) => id === ref.turnId);
   if (turn === undefined) throw new GatewayError('NotFound', `There is no response "${responseId(ref)}".`);
   if (ref.from < next) {
-    for await (const event of session.follow({ from: ref.from, signal })) {
+    for await (const event of session.follow({ from: ref.from, signal, as: null })) {
       if ('turnId' in event && event.turnId === ref.turnId) builder.pass(event);
       if ('seq' in event && event.seq >= next - 1) break;
     }

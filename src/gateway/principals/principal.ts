@@ -13,6 +13,8 @@ export interface Principal {
   /** Owner of the sessions that they create, and the `by` of their decisions. */
   readonly name: string;
   readonly role: Role;
+  /** Whether the request has the cookie of the page. */
+  readonly isBrowser?: boolean;
 }
 
 /** What a request does with a session. */

@@ -1,4 +1,5 @@
 /** What the page asks of the gateway, by the types of the client library. */
+import type { AttachedClient } from '../../client.ts';
 import type {
   ContextDiff,
   ContextView,
@@ -15,7 +16,6 @@ import type {
   TranscriptPage,
   TurnView,
 } from '../../client.ts';
-import type { Attached } from '../../gateway/events/event-hub.ts';
 import type { Principal } from '../../gateway/principals/principal.ts';
 import type { DecidePayload } from '../../contracts/payloads.ts';
 import { request } from './http.ts';
@@ -61,7 +61,7 @@ export const exportSession = (id: string): Promise<SessionExport> => request('GE
 export const editPlan = (id: string, edits: readonly PlanEdit[]): Promise<unknown> =>
   request('PATCH', `${at(id)}/plan`, { body: { edits } });
 
-export const readFollowers = (id: string, signal: AbortSignal): Promise<readonly Attached[]> =>
+export const readFollowers = (id: string, signal: AbortSignal): Promise<readonly AttachedClient[]> =>
   request('GET', `${at(id)}/followers`, { signal });
 
 export const readRequest = (id: string, requestId: string): Promise<PendingRequest | DecidedRequest> =>

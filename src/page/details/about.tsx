@@ -1,6 +1,5 @@
 /** What is known of a session besides its conversation and cost, and who looks at it now. */
-import type { SessionReport } from '../../client.ts';
-import type { Attached } from '../../gateway/events/event-hub.ts';
+import type { AttachedClient, SessionReport } from '../../client.ts';
 import { readFollowers } from '../api/api.ts';
 import { usePolled } from '../state/use-polled.ts';
 import { Visible } from '../text/visible.tsx';
@@ -55,10 +54,13 @@ export function About({ report }: { readonly report: SessionReport }) {
   );
 }
 
-/** Such as `ada, local (2)`: one may have several windows open. */
-function namesOf(followers: readonly Attached[] = []): string | null {
+/** Such as `ada, bob@host by cli, local (2)`: one may have several windows open. */
+function namesOf(followers: readonly AttachedClient[] = []): string | null {
   const counts = new Map<string, number>();
-  for (const { name } of followers) counts.set(name, (counts.get(name) ?? 0) + 1);
+  for (const { name, kind } of followers) {
+    const who = kind === 'page' ? name : `${name} by ${kind}`;
+    counts.set(who, (counts.get(who) ?? 0) + 1);
+  }
   if (counts.size === 0) return null;
   return [...counts].map(([name, windows]) => (windows === 1 ? name : `${name} (${windows})`)).join(', ');
 }

@@ -1,8 +1,10 @@
 /** Queries: they read what the session knows, and add nothing to its history. */
 import { setHandler } from '@temporalio/workflow';
+import { attached, AttachPayload } from '../../contracts/attached.ts';
 import * as messages from '../../contracts/messages.ts';
 import { EMPTY_TRANSCRIPT } from '../../contracts/transcript.ts';
 import type { LiveSession } from '../session/live-session.ts';
+import { check } from '../input-check.ts';
 import { exportOf, loadedSession } from '../views/export.ts';
 import { allTurns, planView, totalUsage, turnView, wholeRequest } from '../views/views.ts';
 
@@ -33,6 +35,8 @@ export function answerQueries(session: LiveSession): void {
   setHandler(messages.segments, () => state.segments);
   setHandler(messages.progress, (from, readsHeartbeats) => session.view.progressFrom(from, readsHeartbeats));
   setHandler(messages.isReadByHeartbeat, (activityId) => session.view.isReadByHeartbeat(activityId));
+  setHandler(messages.progress, (from) => session.view.progressFrom(from));
+  setHandler(attached, (signs) => session.clients.note(check(AttachPayload, signs, 'attached')));
   const { context } = session;
   setHandler(messages.snapshots, () => context.snapshots);
   setHandler(messages.snapshot, (wanted) => context.snapshot(wanted));

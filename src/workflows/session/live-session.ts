@@ -7,6 +7,7 @@ import type { SessionState, SessionView } from '../../contracts/session-state.ts
 import { DurableContext } from '../context/context.ts';
 import { PhaseContext } from '../context/phase-context.ts';
 import { sessionInfo } from '../views/views.ts';
+import { AttachedClients } from './attached-clients.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
 import { ContinueAsNew } from './continue-as-new.ts';
 import { RunningForms } from './running-forms.ts';
@@ -29,6 +30,7 @@ export class LiveSession {
   readonly context: DurableContext;
   readonly phaseContext: PhaseContext;
   readonly calls: CallsInFlight;
+  readonly clients = new AttachedClients();
   readonly continuation: ContinueAsNew;
   readonly lifecycle: SessionLifecycle;
   readonly settings: Settings;
