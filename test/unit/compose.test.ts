@@ -25,7 +25,7 @@ const DynamicConfig = z.record(
 );
 
 describe('[U06] docker-compose.yml', () => {
-  const { services, volumes } = Compose.parse(parse(source('docker-compose.yml')));
+  const { services, volumes } = Compose.parse(parse(source('docker-compose.yml'), { merge: true }));
   const service = (name: string): z.infer<typeof Service> => {
     const found = services[name];
     assert.ok(found, `there is no service ${name}`);
@@ -58,6 +58,7 @@ describe('[U06] docker-compose.yml', () => {
       'namespace-setup',
       'ui',
       'worker',
+      'gateway',
     ]);
     assert.match(service('postgres').image ?? '', /^postgres:\d+/);
     assert.match(service('ui').image ?? '', /^temporalio\/ui:\d/);
@@ -79,7 +80,7 @@ describe('[U06] docker-compose.yml', () => {
 
   it('has workers that share their workspaces and get the model from the caller', () => {
     const { volumes: mounts, environment } = service('worker');
-    assert.deepEqual(mounts, ['workspaces:/workspaces']);
+    assert.ok(mounts.includes('workspaces:/workspaces'));
     assert.ok('workspaces' in volumes);
     assert.match(source('Dockerfile'), /COPILOT_WORKSPACE_ROOT=\/workspaces\b/);
     for (const name of ['OPENAI_API_KEY', 'OPENAI_BASE_URL']) {
@@ -99,7 +100,7 @@ describe('[U06] docker-compose.yml', () => {
 
   it('opens ports to this machine only, since nothing there asks for a password', () => {
     const open = Object.values(services).flatMap(({ ports }) => ports);
-    assert.deepEqual(open, ['127.0.0.1:7233:7233', '127.0.0.1:8080:8080']);
+    assert.deepEqual(open, ['127.0.0.1:7233:7233', '127.0.0.1:8080:8080', '127.0.0.1:7280:7280']);
   });
 
   it('keeps the database in a volume', () => {
