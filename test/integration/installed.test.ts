@@ -96,10 +96,12 @@ const CLIENT_PARTS = [
   'direct-text',
   'environment-values',
   'package-info',
+  'secret-files',
   'storage',
+  'tracing',
 ];
 const WORKER_PACKAGES =
-  /^(@temporalio\/(worker|core-bridge|testing|activity)|webpack|openai|@duckdb|vega|hono|commander|pino)/;
+  /^(@temporalio\/(worker|core-bridge|testing|activity)|webpack|openai|@duckdb|vega|hono|commander|pino|@opentelemetry)/;
 
 describe('an installed package', function () {
   this.timeout(300_000);
