@@ -71,7 +71,13 @@ export const ENCRYPTED: BundledConverters = { failureConverterPath: encryptedFai
 
 export async function buildBundle(logger: Logger, converters: BundledConverters = {}): Promise<string> {
   const { code } = await bundleWorkflowCode(
-    withSessions({ ...converters, workflowsPath: sessionWorkflowsPath, logger }),
+    withSessions({
+      ...converters,
+      workflowsPath: sessionWorkflowsPath,
+      logger,
+      // Each worker parses the map. It needs lines, and our workers show no sources in stack traces.
+      webpackConfigHook: (config) => ({ ...config, devtool: 'inline-nosources-source-map' }),
+    }),
   );
   return code;
 }
