@@ -1,5 +1,6 @@
 /** A turn: one message of a person until its outcome. */
 import { z } from 'zod';
+import { Images } from './image.ts';
 import { Usage } from './json.ts';
 import type { PendingRequest } from './request.ts';
 import type { TeamDefinition } from './team.ts';
@@ -126,6 +127,8 @@ export const TurnView = z.object({
   /** What the turn asks the person, with `awaiting-input`. */
   questions: z.array(z.string()),
   steps: z.array(Step.pick({ number: true, agent: true, task: true, status: true, attempts: true, summary: true })),
+  /** Images that the person sent with it. */
+  images: Images.optional(),
   /** Files written in this turn, relative to the workspace. */
   artifacts: z.array(z.string()),
   usage: Usage,

@@ -1,6 +1,7 @@
 /** What the page asks of the gateway, by the types of the client library. */
-import type { AttachedClient } from '../../client.ts';
 import type {
+  AttachedClient,
+  ConfigureOptions,
   ContextDiff,
   ContextView,
   DecidedRequest,
@@ -10,11 +11,13 @@ import type {
   PlanEdit,
   SessionConfig,
   SessionExport,
+  SessionFile,
   SessionPage,
   SessionReport,
   SnapshotInfo,
   TranscriptPage,
   TurnView,
+  WrittenFile,
 } from '../../client.ts';
 import type { Principal } from '../../gateway/principals/principal.ts';
 import type { DecidePayload } from '../../contracts/payloads.ts';
@@ -45,12 +48,18 @@ export const readSession = (id: string, signal?: AbortSignal): Promise<SessionRe
 export const readTurns = (id: string, signal?: AbortSignal): Promise<readonly TurnView[]> =>
   request('GET', `${at(id)}/turns`, signal ? { signal } : {});
 export const readTranscript = (id: string): Promise<TranscriptPage> => request('GET', `${at(id)}/transcript`);
-export const sendMessage = (id: string, text: string, messageId: string): Promise<unknown> =>
-  request('POST', `${at(id)}/messages`, { body: { text, messageId } });
+/** Files are paths in the workspace. */
+export interface NewMessage {
+  readonly text: string;
+  readonly messageId: string;
+  readonly files: readonly string[];
+}
+export const sendMessage = (id: string, body: NewMessage): Promise<unknown> =>
+  request('POST', `${at(id)}/messages`, { body });
 export const unqueue = (id: string, messageId: string): Promise<unknown> =>
   request('DELETE', `${at(id)}/messages/${encodeURIComponent(messageId)}`);
-export const interrupt = (id: string, message?: string, messageId?: string): Promise<unknown> =>
-  request('POST', `${at(id)}/interrupt`, { body: message === undefined ? {} : { message, messageId } });
+export const interrupt = (id: string, { text: message, ...rest }: Partial<NewMessage> = {}): Promise<unknown> =>
+  request('POST', `${at(id)}/interrupt`, { body: { message, ...rest } });
 export const suspend = (id: string): Promise<unknown> => request('POST', `${at(id)}/suspend`, { body: {} });
 export const continueSession = (id: string): Promise<unknown> => request('POST', `${at(id)}/continue`, { body: {} });
 export const complete = (id: string): Promise<unknown> => request('POST', `${at(id)}/complete`);
@@ -61,6 +70,20 @@ export const exportSession = (id: string): Promise<SessionExport> => request('GE
 export const editPlan = (id: string, edits: readonly PlanEdit[]): Promise<unknown> =>
   request('PATCH', `${at(id)}/plan`, { body: { edits } });
 
+/** @param digest names the content, which the browser then keeps */
+export function fileAddress(id: string, path: string, digest?: string): string {
+  const escaped = path.split('/').map(encodeURIComponent).join('/');
+  return `${at(id)}/files/${escaped}${digest === undefined ? '' : `?digest=${digest}`}`;
+}
+export const listFiles = (id: string, signal: AbortSignal): Promise<readonly SessionFile[]> =>
+  request('GET', `${at(id)}/files`, { signal });
+export const deleteFile = (id: string, path: string): Promise<unknown> => request('DELETE', fileAddress(id, path));
+/** @throws ApiError `FileExists` if another file has this path */
+export const putFile = (id: string, path: string, content: Blob, signal: AbortSignal): Promise<WrittenFile> =>
+  request('PUT', fileAddress(id, path), { query: { replace: false }, content, signal });
+
+export const configure = (id: string, changes: Omit<ConfigureOptions, 'signal'>): Promise<unknown> =>
+  request('PATCH', `${at(id)}/config`, { body: changes });
 export const readFollowers = (id: string, signal: AbortSignal): Promise<readonly AttachedClient[]> =>
   request('GET', `${at(id)}/followers`, { signal });
 

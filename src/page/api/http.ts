@@ -24,7 +24,10 @@ type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface Sent {
   readonly query?: Query;
+  /** Sent as JSON. */
   readonly body?: unknown;
+  /** Sent as it is. */
+  readonly content?: Blob;
   readonly signal?: AbortSignal;
 }
 
@@ -32,10 +35,11 @@ export interface Sent {
 export async function request<Answer>(
   method: string,
   path: string,
-  { query, body, signal }: Sent = {},
+  { query, body, content, signal }: Sent = {},
 ): Promise<Answer> {
   const response = await fetch(path + queryText(query), {
     method,
+    ...(content ? { body: content, headers: { 'content-type': 'application/octet-stream' } } : {}),
     ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
     ...(signal ? { signal } : {}),
   }).catch((error: unknown) => {

@@ -1,11 +1,13 @@
-/** Beside the conversation: what the session costs, its context, and what is known of it. */
+/** Beside the conversation: what the session costs, its files, its context, and what is known of it. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { SessionReport } from '../../client.ts';
+import { FilesPanel } from '../files/files-panel.tsx';
 import { About } from './about.tsx';
 import { ContextPanel } from './context-panel.tsx';
+import { SettingsPanel } from './settings-panel.tsx';
 import { UsagePanel } from './usage-panel.tsx';
 
-const TABS = ['Usage', 'Context', 'About'] as const;
+const TABS = ['Usage', 'Files', 'Context', 'Settings', 'About'] as const;
 type Tab = (typeof TABS)[number];
 
 export interface DetailsProps {
@@ -14,9 +16,10 @@ export interface DetailsProps {
   readonly isOpen: boolean;
   readonly mayWrite: boolean;
   readonly onClose: () => void;
+  readonly onChanged: () => void;
 }
 
-export function Details({ report, isOpen, mayWrite, onClose }: DetailsProps) {
+export function Details({ report, isOpen, mayWrite, onClose, onChanged }: DetailsProps) {
   const [tab, setTab] = useState<Tab>('Usage');
   const panel = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -57,7 +60,9 @@ export function Details({ report, isOpen, mayWrite, onClose }: DetailsProps) {
       </div>
       <div id="tab-panel" ref={panel} role="tabpanel" aria-labelledby={`tab-${tab}`} tabIndex={0}>
         {tab === 'Usage' ? <UsagePanel report={report} /> : null}
+        {tab === 'Files' ? <FilesPanel report={report} mayWrite={mayWrite} /> : null}
         {tab === 'Context' ? <ContextPanel report={report} mayWrite={mayWrite} /> : null}
+        {tab === 'Settings' ? <SettingsPanel report={report} mayWrite={mayWrite} onChanged={onChanged} /> : null}
         {tab === 'About' ? <About report={report} /> : null}
       </div>
     </aside>

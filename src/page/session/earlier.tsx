@@ -2,6 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Message } from '../../client.ts';
 import { readTranscript } from '../api/api.ts';
+import { Images } from '../files/file-links.tsx';
 import { useAction } from '../state/use-action.ts';
 import { Markdown } from '../text/markdown.tsx';
 import { Problem } from '../text/states.tsx';
@@ -37,7 +38,7 @@ export function Earlier({ id, before, isWanted }: EarlierProps) {
       <>
         {messages
           .filter((message) => message.role !== 'tool' && (message.turn ?? 0) < before)
-          .map((message, index) => messageItem(message, index))}
+          .map((message, index) => messageItem(id, message, index))}
       </>
     );
   }
@@ -52,7 +53,7 @@ export function Earlier({ id, before, isWanted }: EarlierProps) {
   );
 }
 
-function messageItem(message: Message, index: number) {
+function messageItem(sessionId: string, message: Message, index: number) {
   if (message.role === 'tool' || message.text === '') return null;
   if (message.role === 'assistant') return <Markdown key={index} text={message.text} />;
   if (message.kind !== undefined) {
@@ -67,6 +68,7 @@ function messageItem(message: Message, index: number) {
   }
   return (
     <div key={index} class="message">
+      <Images sessionId={sessionId} files={message.images ?? []} />
       <p class="message-text" dir="auto">
         <Visible text={message.text} />
       </p>

@@ -4,6 +4,8 @@ import type { SessionReport, TurnView } from '../../client.ts';
 import { visible } from '../../contracts/visible-text.ts';
 import type { Principal } from '../../gateway/principals/principal.ts';
 import { Details } from '../details/details.tsx';
+import { useDrop } from '../files/incoming-files.ts';
+import { useAttachments } from '../files/use-attachments.ts';
 import { RequestCard } from '../requests/request-card.tsx';
 import { LIST_ADDRESS } from '../state/place.ts';
 import { isClosed, type SessionShown, useSession } from '../state/use-session.ts';
@@ -17,6 +19,8 @@ import { Turn } from './turn.tsx';
 
 /** With fewer turns on the screen, those before them are shown as well. */
 const FEW_TURNS = 3;
+/** How long a request waits for the conversation that it belongs to. */
+const REQUEST_PATIENCE_MS = 3_000;
 /** Whoever reads the end of the conversation goes on reading it while it grows. */
 const NEAR_END_PX = 80;
 const REQUEST_MARGIN_PX = 10;
@@ -42,12 +46,17 @@ export function SessionView({ id, principal, onStranger }: SessionViewProps) {
     if (error?.status === 401) onStranger();
   }, [error, onStranger]);
   useTitle(report);
+  const mayWrite = report !== undefined && (principal.role === 'operator' || report.user === principal.name);
+  const attachments = useAttachments(id);
+  const drop = useDrop(mayWrite && !isClosed(report) ? attachments.add : undefined);
   if (report === undefined) return <Unread error={error} />;
-  const mayWrite = principal.role === 'operator' || report.user === principal.name;
-  const { pendingApprovals } = report;
   return (
     <div class={showsDetails ? 'session with-details' : 'session'}>
-      <section class="conversation" aria-label="Conversation">
+      <section
+        class={drop.isOver ? 'conversation dropping' : 'conversation'}
+        aria-label="Conversation"
+        {...drop.handlers}
+      >
         <SessionHeader
           report={report}
           mayWrite={mayWrite}
@@ -61,14 +70,35 @@ export function SessionView({ id, principal, onStranger }: SessionViewProps) {
           </div>
         </div>
         <Notices shown={shown} />
-        {mayWrite ? <Composer report={report} turn={lastOf(turns)} onSent={remember} onChanged={refresh} /> : null}
+        {mayWrite ? (
+          <Composer
+            report={report}
+            turn={lastOf(turns)}
+            attachments={attachments}
+            onSent={remember}
+            onChanged={refresh}
+          />
+        ) : null}
       </section>
-      <Details report={report} isOpen={showsDetails} onClose={() => setShowsDetails(false)} mayWrite={mayWrite} />
-      <p class="unseen" role="status">
-        {activityOf(report)}.{' '}
-        {pendingApprovals.length > 0 ? `${count(pendingApprovals.length, 'decision')} to take.` : null}
-      </p>
+      <Details
+        report={report}
+        isOpen={showsDetails}
+        mayWrite={mayWrite}
+        onClose={() => setShowsDetails(false)}
+        onChanged={refresh}
+      />
+      <Spoken report={report} />
     </div>
+  );
+}
+
+/** For people who hear the page. */
+function Spoken({ report }: { readonly report: SessionReport }) {
+  const { length } = report.pendingApprovals;
+  return (
+    <p class="unseen" role="status">
+      {activityOf(report)}. {length > 0 ? `${count(length, 'decision')} to take.` : null}
+    </p>
   );
 }
 
@@ -83,6 +113,9 @@ function Messages({ shown: { report, turns, fold, stream, refresh }, sent, mayWr
   const views = new Map(turns.map((turn) => [turn.id, turn]));
   const begun = fold.turns.filter(({ number }) => number > 0);
   const first = begun[0]?.number;
+  const isLate = usePassed(REQUEST_PATIENCE_MS);
+  const isTold = report.pendingApprovals.every(({ id }) => knowsRequest(fold, id));
+  const isReading = stream === 'connecting' || (stream === 'live' && !isLate);
   // The card goes away, and the keyboard would be nowhere.
   const decided = (): void => {
     document.querySelector<HTMLElement>('[role="log"]')?.focus({ preventScroll: true });
@@ -106,11 +139,33 @@ function Messages({ shown: { report, turns, fold, stream, refresh }, sent, mayWr
           onChanged={refresh}
         />
       ))}
-      {report.pendingApprovals.map((request) => (
-        <RequestCard key={request.id} sessionId={report.id} request={request} mayEdit={mayWrite} onDecided={decided} />
-      ))}
+      {isReading && (!isTold || (fold.turns.length === 0 && report.turns > 0)) ? <Loading rows={3} /> : null}
+      {isTold || !isReading
+        ? report.pendingApprovals.map((request) => (
+            <RequestCard
+              key={request.id}
+              sessionId={report.id}
+              request={request}
+              mayEdit={mayWrite}
+              onDecided={decided}
+            />
+          ))
+        : null}
     </>
   );
+}
+
+/** A request is shown below what led to it. */
+const knowsRequest = ({ turns }: SessionShown['fold'], id: string): boolean =>
+  turns.some(({ items }) => items.some((item) => item.type === 'request' && item.request.id === id));
+
+function usePassed(afterMs: number): boolean {
+  const [isPassed, setPassed] = useState(false);
+  useEffect(() => {
+    const timer = window.setTimeout(() => setPassed(true), afterMs);
+    return () => window.clearTimeout(timer);
+  }, [afterMs]);
+  return isPassed;
 }
 
 function Unread({ error }: Pick<SessionShown, 'error'>) {

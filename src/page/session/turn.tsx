@@ -2,6 +2,7 @@
 import { memo } from 'preact/compat';
 import type { TurnView } from '../../client.ts';
 import { fork, unqueue } from '../api/api.ts';
+import { FileLinks, Images } from '../files/file-links.tsx';
 import { goTo, sessionAddress } from '../state/place.ts';
 import type { CallShown, Item, TurnShown } from '../state/session-fold.ts';
 import { useAction } from '../state/use-action.ts';
@@ -36,6 +37,7 @@ export const Turn = memo(function Turn({ turn, view, text, isAsked, sessionId, m
       aria-label={isQueued ? 'Queued message' : hasRun ? `Turn ${turn.number}` : 'Message that did not run'}
     >
       <div class={hasRun ? 'message' : 'message queued'}>
+        <Images sessionId={sessionId} files={view?.images ?? []} />
         <p class="message-text" dir="auto">
           {text === '' ? 'A message that waits' : <Visible text={text} />}
         </p>
@@ -48,7 +50,7 @@ export const Turn = memo(function Turn({ turn, view, text, isAsked, sessionId, m
       {turn.items.map((item) => (
         <TurnItem key={keyOf(item)} item={item} {...{ turn, status, isAsked, sessionId, mayWrite, onChanged }} />
       ))}
-      {view ? <Outcome turn={turn} view={view} /> : null}
+      {view ? <Outcome sessionId={sessionId} turn={turn} view={view} /> : null}
       <Problem error={error} />
       {hasRun || isQueued ? null : <p class="remark">This message did not run.</p>}
       {view && hasRun && isOver(status) ? (
@@ -109,14 +111,13 @@ function TurnItem({ item, turn, status, isAsked, sessionId, mayWrite, onChanged 
 
 const isInPlan = ({ steps }: TurnShown, { step }: CallShown): boolean => steps.some(({ number }) => number === step);
 
-/** The answer, unless the last call has shown it already; and why there is none. */
-function Outcome({
-  turn,
-  view: { reply, error, questions, artifacts },
-}: {
-  readonly turn: TurnShown;
+interface OutcomeProps extends Pick<TurnProps, 'sessionId' | 'turn'> {
   readonly view: TurnView;
-}) {
+}
+
+/** The answer, unless the last call has shown it already; and why there is none. */
+function Outcome({ sessionId, turn, view }: OutcomeProps) {
+  const { reply, error, questions, artifacts } = view;
   const calls = turn.items.flatMap((item) => (item.type === 'call' ? [turn.calls[item.id]] : []));
   const isShown = calls.some(
     (call) => call?.kind === 'model' && !isInPlan(turn, call) && call.text.trim() === reply.trim(),
@@ -126,15 +127,7 @@ function Outcome({
     <>
       {reply === '' || isShown ? null : <Markdown text={reply} />}
       {isAsking ? <Markdown text={questions.map((question) => `- ${question}`).join('\n')} /> : null}
-      {artifacts.length > 0 ? (
-        <ul class="files" aria-label="Files written">
-          {artifacts.map((path) => (
-            <li key={path}>
-              <Visible text={path} />
-            </li>
-          ))}
-        </ul>
-      ) : null}
+      <FileLinks sessionId={sessionId} files={artifacts.map((path) => ({ path }))} label="Files written" />
       {error ? (
         <Banner tone="bad">
           <strong>{error.type}.</strong> <Visible text={error.message} />

@@ -121,7 +121,7 @@ function Filters({ search, filter, onSearch, onFilter }: FiltersProps) {
       <input
         ref={box}
         type="search"
-        placeholder="Search by beginning of name  /"
+        placeholder="Beginning of a name  /"
         aria-label="Search sessions by the beginning of their name"
         value={search}
         onInput={(event) => onSearch(event.currentTarget.value)}

@@ -45,6 +45,8 @@ function fragmentOf(tokens: readonly Token[], links: Tokens.Generic): DocumentFr
     ALLOW_DATA_ATTR: false,
     ALLOW_ARIA_ATTR: false,
     ALLOWED_URI_REGEXP: LINK,
+    // These two are no addresses.
+    ADD_URI_SAFE_ATTR: ['align', 'start'],
     RETURN_DOM_FRAGMENT: true,
   });
 }

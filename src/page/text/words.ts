@@ -40,6 +40,15 @@ export function money(dollars: number): string {
   return `$${dollars.toFixed(dollars < 0.1 ? 4 : 2)}`;
 }
 
+/** Such as `1.4 MB`. */
+export function size(bytes: number): string {
+  if (bytes < 1_000) return `${bytes} B`;
+  const [unit, scale] =
+    bytes < 1_000_000 ? ['kB', 1_000] : bytes < 1_000_000_000 ? ['MB', 1_000_000] : ['GB', 1_000_000_000];
+  const amount = bytes / scale;
+  return `${amount.toFixed(amount < 10 ? 1 : 0)} ${unit}`;
+}
+
 /** How a state looks: at rest, at work, waiting for a person, done, or broken. */
 export type Tone = 'quiet' | 'busy' | 'asking' | 'done' | 'bad';
 
@@ -146,6 +155,14 @@ const VERDICTS: Readonly<Record<Verdict['decision'], string>> = {
   expired: 'expired',
   withdrawn: 'withdrawn',
 };
+
+/** The modes that every team has. */
+export const MODES = [
+  ['copilot', 'answers, or plans if the task needs it'],
+  ['planning-control', 'plans, and waits for your approval'],
+  ['hitl-interactive', 'asks before each step'],
+  ['one-shot', 'one answer, no plan'],
+] as const;
 
 /** Such as `Plan approved`. */
 export const verdictWords = (kind: RequestKind, decision: Verdict['decision']): string =>

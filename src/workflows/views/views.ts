@@ -6,6 +6,7 @@ import type { DecidedRequest, PendingRequest } from '../../contracts/request.ts'
 import { type RequestSubject, subjectDigest } from '../../contracts/request-subject.ts';
 import type { Analytics, SessionInfo } from '../../contracts/session.ts';
 import type { RunningTurn, SessionView } from '../../contracts/session-state.ts';
+import { imagesField } from '../../contracts/image.ts';
 import type { TurnStatus, TurnView } from '../../contracts/turn.ts';
 import type { RequestView } from '../session/state/requests.ts';
 import { requestedStep } from '../session/turn/plan-steps.ts';
@@ -84,6 +85,7 @@ export function turnView(turn: RunningTurn, state: SessionView): TurnView {
       attempts,
       summary,
     })),
+    ...imagesField([...(turn.images ?? []), ...turn.answers.flatMap(({ images = [] }) => images)]),
     artifacts: [...turn.artifacts],
     usage: turn.usage,
     ...(cost === undefined ? {} : { cost }),

@@ -93,6 +93,13 @@ describe('the page for everybody', function () {
     await page.getByRole('button', { name: 'Allow once', exact: true }).click();
     await page.getByText('Fork here').waitFor();
     await check('answer');
+    await page.getByRole('tab', { name: 'Files' }).click();
+    await page.getByRole('tabpanel').getByRole('link', { name: 'a.txt' }).waitFor();
+    const picture = { name: 'dot.png', mimeType: 'image/png', buffer: Buffer.from('89504e470d0a1a0a', 'hex') };
+    await page.locator('.composer input[type=file]').setInputFiles(picture);
+    await page.getByRole('button', { name: 'Remove dot.png' }).waitFor();
+    await check('files');
+    await page.getByRole('button', { name: 'Remove dot.png' }).click();
     await page.getByRole('tab', { name: 'Context' }).click();
     await page
       .getByRole('button', { name: /^Compare before/ })
@@ -100,6 +107,8 @@ describe('the page for everybody', function () {
       .click();
     await page.getByRole('group', { name: 'Changes since the snapshot' }).waitFor();
     await check('context');
+    await page.getByRole('tab', { name: 'Settings' }).click();
+    await check('settings');
     await page.getByRole('tab', { name: 'About' }).click();
     await check('about');
     await page.goto(`${world.gateway.url}/#/sessions/nothing`);
