@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { actions } from './actions.ts';
 import { agents } from './agents.ts';
 import { cold } from './cold.ts';
 import { cpu } from './cpu.ts';
@@ -17,7 +18,7 @@ import { turn } from './turn.ts';
 import { openBench } from './world.ts';
 
 // `list` runs last, because its sessions stay on the server and would slow the others.
-const BENCHMARKS = { startup, turn, cpu, economy, text, cold, agents, mcp, followers, list };
+const BENCHMARKS = { startup, turn, cpu, economy, actions, text, cold, agents, mcp, followers, list };
 
 const USAGE = `Usage: npm run bench -- [benchmark …] [--sessions <n>] [--turns <n>]
 

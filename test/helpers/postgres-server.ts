@@ -54,6 +54,10 @@ export interface PostgresServer {
   kill(): Promise<void>;
   /** Starts it again on the same databases and ports. */
   restart(): Promise<void>;
+  /** While it runs. */
+  backUp(folder: string): Promise<void>;
+  /** Drops its databases, and starts again with those of the backup. */
+  restore(folder: string): Promise<void>;
 }
 
 /** Starts a server with databases of its own, which stay until the whole of PostgreSQL goes. */
@@ -110,12 +114,29 @@ export async function startPostgresServer(tests: PostgresTests): Promise<Postgre
     server.kill('SIGKILL');
     await once(server, 'exit');
   };
+  const databases = [database, visibility];
+  const sql = async (program: string, ...args: string[]): Promise<void> => {
+    const at = ['--host', '127.0.0.1', '--port', String(tests.port), '--username', tests.user];
+    await run(program, [...at, ...args], { env: { PATH: tests.path } });
+  };
   return {
     address,
     httpUrl: `http://127.0.0.1:${ports['FRONTEND_HTTP_PORT']}`,
     kill,
     restart: async () => {
       await kill();
+      server = start();
+    },
+    backUp: async (folder) => {
+      for (const name of databases) await sql('pg_dump', '--format', 'custom', '--file', join(folder, name), name);
+    },
+    restore: async (folder) => {
+      await kill();
+      for (const name of databases) {
+        await sql('dropdb', '--force', name);
+        await sql('createdb', name);
+        await sql('pg_restore', '--dbname', name, '--exit-on-error', join(folder, name));
+      }
       server = start();
     },
   };

@@ -1,5 +1,5 @@
 /** A real Temporal server of a test's own: free ports, a temporary home, gone with the test process. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,6 +19,10 @@ export interface TestServer {
   kill(): Promise<void>;
   /** Starts it again on the same file and ports, ending it first where it still runs. */
   restart(): Promise<void>;
+  /** Backs its database up, as docs/operations.md says. It runs afterwards. */
+  backUp(folder: string): Promise<void>;
+  /** Loses its database, and starts again with that of the backup. */
+  restore(folder: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -46,6 +50,18 @@ async function onSqlite(): Promise<TestServer> {
       await server.stop();
       server = await start();
     },
+    backUp: async (folder) => {
+      await server.stop();
+      for (const file of await databaseFiles(homeDir)) await copyFile(join(homeDir, file), join(folder, file));
+      server = await start();
+    },
+    restore: async (folder) => {
+      await kill();
+      for (const file of await databaseFiles(homeDir)) await rm(join(homeDir, file));
+      for (const file of await databaseFiles(folder)) await copyFile(join(folder, file), join(homeDir, file));
+      await server.stop();
+      server = await start();
+    },
     stop: async () => {
       // A graceful end takes over a second, and nothing of the database is kept.
       await kill();
@@ -53,6 +69,11 @@ async function onSqlite(): Promise<TestServer> {
       await rm(homeDir, { recursive: true, force: true });
     },
   };
+}
+
+/** SQLite may keep changes beside the file. */
+async function databaseFiles(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => name.startsWith('temporal.db'));
 }
 
 async function onPostgres(tests: PostgresTests): Promise<TestServer> {
@@ -64,6 +85,8 @@ async function onPostgres(tests: PostgresTests): Promise<TestServer> {
     homeDir,
     kill: () => server.kill(),
     restart: () => server.restart(),
+    backUp: (folder) => server.backUp(folder),
+    restore: (folder) => server.restore(folder),
     stop: async () => {
       await server.kill();
       await rm(homeDir, { recursive: true, force: true });

@@ -1,0 +1,80 @@
+/**
+ * What turns would cost in actions of Temporal Cloud: https://docs.temporal.io/cloud/actions. Events of history are
+ * counted, and the calls of worker and client that leave none: heartbeats and queries.
+ */
+import type { Client } from '@temporalio/client';
+import { Client as TemporalClient, Connection } from '@temporalio/client';
+import { CopilotClient, type SessionHandle } from '../src/client.ts';
+import { bytesOf, fullHistory, type HistoryEvent } from '../test/helpers/history.ts';
+import { startGrpcProxy } from '../test/helpers/grpc-proxy.ts';
+import { startModelServer } from '../test/helpers/model-server.ts';
+import { isolatedConfig, startTestServer } from '../test/helpers/server.ts';
+import { playTeam } from '../test/helpers/team-script.ts';
+import { startWorkerProcess } from '../test/helpers/worker.ts';
+
+/** Turns of each kind, so that what happens once in many turns counts with its share. */
+const TURNS = 40;
+
+/** Attributes of the events that are an action each. */
+const EVENTS = {
+  'runs begun': 'workflowExecutionStartedEventAttributes',
+  updates: 'workflowExecutionUpdateAcceptedEventAttributes',
+  signals: 'workflowExecutionSignaledEventAttributes',
+  activities: 'activityTaskScheduledEventAttributes',
+  timers: 'timerStartedEventAttributes',
+  'search attributes': 'upsertWorkflowSearchAttributesEventAttributes',
+} as const;
+const CALLS = { heartbeats: 'RecordActivityTaskHeartbeat', queries: 'QueryWorkflow' } as const;
+
+interface Counted {
+  readonly actions: Readonly<Record<string, number>>;
+  readonly events: number;
+  readonly bytes: number;
+}
+
+export async function actions(): Promise<void> {
+  const server = await startTestServer();
+  const model = await startModelServer({ keepsRequests: false });
+  const proxy = await startGrpcProxy(server.address);
+  const behind = { address: proxy.address, homeDir: server.homeDir };
+  const worker = await startWorkerProcess(behind, { OPENAI_BASE_URL: model.baseUrl, OPENAI_API_KEY: 'bench' });
+  const copilot = await CopilotClient.connect({ config: isolatedConfig(server.homeDir), address: proxy.address });
+  const temporal = new TemporalClient({ connection: await Connection.connect({ address: server.address }) });
+  try {
+    const kinds = { 'a direct answer': [], 'a plan of two steps, one tool each': ['a.txt', 'b.txt'] };
+    for (const [what, files] of Object.entries(kinds)) {
+      playTeam(model, { files, answer: 'It is done.' });
+      const session = await copilot.create();
+      const before = await count(temporal, session, proxy.calls);
+      for (let turn = 0; turn < TURNS; turn++) await session.send('Do it.');
+      show(what, before, await count(temporal, session, proxy.calls));
+    }
+  } finally {
+    await copilot.close();
+    await temporal.connection.close();
+    await worker.stop();
+    await proxy.close();
+    await model.close();
+    await server.stop();
+  }
+}
+
+async function count(temporal: Client, { id }: SessionHandle, calls: readonly string[]): Promise<Counted> {
+  const made = Object.entries(CALLS).map(([name, method]) => [name, calls.filter((call) => call === method).length]);
+  const events = await fullHistory(temporal, id);
+  const recorded = Object.entries(EVENTS).map(([name, key]) => [name, events.filter((event) => event[key]).length]);
+  return {
+    actions: Object.fromEntries([...recorded, ...made]) as Record<string, number>,
+    events: events.length,
+    bytes: events.reduce((sum: number, event: HistoryEvent) => sum + bytesOf(event), 0),
+  };
+}
+
+function show(what: string, before: Counted, after: Counted): void {
+  const each = (one: number, other: number): string => ((other - one) / TURNS).toFixed(2);
+  const names = Object.keys(after.actions);
+  const parts = names.map((name) => `${name} ${each(before.actions[name] ?? 0, after.actions[name] ?? 0)}`);
+  const sum = ({ actions: counted }: Counted): number => Object.values(counted).reduce((total, one) => total + one, 0);
+  console.log(`${what}, a turn: ${each(sum(before), sum(after))} actions: ${parts.join(', ')}`);
+  console.log(`  ${each(before.events, after.events)} events of ${each(before.bytes, after.bytes)} bytes in all`);
+}
