@@ -19,8 +19,17 @@ import type { Counts } from './counting-reporter.ts';
 const FAST_FOLDERS = ['unit', 'workflow', 'replay'];
 /** Each file has servers and workers of its own, so it runs in a process of its own unless it is in one of the sets below. */
 const SLOW_FOLDERS = ['chaos', 'integration'];
-/** Files that run one after another on one server with one worker; a folder stands for all its files. */
-const SHARED_WORLDS = [['engine']].map((names) => names.map((name) => join(packageDir, 'test/integration', name)));
+/**
+ * Files that run one after another on one server with one worker; a folder stands for all its files. They count no
+ * sessions of others, and find their worker as it was started.
+ */
+const SHARED_WORLDS = [
+  'engine',
+  'people/approvals people/budgets people/edited-arguments people/forms people/outcomes people/plan-editing people/rules people/shown-whole',
+  'context context-ownership stranger web-ui',
+  'chat client session-files session-states turns',
+  'bad-input economy fairness follow service-example states steering stream streaming',
+].map((names) => names.split(' ').map((name) => join(packageDir, 'test/integration', name)));
 /** They take over a minute each, most of it waiting. They start first, so that none of them runs alone at the end. */
 const LONGEST = [
   'chaos/crash-matrix',
@@ -66,7 +75,9 @@ await gate('build', () => run('npm', ['run', 'build', '--silent']));
 // Before the tests: getting the program may take minutes, and a test may not.
 await gate('Temporal server', hasServerProgram);
 const slow = [...SLOW_FOLDERS, ...(isFull ? fullFolders() : [])].flatMap(testFiles);
-const sets = SHARED_WORLDS.map((names) => slow.filter((file) => names.some((name) => file.startsWith(name))));
+const sets = SHARED_WORLDS.map((names) =>
+  slow.filter((file) => names.some((name) => file === `${name}.test.ts` || file.startsWith(`${name}/`))),
+);
 const suites: Suite[] = [
   { name: FAST_FOLDERS.join(', '), files: FAST_FOLDERS.flatMap(testFiles) },
   ...sets.map((files) => ({ name: nameSet(files), files, options: ['--require', SHARING] })),
