@@ -72,6 +72,10 @@ const Environment = z.object({
   COPILOT_GATEWAY_JWKS_URL: webAddress('https://id.example.org/keys').optional(),
   COPILOT_GATEWAY_ISSUER: optionalText,
   COPILOT_GATEWAY_AUDIENCE: optionalText,
+  COPILOT_GATEWAY_REQUESTS_PER_MINUTE: positiveInteger(6_000),
+  COPILOT_GATEWAY_STREAMS: positiveInteger(100),
+  COPILOT_GATEWAY_SESSIONS_AT_WORK: positiveInteger(100),
+  COPILOT_GATEWAY_BODY_MIB: positiveInteger(32),
   AGENT_POOL_SIZE: wholeNumber.optional(),
   AGENT_CACHE_SIZE: wholeNumber.optional(),
   AGENT_IDLE_SECONDS: wholeNumber.optional(),
@@ -154,7 +158,9 @@ export interface Config {
    * heartbeats alone. `COPILOT_DIRECT_TEXT` and its companions, default a free port of loopback.
    */
   readonly directText?: DirectTextSettings;
-  /** Tokens of an identity provider that the gateway accepts. `COPILOT_GATEWAY_…`, default none. */
+  /** What one caller of the gateway may have at a time. `COPILOT_GATEWAY_REQUESTS_PER_MINUTE` and its companions. */
+  readonly gatewayLimits: Readonly<Record<'requestsPerMinute' | 'streams' | 'sessionsAtWork' | 'bodyBytes', number>>;
+  /** Tokens of an identity provider that the gateway accepts. `COPILOT_GATEWAY_JWKS_URL` and its companions, default none. */
   readonly gatewayTokens?: { readonly jwksUrl: string; readonly issuer: string; readonly audience: string };
   /** Where spans go. The standard variables of OpenTelemetry, such as `OTEL_EXPORTER_OTLP_ENDPOINT`; default nowhere. */
   readonly traces?: TraceSettings;
@@ -252,6 +258,12 @@ export function loadConfig(outside: NodeJS.ProcessEnv = process.env, defaults: C
     ...(payloadStore === undefined ? {} : { payloadStore: Object.freeze(payloadStore) }),
     maxFileBytes: env.COPILOT_MAX_FILE_MIB * 1_024 * 1_024,
     ...readCallers(env),
+    gatewayLimits: Object.freeze({
+      requestsPerMinute: env.COPILOT_GATEWAY_REQUESTS_PER_MINUTE,
+      streams: env.COPILOT_GATEWAY_STREAMS,
+      sessionsAtWork: env.COPILOT_GATEWAY_SESSIONS_AT_WORK,
+      bodyBytes: env.COPILOT_GATEWAY_BODY_MIB * 1_024 * 1_024,
+    }),
     ...readDirectText(env, encryptionKeys.length > 0),
     ...(traces === undefined ? {} : { traces }),
     environment: passedOn,

@@ -8,8 +8,8 @@ import type { Hono } from 'hono';
 export interface HttpListener {
   /** Such as `http://127.0.0.1:8234`; undefined on a Unix socket. */
   readonly url: string | undefined;
-  /** Stops listening and cuts off whoever is connected. Any number of calls. */
-  readonly close: () => Promise<void>;
+  /** Stops listening, and cuts off whoever is connected, after `graceMs` if that is given. Any number of calls. */
+  readonly close: (graceMs?: number) => Promise<void>;
 }
 
 /** @throws the system's error, such as `EADDRINUSE` */
@@ -17,7 +17,7 @@ export async function listenHttp(app: Hono, at: ListenOptions): Promise<HttpList
   // The adapter handles errors itself, and its promise never rejects.
   const listener = getRequestListener((request) => {
     // No request of these methods can be made from what came.
-    if (UNUSABLE.includes(request.method)) return new Response(null, { status: 405 });
+    if (UNUSABLE.includes(request.method)) return new Response(null, { status: 405, headers: { allow: USABLE } });
     return app.fetch(ordinary(request));
   }, OWN_CLASSES) as RequestListener;
   const server = createServer(listener);
@@ -25,12 +25,13 @@ export async function listenHttp(app: Hono, at: ListenOptions): Promise<HttpList
   const address = server.address();
   return {
     url: typeof address === 'object' && address !== null ? urlOf(address) : undefined,
-    close: async () => {
+    close: async (graceMs = 0) => {
       if (!server.listening) return;
       const closed = once(server, 'close');
       server.close();
-      server.closeAllConnections();
+      const timer = setTimeout(() => server.closeAllConnections(), graceMs);
       await closed;
+      clearTimeout(timer);
     },
   };
 }
@@ -39,6 +40,7 @@ export async function listenHttp(app: Hono, at: ListenOptions): Promise<HttpList
 const OWN_CLASSES = { overrideGlobalObjects: false };
 
 /** https://fetch.spec.whatwg.org/#forbidden-method */
+const USABLE = 'GET, HEAD, POST, PUT, PATCH, DELETE';
 const UNUSABLE = ['CONNECT', 'TRACE', 'TRACK'];
 
 /** The adapter's requests are of a class of its own, which middleware cannot copy. */

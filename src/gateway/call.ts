@@ -2,10 +2,13 @@
 import type { Context } from 'hono';
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
 import type { Logger } from 'pino';
+import { z } from 'zod';
 import { type CopilotClient, CopilotError, type SessionHandle } from '../client.ts';
+import { checkInput } from '../client/checked-input.ts';
 import { parseJson } from '../contracts/json.ts';
 import { authorize } from './authorize.ts';
 import { KEEP_ALIVE_MS } from './events/event-stream.ts';
+import type { WorkLimit } from './principals/limits.ts';
 import { problemOf } from './problem.ts';
 import type { Principal, Right } from './principals/principal.ts';
 
@@ -14,6 +17,8 @@ export interface Caller {
   readonly principal: Principal;
   /** Aborts when the caller goes away. */
   readonly signal: AbortSignal;
+  /** To be called before a message begins or joins work. @throws GatewayError `TooManyAtWork` */
+  readonly admit: (session: SessionHandle) => Promise<unknown>;
 }
 
 export interface ProtocolCall extends Caller {
@@ -31,9 +36,10 @@ export interface HandlerParts {
   readonly log: Logger;
   /** @throws GatewayError `Unauthorized` */
   readonly signIn: (context: Context) => Promise<Principal>;
+  readonly work: WorkLimit;
 }
 
-export function handler({ client, log, signIn }: HandlerParts): Handle {
+export function handler({ client, log, signIn, work: limit }: HandlerParts): Handle {
   return (work) => async (context) => {
     const principal = await signIn(context);
     const { signal } = context.req.raw;
@@ -42,7 +48,8 @@ export function handler({ client, log, signIn }: HandlerParts): Handle {
       await authorize(principal, right, found, signal);
       return found;
     };
-    return await work({ client, principal, signal, context, log, find });
+    const admit = (session: SessionHandle) => limit.admit(principal.name, session);
+    return await work({ client, principal, signal, context, log, find, admit });
   };
 }
 
@@ -73,10 +80,39 @@ export function streamTo(
   });
 }
 
+const MessageId = z.string().min(1).max(200).optional();
+
+/** The caller's own id of a message, before anything is made for it. @throws CopilotError `InvalidInput` */
+export function givenMessageId({ req }: Context): string | undefined {
+  return checkInput(MessageId, req.header('idempotency-key'), 'idempotency-key');
+}
+
 /** The body of a request. @throws CopilotError `InvalidInput` if it is not JSON */
 export async function bodyOf({ req }: Context): Promise<unknown> {
   const text = await req.text();
   const value = text === '' ? {} : parseJson(text);
   if (value === undefined) throw new CopilotError('InvalidInput', { what: 'body', problem: 'it is not valid JSON' });
   return value;
+}
+
+/** How much of a body that is refused is read, and for how long. */
+const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
+const MAX_DISCARD_MS = 5_000;
+
+/** Reads what a caller still sends: most read no answer before they have sent all, and only see a broken connection. */
+export async function discardBody({ body }: Request): Promise<void> {
+  if (body === null || body.locked) return;
+  const reader = body.getReader();
+  const timer = setTimeout(() => void reader.cancel(), MAX_DISCARD_MS);
+  try {
+    for (let bytes = 0; bytes < MAX_DISCARDED_BYTES;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      bytes += value.byteLength;
+    }
+  } catch {
+    // The caller has left, and needs no answer.
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -15,17 +15,18 @@ import { authorize } from './authorize.ts';
 import { readCookie } from './browser/cookie.ts';
 import { PageFiles } from './browser/page-files.ts';
 import { addPageRoutes, SECURITY_POLICY } from './browser/page-routes.ts';
-import { bodyOf, handler } from './call.ts';
+import { bodyOf, discardBody, handler } from './call.ts';
 import { agUiRoutes } from './chats/ag-ui.ts';
 import { aiSdkRoutes } from './chats/ai-sdk.ts';
 import { EventHub } from './events/event-hub.ts';
 import { describeApi } from './openapi.ts';
 import { KeyStore } from './principals/key-file.ts';
+import { type LimitSettings, RequestRate, WorkLimit, type WorkPlace } from './principals/limits.ts';
 import { LocalAccess } from './principals/local-access.ts';
 import type { Principal } from './principals/principal.ts';
 import { type TokenRules, TokenVerifier } from './principals/tokens.ts';
-import { GatewayError, problemOf } from './problem.ts';
-import { openAiApp } from './openai/app.ts';
+import { GatewayError, problemHeaders, problemOf } from './problem.ts';
+import { openAiApp, refuseAsOpenAi } from './openai/app.ts';
 import { measureRequests, type RequestMetrics } from './request-metrics.ts';
 import { underCaller } from '../tracing/send-span.ts';
 import { contextRoutes } from './routes/context-routes.ts';
@@ -35,11 +36,11 @@ import { Count, type Route, route } from './routes/route.ts';
 import { sessionRoutes } from './routes/session-routes.ts';
 import { webhookRoutes } from './routes/webhook-routes.ts';
 
-/** Larger than any message, context or export that a session takes, and than a message with all images a model gets. */
-const MAX_BODY_BYTES = 32 * 1024 * 1024;
-const MAX_FOLLOWERS = 100;
 /** How long running requests may take when the gateway stops. */
 const DRAIN_MS = 10_000;
+/** How long the last bytes of streams may take to their callers. */
+const LAST_BYTES_MS = 500;
+const OPENAI = '/openai/v1';
 
 export interface GatewayOptions {
   readonly client: CopilotClient;
@@ -50,6 +51,7 @@ export interface GatewayOptions {
   readonly port: number;
   /** Tokens of an identity provider that are accepted beside keys. */
   readonly tokens?: TokenRules | undefined;
+  readonly limits: LimitSettings;
   /** Whether a link that works once lets people of this machine in, as operators. Default: if nobody else could get in. */
   readonly withLink?: boolean;
   /** Gives the folder of the page. Asked once, when a browser comes. */
@@ -87,7 +89,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const local = withLink ? await LocalAccess.open(homeDir) : undefined;
   const linkAt = (url: string): string | undefined => local && `${url}/login?code=${local.code}`;
   const { client, operated = newOperated() } = options;
-  const hub = new EventHub(MAX_FOLLOWERS);
+  const hub = new EventHub(options.limits.streams);
   const requests = measureRequests(() => hub.size);
   operated.metrics = requests.read;
   const running = new Set<Promise<unknown>>();
@@ -100,6 +102,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     local,
     hub,
     running,
+    rate: new RequestRate(options.limits.requestsPerMinute),
+    work: new WorkLimit(options.limits.sessionsAtWork),
     requests,
     operated,
     // A build that failed is tried again.
@@ -125,15 +129,17 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     link: linkAt(listener.url ?? ''),
     close: async () => {
       operated.ready = () => Promise.resolve('it stops');
-      hub.close();
+      const ended = hub.close();
       const timeout = new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref());
-      await Promise.race([Promise.allSettled([...running]), timeout]);
-      await listener.close();
+      await Promise.race([Promise.allSettled([...running, ended]), timeout]);
+      await listener.close(LAST_BYTES_MS);
     },
   };
 }
 
-interface Parts extends Pick<GatewayOptions, 'client' | 'log'> {
+interface Parts extends Pick<GatewayOptions, 'client' | 'limits' | 'log'> {
+  readonly rate: RequestRate;
+  readonly work: WorkLimit;
   readonly keys: KeyStore;
   readonly verifier: TokenVerifier | undefined;
   readonly local: LocalAccess | undefined;
@@ -171,9 +177,10 @@ function createApp(parts: Parts): Hono {
     await handled.finally(() => parts.running.delete(handled));
   });
   const limited = bodyLimit({
-    maxSize: MAX_BODY_BYTES,
-    onError: () => {
-      throw new GatewayError('TooLarge', `The body is over ${MAX_BODY_BYTES} bytes; send less.`);
+    maxSize: parts.limits.bodyBytes,
+    onError: async ({ req }) => {
+      await discardBody(req.raw);
+      throw new GatewayError('TooLarge', `The body is over ${parts.limits.bodyBytes} bytes; send less.`);
     },
   });
   // Files are passed on while they arrive, and have a limit of their own.
@@ -192,17 +199,37 @@ function createApp(parts: Parts): Hono {
     );
     app.on(one.method.toUpperCase(), path, (context) => answer(parts, one, context));
   }
-  const protocols = { client: parts.client, log: parts.log, signIn: (context: Context) => signIn(parts, context) };
-  app.route('/openai/v1', openAiApp(protocols));
+  const { client, log, work } = parts;
+  const protocols = { client, log, work, signIn: (context: Context) => signIn(parts, context) };
+  app.route(OPENAI, openAiApp(protocols));
   const handle = handler(protocols);
   aiSdkRoutes(app, handle);
   agUiRoutes(app, handle);
-  app.notFound(({ req }) => {
-    const message = `There is no ${req.method} ${req.path}. GET /openapi.json lists what there is.`;
-    return refusal(new GatewayError('NotFound', message), parts.log);
-  });
-  app.onError((error) => refusal(error, parts.log));
+  app.notFound((context) => refuse(unknownRequest(app, context.req), context, log));
+  app.onError((error, context) => refuse(error, context, log));
   return app;
+}
+
+function unknownRequest(app: Hono, { method, path }: Context['req']): GatewayError {
+  const allow = methodsAt(app, path);
+  if (allow.length > 0) {
+    const message = `${path} takes ${allow.join(', ')}, and no ${method}. GET /openapi.json lists what there is.`;
+    return new GatewayError('MethodNotAllowed', message, { allow });
+  }
+  const where = path.startsWith(`${OPENAI}/`) ? 'docs/protocols.md says' : 'GET /openapi.json lists';
+  return new GatewayError('NotFound', `There is no ${method} ${path}. ${where} what there is.`);
+}
+
+/** Methods of the routes with this path. */
+function methodsAt({ routes }: Hono, path: string): readonly string[] {
+  const isMatch = (template: string): boolean => {
+    const parts = template
+      .split('/')
+      .map((part) => (part.startsWith(':') ? (part.includes('{') ? '.+' : '[^/]+') : part));
+    return !template.includes('*') && new RegExp(`^${parts.join('/')}$`).test(path);
+  };
+  const methods = routes.filter((one) => one.method !== 'ALL' && isMatch(one.path)).map(({ method }) => method);
+  return [...new Set(methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))];
 }
 
 const isUpload = ({ req }: Context): boolean => /^\/v1\/sessions\/[^/]+\/files(?:\/|$)/.test(req.path);
@@ -218,12 +245,19 @@ async function answer(parts: Parts, one: Route, context: Context): Promise<Respo
   const { signal } = context.req.raw;
   const lastEventId = context.req.header('last-event-id');
   const request = context.req.raw;
-  const given = await one.run({ client, principal, session, request, path, query, body, lastEventId, signal });
+  const admit = (at?: SessionHandle): Promise<WorkPlace> => parts.work.admit(principal.name, at);
+  const given = await one.run({ client, principal, session, request, path, query, body, lastEventId, admit, signal });
   return given instanceof Response ? given : context.json(given as object, one.status ?? 200); // JSON by the client's types
 }
 
-/** @throws GatewayError `Unauthorized`, `Forbidden` */
+/** @throws GatewayError `Unauthorized`, `TooManyRequests` */
 async function signIn(parts: Parts, context: Context): Promise<Principal> {
+  const principal = await identify(parts, context);
+  parts.rate.take(principal.name);
+  return principal;
+}
+
+async function identify(parts: Parts, context: Context): Promise<Principal> {
   const [, secret] = /^Bearer +(\S+)$/i.exec(context.req.header('authorization') ?? '') ?? [];
   if (secret !== undefined) return await find(parts, context, secret);
   const cookie = readCookie(context);
@@ -256,6 +290,21 @@ async function readBody(context: Context): Promise<unknown> {
   return await bodyOf(context);
 }
 
+/** Status for a caller that is no longer there, as proxies log it. */
+const CALLER_LEFT = 499;
+
+function refuse(error: unknown, { req }: Context, log: Logger): Response {
+  const isOurs = problemOf(error) !== undefined;
+  if (!isOurs && hasLeft(error, req.raw.signal)) return new Response(null, { status: CALLER_LEFT });
+  return req.path.startsWith(`${OPENAI}/`) ? refuseAsOpenAi(error, log) : refusal(error, log);
+}
+
+/** Whether the caller went away before its body had come, or before it had an answer. */
+function hasLeft(error: unknown, { aborted }: AbortSignal): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return aborted || code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE';
+}
+
 function refusal(error: unknown, log: Logger): Response {
   const problem = problemOf(error) ?? {
     type: 'Internal',
@@ -263,11 +312,8 @@ function refusal(error: unknown, log: Logger): Response {
     detail: 'The gateway failed at this request. Its log says why.',
     retryable: false,
   };
-  if (problem.status >= 500) log.error({ err: error }, 'request failed');
-  const headers = {
-    'content-type': 'application/problem+json',
-    ...(problem.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
-  };
+  if (problem.status >= 500 && problem.type !== 'Stopping') log.error({ err: error }, 'request failed');
+  const headers = { 'content-type': 'application/problem+json', ...problemHeaders(error, problem.status) };
   return new Response(JSON.stringify(problem), { status: problem.status, headers });
 }
 
@@ -278,10 +324,18 @@ async function beginOf(session: SessionHandle, turnId: string, signal: AbortSign
     return await following.cursor();
   } catch (error) {
     if (!(error instanceof CopilotError) || error.type !== 'InvalidInput') throw error;
+    if (!(await cameAlong(session, turnId, signal))) throw error;
     return await session.follow({ from: 0, signal, as: null }).cursor();
   } finally {
     await following.return();
   }
+}
+
+/** Whether the session has a turn that began in another one. */
+async function cameAlong(session: SessionHandle, turnId: string, signal: AbortSignal): Promise<boolean> {
+  if ((await session.turns({ signal })).some(({ id }) => id === turnId)) return true;
+  const { messages } = await session.transcript({ all: true, signal });
+  return messages.some((message) => 'turnId' in message && message.turnId === turnId);
 }
 
 function eventRoutes(hub: EventHub): Route[] {

@@ -2,15 +2,35 @@
 import { CopilotError, type ErrorType } from '../contracts/errors.ts';
 
 /** Errors of the gateway itself. */
-const OWN_STATUS = { Unauthorized: 401, Forbidden: 403, NotFound: 404, TooLarge: 413, TooManyFollowers: 429 } as const;
+const OWN_STATUS = {
+  Unauthorized: 401,
+  Forbidden: 403,
+  NotFound: 404,
+  MethodNotAllowed: 405,
+  TooLarge: 413,
+  TooManyFollowers: 429,
+  TooManyRequests: 429,
+  TooManyAtWork: 429,
+  Stopping: 503,
+} as const;
 
 /** The request is refused before it reaches a session. */
 export class GatewayError extends Error {
   readonly type: keyof typeof OWN_STATUS;
+  readonly headers: Readonly<Record<string, string>>;
 
-  constructor(type: keyof typeof OWN_STATUS, message: string) {
+  /** @param retryAfterS seconds after which the same request may succeed. @param allow methods that the path takes */
+  constructor(
+    type: keyof typeof OWN_STATUS,
+    message: string,
+    { retryAfterS, allow }: { readonly retryAfterS?: number; readonly allow?: readonly string[] } = {},
+  ) {
     super(message);
     this.type = type;
+    this.headers = {
+      ...(retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }),
+      ...(allow === undefined ? {} : { allow: allow.join(', ') }),
+    };
   }
 }
 
@@ -66,9 +86,23 @@ export interface Problem {
 export function problemOf(error: unknown): Problem | undefined {
   if (error instanceof GatewayError) {
     const { type, message } = error;
-    return { type, status: OWN_STATUS[type], detail: message, retryable: type === 'TooManyFollowers' };
+    const status = OWN_STATUS[type];
+    return { type, status, detail: message, retryable: status === 429 || status === 503 };
   }
   if (!(error instanceof CopilotError)) return undefined;
   const { type, message, retryable, details } = error;
   return { type, status: STATUS[type] ?? OTHERWISE, detail: message, retryable, details };
+}
+
+/** For callers of sessions that are full for a moment. */
+const BUSY_RETRY_S = 1;
+
+/** Headers that belong to an error. */
+export function problemHeaders(error: unknown, status: number): Readonly<Record<string, string>> {
+  const own = error instanceof GatewayError ? error.headers : {};
+  return {
+    ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
+    ...(status === 429 ? { 'retry-after': String(BUSY_RETRY_S) } : {}),
+    ...own,
+  };
 }

@@ -45,6 +45,7 @@ export async function runGateway({ json, port, host }: GatewayFlags): Promise<vo
       host,
       port: port === undefined ? DEFAULT_PORT : parseWholeNumber('--port', port),
       tokens: config.gatewayTokens,
+      limits: config.gatewayLimits,
       preparePage: () => preparePage(config, remark),
       onLink: (link) => remark(`Another browser: ${link}`),
       operated,
@@ -68,6 +69,10 @@ export async function runGateway({ json, port, host }: GatewayFlags): Promise<vo
 
 /** @throws CopilotError `InvalidInput` */
 export async function runKeysAdd(name: string, { role, json }: CommonFlags & { readonly role: string }): Promise<void> {
+  if (name.trim() === '') {
+    const problem = 'it is blank; name the person or program that gets the key: copilot keys add ada';
+    throw new CopilotError('InvalidInput', { what: 'name', problem });
+  }
   const { key, info } = await keyStore().add(checkInput(Label, name, 'name'), checkInput(Role, role, '--role'));
   if (json) return sayJson({ ...info, key });
   say(key);

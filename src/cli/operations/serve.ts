@@ -113,6 +113,7 @@ async function startDevGateway(
       host: '127.0.0.1',
       port: at,
       tokens: config.gatewayTokens,
+      limits: config.gatewayLimits,
       withLink: true,
       preparePage: () => page,
       onLink: (link) => remark(`The page for another browser: ${link}`),

@@ -51,11 +51,12 @@ export interface ChatMessage {
  * @throws CopilotError as `SessionHandle.send`
  */
 export async function sendFrom(
-  { signal }: Pick<Caller, 'signal'>,
+  { signal, admit }: Pick<Caller, 'signal' | 'admit'>,
   session: SessionHandle,
   { id: messageId, text, files }: ChatMessage,
 ): Promise<string> {
   await refuseWhileWaiting(session, signal);
+  await admit(session);
   const stored = await storeFiles(session, files, signal);
   return (await session.send(text, { messageId, files: stored, wait: false, signal })).id;
 }

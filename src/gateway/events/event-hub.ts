@@ -7,6 +7,9 @@ import { streamEvents } from './event-stream.ts';
 import { Presence } from './presence.ts';
 import { type FeedStart, type Given, SessionFeed } from './session-feed.ts';
 
+/** Seconds after which a caller may look whether a stream has ended. */
+const FOLLOWERS_RETRY_S = 5;
+
 interface Followed {
   readonly feed: SessionFeed;
   readonly presence: Presence;
@@ -18,6 +21,8 @@ export class EventHub {
   readonly #sessions = new Map<string, Followed>();
   readonly #open = new Set<AbortController>();
   readonly #counts = new Map<string, number>();
+  #isClosed = false;
+  #onEmpty: (() => void) | undefined;
 
   /** @param maxFollowers streams that one principal may have open */
   constructor(maxFollowers: number) {
@@ -45,9 +50,11 @@ export class EventHub {
     { name, isBrowser }: Principal,
     start: FeedStart,
   ): Promise<Response> {
+    if (this.#isClosed) throw new GatewayError('Stopping', 'The gateway stops; come back at once.', { retryAfterS: 1 });
     const open = this.#counts.get(name) ?? 0;
     if (open >= this.#maxFollowers) {
-      throw new GatewayError('TooManyFollowers', `${name} has ${open} event streams open; close one of them first.`);
+      const message = `${name} has ${open} event streams open; close one of them first.`;
+      throw new GatewayError('TooManyFollowers', message, { retryAfterS: FOLLOWERS_RETRY_S });
     }
     this.#counts.set(name, open + 1);
     const followed = this.#followed(session);
@@ -59,6 +66,7 @@ export class EventHub {
     const leave = (): void => {
       if (!this.#open.delete(left)) return;
       left.abort();
+      if (this.#open.size === 0) this.#onEmpty?.();
       if (!isClosed) followed.presence.remove(one);
       this.#counts.set(name, (this.#counts.get(name) ?? 1) - 1);
     };
@@ -78,10 +86,16 @@ export class EventHub {
     }
   }
 
-  /** Ends all streams. Their callers come back, perhaps to another gateway, and go on where they were. */
-  close(): void {
+  /**
+   * Ends all streams. Their callers come back, perhaps to another gateway, and go on where they were.
+   * @returns settles when every stream has its last bytes
+   */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const empty = new Promise<void>((resolve) => (this.#onEmpty = resolve));
     for (const { feed } of this.#sessions.values()) feed.close();
     for (const left of this.#open) left.abort();
+    if (this.#open.size > 0) await empty;
   }
 
   #followed(session: SessionHandle): Followed {

@@ -18,6 +18,7 @@ export function streamEvents(events: AsyncIterator<Given, void, undefined>, leav
   let keepAlive: NodeJS.Timeout | undefined;
   let isLeft = false;
   let takenAtMs = Date.now();
+  let cursor: string | undefined;
   const end = (): void => {
     isLeft = true;
     clearInterval(keepAlive);
@@ -39,7 +40,11 @@ export function streamEvents(events: AsyncIterator<Given, void, undefined>, leav
         // A failure ends the connection: the caller comes back with its cursor and is told then.
         const next = await events.next().catch(() => ({ done: true, value: undefined }) as const);
         if (isLeft) return;
-        if (next.done !== true) return controller.enqueue(encoder.encode(frame(next.value)));
+        if (next.done !== true) {
+          ({ cursor } = next.value);
+          return controller.enqueue(encoder.encode(frame(next.value)));
+        }
+        controller.enqueue(encoder.encode(goodbye(cursor)));
         end();
         controller.close();
       },
@@ -49,6 +54,11 @@ export function streamEvents(events: AsyncIterator<Given, void, undefined>, leav
   );
   const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' };
   return new Response(body, { headers });
+}
+
+/** Tells a caller whose stream ends where to go on. It is no event. */
+function goodbye(cursor: string | undefined): string {
+  return `: this stream ends here\n${cursor === undefined ? '' : `id: ${cursor}\n`}retry: ${RETRY_MS}\n\n`;
 }
 
 /** JSON has no line breaks, so each event has one line of data. */

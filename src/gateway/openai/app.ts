@@ -4,19 +4,18 @@ import type { ResponseStreamEvent } from 'openai/resources/responses/responses';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { checkInput } from '../../client/checked-input.ts';
-import { GatewayError, problemOf } from '../problem.ts';
+import { problemHeaders, problemOf } from '../problem.ts';
 import { answerChat } from './chat.ts';
 import { addressOf, conversationRoutes, inputContent } from './conversations.ts';
 import { parseResponseId } from './ids.ts';
 import { CreateChat, CreateResponse } from './input.ts';
-import { bodyOf, handler, type HandlerParts, type ProtocolCall, streamTo } from '../call.ts';
+import { bodyOf, givenMessageId, handler, type HandlerParts, type ProtocolCall, streamTo } from '../call.ts';
 import { beginResponse, headOf, readResponse, streamResponse } from './responses.ts';
 import { after } from './resumed-stream.ts';
 
-export function openAiApp({ client, log, signIn }: HandlerParts): Hono {
+export function openAiApp(parts: HandlerParts): Hono {
   const app = new Hono();
-  const handle = handler({ client, log, signIn });
-  app.onError((error) => refusal(error, log));
+  const handle = handler(parts);
   app.get(
     '/models',
     handle(async ({ context }) => Promise.resolve(context.json({ object: 'list', data: [model('default')] }))),
@@ -34,9 +33,6 @@ export function openAiApp({ client, log, signIn }: HandlerParts): Hono {
     handle(async (call) => answerChat(call, checkInput(CreateChat, await bodyOf(call.context), ''))),
   );
   conversationRoutes(app, handle);
-  app.all('*', ({ req }) => {
-    throw new GatewayError('NotFound', `There is no ${req.method} ${req.path}. docs/protocols.md says what there is.`);
-  });
   return app;
 }
 
@@ -45,7 +41,7 @@ const model = (id: string): object => ({ id, object: 'model', created: 0, owned_
 async function createResponse(call: ProtocolCall): Promise<Response> {
   const { context, signal } = call;
   const request = checkInput(CreateResponse, await bodyOf(context), '');
-  const { session, head } = await beginResponse(call, request, context.req.header('idempotency-key'));
+  const { session, head } = await beginResponse(call, request, givenMessageId(context));
   if (request.stream === true) return stream(call, (left) => streamResponse(session, head, left));
   if (request.background === true) {
     const response = await readResponse(session, head, signal);
@@ -127,11 +123,20 @@ function stream(call: ProtocolCall, events: (left: AbortSignal) => AsyncIterable
   );
 }
 
-function refusal(error: unknown, log: Logger): Response {
+/** An error in the form of this API. */
+export function refuseAsOpenAi(error: unknown, log: Logger): Response {
   const problem = problemOf(error);
   const { type = 'server_error', status = 500, detail = 'The gateway failed at this request.' } = problem ?? {};
   if (status >= 500) log.error({ err: error }, 'request failed');
-  const kind = status === 401 ? 'authentication_error' : status < 500 ? 'invalid_request_error' : 'server_error';
+  const kind =
+    status === 401
+      ? 'authentication_error'
+      : status === 429
+        ? 'rate_limit_error'
+        : status < 500
+          ? 'invalid_request_error'
+          : 'server_error';
   const body = { error: { message: detail, type: kind, param: null, code: type } };
-  return new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json' } });
+  const headers = { 'content-type': 'application/json', ...problemHeaders(error, status) };
+  return new Response(JSON.stringify(body), { status, headers });
 }

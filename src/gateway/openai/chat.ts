@@ -9,7 +9,7 @@ import { type CopilotClient, CopilotError, type Message, type SessionHandle, typ
 import { checkInput } from '../../client/checked-input.ts';
 import { MessageText } from '../../contracts/session.ts';
 import { imagesOf } from '../../contracts/transcript.ts';
-import { type ProtocolCall, streamTo } from '../call.ts';
+import { givenMessageId, type ProtocolCall, streamTo } from '../call.ts';
 import { keptOf, nameAfterContent, storeFiles } from '../files/given-file.ts';
 import { append, type Said } from './conversations.ts';
 import { type CreateChat, type InputMessage, readInput, refuseTools, wordsOf } from './input.ts';
@@ -29,8 +29,9 @@ export async function answerChat(call: ProtocolCall, request: ChatRequest): Prom
   if (text === '' && files.length === 0)
     throw new CopilotError('InvalidInput', { what: 'messages', problem: 'the last one is not of the user' });
   if (text !== '') checkInput(MessageText, text, 'messages');
+  const messageId = givenMessageId(call.context);
   const session = await sessionWith(call, teamOf(request.model), before, text);
-  const messageId = call.context.req.header('idempotency-key');
+  await call.admit(session);
   const stored = await storeFiles(session, files, call.signal);
   const events = session.stream(text, { signal: call.signal, messageId, files: stored });
   const head = {

@@ -47,6 +47,7 @@ export async function beginResponse(
   if (isSaying) {
     const { signal } = caller;
     await refuseWhileWaiting(session, signal);
+    await caller.admit(session);
     const stored = await storeFiles(session, files, signal);
     turnId = (await session.send(text, { messageId, files: stored, wait: false, signal })).id;
   }

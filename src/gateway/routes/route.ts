@@ -1,6 +1,7 @@
 /** One request that the gateway takes: its path, what it needs, and what it does. */
 import { z } from 'zod';
 import type { CopilotClient, SessionHandle } from '../../client.ts';
+import type { WorkPlace } from '../principals/limits.ts';
 import type { Principal, Right } from '../principals/principal.ts';
 
 /** What a route is given. */
@@ -17,6 +18,8 @@ export interface Call<Query = unknown, Body = unknown> {
   readonly body: Body;
   /** The cursor that a browser sends when it comes back to a stream. */
   readonly lastEventId: string | undefined;
+  /** To be called before a message begins or joins work. @throws GatewayError `TooManyAtWork` */
+  readonly admit: (session?: SessionHandle) => Promise<WorkPlace>;
   /** Aborts when the caller goes away. */
   readonly signal: AbortSignal;
 }

@@ -72,12 +72,16 @@ export const sessionRoutes: readonly Route[] = [
     summary: 'Creates a session, optionally with its first message',
     body: NewSession,
     status: 201,
-    run: async ({ client, principal, body }) => {
+    run: async ({ client, principal, body, admit }) => {
       const { ifExists = 'error', ...options } = body;
       const user = ownerOf(principal, body);
+      const place = options.message === undefined ? undefined : await admit();
       try {
-        return await view(await client.create({ ...options, user, ifExists: 'error' }));
+        const session = await client.create({ ...options, user, ifExists: 'error' });
+        place?.take(session);
+        return await view(session);
       } catch (error) {
+        place?.release();
         const isThere = error instanceof CopilotError && error.type === 'SessionExists';
         if (!isThere || ifExists === 'error' || options.id === undefined) throw error;
         const session = client.session(options.id);
@@ -85,7 +89,10 @@ export const sessionRoutes: readonly Route[] = [
         // Whoever may not see the session learns no more than that its id is taken.
         if (owner !== user && principal.role !== 'operator') throw error;
         const { message, messageId } = options;
-        if (message !== undefined) await session.send(message, { messageId, wait: false });
+        if (message !== undefined) {
+          await admit(session);
+          await session.send(message, { messageId, wait: false });
+        }
         return await view(session);
       }
     },
@@ -126,8 +133,10 @@ export const sessionRoutes: readonly Route[] = [
     query: z.strictObject({ wait: Flag.optional() }),
     body: NewMessage,
     status: 202,
-    run: ({ session, query: { wait = false }, body: { text, ...options }, signal }) =>
-      session.send(text, { ...options, wait, signal }),
+    run: async ({ session, query: { wait = false }, body: { text, ...options }, admit, signal }) => {
+      await admit(session);
+      return await session.send(text, { ...options, wait, signal });
+    },
   }),
   route({
     method: 'delete',
