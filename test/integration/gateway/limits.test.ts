@@ -17,6 +17,12 @@ const LIMITS = {
   COPILOT_GATEWAY_BODY_MIB: '1',
 };
 
+interface Sent {
+  readonly body?: string;
+  readonly signal?: AbortSignal;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 describe('limits of the gateway', function () {
   this.timeout(240_000);
   let world: World;
@@ -40,7 +46,7 @@ describe('limits of the gateway', function () {
   const keyOf = (name: string): string => keys.get(name) ?? assert.fail(name);
   const as = (name: string, at = gateway): Caller => new Caller(at.url, keyOf(name));
 
-  async function request(name: string, method: string, path: string, init: RequestInit = {}): Promise<Response> {
+  async function request(name: string, method: string, path: string, init: Sent = {}): Promise<Response> {
     const headers = { authorization: `Bearer ${keyOf(name)}`, 'content-type': 'application/json' };
     return await fetch(`${gateway.url}${path}`, { method, ...init, headers: { ...headers, ...init.headers } });
   }
