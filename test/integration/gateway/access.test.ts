@@ -213,7 +213,7 @@ describe('access to the gateway', function () {
     const id = await newSession();
     const user = as('user');
     assert.equal(
-      await status(user, 'POST', `/v1/sessions/${id}/messages`, { text: 'x'.repeat(17 * 1024 * 1024) }),
+      await status(user, 'POST', `/v1/sessions/${id}/messages`, { text: 'x'.repeat(33 * 1024 * 1024) }),
       413,
     );
     assert.equal(await status(user, 'POST', `/v1/sessions/${id}/messages`, { text: 'hi', extra: 1 }), 400);

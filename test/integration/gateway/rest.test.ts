@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { addKey, Caller, startGatewayProcess, type TestGateway } from '../../helpers/gateway.ts';
 import { until } from '../../helpers/history.ts';
+import { freePort } from '../../helpers/ports.ts';
 import { playTeam } from '../../helpers/team-script.ts';
 import { startWorld, type World } from '../../helpers/world.ts';
 
@@ -25,7 +26,7 @@ describe('REST of the gateway', function () {
   const used = new Set<string>();
 
   before(async () => {
-    world = await startWorld();
+    world = await startWorld({ env: { COPILOT_WEBHOOK_PRIVATE: '1' } });
     key = await addKey(world, 'ada');
     gateway = await startGatewayProcess(world);
     ada = new Caller(gateway.url, key);
@@ -174,6 +175,20 @@ describe('REST of the gateway', function () {
     assert.deepEqual(new Set(listed.map(({ path }) => path)), new Set(['b.txt', 'notes/a.json']));
     await call('DELETE', `${at}/files/b.txt`);
     assert.equal((await call<unknown[]>('GET', `${at}/files`)).length, 1);
+  });
+
+  it('adds, lists, tests, rotates and removes webhooks', async () => {
+    const url = `http://127.0.0.1:${await freePort()}/`;
+    const { id, secret } = await call<{ id: string; secret: string }>('POST', '/v1/webhooks', { url });
+    const { webhooks } = await call<{ webhooks: { id: string }[] }>('GET', '/v1/webhooks');
+    assert.deepEqual(
+      webhooks.map((webhook) => webhook.id),
+      [id],
+    );
+    assert.equal((await call('GET', `/v1/webhooks/${id}`))['url'], url);
+    assert.equal((await call('POST', `/v1/webhooks/${id}/test`))['delivered'], false);
+    assert.notEqual((await call('POST', `/v1/webhooks/${id}/secret`))['secret'], secret);
+    assert.equal((await call('DELETE', `/v1/webhooks/${id}`))['id'], id);
   });
 
   it('describes every operation, and each was called', async () => {
