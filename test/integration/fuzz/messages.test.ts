@@ -17,7 +17,7 @@ import { CORPUS, spoiled, spoiledFrom } from '../../helpers/spoiled-payloads.ts'
 import { playTeam } from '../../helpers/team-script.ts';
 import { startWorld, type World } from '../../helpers/world.ts';
 
-const DRAWN = isFull ? 300 : 12;
+const DRAWN = isFull ? 300 : 5;
 /** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
 const NOT_FOUND = 5;
 
