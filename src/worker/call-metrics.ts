@@ -43,11 +43,18 @@ export class CallMetrics {
     });
   }
 
-  /** Runs an attempt of an activity, and counts it. */
-  async measure<T>(activity: string, work: () => Promise<T>): Promise<T> {
+  /** Runs an attempt of an activity, and counts it. @param onEnd hears how it ended */
+  async measure<T>(
+    activity: string,
+    work: () => Promise<T>,
+    onEnd?: (ended: { readonly outcome: string; readonly ms: number }) => void,
+  ): Promise<T> {
     const began = performance.now();
-    const end = (outcome: string): void =>
-      this.#durations.observe({ activity, outcome }, (performance.now() - began) / 1_000);
+    const end = (outcome: string): void => {
+      const ms = Math.round(performance.now() - began);
+      this.#durations.observe({ activity, outcome }, ms / 1_000);
+      onEnd?.({ outcome, ms });
+    };
     try {
       const result = await work();
       end('ok');

@@ -328,6 +328,11 @@ describe('encryption', function () {
     assert.equal(((await settings.json()) as { Codec: { Endpoint: string } }).Codec.Endpoint, ready.codecUrl);
     assert.equal((await askAs(ready.uiUrl, ready.codecUrl)).status, 204);
     assert.equal((await askAs('http://localhost:1', ready.codecUrl)).status, 403);
+    // Its worker, a process of its own, has the keys too.
+    const client = await CopilotClient.connect({ config: isolatedConfig(homeDir, keyed), address: ready.address });
+    const session = await client.create({ mode: 'one-shot' });
+    assert.equal((await session.send('hello')).status, 'completed');
+    await client.close();
 
     const port = String(await freePort());
     const codec = startCli(['codec', '--json', '--port', port], env);

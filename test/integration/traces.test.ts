@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict';
 import { pathToFileURL } from 'node:url';
 import { CopilotClient } from '../../src/client.ts';
+import { startGateway } from '../../src/gateway/gateway.ts';
+import { recordingLog } from '../unit/agents/files/team-folder.ts';
+import { KeyStore } from '../../src/gateway/principals/key-file.ts';
 import { fullHistory, until } from '../helpers/history.ts';
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from '../helpers/otlp-receiver.ts';
 import { isolatedConfig } from '../helpers/server.ts';
@@ -10,6 +13,7 @@ import { startWorld, type World } from '../helpers/world.ts';
 
 const FILES = ['a.txt', 'b.txt', 'c.txt'];
 const CLIENT = 3;
+const CALLER = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 const HOOK = pathToFileURL('test/helpers/loaded-packages.mjs').href;
 
 describe('traces', function () {
@@ -118,6 +122,7 @@ describe('traces', function () {
     const worker = await world.startWorker({
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${receiver.url}/own/path`,
       OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: 'true',
+      COPILOT_LOG_LEVEL: 'debug',
     });
     const session = await world.copilot.create();
     assert.equal((await session.send('papaya question')).reply, 'papaya answer');
@@ -127,6 +132,56 @@ describe('traces', function () {
     for (const text of ['papaya question', 'papaya answer', 'gen_ai.input.messages', 'invoke_workflow default']) {
       assert.ok(last.includes(text), text);
     }
+    const line =
+      worker
+        .log()
+        .split('\n')
+        .find((text) => text.includes('"call ended"')) ?? '';
+    const { ms, trace_id: trace, ...told } = JSON.parse(line) as Record<string, unknown>;
+    assert.match(String(trace), /^[0-9a-f]{32}$/);
+    assert.equal(typeof ms, 'number');
+    assert.deepEqual(
+      [told['session'], told['turn'], told['activity'], told['outcome']],
+      [session.id, 'turn-1', 'copilotRunAgent', 'ok'],
+    );
+    assert.doesNotMatch(line, /papaya/);
+  });
+
+  it('of a message over HTTP hangs under the span that the request names', async () => {
+    playTeam(world.model, { answer: 'kiwi answer' });
+    const worker = await world.startWorker(otel());
+    const { homeDir } = world.server;
+    const { key } = await new KeyStore(homeDir).add('ada', 'user');
+    const gateway = await startGateway({
+      client: traced,
+      homeDir,
+      host: '127.0.0.1',
+      port: 0,
+      preparePage: () => Promise.reject(new Error('no browser comes')),
+      log: recordingLog().log,
+    });
+    const post = async (path: string, body: object): Promise<Record<string, string>> => {
+      const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', traceparent: CALLER };
+      const response = await fetch(gateway.url + path, { method: 'POST', headers, body: JSON.stringify(body) });
+      return (await response.json()) as Record<string, string>; // what the routes give
+    };
+    const { id } = await post('/v1/sessions', {});
+    await post(`/v1/sessions/${id}/messages?wait=true`, { text: 'kiwi question' });
+    await gateway.close();
+    await worker.stop();
+    const [, traceId, callerId] = CALLER.split('-');
+    const ofCaller = () => receiver.spans.filter((span) => span.traceId === traceId);
+    await until('the spans', () => Promise.resolve(ofCaller().length === 5));
+    assert.deepEqual(
+      treeOf(ofCaller(), callerId),
+      below(
+        'send',
+        ...below(
+          'invoke_workflow default',
+          ...below('invoke_agent writer', ...below('copilotRunAgent', 'chat gpt-6-luna')),
+        ),
+      ),
+    );
   });
 
   it('loads nothing and adds nothing to history if nobody asks for traces', async () => {

@@ -1,5 +1,5 @@
 /** The activities of sessions, over what the worker has open. */
-import { Context } from '@temporalio/activity';
+import { Context, type Info } from '@temporalio/activity';
 import type { Logger } from 'pino';
 import { archive } from '../../activities/archive.ts';
 import type { WorkerParts } from '../../activities/agent-call.ts';
@@ -31,6 +31,7 @@ import type { ObjectStore } from '../../storage/stores/object-store.ts';
 import type { TeamTrust } from '../../tools/mcp/trust.ts';
 import type { TracedTurn } from '../../contracts/trace.ts';
 import { traceActivity } from '../../tracing/activity-spans.ts';
+import { parentOf } from '../../tracing/traces.ts';
 import type { CallMetrics } from '../call-metrics.ts';
 
 /** What the activities of one worker share. */
@@ -47,15 +48,17 @@ export function createActivities(config: Config, opened: Promise<HostParts>): Ac
   const sender = new WebhookSender(config.webhooksMayBePrivate);
   const load = async (team: string) => loadTeam(config.agentsDir, team, (await opened).tools);
   const called =
-    <Input extends TracedTurn, Result>(
+    <Input extends TracedTurn & { readonly step?: number }, Result>(
       run: (parts: HostParts, input: Input) => Promise<Result>,
       count: (metrics: CallMetrics, result: Result, input: Input) => void,
     ) =>
     async (input: Input): Promise<Result> => {
       const parts = await opened;
       const { info } = Context.current();
-      const result = await parts.metrics.measure(info.activityType, () =>
-        traceActivity(parts.traces, info, input, () => run(parts, input)),
+      const result = await parts.metrics.measure(
+        info.activityType,
+        () => traceActivity(parts.traces, info, input, () => run(parts, input)),
+        (ended) => parts.log.debug({ ...describeAttempt(info, input, parts), ...ended }, 'call ended'),
       );
       count(parts.metrics, result, input);
       return result;
@@ -97,5 +100,23 @@ export function createActivities(config: Config, opened: Promise<HostParts>): Ac
     copilotDeliverWebhook: (input) => sender.deliver(input),
     copilotAnnounceWebhooks: (input) => announceWebhooks(input),
     copilotArchive: async () => archive((await opened).agents, (await opened).archive),
+  };
+}
+
+/** What log lines have in common with spans. */
+function describeAttempt(
+  { activityType: activity, activityId, attempt, workflowExecution }: Info,
+  { step, ...turn }: TracedTurn & { readonly step?: number },
+  { traces }: Pick<HostParts, 'traces'>,
+): Readonly<Record<string, string | number>> {
+  const session = workflowExecution?.workflowId ?? '';
+  return {
+    session,
+    turn: turn.turnId,
+    ...(step === undefined ? {} : { step }),
+    activity,
+    activityId,
+    attempt,
+    ...(traces ? { trace_id: parentOf(session, turn).traceId } : {}),
   };
 }
