@@ -158,6 +158,7 @@ describe('traces', function () {
       host: '127.0.0.1',
       port: 0,
       preparePage: () => Promise.reject(new Error('no browser comes')),
+      limits: isolatedConfig(homeDir).gatewayLimits,
       log: recordingLog().log,
     });
     const post = async (path: string, body: object): Promise<Record<string, string>> => {
