@@ -34,7 +34,9 @@ export async function openChat(caller: Caller, chatId: string, team: string): Pr
     const isMissing = error instanceof CopilotError && error.type === 'SessionNotFound' && !OWN_ID.test(chatId);
     if (!isMissing) throw error;
     const { client, principal } = caller;
-    return await client.create({ id: sessionOf(caller, chatId).id, team, user: principal.name, ifExists: 'use' });
+    await client.create({ id: sessionOf(caller, chatId).id, team, user: principal.name, ifExists: 'use' });
+    // Somebody else may have begun a session of this id.
+    return await findChat(caller, chatId, 'write');
   }
 }
 

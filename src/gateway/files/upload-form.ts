@@ -21,9 +21,12 @@ export async function readUploads<Taken>(
   const taken: Promise<Taken>[] = [];
   const streams: BusboyFileStream[] = [];
   const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const refuse = (cause: unknown): void => reject(invalid(cause instanceof Error ? cause.message : String(cause)));
   const form = openForm(type);
   form.on('file', (_field: string, stream: BusboyFileStream, name: string | undefined) => {
     streams.push(stream);
+    // A file that is cut off fails by itself, perhaps before anybody reads it.
+    stream.on('error', refuse);
     // Browsers write a quotation mark in a name so.
     const file = take((name ?? '').replaceAll('%22', '"'), stream);
     // What is left of a refused file is read and dropped, or the next one would never come.
@@ -37,7 +40,7 @@ export async function readUploads<Taken>(
     form.on(limit, () => reject(invalid(`it has more than ${MAX_FILES} files`)));
   }
   form.on('finish', resolve);
-  form.on('error', (cause: unknown) => reject(invalid(cause instanceof Error ? cause.message : String(cause))));
+  form.on('error', refuse);
   const body = Readable.fromWeb(request.body);
   body.on('error', reject);
   body.pipe(form);

@@ -13,6 +13,7 @@ import { givenMessageId, type ProtocolCall, streamTo } from '../call.ts';
 import { keptOf, nameAfterContent, storeFiles } from '../files/given-file.ts';
 import { append, type Said } from './conversations.ts';
 import { type CreateChat, type InputMessage, readInput, refuseTools, wordsOf } from './input.ts';
+import type { Principal } from '../principals/principal.ts';
 import { teamOf } from './responses.ts';
 
 type ChatRequest = z.infer<typeof CreateChat>;
@@ -114,7 +115,7 @@ async function sessionWith(
     const session = client.session(`chat_${begin}_${number}`);
     const isFree = !(await exists(session, signal));
     if (isFree) return await begun(client, { id: session.id, team, user: principal.name }, before, signal);
-    if (before.length > 0 && (await isOf(session, before, signal))) return session;
+    if (before.length > 0 && (await isOf(session, principal, before, signal))) return session;
   }
   return await begun(client, { team, user: principal.name }, before, signal);
 }
@@ -140,10 +141,16 @@ async function begun(
   return session;
 }
 
-/** Whether a session can go on from these messages. */
-async function isOf(session: SessionHandle, before: readonly Said[], signal: AbortSignal): Promise<boolean> {
-  const { isClosed } = await session.describe({ signal });
-  if (isClosed) return false;
+/** Whether a session of this person can go on from these messages. */
+async function isOf(
+  session: SessionHandle,
+  { name }: Principal,
+  before: readonly Said[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { isClosed, user } = await session.describe({ signal });
+  // Anybody could have begun a session of this id.
+  if (isClosed || user !== name) return false;
   const { messages } = await session.transcript({ all: true, signal });
   const said = messages.filter(({ role }) => role !== 'tool');
   return said.length === before.length && before.every((message, index) => isSame(message, said[index]));

@@ -9,6 +9,7 @@ import { storeFiles } from '../files/given-file.ts';
 import { decideShown, refuseWhileWaiting, requestsOf, turnEvents } from '../chats/turn-events.ts';
 import { GatewayError } from '../problem.ts';
 import type { Caller } from '../call.ts';
+import type { Right } from '../principals/principal.ts';
 import { parseResponseId, type ResponseRef, responseId, sessionOf } from './ids.ts';
 import { type CreateResponse, readInput, refuseTools, wordsOf } from './input.ts';
 import { ResponseBuilder, type ResponseHead } from './response-builder.ts';
@@ -38,7 +39,7 @@ export async function beginResponse(
   const isSaying = text !== '' || files.length > 0;
   // Before a session begins for it.
   if (text !== '' || (!isSaying && approvals.length === 0)) checkInput(MessageText, text, 'input');
-  const session = await sessionFor(caller, request, approvals.length > 0 ? 'decide' : 'write');
+  const session = await sessionFor(caller, request, { right: isSaying ? 'write' : 'decide', isNew: approvals.length === 0 });
   const from = await session.position({ signal: caller.signal });
   let turnId: string | undefined;
   for (const { approval_request_id: id, approve, reason } of approvals) {
@@ -66,7 +67,7 @@ export async function beginResponse(
 async function sessionFor(
   caller: Caller,
   { conversation, previous_response_id: previous, model }: CreateResponse,
-  right: 'decide' | 'write',
+  { right, isNew }: { readonly right: Right; readonly isNew: boolean },
 ): Promise<SessionHandle> {
   const { client, principal, signal } = caller;
   if (typeof previous === 'string') {
@@ -82,14 +83,16 @@ async function sessionFor(
     if (number === undefined) throw new GatewayError('NotFound', `There is no response "${previous}".`);
     const isLatest = turns.every((turn) => turn.number <= number);
     // Somebody goes on from an earlier point: that is another conversation.
-    return isLatest || number === 0 ? session : await session.fork({ turn: number });
+    if (isLatest || number === 0) return session;
+    await authorize(principal, 'write', session, signal);
+    return await session.fork({ turn: number });
   }
   if (conversation !== undefined && conversation !== null) {
     const session = client.session(sessionOf(typeof conversation === 'string' ? conversation : conversation.id));
     await authorize(principal, right, session, signal);
     return session;
   }
-  if (right === 'decide') {
+  if (!isNew) {
     throw new CopilotError('InvalidInput', {
       what: 'input',
       problem: 'an approval needs the conversation, or previous_response_id',

@@ -41,10 +41,14 @@ export class TokenVerifier {
         algorithms: ALGORITHMS,
         requiredClaims: ['sub', 'exp'],
       });
-      const name = Label.parse(payload.sub);
+      const name = Label.safeParse(payload.sub);
       const role = Role.safeParse(payload[ROLE_CLAIM] ?? 'user');
-      if (role.success) return { name, role: role.data };
-      onRefused(`its claim ${ROLE_CLAIM} is none of ${Role.options.join(', ')}`);
+      if (name.success && role.success) return { name: name.data, role: role.data };
+      onRefused(
+        name.success
+          ? `its claim ${ROLE_CLAIM} is none of ${Role.options.join(', ')}`
+          : 'its claim sub is no name of 1 to 200 characters',
+      );
     } catch (error) {
       if (!(error instanceof errors.JOSEError) || error instanceof errors.JWKSTimeout) throw error;
       onRefused(error.message);

@@ -1,6 +1,7 @@
 /** The durable context of a session. */
 import { z } from 'zod';
 import type { ContextPoint, SnapshotRef } from '../../client.ts';
+import { checkInput } from '../../client/checked-input.ts';
 import { ContextKey, ContextState, ContextValues, MergeStrategy } from '../../contracts/context.ts';
 import { Json } from '../../contracts/json.ts';
 import { RestoreContextPayload, SavePayload } from '../../contracts/payloads.ts';
@@ -53,7 +54,7 @@ export const contextRoutes: readonly Route[] = [
       expectedVersion,
     }),
     run: ({ session, path, body: { value, ...options }, signal }) =>
-      session.setContext(ContextKey.parse(path['key']), value, { ...options, signal }),
+      session.setContext(checkInput(ContextKey, path['key'], 'key'), value, { ...options, signal }),
   }),
   route({
     method: 'delete',

@@ -67,6 +67,12 @@ describe('a form with files', () => {
     const type = 'multipart/form-data; boundary=b';
     const cut = '--b\r\ncontent-disposition: form-data; name="f"; filename="a.txt"\r\n\r\nhalf of';
     await fails(readUploads(requestOf(cut, { 'content-type': type }), take), 'InvalidInput', /the form/);
+    const late = async (name: string, content: AsyncIterable<Uint8Array>): Promise<string> => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return await take(name, content);
+    };
+    // An error that nobody heard would end the process.
+    await fails(readUploads(requestOf(cut, { 'content-type': type }), late), 'InvalidInput', /the form/);
     const many = formOf(...Array.from({ length: 101 }, (_, index) => [`${index}`, 'x'] as [string, string]));
     await fails(readUploads(requestOf(many), take), 'InvalidInput', /more than 100 files/);
   });
