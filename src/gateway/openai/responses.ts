@@ -39,7 +39,10 @@ export async function beginResponse(
   const isSaying = text !== '' || files.length > 0;
   // Before a session begins for it.
   if (text !== '' || (!isSaying && approvals.length === 0)) checkInput(MessageText, text, 'input');
-  const session = await sessionFor(caller, request, { right: isSaying ? 'write' : 'decide', isNew: approvals.length === 0 });
+  const session = await sessionFor(caller, request, {
+    right: isSaying ? 'write' : 'decide',
+    isNew: approvals.length === 0,
+  });
   const from = await session.position({ signal: caller.signal });
   let turnId: string | undefined;
   for (const { approval_request_id: id, approve, reason } of approvals) {
