@@ -208,7 +208,7 @@ describe('a session on the page', function () {
     };
     await page.getByText('Choose a session').waitFor();
     await page.keyboard.press('/');
-    await page.keyboard.type('zebra');
+    await page.keyboard.type('Zebra');
     const [asks, rests, done] = [
       /^Zebra asks\s+Waits for you/,
       /^Zebra rests\s+Suspended/,
