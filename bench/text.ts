@@ -1,6 +1,6 @@
 /**
  * [P06] [G04] How long a token takes from the model to a follower, and which calls a reply of 1,000 tokens at 30 a second
- * costs the Temporal server: by heartbeat, and directly from the worker.
+ * costs the Temporal server: by heartbeat, directly from the worker, and while nobody follows.
  */
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
@@ -21,12 +21,14 @@ export async function text(): Promise<void> {
   const server = await startTestServer();
   const model = await startSlowModel();
   try {
-    const before = await followReply(server, model, { COPILOT_DIRECT_TEXT: '0' });
-    const direct = await followReply(server, model, {});
+    const before = await measureReply(server, model, { COPILOT_DIRECT_TEXT: '0' });
+    const direct = await measureReply(server, model, {});
+    const alone = await measureReply(server, model, {}, false);
     show('by heartbeat: lag of a token', before.lags);
     show('directly: lag of a token (aim p50 15, p95 40)', direct.lags);
     showCalls('by heartbeat', before.calls);
     showCalls('directly', direct.calls);
+    showCalls('while nobody follows', alone.calls);
     console.log(
       `ratio of calls, direct to heartbeat (aim 0.20): ${(direct.calls.length / before.calls.length).toFixed(3)}`,
     );
@@ -43,10 +45,11 @@ interface SlowModel {
   close(): Promise<void>;
 }
 
-async function followReply(
+async function measureReply(
   server: TestServer,
   model: SlowModel,
   changes: Record<string, string>,
+  isFollowed = true,
 ): Promise<{ lags: readonly number[]; calls: readonly string[] }> {
   const proxy = await startGrpcProxy(server.address);
   const behindProxy = { address: proxy.address, homeDir: server.homeDir };
@@ -58,7 +61,8 @@ async function followReply(
   try {
     const session = await follower.create({ mode: 'one-shot' });
     const following = session.follow();
-    await following.cursor();
+    if (isFollowed) await following.cursor();
+    else await following.return();
     await sleep(1_000);
     const begin = proxy.calls.length;
     const turn = sender.session(session.id).send('Write.');

@@ -210,7 +210,8 @@ describe('direct text', function () {
     assert.ok(screen(events).startsWith('word0 word1 '));
   });
 
-  it('[G04] leaves nothing of its tokens in any history', async () => {
+  it('[G04] leaves nothing of its tokens in any history or log', async () => {
+    for (const worker of world.workers) assert.doesNotMatch(worker.log(), /\/calls\//);
     for (const { id } of sessions) {
       const payloads = textsIn(await fullHistory(world.temporal, id));
       assert.ok(payloads.some((text) => text.includes('tell me')));
