@@ -32,7 +32,7 @@ describe('direct text', function () {
     proxies = { workers: await startGrpcProxy(address), followers: await startGrpcProxy(address) };
     near = await connect();
     far = await connect({ COPILOT_DIRECT_TEXT: '0' });
-    await startWorker({ COPILOT_DIRECT_TEXT_URL: `http://127.0.0.1:${await freePort()}` });
+    await startWorker();
   });
   after(async () => {
     await near.close();
@@ -49,9 +49,9 @@ describe('direct text', function () {
   };
   const startWorker = (changes: Record<string, string> = {}) =>
     world.startWorker({ TEMPORAL_ADDRESS: proxies.workers.address, ...changes });
-  const replaceWorker = async (): Promise<void> => {
+  const replaceWorker = async (changes: Record<string, string> = {}): Promise<void> => {
     await world.workers.at(-1)?.kill();
-    await startWorker();
+    await startWorker(changes);
   };
 
   async function ask(words: number, wordDelayMs: number): Promise<{ session: SessionHandle; answer: string }> {
@@ -94,20 +94,11 @@ describe('direct text', function () {
 
   const FLOW = { from: 'word20 ', to: 'word139 ' };
 
-  it('[G04] comes as before when nothing listens at the address in the heartbeat', async () => {
-    const misled = await connect();
-    const { session, answer } = await ask(80, 50);
-    const { events, seconds, heartbeats, pieces } = await watch(misled, session, { from: 'word10 ', to: 'word70 ' });
-    await misled.close();
-    assert.equal(screen(events), answer);
-    assert.ok(heartbeats >= 2 * seconds, `${heartbeats} heartbeats in ${seconds} s`);
-    assert.ok(pieces >= 2 * seconds, `${pieces} pieces in ${seconds} s`);
-    await replaceWorker();
-  });
-
   it('[G04] comes word by word, at a heartbeat in 2 s and a look in 5 s', async () => {
-    const { session, answer } = await ask(150, 50);
-    const { events, seconds, heartbeats, looks, pieces } = await watch(near, session, FLOW);
+    const { session, answer } = await ask(190, 50);
+    // On a slow machine the follower needs some time to find the worker.
+    const flow = { from: 'word60 ', to: 'word180 ' };
+    const { events, seconds, heartbeats, looks, pieces } = await watch(near, session, flow);
     assert.equal(screen(events), answer);
     assert.ok(!events.some(({ type }) => type === 'reset'));
     assert.ok(pieces >= 60, `${pieces} pieces of 120 words`);
@@ -183,7 +174,7 @@ describe('direct text', function () {
     }
   });
 
-  it('[G04] does not delay an interrupt: the worker looks at once, and the partial text is kept', async () => {
+  it('[G04] does not delay an interrupt by whomever: the worker looks at once, and the partial text is kept', async () => {
     const { session } = await ask(400, 50);
     let asked: Promise<unknown> | undefined;
     let [beats, latestAt] = [0, 0];
@@ -198,7 +189,7 @@ describe('direct text', function () {
         // Right after a heartbeat the next one is furthest away.
         else if (screen(events).includes('word30')) {
           latestAt = performance.now();
-          asked = session.interrupt();
+          asked = far.session(session.id).interrupt();
         }
         beats = now;
       }
@@ -208,6 +199,17 @@ describe('direct text', function () {
     assert.equal(turn?.status, 'interrupted');
     assert.ok(waitedMs === 0 || waitedMs < 1_500, `the next heartbeat came ${waitedMs} ms after the one before`);
     assert.ok(screen(events).startsWith('word0 word1 '));
+  });
+
+  it('[G04] comes as before when nothing listens at the address in the heartbeat', async () => {
+    await replaceWorker({ COPILOT_DIRECT_TEXT_URL: `http://127.0.0.1:${await freePort()}` });
+    const misled = await connect();
+    const { session, answer } = await ask(80, 50);
+    const { events, seconds, heartbeats, pieces } = await watch(misled, session, { from: 'word10 ', to: 'word70 ' });
+    await misled.close();
+    assert.equal(screen(events), answer);
+    assert.ok(heartbeats >= 2 * seconds, `${heartbeats} heartbeats in ${seconds} s`);
+    assert.ok(pieces >= 2 * seconds, `${pieces} pieces in ${seconds} s`);
   });
 
   it('[G04] leaves nothing of its tokens in any history or log', async () => {
