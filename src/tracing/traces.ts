@@ -15,6 +15,7 @@ import type { TraceSettings } from './settings.ts';
 
 /** How long a program that ends waits for the server of its spans. */
 export const CLOSE_TIMEOUT_MS = 2_000;
+const TELL_INTERVAL_MS = 60_000;
 /** The standard's default. */
 const DEFAULT_TIMEOUT_MS = 10_000;
 
@@ -61,7 +62,7 @@ export class Traces {
 
   /**
    * Undefined without settings, and if they cannot be used.
-   * @param tell hears why they cannot
+   * @param tell hears why they cannot, and at most once a minute why spans were not taken
    * @param timeoutMs how long spans may take to be taken, unless the settings say so; a program does not end before
    */
   static async open(
@@ -71,7 +72,7 @@ export class Traces {
   ): Promise<Traces | undefined> {
     if (!settings) return undefined;
     try {
-      return new Traces(await openTelemetry({ timeoutMs, ...settings }), settings.withContent);
+      return new Traces(await openTelemetry({ timeoutMs, ...settings }, tell), settings.withContent);
     } catch (error) {
       tell?.(error instanceof Error ? error.message : String(error));
       return undefined;
@@ -166,7 +167,7 @@ interface OpenTelemetry {
 }
 
 /** @throws Error if the protocol is not supported, or a package is missing */
-async function openTelemetry(settings: TraceSettings): Promise<OpenTelemetry> {
+async function openTelemetry(settings: TraceSettings, tell?: (problem: string) => void): Promise<OpenTelemetry> {
   const [api, sdk, { defaultResource, detectResources, envDetector, resourceFromAttributes }, exporter] =
     await Promise.all([
       import('@opentelemetry/api'),
@@ -184,10 +185,30 @@ async function openTelemetry(settings: TraceSettings): Promise<OpenTelemetry> {
       .merge(detectResources({ detectors: [envDetector] })),
     sampler,
     idGenerator: ids,
-    spanProcessors: [new sdk.BatchSpanProcessor({ exporter, ...settings.batch })],
+    spanProcessors: [new sdk.BatchSpanProcessor({ exporter: telling(exporter, tell), ...settings.batch })],
   });
   const tracer = provider.getTracer('durable-copilot', packageVersion);
   return { api, provider, tracer, sampler, ids, recorded: sdk.SamplingDecision.RECORD_AND_SAMPLED };
+}
+
+/** The SDK itself says nothing of spans that were not taken. */
+function telling(exporter: SpanExporter, tell?: (problem: string) => void): SpanExporter {
+  let toldAt = Number.NEGATIVE_INFINITY;
+  const note = (error: Error): void => {
+    if (performance.now() - toldAt < TELL_INTERVAL_MS) return;
+    toldAt = performance.now();
+    // Some errors of Node have a code and no words.
+    tell?.(error.message || ('code' in error ? String(error.code) : error.name));
+  };
+  return {
+    export: (spans, done) =>
+      exporter.export(spans, (result) => {
+        if (result.error) note(result.error);
+        done(result);
+      }),
+    shutdown: () => exporter.shutdown(),
+    forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve(),
+  };
 }
 
 /** The exporter itself reads headers, compression and certificates from the environment. */

@@ -115,11 +115,16 @@ describe('traces', () => {
     await other.close();
   });
 
-  it('do not keep a program that ends, although nobody takes them', async () => {
-    const traces = await open({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://127.0.0.1:9/v1/traces' });
+  it('do not keep a program that ends although nobody takes them, and say so', async () => {
+    const told: string[] = [];
+    const settings = readTraceSettings({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' });
+    const traces = await Traces.open(settings, (problem) => told.push(problem), 500);
+    assert.ok(traces);
     traces.begin({ name: 'x', parent: parentOf('ses_1', { turnId: 'turn-1' }), attributes: {} }).end();
     const began = Date.now();
     await traces.close();
     assert.ok(Date.now() - began < 20_000);
+    assert.equal(told.length, 1);
+    assert.notEqual(told[0], '');
   });
 });

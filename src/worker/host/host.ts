@@ -81,7 +81,7 @@ async function openParts(options: HostOptions, opened: OpenPart[]): Promise<Omit
     ),
   );
   opened.push({ name: 'models', close: () => models.close() });
-  const traces = await Traces.open(config.traces, (problem) => log.warn({ problem }, 'no traces are sent'));
+  const traces = await Traces.open(config.traces, (problem) => log.warn({ problem }, 'traces are not sent'));
   if (traces) opened.push({ name: 'traces', close: () => traces.close() });
   const transcripts = new TranscriptCache();
   const trust = teamTrust({
