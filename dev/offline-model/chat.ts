@@ -1,7 +1,10 @@
 /** The part of the chat completions API that the `openai` client uses: https://platform.openai.com/docs/api-reference/chat */
 import { z } from 'zod';
 
-const Content = z.union([z.string(), z.array(z.object({ type: z.literal('text'), text: z.string() }))]);
+const TextPart = z.object({ type: z.literal('text'), text: z.string() });
+/** Let through; nobody looks at it. */
+const ImagePart = z.object({ type: z.literal('image_url'), image_url: z.object({ url: z.string() }) });
+const Content = z.union([z.string(), z.array(z.discriminatedUnion('type', [TextPart, ImagePart]))]);
 const ToolCall = z.object({ id: z.string(), function: z.object({ name: z.string(), arguments: z.string() }) });
 const Schema = z.record(z.string(), z.unknown());
 
@@ -33,5 +36,5 @@ export interface ChatReply {
 }
 
 export function messageText({ content }: ChatMessage): string {
-  return typeof content === 'string' ? content : (content ?? []).map(({ text }) => text).join('');
+  return typeof content === 'string' ? content : (content ?? []).map((part) => (part.type === 'text' ? part.text : '')).join('');
 }

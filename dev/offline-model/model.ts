@@ -20,6 +20,8 @@ const KEPT_CHARACTERS = 2_000;
 /** Headings of the engine's briefs. A heading of the same words in a result would end its section early. */
 const SECTION = new RegExp(`^# (${Object.values(HEADINGS).join('|')})[^\\S\\n]*$`, 'm');
 const TABLE_FILE = /[\p{L}\p{N}_./-]{1,200}\.(?:csv|tsv)\b/iu;
+/** Below a message, one for each file that came with it and is no image. */
+const FILE_LINES = /(?:^|\n)\[file [^\n]+, \d+ bytes\](?=\n|$)/g;
 /** `ask me first which city: write the answer to city.txt` */
 const ASK_FIRST = /^(?:please\s+)?ask me first ([^:\n]+):\s*(\S.*)$/i;
 
@@ -245,12 +247,8 @@ function partsUnder(section: string): { readonly heading: string; readonly text:
 }
 
 function lastUserText(messages: readonly ChatMessage[]): string {
-  return (
-    messages
-      .filter(({ role }) => role === 'user')
-      .map(messageText)
-      .at(-1) ?? ''
-  );
+  const last = messages.findLast(({ role }) => role === 'user');
+  return last ? messageText(last).replace(FILE_LINES, '').trimEnd() : '';
 }
 
 function jsonReply(value: RouteDecision | PlanProposal | PlanReview): ChatReply {

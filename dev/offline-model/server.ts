@@ -92,7 +92,8 @@ function complete(chat: ChatRequest, reply: ChatReply): Completion {
     function: { name: tool, arguments: JSON.stringify(args) },
   }));
   const text = beginningOf(reply.text, limit);
-  const [prompt, completion] = [JSON.stringify(chat.messages), text + JSON.stringify(toolCalls)].map((part) =>
+  const asked = JSON.stringify(chat.messages, (key, value: unknown) => (key === 'image_url' ? undefined : value));
+  const [prompt, completion] = [asked, text + JSON.stringify(toolCalls)].map((part) =>
     Math.ceil(part.length / CHARACTERS_PER_TOKEN),
   ) as [number, number];
   return {

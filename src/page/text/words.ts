@@ -159,8 +159,8 @@ const VERDICTS: Readonly<Record<Verdict['decision'], string>> = {
 /** The modes that every team has. */
 export const MODES = [
   ['copilot', 'answers, or plans if the task needs it'],
-  ['planning-control', 'plans, and waits for your approval'],
-  ['hitl-interactive', 'asks before each step'],
+  ['planning-control', 'makes a plan of every message'],
+  ['hitl-interactive', 'plans; asks about the plan, each step and each result'],
   ['one-shot', 'one answer, no plan'],
 ] as const;
 

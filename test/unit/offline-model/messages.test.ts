@@ -19,6 +19,14 @@ describe('offline model: routes', () => {
     assert.equal(routeOf('ask me which city, then write "{answer}" to a.txt').route, 'one-shot');
   });
 
+  it('reads a message that came with files as it reads the same message without', () => {
+    const files = '\n\n[file a.csv, 48219 bytes]\n[file notes (1).txt, 3 bytes]';
+    for (const message of ['What is 19 * 23?', 'read a.txt, then read b.txt', 'ask me first which city: read a.txt']) {
+      assert.deepEqual(routeOf(message + files), routeOf(message));
+      assert.deepEqual(planOf(message + files), planOf(message));
+    }
+  });
+
   it('asks back first if it is told to, and takes the last line as the answer', () => {
     const message = 'ask me first which city: write the answer to city.txt';
     const asked = routeOf(message);

@@ -58,6 +58,19 @@ describe('offline model: the HTTP API', () => {
     });
   }
 
+  it('answers a message with an image by its words', async () => {
+    const model = openModel({ baseUrl: server.baseUrl });
+    const { text } = await model.reply({
+      system: '',
+      messages: [
+        { role: 'user', text: 'repeat after me: hello', images: [{ mediaType: 'image/png', base64: 'iVBORw0KGgo=' }] },
+      ],
+      signal: AbortSignal.timeout(10_000),
+    });
+    assert.equal(text, 'hello');
+    await model.close();
+  });
+
   it('does not know other paths', async () => {
     assert.equal((await fetch(`${server.baseUrl}/embeddings`, { method: 'POST', body: '{}' })).status, 404);
   });
