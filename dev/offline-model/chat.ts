@@ -36,5 +36,7 @@ export interface ChatReply {
 }
 
 export function messageText({ content }: ChatMessage): string {
-  return typeof content === 'string' ? content : (content ?? []).map((part) => (part.type === 'text' ? part.text : '')).join('');
+  return typeof content === 'string'
+    ? content
+    : (content ?? []).map((part) => (part.type === 'text' ? part.text : '')).join('');
 }

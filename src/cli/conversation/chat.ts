@@ -225,7 +225,8 @@ class Chat {
       // Piped input comes faster than answers, so each turn is waited for.
       if (!this.#input?.isInteractive) return await this.#untilShown(id);
       const waiting = this.#firstRequest;
-      if (waiting) this.#tell(`The message is queued. ${waiting.id} still waits for your decision.`);
+      if (waiting && waiting.turnId !== id)
+        this.#tell(`The message is queued. ${waiting.id} still waits for your decision.`);
     });
     this.#prompt();
   }
