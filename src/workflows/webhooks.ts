@@ -20,6 +20,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { toFailure } from '../contracts/errors.ts';
+import { move } from '../contracts/messages.ts';
 import {
   addWebhook,
   AddWebhookPayload,
@@ -89,6 +90,7 @@ class Registry {
   #announcing = 0;
   #isUsed: boolean;
   #isSettling = false;
+  #isMoved = false;
 
   constructor({ owner, carried }: WebhooksInput) {
     this.#owner = owner;
@@ -105,7 +107,7 @@ class Registry {
 
   get isDue(): boolean {
     const { historyLength, continueAsNewSuggested } = workflowInfo();
-    return historyLength >= MAX_EVENTS || continueAsNewSuggested;
+    return historyLength >= MAX_EVENTS || continueAsNewSuggested || this.#isMoved;
   }
 
   get carried(): NonNullable<WebhooksInput['carried']> {
@@ -151,6 +153,8 @@ class Registry {
       const received = receive(WebhookEvent, payload);
       if (received.problem === undefined) this.#take(received.data);
     });
+    // As for sessions: with a worker deployment, the next run is on the current build.
+    setHandler(move, () => void (this.#isMoved = true));
     refuseUndecodableUpdates();
     setHandler(undecodableSignal, () => undefined);
     setDefaultSignalHandler(() => undefined);

@@ -33,10 +33,10 @@ export async function beginResponse(
   refuseTools(request.tools);
   const { messages, approvals } = readInput(request.input ?? []);
   const said = messages.filter(({ role }) => role !== 'assistant');
-  const isNew = (request.previous_response_id ?? request.conversation ?? null) === null;
-  const text = wordsOf(said, isNew ? request.instructions : null);
   const files = said.flatMap((message) => message.files);
-  const isSaying = text !== '' || files.length > 0;
+  // Instructions alone, beside an approval, are no message.
+  const isSaying = files.length > 0 || said.some(({ text }) => text !== '');
+  const text = isSaying ? wordsOf(said, request.instructions) : '';
   // Before a session begins for it.
   if (text !== '' || (!isSaying && approvals.length === 0)) checkInput(MessageText, text, 'input');
   const session = await sessionFor(caller, request, {

@@ -76,6 +76,9 @@ describe('[G05] the OpenAI API of the gateway', function () {
     assert.notEqual(other.conversation?.id, two.conversation?.id);
     const items = await client.conversations.items.list(other.conversation?.id ?? '', { order: 'asc' });
     assert.equal(items.data.length, 4);
+    // Instructions go with each response, not only with the first.
+    await client.responses.create({ input: 'And now?', previous_response_id: two.id, instructions: 'Be brief.' });
+    assert.match(JSON.stringify(world.model.requests.at(-1)?.body), /Be brief\..*And now\?/);
   });
 
   it('streams text once, with the tools that ran, and goes on after any event at another gateway', async () => {
@@ -132,6 +135,8 @@ describe('[G05] the OpenAI API of the gateway', function () {
     const previous_response_id = asking.id;
     const answer = (id: string) => ({
       previous_response_id,
+      // Beside an approval it is no message.
+      instructions: 'Be brief.',
       input: [{ type: 'mcp_approval_response' as const, approval_request_id: id, approve: true }],
     });
     const other = request.id.replace(/[0-9a-f]{64}$/, '0'.repeat(64));
