@@ -80,6 +80,7 @@ async function takePage(of: World, browser: Browser): Promise<void> {
     await page.goto(gateway.link ?? gateway.url);
     await page.getByRole('link', { name: /Backup/ }).waitFor();
     await page.goto(`${gateway.url}/#/sessions/${session.id}`);
+    await page.getByRole('region', { name: /^Plan, 1 of 3/ }).waitFor();
     await page.getByRole('button', { name: 'Allow once', exact: true }).waitFor();
     await page.screenshot({ path: PAGE_FILE });
   } finally {

@@ -1,6 +1,7 @@
 /** The page: who is signed in, the sessions, and one of them. It uses the gateway's public REST and events only. */
 import { render } from 'preact';
 import { useCallback, useEffect, useState } from 'preact/hooks';
+import type { SessionReport } from '../client.ts';
 import type { Principal } from '../gateway/principals/principal.ts';
 import { me, signOut } from './api/api.ts';
 import type { ApiError } from './api/http.ts';
@@ -42,6 +43,7 @@ function useWho(): { readonly who: Who; readonly refresh: () => void } {
 function Page() {
   const { who, refresh } = useWho();
   const place = usePlace();
+  const [live, setLive] = useState<SessionReport>();
   const leave = useCallback(() => void signOut().finally(refresh), [refresh]);
   if (who === undefined) return <Loading rows={3} />;
   if ('error' in who) return <Problem error={who.error} />;
@@ -56,11 +58,11 @@ function Page() {
       >
         Skip to the session
       </a>
-      <SessionList principal={who.principal} open={session} onSignOut={leave} />
+      <SessionList principal={who.principal} open={session} live={live} onSignOut={leave} />
       <main id="main" tabIndex={-1}>
         {isNew ? <NewSessionForm /> : null}
         {session === undefined || isNew ? null : (
-          <SessionView key={session} id={session} principal={who.principal} onStranger={refresh} />
+          <SessionView key={session} id={session} principal={who.principal} onRead={setLive} onStranger={refresh} />
         )}
         {session === undefined && !isNew ? (
           <Empty title="Choose a session">

@@ -42,6 +42,12 @@ describe('copilot with a server of its own', function () {
     const terminal = startTerminal(['demo'], env);
     try {
       await terminal.until(/Try: (Profile .*report\.md)[\s\S]*\n>/, 120_000);
+      const [link = ''] = /http:\/\/127\.0\.0\.1:\d+\/login\?code=\S+/.exec(terminal.screen()) ?? [];
+      const signedIn = await fetch(link, { redirect: 'manual' });
+      assert.equal(signedIn.status, 303, terminal.screen());
+      const headers = { cookie: signedIn.headers.getSetCookie().join().split(';')[0] ?? '' };
+      const listed = await fetch(new URL('/v1/sessions', link), { headers });
+      assert.equal(listed.status, 200, 'the page is signed in');
       terminal.type(`${/Try: (.*)/.exec(terminal.screen())?.[1]}\r`);
       await terminal.until(/The wettest month is November[\s\S]*\n>$/, 120_000);
       terminal.type('exit\r');

@@ -68,7 +68,8 @@ export async function runDev({ json, port, uiPort, pagePort }: DevFlags): Promis
   const { server, worker, codecUrl = null } = stack;
   // The signal handlers come first: whoever reads that it is ready may stop it immediately.
   const { address, namespace, uiUrl = null } = server;
-  const gateway = await startDevGateway(config, address, pageAt).catch(async (error: unknown) => {
+  const onLink = (link: string): void => remark(`The page for another browser: ${link}`);
+  const gateway = await startDevGateway({ config, address, port: pageAt, onLink }).catch(async (error: unknown) => {
     await stack.stop();
     throw error;
   });
@@ -91,12 +92,22 @@ export async function runDev({ json, port, uiPort, pagePort }: DevFlags): Promis
   if (json) sayJson({ type: 'stopped' });
 }
 
+interface DevGatewayOptions {
+  readonly config: Config;
+  readonly address: string;
+  readonly port?: number | undefined;
+  /** Told the next link when one was used. */
+  readonly onLink?: (link: string) => void;
+  readonly log?: Logger | undefined;
+}
+
+interface DevGateway {
+  readonly link: string;
+  close(): Promise<void>;
+}
+
 /** The page for people of this machine, by a link that works once. */
-async function startDevGateway(
-  config: Config,
-  address: string,
-  port: number | undefined,
-): Promise<{ readonly link: string; close(): Promise<void> }> {
+async function startDevGateway({ config, address, port, onLink, log }: DevGatewayOptions): Promise<DevGateway> {
   const [{ startGateway }, { preparePage }, { createLogger }] = await Promise.all([
     import('../../gateway/gateway.ts'),
     import('../../gateway/browser/page-build.ts'),
@@ -116,8 +127,8 @@ async function startDevGateway(
       limits: config.gatewayLimits,
       withLink: true,
       preparePage: () => page,
-      onLink: (link) => remark(`The page for another browser: ${link}`),
-      log: createLogger(config),
+      ...dropUndefined({ onLink }),
+      log: log ?? createLogger(config),
     });
   try {
     const gateway =
@@ -187,14 +198,13 @@ export async function runDemo(): Promise<void> {
   // The worker's log would disturb the conversation. Who sets its level wants to see it.
   const logFile =
     config.temporal.environment['COPILOT_LOG_LEVEL'] === undefined ? join(config.homeDir, 'worker.log') : undefined;
+  const log = logFile === undefined ? undefined : await openLog(config, logFile);
   let isDone = false;
   try {
-    const stack = await startStack(config, {}, async (server) => {
-      return await serve(server, undefined, logFile === undefined ? undefined : await openLog(config, logFile));
-    });
+    const stack = await startStack(config, {}, (server) => serve(server, undefined, log));
     try {
       say(`Model: ${modelLine(stack.worker)}`);
-      if (isChat) await runDemoChat(config, stack);
+      if (isChat) await runDemoChat(config, stack, log);
       else await runSample(config, stack);
       isDone = process.exitCode === undefined;
     } finally {
@@ -205,16 +215,26 @@ export async function runDemo(): Promise<void> {
   }
 }
 
-async function runDemoChat(config: Config, { server }: Stack): Promise<void> {
+/** A chat in the terminal, and the page with the same session. */
+async function runDemoChat(config: Config, { server }: Stack, log: Logger | undefined): Promise<void> {
   const { runChat } = await import('../conversation/chat.ts');
+  const { address } = server;
+  const gateway = await startDevGateway({ config, address, log }).catch((error: unknown) => {
+    remark(`There is no page now: ${toCopilotError(error).message}`);
+  });
   const farewell = (id: string): string =>
     [
       `The session is kept${server.started ? ', and rests while no server and no worker run' : ''}. Come back with:`,
       ...(server.started ? ['  npm run copilot -- dev           in one terminal'] : []),
       `  npm run copilot -- chat ${id}`,
     ].join('\n');
+  if (gateway) say(`Page:  ${gateway.link} (while this runs)`);
   say(`Try: ${DEMO_MESSAGE}`);
-  await runChat(undefined, { attach: [DEMO_FILE] }, { config, address: server.address }, farewell);
+  try {
+    await runChat(undefined, { attach: [DEMO_FILE] }, { config, address }, farewell);
+  } finally {
+    await gateway?.close();
+  }
 }
 
 async function runSample(config: Config, { server }: Stack): Promise<void> {

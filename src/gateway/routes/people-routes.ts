@@ -9,7 +9,7 @@ export const peopleRoutes: readonly Route[] = [
     method: 'get',
     path: '/v1/me',
     summary: 'Name and role of the caller',
-    run: ({ principal }) => Promise.resolve(principal),
+    run: ({ principal: { name, role } }) => Promise.resolve({ name, role }),
   }),
   route({
     method: 'get',

@@ -57,7 +57,10 @@ function Image({ sessionId, file: { path, digest } }: { readonly sessionId: stri
   if (isGone) {
     return (
       <p class="hint">
-        <Visible text={path} /> has changed since, or is gone.
+        <Visible text={path} /> cannot be shown. It has changed since, or the gateway does not have it now.
+        <button class="plain" onClick={() => setGone(false)}>
+          Try again
+        </button>
       </p>
     );
   }

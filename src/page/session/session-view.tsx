@@ -28,24 +28,25 @@ const REQUEST_MARGIN_PX = 10;
 export interface SessionViewProps {
   readonly id: string;
   readonly principal: Principal;
+  /** Told how the session is, as often as that changes. */
+  readonly onRead: (report: SessionReport) => void;
   /** Told when the caller has to sign in again. */
   readonly onStranger: () => void;
 }
 
-export function SessionView({ id, principal, onStranger }: SessionViewProps) {
+export function SessionView({ id, principal, onRead, onStranger }: SessionViewProps) {
   const shown = useSession(id);
   const { report, turns, error, refresh } = shown;
-  const [sent, setSent] = useState<Readonly<Record<string, string>>>({});
+  const { sent, remember } = useSent();
   const [showsDetails, setShowsDetails] = useState(false);
-  const remember = useCallback(
-    (messageId: string, text: string) => setSent((before) => ({ ...before, [messageId]: text })),
-    [],
-  );
   const scroller = useFollowedEnd(report !== undefined);
   useEffect(() => {
     if (error?.status === 401) onStranger();
   }, [error, onStranger]);
   useTitle(report);
+  useEffect(() => {
+    if (report) onRead(report);
+  }, [report, onRead]);
   const mayWrite = report !== undefined && (principal.role === 'operator' || report.user === principal.name);
   const attachments = useAttachments(id);
   const drop = useDrop(mayWrite && !isClosed(report) ? attachments.add : undefined);
@@ -90,6 +91,16 @@ export function SessionView({ id, principal, onStranger }: SessionViewProps) {
       <Spoken report={report} />
     </div>
   );
+}
+
+/** What was sent from here: a message that waits has no text in the session's events. */
+function useSent() {
+  const [sent, setSent] = useState<Readonly<Record<string, string>>>({});
+  const remember = useCallback(
+    (messageId: string, text: string) => setSent((before) => ({ ...before, [messageId]: text })),
+    [],
+  );
+  return { sent, remember };
 }
 
 /** For people who hear the page. */

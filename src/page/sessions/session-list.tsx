@@ -1,6 +1,6 @@
 /** The sessions, newest first, with what waits for a person on top. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Inbox, SessionRow } from '../../client.ts';
+import type { Inbox, SessionReport, SessionRow } from '../../client.ts';
 import type { Principal } from '../../gateway/principals/principal.ts';
 import { listSessions, readInbox } from '../api/api.ts';
 import { goTo, NEW_ADDRESS, sessionAddress } from '../state/place.ts';
@@ -55,13 +55,23 @@ function waitingRows({ requests }: Inbox, prefix: string): readonly Shown[] {
 
 const isAwaiting = ({ status, phase }: Shown): boolean => status === 'active' && phase.startsWith('awaiting-');
 
+const asNow = (row: Shown, { name, status, phase, step }: SessionReport): Shown => ({
+  ...row,
+  name,
+  status,
+  phase: phase ?? row.phase,
+  step: typeof step === 'number' ? step : null,
+});
+
 export interface SessionListProps {
   readonly principal: Principal;
   readonly open: string | undefined;
+  /** The open session as it is now: the list is some seconds behind. */
+  readonly live: SessionReport | undefined;
   readonly onSignOut: () => void;
 }
 
-export function SessionList({ principal, open, onSignOut }: SessionListProps) {
+export function SessionList({ principal, open, live, onSignOut }: SessionListProps) {
   const [filter, setFilter] = useState<Filter>('all');
   const [search, setSearch] = useState('');
   const [size, setSize] = useState(PAGE_SIZE);
@@ -86,7 +96,12 @@ export function SessionList({ principal, open, onSignOut }: SessionListProps) {
       {rows?.length === 0 ? <NoSessions isFiltered={filter !== 'all' || prefix !== ''} /> : null}
       <ul>
         {rows?.map((row) => (
-          <Row key={row.id} row={row} isOpen={row.id === open} showsUser={principal.role !== 'user'} />
+          <Row
+            key={row.id}
+            row={row.id === live?.id ? asNow(row, live) : row}
+            isOpen={row.id === open}
+            showsUser={principal.role !== 'user'}
+          />
         ))}
       </ul>
       {value?.hasMore ? (
