@@ -29,6 +29,7 @@ const SHARED_WORLDS = [
   'context context-ownership stranger web-ui',
   'chat client session-files session-states turns',
   'fuzz/cli fuzz/large fuzz/messages fuzz/starts mcp-odd private-files replay',
+  'gateway/access gateway/events gateway/files gateway/webhooks',
   'bad-input economy fairness follow service-example states steering stream streaming',
 ].map((names) => names.split(' ').map((name) => join(packageDir, 'test/integration', name)));
 /** They take over a minute each, most of it waiting. They start first, so that none of them runs alone at the end. */

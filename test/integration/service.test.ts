@@ -3,10 +3,11 @@
  * interceptor and a `Runtime` of its own. Its workflows start sessions as children.
  */
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection, WorkflowFailedError } from '@temporalio/client';
-import { DefaultLogger, Worker } from '@temporalio/worker';
+import { bundleWorkflowCode, DefaultLogger, Worker } from '@temporalio/worker';
 import { CopilotClient } from '../../src/client.ts';
 import { packageDir } from '../../src/package-info.ts';
 import { copilotPlugin } from '../../src/worker.ts';
@@ -15,7 +16,7 @@ import { runHistories, until } from '../helpers/history.ts';
 import { type ModelServer, startModelServer } from '../helpers/model-server.ts';
 import { seed, seededRandom } from '../helpers/random.ts';
 import { isolatedConfig, startTestServer, type TestServer } from '../helpers/server.ts';
-import { serviceDataConverter } from '../helpers/service/data-converter.ts';
+import { serviceDataConverter, workflowsPath } from '../helpers/service/data-converter.ts';
 import type {
   askAcrossRuns,
   askApproval,
@@ -30,6 +31,15 @@ import { startWorkerProcess, type WorkerProcess } from '../helpers/worker.ts';
 const TASK_QUEUE = 'orders';
 const PROGRAM = [join(packageDir, 'test/helpers/service/worker.ts')];
 
+/** @returns the path of the service's workflows with ours, as the worker would bundle them */
+async function writeBundle(folder: string): Promise<string> {
+  const { payloadConverterPath = '' } = serviceDataConverter;
+  const { code } = await bundleWorkflowCode({ workflowsPath, payloadConverterPath, plugins: [copilotPlugin()] });
+  const path = join(folder, 'service-bundle.js');
+  await writeFile(path, code);
+  return path;
+}
+
 describe("sessions in a service's own worker", function () {
   this.timeout(300_000);
   let server: TestServer;
@@ -38,10 +48,14 @@ describe("sessions in a service's own worker", function () {
   let client: Client;
   let copilot: CopilotClient;
 
-  const start = () => {
-    const env = { COPILOT_TASK_QUEUE: TASK_QUEUE, OPENAI_BASE_URL: model.baseUrl, OPENAI_API_KEY: 'test' };
+  const start = (changes: Record<string, string> = {}) => {
+    const env = { COPILOT_TASK_QUEUE: TASK_QUEUE, OPENAI_BASE_URL: model.baseUrl, OPENAI_API_KEY: 'test', ...changes };
     return startWorkerProcess(server, env, process.cwd(), PROGRAM);
   };
+
+  /** With a bundle that is made once: to bundle takes longer than all else of a start. */
+  let bundled: Promise<string> | undefined;
+  const restart = async () => await start({ SERVICE_BUNDLE: await (bundled ??= writeBundle(server.homeDir)) });
 
   before(async () => {
     server = await startTestServer();
@@ -103,7 +117,7 @@ describe("sessions in a service's own worker", function () {
       await until('the model is asked', () => Promise.resolve(asked()), 120_000);
       await worker.kill();
       isHeld = false;
-      worker = await start();
+      worker = await restart();
       const { replies, turns } = await order.result();
       assert.deepEqual(replies, ['all is well', 'all is well', 'all is well']);
       assert.equal(turns, 2);
@@ -120,7 +134,7 @@ describe("sessions in a service's own worker", function () {
     for (let kills = 0; kills < 4; kills++) {
       await sleep(random() * 2_500);
       await worker.kill();
-      worker = await start();
+      worker = await restart();
     }
     for (const [index, order] of orders.entries()) {
       const { replies, turns } = await order.result();
@@ -265,6 +279,6 @@ describe("sessions in a service's own worker", function () {
     const [payload] = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
     assert.equal(Buffer.from(payload?.metadata?.['encoding'] ?? []).toString(), 'service/reversed');
     assert.throws(() => JSON.parse(Buffer.from(payload?.data ?? []).toString()));
-    worker = await start();
+    worker = await restart();
   });
 });

@@ -1,6 +1,8 @@
-/** How a service's data travels: by a converter and a codec of its own. */
+/** How a service's data travels: by a converter and a codec of its own; and where its workflows are. */
 import { fileURLToPath } from 'node:url';
 import type { DataConverter, Payload, PayloadCodec } from '@temporalio/common';
+
+export const workflowsPath = fileURLToPath(new URL('workflows.ts', import.meta.url));
 
 const MASK = 0x5a;
 

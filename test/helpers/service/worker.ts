@@ -1,10 +1,9 @@
 /** The process of a service: one worker for its own workflows and for sessions, with everything of its own. */
-import { fileURLToPath } from 'node:url';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { loadConfig } from '../../../src/config.ts';
 import { copilotPlugin } from '../../../src/worker.ts';
 import * as activities from './activities.ts';
-import { serviceDataConverter } from './data-converter.ts';
+import { serviceDataConverter, workflowsPath } from './data-converter.ts';
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
@@ -18,11 +17,13 @@ const listeners = (): string => signals.map((signal) => process.listenerCount(si
 const before = listeners();
 const environment = JSON.stringify(process.env);
 const connection = await NativeConnection.connect({ address: config.temporal.address ?? '' });
+/** What the test has bundled. Without it, the worker bundles its workflows itself. */
+const bundlePath = process.env['SERVICE_BUNDLE'];
 let calls = 0;
 const worker = await Worker.create({
   connection,
   taskQueue: config.taskQueue,
-  workflowsPath: fileURLToPath(new URL('workflows.ts', import.meta.url)),
+  ...(bundlePath === undefined ? { workflowsPath } : { workflowBundle: { codePath: bundlePath } }),
   activities,
   dataConverter: serviceDataConverter,
   interceptors: {
