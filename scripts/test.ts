@@ -32,14 +32,25 @@ const SHARED_WORLDS = [
   'gateway/access gateway/events gateway/files gateway/webhooks',
   'bad-input economy fairness follow service-example states steering stream streaming',
 ].map((names) => names.split(' ').map((name) => join(packageDir, 'test/integration', name)));
-/** They take over a minute each, most of it waiting. They start first, so that none of them runs alone at the end. */
+/** They take over a minute each beside three others, most of it waiting. They start first, so that none runs alone at the end. */
 const LONGEST = [
-  'chaos/crash-matrix',
+  'integration/clients-anywhere',
+  'integration/operators',
+  'integration/service',
   'integration/people/pending',
-  'integration/client-alone',
+  'integration/server-choice',
   'integration/people/configure',
+  'integration/client-alone',
   'integration/encryption',
+  'integration/cli',
+  'integration/own-tools',
+  'chaos/crash-matrix',
+  'integration/agent-lifetime',
+  'integration/models/server-requests',
   'integration/people/decisions-cli',
+  'integration/guide',
+  'integration/page/session',
+  'integration/examples',
   'integration/agent-cache',
 ].map((name) => join(packageDir, 'test', `${name}.test.ts`));
 /** Processes at a time. They wait for more than half of their time, so this many keep two cores busy. */
