@@ -9,7 +9,7 @@ export const MAX_SILENCE_MS = 5 * 60 * 1_000;
 export const MAX_ATTACHED = 1_000;
 
 /** `page`: a browser. `gateway`: another program that uses the gateway. */
-export const ClientKind = z.enum(['cli', 'library', 'page', 'gateway']);
+const ClientKind = z.enum(['cli', 'library', 'page', 'gateway']);
 
 /** A program that follows a session now. */
 export const AttachedClient = z.strictObject({
