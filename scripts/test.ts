@@ -196,7 +196,9 @@ async function collect(args: readonly string[]): Promise<{ succeeded: boolean; o
 
 async function hasServerProgram(): Promise<boolean> {
   try {
-    await findServerProgram(loadConfig(environment), (line) => console.log(line));
+    // Go uses all processors to build it.
+    const { GOMAXPROCS: _, GOGC: __, ...rest } = environment;
+    await findServerProgram(loadConfig(rest), (line) => console.log(line));
     return true;
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
