@@ -1,8 +1,15 @@
-/** A gateway in a process of its own, and callers of it. */
+/** Gateways, and callers of them. */
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
+import { pino } from 'pino';
 import type { FollowEvent } from '../../src/client.ts';
+import { type Gateway, startGateway } from '../../src/gateway/gateway.ts';
 import type { Role } from '../../src/gateway/principals/principal.ts';
 import { type RunningCli, runCli, startCli } from './cli.ts';
+import { temporaryFolder } from './server.ts';
 import { programEnvironment } from './worker.ts';
 import type { World } from './world.ts';
 
@@ -33,6 +40,31 @@ export async function startGatewayProcess(
     return (await cli.ended).code;
   };
   return { url, link, cli, kill: async () => void (await end('SIGKILL')), stop: () => end('SIGTERM') };
+}
+
+/** A gateway in this process, with an empty page and wide limits. */
+export async function startGatewayHere({ server, copilot }: Pick<World, 'server' | 'copilot'>): Promise<Gateway> {
+  const folder = await temporaryFolder();
+  await writeFile(join(folder, 'index.html'), '<!doctype html>');
+  return await startGateway({
+    client: copilot,
+    homeDir: server.homeDir,
+    host: '127.0.0.1',
+    port: 0,
+    limits: { streams: 20, requestsPerMinute: 100_000, sessionsAtWork: 20, bodyBytes: 1024 * 1024 },
+    preparePage: () => Promise.resolve(folder),
+    log: pino({ level: 'silent' }),
+  });
+}
+
+/** Sends bytes as no well-behaved client would. @returns the first line of the answer */
+export async function sendRaw(url: string, bytes: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname).setEncoding('utf8');
+  socket.write(bytes);
+  const [answer] = (await once(socket, 'data')) as [string]; // with this encoding
+  socket.destroy();
+  return answer.split('\r\n', 1)[0] ?? '';
 }
 
 /** `copilot keys add`. @returns the key */

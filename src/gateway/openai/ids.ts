@@ -2,7 +2,7 @@
 import { GatewayError } from '../problem.ts';
 
 const CONVERSATION = 'conv_';
-const RESPONSE = /^resp_(.+)\.(\d+)\.(turn-\d+)$/;
+const RESPONSE = /^resp_(.+)\.(\d{1,15})\.(turn-\d{1,15})$/;
 
 export const conversationId = (sessionId: string): string => CONVERSATION + sessionId;
 
