@@ -25,9 +25,17 @@ export interface RunningCli {
   untilStdout(pattern: RegExp, timeoutMs?: number): Promise<void>;
 }
 
+/** Those that run: none outlives this process, however a test ends. */
+const running = new Set<ChildProcessWithoutNullStreams>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** @param cwd working directory; default this process's own */
 export function startCli(args: readonly string[], env: Record<string, string>, cwd?: string): RunningCli {
   const child = spawn(process.execPath, [...PROGRAM, ...args], { env, cwd });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk));
