@@ -47,6 +47,7 @@ describe('docs/guide.md', function () {
     });
 
     assert.match(stdout, /437/);
+    assert.match(stdout, /1\. \[completed\] Count to 60[^]*2\. [^\n]*\n3\. \[pending\] Write "three"/);
     const client = await CopilotClient.connect({ config: isolatedConfig(server.homeDir), address: server.address });
     try {
       assert.equal((await client.session('rain').info()).status, 'completed');

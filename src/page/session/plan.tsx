@@ -4,8 +4,8 @@ import type { PlanEdit } from '../../client.ts';
 import { editPlan } from '../api/api.ts';
 import type { StepShown, TurnShown } from '../state/session-fold.ts';
 import { useAction } from '../state/use-action.ts';
+import { Markdown } from '../text/markdown.tsx';
 import { Problem } from '../text/states.tsx';
-import { Visible } from '../text/visible.tsx';
 import { count } from '../text/words.ts';
 import { Call, showsSomething } from './call.tsx';
 import { StepText } from './step-text.tsx';
@@ -69,9 +69,9 @@ const StepItem = memo(function StepItem({ step, turn, edit }: StepItemProps) {
       <div class="step-body">
         <StepText {...{ number, agent, task }} edit={status === 'pending' ? edit : undefined} attempt={attempt} />
         {summary === '' ? null : (
-          <p class="step-summary">
-            <Visible text={summary} />
-          </p>
+          <div class="step-report">
+            <Markdown text={summary} />
+          </div>
         )}
         <StepCalls step={step} turn={turn} />
       </div>
