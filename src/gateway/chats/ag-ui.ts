@@ -84,14 +84,16 @@ async function run(call: ProtocolCall): Promise<Response> {
   const message = isDecision ? undefined : readMessage(input);
   const session = await openChat(call, input.threadId, input.forwardedProps?.team ?? 'default');
   const from = await session.position({ signal: call.signal });
-  const turnId = message ? await sendFrom(call, session, message) : await decideAll(call, session, input.resume ?? []);
+  const part = message
+    ? await sendFrom(call, session, message, from)
+    : { turnId: await decideAll(call, session, input.resume ?? []), from };
   const tell = async (sse: SSEStreamingApi, left: AbortSignal): Promise<void> => {
     const write = async (all: readonly PlainEvent[]): Promise<void> => {
       for (const event of all) await sse.writeSSE({ data: JSON.stringify(event) });
     };
     const told = new RunEvents(input);
     await write([told.begin()]);
-    const events = turnEvents(session, { turnId, from }, left);
+    const events = turnEvents(session, part, left);
     for (let next = await events.next(); ; next = await events.next()) {
       if (next.done !== true) await write(told.pass(next.value));
       else {

@@ -48,9 +48,9 @@ async function send(call: ProtocolCall): Promise<Response> {
   const message = last?.role === 'user' ? readMessage(last) : undefined;
   const session = await openChat(call, id, model);
   const from = await session.position({ signal: call.signal });
-  const turnId = message ? await sendFrom(call, session, message) : await decideAll(call, session, last);
+  if (message) return stream(call, session, await sendFrom(call, session, message, from), undefined);
   // What follows a decision belongs to the message that asked.
-  return stream(call, session, { turnId, from }, message ? undefined : last?.id);
+  return stream(call, session, { turnId: await decideAll(call, session, last), from }, last?.id);
 }
 
 /** @throws CopilotError `InvalidInput` */

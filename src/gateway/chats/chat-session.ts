@@ -5,7 +5,7 @@ import { authorize } from '../authorize.ts';
 import type { Caller } from '../call.ts';
 import { type GivenFile, storeFiles } from '../files/given-file.ts';
 import type { Right } from '../principals/principal.ts';
-import { refuseWhileWaiting } from './turn-events.ts';
+import { partOf, refuseWhileWaiting, type TurnPart } from './turn-events.ts';
 
 /** An id of a session is that session. Any other text names a conversation of this person. */
 const OWN_ID = /^ses_[0-9A-HJKMNP-TV-Z]{26}$/;
@@ -49,16 +49,22 @@ export interface ChatMessage {
 
 /**
  * Sends a message with its files.
- * @returns its turn
+ * @param from where the session stood before
  * @throws CopilotError as `SessionHandle.send`
  */
 export async function sendFrom(
   { signal, admit }: Pick<Caller, 'signal' | 'admit'>,
   session: SessionHandle,
   { id: messageId, text, files }: ChatMessage,
-): Promise<string> {
+  from: number,
+): Promise<TurnPart> {
   await refuseWhileWaiting(session, signal);
   await admit(session);
   const stored = await storeFiles(session, files, signal);
-  return (await session.send(text, { messageId, files: stored, wait: false, signal })).id;
+  return await partOf(
+    session,
+    await session.send(text, { messageId, files: stored, wait: false, signal }),
+    from,
+    signal,
+  );
 }

@@ -12,6 +12,27 @@ export interface TurnPart {
   readonly from: number;
 }
 
+/**
+ * The turn of a message: from where the message found the session or, if it was sent before and has its answer already, from
+ * its beginning.
+ * @param from where the session stood before the message was sent
+ */
+export async function partOf(
+  session: SessionHandle,
+  { id: turnId, endedAt }: TurnView,
+  from: number,
+  signal: AbortSignal,
+): Promise<TurnPart> {
+  if (endedAt === undefined) return { turnId, from };
+  const following = session.follow({ turnId, signal, as: null });
+  try {
+    const { value: first } = await following.next();
+    return { turnId, from: first && 'seq' in first ? first.seq : from };
+  } finally {
+    await following.return();
+  }
+}
+
 /** How a turn stands when it is settled: what it asks, whole, if it waits for a person. */
 export interface TurnOutcome {
   readonly turn: TurnView;

@@ -6,7 +6,14 @@ import { CopilotError } from '../../contracts/errors.ts';
 import { MessageText } from '../../contracts/session.ts';
 import { authorize } from '../authorize.ts';
 import { storeFiles } from '../files/given-file.ts';
-import { decideShown, refuseWhileWaiting, requestsOf, turnEvents } from '../chats/turn-events.ts';
+import {
+  decideShown,
+  partOf,
+  refuseWhileWaiting,
+  requestsOf,
+  turnEvents,
+  type TurnPart,
+} from '../chats/turn-events.ts';
 import { GatewayError } from '../problem.ts';
 import type { Caller } from '../call.ts';
 import type { Right } from '../principals/principal.ts';
@@ -44,18 +51,20 @@ export async function beginResponse(
     isNew: approvals.length === 0,
   });
   const from = await session.position({ signal: caller.signal });
-  let turnId: string | undefined;
+  let part: TurnPart = { turnId: '', from };
   for (const { approval_request_id: id, approve, reason } of approvals) {
-    turnId = await decideShown(caller, session, { id, isApproved: approve, reason: reason ?? undefined });
+    const turnId = await decideShown(caller, session, { id, isApproved: approve, reason: reason ?? undefined });
+    part = { turnId, from };
   }
   if (isSaying) {
     const { signal } = caller;
     await refuseWhileWaiting(session, signal);
     await caller.admit(session);
     const stored = await storeFiles(session, files, signal);
-    turnId = (await session.send(text, { messageId, files: stored, wait: false, signal })).id;
+    const turn = await session.send(text, { messageId, files: stored, wait: false, signal });
+    part = await partOf(session, turn, from, signal);
   }
-  const ref: ResponseRef = { sessionId: session.id, turnId: turnId ?? '', from };
+  const ref: ResponseRef = { sessionId: session.id, ...part };
   const { model, background, metadata, previous_response_id: previous } = request;
   const head = {
     ...ref,

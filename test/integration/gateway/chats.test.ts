@@ -116,6 +116,7 @@ describe('chat protocols of the gateway', function () {
       const messages = [user('m1', 'tell me')];
       const answer = await read(await send('chat one', messages));
       assert.equal(textOf(answer), words);
+      assert.equal(textOf(await read(await send('chat one', messages))), words, 'the answer to it comes again');
       assert.equal(textOf(await read(await send('chat one', [...messages, answer, user('m2', 'again')]))), words);
       const { sessions } = await world.copilot.list({ user: 'ada' });
       const turns = await Promise.all(sessions.map(async ({ id }) => (await world.copilot.session(id).turns()).length));

@@ -43,8 +43,13 @@ describe('[G05] the OpenAI API of the gateway', function () {
   it('a conversation is a session, and a response a turn of it', async () => {
     const conversation = await client.conversations.create({ metadata: { topic: 'sums' } });
     const input = 'What is 4 + 2?';
-    const response = await client.responses.create({ model: 'default', conversation: conversation.id, input });
+    const headers = { 'idempotency-key': 'once' };
+    const create = (): Promise<OpenAI.Responses.Response> =>
+      client.responses.create({ model: 'default', conversation: conversation.id, input }, { headers });
+    const response = await create();
     assert.deepEqual([response.status, response.output_text], ['completed', 'four and two are six']);
+    const repeated = await create();
+    assert.deepEqual([repeated.status, repeated.output_text], [response.status, response.output_text]);
     assert.ok((response.usage?.input_tokens ?? 0) > 0);
     const next = await client.responses.create({ model: 'default', previous_response_id: response.id, input: 'Sure?' });
     assert.deepEqual([next.conversation?.id, next.previous_response_id], [conversation.id, response.id]);
