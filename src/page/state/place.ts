@@ -16,6 +16,8 @@ export function usePlace(): Place {
   useEffect(() => {
     const onChange = (): void => setHash(window.location.hash);
     window.addEventListener('hashchange', onChange);
+    // It may have changed since the first drawing.
+    onChange();
     return () => window.removeEventListener('hashchange', onChange);
   }, []);
   return parsePlace(hash);
