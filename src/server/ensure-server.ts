@@ -152,6 +152,7 @@ async function startServer(
   // Servers of several homes start one after another. Otherwise two could choose the same port, and each process would
   // take the other's server for its own.
   const portsLock = join(config.cacheDir, 'ports.lock');
+  log('Starting a Temporal server.');
   const start = async (): Promise<RunningServer> =>
     await startOnPorts(config, program, namespace, options, await choosePorts(options));
   return await pRetry(() => withLock(portsLock, start), {

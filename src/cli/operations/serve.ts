@@ -276,6 +276,7 @@ async function startStack(
     const forUi = codec === undefined ? {} : { uiCodecEndpoint: codec.url };
     server = await ensureServer(config, { ...ports, ...forUi, log: remark });
     for (const page of server.uiUrl === undefined ? [] : sameMachine(server.uiUrl)) codec?.allow(page);
+    remark('Starting a worker.');
     const running = await start({ address: server.address, namespace: server.namespace });
     return {
       server,
