@@ -189,6 +189,8 @@ describe('access to the gateway', function () {
       await token({ iss: 'https://evil.example/' }).sign(keys.privateKey),
       await token({ exp: 1_000 }).sign(keys.privateKey),
       await token({ role: 'root' }).sign(keys.privateKey),
+      await token({ sub: 'x'.repeat(201) }).sign(keys.privateKey),
+      await token({ sub: 'grace\n' }).sign(keys.privateKey),
       await new SignJWT({})
         .setProtectedHeader({ alg: 'HS256', kid: 'one' })
         .setSubject('grace')
