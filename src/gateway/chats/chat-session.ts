@@ -10,13 +10,16 @@ import { partOf, refuseWhileWaiting, type TurnPart } from './turn-events.ts';
 /** An id of a session is that session. Any other text names a conversation of this person. */
 const OWN_ID = /^ses_[0-9A-HJKMNP-TV-Z]{26}$/;
 
+/** Begins the ids of sessions that programs name in their own way. Nobody chooses such an id for another session. */
+export const CHAT_PREFIX = 'chat_';
+
 function sessionOf({ client, principal }: Caller, chatId: string): SessionHandle {
   if (OWN_ID.test(chatId)) return client.session(chatId);
   const hash = createHash('sha256')
     .update(JSON.stringify([principal.name, chatId]))
     .digest('hex')
     .slice(0, 32);
-  return client.session(`chat_${hash}`);
+  return client.session(CHAT_PREFIX + hash);
 }
 
 /** @throws CopilotError `SessionNotFound` if there is none yet, or if it is somebody else's */

@@ -10,6 +10,7 @@ import { checkInput } from '../../client/checked-input.ts';
 import { MessageText } from '../../contracts/session.ts';
 import { imagesOf } from '../../contracts/transcript.ts';
 import { givenMessageId, type ProtocolCall, streamTo } from '../call.ts';
+import { CHAT_PREFIX } from '../chats/chat-session.ts';
 import { keptOf, nameAfterContent, storeFiles } from '../files/given-file.ts';
 import { append, type Said } from './conversations.ts';
 import { type CreateChat, type InputMessage, readInput, refuseTools, wordsOf } from './input.ts';
@@ -112,7 +113,7 @@ async function sessionWith(
   const subject = JSON.stringify([principal.name, team, before[0]?.text ?? firstWords]);
   const begin = createHash('sha256').update(subject).digest('hex').slice(0, 24);
   for (let number = 0; number < MAX_ALIKE; number++) {
-    const session = client.session(`chat_${begin}_${number}`);
+    const session = client.session(`${CHAT_PREFIX}${begin}_${number}`);
     const isFree = !(await exists(session, signal));
     if (isFree) return await begun(client, { id: session.id, team, user: principal.name }, before, signal);
     if (before.length > 0 && (await isOf(session, principal, before, signal))) return session;

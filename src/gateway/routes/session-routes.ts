@@ -6,7 +6,8 @@ import { ForkOptions } from '../../client/creation/fork-session.ts';
 import { ListFilter } from '../../client/listing/session-list.ts';
 import { ChangeStatusPayload, ConfigurePayload, EditPlanPayload, RatePayload } from '../../contracts/payloads.ts';
 import { MAX_IMAGES, MAX_MESSAGE_BYTES } from '../../contracts/limits.ts';
-import { MessageText } from '../../contracts/session.ts';
+import { MessageText, SessionId } from '../../contracts/session.ts';
+import { CHAT_PREFIX } from '../chats/chat-session.ts';
 import { GatewayError } from '../problem.ts';
 import { type Principal, seesAll } from '../principals/principal.ts';
 import { Count, Flag, type Route, route } from './route.ts';
@@ -20,10 +21,14 @@ const NewMessage = z.strictObject({
   messageId: MessageId.optional(),
   files: Files,
 });
+const ChosenId = SessionId.refine((id) => !id.startsWith(CHAT_PREFIX), {
+  error: `ids that begin with ${CHAT_PREFIX} belong to chats; choose another one`,
+}).optional();
 /** Files are written by requests of their own. */
-const NewSession = CreateOptions.omit({ attach: true });
+const NewSession = CreateOptions.omit({ attach: true }).extend({ id: ChosenId });
 const Listed = ListFilter.extend({ limit: Count.optional() });
-const Import = z.strictObject({ file: z.unknown(), name: CreateOptions.shape.name, id: CreateOptions.shape.id });
+const Import = z.strictObject({ file: z.unknown(), name: CreateOptions.shape.name, id: ChosenId });
+const Fork = ForkOptions.extend({ id: ChosenId });
 
 /** The filter of somebody who does not see the sessions of others. */
 function ownOnly<Filter extends { readonly user?: string | undefined }>(principal: Principal, filter: Filter): Filter {
@@ -208,7 +213,7 @@ export const sessionRoutes: readonly Route[] = [
     path: '/v1/sessions/{id}/fork',
     summary: 'Creates a session with the conversation and context of this one, as of a turn, a snapshot, or now',
     right: 'write',
-    body: ForkOptions,
+    body: Fork,
     status: 201,
     run: async ({ session, principal, body }) => {
       refuseWorkspace(principal, body.config);

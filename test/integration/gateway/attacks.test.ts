@@ -147,9 +147,16 @@ describe('attacks on the gateway', function () {
 
   it('the name of a conversation leads nobody into a session that somebody else began under its id', async () => {
     const hash = (...parts: string[]): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex');
-    const chat = await newSession('bob', { id: `chat_${hash('ada', 'main').slice(0, 32)}` });
+    const chat = `chat_${hash('ada', 'main').slice(0, 32)}`;
+    assert.equal((await as('bob').call('POST', '/v1/sessions', { id: chat })).status, 400);
+    assert.equal(
+      (await as('bob').call('POST', `/v1/sessions/${await newSession('bob')}/fork`, { id: chat })).status,
+      400,
+    );
+    // Programs with a client of their own choose any id.
+    await world.copilot.create({ user: 'bob', id: chat });
     const begin = `chat_${hash('ada', 'default', 'hello').slice(0, 24)}`;
-    const completions = await newSession('bob', { id: `${begin}_0` });
+    const { id: completions } = await world.copilot.create({ user: 'bob', id: `${begin}_0` });
     const said = [
       { role: 'user', text: 'hello' },
       { role: 'assistant', text: 'hi' },
