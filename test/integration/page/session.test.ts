@@ -43,7 +43,7 @@ describe('a session on the page', function () {
 
   /** The answer of a turn, as it is shown. */
   const answerOf = (number: number, on = page): Locator =>
-    on.getByRole('article', { name: `Turn ${number}`, exact: true }).locator('.markdown');
+    on.getByRole('article', { name: `Turn ${number}`, exact: true }).locator('.markdown:not(.plan .markdown)');
 
   async function untilAnswered(number: number, answer: string, on = page): Promise<void> {
     await on
