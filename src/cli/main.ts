@@ -1,9 +1,18 @@
 #!/usr/bin/env node
 /** The `copilot` command. It enables the compile cache before it loads anything else, since only later modules gain. */
-import { enableCompileCache } from 'node:module';
+import * as module from 'node:module';
+
+// An older Node fails at one of the next imports, with an error that names no version.
+const LEAST = [22, 18] as const;
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < LEAST[0] || (major === LEAST[0] && minor < LEAST[1])) {
+  // oxlint-disable-next-line no-restricted-properties -- terminal.ts need not load on such a Node, and all of this is ours
+  process.stderr.write(`error: Node ${process.versions.node} is too old. Install Node ${LEAST.join('.')} or newer.\n`);
+  process.exit(1);
+}
 
 // Whatever this program makes is for its owner only: histories, logs and exports have what people and models wrote.
 process.umask(0o077);
-enableCompileCache();
+module.enableCompileCache();
 const { runProgram } = await import('./program.ts');
 await runProgram(process.argv.slice(2));
