@@ -246,7 +246,13 @@ async function answer(parts: Parts, one: Route, context: Context): Promise<Respo
   const lastEventId = context.req.header('last-event-id');
   const request = context.req.raw;
   const admit = (at?: SessionHandle): Promise<WorkPlace> => parts.work.admit(principal.name, at);
-  const given = await one.run({ client, principal, session, request, path, query, body, lastEventId, admit, signal });
+  const isSignedIn = (): Promise<boolean> =>
+    identify(parts, context).then(
+      ({ name }) => name === principal.name,
+      () => false,
+    );
+  const call = { client, principal, isSignedIn, session, request, path, query, body, lastEventId, admit, signal };
+  const given = await one.run(call);
   return given instanceof Response ? given : context.json(given as object, one.status ?? 200); // JSON by the client's types
 }
 
@@ -352,13 +358,13 @@ function eventRoutes(hub: EventHub): Route[] {
         turn: z.string().min(1).max(200).optional(),
       }),
       media: 'text/event-stream',
-      run: async ({ session, principal, query: { turn, ...query }, lastEventId, signal }) => {
+      run: async ({ session, principal, isSignedIn, query: { turn, ...query }, lastEventId, signal }) => {
         const { isClosed } = await session.describe({ signal });
         // A browser repeats the whole address with its last id, which is newer.
         const after =
           lastEventId ?? query.after ?? (turn === undefined ? undefined : await beginOf(session, turn, signal));
         const start = { ...query, ...(after === undefined ? {} : { after }) };
-        return await hub.stream(session, isClosed, principal, start);
+        return await hub.stream(session, isClosed, { principal, isSignedIn }, start);
       },
     }),
     route({

@@ -1,4 +1,4 @@
-/** Streams of events to callers that take nothing. */
+/** Streams of events to callers that take nothing, or may no longer do so. */
 import assert from 'node:assert/strict';
 import { mock } from 'node:test';
 import { MAX_SILENCE_MS } from '../../src/contracts/attached.ts';
@@ -10,10 +10,14 @@ describe('an event stream', () => {
   afterEach(() => mock.timers.reset());
 
   /** A session in which nothing happens. */
-  function quiet() {
+  function quiet(isSignedIn = (): boolean => true) {
     let isLeft = false;
     const events = { next: () => new Promise<never>(() => undefined) };
-    const response = streamEvents(events, () => (isLeft = true));
+    const response = streamEvents(
+      events,
+      () => (isLeft = true),
+      () => Promise.resolve(isSignedIn()),
+    );
     return { reader: response.body?.getReader() ?? assert.fail('no body'), isLeft: () => isLeft };
   }
 
@@ -39,5 +43,21 @@ describe('an event stream', () => {
       assert.equal(new TextDecoder().decode((await reader.read()).value), ':\n\n');
     }
     assert.equal(isLeft(), false);
+  });
+
+  it('of a caller whose key is revoked is cut off within 15 s', async () => {
+    mock.timers.enable({ apis: ['setInterval', 'Date'] });
+    let isSignedIn = true;
+    const { reader, isLeft } = quiet(() => isSignedIn);
+    await reader.read();
+    mock.timers.tick(KEEP_ALIVE_MS);
+    await reader.read();
+    assert.equal(isLeft(), false);
+    isSignedIn = false;
+    mock.timers.tick(KEEP_ALIVE_MS);
+    await assert.rejects(async () => {
+      for (;;) if ((await reader.read()).done) return;
+    }, /no longer signed in/);
+    assert.equal(isLeft(), true);
   });
 });

@@ -1,7 +1,7 @@
 /** Who follows which session: one feed a session, and its followers. */
 import { randomUUID } from 'node:crypto';
 import type { AttachedClient, Following, SessionHandle } from '../../client.ts';
-import type { Principal } from '../principals/principal.ts';
+import type { Call } from '../routes/route.ts';
 import { GatewayError } from '../problem.ts';
 import { streamEvents } from './event-stream.ts';
 import { Presence } from './presence.ts';
@@ -41,13 +41,14 @@ export class EventHub {
 
   /**
    * Streams the events of a session.
+   * @param isSignedIn whether the caller's key or token still counts
    * @param isClosed whether the session has ended: if there is nothing to give, the answer tells browsers not to come back
    * @throws GatewayError `TooManyFollowers`; as the iteration of `SessionHandle.follow`
    */
   async stream(
     session: SessionHandle,
     isClosed: boolean,
-    { name, isBrowser }: Principal,
+    { principal: { name, isBrowser }, isSignedIn }: Pick<Call, 'principal' | 'isSignedIn'>,
     start: FeedStart,
   ): Promise<Response> {
     if (this.#isClosed) throw new GatewayError('Stopping', 'The gateway stops; come back at once.', { retryAfterS: 1 });
@@ -79,7 +80,7 @@ export class EventHub {
         leave();
         return new Response(null, { status: 204 });
       }
-      return streamEvents(withFirst([first, ...(second ? [second] : [])], events), leave);
+      return streamEvents(withFirst([first, ...(second ? [second] : [])], events), leave, isSignedIn);
     } catch (error) {
       leave();
       throw error;

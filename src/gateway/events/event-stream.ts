@@ -10,10 +10,15 @@ const RETRY_MS = 1_000;
 /**
  * The response with these events. Its `id` lines are cursors: whoever comes back with the last one as `Last-Event-ID`
  * goes on there. The events are asked for as fast as the caller takes them. A caller that takes nothing for five minutes is cut
- * off.
+ * off, and so is one that is no longer signed in.
  * @param leave called when the stream ends or the caller goes away
+ * @param isSignedIn whether the caller's key or token still counts; asked every 15 s
  */
-export function streamEvents(events: AsyncIterator<Given, void, undefined>, leave: () => void): Response {
+export function streamEvents(
+  events: AsyncIterator<Given, void, undefined>,
+  leave: () => void,
+  isSignedIn: () => Promise<boolean>,
+): Response {
   const encoder = new TextEncoder();
   let keepAlive: NodeJS.Timeout | undefined;
   let isLeft = false;
@@ -27,13 +32,20 @@ export function streamEvents(events: AsyncIterator<Given, void, undefined>, leav
   const body = new ReadableStream<Uint8Array>(
     {
       start: (controller) => {
+        const cutOff = (reason: Error): void => {
+          if (isLeft) return;
+          end();
+          controller.error(reason);
+        };
         controller.enqueue(encoder.encode(`retry: ${RETRY_MS}\n\n`));
         keepAlive = setInterval(() => {
           // Nothing waits to be taken.
           if ((controller.desiredSize ?? 0) > 0) takenAtMs = Date.now();
-          if (Date.now() - takenAtMs < MAX_SILENCE_MS) return controller.enqueue(encoder.encode(':\n\n'));
-          end();
-          controller.error(new Error('the caller takes nothing'));
+          if (Date.now() - takenAtMs < MAX_SILENCE_MS) {
+            void isSignedIn().then((isStill) => isStill || cutOff(new Error('the caller is no longer signed in')));
+            return controller.enqueue(encoder.encode(':\n\n'));
+          }
+          cutOff(new Error('the caller takes nothing'));
         }, KEEP_ALIVE_MS).unref();
       },
       pull: async (controller) => {

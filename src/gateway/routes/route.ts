@@ -8,6 +8,8 @@ import type { Principal, Right } from '../principals/principal.ts';
 export interface Call<Query = unknown, Body = unknown> {
   readonly client: CopilotClient;
   readonly principal: Principal;
+  /** Whether the principal's key or token still counts. Never fails. */
+  readonly isSignedIn: () => Promise<boolean>;
   /** The session of the path. The principal has the route's right to it. */
   readonly session: SessionHandle;
   /** Its body is read already if the route has a schema for it. */
