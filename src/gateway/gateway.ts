@@ -119,7 +119,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   try {
     listener = await listenHttp(app, { host, port });
   } catch (cause) {
-    const problem = `the gateway cannot listen there (${cause instanceof Error ? cause.message : String(cause)})`;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const problem = `the gateway cannot listen there (${reason}); choose another with --port or --host`;
     throw new CopilotError('InvalidInput', { what: `${host}:${port}`, problem }, { cause });
   }
   operated.ready = async () => ((await client.serverAnswers()) ? undefined : 'the Temporal server does not answer');

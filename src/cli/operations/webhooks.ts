@@ -25,7 +25,10 @@ export async function runWebhooksAdd(
 export async function runWebhooksList({ user, json }: OwnerFlags): Promise<void> {
   const list = await withClient((client) => client.webhooks.list({ user }));
   if (json) return sayJson(list);
-  if (list.length === 0) say('There are no webhooks. Add one: copilot webhooks add <url>');
+  if (list.length === 0) {
+    const whose = user === undefined ? 'the sessions of everybody; --user <name> lists those of one owner' : user;
+    say(`There are no webhooks for ${whose}. Add one: copilot webhooks add <url>`);
+  }
   for (const webhook of list) say(`${webhook.id}  ${stateOf(webhook)}  ${webhook.url}`);
 }
 

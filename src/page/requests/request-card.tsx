@@ -6,7 +6,7 @@ import type { ApiError } from '../api/http.ts';
 import { useAction } from '../state/use-action.ts';
 import { asApiError } from '../state/use-session.ts';
 import { Loading, Problem } from '../text/states.tsx';
-import { Visible } from '../text/visible.tsx';
+import { Sentence, Visible } from '../text/visible.tsx';
 import { KIND_WORDS, localTime, relativeTime } from '../text/words.ts';
 import { Decisions } from './decisions.tsx';
 import { Subject } from './subject.tsx';
@@ -50,7 +50,7 @@ export function RequestCard({ sessionId, request, mayEdit, onDecided }: RequestC
       )}
       <footer>
         <span title={localTime(expiresAt)}>
-          Expires {relativeTime(expiresAt)}; then <Visible text={onExpiry.words} />
+          Expires {relativeTime(expiresAt)}; then <Sentence text={onExpiry.words} />
         </span>
         <span title={`A decision counts only for exactly this: sha-256 ${digest}`}>
           {id} · <code>{digest.slice(0, SHORT_DIGEST)}</code>

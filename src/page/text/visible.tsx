@@ -9,6 +9,12 @@ export function Visible({ text }: { readonly text: string }) {
   return <bdi>{visible(text)}</bdi>;
 }
 
+/** The same for a sentence of the program, which has names of commands between backticks. */
+export function Sentence({ text }: { readonly text: string }) {
+  const parts = visible(text).split('`');
+  return <bdi>{parts.map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part))}</bdi>;
+}
+
 /** A whole text in monospace, from left to right, with hidden characters marked: what runs is what is read. */
 export function Code({ text, label }: { readonly text: string; readonly label?: string }) {
   const parts = visible(text).split(MARK);
