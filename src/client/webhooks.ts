@@ -7,6 +7,7 @@ import { retry } from '../connection/retry.ts';
 import type { ServerLink } from '../connection/server-link.ts';
 import { CopilotError, fromFailure } from '../contracts/errors.ts';
 import { Label } from '../contracts/session.ts';
+import { WEBHOOKS_WORKFLOW } from '../contracts/messages.ts';
 import {
   addWebhook,
   removeWebhook,
@@ -16,7 +17,6 @@ import {
   type WebhookInfo,
   type WebhookPayload,
   webhooks,
-  WEBHOOKS_WORKFLOW,
   webhooksId,
   WebhookTarget,
 } from '../contracts/webhooks.ts';

@@ -43,10 +43,11 @@ import type { Analytics, Segment, SessionConfig, SessionInfo, SessionStatus } fr
 import type { ResolvedTeam } from './team.ts';
 import type { Message, TranscriptAddress } from './transcript.ts';
 import type { Step, TurnView } from './turn.ts';
-import { WEBHOOKS_WORKFLOW } from './webhooks.ts';
 
 /** The workflow type of a session. */
 export const SESSION_WORKFLOW = 'copilotSession';
+/** The workflow type that keeps the webhooks of one owner of sessions, or those for all sessions, and delivers to them. */
+export const WEBHOOKS_WORKFLOW = 'copilotWebhooks';
 /** The workflow type that reads a team's files on a worker, before a session is pinned to them. */
 export const RESOLVE_TEAM_WORKFLOW = 'copilotResolveTeam';
 /** The workflow type that has a worker look at the team of an imported session. */

@@ -4,8 +4,6 @@ import { z } from 'zod';
 import { digestOf } from './digest.ts';
 import { Label } from './session.ts';
 
-/** The workflow type that keeps the webhooks of one owner of sessions, or those for all sessions, and delivers to them. */
-export const WEBHOOKS_WORKFLOW = 'copilotWebhooks';
 /** Webhooks of one owner, and webhooks for all sessions. */
 export const MAX_WEBHOOKS = 5;
 /** Deliveries of one webhook that may wait. With more, the oldest is dropped. */
@@ -123,7 +121,7 @@ export interface WebhooksState {
   readonly deliveries: readonly Delivery[];
 }
 
-/** Input of {@link WEBHOOKS_WORKFLOW}. */
+/** Input of the workflow `copilotWebhooks`. */
 export interface WebhooksInput {
   /** Whose sessions; null: all. */
   readonly owner: string | null;

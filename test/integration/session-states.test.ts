@@ -152,6 +152,7 @@ describe('session states', function () {
       fork: (nobody) => nobody.fork(),
       delete: (nobody) => nobody.delete(),
       info: (nobody) => nobody.info(),
+      attached: (nobody) => nobody.attached(),
       describe: (nobody) => nobody.describe(),
       transcript: (nobody) => nobody.transcript(),
       turns: (nobody) => nobody.turns(),

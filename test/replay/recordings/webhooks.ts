@@ -1,6 +1,7 @@
 /** Webhooks: sessions that tell them, and the workflow that delivers. */
 import assert from 'node:assert/strict';
 import { WithStartWorkflowOperation } from '@temporalio/client';
+import { WEBHOOKS_WORKFLOW } from '../../../src/contracts/messages.ts';
 import {
   addWebhook,
   listen,
@@ -9,7 +10,6 @@ import {
   webhookEvent,
   webhookEventId,
   webhooks,
-  WEBHOOKS_WORKFLOW,
 } from '../../../src/contracts/webhooks.ts';
 import { until } from '../../helpers/history.ts';
 import { freePort } from '../../helpers/ports.ts';
