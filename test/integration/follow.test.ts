@@ -209,7 +209,7 @@ describe('follow', function () {
     client = world.copilot;
   });
 
-  it('costs one long poll while nothing happens, and reads heartbeats only while a model writes', async () => {
+  it('costs one long poll and a sign of life in a minute while nothing happens, and reads heartbeats only while a model writes', async () => {
     const proxy = await startGrpcProxy(world.server.address);
     const watcher = await CopilotClient.connect({
       config: isolatedConfig(world.server.homeDir),
@@ -223,7 +223,8 @@ describe('follow', function () {
     let before: number;
     do {
       before = proxy.calls.length;
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      // Longer than until the first sign of life.
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
     } while (proxy.calls.length > before);
     await new Promise((resolve) => setTimeout(resolve, 3_000));
     assert.deepEqual(proxy.calls.slice(before), []);
