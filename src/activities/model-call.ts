@@ -11,6 +11,9 @@ const ANNOUNCE_DELAY_MS = 100;
 /** A follower takes a second to find that it does not reach the worker, and a moment to say so. */
 const FIRST_ASK_MS = 2_000;
 const ASK_INTERVAL_MS = 5_000;
+/** On a busy machine these take longer, so it is asked some times in short intervals first. */
+const QUICK_ASKS = 4;
+const QUICK_INTERVAL_MS = 1_000;
 const ASK_AGAIN_MS = 500;
 
 /** @throws as `inScope` */
@@ -37,6 +40,7 @@ async function inServedCall<T>(
   const areThere = heartbeatReaders();
   let isSlow = false;
   let followers = 0;
+  let asks = 0;
   let asking: NodeJS.Timeout | undefined;
   const askIn = (delayMs: number): void => {
     clearTimeout(asking);
@@ -48,7 +52,7 @@ async function inServedCall<T>(
     isSlow = isRead === false;
     scope.slowDown(isSlow);
     // Whoever reads them counts until the call ends.
-    if (isRead !== true) askIn(ASK_INTERVAL_MS);
+    if (isRead !== true) askIn(++asks < QUICK_ASKS ? QUICK_INTERVAL_MS : ASK_INTERVAL_MS);
   };
   const details = (): StreamHeartbeat => ({
     ...heartbeatOf(scope, written),
@@ -57,6 +61,7 @@ async function inServedCall<T>(
   });
   const written = new WrittenText(() => scope.report(details));
   const onFollowers = (count: number): void => {
+    asks = 0;
     askIn(count > followers ? 0 : ASK_AGAIN_MS);
     followers = count;
   };

@@ -35,7 +35,6 @@ export function answerQueries(session: LiveSession): void {
   setHandler(messages.segments, () => state.segments);
   setHandler(messages.progress, (from, readsHeartbeats) => session.view.progressFrom(from, readsHeartbeats));
   setHandler(messages.isReadByHeartbeat, (activityId) => session.view.isReadByHeartbeat(activityId));
-  setHandler(messages.progress, (from) => session.view.progressFrom(from));
   setHandler(attached, (signs) => session.clients.note(check(AttachPayload, signs, 'attached')));
   const { context } = session;
   setHandler(messages.snapshots, () => context.snapshots);
