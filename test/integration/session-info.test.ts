@@ -149,8 +149,8 @@ describe('info', function () {
     const config = { ...CONFIG, idleTimeoutMs: IDLE_TIMEOUT_MS };
     assert.deepEqual(await differing(expired, 'expired'), { ...quiet, config, status: 'expired' });
     const shown = await runCli(['show', completed.id, '--json'], env);
-    const { recentTurns, webUrl, ...info } = JSON.parse(shown.stdout) as Record<string, unknown>;
-    assert.deepEqual([info, recentTurns], [await completed.info(), null]);
+    const { recentTurns, followers, webUrl, ...info } = JSON.parse(shown.stdout) as Record<string, unknown>;
+    assert.deepEqual([info, recentTurns, followers], [await completed.info(), null, []]);
     assert.match(String(webUrl), new RegExp(completed.id));
   });
 });
