@@ -27,6 +27,7 @@ import type { Principal } from './principals/principal.ts';
 import { type TokenRules, TokenVerifier } from './principals/tokens.ts';
 import { GatewayError, problemHeaders, problemOf } from './problem.ts';
 import { openAiApp, refuseAsOpenAi } from './openai/app.ts';
+import { REFERENCE_POLICY, referencePage } from './reference-page.ts';
 import { measureRequests, type RequestMetrics } from './request-metrics.ts';
 import { underCaller } from '../tracing/send-span.ts';
 import { contextRoutes } from './routes/context-routes.ts';
@@ -194,6 +195,10 @@ function createApp(parts: Parts): Hono {
     readBody,
   });
   app.get('/openapi.json', (context) => context.json(describeApi(routes, packageVersion)));
+  app.get('/reference', (context) => {
+    context.header('content-security-policy', REFERENCE_POLICY);
+    return context.html(referencePage(describeApi(routes, packageVersion)));
+  });
   for (const one of routes) {
     const path = one.path.replaceAll(/\{(\+?)(\w+)\}/g, (_, rest, name) =>
       rest === '' ? `:${name}` : `:${name}{[\\s\\S]+}`,

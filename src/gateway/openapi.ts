@@ -4,9 +4,29 @@ import type { Route } from './routes/route.ts';
 
 type Described = Readonly<Record<string, unknown>>;
 
+export interface ApiDescription extends Described {
+  /** Operations by path and method. */
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+}
+
+export interface Operation extends Described {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly parameters: readonly Parameter[];
+  /** Schemas of the body by media type. */
+  readonly requestBody?: { readonly required: true; readonly content: Readonly<Record<string, { schema: Described }>> };
+}
+
+interface Parameter {
+  readonly name: string;
+  readonly in: 'path' | 'query';
+  readonly required: boolean;
+  readonly schema: Described;
+}
+
 /** @param version version of the program */
-export function describeApi(routes: readonly Route[], version: string): Described {
-  const paths: Record<string, Record<string, Described>> = {};
+export function describeApi(routes: readonly Route[], version: string): ApiDescription {
+  const paths: Record<string, Record<string, Operation>> = {};
   for (const route of routes) (paths[plainPath(route)] ??= {})[route.method] = describeRoute(route);
   return {
     openapi: '3.1.0',
@@ -37,12 +57,12 @@ const PROBLEM = {
 /** OpenAPI has no word for a parameter with slashes. */
 const plainPath = ({ path }: Pick<Route, 'path'>): string => path.replace('{+', '{');
 
-function describeRoute(route: Route): Described {
+function describeRoute(route: Route): Operation {
   const { method, summary, query, status = 200, media = 'application/json' } = route;
   const path = plainPath(route);
-  const parts = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+  const parts = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({
     name,
-    in: 'path',
+    in: 'path' as const,
     required: true,
     schema: { type: 'string' },
   }));
@@ -61,7 +81,7 @@ function describeRoute(route: Route): Described {
   };
 }
 
-function bodyOf({ body, takes }: Route): Described {
+function bodyOf({ body, takes }: Route): Pick<Operation, 'requestBody'> {
   if (takes !== undefined) return { requestBody: { required: true, content: { [takes]: { schema: BODIES[takes] } } } };
   return body ? { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(body) } } } } : {};
 }
@@ -74,7 +94,7 @@ const BODIES: Readonly<Record<NonNullable<Route['takes']>, Described>> = {
   },
 };
 
-function queryParameters(query: z.ZodObject): Described[] {
+function queryParameters(query: z.ZodObject): Parameter[] {
   return Object.entries(query.shape).map(([name, schema]) => {
     const isRequired = !z.safeParse(schema, undefined).success;
     return { name, in: 'query', required: isRequired, schema: schemaOf(schema) };

@@ -198,6 +198,10 @@ describe('REST of the gateway', function () {
       Object.values(operations).map((one) => one.operationId),
     );
     assert.equal(new Set(all).size, all.length, 'each has a name of its own');
+    const reference = await fetch(`${gateway.url}/reference`);
+    const shown = [...(await reference.text()).matchAll(/<h2 id="(\w+)"/g)].map(([, id]) => id);
+    assert.deepEqual(shown, all, 'the page for people has each');
+    assert.doesNotMatch(reference.headers.get('content-security-policy') ?? '', /script|unsafe/);
     // The stream of events has a test file of its own.
     assert.deepEqual(
       all.filter((id) => !used.has(id)),
