@@ -28,6 +28,8 @@ describe('the agent cache', function () {
   });
   afterEach(async () => {
     await Promise.all(world.workers.splice(0).map((worker) => worker.stop()));
+    // A client keeps teams for 5 s, and the next worker has others of the same name.
+    await world.reconnect();
   });
   after(() => world.stop());
 
