@@ -5,7 +5,10 @@ import * as module from 'node:module';
 // An older Node fails at one of the next imports, with an error that names no version.
 const LEAST = [22, 18] as const;
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-if (major < LEAST[0] || (major === LEAST[0] && minor < LEAST[1])) {
+const isTooOld = major < LEAST[0] || (major === LEAST[0] && minor < LEAST[1]);
+// `doctor` tells more, where it can run at all.
+const canDiagnose = process.argv[2] === 'doctor' && 'enableCompileCache' in module;
+if (isTooOld && !canDiagnose) {
   // oxlint-disable-next-line no-restricted-properties -- terminal.ts need not load on such a Node, and all of this is ours
   process.stderr.write(`error: Node ${process.versions.node} is too old. Install Node ${LEAST.join('.')} or newer.\n`);
   process.exit(1);
