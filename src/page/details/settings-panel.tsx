@@ -3,9 +3,9 @@ import { useEffect, useState } from 'preact/hooks';
 import type { SessionReport } from '../../client.ts';
 import { configure } from '../api/api.ts';
 import { useAction } from '../state/use-action.ts';
+import { ModeSelect } from '../sessions/mode-select.tsx';
 import { isClosed } from '../state/use-session.ts';
 import { Problem } from '../text/states.tsx';
-import { MODES } from '../text/words.ts';
 import { ApprovalFields } from './approval-fields.tsx';
 import { type Draft, draftOf, settingsOf } from './settings-draft.ts';
 
@@ -71,20 +71,9 @@ interface DraftFieldsProps {
 }
 
 function ModelFields({ draft: { mode, model, agent }, onChange }: DraftFieldsProps) {
-  const isOwn = MODES.every(([value]) => value !== mode);
   return (
     <>
-      <label>
-        Mode
-        <select value={mode} onChange={({ currentTarget }) => onChange({ mode: currentTarget.value })}>
-          {isOwn ? <option value={mode}>{mode}</option> : null}
-          {MODES.map(([value, words]) => (
-            <option key={value} value={value}>
-              {value}: {words}
-            </option>
-          ))}
-        </select>
-      </label>
+      <ModeSelect mode={mode} onChange={(chosen) => onChange({ mode: chosen })} />
       <label>
         Model of all agents
         <input

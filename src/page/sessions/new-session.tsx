@@ -8,7 +8,7 @@ import { goTo, LIST_ADDRESS, sessionAddress } from '../state/place.ts';
 import { useAction } from '../state/use-action.ts';
 import { useFocus } from '../state/use-focus.ts';
 import { Problem } from '../text/states.tsx';
-import { MODES } from '../text/words.ts';
+import { ModeSelect } from './mode-select.tsx';
 
 /** The offline model understands it, too. */
 const EXAMPLE = 'Such as: write "hello" to hello.txt, then write a short report to report.md';
@@ -142,16 +142,7 @@ interface SettingsFieldsProps {
 function SettingsFields({ settings: { mode, name, team, approvesPlan }, onChange }: SettingsFieldsProps) {
   return (
     <div class="fields">
-      <label>
-        Mode
-        <select value={mode} onChange={(event) => onChange({ mode: event.currentTarget.value })}>
-          {MODES.map(([value, words]) => (
-            <option key={value} value={value}>
-              {value}: {words}
-            </option>
-          ))}
-        </select>
-      </label>
+      <ModeSelect mode={mode} onChange={(chosen) => onChange({ mode: chosen })} />
       <label>
         Name
         <input
