@@ -11,7 +11,7 @@ const ANNOUNCE_DELAY_MS = 100;
 /** A follower takes a second to find that it does not reach the worker, and a moment to say so. */
 const FIRST_ASK_MS = 2_000;
 const ASK_INTERVAL_MS = 5_000;
-/** On a busy machine these take longer, so it is asked some times in short intervals first. */
+/** On a busy machine a follower takes longer, so the first questions follow each other quickly. */
 const QUICK_ASKS = 4;
 const QUICK_INTERVAL_MS = 1_000;
 const ASK_AGAIN_MS = 500;

@@ -33,7 +33,7 @@ export interface ToolParts extends WorkerParts {
   readonly log: Logger;
 }
 
-/** A call whose worker stood still right before its effect. The session makes it again, and its agent hears nothing of it. */
+/** A call whose worker stood still right before its effect. The session makes it again without telling the agent. */
 class CallNotBegun extends Error {
   constructor(tool: string) {
     super(`this worker stood still for too long before ${tool} took effect`);

@@ -6,7 +6,7 @@ import * as module from 'node:module';
 const LEAST = [22, 18] as const;
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 const isTooOld = major < LEAST[0] || (major === LEAST[0] && minor < LEAST[1]);
-// `doctor` tells more, where it can run at all.
+// `doctor` tells more, if it can run at all.
 const canDiagnose = process.argv[2] === 'doctor' && 'enableCompileCache' in module;
 if (isTooOld && !canDiagnose) {
   // oxlint-disable-next-line no-restricted-properties -- terminal.ts need not load on such a Node, and all of this is ours

@@ -1,7 +1,7 @@
 /**
  * Sends spans by OTLP. Nothing of OpenTelemetry is loaded before somebody asks for traces.
  *
- * A turn's spans are made by several processes, some of which die. So their ids are derived from what they show, and
+ * A turn's spans are made by several processes, and some of them may die. So their ids are derived from what they show, and
  * whoever makes a child knows its parent: a retry, another worker and a later run find the same one.
  */
 import { createHash } from 'node:crypto';

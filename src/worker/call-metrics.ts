@@ -31,7 +31,7 @@ export class CallMetrics {
     });
     this.#tokens = new Counter({
       name: 'copilot_model_tokens_total',
-      help: 'Tokens of these: input, of which cached, and output.',
+      help: 'Tokens of these: input, cached (a part of the input), and output.',
       labelNames: ['model', 'type'],
       registers,
     });

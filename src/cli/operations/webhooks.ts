@@ -26,8 +26,9 @@ export async function runWebhooksList({ user, json }: OwnerFlags): Promise<void>
   const list = await withClient((client) => client.webhooks.list({ user }));
   if (json) return sayJson(list);
   if (list.length === 0) {
-    const whose = user === undefined ? 'the sessions of everybody; --user <name> lists those of one owner' : user;
-    say(`There are no webhooks for ${whose}. Add one: copilot webhooks add <url>`);
+    const whose = user === undefined ? 'all sessions' : `the sessions of ${user}`;
+    const hint = user === undefined ? ' `--user <name>` lists those of one owner.' : '';
+    say(`There are no webhooks for ${whose}.${hint} Add one: copilot webhooks add <url>`);
   }
   for (const webhook of list) say(`${webhook.id}  ${stateOf(webhook)}  ${webhook.url}`);
 }

@@ -76,7 +76,7 @@ export class StreamedText {
     }));
   }
 
-  /** How far the text and the reasoning of an open call were given, and of which attempt. */
+  /** How far the text and the reasoning of an open call were given, and in which attempt. */
   reached(activityId: string): { attempt: number; text: number; reasoning: number } | undefined {
     const open = this.#open.get(activityId);
     return open && { attempt: open.attempt, text: open.text.end, reasoning: open.reasoning.end };

@@ -36,7 +36,7 @@ export function FileLinks({ sessionId, files, label }: FilesOf) {
   );
 }
 
-/** Small pictures, each of which opens. */
+/** Small pictures that open when they are clicked. */
 export function Images({ sessionId, files }: Omit<FilesOf, 'label'>) {
   if (files.length === 0) return null;
   return (
