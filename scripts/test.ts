@@ -1,8 +1,10 @@
 /**
- * `npm test` runs the gates and then every suite, whatever failed before. At the end it prints what failed and
- * `N passed, N failed`. `--full` adds the suites that take long.
+ * `npm test` runs the gates and every suite, whatever failed before. At the end it prints what failed and
+ * `N passed, N failed`. `--full` adds the suites that take long. With arguments it runs only entries whose names have one
+ * of them in it: `npm test -- unit people/configure`.
  *
- * A gate counts as one test, and so does a file that crashes. The exit code is 1 if anything failed.
+ * A gate counts as one test, and so does a file that crashes. The exit code is 1 if anything failed. Beside each name
+ * stands how long it took, and how much of the processor.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -60,6 +62,12 @@ const OTHER_FOLDERS = ['helpers'];
 /** What Mocha loads so that they do. */
 const SHARING = join(packageDir, 'test/helpers/shared-worlds.ts');
 
+interface Gate {
+  readonly name: string;
+  /** A tool of node_modules, or npm, and its arguments. */
+  readonly command: readonly [tool: string, ...args: string[]];
+}
+
 interface Suite {
   readonly name: string;
   /** Absolute paths. Without any the suite fails, since every suite has some. */
@@ -71,22 +79,38 @@ interface Suite {
 interface Outcome extends Counts {
   readonly name: string;
   readonly seconds: number;
+  /** Of the processor, by the entry and what it started and saw end. */
+  readonly cpuSeconds: number;
 }
 
-const NOTHING_RUN = { succeeded: false, output: 'There are no files.\n' };
+interface Ended {
+  readonly succeeded: boolean;
+  readonly output: string;
+  readonly cpuSeconds: number;
+}
 
+const NOTHING_RUN: Ended = { succeeded: false, output: 'There are no files.\n', cpuSeconds: 0 };
+/** Runs the command after a file's name, and writes into that file what the shell and its children took of the processor. */
+const TIMED = 'file=$1; shift; "$@"; code=$?; times >"$file"; exit $code';
+
+const beganAt = Date.now();
+const parts = process.argv.slice(2).filter((argument) => argument !== '--full');
 const isFull = process.argv.includes('--full');
 const environment = testEnvironment();
 const outcomes: Outcome[] = [];
 
-await gate('types', () => run('tsc', ['-p', '.']));
-await gate('types of the page', () => run('tsc', ['-p', 'src/page']));
-await gate('lint', () => run('oxlint', ['--type-aware', '--deny-warnings']));
-await gate('format', () => run('oxfmt', ['--check']));
-// Tests start the built program, which starts in a quarter of the time.
-await gate('build', () => run('npm', ['run', 'build', '--silent']));
-// Before the tests: getting the program may take minutes, and a test may not.
-await gate('Temporal server', hasServerProgram);
+await Promise.all([
+  // Tests start the built program, which starts in a quarter of the time.
+  runGate({ name: 'build', command: ['npm', 'run', 'build', '--silent'] }),
+  // Before the tests: getting the program may take minutes, and a test may not.
+  getServerProgram(),
+]);
+const gates: readonly Gate[] = [
+  { name: 'types', command: ['tsc', '-p', '.'] },
+  { name: 'types of the page', command: ['tsc', '-p', 'src/page'] },
+  { name: 'lint', command: ['oxlint', '--type-aware', '--deny-warnings'] },
+  { name: 'format', command: ['oxfmt', '--check'] },
+];
 const slow = [...SLOW_FOLDERS, ...(isFull ? fullFolders() : [])].flatMap(testFiles);
 const sets = SHARED_WORLDS.map((names) =>
   slow.filter((file) => names.some((name) => file === `${name}.test.ts` || file.startsWith(`${name}/`))),
@@ -99,12 +123,18 @@ const suites: Suite[] = [
     .toSorted((one, other) => Number(LONGEST.includes(other)) - Number(LONGEST.includes(one)))
     .map((file) => ({ name: relative(packageDir, file), files: [file] })),
 ];
-await Promise.all(Array.from({ length: AT_ONCE }, runSuites));
+const entries = [...gates, ...suites].filter(
+  ({ name }) => parts.length === 0 || parts.some((part) => name.includes(part)),
+);
+if (entries.length === 0) throw new Error(`No entry has ${parts.join(' or ')} in its name.`);
+await Promise.all(Array.from({ length: AT_ONCE }, runEntries));
 report();
 
-/** Runs suites from the list until none is left. */
-async function runSuites(): Promise<void> {
-  for (let next = suites.shift(); next !== undefined; next = suites.shift()) await runSuite(next);
+/** Runs entries from the list until none is left. */
+async function runEntries(): Promise<void> {
+  for (let next = entries.shift(); next !== undefined; next = entries.shift()) {
+    await ('command' in next ? runGate(next) : runSuite(next));
+  }
 }
 
 /**
@@ -127,17 +157,19 @@ function testEnvironment(): NodeJS.ProcessEnv {
   };
 }
 
-async function gate(name: string, check: () => Promise<boolean>): Promise<void> {
-  const startedAt = announce(name);
-  const passed = await check();
-  record({
-    name,
-    passed: Number(passed),
-    failed: Number(!passed),
+async function runGate({ name, command: [tool, ...args] }: Gate): Promise<void> {
+  const startedAt = Date.now();
+  recordGate(name, startedAt, await run(tool === 'npm' ? tool : toolPath(tool), args));
+}
+
+function recordGate(name: string, startedAt: number, { succeeded, output, cpuSeconds }: Ended): void {
+  const counts: Counts = {
+    passed: Number(succeeded),
+    failed: Number(!succeeded),
     skipped: [],
-    failures: passed ? [] : [name],
-    seconds: since(startedAt),
-  });
+    failures: succeeded ? [] : [name],
+  };
+  record({ name, ...counts, seconds: since(startedAt), cpuSeconds }, output);
 }
 
 async function runSuite({ name, files, options = [] }: Suite): Promise<void> {
@@ -151,11 +183,10 @@ async function runSuite({ name, files, options = [] }: Suite): Promise<void> {
       '--reporter-option',
       `counts=${file}`,
     ];
-    const { succeeded, output } = files.length > 0 ? await collect([...options, ...reporting, ...files]) : NOTHING_RUN;
-    // At once, since another suite may run at the same time.
-    announce(name);
-    process.stdout.write(output);
-    record({ name, ...(await readCounts(file, succeeded, name)), seconds: since(startedAt) });
+    const { succeeded, output, cpuSeconds } =
+      files.length > 0 ? await run(toolPath('mocha'), [...options, ...reporting, ...files]) : NOTHING_RUN;
+    const counts = await readCounts(file, succeeded, name);
+    record({ name, ...counts, seconds: since(startedAt), cpuSeconds }, output);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -168,41 +199,51 @@ async function readCounts(file: string, succeeded: boolean, name: string): Promi
   return succeeded || counts.failed > 0 ? counts : { ...counts, failed: 1, failures: [`${name}: ended with an error`] };
 }
 
-/** Runs npm or a tool of node_modules, which prints to our output. Returns whether it succeeded. */
-async function run(tool: string, args: readonly string[]): Promise<boolean> {
-  const child = spawn(tool === 'npm' ? tool : join(packageDir, 'node_modules/.bin', tool), args, {
-    cwd: packageDir,
-    stdio: 'inherit',
-    env: environment,
-  });
-  const [code] = await once(child, 'exit');
-  return code === 0;
+function toolPath(tool: string): string {
+  return join(packageDir, 'node_modules/.bin', tool);
 }
 
-/** Runs mocha and collects its output. */
-async function collect(args: readonly string[]): Promise<{ succeeded: boolean; output: string }> {
-  const child = spawn(join(packageDir, 'node_modules/.bin/mocha'), args, {
-    cwd: packageDir,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: environment,
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+/** Runs a command and collects its output, since others run at the same time. */
+async function run(command: string, args: readonly string[]): Promise<Ended> {
+  const folder = await mkdtemp(join(tmpdir(), 'copilot-times-'));
+  try {
+    const times = join(folder, 'times');
+    const child = spawn('sh', ['-c', TIMED, 'sh', times, command, ...args], {
+      cwd: packageDir,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: environment,
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+    }
+    const [code] = await once(child, 'close');
+    return {
+      succeeded: code === 0,
+      output,
+      cpuSeconds: existsSync(times) ? readTimes(await readFile(times, 'utf8')) : 0,
+    };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
-  const [code] = await once(child, 'close');
-  return { succeeded: code === 0, output };
 }
 
-async function hasServerProgram(): Promise<boolean> {
+/** Of all times that the shell printed, such as `1m23.45s`. */
+function readTimes(times: string): number {
+  const parts = [...times.matchAll(/(\d+)m([\d.]+)s/g)];
+  return Math.round(parts.reduce((total, [, minutes, seconds]) => total + Number(minutes) * 60 + Number(seconds), 0));
+}
+
+async function getServerProgram(): Promise<void> {
+  const startedAt = Date.now();
   try {
     // Go uses all processors to build it.
     const { GOMAXPROCS: _, GOGC: __, ...rest } = environment;
     await findServerProgram(loadConfig(rest), (line) => console.log(line));
-    return true;
+    recordGate('Temporal server', startedAt, { succeeded: true, output: '', cpuSeconds: 0 });
   } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
-    return false;
+    const output = `${error instanceof Error ? error.message : String(error)}\n`;
+    recordGate('Temporal server', startedAt, { succeeded: false, output, cpuSeconds: 0 });
   }
 }
 
@@ -231,18 +272,17 @@ function fullFolders(): string[] {
     .sort();
 }
 
-function announce(name: string): number {
-  console.log(`\n== ${name}`);
-  return Date.now();
-}
-
-function record(outcome: Outcome): void {
+/** Prints what an entry printed. */
+function record(outcome: Outcome, output: string): void {
   outcomes.push(outcome);
+  console.log(`\n== ${outcome.name}`);
+  process.stdout.write(output);
   console.log(summary(outcome));
 }
 
-function summary({ name, passed, failed, skipped, seconds }: Outcome): string {
-  return `${name}: ${passed} passed, ${failed} failed${skipped.length === 0 ? '' : `, ${skipped.length} skipped`} (${seconds} s)`;
+function summary({ name, passed, failed, skipped, seconds, cpuSeconds }: Outcome): string {
+  const left = skipped.length === 0 ? '' : `, ${skipped.length} skipped`;
+  return `${name}: ${passed} passed, ${failed} failed${left} (${seconds} s, processor ${cpuSeconds} s)`;
 }
 
 function since(startedAt: number): number {
@@ -250,13 +290,15 @@ function since(startedAt: number): number {
 }
 
 function report(): void {
-  const sum = (count: 'passed' | 'failed'): number => outcomes.reduce((total, outcome) => total + outcome[count], 0);
+  const total = (count: 'passed' | 'failed' | 'cpuSeconds'): number =>
+    outcomes.reduce((sum, outcome) => sum + outcome[count], 0);
   const skipped = outcomes.flatMap((outcome) => outcome.skipped);
   console.log(`\n== all, on Node ${process.versions.node}`);
   for (const outcome of outcomes) console.log(summary(outcome));
+  console.log(`${since(beganAt)} s, processor ${total('cpuSeconds')} s`);
   for (const failure of outcomes.flatMap(({ failures }) => failures)) console.log(`failed: ${failure}`);
   for (const test of skipped) console.log(`SKIPPED: ${test}`);
   if (skipped.length > 0) console.log(`${skipped.length} skipped`);
-  console.log(`${sum('passed')} passed, ${sum('failed')} failed`);
-  process.exitCode = sum('failed') === 0 ? 0 : 1;
+  console.log(`${total('passed')} passed, ${total('failed')} failed`);
+  process.exitCode = total('failed') === 0 ? 0 : 1;
 }
