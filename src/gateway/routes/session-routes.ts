@@ -9,7 +9,7 @@ import { MAX_IMAGES, MAX_MESSAGE_BYTES } from '../../contracts/limits.ts';
 import { MessageText, SessionId } from '../../contracts/session.ts';
 import { CHAT_PREFIX } from '../chats/chat-session.ts';
 import { GatewayError } from '../problem.ts';
-import { type Principal, seesAll } from '../principals/principal.ts';
+import { mayDo, type Principal, seesAll } from '../principals/principal.ts';
 import { Count, Flag, type Route, route } from './route.ts';
 
 const MessageId = z.string().min(1).max(200);
@@ -267,6 +267,17 @@ export const sessionRoutes: readonly Route[] = [
     summary: 'The whole session as one value for an import',
     right: 'read',
     run: ({ session, signal }) => session.export({ signal }),
+  }),
+  route({
+    method: 'get',
+    path: '/v1/archive/{id}',
+    summary: 'What the archive has of a closed session, for an import: also if the server has forgotten it',
+    run: async ({ client, principal, path: { id = '' }, signal }) => {
+      const file = await client.archived(id, { signal });
+      if (mayDo(principal, 'read', file.session.user)) return file;
+      // Of a session of somebody else it says what it says of none.
+      throw new CopilotError('FileNotFound', { sessionId: id, path: `${id}.json` });
+    },
   }),
   route({
     method: 'get',

@@ -1,5 +1,6 @@
 /** What a request is about, whole: the call with its arguments, the steps, or what is unknown of a call. */
 import type { PendingRequest, PlanEdit, RequestedCall, RequestedStep } from '../../client.ts';
+import { NewStep } from '../session/new-step.tsx';
 import { StepText } from '../session/step-text.tsx';
 import { readObject } from '../text/json.ts';
 import { Code, Visible } from '../text/visible.tsx';
@@ -18,6 +19,7 @@ export function Subject({ request: { tool, steps, unknown, kind }, edit }: Subje
       {steps?.map((step) => (
         <StepSubject key={step.number} step={step} showsSummary={kind === 'after-step'} edit={edit} />
       ))}
+      {steps && edit ? <NewStep steps={steps} edit={edit} /> : null}
       {unknown ? (
         <dl class="arguments">
           <dt>What happened</dt>

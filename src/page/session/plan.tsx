@@ -8,6 +8,7 @@ import { Markdown } from '../text/markdown.tsx';
 import { Problem } from '../text/states.tsx';
 import { count } from '../text/words.ts';
 import { Call, showsSomething } from './call.tsx';
+import { NewStep } from './new-step.tsx';
 import { StepText } from './step-text.tsx';
 
 const MARKS: Readonly<Record<StepShown['status'], string>> = {
@@ -48,6 +49,7 @@ export function Plan({ turn, sessionId, mayEdit, onChanged }: PlanProps) {
           <StepItem key={step.number} step={step} turn={turn} edit={mayEdit ? edit : undefined} />
         ))}
       </ol>
+      {mayEdit ? <NewStep steps={steps} edit={edit} /> : null}
       <Problem error={action.error} />
     </section>
   );

@@ -1,5 +1,8 @@
 /** Everything that the client can do, over HTTP. Real server, worker and gateway. */
 import assert from 'node:assert/strict';
+import { CopilotClient, SessionFiles, SessionHandle } from '../../../src/client.ts';
+import { SessionReader } from '../../../src/client/reading/session-reader.ts';
+import { Webhooks } from '../../../src/client/webhooks.ts';
 import { addKey, Caller, startGatewayProcess, type TestGateway } from '../../helpers/gateway.ts';
 import { until } from '../../helpers/history.ts';
 import { freePort } from '../../helpers/ports.ts';
@@ -14,6 +17,75 @@ interface Api {
   readonly openapi: string;
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
 }
+
+/** The request that does what a method of the client does, by its name in the document. */
+const REQUESTS: Readonly<Record<string, string>> = {
+  'CopilotClient.create': 'postSessions',
+  'CopilotClient.import': 'postImports',
+  'CopilotClient.archived': 'getArchiveId',
+  'CopilotClient.list': 'getSessions',
+  'CopilotClient.count': 'getCounts',
+  'CopilotClient.countByStatus': 'getCounts',
+  'CopilotClient.inbox': 'getInbox',
+  'SessionHandle.send': 'postSessionsIdMessages',
+  'SessionHandle.stream': 'getSessionsIdEvents',
+  'SessionHandle.awaitTurn': 'getSessionsIdTurnsTurnId',
+  'SessionHandle.suspend': 'postSessionsIdSuspend',
+  'SessionHandle.continue': 'postSessionsIdContinue',
+  'SessionHandle.interrupt': 'postSessionsIdInterrupt',
+  'SessionHandle.unqueue': 'deleteSessionsIdMessagesMessageId',
+  'SessionHandle.decide': 'postSessionsIdRequestsRequestIdDecision',
+  'SessionHandle.configure': 'patchSessionsIdConfig',
+  'SessionHandle.editPlan': 'patchSessionsIdPlan',
+  'SessionHandle.rate': 'postSessionsIdRatings',
+  'SessionHandle.complete': 'postSessionsIdComplete',
+  'SessionHandle.save': 'putSessionsIdSaved',
+  'SessionHandle.setContext': 'putSessionsIdContextValuesKey',
+  'SessionHandle.deleteContext': 'deleteSessionsIdContextValuesKey',
+  'SessionHandle.updateContext': 'patchSessionsIdContext',
+  'SessionHandle.mergeContext': 'postSessionsIdContextMerge',
+  'SessionHandle.clearEphemeral': 'postSessionsIdContextClearEphemeral',
+  'SessionHandle.snapshot': 'postSessionsIdSnapshots',
+  'SessionHandle.loadContext': 'postSessionsIdContextLoad',
+  'SessionHandle.restoreContext': 'postSessionsIdContextRestore',
+  'SessionHandle.fork': 'postSessionsIdFork',
+  'SessionHandle.delete': 'deleteSessionsId',
+  'SessionReader.load': 'getSessionsIdSaved',
+  'SessionReader.export': 'getSessionsIdExport',
+  'SessionReader.info': 'getSessionsId',
+  'SessionReader.describe': 'getSessionsId',
+  'SessionReader.transcript': 'getSessionsIdTranscript',
+  'SessionReader.turns': 'getSessionsIdTurns',
+  'SessionReader.plan': 'getSessionsIdPlan',
+  'SessionReader.context': 'getSessionsIdContext',
+  'SessionReader.getContext': 'getSessionsIdContext',
+  'SessionReader.hasContext': 'getSessionsIdContext',
+  'SessionReader.savedContext': 'getSessionsIdContextSaved',
+  'SessionReader.getSnapshot': 'getSessionsIdSnapshotsSnapshot',
+  'SessionReader.snapshots': 'getSessionsIdSnapshots',
+  'SessionReader.changes': 'getSessionsIdContextChanges',
+  'SessionReader.contextSize': 'getSessionsIdContextSize',
+  'SessionReader.contextDiff': 'getSessionsIdContextDiff',
+  'SessionReader.requests': 'getSessionsIdRequests',
+  'SessionReader.request': 'getSessionsIdRequestsRequestId',
+  'SessionReader.decisions': 'getSessionsIdDecisions',
+  'SessionReader.usage': 'getSessionsIdUsage',
+  'SessionReader.position': 'getSessionsIdEvents',
+  'SessionReader.follow': 'getSessionsIdEvents',
+  'SessionReader.attached': 'getSessionsIdFollowers',
+  'SessionFiles.list': 'getSessionsIdFiles',
+  'SessionFiles.get': 'getSessionsIdFilesPath',
+  'SessionFiles.open': 'getSessionsIdFilesPath',
+  'SessionFiles.put': 'putSessionsIdFilesPath',
+  'SessionFiles.delete': 'deleteSessionsIdFilesPath',
+  'Webhooks.add': 'postWebhooks',
+  'Webhooks.list': 'getWebhooks',
+  'Webhooks.remove': 'deleteWebhooksWebhookId',
+  'Webhooks.rotateSecret': 'postWebhooksWebhookIdSecret',
+  'Webhooks.test': 'postWebhooksWebhookIdTest',
+};
+/** They make a handle, or end or check the connection: a gateway has its own, with `/readyz`. */
+const OF_THE_PROCESS = ['CopilotClient.session', 'CopilotClient.close', 'CopilotClient.serverAnswers'];
 
 describe('REST of the gateway', function () {
   this.timeout(240_000);
@@ -105,8 +177,16 @@ describe('REST of the gateway', function () {
         undefined,
     );
     assert.equal((await call('GET', '/v1/counts'))['completed'], 1);
+    const archive = at.replace('sessions', 'archive');
+    assert.equal((await call<{ session: { id: string } }>('GET', archive)).session.id, at.split('/').at(-1));
+    const bob = new Caller(gateway.url, await addKey(world, 'bob'));
+    const [theirs, none] = [await bob.call('GET', archive), await bob.call('GET', '/v1/archive/ses_none')];
+    assert.deepEqual([theirs.status, none.status], [404, 404]);
+    const nameless = JSON.stringify(theirs.body).replaceAll(at.split('/').at(-1) ?? '', 'ses_none');
+    assert.deepEqual(JSON.parse(nameless), none.body, 'nobody learns that it is there');
     await call('DELETE', at);
     assert.equal((await ada.call('GET', at)).status, 404);
+    assert.equal((await ada.call('GET', archive)).status, 404);
   });
 
   it('reads and changes the context', async () => {
@@ -191,7 +271,14 @@ describe('REST of the gateway', function () {
     assert.equal((await call('DELETE', `/v1/webhooks/${id}`))['id'], id);
   });
 
-  it('describes every operation, and each was called', async () => {
+  it('[G02] has a request for each method of the client, in one document that each answer keeps to', async () => {
+    const methods = [CopilotClient, SessionHandle, SessionReader, SessionFiles, Webhooks].flatMap((one) =>
+      Object.entries(Object.getOwnPropertyDescriptors(one.prototype))
+        .filter(([name, { value }]) => name !== 'constructor' && typeof value === 'function')
+        .map(([name]) => `${one.name}.${name}`),
+    );
+    assert.deepEqual(new Set(methods), new Set([...Object.keys(REQUESTS), ...OF_THE_PROCESS]));
+
     assert.equal(api.openapi, '3.1.0');
     assert.equal((await fetch(`${gateway.url}/healthz`)).status, 200);
     const all = Object.values(api.paths).flatMap((operations) =>
@@ -206,6 +293,10 @@ describe('REST of the gateway', function () {
     assert.deepEqual(
       all.filter((id) => !used.has(id)),
       ['getSessionsIdEvents'],
+    );
+    assert.deepEqual(
+      Object.values(REQUESTS).filter((id) => !all.includes(id)),
+      [],
     );
   });
 });

@@ -71,6 +71,13 @@ describe('a session on the page', function () {
     await button('Approve').waitFor();
     const id = decodeURIComponent(new URL(page.url()).hash.split('/').at(-1) ?? '');
     const session = world.copilot.session(id);
+    await button('Add a step').first().click();
+    await page.getByRole('textbox', { name: 'Task of the new step' }).fill('write a.txt again');
+    assert.equal(await page.getByRole('combobox', { name: 'Agent of the new step' }).inputValue(), 'executor');
+    await button('Add').click();
+    await page.getByText('write a.txt again').first().waitFor();
+    await button('Remove step 3').first().click();
+    await page.getByText('write a.txt again').first().waitFor({ state: 'detached' });
     const [plan] = await session.requests();
     assert.match(await request().innerText(), /Is this plan of 2 steps right\?[^]*write a\.txt[^]*write b\.txt/);
     assert.ok((await request().innerText()).includes(plan?.digest.slice(0, 12) ?? 'no digest'));
