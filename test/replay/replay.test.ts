@@ -139,7 +139,7 @@ function namesIn(event: StoredEvent): (readonly [kind: string, name: string | un
 }
 
 describe('[R07] stored histories', function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
   let options: Parameters<typeof Worker.runReplayHistory>[0];
   const problems = new Map<string, Error | undefined>();
 

@@ -4,6 +4,9 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
+import { ChatOpenAI } from '@langchain/openai';
+import { generateText, streamText } from 'ai';
 import OpenAI, { NotFoundError } from 'openai';
 import type { ResponseStreamEvent } from 'openai/resources/responses/responses';
 import { loadConfig } from '../../../src/config.ts';
@@ -238,6 +241,41 @@ describe('[G05] the OpenAI API of the gateway', function () {
     assert.notEqual(other.id, first.id, 'asked again, so another conversation');
     const session = world.copilot.session(other.id.replace('chatcmpl-', ''));
     assert.equal((await session.transcript()).messages.length, 4);
+  });
+
+  it('chat completions serve the AI SDK and LangChain, whole and streamed, in one session', async () => {
+    const said = 'four and two are six';
+    const [baseURL, at] = [`${gateway.url}/openai/v1`, (id: string) => id.replace('chatcmpl-', '')];
+    const model = createOpenAICompatible({ name: 'copilot', baseURL, apiKey: key, includeUsage: true })('default');
+    const whole = await generateText({ model, prompt: 'What is 4 + 2, said the AI SDK?' });
+    assert.deepEqual([whole.text, whole.finishReason], [said, 'stop']);
+    const messages = [
+      { role: 'user' as const, content: 'What is 4 + 2, said the AI SDK?' },
+      { role: 'assistant' as const, content: whole.text },
+      { role: 'user' as const, content: 'Sure?' },
+    ];
+    const streamed = streamText({ model, messages });
+    assert.equal(await streamed.text, said);
+    assert.ok(((await streamed.usage).inputTokens ?? 0) > 0);
+    const { id } = await streamed.response;
+    assert.equal(id, whole.response.id, 'one session');
+    assert.equal((await world.copilot.session(at(id)).info()).turns, 2);
+
+    const chain = new ChatOpenAI({ model: 'default', apiKey: key, configuration: { baseURL }, maxRetries: 0 });
+    const first = await chain.invoke('What is 4 + 2, said LangChain?');
+    assert.equal(first.text, said);
+    let text = '';
+    const asked = [
+      ['user', 'What is 4 + 2, said LangChain?'],
+      ['assistant', first.text],
+      ['user', 'Sure?'],
+    ] as const;
+    for await (const chunk of await chain.stream(asked.map(([role, content]) => ({ role, content })))) {
+      text += chunk.text;
+    }
+    assert.equal(text, said);
+    const chained = world.copilot.session(at(String(first.id)));
+    assert.equal((await chained.info()).turns, 2);
   });
 
   it('the official Python client works as it is', async function () {

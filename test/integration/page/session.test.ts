@@ -281,6 +281,20 @@ describe('a session on the page', function () {
     assert.deepEqual(Object.keys((await session.info()).config).toSorted(), ['agents', 'approvals', 'idleTimeoutMs']);
   });
 
+  it('[U09] a conversation of the OpenAI API is a session, which the page shows', async () => {
+    playTeam(world.model, { answer: 'four and two are six' });
+    const path = '/openai/v1/responses';
+    const { conversation } = await page.evaluate(async (to) => {
+      const body = JSON.stringify({ model: 'default', input: 'What is 4 + 2?' });
+      const answer = await fetch(to, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+      return (await answer.json()) as { conversation: { id: string } }; // of a response
+    }, path);
+    await open(conversation.id.replace('conv_', ''));
+    await untilAnswered(1, 'four and two are six');
+    await send('Sure?');
+    await untilAnswered(2, 'four and two are six');
+  });
+
   it('by keyboard alone: a session is begun, and its plan approved', async () => {
     playTeam(world.model, { files: ['a.txt'], answer: 'Written by keyboard.' });
     await page.goto(`${world.gateway.url}/#/`);
