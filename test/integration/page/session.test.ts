@@ -73,7 +73,7 @@ describe('a session on the page', function () {
     const session = world.copilot.session(id);
     await button('Add a step').first().click();
     await page.getByRole('textbox', { name: 'Task of the new step' }).fill('write a.txt again');
-    assert.equal(await page.getByRole('combobox', { name: 'Agent of the new step' }).inputValue(), 'executor');
+    assert.equal(await page.getByRole('combobox', { name: 'Agent of the new step' }).inputValue(), 'engineer');
     await button('Add').click();
     await page.getByText('write a.txt again').first().waitFor();
     await button('Remove step 3').first().click();
