@@ -12,13 +12,14 @@ import { economy } from './economy.ts';
 import { followers } from './followers.ts';
 import { list } from './list.ts';
 import { mcp } from './mcp.ts';
+import { opening } from './opening.ts';
 import { startup } from './startup.ts';
 import { text } from './text.ts';
 import { turn } from './turn.ts';
 import { openBench } from './world.ts';
 
 // `list` runs last, because its sessions stay on the server and would slow the others.
-const BENCHMARKS = { startup, turn, cpu, economy, actions, text, cold, agents, mcp, followers, list };
+const BENCHMARKS = { startup, opening, turn, cpu, economy, actions, text, cold, agents, mcp, followers, list };
 
 const USAGE = `Usage: npm run bench -- [benchmark …] [--sessions <n>] [--turns <n>]
 

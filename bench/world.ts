@@ -20,7 +20,9 @@ export interface BenchWorld {
   /** The worker that `openBench` started. */
   worker: WorkerProcess;
   /** Process of the raw SDK's worker. */
-  readonly rawPid: number;
+  rawPid: number;
+  /** Both, as new processes. */
+  restartWorkers(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -29,7 +31,8 @@ export async function openBench(): Promise<BenchWorld> {
   const model = await startScript('model.ts', [], /model ready (\S+)/);
   const startWorker = () => startWorkerProcess(server, { OPENAI_BASE_URL: model.ready, OPENAI_API_KEY: 'bench' });
   const worker = await startWorker();
-  const rawWorker = await startScript('raw/worker.ts', [server.address, model.ready], /raw worker (ready)/);
+  const startRawWorker = () => startScript('raw/worker.ts', [server.address, model.ready], /raw worker (ready)/);
+  let rawWorker = await startRawWorker();
   const connection = await Connection.connect({ address: server.address });
   const copilot = await CopilotClient.connect({ config: isolatedConfig(server.homeDir), address: server.address });
   const world: BenchWorld = {
@@ -39,6 +42,12 @@ export async function openBench(): Promise<BenchWorld> {
     worker,
     rawPid: rawWorker.pid,
     startWorker,
+    restartWorkers: async () => {
+      await Promise.all([world.worker.stop(), rawWorker.stop()]);
+      world.worker = await startWorker();
+      rawWorker = await startRawWorker();
+      world.rawPid = rawWorker.pid;
+    },
     close: async () => {
       await copilot.close();
       await connection.close();
@@ -51,12 +60,14 @@ export async function openBench(): Promise<BenchWorld> {
   return world;
 }
 
+interface ScriptProcess {
+  readonly ready: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
 /** Runs a script of this folder until `stop`. It is ready when its log matches `sign`; `ready` is the first group. */
-async function startScript(
-  name: string,
-  args: readonly string[],
-  sign: RegExp,
-): Promise<{ ready: string; pid: number; stop(): Promise<void> }> {
+async function startScript(name: string, args: readonly string[], sign: RegExp): Promise<ScriptProcess> {
   const script = fileURLToPath(new URL(name, import.meta.url));
   // With the same setting as the product's own worker.
   const child = spawn(process.execPath, ['--import', QUIET, script, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });

@@ -12,6 +12,11 @@ function run(): RunInternals | undefined {
   return (globalThis as { __TEMPORAL_ACTIVATOR__?: RunInternals }).__TEMPORAL_ACTIVATOR__;
 }
 
+/** An object that exists once for each run, as long as the worker has it open. */
+export function runKey(): object {
+  return run() ?? globalThis;
+}
+
 /** The converter that the worker was given: ours, or that of a service that hosts sessions. */
 export function converterInUse(): PayloadConverter {
   return run()?.payloadConverter ?? defaultPayloadConverter;

@@ -1,14 +1,36 @@
 /** What our webpack plugin does to the workflow code. It runs in a sandbox like the SDK's, without a server. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { SourceMap } from 'node:module';
 import { join } from 'node:path';
 import { type Context, createContext, runInContext } from 'node:vm';
 import { packageDir } from '../../src/package-info.ts';
 import { buildBundle } from '../../src/worker/bundle/bundle.ts';
-import { SHARED_CONTRACTS } from '../../src/worker/bundle/shared-modules.ts';
 
 const quiet = { log: () => {}, trace: () => {}, debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+/** Variables of modules that can change, or hold something that can. */
+const MAY_CHANGE =
+  /^(?:export )?(?:(?:let|var) \w+|const \w+(?:: [^=\n]+)? = (?:new (?:Map|Set|WeakMap|WeakSet|Array)|\[\]|\{\}(?= as|;)))|^ +(?:(?:private|readonly|override) )*static (?!.*\().*/gm;
+
+interface Facts {
+  /** Constants that shared modules export, with their module. */
+  readonly names: readonly string[];
+  readonly changeable: readonly string[];
+}
+
+/** Schemas and converters are instances of classes, and keep nothing. */
+const CHANGEABLE = `
+  const isPlain = (value) => [Object.prototype, Array.prototype].includes(Object.getPrototypeOf(Object(value)));
+  const isFrozen = (value) => !isPlain(value) || (Object.isFrozen(value) && Object.values(value).every(isFrozen));
+  const constants = Object.entries(shared).flatMap(([id, { exports }]) =>
+    Object.entries(exports).flatMap(([name, value]) => (isPlain(value) ? [[id + ' ' + name, value]] : [])),
+  );
+  JSON.stringify({
+    names: constants.map(([name]) => name),
+    changeable: constants.filter(([, value]) => !isFrozen(value)).map(([name]) => name),
+  });
+`;
 
 describe('the workflow code', function () {
   this.timeout(60_000);
@@ -18,18 +40,42 @@ describe('the workflow code', function () {
     code = await buildBundle(quiet);
   });
 
-  it('loads the shared contracts once for all sessions, and everything else of ours for each session', () => {
+  it('is loaded once for all sessions', () => {
     const sandbox = open(code);
-    assert.equal(sandbox.load('preloadModules').length > 0, true);
-    const first = sandbox.load('importWorkflows');
-    const second = sandbox.load('importWorkflows');
-    assert.deepEqual(second, first);
-    assert.ok(first.includes('./src/workflows/session/loop.ts'));
-    const shared = SHARED_CONTRACTS.map((name) => `./src/contracts/${name}.ts`);
-    for (const id of shared) {
-      assert.ok(code.includes(`"${id}"`), `${id} is not in the bundle`);
-      assert.equal(sandbox.loaded.has(id), false, id);
-    }
+    const preloaded = sandbox.load('preloadModules');
+    assert.ok(preloaded.some((id) => id.endsWith('@temporalio/workflow/lib/index.js')));
+    sandbox.load('importInterceptors');
+    // The SDK's own interceptor is all that is left for each session.
+    assert.deepEqual(sandbox.load('importWorkflows'), []);
+    assert.deepEqual(
+      [...sandbox.loaded].filter((id) => id.startsWith('./src/')),
+      [],
+    );
+    assert.ok(code.includes('"./src/workflows/session/loop.ts"'));
+  });
+
+  it('keeps nothing of a session in its modules', () => {
+    const files = ['contracts', 'workflows'].flatMap((folder) =>
+      readdirSync(join(packageDir, 'src', folder), { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.ts') && !(folder === 'workflows' && name === 'sessions.ts'))
+        .map((name) => join('src', folder, name)),
+    );
+    const variables = files.flatMap((file) =>
+      [...readFileSync(join(packageDir, file), 'utf8').matchAll(MAY_CHANGE)].map(([text]) => `${file}: ${text}`),
+    );
+    // What they hold is known by the object that it belongs to, and goes with it; or it never changes.
+    assert.deepEqual(variables.toSorted(), [
+      'src/workflows/context/tree.ts: const measured = new WeakMap',
+      'src/workflows/handlers/update-limit.ts: const ALWAYS = new Set',
+      'src/workflows/views/current-details.ts: const open = new WeakMap',
+    ]);
+    const sandbox = open(
+      code.replace('__webpack_require__.shared ??= {}', '__webpack_require__.shared ??= globalThis.shared = {}'),
+    );
+    sandbox.load('preloadModules');
+    const { names, changeable } = JSON.parse(runInContext(CHANGEABLE, sandbox.context) as string) as Facts;
+    assert.ok(names.includes('./src/contracts/errors.ts ERRORS'));
+    assert.deepEqual(changeable, []);
   });
 
   it('finds built-ins without asking the host for each use', () => {
@@ -61,7 +107,7 @@ describe('the workflow code', function () {
 interface Sandbox {
   readonly context: Context;
   /** Calls a function of the bundle as a new session does. Returns the ids of the modules that this loaded. */
-  load(what: 'preloadModules' | 'importWorkflows'): string[];
+  load(what: 'preloadModules' | 'importInterceptors' | 'importWorkflows'): string[];
   /** Ids of all modules that went through the SDK's cache. */
   readonly loaded: ReadonlySet<string>;
   /** Built-ins that were looked up on the global object since the script was loaded. */
@@ -105,7 +151,7 @@ function open(code: string): Sandbox {
     loaded,
     lookups,
     load: (what) => {
-      if (what === 'importWorkflows') session = new Map();
+      if (what === 'importInterceptors') session = new Map();
       const known = new Set(session.keys());
       runInContext(`void __TEMPORAL__.${what}()`, context);
       return [...session.keys()].filter((id) => !known.has(id)).map(String);

@@ -2,10 +2,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { packageDir } from '../../src/package-info.ts';
 import { buildBundle } from '../../src/worker/bundle/bundle.ts';
-import { SHARED_CONTRACTS } from '../../src/worker/bundle/shared-modules.ts';
 
 const quiet = { log: () => {}, trace: () => {}, debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
@@ -66,38 +64,7 @@ describe('contracts', () => {
       assert.deepEqual(others, [], name);
     }
   });
-
-  it('that sessions share use zod, hashes and each other alone, and keep nothing between calls', () => {
-    for (const name of SHARED_CONTRACTS) {
-      const source = readFileSync(join(packageDir, 'src/contracts', `${name}.ts`), 'utf8');
-      const imports = [...source.matchAll(/^import (?!type )[^;]* from '([^']+)';/gm)].map(([, path = '']) => path);
-      const own = SHARED_CONTRACTS.map((other) => `./${other}.ts`);
-      assert.deepEqual(
-        imports.filter((path) => path !== 'zod' && !path.startsWith('@noble/hashes/') && !own.includes(path)),
-        [],
-        name,
-      );
-      assert.doesNotMatch(source, /^(export )?let |^(export )?const [^(]*= new (Map|Set|WeakMap|Array)\b/m, name);
-    }
-  });
-
-  it('that sessions share have no constant that a session could change for the others', async () => {
-    let constants = 0;
-    for (const name of SHARED_CONTRACTS) {
-      const contract = (await import(`../../src/contracts/${name}.ts`)) as Record<string, unknown>;
-      for (const [exported, value] of Object.entries(contract)) {
-        if (typeof value !== 'object' || value instanceof z.ZodType) continue;
-        constants += 1;
-        assert.ok(isFrozen(value), `${exported} in ${name}.ts`);
-      }
-    }
-    assert.ok(constants > 0);
-  });
 });
-
-function isFrozen(value: unknown): boolean {
-  return Object.isFrozen(value) && (typeof value !== 'object' || Object.values(value ?? {}).every(isFrozen));
-}
 
 function isAllowed(path: string): boolean {
   if (/^\.\/src\/(workflows|contracts)\//.test(path)) return true;

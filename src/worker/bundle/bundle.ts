@@ -10,7 +10,7 @@ import type { Config } from '../../config.ts';
 import { packageDir } from '../../package-info.ts';
 import { writeAtomically } from '../../storage/atomic-file.ts';
 import { encryptedFailuresPath, payloadConverterPath } from '../../storage/data-converter.ts';
-import { SHARED_CONTRACTS, shareModules } from './shared-modules.ts';
+import { shareModules } from './shared-modules.ts';
 
 const here = fileURLToPath(import.meta.url);
 /** `.ts` in a checkout, `.js` in the built package. */
@@ -22,7 +22,7 @@ export const sessionWorkflowsPath = workflow('index');
 const withServicePath = workflow('with-service');
 const servicePath = workflow('service-workflows');
 const interceptorsPath = workflow('handlers/message-filter');
-const contractsDir = join(sourceDir, 'contracts');
+const SHARED_FOLDERS = ['contracts', 'workflows'].map((name) => join(sourceDir, name));
 
 type WebpackConfig = Parameters<NonNullable<BundleOptions['webpackConfigHook']>>[0];
 
@@ -76,10 +76,26 @@ export async function buildBundle(logger: Logger, converters: BundledConverters 
       workflowsPath: sessionWorkflowsPath,
       logger,
       // Each worker parses the map. It needs lines, and our workers show no sources in stack traces.
-      webpackConfigHook: (config) => ({ ...config, devtool: 'inline-nosources-source-map' }),
+      webpackConfigHook: (config) => ({
+        ...withoutLowering(config),
+        devtool: 'inline-nosources-cheap-module-source-map',
+      }),
     }),
   );
   return code;
+}
+
+/** Syntax that Node has, such as private fields, is faster than what it can be lowered to. */
+function withoutLowering(config: WebpackConfig): WebpackConfig {
+  const rules = config.module?.rules?.map((rule) => {
+    if (typeof rule !== 'object' || rule === null || typeof rule.use !== 'object' || Array.isArray(rule.use))
+      return rule;
+    const { use } = rule;
+    if (use === null || typeof use.options !== 'object') return rule;
+    const jsc = { ...Object(use.options.jsc), target: 'es2024' };
+    return { ...rule, use: { ...use, options: { ...use.options, jsc } } };
+  });
+  return { ...config, module: { ...config.module, ...(rules && { rules }) } };
 }
 
 /** Adds sessions to what a bundle is built from. Its own workflows, if it has any but ours, stay as they are. */
@@ -91,15 +107,17 @@ export function withSessions(options: BundleOptions): BundleOptions {
     workflowsPath: isService ? withServicePath : sessionWorkflowsPath,
     workflowInterceptorModules: [...(options.workflowInterceptorModules ?? []), interceptorsPath],
     payloadConverterPath: options.payloadConverterPath ?? payloadConverterPath,
-    // Modules that are loaded before any session are loaded once. zod keeps nothing of a session.
+    // Modules that are loaded before any session are loaded once. Those of the SDK and zod keep nothing of a session.
     preloadModules: [
       ...(options.preloadModules ?? []),
       'zod',
-      ...SHARED_CONTRACTS.map((name) => join(contractsDir, `${name}${extension}`)),
+      '@temporalio/workflow',
+      interceptorsPath,
+      sessionWorkflowsPath,
     ],
     webpackConfigHook: (config) => {
       const joined = isService ? withAlias(own(config), servicePath, service) : own(config);
-      return shareModules(joined, contractsDir);
+      return shareModules(joined, SHARED_FOLDERS);
     },
   };
 }
@@ -122,8 +140,7 @@ async function sourceDigest(): Promise<string> {
     join(dirname(here), `shared-modules${extension}`),
     encryptedFailuresPath,
     ...['package.json', 'package-lock.json'].map((name) => join(packageDir, name)).filter((path) => existsSync(path)),
-    ...(await modulesIn(contractsDir)),
-    ...(await modulesIn(dirname(sessionWorkflowsPath))),
+    ...(await Promise.all(SHARED_FOLDERS.map(modulesIn))).flat(),
   ];
   for (const file of files.sort()) hash.update(file).update(await readFile(file));
   return hash.digest('hex').slice(0, 32);

@@ -17,43 +17,23 @@ const BUILT_INS = [
 ];
 
 /**
- * Contracts that all sessions of a worker share: schemas and functions that keep nothing of a session. Without sharing
- * they are half of what opening a session costs, in time and memory. The SDK's `preloadModules` shares modules, too, but
- * freezes their exports, and a zod schema completes itself when it is first used.
+ * Modules of the workflow folder that stay apart: the entry for the workflows of services, which keeps what belongs to
+ * one of them, and those that have the service's own code in them.
  */
-export const SHARED_CONTRACTS = [
-  ...[
-    'context',
-    'context-patch',
-    'digest',
-    'export',
-    'files',
-    'form',
-    'image',
-    'json',
-    'limits',
-    'payloads',
-    'request',
-    'rules',
-    'session',
-    'team',
-    'text-cut',
-    'trace',
-    'transcript',
-    'turn',
-    'visible-text',
-  ],
-];
+const UNSHARED = ['sessions', 'with-service', 'service-workflows'];
 
 type WebpackConfig = Parameters<NonNullable<BundleOptions['webpackConfigHook']>>[0];
 
 const PLUGIN = 'SharedModules';
 
 /**
- * For `webpackConfigHook`.
- * @param contractsDir absolute path of our contracts; a service's own modules are never shared
+ * For `webpackConfigHook`. All sessions of a worker share the modules of these folders: schemas, functions and classes
+ * that keep nothing of a session. Without sharing, each session evaluates them anew, which is most of what opening it
+ * costs, in time and memory. The SDK's `preloadModules` shares modules, too, but freezes their exports, and a zod schema
+ * completes itself when it is first used.
+ * @param folders absolute paths; a service's own modules are never shared
  */
-export function shareModules(config: WebpackConfig, contractsDir: string): WebpackConfig {
+export function shareModules(config: WebpackConfig, folders: readonly string[]): WebpackConfig {
   return {
     ...config,
     plugins: [
@@ -61,7 +41,7 @@ export function shareModules(config: WebpackConfig, contractsDir: string): Webpa
       {
         apply: (compiler) => {
           const { javascript, sources } = compiler.webpack;
-          const requireShared = sharingRequire(moduleFolder(compiler.context, contractsDir));
+          const requireShared = sharingRequire(folders.map((folder) => moduleFolder(compiler.context, folder)));
           compiler.hooks.compilation.tap(PLUGIN, (compilation) => {
             const hooks = javascript.JavascriptModulesPlugin.getCompilationHooks(compilation);
             hooks.renderRequire.tap(PLUGIN, (body) => `${requireShared}\n${body}`);
@@ -83,16 +63,24 @@ function moduleFolder(context: string, folder: string): string {
   return path.startsWith('../') ? path : `./${path}`;
 }
 
-/** Runs first in webpack's `require`. It keeps shared modules in a property of that function, out of the SDK's cache. */
-function sharingRequire(folder: string): string {
-  const names = SHARED_CONTRACTS.map((name) => `${folder}/${name}`);
+/**
+ * Runs first in webpack's `require`. It keeps shared modules in a property of that function, out of the SDK's cache, and
+ * freezes the constants that they export.
+ */
+function sharingRequire(folders: readonly string[]): string {
+  const isOurs = folders.map((folder) => `id.startsWith(${JSON.stringify(`${folder}/`)})`).join(' || ');
   return `
-if (${JSON.stringify(names)}.includes(String(moduleId).replace(/\\.[jt]s$/, ''))) {
-  const shared = (__webpack_require__.shared ??= {});
-  if (shared[moduleId] === undefined) {
-    const module = (shared[moduleId] = { exports: {} });
-    __webpack_modules__[moduleId].call(module.exports, module, module.exports, __webpack_require__);
-  }
-  return shared[moduleId].exports;
+const shared = (__webpack_require__.shared ??= {});
+if (shared[moduleId] !== undefined) return shared[moduleId].exports;
+const id = String(moduleId);
+if ((${isOurs}) && !/\\/(${UNSHARED.join('|')})\\.[jt]s$/.test(id)) {
+  const module = (shared[moduleId] = { exports: {} });
+  __webpack_modules__[moduleId].call(module.exports, module, module.exports, __webpack_require__);
+  const freeze = (value) => {
+    if (![Object.prototype, Array.prototype].includes(Object.getPrototypeOf(Object(value)))) return;
+    Object.values(Object.freeze(value)).forEach(freeze);
+  };
+  Object.values(module.exports).forEach(freeze);
+  return module.exports;
 }`;
 }

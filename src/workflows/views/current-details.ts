@@ -1,15 +1,16 @@
 /** Writes the `Current Details` of the Web UI when somebody asks for them. At each change it would cost far more. */
 import { setCurrentDetails, type WorkflowInterceptors, workflowMetadataQuery } from '@temporalio/workflow';
+import { runKey } from '../sdk-internals.ts';
 import type { LiveSession } from '../session/live-session.ts';
 import { detailsMarkdown } from './details.ts';
 
 type Internals = NonNullable<WorkflowInterceptors['internals']>[number];
 
-/** The session of this sandbox. */
-let shown: LiveSession | undefined;
+/** The sessions that are open here, by their run. All of them share this module. */
+const open = new WeakMap<object, LiveSession>();
 
 export function showDetails(session: LiveSession): void {
-  shown = session;
+  open.set(runKey(), session);
 }
 
 /** The SDK answers this query itself, from what was set last, without calling query interceptors. */
@@ -18,8 +19,9 @@ export const detailsInterceptor: Internals = {
     const isAsked = input.activation.jobs?.some(
       ({ queryWorkflow }) => queryWorkflow?.queryType === workflowMetadataQuery.name,
     );
-    if (isAsked && shown) {
-      const { info, state } = shown;
+    const session = isAsked ? open.get(runKey()) : undefined;
+    if (session) {
+      const { info, state } = session;
       setCurrentDetails(detailsMarkdown(info, state.current ?? state.recent.at(-1)));
     }
     next(input);
