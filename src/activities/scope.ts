@@ -17,14 +17,17 @@ const FIRST_REPORT_DELAY_MS = 25;
 /** After this many attempts an unexpected error counts as a defect, and the turn fails instead of waiting. */
 const MAX_ATTEMPTS = 5;
 
+/** Attempts that take some two and a half minutes. */
+const SOME_MINUTES = 10;
+
 /**
  * Attempts after which these errors are final. They may go away, but a program that is not installed would block a turn
  * forever without telling anybody.
  */
 const BOUNDED: Readonly<Partial<Record<ErrorType, number>>> = {
   McpUnavailable: MAX_ATTEMPTS,
-  // Some two and a half minutes: another worker has the tool, or gets it in a rolling deployment.
-  ToolMissing: 10,
+  // Another worker has the tool, or gets it in a rolling deployment.
+  ToolMissing: SOME_MINUTES,
 };
 
 export interface ActivityScope {
@@ -123,8 +126,9 @@ function translate(error: unknown, signal: AbortSignal, attempt: number): unknow
     return signal.reason instanceof CancelledFailure ? signal.reason : new CancelledFailure('cancelled');
   if (error instanceof CopilotError) {
     const delay = 'retryAfterMs' in error && typeof error.retryAfterMs === 'number' ? error.retryAfterMs : undefined;
-    const isFinal = attempt >= (BOUNDED[error.type] ?? Infinity);
-    return toFailure(error.type, error.details, { nextRetryDelayMs: delay, isFinal });
+    const { type, details } = error;
+    const isFinal = attempt >= (details['isUnreadable'] === true ? SOME_MINUTES : (BOUNDED[type] ?? Infinity));
+    return toFailure(type, { ...details, ...(isFinal ? { isFinal } : {}) }, { nextRetryDelayMs: delay, isFinal });
   }
   if (error instanceof ApplicationFailure || attempt < MAX_ATTEMPTS) return error;
   return toFailure('Internal', { problem: error instanceof Error ? error.message : String(error) });

@@ -2,6 +2,7 @@
 import { CopilotError } from '../contracts/errors.ts';
 import type { Fallback } from '../contracts/activities.ts';
 import type { Message } from '../contracts/transcript.ts';
+import { unreadableReply } from '../models/errors.ts';
 import type { Model, ModelReply, ModelRequest } from '../models/model.ts';
 import { withImages } from './images.ts';
 import { withoutRefused } from './refused-messages.ts';
@@ -44,7 +45,7 @@ export async function askModel(
       const reply = await replyWithoutRefused(team.models.model(name), { ...agent.settings, ...request }, workspace);
       // What the provider broke off is not an answer. Another attempt, or another model, gives a whole one.
       if (reply.finish === 'failed') {
-        throw new CopilotError('ModelUnavailable', { problem: 'it ended its reply with an error of its own' });
+        throw unreadableReply('it ended its reply with an error of its own');
       }
       return lastError === undefined ? reply : { ...reply, fallback: { index, to: name, problem: lastError.message } };
     } catch (error) {

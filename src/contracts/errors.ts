@@ -28,6 +28,7 @@ const REFUSAL_ADVICE: Readonly<Record<string, string>> = {
   model: 'Name a model that the provider serves: COPILOT_MODEL, or `model` in the files of the team.',
   memory: 'Use a smaller model, or a machine with more memory.',
   address: 'Check OPENAI_BASE_URL: it names a model API, such as https://api.openai.com/v1.',
+  access: 'The provider does not serve this account, network or country. Use another provider or network.',
   policy: "The provider's rules forbid this content. Word the message differently.",
 };
 
@@ -188,7 +189,8 @@ export const ERRORS = {
   ModelUnavailable: {
     retryable: true,
     exitCode: 1,
-    message: (d) => `The model API did not answer as it should (${d['problem']}). The session retries the call.`,
+    message: (d) =>
+      `The model API did not answer as it should (${d['problem']}). ${d['isFinal'] ? 'So it went with every attempt: check the address and the model with `copilot doctor`, then `copilot continue`.' : 'The session retries the call.'}`,
   },
   ModelRejected: {
     retryable: false,

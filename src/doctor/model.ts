@@ -170,6 +170,7 @@ function shown({ text, finish }: ModelReply): string {
 const ADVICE: Readonly<Partial<Record<Refusal, string>>> = {
   credit: "Add credit to the provider's account",
   quota: 'Have the quota raised, or use another model: export COPILOT_MODEL=…',
+  access: 'Use another provider or network',
   memory: 'Use a smaller model: export COPILOT_MODEL=…',
 };
 

@@ -21,9 +21,10 @@ export interface ApiError {
  * Why a request was refused:
  * `key` no or a wrong key · `credit` nothing left to pay with · `quota` a limit that does not pass by itself ·
  * `model` no such model · `memory` the model does not fit the machine · `address` not the address of a model API ·
- * `policy` the provider's rules forbid the content · `form` the server does not take the request as it is written
+ * `access` the provider does not serve this network or country · `policy` the provider's rules forbid the content ·
+ * `form` the server does not take the request as it is written
  */
-export type Refusal = 'key' | 'credit' | 'quota' | 'model' | 'memory' | 'address' | 'policy' | 'form';
+export type Refusal = 'key' | 'credit' | 'quota' | 'model' | 'memory' | 'address' | 'access' | 'policy' | 'form';
 
 /** Longest problem text taken over from a server: some answer with a whole page. */
 const MAX_PROBLEM_TEXT = 500;
@@ -59,21 +60,30 @@ const OVERFLOW_WORDS = [
 const KEY_CODES =
   /invalid_api_key|api_key_invalid|authentication_error|invalid_authentication|unauthenticated|account_deactivated|wrong_api_key/;
 const KEY_WORDS =
-  /\b(invalid|incorrect|missing|expired|no|wrong)\b[^.]{0,30}\b(api[ _-]?key|credentials?|authorization|auth\w* token)|\bapi[ _-]?key\b[^.]{0,20}\b(not valid|invalid|incorrect|missing|expired|required)|unauthori[sz]ed/i;
+  /\b(invalid|incorrect|missing|expired|no|wrong)\b[^.]{0,30}\b(api[ _-]?key|credentials?|authorization|auth\w* token)|\bapi[ _-]?key\b[^.]{0,20}\b(not valid|invalid|incorrect|missing|expired|required)|\btoken (has |is )?(expired|invalid)\b|\binvalid (access |auth\w* )?token\b|unauthori[sz]ed/i;
 const CREDIT_CODES =
   /insufficient_quota|billing_|insufficient_balance|payment_required|credit_balance|arrearage|budget_exceeded/;
 const CREDIT_WORDS =
   /\b(insufficient|not enough|no|out of|exceeded|too low|used all)\b[^.]{0,40}\b(credits?|balance|funds|current quota)|(don't|doesn't|not) have (any|enough) credits|credit balance is too low|payment required|billing|(spending|key) limit|budget (has been )?exceeded/i;
 /** A limit of nothing, or one that a person set. */
 const QUOTA_WORDS =
-  /\blimit: 0\b|daily free allocation|"?quota_?limit_?value"?:\s?"?0"?|\bspecified (api|workspace)[^.]{0,20}usage limits?/i;
+  /\blimit: 0\b|daily free allocation|free tier[^.]{0,40}exhausted|"?quota_?limit_?value"?:\s?"?0"?|\bspecified (api|workspace)[^.]{0,20}usage limits?/i;
 const MODEL_CODES =
   /model_not_found|deploymentnotfound|model_not_available|not_found_error|model_decommissioned|dedicated_endpoint_not_running|model_terms_required/;
 /** Also under status 401. */
-const NO_ACCESS = /model_access_denied|\bno access to model\b|(don['’]t|not) have access to (the )?model\b/i;
+const NO_ACCESS =
+  /model_access_denied|\bno access to model\b|(don['’]t|not) have access to (the )?model\b|\b(access to )?model (access )?(is )?denied\b/i;
 const MODEL_WORDS =
-  /\bmodels?\b[^.]{0,80}\b(not (be )?found|does not exist|doesn't exist|not (a )?(valid|supported|available)|no longer (supported|available)|decommissioned|unknown|no such)|\b(unknown|invalid|no such) model\b|not a valid model|try pulling it|no models? (is |are )?loaded|no (endpoints found (for|matching)|allowed providers)|on-demand throughput/i;
-const ADDRESS_WORDS = /unexpected endpoint or method/i;
+  /\bmodels?\b[^.]{0,80}\b(not (be )?found|does not exist|doesn't exist|not (a )?(valid|supported|available)|no longer (supported|available)|decommissioned|unknown|no such)|\bmodel identifier is invalid|\b(unknown|invalid|no such) model\b|not a valid model|try pulling it|no models? (is |are )?loaded|no (endpoints found (for|matching)|allowed providers)|on-demand throughput/i;
+const ADDRESS_WORDS = /unexpected endpoint or method|\bHTTP request (was sent )?to (an )?HTTPS (server|port)/i;
+/** Of a method, a path or a protocol that is not the API's. */
+const ADDRESS_STATUSES = new Set([404, 405, 406, 407, 410, 411, 415, 421, 426, 501, 505]);
+const ACCESS_CODES = /unsupported_country/;
+const ACCESS_WORDS =
+  /\b(country|region|territory|location)\b[^.]{0,40}\bnot (supported|available|allowed)|\b(firewall|virtual network)\b|\bip( address)?\b[^.]{0,40}\b(not|is) (allowed|authori[sz]ed|blocked|permitted)/i;
+/** What gateways say under a status that passes by itself, of something that does not. */
+const LASTING_KEY = /\b(invalid|incorrect|wrong)\b[^.]{0,20}\bapi[ _-]?key/i;
+const LASTING_CREDIT = /\binsufficient[^.]{0,20}\b(credits?|balance|quota|funds)\b/i;
 const MEMORY_WORDS = /requires more (system )?memory|out of memory|unable to load model|failed to load model/i;
 const POLICY_CODES =
   /content_policy|content_filter|responsibleaipolicy|bio_policy|policy_violation|invalid_prompt|safety|data_inspection/;
@@ -99,6 +109,7 @@ export function classifyApiError(error: ApiError, model: string): ModelError {
   const refusal = refusalOf(told);
   if (refusal !== undefined) return new CopilotError('ModelRejected', { ...details, refusal });
   if (!isSoft(told)) return new CopilotError('ModelRejected', { ...details, refusal: 'form' });
+  if (status === undefined && !saysItPasses(told)) return unreadableReply(told.problem);
   const problem = status === undefined ? told.problem : `${status} ${told.problem}`;
   return unavailable(problem, { waitMs: retryAfterMs(error.headers, text), status });
 }
@@ -106,7 +117,23 @@ export function classifyApiError(error: ApiError, model: string): ModelError {
 /** The typed error for whatever else a call threw. A CopilotError inside stays what it is. */
 export function classify(error: unknown): ModelError {
   for (let inner = error; inner instanceof Error; inner = inner.cause) if (inner instanceof CopilotError) return inner;
-  return unavailable(describe(error), { cause: error });
+  const problem = describe(error);
+  if (error instanceof SyntaxError) return unreadableReply(problem, error);
+  if (isOfAddress(error)) return new CopilotError('ModelRejected', { problem, refusal: 'address' }, { cause: error });
+  return unavailable(problem, { cause: error });
+}
+
+/** A reply that came and cannot be used. It may be better the next time, but each one is paid for. */
+export function unreadableReply(problem: string, cause?: unknown): CopilotError {
+  return new CopilotError('ModelUnavailable', { problem, isUnreadable: true }, { cause });
+}
+
+const TLS_CODES =
+  /^(ERR_TLS|ERR_SSL|EPROTO$|CERT_|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED_CERT|UNABLE_TO_(GET_ISSUER|VERIFY))/;
+
+/** Whether no server of a model API can be there: another protocol, a certificate of somebody else, a circle. */
+function isOfAddress(error: unknown): boolean {
+  return TLS_CODES.test(errorCode(error) ?? '') || /^(redirect count exceeded|bad port)$/.test(describe(error));
 }
 
 interface Unavailable {
@@ -126,12 +153,17 @@ function isSoft({ status, codes, problem }: Told): boolean {
   return isPassing(status) || saysPassing(codes, problem);
 }
 
+function saysItPasses({ codes, problem }: Told): boolean {
+  return OVERLOAD_CODES.test(codes) || saysPassing(codes, problem);
+}
+
 function saysPassing(codes: string, problem: string): boolean {
   return PASSING_CODES.test(codes) || PASSING_WORDS.test(problem);
 }
 
 function isPassing(status: number): boolean {
-  return status === 408 || status === 409 || status === 424 || status === 425 || status === 429 || status >= 500;
+  if (ADDRESS_STATUSES.has(status)) return false;
+  return [408, 409, 423, 424, 425, 429, 499].includes(status) || status >= 500;
 }
 
 /** A page of HTML: a proxy that is in trouble, or a login page, or an address that is no API. */
@@ -156,11 +188,14 @@ function refusalOf({ status, codes, problem, param, text }: Told): Refusal | und
   if (NO_ACCESS.test(codes) || NO_ACCESS.test(problem)) return 'model';
   if (KEY_CODES.test(codes) || status === 401) return 'key';
   if (ADDRESS_WORDS.test(problem)) return 'address';
+  if (status === 451 || ACCESS_CODES.test(codes) || ACCESS_WORDS.test(problem)) return 'access';
   if (QUOTA_WORDS.test(text)) return 'quota';
   if (MEMORY_WORDS.test(problem)) return 'memory';
   // A server that names a time means a limit that passes, however it speaks of quotas.
   if (status === 429) return CREDIT_WORDS.test(problem) && !PASSES.test(text) ? 'credit' : undefined;
-  if (saysPassing(codes, problem) || (status !== undefined && status >= 500)) return undefined;
+  if (LASTING_KEY.test(problem)) return 'key';
+  if (LASTING_CREDIT.test(problem)) return 'credit';
+  if (saysPassing(codes, problem) || (status !== undefined && isPassing(status))) return undefined;
   // A named parameter is what the model does not take.
   const isOfModel = param === undefined || param === 'model';
   if (MODEL_CODES.test(codes) || (isOfModel && MODEL_WORDS.test(problem))) return 'model';
@@ -169,7 +204,9 @@ function refusalOf({ status, codes, problem, param, text }: Told): Refusal | und
   if (POLICY_CODES.test(codes) || POLICY_WORDS.test(problem)) return 'policy';
   if (CREDIT_WORDS.test(problem)) return 'credit';
   if (status === 403) return 'key';
-  return status === 404 || status === 405 || status === 407 ? 'address' : undefined;
+  if (status === undefined) return undefined;
+  // A redirect that names no other place.
+  return ADDRESS_STATUSES.has(status) || (status >= 300 && status < 400) ? 'address' : undefined;
 }
 
 /** Finds code, words and parameter wherever a server puts them. */

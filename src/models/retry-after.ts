@@ -1,11 +1,20 @@
 /** How long a server asks to wait. */
 
+/** Longest time that is waited for, in milliseconds. What asks for more means no time, or nothing that a call can wait for. */
+const LONGEST_MS = 86_400_000;
+
 /**
  * Reads, in this order: `retry-after-ms`, `retry-after` (seconds or an HTTP date), the words of the error (`try again
  * in 8.5s`, `"retryDelay": "14s"`), the headers that say when a rate limit is full again, and fields of the body.
- * @returns milliseconds, or undefined if the server asks for nothing
+ * @returns milliseconds, a day at most, or undefined if the server asks for nothing
  */
 export function retryAfterMs(headers: Headers, text: string, nowMs = Date.now()): number | undefined {
+  const waitMs = askedMs(headers, text, nowMs);
+  // To ask for no time, or for a moment in the past, is to ask for nothing.
+  return waitMs === undefined || waitMs <= 0 ? undefined : Math.min(waitMs, LONGEST_MS);
+}
+
+function askedMs(headers: Headers, text: string, nowMs: number): number | undefined {
   const milliseconds = Number.parseFloat(headers.get('retry-after-ms') ?? headers.get('x-ms-retry-after-ms') ?? '');
   if (Number.isFinite(milliseconds) && milliseconds >= 0) return Math.ceil(milliseconds);
   const said = readTime(headers.get('retry-after'), nowMs) ?? readWords(text);
@@ -13,9 +22,9 @@ export function retryAfterMs(headers: Headers, text: string, nowMs = Date.now())
 }
 
 const WORDS =
-  /(?:(?:try again|retry|wait)[^.]{0,20}?\b(?:in|after|for)\s+|please wait )(?:(?:about|approximately|at least|another) )?((?:[\d.]+\s*(?:ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?)\b\s*|[\d.]+[smhd](?=\d))+)|"retryDelay":\s*"([\d.]+s)"/i;
-/** In the body of the error: OpenRouter's copy of a header, and fields of several gateways. */
-const FIELD = /"(?:x-ratelimit-reset|retry[-_]?after(?:[-_]?seconds)?)":\s?"?([^",}]+)/i;
+  /(?:(?:try again|retry|wait|resets?|available)[^.]{0,20}?\b(?:in|after|for)\s+|please wait |try again )(?:(?:about|approximately|at least|another) )?((?:[\d.]+\s*(?:ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?)\b\s*(?:and )?|[\d.]+[smhd](?=\d))+)|"retryDelay":\s*"([\d.]+s)"/i;
+/** In the body of the error: OpenRouter's copy of a header, and fields of several gateways and of Hugging Face. */
+const FIELD = /"(?:x-ratelimit-reset|retry[-_]?after(?:[-_]?seconds)?|estimated_time)":\s?"?([^",}]+)/i;
 
 function readWords(text: string): number | undefined {
   const found = WORDS.exec(text);
@@ -46,20 +55,19 @@ function remaining(headers: Headers, what: string): string | null {
 
 /** Seconds, a duration such as `1m30s`, seconds since 1970, or a date. */
 function readTime(value: string | null, nowMs: number): number | undefined {
-  const text = value?.trim() ?? '';
+  // A proxy that adds a header of its own makes a list of two.
+  const text = value?.replace(/^\s*"|"\s*$|,\s*\d+\s*$/g, '').trim() ?? '';
   if (text === '') return undefined;
   if (/^\d+(\.\d+)?$/.test(text)) {
-    const seconds = Number(text);
-    const isMoment = seconds > nowMs / 2_000;
-    return Math.max(
-      0,
-      Math.ceil(isMoment ? (seconds > nowMs ? seconds - nowMs : seconds * 1_000 - nowMs) : seconds * 1_000),
-    );
+    const number = Number(text);
+    const isMoment = number > nowMs / 2_000;
+    const momentMs = number > nowMs / 20 ? number : number * 1_000;
+    return Math.ceil(isMoment ? momentMs - nowMs : number * 1_000);
   }
   const duration = readDuration(text);
-  if (duration !== undefined) return duration;
+  if (duration !== undefined || !/^[a-z]{3,9},? |^\d{4}-\d\d-/i.test(text)) return duration;
   const dateMs = Date.parse(text);
-  return Number.isNaN(dateMs) ? undefined : Math.max(0, dateMs - nowMs);
+  return Number.isNaN(dateMs) ? undefined : dateMs - nowMs;
 }
 
 const UNITS_MS: readonly (readonly [unit: RegExp, ms: number])[] = [
@@ -71,7 +79,7 @@ const UNITS_MS: readonly (readonly [unit: RegExp, ms: number])[] = [
 ];
 
 function readDuration(text: string): number | undefined {
-  if (!/^(?:[\d.]+\s*[a-z]+\s*)+$/i.test(text.trim())) return undefined;
+  if (!/^(?:[\d.]+\s*[a-z]+\s*(?:and )?)+$/i.test(text.trim())) return undefined;
   let sumMs = 0;
   for (const [, amount = '', unit = ''] of text.matchAll(/([\d.]+)\s*([a-z]+)/gi)) {
     const ms = UNITS_MS.find(([pattern]) => pattern.test(unit))?.[1];

@@ -1,6 +1,7 @@
 /** Reads a reply: server-sent events, or one JSON value. What it is shows in its first bytes, not in its headers. */
 import { createParser } from 'eventsource-parser';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parseTolerantly, scanBrackets } from './reading/json-scan.ts';
 
 export type ReplyPart =
   /** The data of an event. `isError` says that the server named the event so. */
@@ -41,7 +42,7 @@ export async function* readParts(
         isEnd = done;
         parts.push(done ? decoder.decode() : decoder.decode(value, { stream: true }));
       }
-      yield { kind: 'whole', value: JSON.parse(parts.join('')) };
+      yield* wholeOf(parts.join(''));
       return;
     }
     // A page, though its headers do not say so.
@@ -67,46 +68,82 @@ interface Stream {
 
 /** @returns whether the stream was read to its end */
 async function* readEvents({ reader, decoder, start, isFinished }: Stream): AsyncGenerator<ReplyPart, boolean> {
-  const events: { data: string; isError: boolean }[] = [];
+  const events: { data: string; name?: string | undefined }[] = [];
+  let isStream = false;
   const parser = createParser({
     // Some gateways put an event into the data of another.
-    onEvent: ({ data, event }) => void events.push({ data: data.replace(/^data: ?/, ''), isError: event === 'error' }),
+    onEvent: ({ data, event }) => void events.push({ data: data.replace(/^data: ?/, ''), name: event }),
+    onComment: () => void (isStream = true),
     // Older versions of llama.cpp write `error: {…}` in place of data.
-    onError: ({ field, value }) => void (field === 'error' && events.push({ data: value ?? '', isError: true })),
+    onError: ({ field, value }) => void (field === 'error' && events.push({ data: value ?? '', name: 'error' })),
   });
-  parser.feed(start);
+  let isLineStart = true;
+  const feed = (text: string): void => {
+    // Some gateways write an error as a line of JSON, without a field.
+    parser.feed(text.replace(isLineStart ? /(?<=^|[\n\r])(?=\{)/g : /(?<=[\n\r])(?=\{)/g, 'data: '));
+    isLineStart = text === '' ? isLineStart : /[\n\r]$/.test(text);
+  };
+  feed(start);
   for (let isEnd = false; ;) {
-    for (const { data, isError } of events.splice(0)) {
-      const isDone = /^\[DONE\]/m.test(data);
-      if (!data.startsWith('[DONE]') && /^\s*[[{]/.test(data))
-        for (const value of valuesIn(data)) yield { kind: 'event', value, isError };
+    for (const { data, name } of events.splice(0)) {
+      isStream = true;
+      const isError = name === 'error';
+      const isDone = DONE.test(data) || name === 'done';
+      const values = DONE_ONLY.test(data) ? [] : valuesIn(data.replace(DONE, ''));
+      for (const value of values) yield { kind: 'event', value, isError };
       // Everything else is a ping, if the server does not call it an error.
-      else if (isError) yield { kind: 'event', value: { message: data }, isError };
+      if (isError && values.length === 0) yield { kind: 'event', value: { message: data }, isError };
       if (!isDone) continue;
       yield { kind: 'done' };
       await drain(reader);
       return true;
     }
-    if (isEnd) return true;
+    if (isEnd) {
+      // Not one event: words such as `Unauthorized`.
+      if (!isStream && start.trim() !== '') yield { kind: 'whole', value: start.trim() };
+      return true;
+    }
     const next = isFinished()
       ? await Promise.race([reader.read(), sleep(LINGER_MS, undefined, { ref: false })])
       : await reader.read();
     if (!next) return false;
     isEnd = next.done;
     // The last event of some servers has no blank line after it.
-    parser.feed(next.done ? `${decoder.decode()}\n\n` : decoder.decode(next.value, { stream: true }));
+    feed(next.done ? `${decoder.decode()}\n\n` : decoder.decode(next.value, { stream: true }));
   }
 }
 
-/** One value, or one on each line: some servers leave out the blank lines between events. @throws SyntaxError if it is neither */
-function valuesIn(data: string): unknown[] {
+/** The end of a stream as OpenAI writes it, and as its copies do; some leave out the line end before it. */
+const DONE = /(?:^|(?<=\}))"?\[DONE\]"?[ \t]*$/im;
+const DONE_ONLY = /^\s*"?\[DONE\]"?/i;
+
+/**
+ * The JSON values of a text, one behind the other: some servers leave out what separates events. Numbers that are none
+ * and raw line breaks in strings are mended; what is still open is not closed.
+ * @returns none if the text is no JSON object or list
+ * @throws SyntaxError for anything between or behind the values
+ */
+function valuesIn(text: string): unknown[] {
+  const rest = text.trim();
+  if (!/^[[{]/.test(rest)) return [];
   try {
-    return [JSON.parse(data)];
+    return [JSON.parse(rest)];
   } catch (error) {
-    const lines = data.split('\n').filter((line) => !line.startsWith('[DONE]'));
-    if (lines.length === 1 && lines[0] === data) throw error;
-    return lines.map((line): unknown => JSON.parse(line));
+    const { end, missing } = scanBrackets(rest, 0);
+    const value = missing === '' ? parseTolerantly(rest.slice(0, end)) : undefined;
+    if (value === undefined) throw error;
+    const behind = rest.slice(end).trim();
+    const more = valuesIn(behind);
+    if (more.length === 0 && behind !== '' && !/^(data:|event:|\[DONE\])/.test(behind)) throw error;
+    return [value, ...more];
   }
+}
+
+/** One value, or the chunks of a stream that are written without the form of events. */
+function* wholeOf(text: string): Generator<ReplyPart> {
+  const values = valuesIn(text);
+  if (values.length < 2) yield { kind: 'whole', value: values[0] };
+  else for (const value of values) yield { kind: 'event', value, isError: false };
 }
 
 /** A response that was read to its end leaves its connection for the next call. */

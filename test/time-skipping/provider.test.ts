@@ -55,4 +55,15 @@ describe('a provider', function () {
     assert.deepEqual([ended.status, ended.reply], ['completed', 'back after an hour']);
     assert.deepEqual((await session.info()).pendingCalls, []);
   });
+
+  it('[R11] whose replies cannot be read is asked ten times, and the turn ends with advice', async () => {
+    const before = world.model.requests.length;
+    world.model.respond(() => ({ raw: '{"status":"queued"}' }));
+    const session = await world.copilot.create({ mode: 'one-shot' });
+    const { id } = await session.send('hello', { wait: false });
+    for (let minute = 1; minute <= 4; minute++) await world.pass(MINUTE_MS);
+    const { status, error } = await session.awaitTurn(id);
+    assert.deepEqual([status, error?.type, world.model.requests.length - before], ['failed', 'ModelUnavailable', 10]);
+    assert.match(error?.message ?? '', /queued.*copilot doctor/);
+  });
 });

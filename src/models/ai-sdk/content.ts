@@ -29,10 +29,6 @@ export class Content {
   readonly #parts: Part[] = [];
   readonly #calls: RawCall[] = [];
 
-  get text(): string {
-    return this.#parts.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('');
-  }
-
   get calls(): readonly RawCall[] {
     return this.#calls;
   }

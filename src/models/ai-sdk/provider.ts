@@ -172,7 +172,7 @@ async function readStream(
     if (reader.isRepeating) break;
   }
   const calls = content.calls.map((call) => ({ ...call, name: fromWire(call.name) }));
-  return reader.finish(provider, { text: content.text, calls, finish, usage, model: modelId, items: content.pack() });
+  return reader.finish(provider, { calls, finish, usage, model: modelId, items: content.pack() });
 }
 
 type FinishReason = Extract<LanguageModelV4StreamPart, { type: 'finish' }>['finishReason'];

@@ -1,18 +1,45 @@
 /** Puts a reply together from chat completions: the chunks of a stream, or one plain answer. Tolerant of what servers leave out. */
 import { z } from 'zod';
-import { CopilotError } from '../../contracts/errors.ts';
 import { Json, parseJson } from '../../contracts/json.ts';
+import { unreadableReply } from '../errors.ts';
 import type { Finish, TokenUsage } from '../model.ts';
 import type { RawCall } from '../reading/calls.ts';
 import type { ChatExtras } from './chat-request.ts';
 
-const Count = z
-  .union([z.number(), z.string().regex(/^\d+$/).transform(Number)])
+/** A number, also one that is written as a text; a negative one counts nothing. */
+export const Count = z
+  .union([
+    z.number(),
+    z
+      .string()
+      .regex(/^\d+(\.\d*)?$/)
+      .transform(Number),
+  ])
+  .pipe(z.number().nonnegative().transform(Math.round))
   .nullish()
   .catch(undefined);
 
 /** Text, or nothing in place of whatever else a server puts there. */
 const Text = z.string().nullish().catch(undefined);
+
+/** A list without what is no element of it, such as `null`. */
+function listOf<T extends z.ZodType>(element: T) {
+  return z.array(z.unknown()).transform((list) =>
+    list.flatMap((item) => {
+      const { success, data } = element.safeParse(item);
+      return success ? [data] : [];
+    }),
+  );
+}
+
+const Named = z.object({
+  name: Text,
+  // Some servers send the arguments parsed.
+  arguments: z
+    .union([z.string(), z.record(z.string(), z.unknown())])
+    .nullish()
+    .catch(undefined),
+});
 
 const CallPart = z.looseObject({
   index: z
@@ -22,16 +49,9 @@ const CallPart = z.looseObject({
     .union([z.string(), z.number().transform(String)])
     .nullish()
     .catch(undefined),
-  function: z
-    .object({
-      name: Text,
-      // Some servers send the arguments parsed.
-      arguments: z
-        .union([z.string(), z.record(z.string(), z.unknown())])
-        .nullish()
-        .catch(undefined),
-    })
-    .nullish(),
+  // A few servers leave out the object around name and arguments.
+  ...Named.shape,
+  function: Named.nullish().catch(undefined),
 });
 type CallPart = z.infer<typeof CallPart>;
 
@@ -39,15 +59,18 @@ const ContentPart = z.union([
   z.string().transform((text) => ({ text, thinking: undefined })),
   z.looseObject({ text: Text }),
 ]);
-const Content = z.union([z.string(), z.array(ContentPart), ContentPart.transform((part) => [part])]).nullish();
+const Content = z
+  .union([z.string(), z.number().transform(String), listOf(ContentPart), ContentPart.transform((part) => [part])])
+  .nullish();
 
 const ReplyPart = z.looseObject({
   content: Content.catch(undefined),
   refusal: Text,
-  tool_calls: z.union([z.array(CallPart), CallPart.transform((call) => [call])]).nullish(),
-  function_call: z
-    .looseObject({ name: Text, arguments: CallPart.shape.function.unwrap().unwrap().shape.arguments })
-    .nullish(),
+  tool_calls: z
+    .union([listOf(CallPart), CallPart.transform((call) => [call])])
+    .nullish()
+    .catch(undefined),
+  function_call: Named.nullish().catch(undefined),
 });
 
 const Usage = z
@@ -66,24 +89,30 @@ const Usage = z
   .nullish()
   .catch(undefined);
 
+/** Some servers write `null` as a text. */
+const Reason = z
+  .union([
+    z.string().transform((text) => (/^(null|none)$/i.test(text) ? '' : text)),
+    z.object({ type: z.string() }).transform(({ type }) => type),
+  ])
+  .nullish()
+  .catch(undefined);
+
+const Choice = z.object({
+  delta: ReplyPart.nullish().catch(undefined),
+  message: ReplyPart.nullish().catch(undefined),
+  // The form of completions without chat.
+  text: Text,
+  finish_reason: Reason,
+  // Gemini's own name for it.
+  finishReason: Reason,
+  usage: Usage,
+});
+
 /** A chunk of a stream (`delta`) or a plain answer (`message`). */
 const Part = z.object({
   model: Text,
-  choices: z
-    .array(
-      z.object({
-        delta: ReplyPart.nullish(),
-        message: ReplyPart.nullish(),
-        // The form of completions without chat.
-        text: Text,
-        finish_reason: z
-          .union([z.string(), z.object({ type: z.string() }).transform(({ type }) => type)])
-          .nullish()
-          .catch(undefined),
-        usage: Usage,
-      }),
-    )
-    .nullish(),
+  choices: listOf(Choice).nullish().catch(undefined),
   usage: Usage,
   x_groq: z.object({ usage: Usage }).nullish().catch(undefined),
 });
@@ -91,7 +120,7 @@ type Part = z.infer<typeof Part>;
 
 /** Fields that are read; all others are kept for the server. */
 const READ = new Set(['role', 'content', 'refusal', 'tool_calls', 'function_call', 'audio', 'annotations', 'name']);
-const READ_OF_CALL = new Set(['index', 'id', 'type', 'function']);
+const READ_OF_CALL = new Set(['index', 'id', 'type', 'function', 'name', 'arguments']);
 
 interface PartialCall {
   readonly index: number;
@@ -107,7 +136,6 @@ export interface ReplyListener {
 }
 
 export interface ChatResult {
-  readonly text: string;
   readonly calls: readonly RawCall[];
   /** Undefined if the server said nothing of an end. */
   readonly finish: Finish | undefined;
@@ -130,10 +158,19 @@ export function failedGeneration(error: unknown): object | undefined {
 
 /** Gemini's endpoint puts its own reason behind a general one. */
 const ENDS: readonly (readonly [finish: Finish, words: RegExp])[] = [
-  ['length', /^(max_)?(output_)?(length|tokens)$|model_length|context_window|max_output/],
-  ['filtered', /content_filter|safety|recitation|sensitive|prohibited|blocklist|\bspii\b|guardrail/],
+  [
+    'length',
+    /^(max_)?(output_)?(length|tokens|limit)(_reached)?$|model_length|context_window|max_output|(token|time)_limit|truncat|incomplete|not_finished|error_limit/,
+  ],
+  [
+    'filtered',
+    /content_filter|safety|recitation|sensitive|prohibited|blocklist|\bspii\b|guardrail|moderation|toxic|model_armor|^language$/,
+  ],
   ['refused', /^refusal$/],
-  ['failed', /error|malformed|insufficient_system_resource|^(abort(ed)?|cancel(l?ed)?)$/],
+  [
+    'failed',
+    /error|malformed|unexpected_tool|too_many_tool|insufficient_system_resource|abort|cancel|time(d_)?out|overloaded|preempt|interrupt/,
+  ],
 ];
 
 /** Collects the parts of one reply. */
@@ -146,6 +183,8 @@ export class ChatReply {
   #model: string | undefined;
   #finish: string | undefined;
   #usage: TokenUsage | undefined;
+  /** Whether the usage came in a part of its own, which is the last one. */
+  #isCounted = false;
 
   constructor(listener: ReplyListener) {
     this.#listener = listener;
@@ -160,16 +199,27 @@ export class ChatReply {
   add(part: unknown): void {
     const parsed = Part.safeParse(part);
     if (!parsed.success) {
-      const problem = 'its reply is not a chat completion';
-      throw new CopilotError('ModelUnavailable', { problem }, { cause: parsed.error });
+      throw unreadableReply('its reply is not a chat completion', parsed.error);
     }
     const { model, choices, usage, x_groq: groq } = parsed.data;
-    const choice = choices?.[0];
     if (model) this.#model = model;
-    this.#usage = usageOf(usage ?? choice?.usage ?? groq?.usage) ?? this.#usage;
-    if (choice?.finish_reason) this.#finish = choice.finish_reason;
-    const body = choice?.delta ?? choice?.message ?? (choice?.text ? { content: choice.text } : undefined);
-    if (body) this.#addBody(body);
+    const counted = usageOf(usage ?? choices?.[0]?.usage ?? groq?.usage);
+    this.#usage = counted ?? this.#usage;
+    this.#isCounted ||= counted !== undefined && !choices?.length;
+    // One answer is asked for. A gateway before Claude puts its text into one choice and its calls into another.
+    for (const choice of choices ?? []) this.#addChoice(choice);
+  }
+
+  #addChoice({ delta, message, text, finish_reason, finishReason }: z.infer<typeof Choice>): void {
+    this.#finish = finish_reason || finishReason || this.#finish;
+    if (delta && Object.keys(delta).length > 0) this.#addBody(delta);
+    else if (message) this.#addBody(message, this.#unsaid(textOf(message.content)));
+    else if (text) this.#addBody({ content: text });
+  }
+
+  /** Some servers send the whole message again with their last chunk, or with every chunk. */
+  #unsaid(text: string): string {
+    return text.startsWith(this.#text) ? text.slice(this.#text.length) : text;
   }
 
   /** @param isDone whether the server said that its stream is complete, or answered in one piece */
@@ -178,9 +228,8 @@ export class ChatReply {
     const callExtras = calls.map(({ extras }) => extras);
     const hasExtras = [this.#extras, ...callExtras].some((extras) => Object.keys(extras).length > 0);
     return {
-      text: this.#text + this.#refusal,
       calls: calls.map(({ id, name, arguments: text }) => ({ id, name, arguments: text })),
-      finish: this.#finishOf(isDone, calls.length > 0),
+      finish: this.#finishOf(isDone || this.#isCounted || areWhole(calls), calls.length > 0),
       usage: this.#usage,
       model: this.#model,
       extras: hasExtras ? { message: this.#extras, calls: callExtras } : undefined,
@@ -188,25 +237,25 @@ export class ChatReply {
   }
 
   /** Servers disagree about the reason next to tool calls; what counts is that there are some. */
-  #finishOf(isDone: boolean, hasCalls: boolean): Finish | undefined {
+  #finishOf(hasEnded: boolean, hasCalls: boolean): Finish | undefined {
     const reason = this.#finish?.toLowerCase() ?? '';
-    if (reason === '' && !isDone) return undefined;
+    if (reason === '' && !hasEnded) return undefined;
     const finish = ENDS.find(([, words]) => words.test(reason))?.[0];
     if (finish !== undefined) return finish;
     if (this.#refusal !== '') return 'refused';
     return hasCalls ? 'tool_calls' : 'stop';
   }
 
-  #addBody(body: z.infer<typeof ReplyPart>): void {
-    const text = textOf(body.content);
+  #addBody(body: z.infer<typeof ReplyPart>, text = textOf(body.content)): void {
     this.#text += text;
     if (text !== '') this.#listener.onText(text);
     if (body.refusal) {
       this.#refusal += body.refusal;
       this.#listener.onText(body.refusal);
     }
-    const reasoning = body['reasoning_content'] ?? body['reasoning'] ?? thinkingOf(body.content);
-    if (typeof reasoning === 'string' && reasoning !== '') this.#listener.onReasoning(reasoning);
+    const shown = [body['reasoning_content'], body['reasoning'], body['thinking'], thinkingOf(body.content)];
+    const reasoning = shown.find((text) => typeof text === 'string' && text !== '');
+    if (typeof reasoning === 'string') this.#listener.onReasoning(reasoning);
     keep(this.#extras, body, READ);
     body.tool_calls?.forEach((call, position) => this.#addCall(call, position));
     // The form before tools, which some servers still write.
@@ -214,42 +263,57 @@ export class ChatReply {
   }
 
   #addCall(part: CallPart, position: number): void {
-    const call = this.#findCall(part, position);
-    const name = part.function?.name ?? '';
+    const { name, arguments: given } = part.function ?? part;
+    const text = typeof given === 'string' ? given : given ? JSON.stringify(given) : '';
+    const call = this.#findCall({ id: part.id, index: part.index, name, text }, position);
     // A name may come in pieces, or whole again with every piece.
-    if (name !== '' && name !== call.name) call.name += name;
-    const given = part.function?.arguments;
-    call.arguments += typeof given === 'string' ? given : given ? JSON.stringify(given) : '';
+    if (name && name !== call.name) call.name += name;
+    call.arguments += text;
     keep(call.extras, part, READ_OF_CALL);
   }
 
   /** Pieces belong together by index. If a server leaves it out, an id or a name begins the next call. */
-  #findCall(part: CallPart, position: number): PartialCall {
+  #findCall(piece: CallPiece, position: number): PartialCall {
     const last = this.#calls.at(-1);
-    const begins = Boolean(part.id || part.function?.name);
+    const begins = Boolean(piece.id || piece.name);
     const index =
-      part.index ?? (last === undefined ? position : begins && part.id !== last.id ? last.index + 1 : last.index);
+      piece.index ?? (last === undefined ? position : begins && piece.id !== last.id ? last.index + 1 : last.index);
     const known = this.#calls.findLast((call) => call.index === index);
     // Some servers send every whole call with index 0, with an id or without.
-    const another = known && isAnother(known, part);
+    const another = known && isAnother(known, piece);
     if (known && !another) {
-      if (known.id === '' && part.id) known.id = part.id;
+      if (known.id === '' && piece.id) known.id = piece.id;
       return known;
     }
-    const call = { index, id: part.id ?? '', name: '', arguments: '', extras: {} };
+    const call = { index, id: piece.id ?? '', name: '', arguments: '', extras: {} };
     this.#calls.push(call);
     return call;
   }
 }
 
-function isAnother(known: PartialCall, part: CallPart): boolean {
-  const hasName = Boolean(part.function?.name);
-  const hasOtherId = Boolean(part.id) && part.id !== known.id;
+interface CallPiece extends Pick<CallPart, 'id' | 'index' | 'name'> {
+  /** Of the arguments. */
+  readonly text: string;
+}
+
+function isAnother(known: PartialCall, { id, name, text }: CallPiece): boolean {
+  const hasOtherId = Boolean(id) && id !== known.id;
   // Ids may come in pieces as well: only a whole call is followed by another.
-  if (known.id !== '' && hasOtherId && hasName) return true;
-  if (!(known.id !== '' && hasOtherId) && !(hasName && (!part.id || hasOtherId))) return false;
-  // Most pieces end before this, and long arguments are read only where they may be whole.
-  return /\}\s*$/.test(known.arguments.slice(-9)) && parseJson(known.arguments) !== undefined;
+  if (known.id !== '' && hasOtherId && name) return true;
+  // One id for two calls: each comes whole.
+  const isWholeAgain = Boolean(name) && !['{}', text].includes(known.arguments) && isWhole(text);
+  if (!(known.id !== '' && hasOtherId) && !(name && (!id || hasOtherId)) && !isWholeAgain) return false;
+  return isWhole(known.arguments);
+}
+
+/** NVIDIA's servers end a stream with calls without a word. */
+function areWhole(calls: readonly PartialCall[]): boolean {
+  return calls.length > 0 && calls.every((call) => isWhole(call.arguments));
+}
+
+/** Most pieces end before this, and long arguments are read only where they may be whole. */
+function isWhole(text: string): boolean {
+  return /\}\s*$/.test(text.slice(-9)) && parseJson(text) !== undefined;
 }
 
 function usageOf(usage: Part['usage']): TokenUsage | undefined {

@@ -22,7 +22,7 @@ export interface ApiOptions {
 export interface ApiClient {
   /**
    * Sends a body to an endpoint such as `/responses`.
-   * @throws CopilotError for an answer that is an error or a page of HTML
+   * @throws CopilotError for an answer that is an error
    */
   post(endpoint: string, body: object, model: string, signal: AbortSignal): Promise<Response>;
   /** The names of the models that the API lists. @throws as `post`, and for an answer that is no list */
@@ -104,7 +104,7 @@ function isAzure({ baseUrl }: Address): boolean {
 function checkedFetch(transport: Transport, secrets: readonly string[], model: string): typeof fetch {
   return async (input, init) => {
     const answer = await transport.fetch(input, init);
-    if (answer.ok && !isPage(answer)) return answer;
+    if (answer.ok) return answer;
     const text = await readStart(answer, MAX_ERROR_BYTES);
     // Some servers repeat the key that they refuse.
     const told = parsed(secrets.reduce((shown, secret) => shown.replaceAll(secret, '…'), text));
@@ -112,10 +112,6 @@ function checkedFetch(transport: Transport, secrets: readonly string[], model: s
     if (generation) return Response.json(generation);
     throw classifyApiError({ status: answer.status, headers: answer.headers, body: told }, model);
   };
-}
-
-function isPage({ headers }: Response): boolean {
-  return headers.get('content-type')?.includes('text/html') === true;
 }
 
 function parsed(text: string): unknown {

@@ -181,7 +181,7 @@ function errorIn(part: ReplyPart): unknown {
   // LM Studio and OpenRouter say an error here.
   if (typeof first === 'object' && first !== null && 'error' in first && first.error) return first;
   if (Array.isArray(choices) || Array.isArray(output)) return undefined;
-  const tells = 'message' in value || 'detail' in value || 'errors' in value;
+  const tells = ['message', 'msg', 'detail', 'errors'].some((name) => name in value);
   return part.kind === 'whole' || (tells && !('usage' in value)) ? value : undefined;
 }
 

@@ -1,17 +1,16 @@
 /** Puts a reply together from the events of the Responses API, or from one plain response. */
 import { z } from 'zod';
-import { CopilotError } from '../../contracts/errors.ts';
+import type { CopilotError } from '../../contracts/errors.ts';
 import type { Json } from '../../contracts/json.ts';
-import { classifyApiError } from '../errors.ts';
+import { classifyApiError, unreadableReply } from '../errors.ts';
 import type { Finish, TokenUsage } from '../model.ts';
 import type { RawCall } from '../reading/calls.ts';
-import type { ReplyListener } from './chat-reply.ts';
+import { Count, type ReplyListener } from './chat-reply.ts';
 import { packItems, textOfItems } from './response-items.ts';
 
 type Item = { readonly [key: string]: Json };
 
 /** Servers that copy the API leave fields out, or put something else there. */
-const Count = z.number().nullish().catch(undefined);
 const Text = z.string().nullish().catch(undefined);
 
 const Response = z.looseObject({
@@ -33,15 +32,15 @@ const Response = z.looseObject({
 type Response = z.infer<typeof Response>;
 
 const Event = z.looseObject({
-  type: z.string(),
+  type: Text,
   delta: Text,
+  arguments: Text,
   output_index: Count,
   item: z.record(z.string(), z.unknown()).nullish(),
   response: Response.nullish(),
 });
 
 export interface ResponsesResult {
-  readonly text: string;
   readonly calls: readonly RawCall[];
   /** Undefined if the stream ended before the response did. */
   readonly finish: Finish | undefined;
@@ -53,8 +52,9 @@ export interface ResponsesResult {
 export class ResponsesReply {
   readonly #listener: ReplyListener;
   readonly #model: string;
-  /** By their place in the output. */
+  /** By their place in the output, as `#begun`. */
   readonly #items = new Map<number, Item>();
+  readonly #begun = new Map<number, Item>();
   #said = '';
   #response: Response | undefined;
 
@@ -67,12 +67,13 @@ export class ResponsesReply {
     return this.#response !== undefined;
   }
 
-  /** Takes an event of a stream. @throws CopilotError for an event that tells an error, or is none at all */
+  /** Takes an event of a stream. @throws CopilotError for an event that tells an error, or is no object */
   add(part: unknown, headers: Headers): void {
     const parsed = Event.safeParse(part);
     if (!parsed.success) throw notAResponse(parsed.error);
     const { type, delta, item, output_index: index, response } = parsed.data;
-    switch (type) {
+    const at = index ?? this.#items.size;
+    switch (type ?? '') {
       case 'response.output_text.delta':
       case 'response.refusal.delta':
         this.#say(delta ?? '');
@@ -84,15 +85,23 @@ export class ResponsesReply {
       case 'response.reasoning_summary_part.added':
         this.#listener.onReasoning('\n\n');
         break;
+      case 'response.output_item.added':
+        if (item) this.#begun.set(at, item as Item);
+        break;
+      // Some servers do not say that an item is done.
+      case 'response.function_call_arguments.done':
+        this.#items.set(at, { ...this.#begun.get(at), arguments: parsed.data.arguments ?? '' });
+        break;
       case 'response.output_item.done':
-        if (item) this.#items.set(index ?? this.#items.size, item as Item);
+        if (item) this.#items.set(at, item as Item);
         break;
       case 'response.completed':
       case 'response.incomplete':
       case 'response.failed':
+      case 'response.cancelled':
+      case 'response.done':
         if (response) this.#end(response, headers);
-        // Some servers send no text in pieces.
-        if (this.#said === '') this.#say(textOfItems(this.#ordered()));
+        this.#sayRest();
         break;
       case 'error':
         throw classifyApiError({ status: undefined, headers, body: part }, this.#model);
@@ -108,12 +117,11 @@ export class ResponsesReply {
       const reasoning = reasoningOf(item);
       if (reasoning !== '') this.#listener.onReasoning(`\n\n${reasoning}`);
     }
-    this.#say(textOfItems(this.#ordered()));
+    this.#sayRest();
   }
 
   finish(): ResponsesResult {
     const items = this.#ordered();
-    const text = items.length > 0 ? textOfItems(items) : this.#said;
     const calls = items
       .filter(({ type }) => type === 'function_call')
       .map((item) => ({
@@ -122,7 +130,6 @@ export class ResponsesReply {
         arguments: typeof item['arguments'] === 'string' ? item['arguments'] : JSON.stringify(item['arguments'] ?? {}),
       }));
     return {
-      text,
       calls,
       finish: this.#response && finishOf(this.#response, items),
       usage: this.#response?.usage ? usageOf(this.#response.usage) : undefined,
@@ -142,8 +149,15 @@ export class ResponsesReply {
       throw classifyApiError({ status: undefined, headers, body: { error: response.error } }, this.#model);
     }
     this.#response = response;
-    // Some servers send no event for each item.
-    if (this.#items.size === 0) response.output?.forEach((item, index) => this.#items.set(index, item as Item));
+    // Some servers send no event for an item.
+    const output = response.output ?? [];
+    if (output.length > this.#items.size) output.forEach((item, index) => this.#items.set(index, item as Item));
+  }
+
+  /** Some servers send no text in pieces. */
+  #sayRest(): void {
+    const whole = textOfItems(this.#ordered());
+    if (whole.startsWith(this.#said)) this.#say(whole.slice(this.#said.length));
   }
 
   #ordered(): Item[] {
@@ -163,14 +177,11 @@ function reasoningOf({ type, summary, content }: Item): string {
 }
 
 function notAResponse(cause: unknown): CopilotError {
-  return new CopilotError(
-    'ModelUnavailable',
-    { problem: 'its reply is not a response of the Responses API' },
-    { cause },
-  );
+  return unreadableReply('its reply is not a response of the Responses API', cause);
 }
 
 function finishOf({ status, incomplete_details: incomplete }: Response, items: readonly Item[]): Finish {
+  if (status === 'cancelled') return 'failed';
   if (incomplete?.reason === 'content_filter') return 'filtered';
   if (incomplete?.reason || status === 'incomplete') return 'length';
   const isRefused = items.some(({ content }) => {

@@ -1,18 +1,16 @@
 /** What every provider does with a reply alike: it separates thinking, stops repetition, and finds calls written as text. */
-import { CopilotError } from '../../contracts/errors.ts';
 import type { Json } from '../../contracts/json.ts';
+import { unreadableReply } from '../errors.ts';
 import { estimateUsage } from '../estimate.ts';
 import type { Finish, ModelReply, ModelRequest, TokenUsage } from '../model.ts';
 import { wellFormed } from '../well-formed.ts';
 import { readCalls, type RawCall } from './calls.ts';
 import { RepetitionGuard } from './repetition.ts';
 import { filterThinking, type ThinkingFilter } from './thinking.ts';
-import { findWrittenCalls } from './written-calls.ts';
+import { findWrittenCalls, type WrittenCalls } from './written-calls.ts';
 
-/** A reply as the API gave it. */
+/** A reply as the API gave it, without its text: the reader has heard that. */
 export interface RawReply {
-  /** All text, with whatever the model wrote into it. */
-  readonly text: string;
   /** With the names of the tools as they were offered. */
   readonly calls: readonly RawCall[];
   /** Undefined if the stream ended before the reply did. */
@@ -59,16 +57,16 @@ export class ReplyReader {
   };
 
   /** @throws CopilotError `ModelUnavailable` if the reply did not end */
-  finish(provider: string, { text: whole, calls, items, ...raw }: RawReply): ModelReply {
+  finish(provider: string, { calls, items, ...raw }: RawReply): ModelReply {
     if (raw.finish === undefined && !this.#isRepeating) {
-      throw new CopilotError('ModelUnavailable', { problem: 'the reply was cut off in the middle' });
+      throw unreadableReply('the reply was cut off in the middle');
     }
     const { tools = [], messages } = this.#request;
     const finish = this.#isRepeating ? 'length' : (raw.finish ?? 'stop');
     const answer = this.#thinking.finish();
     // Whatever ended the reply early may have ended it in a call.
     const isCut = finish !== 'stop' && finish !== 'tool_calls';
-    const written = calls.length === 0 ? findWrittenCalls(answer, tools, isCut) : undefined;
+    const written = calls.length > 0 ? undefined : this.#writtenCalls(answer, isCut);
     const text = written?.text ?? answer;
     const toolCalls = readCalls(written?.calls ?? calls, {
       tools,
@@ -76,11 +74,11 @@ export class ReplyReader {
       isCut,
       usedIds: new Set(messages.flatMap((message) => idsOf(message))),
     });
-    const said = whole + calls.map((call) => call.name + call.arguments).join('');
+    const said = [this.#reasoning, answer, ...calls.map((call) => call.name + call.arguments)].join('');
     return {
       ...wellFormed({ text, reasoning: this.#reasoning, toolCalls }),
       finish: toolCalls.length > 0 && finish === 'stop' ? 'tool_calls' : finish,
-      usage: raw.usage ?? estimateUsage(this.#request, said),
+      usage: this.#count(raw.usage, said),
       model: raw.model,
       // Items belong to the text and the calls that the API gave.
       ...(items === undefined || written ? {} : { providerData: { provider, items } }),
@@ -88,7 +86,38 @@ export class ReplyReader {
       ...(written ? { wroteCalls: true } : {}),
     };
   }
+
+  /** Some models end their thinking with a call and say nothing behind it. */
+  #writtenCalls(answer: string, isCut: boolean): WrittenCalls | undefined {
+    const { tools = [] } = this.#request;
+    const found = findWrittenCalls(answer, tools, isCut);
+    if (found || answer.trim() !== '' || !ENDS_AS_CALL.test(this.#reasoning.slice(-99))) return found;
+    const thought = findWrittenCalls(this.#reasoning, tools, isCut);
+    return thought && { ...thought, text: '' };
+  }
+
+  /** What the server counted, as far as it can be right. No request, and no reply, has no tokens. */
+  #count(given: TokenUsage | undefined, said: string): TokenUsage {
+    if (given && given.inputTokens > 0 && (given.outputTokens > 0 || said === '')) {
+      const { inputTokens, outputTokens, cachedTokens, cacheWriteTokens, reasoningTokens } = given;
+      return {
+        ...given,
+        cachedTokens: Math.min(cachedTokens, inputTokens),
+        cacheWriteTokens: Math.min(cacheWriteTokens, inputTokens),
+        reasoningTokens: Math.min(reasoningTokens, outputTokens),
+      };
+    }
+    const estimate = estimateUsage(this.#request, said);
+    return {
+      ...estimate,
+      inputTokens: given?.inputTokens || estimate.inputTokens,
+      outputTokens: given?.outputTokens || estimate.outputTokens,
+    };
+  }
 }
+
+/** Whether a text ends as a call does in one of the notations. */
+const ENDS_AS_CALL = /[>\])}`]\s*$/;
 
 function idsOf(message: ModelRequest['messages'][number]): string[] {
   return message.role === 'assistant' ? (message.toolCalls ?? []).map(({ id }) => id) : [];

@@ -29,6 +29,7 @@ const END =
 
 /** The end of a block whose beginning the template wrote itself; in quotes or backticks it is spoken of. */
 const LONE_END = /(?<![`'"])(?:<\/think(?:ing)?>|\[\/THINK\]|◁\/think▷)(?![`'"])/i;
+const LATER_BLOCK = /^[ \t]{0,9}<(think|thinking)>((?:(?!<think)[\s\S])*?)<\/\1>\s{0,99}/gim;
 const BEGIN = /<think(?:ing)?>|\[THINK\]|◁think▷/i;
 
 export interface ThinkingFilter {
@@ -97,7 +98,7 @@ export function filterThinking(onText: (delta: string) => void, onThinking: (del
       while (step(true));
       const lone = hasThought ? undefined : loneEnd(answer);
       if (lone) onThinking(answer.slice(0, lone.from));
-      return withoutEnds(lone ? answer.slice(lone.to).trimStart() : answer);
+      return withoutEnds(withoutLaterThinking(lone ? answer.slice(lone.to).trimStart() : answer, onThinking));
     },
   };
 }
@@ -109,6 +110,15 @@ function loneEnd(answer: string): { readonly from: number; readonly to: number }
   const before = answer.slice(0, end.index);
   const isInCode = before.split('```').length % 2 === 0;
   return isInCode || BEGIN.test(before) ? undefined : { from: end.index, to: end.index + end[0].length };
+}
+
+/** Some models think again in the middle of an answer, in a block that begins a line. In code it is spoken of. */
+function withoutLaterThinking(answer: string, onThinking: (delta: string) => void): string {
+  return answer.replace(LATER_BLOCK, (block, _tag, thought: string, at: number) => {
+    if (answer.slice(0, at).split('```').length % 2 === 0) return block;
+    onThinking(thought);
+    return '';
+  });
 }
 
 function withoutEnds(answer: string): string {

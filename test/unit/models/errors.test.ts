@@ -98,6 +98,14 @@ describe('classification of model errors', () => {
     });
   }
 
+  it('tells an address where no API can be from a network that is down', () => {
+    const failed = (code: string): Error => new Error('failed', { cause: Object.assign(new Error(code), { code }) });
+    for (const code of ['EPROTO', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'ERR_TLS_CERT_ALTNAME_INVALID', 'CERT_HAS_EXPIRED'])
+      assert.equal(classify(failed(code)).details['refusal'], 'address', code);
+    for (const code of ['ECONNREFUSED', 'ENOTFOUND', 'ECONNRESET', 'EAI_AGAIN'])
+      assert.equal(classify(failed(code)).type, 'ModelUnavailable', code);
+  });
+
   it('leaves an error of ours as it is', () => {
     const error = new CopilotError('ModelUnavailable', { problem: 'cut' });
     assert.equal(classify(new Error('wrapped', { cause: error })), error);
@@ -126,10 +134,14 @@ describe('classification of model errors', () => {
     const now = Date.parse('2030-01-01T00:00:00Z');
     const read = (value: string): number | undefined => retryAfterMs(new Headers({ 'retry-after': value }), '', now);
     assert.equal(read('1.5'), 1_500);
-    assert.equal(read('0'), 0);
     assert.equal(read('Tue, 01 Jan 2030 00:00:30 GMT'), 30_000);
-    assert.equal(read('Mon, 31 Dec 2029 23:00:00 GMT'), 0);
-    assert.equal(read('soon'), undefined);
+    assert.equal(read('1893456007000'), 7_000);
+    assert.equal(read('60, 60'), 60_000);
+    assert.equal(read('"5"'), 5_000);
+    assert.equal(read('1m30s'), 90_000);
+    assert.equal(read('864000'), 86_400_000);
+    for (const value of ['0', '-5', 'Mon, 31 Dec 2029 23:00:00 GMT', '999999999', '00:00:30', 'soon'])
+      assert.equal(read(value), undefined, value);
   });
 
   it('names model and problem, but neither a key nor a whole page', () => {

@@ -193,6 +193,48 @@ describe('the Responses API', () => {
     for (const _ of [1, 2]) assert.equal((await ask([{ role: 'user', text: 'x' }])).text, 'ok');
   });
 
+  it('[M02] reads calls and texts that have no events of their own, and counts what the server does not', async () => {
+    const messages = [{ role: 'user', text: 'x' }] as const;
+    const made = call('c1', 'calculate', '{"expression":"1"}');
+    const completed = (response: object): object => ({ type: 'response.completed', response });
+    const calls = [
+      // Only the last event has the call.
+      [
+        { type: 'response.output_item.done', output_index: 0, item: reasoning('rs_1', 'e') },
+        completed({ status: 'completed', output: [reasoning('rs_1', 'e'), made] }),
+      ],
+      // The item is never done.
+      [
+        {},
+        { type: 'response.output_item.added', output_index: 0, item: { ...made, arguments: '' } },
+        { type: 'response.function_call_arguments.delta', output_index: 0, delta: '{"expr' },
+        { type: 'response.function_call_arguments.done', output_index: 0, arguments: '{"expression":"1"}' },
+        completed({ status: 'completed', output: [], usage: {} }),
+      ],
+    ];
+    for (const given of calls) {
+      answers.push(() => ({ events: given }));
+      const reply = await ask(messages);
+      assert.deepEqual(
+        [
+          reply.toolCalls.map(({ id, name, arguments: text }) => [id, name, text]),
+          reply.finish,
+          reply.usage.isEstimate,
+        ],
+        [[['c1', 'calculate', '{"expression":"1"}']], 'tool_calls', true],
+      );
+    }
+    answers.push(() => ({
+      events: [
+        { type: 'response.output_text.delta', delta: 'o' },
+        { type: 'response.done', response: { status: 'completed', output: [message('ok', 'm1')] } },
+      ],
+    }));
+    assert.equal((await ask(messages)).text, 'ok');
+    answers.push(() => ({ events: [{ type: 'response.cancelled', response: { status: 'cancelled', output: [] } }] }));
+    assert.equal((await ask(messages)).finish, 'failed');
+  });
+
   it('[M16] takes images of people and of tools', async () => {
     answers.push(() => rules.answer([message('a cat', 'm1')]));
     const image = { mediaType: 'image/png', base64: 'AAAA' };

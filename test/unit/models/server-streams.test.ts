@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { ModelMessage, ModelReply, ModelRequest, Provider } from '../../../src/models/model.ts';
+import type { ModelMessage, ModelReply, ModelRequest, Provider, TokenUsage } from '../../../src/models/model.ts';
 import { openAi } from '../../../src/models/openai/provider.ts';
 import { type ApiAnswer, type ApiServer, startApiServer } from '../../helpers/api-server.ts';
 import { failed, said, streamed, toolCall } from '../../helpers/chat-answers.ts';
@@ -64,6 +64,41 @@ describe('servers of chat completions and their streams', () => {
       content: [{ type: 'thinking', thinking: [{ type: 'text', text: 'hm' }] }, { text: 'ok' }],
     }),
     'content in parts that are texts': said({ content: ['o', 'k'] }),
+    'whatever else in place of what is not there': {
+      events: [
+        { choices: [null] },
+        { choices: {} },
+        chunk({ delta: '' }),
+        chunk({ delta: { content: 'ok', tool_calls: '', function_call: 'none' }, finish_reason: 'null' }),
+        chunk({ delta: { content: [null], tool_calls: [null] }, finish_reason: false }),
+        'data: [DONE]\n\n',
+      ],
+    },
+    'an empty delta beside it': { body: { choices: [{ delta: {}, message: { content: 'ok' } }] } },
+    'the whole of it in every chunk': {
+      events: [chunk({ message: { content: 'o' } }), chunk({ message: { content: 'ok' }, finish_reason: 'stop' })],
+    },
+    'its reason under the name of Gemini': {
+      events: [chunk({ delta: { content: 'ok' }, finish_reason: null, finishReason: 'STOP' })],
+    },
+    'a count of its tokens at the end, and no reason': {
+      events: [chunk({ delta: { content: 'ok' } }), { choices: [], usage: { prompt_tokens: 1, completion_tokens: 2 } }],
+    },
+    'ends of other forms': { events: [`${ok}\n\ndata: "[done]"\n\n`] },
+    'an event that says it is done': { events: [`${ok}\n\nevent: done\ndata: {}\n\n`] },
+    'its end stuck to it': { events: [`${ok}[DONE]\n\n`] },
+    'numbers that are none, and raw tabs': {
+      events: ['data: {"choices":[{"delta":{"content":"ok","x":"\t"},"logprobs":NaN,"finish_reason":"stop"}]}\n\n'],
+    },
+    'lines of JSON without events': {
+      headers: { 'content-type': 'application/x-ndjson' },
+      body: `${ok.slice(6)}\n${stop.slice(6)}\n`,
+    },
+    'the end of a stream behind one whole answer': {
+      body: '{"choices":[{"message":{"content":"ok"}}]}\n\ndata: [DONE]\n\n',
+    },
+    'the type of a page': { headers: { 'content-type': 'text/html' }, body: `${ok}\n\n${stop}\n\n` },
+    'thinking in its middle': said({ content: '<think>a</think>\n<thinking>\nb\n</thinking>\nok' }),
     'an event in the data of another': { events: [`data: ${ok}\n\ndata: ${stop}\n\ndata: data: [DONE]\n\n`] },
     'no blank lines between events': { events: [`${ok}\n${stop}\ndata: [DONE]\n`] },
     'the form of completions without chat': { body: { choices: [{ text: 'ok', finish_reason: 'stop' }] } },
@@ -85,6 +120,19 @@ describe('servers of chat completions and their streams', () => {
 
   const one = '{"expression":"1"}';
   const calls: Record<string, ApiAnswer> = {
+    'no object around its name': streamed({ tool_calls: [{ id: 'c1', name: 'calculate', arguments: one }] }),
+    'nothing in place of its first piece': streamed(
+      { tool_calls: [{ index: 0, id: 'c1', function: '' }] },
+      { tool_calls: [toolCall(one)] },
+    ),
+    'no reason and no end behind it': { events: [chunk({ delta: { tool_calls: [toolCall(one)] } })] },
+    'a choice of its own': {
+      body: { choices: [{ message: { content: 'I do.' } }, { message: { tool_calls: [toolCall(one)] } }] },
+    },
+    'its place in the thinking': said({
+      content: '',
+      reasoning_content: `I use it.\n<tool_call>{"name":"calculate","arguments":${one}}</tool_call>`,
+    }),
     'an index that is a text': streamed({ tool_calls: [{ ...toolCall(one), index: '0' }] }),
     'null everywhere': streamed(
       { tool_calls: [toolCall('')] },
@@ -133,6 +181,10 @@ describe('servers of chat completions and their streams', () => {
     model_context_window_exceeded: 'length',
     'function_call_filter: MALFORMED_FUNCTION_CALL': 'failed',
     abort: 'failed',
+    token_limit: 'length',
+    ERROR_TOXIC: 'filtered',
+    UNEXPECTED_TOOL_CALL: 'failed',
+    user_abort: 'failed',
     eos_token: 'stop',
     end_turn: 'stop',
   })) {
@@ -157,7 +209,51 @@ describe('servers of chat completions and their streams', () => {
     });
   }
 
+  const miscounted: Record<string, readonly [given: object, isRight: (usage: TokenUsage) => boolean]> = {
+    'a negative count': [{ prompt_tokens: -1, completion_tokens: 2 }, (usage) => usage.inputTokens > 9],
+    'no count of what was said': [{ prompt_tokens: 9, completion_tokens: 0 }, (usage) => usage.outputTokens > 0],
+    'more from the cache than there was': [
+      { prompt_tokens: 9, completion_tokens: 2, prompt_tokens_details: { cached_tokens: 50 } },
+      (usage) => usage.cachedTokens === 9 && !usage.isEstimate,
+    ],
+    'parts of a token': [{ prompt_tokens: '9.0', completion_tokens: 1.6 }, (usage) => usage.outputTokens === 2],
+  };
+  for (const [name, [usage, isRight]] of Object.entries(miscounted)) {
+    it(`[M13] ${name}`, async () => {
+      answer = { body: { choices: [{ message: { content: 'ok' }, finish_reason: 'stop' }], usage } };
+      const counted = (await ask()).usage;
+      assert.ok(isRight(counted), JSON.stringify(counted));
+    });
+  }
+
+  it('[M08] two calls with one id and one index, each whole', async () => {
+    answer = streamed({ tool_calls: [toolCall(one)] }, { tool_calls: [toolCall('{"expression":"2"}')] });
+    assert.deepEqual(
+      (await ask()).toolCalls.map((call) => [call.id, call.arguments]),
+      [
+        ['c1', one],
+        ['call_1_1', '{"expression":"2"}'],
+      ],
+    );
+  });
+
   const errors: Record<string, { given: ApiAnswer; expected: object }> = {
+    'words in place of events': {
+      given: { headers: { 'content-type': 'text/plain' }, body: 'Unauthorized' },
+      expected: { type: 'ModelRejected', details: { refusal: 'key' } },
+    },
+    'a line of JSON in a stream': {
+      given: { events: [`: PROCESSING\n\n${ok}\n\n{"error":{"code":402,"message":"Insufficient credits"}}\n\n`] },
+      expected: { type: 'ModelRejected', details: { refusal: 'credit' } },
+    },
+    'a message under a short name': {
+      given: { events: [{ code: 1002, msg: 'token expired' }] },
+      expected: { type: 'ModelRejected', details: { refusal: 'key' } },
+    },
+    'half an answer in one piece': {
+      given: { body: '{"choices":[{"message":{"content":"hal' },
+      expected: { type: 'ModelUnavailable', message: /malformed/ },
+    },
     'a page under a plain text': {
       given: { headers: { 'content-type': 'text/plain' }, body: '\n<!doctype html><html>Sign in</html>' },
       expected: { type: 'ModelRejected', details: { refusal: 'address' } },
