@@ -39,6 +39,7 @@ const SHARED_WORLDS = [
   'backup durability session-info session-service',
   'agents cli',
   'clients-anywhere operators',
+  'installed installed-service',
   'fuzz/cli fuzz/large fuzz/messages fuzz/starts mcp-odd private-files replay',
   'bad-input economy fairness follow service-example states steering stream streaming',
 ].map((names) =>
