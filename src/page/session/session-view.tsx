@@ -203,12 +203,15 @@ function useTitle(report: SessionReport | undefined): void {
 /** What keeps the session from going on, above the composer. */
 function Notices({ shown: { report, stream, error } }: { readonly shown: SessionShown }) {
   const stuck = report?.pendingCalls.filter(({ lastError }) => lastError !== null) ?? [];
+  // Whichever of the page's requests fails first.
+  const isOffline = stream === 'broken' && (error === undefined || error.type === 'Unreachable');
   return (
     <div class="notices">
-      {stream === 'broken' && error === undefined ? (
+      {isOffline ? (
         <Banner tone="asking">Connection lost. It is tried again, and nothing will be missing.</Banner>
-      ) : null}
-      <Problem error={error} />
+      ) : (
+        <Problem error={error} />
+      )}
       {stuck.map(({ id, attempt, lastError }) => (
         <Banner key={id} tone="asking">
           Attempt {attempt - 1} of a call failed and is tried again: {lastError?.message}
