@@ -4,7 +4,6 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { startNativePostgres } from '../scripts/native-postgres.ts';
 import { actions } from './actions.ts';
 import { agents } from './agents.ts';
 import { cold } from './cold.ts';
@@ -14,32 +13,25 @@ import { followers } from './followers.ts';
 import { list } from './list.ts';
 import { mcp } from './mcp.ts';
 import { opening } from './opening.ts';
-import { scale } from './scale.ts';
 import { startup } from './startup.ts';
 import { text } from './text.ts';
 import { turn } from './turn.ts';
 import { openBench } from './world.ts';
 
 // `list` runs last, because its sessions stay on the server and would slow the others.
-const BENCHMARKS = { startup, opening, turn, cpu, economy, actions, text, cold, agents, mcp, followers, scale, list };
+const BENCHMARKS = { startup, opening, turn, cpu, economy, actions, text, cold, agents, mcp, followers, list };
 
-const USAGE = `Usage: npm run bench -- [benchmark …] [--sessions <n>] [--turns <n>] [--postgres]
+const USAGE = `Usage: npm run bench -- [benchmark …] [--sessions <n>] [--turns <n>]
 
 Benchmarks (default: all): ${Object.keys(BENCHMARKS).join(', ')}
-  --sessions <n>  sessions of \`list\` and \`scale\` (default 10,000), \`agents\` (1,000) and \`cold\` (5)
-  --turns <n>     turns of each session of \`cold\` (default 300)
-  --postgres      servers on PostgreSQL, as npm run test:postgres has them`;
+  --sessions <n>  sessions of \`list\` (default 10,000), \`agents\` (1,000) and \`cold\` (5)
+  --turns <n>     turns of each session of \`cold\` (default 300)`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: {
-    sessions: { type: 'string' },
-    turns: { type: 'string' },
-    postgres: { type: 'boolean' },
-    help: { type: 'boolean', short: 'h' },
-  },
+  options: { sessions: { type: 'string' }, turns: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
 });
-const { help, postgres: isOnPostgres, ...numbers } = values;
+const { help, ...numbers } = values;
 if (help) {
   console.log(USAGE);
   process.exit(0);
@@ -52,25 +44,15 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-const postgres = isOnPostgres ? await startNativePostgres() : undefined;
+const world = await openBench();
 try {
-  if (postgres) process.env['COPILOT_TEST_POSTGRES'] = JSON.stringify(postgres.tests);
-  await runAll();
-} finally {
-  await postgres?.stop();
-}
-
-async function runAll(): Promise<void> {
-  const world = await openBench();
-  try {
-    for (const name of names) {
-      console.log(`\n## ${name}`);
-      await BENCHMARKS[name as keyof typeof BENCHMARKS](world, options); // checked above
-      await sleep(500);
-    }
-  } finally {
-    await world.close();
+  for (const name of names) {
+    console.log(`\n## ${name}`);
+    await BENCHMARKS[name as keyof typeof BENCHMARKS](world, options); // checked above
+    await sleep(500);
   }
+} finally {
+  await world.close();
 }
 
 function wholeNumber(name: string, value: string | undefined): number {

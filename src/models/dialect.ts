@@ -4,8 +4,9 @@
  */
 import type { ModelError } from './errors.ts';
 import { messagesWithImages } from './images.ts';
-import type { ModelLesson, ModelReply, ModelRequest, ReasoningEffort, ToolSchema } from './model.ts';
-import { wireName } from './tool-names.ts';
+import type { ModelLesson, ModelRequest, ReasoningEffort } from './model.ts';
+import { ALTERNATION, hasEqualRoles, hasUserAfterTool, refusedRole, toOtherSystem } from './refused-roles.ts';
+import { toFewerTools, toSoManyTools } from './refused-tools.ts';
 
 /** What a request can do without. */
 export type Optional =
@@ -33,6 +34,8 @@ export type Optional =
   | 'null content'
   /** Two messages of the person in a row. */
   | 'equal roles'
+  /** Messages without a text, such as the result of a tool that said nothing. */
+  | 'empty content'
   | 'streaming';
 
 export interface Dialect {
@@ -49,6 +52,8 @@ export interface Dialect {
   readonly effort?: ReasoningEffort;
   /** Tools that the server does not take, by {@link toolKey}. */
   readonly refusedTools: ReadonlySet<string>;
+  /** How many tools a request may have, if the server has said so. */
+  readonly maxTools?: number;
   /** Fields of its own messages that the server does not take back. */
   readonly notReturned: ReadonlySet<string>;
   /** Fields that messages need that another model wrote, or that the server did not send with its own. */
@@ -118,14 +123,18 @@ const NAMES: readonly (readonly [what: Optional, words: RegExp, isSent: (refused
     /\boutput\b[^.]{0,80}\b(string|array|type)\b/i,
     ({ body, request }) => 'input' in body && messagesWithImages(request).some(({ role }) => role === 'tool'),
   ],
-  ['equal roles', /alternat/i, ({ request }) => hasEqualRoles(request)],
+  ['equal roles', ALTERNATION, ({ request }) => hasEqualRoles(request)],
   [
     'user after tool',
-    /role '?user'? after role '?tool|\btool\b.{0,40}followed by.{0,20}\bassistant\b|alternat/i,
+    new RegExp(
+      `role '?user'? after role '?tool|\\btool\\b.{0,40}followed by.{0,20}\\bassistant\\b|${ALTERNATION.source}`,
+      'i',
+    ),
     ({ request }) => hasUserAfterTool(request),
   ],
   ['images', IMAGES, ({ request }) => messagesWithImages(request).length > 0],
   ['null content', /content[^.]{0,60}\b(null|nil|none|string|str|required|missing|empty)\b/i, hasNullContent],
+  ['empty content', /\b(empty|non-?empty|blank|at least one content)\b/i, hasEmptyContent],
   ['streaming', /'?\bstream'?\b(?!_)|streaming/i, ({ body }) => body['stream'] === true],
 ];
 
@@ -147,8 +156,10 @@ const RULES: readonly Rule[] = [
   },
   toPlainSchemas,
   toFewerTools,
+  toSoManyTools,
   toToolsInText,
   toSimplerOutput,
+  toPlainest,
 ];
 
 /**
@@ -183,8 +194,8 @@ function toFewerImages(dialect: Dialect, { request, words }: Refused & { words: 
 function toOtherLimit(dialect: Dialect, { body, words }: Refused & { words: string }): Lesson | undefined {
   const sent = LIMITS.find((name) => name in body);
   if (sent === undefined || dialect.limits.length === 0) return undefined;
-  // The AI SDK's packages have names of their own for it.
-  if (!(sent === 'maxOutputTokens' ? /max_?\w{0,12}tokens/i.test(words) : words.includes(sent))) return undefined;
+  // Servers, and the AI SDK's packages, have names of their own for it.
+  if (!words.includes(sent) && !/max_?\w{0,12}tokens/i.test(words)) return undefined;
   const limits = sent === 'max_output_tokens' || sent === 'maxOutputTokens' ? [] : dialect.limits.slice(1);
   return { dialect: { ...dialect, limits }, gaveUp: sent };
 }
@@ -270,19 +281,10 @@ const OF_OUTPUT = /response[_ ]?(format|mime)|json[_ ](mode|schema)|structured o
 /** A server may take tools, and not every keyword of their schemas. */
 function toPlainSchemas(dialect: Dialect, { request, words }: Refused & { words: string }): Lesson | undefined {
   const isSent = (request.tools ?? []).length > 0 && !dialect.without.has('tools');
-  if (!isSent || dialect.without.has('schema keywords') || !OF_SCHEMA.test(words) || OF_OUTPUT.test(words)) {
-    return undefined;
-  }
+  const isOfOutput = request.output !== undefined && OF_OUTPUT.test(words);
+  if (!isSent || dialect.without.has('schema keywords') || !OF_SCHEMA.test(words) || isOfOutput) return undefined;
   const without = new Set([...dialect.without, 'schema keywords' as const]);
   return { dialect: { ...dialect, without }, gaveUp: 'schema keywords' };
-}
-
-/** The tools that go to the server. */
-export function takenTools(
-  { tools = [] }: Pick<ModelRequest, 'tools'>,
-  { refusedTools }: Dialect,
-): readonly ToolSchema[] {
-  return refusedTools.size === 0 ? tools : tools.filter((tool) => !refusedTools.has(toolKey(tool)));
 }
 
 /** What the log is told of a lesson. */
@@ -290,69 +292,17 @@ export function describeLesson({ gaveUp, tool }: Lesson, model: string, error: M
   return { model, gaveUp, ...(tool === undefined ? {} : { tool }), problem: String(error.details['problem']) };
 }
 
-/** A reply with the names of the tools that the server did not take. */
-export function withLeftOut(reply: ModelReply, { tools = [] }: ModelRequest, dialect: Dialect): ModelReply {
-  const taken = takenTools({ tools }, dialect);
-  if (taken.length === tools.length) return reply;
-  return { ...reply, toolsLeftOut: tools.filter((tool) => !taken.includes(tool)).map(({ name }) => name) };
-}
-
-/** Another schema of the same name is tried again. */
-function toolKey({ name, parameters }: ToolSchema): string {
-  return `${name} ${JSON.stringify(parameters)}`;
-}
-
-/** Where a tool stands among those of the request. Gemini has all functions in one tool. */
-const TOOL_INDEX =
-  /\bfunction_?declarations(?:\[|\.)(\d+)|\btools?(?:\[|\.| ?-> ?)(\d+)(?!\d*\]?\.function_?declarations)/i;
-
-/** One tool that is refused even with a plain schema goes alone, and the others get their schemas back. */
-function toFewerTools(dialect: Dialect, { request, words }: Refused & { words: string }): Lesson | undefined {
-  if (dialect.without.has('tools')) return undefined;
-  const tool = namedTool(takenTools(request, dialect), words);
-  if (!tool) return undefined;
-  const without = new Set([...dialect.without].filter((what) => what !== 'schema keywords'));
-  const refusedTools = new Set([...dialect.refusedTools, toolKey(tool)]);
-  return { dialect: { ...dialect, without, refusedTools }, gaveUp: `tool ${tool.name}`, tool: tool.name };
-}
-
-function namedTool(tools: readonly ToolSchema[], words: string): ToolSchema | undefined {
-  const place = TOOL_INDEX.exec(words);
-  const placed = place ? tools[Number(place[1] ?? place[2])] : undefined;
-  if (placed || !/\b(functions?|tools?|schema|parameters)\b/i.test(words)) return placed;
-  const quoted = new Set([...words.matchAll(/['"`‘“]([^'"`’”\s]{1,128})['"`’”]/g)].map(([, name]) => name));
-  const named = new Set(
-    [...words.matchAll(/\b(?:function|tool)(?: name)?:? ([\w.-]+[\w-])/gi)].map(([, name]) => name),
-  );
-  return tools.find(({ name }) => [name, wireName(name)].some((form) => quoted.has(form) || named.has(form)));
-}
-
 const OF_TOOLS =
-  /\b(tools?|tool[_ -]?(use|call\w*|choice)|function[_ -]?call\w*)\b[^.]{0,60}\b(not|un)[ -]?(support|enabled|allowed|available|permitted)|(\bnot|n['’]t|\bun)[ -]?support\w*[^.]{0,40}\b(tools?|tool[_ -]?(use|call\w*)|function[_ -]?call\w*)\b|requires --(jinja|enable-auto-tool)|that support tool use|only user,? (system,? )?and assistant roles/i;
+  /\b(tools?|tool[_ -]?(use|call\w*|choice)|function[_ -]?call\w*)\b[^.]{0,60}\b(not|un)[ -]?(support|enabled|allowed|available|permitted)|(\bnot|n['’]t|\bun)[ -]?support\w*[^.]{0,40}\b(tools?|tool[_ -]?(use|call\w*)|function[_ -]?call\w*)\b|requires --(jinja|enable-auto-tool)|(unrecogni[sz]ed|unexpected|unknown)\b[^.]{0,40}\b(argument|field|parameter|key|property|name)\b[^.]{0,20}\btools\b(?![[.])|\b(chat )?template\b[^.]{0,60}\b(fail|error|not found|pars)|\bparser for this template|that support tool use|only user,? (system,? )?and assistant roles/i;
 
 /** A server that takes no tools gets them in the text, where calls of weak models are read anyway. */
-function toToolsInText(dialect: Dialect, { request, words }: Refused & { words: string }): Lesson | undefined {
+function toToolsInText(dialect: Dialect, { request, body, words }: Refused & { words: string }): Lesson | undefined {
   const isSent = (request.tools ?? []).length > 0 || request.messages.some(({ role }) => role === 'tool');
-  if (!isSent || dialect.without.has('tools') || !OF_TOOLS.test(words) || /reasoning/i.test(words)) return undefined;
+  const isOfTools = OF_TOOLS.test(words) || ['tool', 'function'].includes(refusedRole(body, words) ?? '');
+  if (!isSent || dialect.without.has('tools') || !isOfTools || /reasoning/i.test(words)) return undefined;
   // Said of tools beside a form: the form can do without.
   if (request.output !== undefined && dialect.output !== 'prompt' && OF_OUTPUT.test(words)) return undefined;
   return { dialect: { ...dialect, without: new Set([...dialect.without, 'tools' as const]) }, gaveUp: 'tools' };
-}
-
-function toOtherSystem(dialect: Dialect, { request, words }: Refused & { words: string }): Lesson | undefined {
-  if (request.system === '') return undefined;
-  const isRole = /\brole/i.test(words) && /system|developer|only user and assistant/i.test(words);
-  const isInstruction =
-    /(system|developer) (message|role|prompt|instruction)s?[^.]{0,40}(not|un)\s?(supported|enabled|allowed)|system instruction is not enabled|does not support '?(system|developer)/i.test(
-      words,
-    );
-  if (!isRole && !isInstruction) return undefined;
-  const next =
-    dialect.system === 'system' && /developer/i.test(words) && !/developer[^.]{0,30}not/i.test(words)
-      ? 'developer'
-      : 'user';
-  if (dialect.system === 'user' || dialect.system === next) return undefined;
-  return { dialect: { ...dialect, system: next }, gaveUp: `role ${dialect.system}` };
 }
 
 /** What a server says about a schema that it does not take has no common wording, so any refusal counts. */
@@ -362,18 +312,31 @@ function toSimplerOutput(dialect: Dialect, { request }: Refused): Lesson | undef
   return { dialect: { ...dialect, output }, gaveUp: `output by ${dialect.output}` };
 }
 
+/** Parameters that a request can do without, and lose nothing that a person would see. */
+const EXTRAS: readonly Optional[] = ['temperature', 'usage', 'summary', 'encrypted', 'cache key', 'store', 'effort'];
+
+/** Where these stand in a request. */
+const PLACES = [
+  'temperature',
+  'stream_options',
+  'reasoning',
+  'reasoning_effort',
+  'include',
+  'prompt_cache_key',
+  'store',
+];
+
+/** A refusal that names nothing: all that is optional goes at once. */
+function toPlainest(dialect: Dialect, { body, words }: Refused & { words: string }): Lesson | undefined {
+  const isPlain = EXTRAS.every((what) => dialect.without.has(what));
+  if (isPlain || EFFORT.test(words) || ![...PLACES, ...LIMITS].some((name) => name in body)) return undefined;
+  const without = new Set([...dialect.without, ...EXTRAS]);
+  return { dialect: { ...dialect, without, limits: [] }, gaveUp: 'optional parameters' };
+}
+
 function has(body: Readonly<Record<string, unknown>>, key: string, inner: string): boolean {
   const value = body[key];
   return typeof value === 'object' && value !== null && inner in value;
-}
-
-/** In the conversation, or because the images of the results follow them. */
-function hasUserAfterTool(request: ModelRequest): boolean {
-  const { messages } = request;
-  return (
-    messagesWithImages(request).some(({ role }) => role === 'tool') ||
-    messages.some(({ role }, index) => role === 'user' && messages[index - 1]?.role === 'tool')
-  );
 }
 
 function hasNullContent({ body }: Refused): boolean {
@@ -381,6 +344,6 @@ function hasNullContent({ body }: Refused): boolean {
   return messages.some(({ content }) => content === null);
 }
 
-function hasEqualRoles({ messages }: ModelRequest): boolean {
-  return messages.some(({ role }, index) => role === 'user' && messages[index - 1]?.role === 'user');
+function hasEmptyContent({ request: { messages } }: Refused): boolean {
+  return messages.some(({ text, ...message }) => text === '' && !('images' in message && message.images?.length));
 }

@@ -96,7 +96,8 @@ const OVERLOAD_CODES =
 const PASSING_CODES = /rate_?limit|throttl|too_many_requests|overloaded|capacity_exceeded|tool_use_failed/;
 const PASSING_WORDS = /\b(is|are) (currently |temporarily )?overloaded|temporarily (unavailable|rate)|at capacity/i;
 /** What some local servers say under status 500 of a request that they do not take. */
-const FORM_WORDS = /\b(is|are) not supported\b|\bdoes(n't| not) support\b|unsupported param|\brequires --|cannot use /i;
+const FORM_WORDS =
+  /\braise_exception\b|\bjinja\b|unexpected keyword argument|\b(is|are) not supported\b|\bdoes(n't| not) support\b|unsupported param|\brequires --|cannot use /i;
 const HTML = /^\s*(<!doctype html|<html|<head|<body)/i;
 
 /** The typed error for an error that an API told. @param model name of the model, for the message */

@@ -1,8 +1,9 @@
 /** What goes into the text of a request for servers that have no field for it. */
 import { createHash } from 'node:crypto';
-import { type Dialect, takenTools } from './dialect.ts';
+import type { Dialect } from './dialect.ts';
 import { newestImages, resultImagesBehind, withWordsAfterResults } from './images.ts';
 import type { ModelMessage, ModelRequest, ToolSchema } from './model.ts';
+import { takenTools } from './refused-tools.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -49,7 +50,7 @@ function adapted(
   { without, maxImages }: Dialect,
   takesResultImages: boolean,
 ): readonly ModelMessage[] {
-  let list = messages;
+  let list = without.has('empty content') ? messages.map(withSomeText) : messages;
   const limit = without.has('images') ? 0 : maxImages;
   if (limit !== undefined) list = newestImages(list, limit);
   if (!takesResultImages || without.has('images in results') || without.has('tools')) list = resultImagesBehind(list);
@@ -58,6 +59,10 @@ function adapted(
   if (without.has('foreign ids')) list = list.map(withPlainIds);
   if (without.has('tools')) list = joinUsers(list.map(withoutTools), placed);
   return without.has('equal roles') ? joinUsers(list) : list;
+}
+
+function withSomeText(message: ModelMessage): ModelMessage {
+  return message.text.trim() === '' ? { ...message, text: '(nothing)' } : message;
 }
 
 /** Mistral takes ids of exactly nine letters and digits. */

@@ -41,16 +41,13 @@ export async function preparePage(
   return folder;
 }
 
-/**
- * @returns paths of the modules in it
- * @throws CopilotError `InvalidInput` if the packages for that are not installed
- */
-export async function buildPage(folder: string): Promise<string[]> {
+/** @throws CopilotError `InvalidInput` if the packages for that are not installed */
+export async function buildPage(folder: string): Promise<void> {
   const vite = await import('vite').catch((cause: unknown) => {
     const problem = 'it is not built, and the package vite is not installed; run npm ci';
     throw new CopilotError('InvalidInput', { what: 'the page', problem }, { cause });
   });
-  const built = await vite.build({
+  await vite.build({
     root: sourceDir,
     configFile: false,
     envDir: false,
@@ -58,8 +55,6 @@ export async function buildPage(folder: string): Promise<string[]> {
     // Inline scripts and styles are what the page's security policy forbids.
     build: { outDir: folder, emptyOutDir: true, assetsInlineLimit: 0, modulePreload: false, target: 'es2022' },
   });
-  const outputs = [built].flat().flatMap((part) => ('output' in part ? part.output : []));
-  return outputs.flatMap((part) => (part.type === 'chunk' ? part.moduleIds : []));
 }
 
 /** Digest of everything in the page: our source and the versions of all packages. */

@@ -1,7 +1,6 @@
 /** Adds a step at the end of a plan that has not ended. */
 import { useId, useState } from 'preact/hooks';
 import type { PlanEdit, Step } from '../../client.ts';
-import { useFocus } from '../state/use-focus.ts';
 
 export interface NewStepProps {
   readonly steps: readonly Pick<Step, 'agent'>[];
@@ -9,31 +8,30 @@ export interface NewStepProps {
 }
 
 export function NewStep({ steps, edit }: NewStepProps) {
-  const [isOpen, setIsOpen] = useState(false);
-  if (isOpen) return <StepForm steps={steps} edit={edit} onClose={() => setIsOpen(false)} />;
-  return (
-    <button class="plain" onClick={() => setIsOpen(true)}>
-      Add a step
-    </button>
-  );
-}
-
-function StepForm({ steps, edit, onClose }: NewStepProps & { readonly onClose: () => void }) {
-  const [task, setTask] = useState('');
-  const [agent, setAgent] = useState(steps.at(-1)?.agent ?? '');
-  const field = useFocus<HTMLTextAreaElement>();
+  const [task, setTask] = useState<string>();
+  const [agent, setAgent] = useState('');
   const agents = useId();
+  if (task === undefined) {
+    const open = (): void => {
+      setTask('');
+      setAgent(steps.at(-1)?.agent ?? '');
+    };
+    return (
+      <button class="plain" onClick={open}>
+        Add a step
+      </button>
+    );
+  }
   return (
     <form
       class="step-form"
       onSubmit={(event) => {
         event.preventDefault();
         edit({ op: 'add', at: steps.length + 1, agent: agent.trim(), task });
-        onClose();
+        setTask(undefined);
       }}
     >
       <textarea
-        ref={field}
         aria-label="Task of the new step"
         rows={3}
         value={task}
@@ -53,7 +51,7 @@ function StepForm({ steps, edit, onClose }: NewStepProps & { readonly onClose: (
       <button class="primary" disabled={task.trim() === '' || agent.trim() === ''}>
         Add
       </button>
-      <button type="button" onClick={onClose}>
+      <button type="button" onClick={() => setTask(undefined)}>
         Cancel
       </button>
     </form>

@@ -11,7 +11,9 @@ import {
   plainNumberSql,
   shownDecimal,
   type Sign,
+  UNIT,
 } from './numbers.ts';
+import { shortenText } from '../../contracts/text-cut.ts';
 import { firstRow, rowsOf } from './rows.ts';
 import { literal } from './sql.ts';
 
@@ -139,7 +141,16 @@ async function readColumn(
       type: 'boolean',
       sql: `CASE WHEN lower(${column}) IN ('true', 'yes') THEN true WHEN lower(${column}) IN ('false', 'no') THEN false END`,
     };
-  return { type: 'text', sql: column, ...(format.why === undefined ? {} : { note: `${format.why}.` }) };
+  const why = format.why === undefined ? mixture(counts, sample) : `${format.why}.`;
+  return { type: 'text', sql: column, ...(why === undefined ? {} : { note: why }) };
+}
+
+/** What keeps a column from being one of numbers, if most of its first cells are numbers. */
+function mixture({ of }: CellCounts, sample: readonly string[]): string | undefined {
+  const cells = Object.values(of).reduce((sum, one) => sum + one, 0);
+  const word = sample.find((cell) => !/^\P{L}*\d\P{L}*$/u.test(cell) && !MISSING.test(cell));
+  if (word === undefined || (of.other ?? 0) * 2 > cells) return undefined;
+  return `has texts such as ${JSON.stringify(shortenText(word, 40))} among its numbers, so it is text; TRY_CAST reads the numbers alone.`;
 }
 
 async function readNumbers(
@@ -178,7 +189,7 @@ async function readNumbers(
 async function unitsOf(connection: DuckDBConnection, table: string, column: string): Promise<string[]> {
   const rows = await rowsOf(
     connection,
-    String.raw`SELECT DISTINCT regexp_extract(${column}, '[€$£¥%‰]|EUR|USD|GBP|CHF|JPY') FROM ${table} WHERE regexp_matches(${column}, '\d') LIMIT 5`,
+    String.raw`SELECT DISTINCT regexp_extract(${column}, ${literal(UNIT)}) FROM ${table} WHERE regexp_matches(${column}, '\d') LIMIT 5`,
   );
   return rows.map(([unit]) => String(unit)).toSorted();
 }

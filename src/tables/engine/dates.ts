@@ -21,6 +21,22 @@ const WEEKDAY = String.raw`^(?i:mon|tue|wed|thu|fri|sat|sun)\p{L}*\.?,?\s+`;
 const ZONE = String.raw`(:\d{2}(?:[.,]\d+)?)\s*(?:[zZ]|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$`;
 const HALF_DAY = String.raw`(\d)\s*([aApP])\.?([mM])\.?$`;
 
+/** Months as German, French, Spanish, Italian, Portuguese and Dutch write them; DuckDB reads English. */
+const MONTHS: Readonly<Record<string, string>> = {
+  Jan: 'januari?|jänner|janvier|janv|enero|ene|gennaio|gen|janeiro',
+  Feb: 'februari?|feber|février|févr|fév|febrero|febbraio|fevereiro|fev',
+  Mar: 'märz|mär|mrz|mars|marzo|março|maart|mrt',
+  Apr: 'avril|avr|abril|abr|aprile',
+  May: 'mai|mayo|maggio|mag|maio|mei',
+  Jun: 'juni|juin|junio|giugno|giu|junho',
+  Jul: 'juli|juillet|juil|julio|luglio|lug|julho',
+  Aug: 'août|aout|agosto|ago|augustus',
+  Sep: 'septembre|sept|septiembre|settembre|set|setembro',
+  Oct: 'oktober|okt|octobre|octubre|ottobre|ott|outubro|out',
+  Nov: 'novembre|noviembre|novembro',
+  Dec: 'dezember|dez|décembre|déc|diciembre|dic|dicembre|dezembro',
+};
+
 interface Repair {
   readonly pattern: string;
   readonly by: string;
@@ -33,6 +49,12 @@ const TIME_MARK: Repair = { pattern: String.raw`(\d),?(?:\s+|[tT])(\d{1,2}:)`, b
 /** What has to be replaced in a cell before a format fits, in this order. */
 const REPAIRS: readonly Repair[] = [
   { pattern: WEEKDAY, by: '' },
+  { pattern: String.raw`^\p{L}{2,12}\.?,\s+(\d)`, by: String.raw`\1` },
+  { pattern: String.raw`(\s)(?i:de)\s`, by: String.raw`\1`, isGlobal: true },
+  ...Object.entries(MONTHS).map(([month, words]) => ({
+    pattern: String.raw`(^|\P{L})(?i:${words})($|\P{L})`,
+    by: String.raw`\1${month}\2`,
+  })),
   { pattern: ZONE, by: String.raw`\1` },
   { pattern: HALF_DAY, by: String.raw`\1 \2\3` },
   { pattern: String.raw`(:\d{2}),(\d+)`, by: String.raw`\1.\2` },

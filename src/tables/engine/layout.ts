@@ -1,20 +1,24 @@
 /** Finds how the lines of a text table are made: delimiter, title lines, and the header. */
 import { RefusedTable } from './refused-table.ts';
 
-const DELIMITERS = [',', ';', '\t', '|'] as const;
+const DELIMITERS = [',', ';', '\t', '|', '~', '^'] as const;
 /** A character that no text has, for tables of one column. */
 const NO_DELIMITER = '\u001F';
 const MAX_COLUMNS = 1_000;
 const RECORDS_READ = 500;
-/** A delimiter has to give this share of the records the same number of fields. */
+/** A delimiter has to give this share of the records the same number of fields; less if the header has as many. */
 const MIN_AGREEING = 0.6;
+const MIN_AGREEING_WITH_HEADER = 0.4;
 
 export interface Layout {
   readonly delimiter: string;
-  /** Lines before the first row of data, the header included. */
+  /** Lines before the first row of data, the header included, and the same as records, which may have several lines. */
   readonly headerLines: number;
+  readonly headerRecords: number;
   /** Names of the columns: not empty, and different even if case is ignored. */
   readonly columns: readonly string[];
+  /** Columns whose names are made up, by their place. */
+  readonly unnamed: ReadonlySet<number>;
   readonly notes: readonly string[];
 }
 
@@ -32,11 +36,14 @@ export function findLayout(sample: string, isWhole: boolean): Layout {
     throw new RefusedTable(
       `has ${record.fields.length} columns, and the limit is ${MAX_COLUMNS}. Give a narrower table.`,
     );
+  const hasRule = delimiter === '|' && isRule(records[header + 1]);
+  const rows = records.slice(header + (hasRule ? 2 : 1));
   const titles = records.slice(0, header).filter(({ fields }) => fields.some((field) => field.trim() !== ''));
   return {
     delimiter,
-    headerLines: record.endLine + (separator === null ? 0 : 1),
-    columns: columnNames(record.fields, usualWidth(records.slice(header + 1)) ?? 0),
+    headerLines: record.endLine + (separator === null ? 0 : 1) + (hasRule ? 1 : 0),
+    headerRecords: header + 1 + (separator === null ? 0 : 1) + (hasRule ? 1 : 0),
+    ...columnNames(record.fields, usualWidth(rows) ?? 0),
     notes: [
       ...(titles.length === 0
         ? []
@@ -88,11 +95,18 @@ function readRecords(sample: string, delimiter: string, isWhole: boolean): Sampl
 function bestDelimiter(sample: string, isWhole: boolean): string {
   let best: { delimiter: string; agreeing: number; width: number } | undefined;
   for (const delimiter of DELIMITERS) {
-    const records = readRecords(sample, delimiter, isWhole).filter(isFilled);
+    const filled = readRecords(sample, delimiter, isWhole).filter(isFilled);
+    const records = filled.slice(
+      Math.max(
+        0,
+        filled.findIndex((record) => !isComment(record)),
+      ),
+    );
     const width = usualWidth(records);
     if (width === undefined || width < 2) continue;
     const agreeing = records.filter(({ fields }) => fields.length === width).length / records.length;
-    if (agreeing < MIN_AGREEING && records.length > 3) continue;
+    const least = records[0]?.fields.length === width ? MIN_AGREEING_WITH_HEADER : MIN_AGREEING;
+    if (agreeing < least && records.length > 3) continue;
     if (beginsWithName(records, sample)) continue;
     if (best === undefined || agreeing > best.agreeing || (agreeing === best.agreeing && width > best.width))
       best = { delimiter, agreeing, width };
@@ -111,6 +125,13 @@ function beginsWithName(records: readonly SampleRecord[], sample: string): boole
   const isNumber = (field: string): boolean => /^\D{0,3}\d[\d.,' ]*\D{0,4}$/.test(field.trim());
   return isWord || records[findHeader(records)]?.fields.some(isNumber) === true;
 }
+
+/** A line with a remark above the table. */
+const isComment = ({ fields }: SampleRecord): boolean => fields.length === 1 && /^\s*#/.test(fields[0] ?? '');
+
+/** The line below the header of a table in Markdown. */
+const isRule = (record: SampleRecord | undefined): boolean =>
+  record?.fields.every((field) => /^\s*(:?-{2,}:?\s*)?$/.test(field)) === true && isFilled(record);
 
 const isFilled = ({ fields }: SampleRecord): boolean => fields.some((field) => field.trim() !== '');
 
@@ -131,15 +152,22 @@ function findHeader(records: readonly SampleRecord[]): number {
   return header < 0 ? filled : header;
 }
 
+/** What nobody sees in a name: marks without width, and those that turn the direction of writing. */
+const INVISIBLE = /[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g;
+
 /** Names from the header. An empty one becomes `column_3`; a second `a` becomes `a_2`. */
-function columnNames(header: readonly string[], width: number): string[] {
+function columnNames(header: readonly string[], width: number): Pick<Layout, 'columns' | 'unnamed'> {
   const taken = new Set<string>();
+  const unnamed = new Set<number>();
   const cells = [...header, ...Array.from({ length: Math.max(0, width - header.length) }, () => '')];
-  return cells.map((cell, index) => {
-    const name = cell.normalize('NFC').replace(/\s+/g, ' ').trim() || `column_${index + 1}`;
+  const columns = cells.map((cell, index) => {
+    const given = cell.normalize('NFC').replace(INVISIBLE, '').replace(/\s+/g, ' ').trim();
+    if (given === '') unnamed.add(index);
+    const name = given || `column_${index + 1}`;
     let unique = name;
     for (let number = 2; taken.has(unique.toLowerCase()); number++) unique = `${name}_${number}`;
     taken.add(unique.toLowerCase());
     return unique;
   });
+  return { columns, unnamed };
 }

@@ -26,7 +26,8 @@ export const CELL_KINDS = [
 ] as const;
 export type CellKind = (typeof CELL_KINDS)[number];
 
-const UNIT = String.raw`(?:[€$£¥%‰]|EUR|USD|GBP|CHF|JPY)`;
+/** Signs and codes of currencies, and shares. Other words beside a number may be a name, such as `DIN 476`. */
+export const UNIT = String.raw`(?:(?:US|HK|NZ|C|A|R|S)?\$|\p{Sc}|[%‰]|EUR|USD|GBP|CHF|JPY|SEK|NOK|DKK|PLN|CZK|HUF|RON|BGN|RUB|UAH|TRY|INR|CNY|KRW|BRL|CAD|AUD|NZD|ZAR|MXN|SGD|HKD|ILS|AED|THB|kr|zł|Kč|Ft|Rs)`;
 const BEFORE = String.raw`(?:[-+−]?\s*${UNIT}?\s*[-+−]?|\(\s*${UNIT}?\s*)`;
 const AFTER = String.raw`(?:\s*${UNIT})?\s*[-)]?`;
 /** Signs that separate thousands besides point and comma: space, no-break spaces, apostrophes. */
@@ -34,6 +35,9 @@ const OTHER_GROUP = String.raw`[ '’\x{a0}\x{202f}\x{2009}]`;
 
 /** Marks that stand for a missing value in a column of numbers, dates or truth values; in a column of words they are words. */
 export const MISSING_MARK = String.raw`(?i)(?:#?n/?a|nan|null|none|nil|n\.\s?a\.|k\.\s?a\.|-{1,3}|–|—|\?|\.{1,3}|#(?:value|ref|div/0|name|num)[!?]?)`;
+
+/** What stands for no cents: `3.-`. */
+const NO_CENTS = '[-–—]{1,2}';
 
 const whole = (body: string): string => `${BEFORE}(?:${body})${AFTER}`;
 
@@ -47,13 +51,21 @@ const PATTERNS: readonly (readonly [CellKind, string])[] = [
   ['integer', whole(String.raw`0|[1-9]\d*`)],
   ['amb-point', whole(String.raw`[1-9]\d{0,2}\.\d{3}`)],
   ['amb-comma', whole(String.raw`[1-9]\d{0,2},\d{3}`)],
-  ['group-point', whole(String.raw`[1-9]\d{0,2}(?:\.\d{3}){2,}|[1-9]\d{0,2}(?:\.\d{3})+,\d+`)],
+  ['group-point', whole(String.raw`[1-9]\d{0,2}(?:\.\d{3}){2,}|[1-9]\d{0,2}(?:\.\d{3})+,(?:\d+|${NO_CENTS})`)],
   [
     'group-comma',
-    whole(String.raw`[1-9]\d{0,2}(?:,\d{3}){2,}|[1-9]\d{0,2}(?:,\d{3})+\.\d+|[1-9]\d?(?:,\d{2})+,\d{3}(?:\.\d+)?`),
+    whole(
+      String.raw`[1-9]\d{0,2}(?:,\d{3}){2,}|[1-9]\d{0,2}(?:,\d{3})+\.(?:\d+|${NO_CENTS})|[1-9]\d?(?:,\d{2})+,\d{3}(?:\.\d+)?`,
+    ),
   ],
-  ['dec-point', whole(String.raw`\d+\.\d*|\.\d+|[1-9]\d{0,2}(?:${OTHER_GROUP}\d{3})+\.\d+`)],
-  ['dec-comma', whole(String.raw`\d+,\d*|,\d+|[1-9]\d{0,2}(?:${OTHER_GROUP}\d{3})+,\d+`)],
+  [
+    'dec-point',
+    whole(String.raw`\d+\.(?:\d*|${NO_CENTS})|\.\d+|[1-9]\d{0,2}(?:${OTHER_GROUP}\d{3})+\.(?:\d+|${NO_CENTS})`),
+  ],
+  [
+    'dec-comma',
+    whole(String.raw`\d+,(?:\d*|${NO_CENTS})|,\d+|[1-9]\d{0,2}(?:${OTHER_GROUP}\d{3})+,(?:\d+|${NO_CENTS})`),
+  ],
   ['group-other', `-?[1-9]\\d{0,2}(?:${OTHER_GROUP}\\d{3})+${AFTER}`],
   ['exponent', String.raw`[-+−]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+`],
   ['exponent-comma', String.raw`[-+−]?(?:\d+,\d*|,\d+)[eE][-+]?\d+`],
@@ -63,7 +75,7 @@ const PLAIN_PATTERNS = 5;
 const DECORATED = '~';
 
 /** Cells with a character that no number has, or without a digit, are told apart quickly. */
-const MAY_BE_NUMBER = String.raw`[-+−()€$£¥%‰0-9.,'’ \x{a0}\x{202f}\x{2009}\teEURSDGBPCHFJY]*`;
+const MAY_BE_NUMBER = String.raw`[-+−–—()\p{Sc}%‰0-9.,'’ \x{a0}\x{202f}\x{2009}\teA-Zkrzłčtsuo]*`;
 
 /** SQL for the kind of a cell that is not NULL; see {@link countCells}. */
 export function cellKindSql(column: string): string {
@@ -152,6 +164,7 @@ export function plainNumberSql(
   let sql = column;
   if (isDecorated) {
     sql = `regexp_replace(${sql}, ${literal(`${OTHER_GROUP}|\\s|${UNIT}|\\+`)}, '', 'g')`;
+    sql = `regexp_replace(${sql}, '[.,]${NO_CENTS}$', '')`;
     sql = `replace(${sql}, '−', '-')`;
     sql = String.raw`regexp_replace(regexp_replace(${sql}, '^\((.*)\)$', '-\1'), '^(.+)-$', '-\1')`;
   }

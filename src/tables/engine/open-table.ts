@@ -12,6 +12,8 @@ import { checkQuotes, prepareText } from './text-file.ts';
 const SPARE_COLUMN = 'spare';
 const MAX_ROW_BYTES = 4 * 1024 * 1024;
 const RAGGED_ROWS_NAMED = 5;
+/** Bytes that tell what a file is. */
+const HEAD_BYTES = 64;
 /** No cell is this text, so that an empty cell differs from one that is missing at the end of a short row. */
 const NO_CELL = '\u{F8FF}\u{E000}no cell';
 
@@ -70,22 +72,35 @@ export function openTable(
       copy: `${scratch}/${number}.csv`,
       choices,
     });
-  return openTyped(connection, source, view, kind);
+  // JSON with a byte order mark or in UTF-16 is read from a corrected copy.
+  const path = kind === 'json' ? prepareText(source.path, `${scratch}/${number}.json`).path : source.path;
+  return openTyped(connection, { ...source, path }, view, kind);
 }
 
 function kindOf({ file, path }: TableFile): 'text' | 'json' | 'parquet' {
-  const head = Buffer.alloc(4);
+  const head = Buffer.alloc(HEAD_BYTES);
   const descriptor = openSync(path, 'r');
   try {
-    readSync(descriptor, head, 0, 4, 0);
+    readSync(descriptor, head, 0, HEAD_BYTES, 0);
   } finally {
     closeSync(descriptor);
   }
-  if (head.toString('latin1') === 'PAR1') return 'parquet';
+  const start = head
+    .toString('latin1')
+    .replace(/\0/g, '')
+    .replace(/^(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)/, '')
+    .trimStart();
+  if (start.startsWith('PAR1')) return 'parquet';
   if (head[0] === 0x50 && head[1] === 0x4b)
     throw new RefusedTable('is an archive or a workbook, not a table. Export it as CSV or Parquet.');
   if (head[0] === 0x1f && head[1] === 0x8b) throw new RefusedTable('is compressed. Unpack it first.');
-  return /\.(json|jsonl|ndjson)$/i.test(file) ? 'json' : 'text';
+  if (/^<(!doctype|html|\?xml|head|body|table)/i.test(start))
+    throw new RefusedTable('is a page of HTML or XML, not a table. Export it as CSV, or look at it with read_file.');
+  if (/^(%PDF-|\{\\rtf)/.test(start)) throw new RefusedTable('is a document, not a table. Export its table as CSV.');
+  // The content says more than the name.
+  return /^(\{\s*["}]|\[\s*[[{\]"\d])/.test(start) || (/\.(json|jsonl|ndjson)$/i.test(file) && /^[[{]/.test(start))
+    ? 'json'
+    : 'text';
 }
 
 /** JSON and Parquet say the type of each column. */
@@ -148,7 +163,7 @@ async function openText(
   const cells = layout.columns.map((_, index) => `c${index}`);
   const last = cells.at(-1) ?? '';
   if (text.hasQuotes) checkQuotes(text.path, layout.delimiter);
-  const read = `read_csv(${literal(text.path)}, auto_detect = false, delim = ${literal(layout.delimiter)}, quote = '"', escape = '"', header = false, skip = ${layout.headerLines},
+  const read = `read_csv(${literal(text.path)}, auto_detect = false, delim = ${literal(layout.delimiter)}, quote = '"', escape = '"', header = false, skip = ${layout.headerRecords},
       columns = {${[...cells, SPARE_COLUMN].map((name) => `${name}: 'VARCHAR'`).join(', ')}}, null_padding = true, nullstr = ${literal(NO_CELL)},
       parallel = ${!text.hasQuotes}, max_line_size = ${MAX_ROW_BYTES}, buffer_size = ${MAX_ROW_BYTES * 8}, strict_mode = false)`;
   // Composed and decomposed characters are the same text.
@@ -158,14 +173,22 @@ async function openText(
       `CREATE TABLE ${raw} AS SELECT ${cells.map((name) => `${cell(name)} AS ${name}`).join(', ')}, ${last} IS NULL AS is_short, ${SPARE_COLUMN} IS NOT NULL AS is_long FROM ${read}`,
     );
   } catch (error) {
+    if (/maximum line size/i.test(String(error)))
+      throw new RefusedTable(`has a row of more than ${MAX_ROW_BYTES / 1024 / 1024} MiB. Look at it with read_file.`);
     throw new RefusedTable(
       `cannot be read as a table: ${firstLine(error)} Correct the file, or look at it with read_file.`,
       { cause: error },
     );
   }
   const readings = await readColumnTypes(connection, raw, cells, choices);
+  // A delimiter at the end of each line, or at its start, makes a column without a name and without a cell.
+  const columns = layout.columns.flatMap((name, index): (OpenColumn & { reading: ColumnReading })[] => {
+    const reading = readings[index];
+    if (reading === undefined || (layout.unnamed.has(index) && reading.type === 'empty')) return [];
+    return [{ name, type: reading.type, reading }];
+  });
   await connection.run(
-    `CREATE VIEW ${view} AS SELECT ${layout.columns.map((name, index) => `${readings[index]?.sql ?? ''} AS ${identifier(name)}`).join(', ')} FROM ${raw}`,
+    `CREATE VIEW ${view} AS SELECT ${columns.map(({ name, reading }) => `${reading.sql} AS ${identifier(name)}`).join(', ')} FROM ${raw}`,
   );
   const [rows] = await firstRow(connection, `SELECT count(*) FROM ${raw}`);
   const isLineByLine = Number(rows) + layout.headerLines === text.lines;
@@ -173,11 +196,7 @@ async function openText(
     file,
     view,
     rows: Number(rows),
-    columns: layout.columns.map((name, index) => ({
-      name,
-      type: readings[index]?.type ?? 'text',
-      ...(readings[index] === undefined ? {} : { reading: readings[index] }),
-    })),
+    columns,
     facts: {
       ...(layout.delimiter === ',' || layout.columns.length === 1 ? {} : { delimiter: layout.delimiter }),
       ...(text.encoding === undefined ? {} : { encoding: text.encoding }),
@@ -186,8 +205,8 @@ async function openText(
     notes: [
       ...text.notes,
       ...layout.notes,
-      ...readings.flatMap(({ note }, index) =>
-        note === undefined ? [] : [`Column ${JSON.stringify(layout.columns[index])} ${note}`],
+      ...columns.flatMap(({ name, reading: { note } }) =>
+        note === undefined ? [] : [`Column ${JSON.stringify(name)} ${note}`],
       ),
     ],
   };

@@ -48,13 +48,15 @@ function hint(error: unknown, tables: readonly OpenTable[]): string {
     const near = nearest(unknown, columns);
     return `${near === undefined ? '' : ` Did you mean "${near}"?`} The columns are: ${columns.slice(0, 50).join(', ')}${columns.length > 50 ? ', …' : ''}.`;
   }
-  const undecided = tables.flatMap((table) =>
+  const texts = tables.flatMap((table) =>
     table.columns.flatMap(({ name, type, reading }) =>
-      type === 'undecided' ? [`Column ${JSON.stringify(name)} ${reading?.note ?? ''}`] : [],
+      type === 'undecided' || (type === 'text' && reading?.note !== undefined)
+        ? [`Column ${JSON.stringify(name)} ${reading?.note ?? ''}`]
+        : [],
     ),
   );
-  if (/No function matches|Cannot compare|Could not convert|Conversion/.test(message) && undecided.length > 0)
-    return ` ${undecided.join(' ')}`;
+  if (/No function matches|Cannot compare|Could not convert|Conversion/.test(message) && texts.length > 0)
+    return ` ${texts.join(' ')}`;
   if (/file system operations are disabled/.test(message)) return ' Only the files named in FROM can be read.';
   if (/does not exist/.test(message) && /Table with name/.test(message)) {
     return ` Name a file of the workspace in FROM, such as FROM 'sales.csv'. Open tables: ${tables.map(({ file }) => `'${file}'`).join(', ') || 'none'}.`;

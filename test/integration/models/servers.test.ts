@@ -98,6 +98,7 @@ describe('servers through the product', function () {
       (await ask(() => said({ content: 'I think' }, 'content_filter'))).turn.reply,
       /^I think\s+\[.*filter stopped it/,
     );
+    assert.match((await ask(() => said({ content: null }, 'content_filter'))).turn.reply, /^\[.*filter stopped it/);
   });
 
   for (const [name, answer, advice] of [

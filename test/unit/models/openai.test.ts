@@ -291,9 +291,10 @@ describe('model client', () => {
       type: 'ModelRejected',
       message: /no such parameter/,
     });
-    assert.equal(server.requests.length, 3);
-    await assert.rejects(ask(), { type: 'ModelRejected' });
+    // By schema, as JSON, in the prompt, and without what is optional.
     assert.equal(server.requests.length, 4);
+    await assert.rejects(ask(), { type: 'ModelRejected' });
+    assert.equal(server.requests.length, 6);
   });
 
   it('does without parameters that a server names as unknown to it', async () => {

@@ -75,6 +75,12 @@ describe('tables', function () {
       ['a unit on each number', 'v\n12,50 €\n€ 1.000,00\n', total('v'), '[[1012.5]]'],
       ['exponents', 'v\n1.5e3\n2\n', total('v'), '[[1502]]'],
       [
+        'other currencies, and a dash in place of cents',
+        'p;q;r;s\n1 234,50 kr;R$ 10,00;3,-;US$1\n2,00 kr;R$ 1,50;1.004,50;US$-2\n',
+        'sum(p), sum(q), sum(r), sum(s) FROM t',
+        '[[1236.5,11.5,1007.5,-1]]',
+      ],
+      [
         '64-bit integers',
         'id,n\n1234567890123456789,1\n1234567890123456790,2\n1234567890123456791,3',
         'min(id), max(id), sum(id) FROM t',
@@ -101,6 +107,14 @@ describe('tables', function () {
       );
       assert.equal(await rowsOf(content, total('price'), { decimal: '.' }), '[[14733]]');
       assert.equal(await rowsOf(content, total('price'), { decimal: ',' }), '[[1012.734]]');
+    });
+
+    it('says which texts keep a column from being one of numbers', async () => {
+      await write('a\n1\n2\nabout 3\n');
+      assert.match(
+        await world.refused('table_query', { sql: "SELECT sum(a) FROM 't.csv'" }),
+        /Column "a" has texts such as "about 3" among its numbers.*TRY_CAST/,
+      );
     });
 
     it('keeps as text what is no number, and says why', async () => {
@@ -133,6 +147,10 @@ describe('tables', function () {
         '[["2024-01-02 10:11:12"],["2024-01-02 10:11:12.5"]]',
       );
       assert.equal(await rowsOf('d\n2024-01\n2024-03\n', shown), '[["2024-01-01"],["2024-03-01"]]');
+      assert.equal(
+        await rowsOf('d;e;f\nFr, 05. Okt. 2024;5 août 2024;6 de dic. de 2024\n', 'month(d), month(e), month(f) FROM t'),
+        '[[10,8,12]]',
+      );
     });
 
     it('lets one column tell the order of another, and says what none tells', async () => {
@@ -179,6 +197,32 @@ describe('tables', function () {
       assert.deepEqual(titled.notes, ['The table begins after a title line.']);
     });
 
+    it('reads headers of two lines, ends of lines that make a column, and names with marks that nobody sees', async () => {
+      const { rows, columns } = await profileOf('"a\nb",\u200bc,\n1,2,\n3,4,\n');
+      assert.deepEqual(
+        [rows, columns.map(({ name, sum }) => [name, sum])],
+        [
+          2,
+          [
+            ['a b', 4],
+            ['c', 6],
+          ],
+        ],
+      );
+    });
+
+    it('reads tables of Markdown, and those with remarks above', async () => {
+      const sums = 'sum(a), sum(b), count(*) FROM t';
+      assert.equal(await rowsOf('| a | b |\n|---|--:|\n| 1 | 2 |\n| 3 | 4 |\n', sums), '[[4,6,2]]');
+      assert.equal(await rowsOf('# of 2024\n# by Ada\na~b\n1~2\n', sums), '[[1,2,1]]');
+      assert.equal(await rowsOf('a,b\n1\n1,2,3\n4,5\n', sums), '[[6,7,3]]');
+    });
+
+    it('reads JSON by its content, also with a byte order mark', async () => {
+      assert.equal(await rowsOf('\uFEFF[{"a":1},{"a":2}]', total('a')), '[[3]]');
+      assert.equal(await rowsOf(Buffer.from('\uFEFF[{"a":1}]', 'utf16le'), total('a')), '[[1]]');
+    });
+
     it('names ragged rows by their line, and refuses broken quotes with theirs', async () => {
       const ragged = await profileOf('a,b\n1,2\n3,4,5\n6\n7,8\n');
       assert.deepEqual(ragged['ragged_rows'], {
@@ -216,6 +260,8 @@ describe('tables', function () {
         [Buffer.from([1, 2, 0, 0, 0, 5]), /is binary/],
         [Buffer.from('PK\u0003\u0004workbook'), /Export it as CSV/],
         [Buffer.from([0x1f, 0x8b, 8, 0]), /is compressed/],
+        ['\n<!DOCTYPE html><html>Sign in</html>', /page of HTML/],
+        ['%PDF-1.4\nx', /is a document/],
       ];
       for (const [content, problem] of refusals) {
         await write(content);

@@ -101,7 +101,7 @@ function lastWords({ state }: AgentWork, { text, finish, providerData }: RunAgen
   const { begun = '', phase } = state;
   const mark = MARKS[finish];
   const status = phase === 'step' && (finish === 'filtered' || finish === 'refused') ? 'failed' : 'done';
-  if (mark !== undefined) return { status, summary: `${begun}${text}\n\n${mark}` };
+  if (mark !== undefined) return { status, summary: `${begun}${text}\n\n${mark}`.trim() };
   const isOwn = begun === '' && providerData !== undefined;
   return { status, summary: begun + text, ...(isOwn ? { providerData } : {}) };
 }
@@ -121,7 +121,9 @@ function endWork(session: LiveSession, work: AgentWork, report: WorkResult): Wor
 async function runRound(session: LiveSession, turn: RunningTurn, work: AgentWork): Promise<RunAgentResult | undefined> {
   try {
     const reply = await callModel(session, turn, work);
-    if (reply.text.trim() !== '' || reply.toolCalls.length > 0) return reply;
+    // A filter or a refusal often leaves no text at all.
+    const isStopped = reply.finish === 'filtered' || reply.finish === 'refused';
+    if (isStopped || reply.text.trim() !== '' || reply.toolCalls.length > 0) return reply;
     askForWords(work);
   } catch (error) {
     const mayForget = !isCancellation(error) && fromFailure(error)?.type === 'ContextOverflow';
