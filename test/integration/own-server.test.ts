@@ -6,8 +6,11 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { packageDir } from '../../src/package-info.ts';
+import { ensureServer } from '../../src/server/ensure-server.ts';
 import { runCli, startCli } from '../helpers/cli.ts';
-import { temporaryFolder } from '../helpers/server.ts';
+import { until } from '../helpers/history.ts';
+import { freePort } from '../helpers/ports.ts';
+import { isolatedConfig, temporaryFolder } from '../helpers/server.ts';
 import { startTerminal } from '../helpers/terminal.ts';
 import { programEnvironment } from '../helpers/worker.ts';
 
@@ -69,6 +72,33 @@ describe('copilot with a server of its own', function () {
     assert.equal(code, 1);
     assert.match(stderr, /^error: .*no part that the command needs \(Cannot find package 'openai'\)/m);
     assert.equal(existsSync(join(homeDir, 'server.json')), false);
+  });
+
+  it('a gateway that runs by itself goes on when the server of its home folder is started at another port', async () => {
+    const config = isolatedConfig(homeDir);
+    const startServer = async () => await ensureServer(config, { port: await freePort(), uiPort: await freePort() });
+    const first = await startServer();
+    const gateway = startCli(['gateway', '--json', '--port', '0'], env);
+    let second: Awaited<ReturnType<typeof startServer>> | undefined;
+    try {
+      await gateway.untilStdout(/"ready"/, 120_000);
+      const { url } = JSON.parse(gateway.stdout()) as { url: string }; // what the command prints
+      const becomes = (status: number): Promise<unknown> =>
+        until(`readiness ${status}`, async () => (await fetch(`${url}/readyz`)).status === status);
+      await becomes(200);
+      await first.stop();
+      await becomes(503);
+      second = await startServer();
+      assert.notEqual(second.address, first.address);
+      await gateway.untilStdout(/"ready"[^]*"ready"/, 120_000);
+      await becomes(200);
+      gateway.process.kill('SIGTERM');
+      assert.equal((await gateway.ended).code, 0);
+    } finally {
+      gateway.process.kill('SIGKILL');
+      await second?.stop();
+      await first.stop();
+    }
   });
 
   it('dev runs server, worker and Web UI, which other commands find, starts a dead worker again, and stops everything on Ctrl-C', async () => {

@@ -1,6 +1,8 @@
 /** `copilot gateway` and `copilot keys`. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CopilotClient } from '../../client/copilot-client.ts';
-import { loadConfig } from '../../config.ts';
+import { type Config, loadConfig } from '../../config.ts';
+import { findServer } from '../../connection/address/server-address.ts';
 import { Label } from '../../contracts/session.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { checkInput } from '../../client/checked-input.ts';
@@ -9,13 +11,14 @@ import { isLoopbackName } from '../../environment-values.ts';
 import { startGateway } from '../../gateway/gateway.ts';
 import { KeyStore } from '../../gateway/principals/key-file.ts';
 import { Role } from '../../gateway/principals/principal.ts';
-import { newOperated, openOperatorPort } from '../../operator-port.ts';
+import { newOperated, openOperatorPort, type Operated } from '../../operator-port.ts';
 import { createLogger } from '../../worker/logging.ts';
 import { type CommonFlags, noteGuess, whenServed } from '../connected.ts';
 import { parseWholeNumber } from '../numbers.ts';
 import { paint, remark, say, sayJson } from '../terminal.ts';
 
 const DEFAULT_PORT = 7280;
+const MOVED_POLL_MS = 2_000;
 
 export interface GatewayFlags extends CommonFlags {
   /** Default 7280. */
@@ -24,46 +27,77 @@ export interface GatewayFlags extends CommonFlags {
 }
 
 /** Runs until SIGINT or SIGTERM. @throws CopilotError `InvalidInput`, `ServerUnreachable`, `InvalidConfig` */
-export async function runGateway({ json, port, host }: GatewayFlags): Promise<void> {
+export async function runGateway(flags: GatewayFlags): Promise<void> {
   const config = loadConfig();
   const operated = newOperated();
   const { metricsPort } = config;
   const operator = metricsPort === undefined ? undefined : await openOperatorPort(metricsPort, operated);
-  const client = await whenServed(() => CopilotClient.connect({ config })).catch(async (error: unknown) => {
-    await operator?.close();
-    throw error;
-  });
-  noteGuess(client);
-  // The signal handlers come first: whoever reads that it is ready may stop it immediately.
-  const asked = new Promise<void>((resolve) => {
-    process.once('SIGINT', () => resolve()).once('SIGTERM', () => resolve());
-  });
   try {
-    const gateway = await startGateway({
-      client,
-      homeDir: config.homeDir,
-      host,
-      port: port === undefined ? DEFAULT_PORT : parseWholeNumber('--port', port),
-      tokens: config.gatewayTokens,
-      limits: config.gatewayLimits,
-      preparePage: () => preparePage(config, remark),
-      onLink: (link) => remark(`Another browser: ${link}`),
-      operated,
-      log: createLogger(config),
-    });
-    if (!isLoopbackName(host)) remark(`${paint('yellow', 'warning:')} this is plain HTTP: put TLS in front of ${host}`);
-    const { url, link } = gateway;
-    if (json) sayJson({ type: 'ready', url, ...(link === undefined ? {} : { link }) });
-    else {
-      say(`Gateway          ${url}, described at ${url}/openapi.json`);
-      say(`Page             ${link ?? url}`);
-      if (link !== undefined) say('There are no keys. The link works once, and only this machine gets in.');
+    let client = await whenServed(() => CopilotClient.connect({ config }));
+    noteGuess(client);
+    // The signal handlers come first: whoever reads that it is ready may stop it immediately.
+    const asked = new AbortController();
+    const stop = (): void => asked.abort();
+    process.once('SIGINT', stop).once('SIGTERM', stop);
+    let port = flags.port === undefined ? DEFAULT_PORT : parseWholeNumber('--port', flags.port);
+    while (!asked.signal.aborted) {
+      try {
+        port = await serve({ config, client, operated, port, flags }, asked.signal);
+      } finally {
+        await client.close();
+      }
+      if (asked.signal.aborted) return;
+      client = await whenServed(() => CopilotClient.connect({ config }));
     }
-    await asked;
-    await gateway.close();
   } finally {
-    await client.close();
     await operator?.close();
+  }
+}
+
+interface Serving {
+  readonly config: Config;
+  readonly client: CopilotClient;
+  readonly operated: Operated;
+  readonly port: number;
+  readonly flags: GatewayFlags;
+}
+
+/** Until it is asked to end, or the server has moved. @returns its port */
+async function serve({ config, client, operated, port, flags }: Serving, asked: AbortSignal): Promise<number> {
+  const { host, json } = flags;
+  const gateway = await startGateway({
+    client,
+    homeDir: config.homeDir,
+    host,
+    port,
+    tokens: config.gatewayTokens,
+    limits: config.gatewayLimits,
+    preparePage: () => preparePage(config, remark),
+    onLink: (link) => remark(`Another browser: ${link}`),
+    operated,
+    log: createLogger(config),
+  });
+  if (!isLoopbackName(host)) remark(`${paint('yellow', 'warning:')} this is plain HTTP: put TLS in front of ${host}`);
+  const { url, link } = gateway;
+  if (json) sayJson({ type: 'ready', url, ...(link === undefined ? {} : { link }) });
+  else {
+    say(`Gateway          ${url}, described at ${url}/openapi.json`);
+    say(`Page             ${link ?? url}`);
+    if (link !== undefined) say('There are no keys. The link works once, and only this machine gets in.');
+  }
+  await untilServerMoves(config, client.address, asked);
+  await gateway.close();
+  return Number(new URL(url).port);
+}
+
+/** `copilot dev` may start the server of the home folder at another port than before. */
+async function untilServerMoves(config: Config, address: string, asked: AbortSignal): Promise<void> {
+  while (!asked.aborted) {
+    await sleep(MOVED_POLL_MS, undefined, { signal: asked }).catch(() => undefined);
+    // A profile that cannot be read matters only to those who connect anew.
+    const found = await findServer(config).catch(() => undefined);
+    if (found?.source !== 'home' || found.downHome !== undefined || found.address === address) continue;
+    return remark(`The Temporal server of ${config.homeDir} runs at ${found.address} now; going on there.`);
   }
 }
 
