@@ -108,6 +108,7 @@ export function describeCall(parts: WorkerParts, team: Team, replies: readonly A
     ...(last?.fallback === undefined ? {} : { fallback: last.fallback }),
     instance: team.id,
     worker: parts.identity,
+    ...(parts.traces ? { isTraced: true } : {}),
   };
 }
 

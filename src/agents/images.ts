@@ -16,7 +16,7 @@ export async function withImages(messages: readonly Message[], workspace: string
   let left = MAX_REQUEST_IMAGE_BYTES;
   for (const message of messages.toReversed()) {
     if (message.role === 'assistant' || imagesOf(message).length === 0) {
-      shown.unshift(message as ModelMessage); // without references the two forms are one
+      shown.push(message as ModelMessage); // without references the two forms are one
       continue;
     }
     const read: Shown[] = [];
@@ -28,9 +28,9 @@ export async function withImages(messages: readonly Message[], workspace: string
           : await readImage(reference, workspace),
       );
     }
-    shown.unshift(withRead(message, read));
+    shown.push(withRead(message, read));
   }
-  return shown;
+  return shown.toReversed();
 }
 
 function withRead(message: Exclude<Message, { role: 'assistant' }>, read: readonly Shown[]): ModelMessage {

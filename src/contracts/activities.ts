@@ -44,6 +44,8 @@ export interface Answered {
   /** Id of the team instance on the worker. */
   readonly instance: string;
   readonly worker: string;
+  /** Set if the worker sends traces. */
+  readonly isTraced?: true;
   readonly fallback?: Fallback;
 }
 

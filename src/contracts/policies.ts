@@ -16,7 +16,7 @@ import { namesTool, parseRule, type ParsedRule } from './rules.ts';
 import type { Approvals, TeamDefinition, ToolCategory, ToolPolicy } from './team.ts';
 
 export interface Policies {
-  /** Of session, mode and team, in this order. */
+  /** Of session, mode and team, in this order, without those that say nothing. */
   readonly layers: readonly Pick<Approvals, 'tools' | 'rules'>[];
   /** What people allowed for this session. */
   readonly granted: { readonly categories: readonly ToolCategory[]; readonly rules: readonly string[] };

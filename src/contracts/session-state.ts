@@ -103,6 +103,8 @@ export interface Turn {
   unknownCalls: UnsettledCall[];
   /** How often it was taken up again after it had ended. */
   takenUp: number;
+  /** Set if the worker that answered last sends no traces. */
+  isUntraced?: true;
   /** How many of its message and `answers` stand in the transcript, from an earlier end. */
   transcribed: number;
   startedAt: string | null;

@@ -3,8 +3,20 @@
  * request.
  */
 export function wellFormed<T>(value: T): T {
-  if (typeof value === 'string') return (value.isWellFormed() ? value : value.toWellFormed()) as T & string;
-  if (Array.isArray(value)) return value.map(wellFormed) as T & unknown[];
+  // Nearly all text is, and looking costs far less than copying.
+  return isWellFormed(value) ? value : repaired(value);
+}
+
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed();
+  if (Array.isArray(value)) return value.every(isWellFormed);
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([key, inner]) => key.isWellFormed() && isWellFormed(inner));
+}
+
+function repaired<T>(value: T): T {
+  if (typeof value === 'string') return value.toWellFormed() as T & string;
+  if (Array.isArray(value)) return value.map(repaired) as T & unknown[];
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [wellFormed(key), wellFormed(inner)])) as T;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [repaired(key), repaired(inner)])) as T;
 }

@@ -12,7 +12,7 @@ const WORKFLOW_THREAD = /[\\/]workflow-worker-thread(\.js)?$/;
  * either the process starts with the file, or its threads do.
  */
 export function preloadWorkflowThreads(): void {
-  const execArgv = ['--import', pathToFileURL(PRELOADED).href];
+  const execArgv = [...process.execArgv, '--import', pathToFileURL(PRELOADED).href];
   threads.Worker = class extends threads.Worker {
     constructor(file: string | URL, options: threads.WorkerOptions = {}) {
       super(file, WORKFLOW_THREAD.test(String(file)) ? { execArgv, ...options } : options);

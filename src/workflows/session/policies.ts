@@ -44,7 +44,9 @@ export function policiesOf({ team, mode, config, grants }: SessionView): Policie
     team.definition.approvals,
   ];
   return {
-    layers: layers.map(({ tools = {}, rules = {} } = {}) => ({ tools, rules })),
+    layers: layers.flatMap(({ tools = {}, rules = {} } = {}) =>
+      Object.keys(tools).length + Object.keys(rules).length === 0 ? [] : [{ tools, rules }],
+    ),
     granted: {
       categories: grants.filter(({ rule }) => rule === undefined).map(({ category }) => category),
       rules: grants.flatMap(({ rule }) => rule ?? []),
@@ -64,8 +66,11 @@ export function mustAsk({ grants }: SessionView, { policy, category, covers }: J
   return policy === 'ask' && !(isCovered && grants.some((grant) => !grant.rule && grant.category === category));
 }
 
-/** Whether agents are offered a tool. What the team's definition says of it suffices for that. */
-export function isOfferable(state: SessionView, name: string): boolean {
-  const facts = toolFacts(state.team.definition, name);
-  return facts !== undefined && !isOutOfReach(policiesOf(state), name, facts.category);
+/** Those of these tools that agents are offered. What the team's definition says of them suffices for that. */
+export function offerable(state: SessionView, tools: readonly string[]): string[] {
+  const policies = policiesOf(state);
+  return tools.filter((name) => {
+    const facts = toolFacts(state.team.definition, name);
+    return facts !== undefined && !isOutOfReach(policies, name, facts.category);
+  });
 }

@@ -9,7 +9,7 @@ import type { SessionSpan, TracedTurn, TraceSink } from '../../contracts/trace.t
 
 const { copilotTraces } = proxySinks<TraceSink>();
 
-type TurnNames = Pick<RunningTurn, 'id'> & Partial<Pick<RunningTurn, 'trace' | 'takenUp'>>;
+type TurnNames = Pick<RunningTurn, 'id'> & Partial<Pick<RunningTurn, 'trace' | 'takenUp' | 'isUntraced'>>;
 
 /** What activities and sinks need to name the spans of a turn. */
 export function tracedTurn({ id, trace, takenUp = 0 }: TurnNames): TracedTurn {
@@ -17,8 +17,8 @@ export function tracedTurn({ id, trace, takenUp = 0 }: TurnNames): TracedTurn {
 }
 
 function end(turn: TurnNames, span: Omit<SessionSpan, keyof TracedTurn | 'endedAt'>): void {
-  // The worker drops such spans anyway.
-  if (workflowInfo().unsafe.isReplaying) return;
+  // The worker would drop them. With each, the SDK copies all that it knows of the run, twice.
+  if (turn.isUntraced || workflowInfo().unsafe.isReplaying) return;
   copilotTraces.spanEnded({ ...tracedTurn(turn), ...span, endedAt: new Date().toISOString() });
 }
 

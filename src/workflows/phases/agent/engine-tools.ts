@@ -17,7 +17,7 @@ import type { ProviderData, ToolCall } from '../../../contracts/transcript.ts';
 import { checkPlan, type PlannedStep, PlanProposal } from '../../../contracts/turn.ts';
 import { describeIssue } from '../../input-check.ts';
 import type { LiveSession } from '../../session/live-session.ts';
-import { isOfferable } from '../../session/policies.ts';
+import { offerable } from '../../session/policies.ts';
 import type { AgentWork } from '../../session/turn/agent-work.ts';
 import { findAgent } from './call.ts';
 import { beginningOf } from '../../../contracts/text-cut.ts';
@@ -98,7 +98,7 @@ export function offeredTools(session: LiveSession, work: Pick<RunningWork, 'phas
   if (phase === 'answer') return [];
   const { tools, handoffs } = findAgent(session, agent);
   return [
-    ...tools.filter((name) => isOfferable(session.state, name)),
+    ...offerable(session.state, tools),
     ...(routes ? [MAKE_PLAN, ...(tools.includes(ASK_USER) ? [] : [ASK_USER])] : []),
     ...handoffs.map((id) => HANDOFF_PREFIX + id),
   ];

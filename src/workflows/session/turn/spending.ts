@@ -11,9 +11,12 @@ export class Spending {
     this.#state = state;
   }
 
-  countAnswer(agent: string, { usage, model, instance, worker }: Answered): void {
+  countAnswer(agent: string, { usage, model, instance, worker, isTraced }: Answered): void {
     this.#add(`${agent}/${model}`, usage);
     this.#state.lastWorker = { identity: worker, instance };
+    const { current } = this.#state;
+    if (current && isTraced) delete current.isUntraced;
+    else if (current) current.isUntraced = true;
   }
 
   countToolCall(agent: string): void {
