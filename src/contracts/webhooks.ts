@@ -12,6 +12,8 @@ export const MAX_WAITING_DELIVERIES = 500;
 export const MAX_DELIVERY_MS = 3 * 24 * 60 * 60 * 1_000;
 /** Milliseconds for which the secret before the present one signs as well: 24 hours. */
 export const OLD_SECRET_MS = 24 * 60 * 60 * 1_000;
+/** A session may start with what its client knew this long ago about webhooks: that there are none, for example. */
+export const MAX_LISTENERS_AGE_MS = 1_000;
 
 /** Data of an event as JSON, in UTF-16 units. Ids and names of strangers may be long. */
 const MAX_EVENT_DATA = 3_000;

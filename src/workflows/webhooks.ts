@@ -25,6 +25,7 @@ import {
   addWebhook,
   AddWebhookPayload,
   type Delivery,
+  MAX_LISTENERS_AGE_MS,
   MAX_DELIVERY_MS,
   MAX_WAITING_DELIVERIES,
   MAX_WAITING_SIZE,
@@ -62,6 +63,8 @@ const MIN_DELIVERY_MS = 1_000;
 const MANY_DELIVERIES = 100;
 /** Events after which it continues as new. */
 const MAX_EVENTS = 1_000;
+/** Sessions that were started without knowing of the first webhook have begun by then. */
+const STARTS_KNOW_MS = 1.5 * MAX_LISTENERS_AGE_MS;
 /** How long adding the first webhook may wait until open sessions know. They learn of it later as well. */
 const ANNOUNCE_MS = 5_000;
 /** After this time sessions are told that began while the first webhook was added. */
@@ -88,6 +91,8 @@ class Registry {
   /** Activities under way, by their delivery. */
   readonly #running = new Map<Delivery, CancellationScope>();
   #announcing = 0;
+  /** Until open sessions know that somebody listens. */
+  #announced: Promise<void> | undefined;
   #isUsed: boolean;
   #isSettling = false;
   #isMoved = false;
@@ -187,12 +192,14 @@ class Registry {
       oldSecret: null,
     };
     this.#webhooks.push(webhook);
-    if (isFirst) await this.#announce(webhook.createdAt);
+    if (isFirst) this.#announced = this.#announce(webhook.createdAt);
+    await this.#announced;
     return this.#info(webhook);
   }
 
   /** Tells open sessions that somebody listens. Those that begin from now on know it from their start. */
   async #announce(since: string): Promise<void> {
+    await sleep(STARTS_KNOW_MS);
     const announce = (onlyNew: boolean): Promise<void> =>
       activities.announceWebhooks({ owner: this.#owner, since, onlyNew }).catch(ignoreFailure);
     let isTold = false;

@@ -13,7 +13,7 @@ import type { ServerLink } from '../../connection/server-link.ts';
 import { describeSession } from '../reading/session-queries.ts';
 import { checkInput, checkSize } from '../checked-input.ts';
 import { traceSending } from '../../tracing/send-span.ts';
-import { findListeners } from './find-listeners.ts';
+import { recentListeners } from './find-listeners.ts';
 import { checkContext, newSessionId, newUlid, sessionStart } from './session-start.ts';
 import type { TeamDirectory } from './team-directory.ts';
 
@@ -98,7 +98,7 @@ async function exists(link: ServerLink, id: string): Promise<boolean> {
 
 /** Starts the workflow of a session whose settings were checked. @throws what the SDK throws */
 export async function startWorkflow(link: ServerLink, id: string, checked: SessionStart, now: Date): Promise<void> {
-  const listeners = await link.call(() => findListeners(link.client, checked.user));
+  const listeners = await link.call(() => recentListeners(link.client, checked.user));
   const start = { ...checked, ...(listeners && { listeners }) };
   await link.call(() =>
     link.client.workflow.start(SESSION_WORKFLOW, {

@@ -1,5 +1,6 @@
 /** Webhooks: real server, workers and gateway, and receivers that check signatures by a package that is not ours. */
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { WebhookInfo, WebhookWithSecret } from '../../../src/client.ts';
 import { webhooksId } from '../../../src/contracts/webhooks.ts';
 import { runCli } from '../../helpers/cli.ts';
@@ -22,7 +23,7 @@ describe('webhooks', function () {
   before(async () => {
     world = await startWorld({ env: { COPILOT_WEBHOOK_PRIVATE: '1' } });
     const keys = new Map<string, string>();
-    for (const name of ['ada', 'bob', 'cyd', 'dan', 'eve']) keys.set(name, await addKey(world, name));
+    for (const name of ['ada', 'bob', 'cyd', 'dan', 'eve', 'fay']) keys.set(name, await addKey(world, name));
     keys.set('op', await addKey(world, 'op', 'operator'));
     gateway = await startGatewayProcess(world);
     for (const [name, key] of keys) callers.set(name, new Caller(gateway.url, key));
@@ -98,6 +99,26 @@ describe('webhooks', function () {
     for (const session of [old, id, webhooksId('ada')]) await noTaskFailed(world.temporal, session);
     await remove('ada', hook.id);
     assert.deepEqual((await as('ada').call('GET', '/v1/webhooks')).body, { webhooks: [] });
+  });
+
+  it('[G08] whatever another program starts while a webhook is added is told of from the answer on', async () => {
+    const receiver = await newReceiver();
+    const create = () => world.copilot.create({ mode: 'one-shot', user: 'fay' });
+    const sessions = [await create()];
+    let isAdded = false;
+    const adding = add('fay', receiver, { events: ['session.ended'] }).then((hook) => ((isAdded = true), hook));
+    while (!isAdded) {
+      sessions.push(await create());
+      await sleep(200);
+    }
+    sessions.push(await create());
+    // Nobody can tell a session that has ended that somebody listens.
+    for (const session of sessions) await session.complete();
+    const ended = await receiver.until('session.ended', sessions.length);
+    const ids = ended.map(({ data }) => data['sessionId']).toSorted();
+    assert.deepEqual(ids, sessions.map((session) => session.id).toSorted());
+    assert.ok(ids.length > 4, 'several were started meanwhile');
+    await remove('fay', (await adding).id);
   });
 
   it('[G08] somebody is told of their own sessions only, and an operator of all', async () => {
