@@ -15,8 +15,17 @@ const INSTALL_TIMEOUT_MS = 240_000;
 /** How long {@link findBrowser} may take, installation included. */
 export const FIND_BROWSER_TIMEOUT_MS = 2 * INSTALL_TIMEOUT_MS + 20_000;
 
+/** Chromium's last list counts, so Playwright's is in it. */
+const DISABLED_FEATURES = [
+  // The popups of the address bar are pages, which take as much of the processor as the page of the test.
+  ...['WebUIOmniboxPopup', 'WebUIOmniboxAimPopup', 'WebUIOmniboxFullPopup'],
+  ...['AvoidUnnecessaryBeforeUnloadCheckSync', 'DestroyProfileOnBrowserClose', 'HttpsUpgrades', 'LensOverlay'],
+  ...['HttpsFirstBalancedModeAutoEnable', 'MediaRouter', 'PaintHolding', 'ThirdPartyStoragePartitioning'],
+  ...['OptimizationHints', 'NetworkTimeServiceQuerying', 'AimEnabled', 'PreconnectToSearch'],
+];
 /** Stop the browser from calling out: without internet, hundreds of refused connections slow it down. */
 const FLAGS = [
+  `--disable-features=${DISABLED_FEATURES.join(',')}`,
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-gpu',
