@@ -15,7 +15,7 @@ import { copilotMode } from '../../src/contracts/search-attributes.ts';
 import { BUILT_IN_MODES } from '../../src/contracts/team.ts';
 import { isSettled, TurnStatus } from '../../src/contracts/turn.ts';
 import { createWorkerDataConverter } from '../../src/storage/data-converter.ts';
-import { buildBundle } from '../../src/worker/bundle/bundle.ts';
+import { workflowCode } from '../helpers/workflow-code.ts';
 import { installRuntime } from '../../src/worker/runtime.ts';
 import { activities } from '../../src/workflows/activities.ts';
 import * as workflows from '../../src/workflows/index.ts';
@@ -146,7 +146,7 @@ describe('[R07] stored histories', function () {
   before(async () => {
     installRuntime(quiet);
     options = {
-      workflowBundle: { code: await buildBundle(quiet) },
+      workflowBundle: { code: await workflowCode() },
       // The converter of a worker without keys.
       dataConverter: createWorkerDataConverter({ encryptionKeys: [] }),
     };

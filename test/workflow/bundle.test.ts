@@ -5,9 +5,7 @@ import { SourceMap } from 'node:module';
 import { join } from 'node:path';
 import { type Context, createContext, runInContext } from 'node:vm';
 import { packageDir } from '../../src/package-info.ts';
-import { buildBundle } from '../../src/worker/bundle/bundle.ts';
-
-const quiet = { log: () => {}, trace: () => {}, debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+import { workflowCode } from '../helpers/workflow-code.ts';
 
 /** Variables of modules that can change, or hold something that can. */
 const MAY_CHANGE =
@@ -33,11 +31,11 @@ const CHANGEABLE = `
 `;
 
 describe('the workflow code', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let code: string;
 
   before(async () => {
-    code = await buildBundle(quiet);
+    code = await workflowCode();
   });
 
   it('is loaded once for all sessions', () => {

@@ -3,19 +3,17 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageDir } from '../../src/package-info.ts';
-import { buildBundle } from '../../src/worker/bundle/bundle.ts';
-
-const quiet = { log: () => {}, trace: () => {}, debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+import { workflowCode } from '../helpers/workflow-code.ts';
 
 /** Packages that sandbox code may contain; long, since @temporalio's own ones bring theirs. */
 const ALLOWED_PACKAGES = /^(zod|@noble\/hashes|@temporalio\/(common|workflow)|nexus-rpc|ms|long)$/;
 
 describe('the sandbox', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let modules: string[];
 
   before(async () => {
-    const code = await buildBundle(quiet);
+    const code = await workflowCode();
     modules = [...code.matchAll(/^\/\*{3}\/ "(\.\/[^"]+)":?/gm)].map((match) => match[1] ?? '');
   });
 

@@ -15,7 +15,7 @@ const quiet = { log: () => {}, trace: () => {}, debug: () => {}, info: () => {},
 const ALL = [...WORKFLOW_TYPES, 'orders'];
 
 describe('a bundle with sessions beside the workflows of a service', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let folder: string;
 
   before(async () => {
@@ -126,7 +126,7 @@ describe('a bundle with sessions beside the workflows of a service', function ()
 });
 
 describe('the workflows of a service whose sessions other workers host', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   it('bundle without the plugin, and bring no session and no zod along', async () => {
     const workflowsPath = join(packageDir, 'test/helpers/service/workflows.ts');
