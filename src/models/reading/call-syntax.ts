@@ -17,13 +17,15 @@ export interface Found {
 }
 
 const NAME_KEYS = ['name', 'tool', 'tool_name', 'function_name', 'action'];
-const ARGUMENT_KEYS = ['arguments', 'parameters', 'args', 'input', 'action_input', 'tool_input', 'params'];
+const ARGUMENT_KEYS = ['arguments', 'parameters', 'args', 'kwargs', 'input', 'action_input', 'tool_input', 'params'];
+/** What stands around a call, or a list of them. */
+const WRAPPER_KEYS = ['function', 'function_call', 'tool_call'];
 /** Special tokens of templates, tags around calls, and what separates one call from the next. */
 const NOISE =
-  /(?:[\s,;]|```(?=<[|｜])|<[|｜]?\/?(?:\w{1,20}:)?[\w▁]{1,40}[|｜]?>|<｜\/?DSML｜\w{1,20}>|<[|｜]\/[\w▁]{1,40}[|｜]>|\[\/?(?:TOOL_CALLS|TOOL_REQUEST|END_TOOL_REQUEST)\])*/y;
+  /(?:[\s,;]|```(?=<[|｜])|<[|｜]?\/?(?:\w{1,20}:)?[\w▁-]{1,40}[|｜]?>|<｜\/?DSML｜\w{1,20}>|<[|｜]\/[\w▁]{1,40}[|｜]>|\[\/?(?:TOOL_CALLS|TOOL_REQUEST|END_TOOL_REQUEST)\])*/y;
 /** A name with its arguments behind it, in the marks of DeepSeek, Kimi, Mistral, Gemma, GLM and Harmony. */
 const NAMED =
-  /(?:to=|call:|function<｜tool▁sep｜>)?([a-zA-Z_][\w.:/-]{0,100})(?:\s|<[|｜][\w▁]{1,40}[|｜]>(?:json\b)?|\[CALL_ID\]\w{1,40}|\[ARGS\]|```(?:json)?)*/y;
+  /(?:to=|call:|function<｜tool▁sep｜>)?([a-zA-Z_][\w.:/-]{0,100})(?:\s|<[|｜][\w▁]{1,40}[|｜]>(?:commentary\b)?(?:\s?json\b)?|<tool_sep>|\[CALL_ID\]\w{1,40}|\[ARGS\]|```(?:json)?)*/y;
 const GLM_PAIR = /\s*<arg_key>([^<]{1,100})<\/arg_key>\s*<arg_value>/y;
 
 /** All calls that stand one after another at a place, or undefined if there is none. */
@@ -107,8 +109,8 @@ function glmCall(text: string, from: number, tool: ToolSchema, { isCut }: Syntax
 /** A parameter is text unless the schema says otherwise. */
 export function typed(value: string, key: string, schema: ToolSchema['parameters']): unknown {
   const properties = schema['properties'] as Record<string, { type?: unknown } | undefined> | undefined;
-  if (properties?.[key]?.type === 'string') return value;
-  return parseJson(value) ?? value;
+  const bare = value.replace(/^<!\[CDATA\[([\s\S]*)\]\]>$/, '$1');
+  return properties?.[key]?.type === 'string' ? bare : (parseJson(bare) ?? bare);
 }
 
 const PYTHON_CALL = /\s*(?:print\()?\s*([a-zA-Z_][\w.]{0,100})\(/y;
@@ -156,18 +158,45 @@ function keywords(text: string, { parameters }: ToolSchema): Record<string, unkn
 
 function toCall(value: unknown, tools: readonly ToolSchema[]): RawCall | undefined {
   if (!isRecord(value)) return undefined;
-  const body = isRecord(value['function']) ? value['function'] : value;
+  const wrapped = WRAPPER_KEYS.map((key) => value[key]).find(isRecord);
+  // Groq's own notation has the name inside, and the arguments beside it.
+  const body = wrapped ? { ...value, ...wrapped } : value;
   const named =
     typeof value['function'] === 'string'
       ? value['function']
       : NAME_KEYS.map((key) => body[key]).find((name) => typeof name === 'string');
   const name = typeof named === 'string' ? offeredName(named, tools) : undefined;
-  if (name === undefined) return undefined;
+  if (name === undefined) return namedByKey(value, tools);
   const key = ARGUMENT_KEYS.find((candidate) => candidate in body);
-  const given = key === undefined ? {} : body[key];
-  // Without arguments anything with a name would be a call.
-  if (key === undefined && Object.keys(body).length > 1) return undefined;
+  const { [NAME_KEYS.find((candidate) => body[candidate] === named) ?? '']: _, ...beside } = body;
+  const given = key === undefined ? beside : body[key];
+  // Without arguments anything with a name would be a call, if what stands beside it is no argument.
+  if (key === undefined && !areArguments(beside, name, tools)) return undefined;
   return { id: '', name, arguments: typeof given === 'string' ? given : JSON.stringify(given ?? {}) };
+}
+
+/** `{"get": {"a": 1}}` */
+function namedByKey(value: Record<string, unknown>, tools: readonly ToolSchema[]): RawCall | undefined {
+  const [entry, ...others] = Object.entries(value);
+  if (!entry || others.length > 0) return undefined;
+  const [name, given] = entry;
+  const isCall = isRecord(given) && Object.keys(given).length > 0 && areArguments(given, name, tools);
+  return isCall ? { id: '', name, arguments: JSON.stringify(given) } : undefined;
+}
+
+function areArguments(given: Record<string, unknown>, name: string, tools: readonly ToolSchema[]): boolean {
+  const properties = tools.find((tool) => tool.name === name)?.parameters['properties'];
+  return isRecord(properties) && Object.keys(given).every((key) => Object.hasOwn(properties, key));
+}
+
+/** Words for a tool that takes one text: `Action Input: 19 * 23`. */
+export function wordsCall(name: string, words: string, tools: readonly ToolSchema[]): RawCall | undefined {
+  const tool = tools.find((offered) => offered.name === offeredName(name, tools));
+  const [[key, property] = [], ...others] = Object.entries(tool?.parameters['properties'] ?? {});
+  const isText = isRecord(property) && property['type'] === 'string';
+  const text = words.trim().replace(/^"([^"]*)"$|^'([^']*)'$|^`([^`]*)`$/, '$1$2$3');
+  if (!tool || key === undefined || others.length > 0 || !isText || text === '' || /^[[{]/.test(text)) return undefined;
+  return { id: '', name: tool.name, arguments: JSON.stringify({ [key]: text }) };
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

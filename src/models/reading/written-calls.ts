@@ -1,6 +1,6 @@
 /** Finds tool calls that a weak model writes into its text, because its server does not take them out. */
 import type { ToolSchema } from '../model.ts';
-import { callsAt, type Found, pythonCalls, type SyntaxOptions } from './call-syntax.ts';
+import { callsAt, type Found, pythonCalls, type SyntaxOptions, wordsCall } from './call-syntax.ts';
 import type { RawCall } from './calls.ts';
 import { findXmlCalls } from './xml-calls.ts';
 
@@ -12,12 +12,14 @@ export interface WrittenCalls {
 
 /** What begins a call in the templates of the known families. */
 const MARK =
-  /<(?:\w{1,20}:)?(?:tool_calls?|function_calls?|tool|function|start_function_call)>|<[|｜](?:tool[_▁]calls?(?:[_▁]section)?(?:[_▁]begin)?|python_tag|START_ACTION|action_start|channel[|｜]>(?:commentary|analysis) (?=to))[|｜]?>?|\[(?:TOOL_CALLS|TOOL_REQUEST)\]|^(?:functools|TOOL_CALLS)\s?(?=\[)/g;
+  /<(?:\w{1,20}:)?(?:tool_calls?|function_calls?|tool-use|tool|function|start_function_call)>|<[|｜](?:tool[_▁]calls?(?:[_▁]section)?(?:[_▁](?:begin|start))?|tools_prefix|python_tag|python_start|recipient|start\|>assistant(?= to=)|START_ACTION|action_start|channel[|｜]>(?:commentary|analysis) (?=to))[|｜]?>?|\[(?:TOOL_CALLS|TOOL_REQUEST)\]|^(?:functools|TOOL_CALLS)\s?(?=\[)|^>>>(?=\w)/g;
 /** Tries that may fail: each reads the text once. */
 const MAX_TRIES = 8;
 /** Words before something that is shown, and not done. */
 const SHOWS =
   /\b(example|for instance|e\.g|like this|looks? like|such as|format|syntax|would (be|call|write)|could)\b/i;
+/** The result of a call that the model writes itself. */
+const MADE_UP = /<\/?(?:tool_response|tool_result|tool_output|function_results?|observation)s?>|^\s*Observation:/i;
 const ACTION = /(?:^|\n)[ \t]*Action:[ \t]*`?([\w.:-]{1,100})`?[ \t]*\n\s{0,20}Action Input:[ \t]*/;
 
 /** @returns undefined if the text has no call of a tool on offer; a call that is only shown is none */
@@ -88,15 +90,20 @@ function findMarked(
     from = found.end;
   }
   if (calls.length === 0) return undefined;
+  // What a model makes up as the result of its own call is none.
+  const behind = MADE_UP.test(text.slice(from)) ? '' : text.slice(from);
   // A fence around marks is empty now.
-  return { calls, text: (rest + text.slice(from)).replace(/```[\w-]*\s*```|```\w*\s*$/g, '').trim() };
+  return { calls, text: (rest + behind).replace(/```[\w-]*\s*```|```\w*\s*$/g, '').trim() };
 }
 
-/** Llama marks Python with a token of its own. */
+/** Llama, LFM and OLMo write Python between marks. */
 function pythonAt(text: string, index: number, mark: string, options: SyntaxOptions): Found | undefined {
-  if (!mark.includes('python_tag') || options.isCut) return undefined;
-  const calls = pythonCalls(text.slice(index + mark.length).replace(/<\|\w{1,20}\|>\s*$/, ''), options);
-  return calls && { calls, end: text.length };
+  if (options.isCut) return undefined;
+  const inner = text.slice(index + mark.length);
+  const end = inner.search(/<\/(?:tool|function)_calls?>|<\|\w{1,20}\|>/);
+  const calls = pythonCalls(end < 0 ? inner : inner.slice(0, end), options);
+  const close = end < 0 ? '' : (/^<[^>]*>/.exec(inner.slice(end))?.[0] ?? '');
+  return calls && { calls, end: end < 0 ? text.length : index + mark.length + end + close.length };
 }
 
 /** Fences at the end of the text with nothing but calls in them. */
@@ -104,7 +111,7 @@ function findFenced(text: string, fences: readonly Fence[], options: SyntaxOptio
   const calls: RawCall[] = [];
   let end = text.trimEnd().length;
   for (const { index, end: fenceEnd, language, inner } of fences.toReversed()) {
-    if (fenceEnd < end || !/^(json|tool_call|tool_code|xml)?$/.test(language)) break;
+    if (fenceEnd < end || !/^(json|tools?|tool_calls?|function_calls?|tool_code|xml)?$/.test(language)) break;
     const found = language === 'tool_code' ? undefined : callsAt(inner, 0, options);
     const read = found?.end === inner.length ? found.calls : language === 'tool_code' && pythonCalls(inner, options);
     if (!read) break;
@@ -125,8 +132,12 @@ function withSingleBraces(text: string): string[] {
 /** The whole text, or its last lines, are a call. */
 function findPlain(text: string, options: SyntaxOptions): WrittenCalls | undefined {
   const start = text.length - text.trimStart().length;
+  const quoted = /^\s*(['`])([[{][\s\S]*[\]}])\1\s*$/.exec(text)?.[2];
+  if (quoted !== undefined) return findPlain(quoted, options);
   const whole = callsAt(text, start, options);
-  if (whole?.end === text.length) return { calls: whole.calls, text: '' };
+  // Small models close one bracket too many, or go on with a result of their own.
+  if (whole && /^(?:[\s}\]]{0,9}$|(?:Observation|Result|Output)\b)/.test(text.slice(whole.end)))
+    return { calls: whole.calls, text: '' };
   for (const single of withSingleBraces(text)) {
     const found = callsAt(single, 0, options);
     if (found?.end === single.length) return { calls: found.calls, text: '' };
@@ -140,9 +151,12 @@ function findPlain(text: string, options: SyntaxOptions): WrittenCalls | undefin
     const behind = found && text.slice(at + found.end - (action[1] ?? '').length - 1);
     if (found?.calls.length === 1 && /^(Observation|$)/.test(behind ?? ''))
       return { calls: found.calls, text: text.slice(0, action.index).trim() };
+    const words = text.slice(at).split(/\n\s*(?:Observation|Thought|Action)\b/)[0] ?? '';
+    const call = options.isCut ? undefined : wordsCall(action[1] ?? '', words, options.tools);
+    if (call) return { calls: [call], text: text.slice(0, action.index).trim() };
   }
   let tries = 0;
-  for (const { index } of text.matchAll(/(?<=\n)[ \t]{0,10}(?=[[{])/g)) {
+  for (const { index } of text.matchAll(/(?<=\n|: )[ \t]{0,10}(?=[[{])/g)) {
     const found = callsAt(text, index, options);
     if (found?.end === text.length) {
       const before = text.slice(0, index).trim();

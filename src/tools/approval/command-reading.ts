@@ -87,6 +87,9 @@ function withInner(words: Words, depth: number): Reading {
     const inner = args.slice(0, MAX_STARTS).map((_, index) => args.slice(index, index + MAX_WORDS));
     // What `xargs` reads and `find` finds are further words.
     readings.push(...inner.map((command) => withScripts([...command, null], depth)));
+    // `env -S 'rm x'` and `su -c 'rm x'` have it in one word.
+    const scripts = args.filter((arg) => arg !== null && /\s/.test(arg)).slice(0, MAX_STARTS);
+    readings.push(...scripts.map((script) => readScript(String(script).replace(/^-(?:\w|-[\w-]+=)/, ''), depth + 1)));
     if (args.length > MAX_STARTS) readings.push({ commands: [], isUnsure: true });
   }
   return {

@@ -332,19 +332,25 @@ export class McpConnection {
   }
 }
 
-/** All pages of the list. A server that has no tools need not have the list. */
+/** All pages of the list. A server that has no tools need not have the list, and what came before a bad page counts. */
 async function listTools(client: Client, signal: AbortSignal): Promise<ToolList> {
   const listed: unknown[] = [];
-  let cursor: unknown;
-  for (let page = 0; page < MAX_PAGES; page++) {
+  const seen = new Set<unknown>([null, '']);
+  let lost: LeftOut[] = [];
+  for (let cursor: unknown; seen.size < MAX_PAGES && !seen.has(cursor);) {
+    seen.add(cursor);
     const params = cursor === undefined ? {} : { cursor };
     const request = client.request({ method: 'tools/list', params }, ResultSchema, { signal, timeout });
-    const { tools, nextCursor } = await request.catch(noneIfUnknown);
+    const { tools, nextCursor } = await request.catch((error: unknown): Readonly<Record<string, unknown>> => {
+      if (listed.length === 0 || !(error instanceof McpError)) return noneIfUnknown(error);
+      lost = [{ tool: 'further pages of its list', problem: messageOf(error) }];
+      return {};
+    });
     if (Array.isArray(tools)) listed.push(...(tools as unknown[]));
-    if (nextCursor === undefined || nextCursor === null || nextCursor === '' || nextCursor === cursor) break;
     cursor = nextCursor;
   }
-  return readTools(listed);
+  const { tools, leftOut } = readTools(listed);
+  return { tools, leftOut: [...leftOut, ...lost] };
 }
 
 /** A tool of the server's own by that name comes first. */

@@ -77,6 +77,31 @@ const CALLS: readonly string[] = [
   `<function_call> ${J} </function_call>`,
   '```json\n' + J + '```',
   `<｜tool▁call▁begin｜>calculate<｜tool▁sep｜>${A}`,
+  '<|tool_call_start|>[calculate(expression="19 * 23")]<|tool_call_end|>',
+  '<|python_start|>[calculate(expression="19 * 23")]<|python_end|>',
+  '<function_calls>\ncalculate(expression="19 * 23")\n</function_calls>',
+  `<TOOLCALL>[${J}]</TOOLCALL>`,
+  `<|tools_prefix|>[{"calculate":${A}}]<|tools_suffix|>`,
+  `>>>calculate\n${A}`,
+  `<|recipient|>calculate\n<|content|>${A}`,
+  `<|start|>assistant to=functions.calculate<|channel|>commentary json<|message|>${A}<|call|>`,
+  `<tool-use>{"tool_calls":[{"function":{"name":"calculate"},"parameters":${A}}]}</tool-use>`,
+  '<calculate>\n<expression>19 * 23</expression>\n</calculate>',
+  `<tool name="calculate">${A}</tool>`,
+  `<tool_call><name>calculate</name><arguments>${A}</arguments></tool_call>`,
+  '<tool_call>\n<tool_name>calculate</tool_name>\n<parameters>\n<expression>19 * 23</expression>\n</parameters>\n</tool_call>',
+  '<tool_calls>\n<tool_call>calculate<tool_sep>\n<arg_key>expression</arg_key>\n<arg_value>19 * 23</arg_value>\n</tool_call>\n</tool_calls>',
+  '<invoke name="calculate"><parameter name="expression"><![CDATA[19 * 23]]></parameter></invoke>',
+  `{"calculate":${A}}`,
+  '{"tool":"calculate","expression":"19 * 23"}',
+  `{"function_call":{"name":"calculate","kwargs":${A}}}`,
+  `\`\`\`function_call\n${J}\n\`\`\``,
+  'Action: calculate\nAction Input: 19 * 23\nObservation: 437',
+  `${J}\nObservation: 437\nThe answer is 437.`,
+  `<tool_call>${J}</tool_call>\n<tool_response>437</tool_response>\nThe answer is 437.`,
+  `I use this: ${J}`,
+  `\`${J}\``,
+  `${J}}`,
 ];
 const LONG: readonly string[] = [
   W,
@@ -104,6 +129,10 @@ const SHOWN: readonly string[] = [
   '<b>calculate</b>',
   'Use `<function=calculate>{"expression":"1"}</function>` for it.',
   '{"action":"calculate","note":"x"}',
+  '{"calculate":{"price":3}}',
+  '{"calculate":"19 * 23"}',
+  '<calculate><price>3</price></calculate>',
+  `An example: ${J}`,
 ];
 
 describe('[M08] calls that stand in the text', () => {
@@ -148,8 +177,12 @@ describe('[M08] calls that stand in the text', () => {
       '}\n',
       '\n{',
       '`',
+      '<calculate>',
+      '<calculate><expression>',
+      '<a></a>',
+      '<tool_call><name>a</name><arguments>',
     ]) {
-      for (const before of ['', '<tool_call>a', '{', '}', '\n']) {
+      for (const before of ['', '<tool_call>a', '<calculate>', '{', '}', '\n']) {
         const text = `${before}${part.repeat(200_000 / part.length)}x`;
         const cpuMs = cpuTimer();
         findWrittenCalls(text, TOOLS, false);

@@ -183,6 +183,9 @@ describe('tools: MCP servers that ask', function () {
           a: { type: 'string', title: null, format: 'unheard-of', default: 5 },
           b: { type: 'number', minimum: 'x' },
           c: { enum: ['x', 'y'], default: null },
+          d: { anyOf: [{ type: 'integer' }, { type: 'null' }], title: 'D' },
+          e: { type: ['string', 'null'] },
+          f: { title: 'F' },
         },
         required: null,
       },
@@ -192,6 +195,9 @@ describe('tools: MCP servers that ask', function () {
       { name: 'a', required: false, type: 'text' },
       { name: 'b', required: false, type: 'number', isInteger: false },
       { name: 'c', required: false, type: 'choice', options: [{ value: 'x' }, { value: 'y' }] },
+      { name: 'd', required: false, title: 'D', type: 'number', isInteger: true },
+      { name: 'e', required: false, type: 'text' },
+      { name: 'f', required: false, title: 'F', type: 'text' },
     ]);
     const nested = { message: 'x', requestedSchema: { properties: { deep: { type: 'object', properties: {} } } } };
     assert.deepEqual(readElicitation(nested, 'a.b'), {

@@ -23,6 +23,32 @@ const TOOLS: Readonly<Record<string, readonly [entry: object, schema: unknown]>>
       description: 'Give one of these groups: a | b.',
     },
   ],
+  'names of types in Python, and a property that is required only': [
+    { inputSchema: { type: 'dict', properties: { a: { type: 'str' }, b: { type: 'INTEGER' } }, required: ['a', 'c'] } },
+    {
+      type: 'object',
+      properties: { a: { type: 'string' }, b: { type: 'integer' }, c: {} },
+      required: ['a', 'c'],
+    },
+  ],
+  'a pattern that is none': [
+    { inputSchema: { type: 'object', properties: { a: { type: 'string', pattern: '[' } } } },
+    { type: 'object', properties: { a: { type: 'string' } } },
+  ],
+  'thousands of choices': [
+    {
+      inputSchema: {
+        type: 'object',
+        properties: { a: { enum: Array.from({ length: 8_000 }, (_, n) => `code ${n}`), description: 'Which.' } },
+      },
+    },
+    {
+      type: 'object',
+      properties: {
+        a: { description: `Which. For example: ${Array.from({ length: 20 }, (_, n) => `code ${n}`).join(', ')}, …` },
+      },
+    },
+  ],
   'oneOf at the top with references': [
     {
       inputSchema: {
@@ -124,6 +150,7 @@ const RESULTS: Readonly<Record<string, readonly [result: unknown, text: string]>
     },
     '[link to file:///a: file:///a]\n\n[resource file:///b, 5 bytes]\nwhole\n\n{\n  "type": "resource",\n  "resource": null\n}',
   ],
+  'a list in the list': [{ content: [[{ type: 'text', text: 'fine' }]] }, 'fine'],
   'an image without a type': [
     { content: [{ type: 'image', data: 'iVBORw0KGgo=', mimeType: null }] },
     '[image, 8 bytes]',
@@ -187,7 +214,19 @@ describe('tools: odd MCP servers', function () {
     it(`[E11] over ${link}: odd tools are mended or left out by name, and the others stay`, async () => {
       const list = Object.entries(TOOLS).map(([name, [entry]]) => ({ name: named(name), ...entry }));
       const odd = await start({
-        list: { tools: [...list, list[0], null, 'a text', { description: 'no name' }], nextCursor: null, _meta: null },
+        list: {
+          tools: [
+            ...list,
+            { ...list[0], description: 'another' },
+            null,
+            'a text',
+            { description: 'no name' },
+            // As if a page came twice.
+            ...list,
+          ],
+          nextCursor: null,
+          _meta: null,
+        },
         greeting: {
           protocolVersion: '2025-06-18',
           capabilities: { tools: null, logging: true },
@@ -231,7 +270,7 @@ describe('tools: odd MCP servers', function () {
       const results = {
         text: { $message: { jsonrpc: '2.0', error: 'no such table' } },
         coded: { $message: { jsonrpc: '2.0', error: { code: 'E1', message: 'not today' }, result: null } },
-        told: { isError: true, content: 'it broke' },
+        told: { isError: 'true', content: 'it broke' },
         fine: { content: 'fine' },
       };
       const { call } = await open({ odd: await start({ list: [], results }) });

@@ -73,7 +73,7 @@ function problemOf({ issues: [first] }: z.ZodError): string {
 /** A field without its name; undefined for what people cannot fill. `null` means absent. */
 function readField(property: unknown): object | undefined {
   if (!isFields(property)) return undefined;
-  const given = Object.fromEntries(Object.entries(property).filter(([, value]) => value !== null));
+  const given = withoutNull(Object.fromEntries(Object.entries(property).filter(([, value]) => value !== null)));
   const options = optionsIn(given);
   const isList = given['type'] === 'array';
   const items = isFields(given['items']) ? optionsIn(given['items']) : undefined;
@@ -93,8 +93,18 @@ function readField(property: unknown): object | undefined {
   return FormField.safeParse({ name: 'x', required: false, ...bare }).success ? bare : undefined;
 }
 
+/** `str | None` of Python: one of two forms, or of two types, is `null`. */
+function withoutNull(given: Fields): Fields {
+  const { anyOf, oneOf, type, ...rest } = given;
+  const forms = [anyOf, oneOf].find(Array.isArray)?.filter(isFields);
+  const [form, ...others] = (forms ?? []).filter((one) => one['type'] !== 'null' && one['const'] !== null);
+  const types = [type].flat().filter((one) => one !== 'null');
+  if (form && others.length === 0 && form['const'] === undefined) return { ...form, ...rest };
+  return { ...given, ...(types.length === 1 ? { type: types[0] } : {}) };
+}
+
 function readPlain(given: Fields): object {
-  switch (given['type']) {
+  switch (given['type'] ?? 'string') {
     case 'boolean':
       return { type: 'yes-no', ...pick(given, 'default') };
     case 'number':

@@ -16,7 +16,7 @@ const TYPES: ReadonlySet<unknown> = new Set(['object', 'array', 'string', 'numbe
 const ONE = new Set(['items', 'contains', 'additionalProperties', 'propertyNames', 'not', 'if', 'then', 'else']);
 const LISTS = new Set(['anyOf', 'oneOf', 'allOf', 'prefixItems']);
 const MAPS = new Set(['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas']);
-const TEXTS = new Set(['description', 'title', 'format', 'pattern', '$ref']);
+const TEXTS = new Set(['description', 'title', 'format', '$ref']);
 const NUMBERS = new Set([
   ...['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf'],
   ...['minLength', 'maxLength', 'minItems', 'maxItems', 'minProperties', 'maxProperties'],
@@ -28,7 +28,10 @@ export function mendArguments(given: unknown): MendedSchema {
     return { schema: { type: 'object', properties: {} } };
   if (!isSchema(given)) return { problem: 'its inputSchema is not a JSON object' };
   const { $schema: _, ...root } = withoutReference(given);
-  const types = [root['type']].flat().filter((type) => TYPES.has(type));
+  const types = [root['type']]
+    .flat()
+    .map(typeNamed)
+    .filter((type) => type !== undefined);
   if (types.length > 0 && !types.includes('object'))
     return { problem: `its inputSchema has the type ${types.join(', ')}, and arguments are an object` };
   return { schema: mend(joinForms({ ...root, type: 'object' }, given), given, 0) };
@@ -113,7 +116,7 @@ function mend(schema: Schema, document: Schema, depth: number): Schema {
     const mended = mendKeyword(key, value, inner);
     if (mended !== undefined && !(key === '$ref' && !find(document, String(value)))) kept.push([key, mended]);
   }
-  const result = Object.fromEntries(kept);
+  const result = withRequired(Object.fromEntries(kept));
   // OpenAI refuses a list whose items have no schema.
   return [result['type']].flat().includes('array') && !('items' in result) ? { ...result, items: {} } : result;
 }
@@ -130,15 +133,44 @@ function mendKeyword(key: string, value: unknown, inner: (value: unknown) => unk
   if (LISTS.has(key)) return Array.isArray(value) && value.length > 0 ? value.map(inner) : undefined;
   if (key === 'additionalProperties' && typeof value === 'boolean') return value;
   if (ONE.has(key)) return isSchema(value) ? inner(value) : undefined;
+  if (key === 'pattern') return isPattern(value) ? value : undefined;
   if (TEXTS.has(key)) return typeof value === 'string' ? value : undefined;
   if (NUMBERS.has(key)) return typeof value === 'number' ? value : undefined;
   return value === null && key !== 'default' && key !== 'const' ? undefined : value;
 }
 
+function isPattern(value: unknown): boolean {
+  try {
+    return typeof value === 'string' && new RegExp(value, 'u').source !== '';
+  } catch {
+    return false;
+  }
+}
+
 function mendType(value: unknown): unknown {
-  if (!Array.isArray(value)) return TYPES.has(value) ? value : undefined;
-  const types = value.filter((type) => TYPES.has(type));
+  const types = [...new Set([value].flat().map(typeNamed))].filter((type) => type !== undefined);
   return types.length > 1 ? types : types[0];
+}
+
+/** Names of types in Python and in Gemini's schemas. */
+const ALIASES: Readonly<Record<string, string>> = {
+  ...{ str: 'string', int: 'integer', long: 'integer', float: 'number', double: 'number' },
+  ...{ bool: 'boolean', list: 'array', tuple: 'array', dict: 'object', map: 'object', none: 'null' },
+};
+
+function typeNamed(value: unknown): string | undefined {
+  if (typeof value !== 'string') return undefined;
+  const name = value.toLowerCase();
+  const type = Object.hasOwn(ALIASES, name) ? ALIASES[name] : name;
+  return TYPES.has(type) ? type : undefined;
+}
+
+/** Gemini refuses a schema that requires a property which it does not have. */
+function withRequired(schema: Schema): Schema {
+  const { properties } = schema;
+  const missing = isSchema(properties) ? namesIn(schema).filter((name) => !Object.hasOwn(properties, name)) : [];
+  if (missing.length === 0 || !isSchema(properties)) return schema;
+  return { ...schema, properties: { ...properties, ...Object.fromEntries(missing.map((name) => [name, {}])) } };
 }
 
 function isSchema(value: unknown): value is Schema {

@@ -34,10 +34,11 @@ export function readResult(given: unknown): McpResult {
   const blocks = blocksIn(content);
   // The first version of the protocol wrapped a result in this.
   const wrapped = 'toolResult' in rest && blocks.length === 0 ? readResult(rest['toolResult']) : undefined;
-  if (wrapped) return { ...wrapped, isError: wrapped.isError || isError === true };
+  const hasFailed = isError === true || isError === 'true' || isError === 1;
+  if (wrapped) return { ...wrapped, isError: wrapped.isError || hasFailed };
   const isAll = blocks.length > 0 || isGiven(structuredContent);
   const structured = isAll || Object.keys(rest).length === 0 ? structuredContent : rest;
-  return { ...joined(blocks, structured), isError: isError === true };
+  return { ...joined(blocks, structured), isError: hasFailed };
 }
 
 function joined(blocks: readonly unknown[], structured: unknown): Omit<McpResult, 'isError'> {
@@ -55,7 +56,7 @@ function joined(blocks: readonly unknown[], structured: unknown): Omit<McpResult
 
 /** Some servers give one block, or its text, in place of the list. */
 function blocksIn(content: unknown): readonly unknown[] {
-  if (Array.isArray(content)) return content.filter(isGiven);
+  if (Array.isArray(content)) return content.flat().filter(isGiven);
   return isGiven(content) ? [content] : [];
 }
 

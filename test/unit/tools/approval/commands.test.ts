@@ -138,6 +138,7 @@ describe('rules that deny commands', () => {
     ],
     ...['echo "$(rm x)"', 'cat <(rm x)', '(rm x)', '{ rm x; }', 'if rm x; then ls; fi', 'f() { rm x; }; f', 'X=1 rm x'],
     ...['env X=1 rm x', 'sudo -u root rm x', 'xargs rm', 'find . -exec rm {} \\;', 'timeout 5 rm x', 'sh -c "rm x"'],
+    ...['env -S "rm x"', 'env --split-string="rm x"', "su -c 'rm x'", 'watch "rm x"'],
     ...[
       "bash -c 'ls; rm x'",
       "env sh -c 'rm x'",
