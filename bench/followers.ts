@@ -1,9 +1,8 @@
 /** [P06] What 1,000 followers on 200 sessions cost a gateway: memory, CPU, and calls of Temporal. Linux only. */
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addKey, Caller, startGatewayProcess } from '../test/helpers/gateway.ts';
 import { startGrpcProxy } from '../test/helpers/grpc-proxy.ts';
-import { cpuMs } from './cpu.ts';
+import { cpuMs, residentMb } from './cpu.ts';
 import { type BenchWorld, MESSAGE } from './world.ts';
 
 const SESSIONS = 200;
@@ -22,15 +21,13 @@ export async function followers(world: BenchWorld): Promise<void> {
   const gateway = await startGatewayProcess(world, 0, { TEMPORAL_ADDRESS: proxy.address });
   const { pid = 0 } = gateway.cli.process;
   const leave = new AbortController();
-  const megabytes = (): number =>
-    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
   const look = async (name: string, work: () => Promise<unknown>): Promise<void> => {
     const [cpu, calls, startedAt] = [cpuMs(pid), proxy.calls.length, Date.now()];
     await work();
     const seconds = (Date.now() - startedAt) / 1_000;
     const share = ((cpuMs(pid) - cpu) / 10 / seconds).toFixed(1);
     const rate = ((proxy.calls.length - calls) / seconds).toFixed(1);
-    console.log(`${name.padEnd(40)} RSS ${megabytes().toFixed(0)} MB   CPU ${share} %   ${rate} calls a second`);
+    console.log(`${name.padEnd(40)} RSS ${residentMb(pid).toFixed(0)} MB   CPU ${share} %   ${rate} calls a second`);
   };
   try {
     await look('nobody follows', () => sleep(LOOK_MS / 4));

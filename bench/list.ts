@@ -90,7 +90,7 @@ async function plant(copilot: CopilotClient, count: number): Promise<readonly Pl
 }
 
 /** Retries while the worker is behind on its tasks and answers late. */
-async function patiently<T>(work: () => Promise<T>): Promise<T> {
+export async function patiently<T>(work: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + VISIBLE_TIMEOUT_MS;
   for (;;) {
     try {
@@ -213,7 +213,7 @@ function isVisibilityRequest(method: string): boolean {
   return method === 'ListWorkflowExecutions' || method === 'CountWorkflowExecutions';
 }
 
-async function inParallel(workers: number, work: () => Promise<void>): Promise<void> {
+export async function inParallel(workers: number, work: () => Promise<void>): Promise<void> {
   await Promise.all(Array.from({ length: workers }, work));
 }
 

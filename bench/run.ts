@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { startNativePostgres } from '../scripts/native-postgres.ts';
 import { actions } from './actions.ts';
 import { agents } from './agents.ts';
 import { cold } from './cold.ts';
@@ -13,25 +14,32 @@ import { followers } from './followers.ts';
 import { list } from './list.ts';
 import { mcp } from './mcp.ts';
 import { opening } from './opening.ts';
+import { scale } from './scale.ts';
 import { startup } from './startup.ts';
 import { text } from './text.ts';
 import { turn } from './turn.ts';
 import { openBench } from './world.ts';
 
 // `list` runs last, because its sessions stay on the server and would slow the others.
-const BENCHMARKS = { startup, opening, turn, cpu, economy, actions, text, cold, agents, mcp, followers, list };
+const BENCHMARKS = { startup, opening, turn, cpu, economy, actions, text, cold, agents, mcp, followers, scale, list };
 
-const USAGE = `Usage: npm run bench -- [benchmark …] [--sessions <n>] [--turns <n>]
+const USAGE = `Usage: npm run bench -- [benchmark …] [--sessions <n>] [--turns <n>] [--postgres]
 
 Benchmarks (default: all): ${Object.keys(BENCHMARKS).join(', ')}
-  --sessions <n>  sessions of \`list\` (default 10,000), \`agents\` (1,000) and \`cold\` (5)
-  --turns <n>     turns of each session of \`cold\` (default 300)`;
+  --sessions <n>  sessions of \`list\` and \`scale\` (default 10,000), \`agents\` (1,000) and \`cold\` (5)
+  --turns <n>     turns of each session of \`cold\` (default 300)
+  --postgres      servers on PostgreSQL, as npm run test:postgres has them`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { sessions: { type: 'string' }, turns: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+  options: {
+    sessions: { type: 'string' },
+    turns: { type: 'string' },
+    postgres: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  },
 });
-const { help, ...numbers } = values;
+const { help, postgres: isOnPostgres, ...numbers } = values;
 if (help) {
   console.log(USAGE);
   process.exit(0);
@@ -44,15 +52,25 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-const world = await openBench();
+const postgres = isOnPostgres ? await startNativePostgres() : undefined;
 try {
-  for (const name of names) {
-    console.log(`\n## ${name}`);
-    await BENCHMARKS[name as keyof typeof BENCHMARKS](world, options); // checked above
-    await sleep(500);
-  }
+  if (postgres) process.env['COPILOT_TEST_POSTGRES'] = JSON.stringify(postgres.tests);
+  await runAll();
 } finally {
-  await world.close();
+  await postgres?.stop();
+}
+
+async function runAll(): Promise<void> {
+  const world = await openBench();
+  try {
+    for (const name of names) {
+      console.log(`\n## ${name}`);
+      await BENCHMARKS[name as keyof typeof BENCHMARKS](world, options); // checked above
+      await sleep(500);
+    }
+  } finally {
+    await world.close();
+  }
 }
 
 function wholeNumber(name: string, value: string | undefined): number {

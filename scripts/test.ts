@@ -17,46 +17,52 @@ import { packageDir } from '../src/package-info.ts';
 import { findServerProgram } from '../src/server/program.ts';
 import type { Counts } from './counting-reporter.ts';
 
-/** They need no server, so they run together in one process. */
-const FAST_FOLDERS = ['unit', 'workflow', 'replay'];
+/** They need no server, so the files of each run together in one process. */
+const FAST_FOLDERS = [['unit'], ['workflow', 'replay']];
 /** Each file has servers and workers of its own, so it runs in a process of its own unless it is in one of the sets below. */
 const SLOW_FOLDERS = ['chaos', 'integration'];
 /**
- * Files that run one after another on one server with one worker; a folder stands for all its files. They count no
- * sessions of others, and find their worker as it was started.
+ * Files that run one after another on one server, those that start their worker alike with one worker; a folder stands
+ * for all its files. They count no sessions of others, and find their worker as it was started. Each set takes at most
+ * some four minutes.
  */
 const SHARED_WORLDS = [
   'engine',
   'people/approvals people/budgets people/edited-arguments people/forms people/outcomes people/plan-editing people/rules people/shown-whole',
+  'people/pending chaos/crash-matrix chaos/kill-at-effect',
+  'people/decisions-cli people/terminal gateway/chats gateway/openai',
+  'gateway/access gateway/attached gateway/attacks gateway/events gateway/limits',
+  'gateway/files gateway/rest gateway/webhooks',
+  'page/files page/forms page/quality page/safety page/session',
   'context context-ownership stranger web-ui',
   'chat client session-files session-states turns',
-  'fuzz/cli fuzz/large fuzz/messages fuzz/starts mcp-odd private-files replay',
-  'gateway/access gateway/events gateway/files gateway/webhooks',
+  'backup durability session-info session-service',
+  'agents cli',
+  'clients-anywhere operators',
+  'installed installed-service',
+  'fuzz/cli fuzz/large fuzz/messages fuzz/starts mcp-odd private-files',
   'bad-input economy fairness follow service-example states steering stream streaming',
-].map((names) => names.split(' ').map((name) => join(packageDir, 'test/integration', name)));
-/** They take over a minute each beside three others, most of it waiting. They start first, so that none runs alone at the end. */
+].map((names) =>
+  names.split(' ').map((name) => join(packageDir, 'test', name.startsWith('chaos/') ? '' : 'integration', name)),
+);
+/** They take over a minute each beside others, most of it waiting. They start early, so that none runs alone at the end. */
 const LONGEST = [
-  'integration/clients-anywhere',
-  'integration/operators',
   'integration/service',
-  'integration/people/pending',
   'integration/server-choice',
   'integration/people/configure',
   'integration/client-alone',
   'integration/encryption',
-  'integration/cli',
   'integration/own-tools',
-  'chaos/crash-matrix',
   'integration/agent-lifetime',
   'integration/models/server-requests',
-  'integration/people/decisions-cli',
   'integration/guide',
-  'integration/page/session',
   'integration/examples',
   'integration/agent-cache',
+  'integration/list',
+  'chaos/drain',
 ].map((name) => join(packageDir, 'test', `${name}.test.ts`));
 /** Processes at a time. They wait for more than half of their time, so this many keep two cores busy. */
-const AT_ONCE = 4;
+const AT_ONCE = 5;
 const OTHER_FOLDERS = ['helpers'];
 
 /** What Mocha loads so that they do. */
@@ -99,12 +105,6 @@ const isFull = process.argv.includes('--full');
 const environment = testEnvironment();
 const outcomes: Outcome[] = [];
 
-await Promise.all([
-  // Tests start the built program, which starts in a quarter of the time.
-  runGate({ name: 'build', command: ['npm', 'run', 'build', '--silent'] }),
-  // Before the tests: getting the program may take minutes, and a test may not.
-  getServerProgram(),
-]);
 const gates: readonly Gate[] = [
   { name: 'types', command: ['tsc', '-p', '.'] },
   { name: 'types of the page', command: ['tsc', '-p', 'src/page'] },
@@ -116,7 +116,7 @@ const sets = SHARED_WORLDS.map((names) =>
   slow.filter((file) => names.some((name) => file === `${name}.test.ts` || file.startsWith(`${name}/`))),
 );
 const suites: Suite[] = [
-  { name: FAST_FOLDERS.join(', '), files: FAST_FOLDERS.flatMap(testFiles) },
+  ...FAST_FOLDERS.map((folders) => ({ name: folders.join(', '), files: folders.flatMap(testFiles) })),
   ...sets.map((files) => ({ name: nameSet(files), files, options: ['--require', SHARING] })),
   ...slow
     .filter((file) => !sets.flat().includes(file))
@@ -127,12 +127,20 @@ const entries = [...gates, ...suites].filter(
   ({ name }) => parts.length === 0 || parts.some((part) => name.includes(part)),
 );
 if (entries.length === 0) throw new Error(`No entry has ${parts.join(' or ')} in its name.`);
-await Promise.all(Array.from({ length: AT_ONCE }, runEntries));
+/** What tests need, while gates run. */
+const ready = Promise.all([
+  // Tests start the built program, which starts in a quarter of the time.
+  runGate({ name: 'build', command: ['npm', 'run', 'build', '--silent'] }),
+  // Before the tests: getting the program may take minutes, and a test may not.
+  getServerProgram(),
+]);
+await Promise.all([ready, ...Array.from({ length: AT_ONCE }, runEntries)]);
 report();
 
 /** Runs entries from the list until none is left. */
 async function runEntries(): Promise<void> {
   for (let next = entries.shift(); next !== undefined; next = entries.shift()) {
+    if (!('command' in next)) await ready;
     await ('command' in next ? runGate(next) : runSuite(next));
   }
 }
@@ -264,7 +272,7 @@ function nameSet(files: readonly string[]): string {
 
 /** Folders with tests that only run with `--full`. */
 function fullFolders(): string[] {
-  const known = [...FAST_FOLDERS, ...SLOW_FOLDERS, ...OTHER_FOLDERS];
+  const known = [...FAST_FOLDERS.flat(), ...SLOW_FOLDERS, ...OTHER_FOLDERS];
   const folders = readdirSync(join(packageDir, 'test'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
   return folders
     .map(({ name }) => name)

@@ -10,10 +10,13 @@
 import {
   BinaryPayloadConverter,
   CompositePayloadConverter,
+  type ConverterHint,
   defaultPayloadConverter,
   JsonPayloadConverter,
   type Payload,
+  type PayloadConverter,
   type PayloadConverterWithEncoding,
+  type SerializationContext,
   UndefinedPayloadConverter,
   ValueError,
 } from '@temporalio/common';
@@ -85,9 +88,32 @@ function jsonOf(value: unknown): string | undefined {
   }
 }
 
-export const payloadConverter = new CompositePayloadConverter(
+class SessionConverter extends CompositePayloadConverter {
+  readonly #readAhead = new WeakMap<Payload, unknown>();
+
+  /** Reads a payload that is read once more: parsing a start or a message is much of what it costs the sandbox. */
+  readAhead(payload: Payload): void {
+    this.#readAhead.set(payload, this.fromPayload(payload));
+  }
+
+  override fromPayload<T>(payload: Payload, context?: SerializationContext, hint?: ConverterHint<T>): T {
+    if (!this.#readAhead.has(payload)) return super.fromPayload(payload, context, hint);
+    const value = this.#readAhead.get(payload) as T; // what this method made of the same payload
+    // Who reads it may change it.
+    this.#readAhead.delete(payload);
+    return value;
+  }
+}
+
+export const payloadConverter = new SessionConverter(
   new UndefinedPayloadConverter(),
   new BinaryPayloadConverter(),
   new NativeJsonConverter(),
   new StandInConverter(),
 );
+
+/** Whether a payload can be read. @throws what reading it throws */
+export function tryToRead(converter: PayloadConverter, payload: Payload): void {
+  if (converter instanceof SessionConverter) converter.readAhead(payload);
+  else converter.fromPayload(payload);
+}

@@ -1,7 +1,8 @@
 /** Logs: JSON lines on stderr, or readable lines if stderr is a terminal. stdout belongs to the CLI's answers. */
 import { pino, type DestinationStream, type Logger, stdSerializers, stdTimeFunctions } from 'pino';
+import { createRequire } from 'node:module';
 import { isatty } from 'node:tty';
-import pretty from 'pino-pretty';
+import type pinoPretty from 'pino-pretty';
 import type { Config } from '../config.ts';
 import { visible, visibleJson } from '../contracts/visible-text.ts';
 import { failWhereUsed, type Unreadable } from '../storage/unreadable.ts';
@@ -37,6 +38,8 @@ export function createLogger(config: Config, destination?: DestinationStream): L
 /** Writes synchronously, so that the last lines before an exit are not lost. */
 function openStderr(): DestinationStream {
   if (!isatty(STDERR)) return pino.destination({ dest: STDERR, sync: true });
+  // Only here, since its modules take some time to load. Few workers log to a terminal.
+  const pretty = createRequire(import.meta.url)('pino-pretty') as typeof pinoPretty; // CommonJS
   const lines = pretty({ destination: STDERR, sync: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' });
   return { write: (line) => void lines.write(visibleLine(line)) };
 }

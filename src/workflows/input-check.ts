@@ -46,8 +46,11 @@ export function describeIssue(error: z.ZodError): string {
   return shortenText(text, MAX_PROBLEM_TEXT);
 }
 
-/** Looks level by level: a recursive function would run out of stack on the values that this refuses. */
-function shapeProblem(value: unknown): string | undefined {
+/**
+ * What is too large or too deep for a schema. It looks level by level: a recursive function would run out of stack on the
+ * values that this refuses.
+ */
+export function shapeProblem(value: unknown): string | undefined {
   let level = [value];
   let values = 0;
   for (let depth = 0; level.length > 0; depth++) {

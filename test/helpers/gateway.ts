@@ -7,8 +7,9 @@ import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { pino } from 'pino';
 import type { FollowEvent } from '../../src/client.ts';
 import { type Gateway, startGateway } from '../../src/gateway/gateway.ts';
+import { KeyStore } from '../../src/gateway/principals/key-file.ts';
 import type { Role } from '../../src/gateway/principals/principal.ts';
-import { type RunningCli, runCli, startCli } from './cli.ts';
+import { type RunningCli, startCli } from './cli.ts';
 import { temporaryFolder } from './server.ts';
 import { programEnvironment } from './worker.ts';
 import type { World } from './world.ts';
@@ -67,14 +68,9 @@ export async function sendRaw(url: string, bytes: string): Promise<string> {
   return answer.split('\r\n', 1)[0] ?? '';
 }
 
-/** `copilot keys add`. @returns the key */
+/** As `copilot keys add` does. @returns the key */
 export async function addKey(world: Pick<World, 'server'>, name: string, role: Role = 'user'): Promise<string> {
-  const { code, stdout, stderr } = await runCli(
-    ['keys', 'add', name, '--role', role],
-    programEnvironment(world.server),
-  );
-  if (code !== 0) throw new Error(stderr);
-  return stdout.trim();
+  return (await new KeyStore(world.server.homeDir).add(name, role)).key;
 }
 
 export interface Answer<Body> {

@@ -1,6 +1,6 @@
 /** A project in an empty folder with the packed package in it, as `npm install` would leave it. */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -32,12 +32,8 @@ export async function createProject({ tools = [], isClientOnly = false }: Projec
   const folder = await temporaryFolder();
   const modules = join(folder, 'node_modules');
   const own = join(modules, 'durable-copilot');
-  if (!existsSync(join(packageDir, 'dist/src/client.js'))) await run('npm', ['run', 'build'], { cwd: packageDir });
-  // The build is not made anew, since other tests run it.
-  const pack = ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder];
-  const { stdout } = await run('npm', pack, { cwd: packageDir });
   await mkdir(own, { recursive: true });
-  await run('tar', ['-xzf', join(folder, stdout.trim()), '-C', own, '--strip-components', '1']);
+  await run('tar', ['-xzf', await (packed ??= pack()), '-C', own, '--strip-components', '1']);
   const manifest = JSON.parse(await readFile(join(own, 'package.json'), 'utf8')) as Manifest;
   const { dependencies, optionalDependencies } = manifest;
   const names = Object.keys({ ...dependencies, ...(isClientOnly ? {} : optionalDependencies) });
@@ -59,6 +55,19 @@ export async function createProject({ tools = [], isClientOnly = false }: Projec
   };
   await project.write('package.json', JSON.stringify({ private: true, type: 'module' }));
   return project;
+}
+
+/** The archive, for all projects of this process. */
+let packed: Promise<string> | undefined;
+
+async function pack(): Promise<string> {
+  if (!existsSync(join(packageDir, 'dist/src/client.js'))) await run('npm', ['run', 'build'], { cwd: packageDir });
+  const folder = await temporaryFolder();
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  // The build is not made anew, since other tests run it.
+  const options = ['--silent', '--ignore-scripts', '--pack-destination', folder];
+  const { stdout } = await run('npm', ['pack', ...options], { cwd: packageDir });
+  return join(folder, stdout.trim());
 }
 
 interface Manifest {

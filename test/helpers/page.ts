@@ -13,6 +13,9 @@ const TEAM: TeamChanges = {
   agents: { engineer: { tools: ['list_files', 'read_file', 'write_file', 'shell'] } },
 };
 
+/** One for all files of this process. Playwright ends it with the process. */
+let started: Promise<Browser> | undefined;
+
 export interface PageWorld extends World {
   readonly gateway: TestGateway;
   readonly browser: Browser;
@@ -41,7 +44,7 @@ export async function openPageWorld(suite: Mocha.Context, team: TeamChanges = TE
   }
   const world = await startWorldOf({ default: team });
   let gateway = await startGatewayProcess(world);
-  const browser = await openBrowser(found.program);
+  const browser = await (started ??= openBrowser(found.program));
   const context = await browser.newContext({ viewport: { width: 1_280, height: 900 } });
   context.setDefaultTimeout(PAGE_TIMEOUT_MS);
   const problems: string[] = [];
@@ -75,7 +78,7 @@ export async function openPageWorld(suite: Mocha.Context, team: TeamChanges = TE
       gateway = await startGatewayProcess(world, Number(new URL(gateway.url).port));
     },
     stop: async () => {
-      await browser.close();
+      for (const open of browser.contexts()) await open.close();
       await gateway.kill();
       await stop();
     },

@@ -54,6 +54,8 @@ export interface PostgresServer {
   kill(): Promise<void>;
   /** Starts it again on the same databases and ports. */
   restart(): Promise<void>;
+  /** Bytes of both databases by table, indexes included. */
+  tableBytes(): Promise<Readonly<Record<string, number>>>;
   /** While it runs. */
   backUp(folder: string): Promise<void>;
   /** Drops its databases, and starts again with those of the backup. */
@@ -115,9 +117,9 @@ export async function startPostgresServer(tests: PostgresTests): Promise<Postgre
     await once(server, 'exit');
   };
   const databases = [database, visibility];
-  const sql = async (program: string, ...args: string[]): Promise<void> => {
+  const sql = async (program: string, ...args: string[]): Promise<string> => {
     const at = ['--host', '127.0.0.1', '--port', String(tests.port), '--username', tests.user];
-    await run(program, [...at, ...args], { env: { PATH: tests.path } });
+    return (await run(program, [...at, ...args], { env: { PATH: tests.path } })).stdout;
   };
   return {
     address,
@@ -126,6 +128,13 @@ export async function startPostgresServer(tests: PostgresTests): Promise<Postgre
     restart: async () => {
       await kill();
       server = start();
+    },
+    tableBytes: async () => {
+      const query = `SELECT relname, pg_total_relation_size(oid) FROM pg_class WHERE relkind = 'r'`;
+      const sizes = ['--tuples-only', '--no-align', '--field-separator', ' ', '--command', query];
+      const lines = await Promise.all(databases.map((name) => sql('psql', '--dbname', name, ...sizes)));
+      const rows = lines.flatMap((text) => text.trim().split('\n')).map((line) => line.split(' '));
+      return Object.fromEntries(rows.map(([name = '', bytes]) => [name, Number(bytes)]));
     },
     backUp: async (folder) => {
       for (const name of databases) await sql('pg_dump', '--format', 'custom', '--file', join(folder, name), name);

@@ -19,6 +19,8 @@ export interface TestServer {
   kill(): Promise<void>;
   /** Starts it again on the same file and ports, ending it first where it still runs. */
   restart(): Promise<void>;
+  /** Bytes of its database by table, indexes included. It may run. */
+  tableBytes(): Promise<Readonly<Record<string, number>>>;
   /** Backs its database up, as docs/operations.md says. It runs afterwards. */
   backUp(folder: string): Promise<void>;
   /** Loses its database, and starts again with that of the backup. */
@@ -50,6 +52,7 @@ async function onSqlite(): Promise<TestServer> {
       await server.stop();
       server = await start();
     },
+    tableBytes: () => sqliteTables(join(homeDir, 'temporal.db')),
     backUp: async (folder) => {
       await server.stop();
       for (const file of await databaseFiles(homeDir)) await copyFile(join(homeDir, file), join(folder, file));
@@ -76,6 +79,18 @@ async function databaseFiles(folder: string): Promise<string[]> {
   return (await readdir(folder)).filter((name) => name.startsWith('temporal.db'));
 }
 
+async function sqliteTables(file: string): Promise<Record<string, number>> {
+  // Node prints that it is experimental whenever it is loaded.
+  const { DatabaseSync } = await import('node:sqlite');
+  const database = new DatabaseSync(file, { readOnly: true });
+  try {
+    const rows = database.prepare('SELECT name, SUM(pgsize) AS bytes FROM dbstat GROUP BY name').all();
+    return Object.fromEntries(rows.map(({ name, bytes }) => [String(name), Number(bytes)]));
+  } finally {
+    database.close();
+  }
+}
+
 async function onPostgres(tests: PostgresTests): Promise<TestServer> {
   const homeDir = await temporaryFolder();
   const server = await startPostgresServer(tests);
@@ -85,6 +100,7 @@ async function onPostgres(tests: PostgresTests): Promise<TestServer> {
     homeDir,
     kill: () => server.kill(),
     restart: () => server.restart(),
+    tableBytes: () => server.tableBytes(),
     backUp: (folder) => server.backUp(folder),
     restore: (folder) => server.restore(folder),
     stop: async () => {

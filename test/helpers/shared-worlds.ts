@@ -1,6 +1,7 @@
 /**
- * Lets the worlds of one Mocha process follow each other on one server with one worker: `--require` it with the files
- * that may run so. A start of both takes some 3 s of the processor, which is more than many a file needs.
+ * Lets the worlds of one Mocha process follow each other on one server, and with one worker where they start it alike:
+ * `--require` it with the files that may run so. A start of both takes some 3 s of the processor, which is more than
+ * many a file needs.
  */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,36 +10,42 @@ import { isServerAnswering } from '../../src/server/server-process.ts';
 import type { TestServer } from './server.ts';
 import type { WorkerProcess } from './worker.ts';
 
+/** A worker that runs as a world started it. */
+export interface SharedWorker {
+  readonly process: WorkerProcess;
+  /** The options that it was started with. */
+  readonly key: string;
+  /** It asks the model there. */
+  readonly modelPort: number;
+  /** It reads its teams there. */
+  readonly agentsDir: string | undefined;
+}
+
 /** What a world leaves for the next one. */
 export interface Shared {
   readonly server: TestServer;
-  readonly worker: WorkerProcess;
-  /** The options that the worker was started with. */
-  readonly key: string;
-  /** The worker asks the model there. */
-  readonly modelPort: number;
-  /** The worker reads its teams there. */
-  readonly agentsDir: string | undefined;
+  readonly worker: SharedWorker | undefined;
 }
 
 let isSharing = false;
 let left: Shared | undefined;
 
-/** Takes what the world before has left. It ends that if this one needs another. */
+/** Takes what the world before has left, the worker only if it was started with these options. */
 export async function takeShared(key: string): Promise<Shared | undefined> {
   const found = left;
   left = undefined;
-  if (found === undefined || found.key === key) return found;
-  await end(found);
-  return undefined;
+  if (found?.worker === undefined || found.worker.key === key) return found;
+  await endWorker(found.worker);
+  return { ...found, worker: undefined };
 }
 
 /**
- * Leaves it to the next world, without sessions that go on and without teams.
+ * Leaves it to the next world, without sessions that go on, keys and teams.
  * @returns whether it did; if not, the caller ends it
  */
 export async function leaveShared(shared: Shared, temporal: Client): Promise<boolean> {
-  if (!isSharing || !(await isServerAnswering(shared.server.address))) return false;
+  const { server, worker } = shared;
+  if (!isSharing || !(await isServerAnswering(server.address))) return false;
   for await (const { workflowId } of temporal.workflow.list({ query: "ExecutionStatus = 'Running'" })) {
     // It may have ended by now.
     await temporal.workflow
@@ -46,17 +53,16 @@ export async function leaveShared(shared: Shared, temporal: Client): Promise<boo
       .terminate()
       .catch(() => undefined);
   }
-  const { agentsDir } = shared;
-  for (const name of agentsDir === undefined ? [] : await readdir(agentsDir)) {
-    await rm(join(agentsDir ?? '', name), { recursive: true, force: true });
+  await rm(join(server.homeDir, 'gateway-keys.json'), { force: true });
+  for (const name of worker?.agentsDir === undefined ? [] : await readdir(worker.agentsDir)) {
+    await rm(join(worker?.agentsDir ?? '', name), { recursive: true, force: true });
   }
   left = shared;
   return true;
 }
 
-async function end({ worker, server, agentsDir }: Shared): Promise<void> {
-  await worker.kill();
-  await server.stop();
+async function endWorker({ process, agentsDir }: SharedWorker): Promise<void> {
+  await process.kill();
   if (agentsDir !== undefined) await rm(agentsDir, { recursive: true, force: true });
 }
 
@@ -67,6 +73,7 @@ export const mochaHooks = {
   },
   afterAll: async () => {
     isSharing = false;
-    if (left) await end(left);
+    if (left?.worker) await endWorker(left.worker);
+    await left?.server.stop();
   },
 };

@@ -1,6 +1,8 @@
 /** A real worker in a process of its own: `copilot worker`. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PROGRAM } from './program.ts';
 import { isolatedConfig, type TestServer } from './server.ts';
 
@@ -68,7 +70,14 @@ export function programEnvironment(
 ): Record<string, string> {
   const { environment } = isolatedConfig(server.homeDir).temporal;
   const outside = Object.entries(environment).filter(([name]) => !/^(OPENAI|COPILOT_MODEL|AGENT)_?/.test(name));
-  return { ...Object.fromEntries(outside), TEMPORAL_ADDRESS: server.address, COPILOT_WARM: '0', ...changes };
+  return {
+    ...Object.fromEntries(outside),
+    TEMPORAL_ADDRESS: server.address,
+    COPILOT_WARM: '0',
+    // Where programs keep it by themselves. So said, it also has the TypeScript of their first file and of their threads.
+    NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache'),
+    ...changes,
+  };
 }
 
 async function untilReady(child: ChildProcess, log: () => string): Promise<void> {

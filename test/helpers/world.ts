@@ -52,11 +52,11 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const key = JSON.stringify([workers, env, cwd, writeTeams !== undefined]);
   const shared = await takeShared(key);
   const server = shared?.server ?? (await startTestServer());
-  const model = await startModelServer({ port: shared?.modelPort });
-  const agentsDir = writeTeams && (shared?.agentsDir ?? (await temporaryFolder()));
+  const model = await startModelServer({ port: shared?.worker?.modelPort });
+  const agentsDir = writeTeams && (shared?.worker?.agentsDir ?? (await temporaryFolder()));
   if (agentsDir !== undefined) await writeTeams?.(agentsDir);
   /** Those that run as this function starts them. */
-  const plain = new Set(shared ? [shared.worker] : []);
+  const plain = new Set(shared?.worker ? [shared.worker.process] : []);
   const startWorker = async (changes: Record<string, string> = {}, folder = cwd): Promise<WorkerProcess> => {
     const teams = agentsDir === undefined ? {} : { COPILOT_AGENTS_DIR: agentsDir };
     const own = { OPENAI_BASE_URL: model.baseUrl, OPENAI_API_KEY: 'test', ...teams, ...env, ...changes };
@@ -76,16 +76,17 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       Object.assign(world, await connect(server));
     },
     stop: async () => {
-      const [worker, ...others] = world.workers.filter(({ pid }) => isAlive(pid));
-      const isWhole = workers === 1 && worker !== undefined && others.length === 0 && plain.has(worker);
-      const isLeft =
-        isWhole && (await leaveShared({ server, worker, key, modelPort: model.port, agentsDir }, world.temporal));
+      const running = world.workers.filter(({ pid }) => isAlive(pid));
+      const [kept] = workers === 1 && running.length === 1 ? running.filter((one) => plain.has(one)) : [];
+      const worker = kept && { process: kept, key, modelPort: model.port, agentsDir };
+      await Promise.all(running.filter((one) => one !== kept).map((one) => one.kill()));
+      const isLeft = await leaveShared({ server, worker }, world.temporal);
       await disconnect(world);
       if (!isLeft) {
-        await Promise.all(world.workers.map((one) => one.kill()));
+        await kept?.kill();
         await server.stop();
-        if (agentsDir !== undefined) await rm(agentsDir, { recursive: true, force: true });
       }
+      if (agentsDir !== undefined && !(isLeft && worker)) await rm(agentsDir, { recursive: true, force: true });
       // The last, since it fails for calls that nobody scripted.
       await model.close();
     },

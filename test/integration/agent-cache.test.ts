@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { temporal } from '@temporalio/proto';
 import { readStats } from '../../src/connection/worker-sockets.ts';
 import type { SessionHandle } from '../../src/client.ts';
+import { loadConfig } from '../../src/config.ts';
 import type { CacheStats } from '../../src/contracts/worker-report.ts';
 import { runCli } from '../helpers/cli.ts';
 import { fullHistory } from '../helpers/history.ts';
@@ -127,14 +128,14 @@ describe('the agent cache', function () {
       assert.equal((await statsOf(world)).poolSize, Number(size ?? 1));
       await worker.stop();
     }
+    const problem = (value: string): string =>
+      `AGENT_POOL_SIZE=${value} is not valid: use a whole number of at least 1\\.`;
+    const { code, stderr } = await runCli(['worker'], programEnvironment(world.server, { AGENT_POOL_SIZE: '0' }));
+    assert.equal(code, 2);
+    assert.match(stderr, new RegExp(`^error: ${problem('0')}`));
     for (const value of ['0', '-1', 'abc', '1.5', '']) {
-      const env = programEnvironment(world.server, { AGENT_POOL_SIZE: value });
-      const { code, stderr } = await runCli(['worker'], env);
-      assert.equal(code, 2, `AGENT_POOL_SIZE=${value}`);
-      assert.ok(
-        stderr.startsWith(`error: AGENT_POOL_SIZE=${value} is not valid: use a whole number of at least 1.`),
-        stderr,
-      );
+      const expected = { type: 'InvalidConfig', message: new RegExp(`^${problem(value)}`) };
+      assert.throws(() => loadConfig({ AGENT_POOL_SIZE: value }), expected);
     }
   });
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -192,6 +193,15 @@ describe('an installed package', function () {
       [],
     );
     assert.ok(packages.includes('@temporalio/client'));
+  });
+
+  it('has the licences of the packages whose code it brings along', async () => {
+    const file = 'node_modules/durable-copilot/dist/THIRD-PARTY-NOTICES.txt';
+    const notices = await readFile(join(project.folder, file), 'utf8');
+    // Of the workflow code, and of the page.
+    for (const name of ['@temporalio/workflow', 'zod', 'preact', 'marked'])
+      assert.match(notices, RegExp(`^${name} [\\d.]+ \\(MIT\\)$`, 'm'));
+    assert.match(notices, /Copyright \(c\) 2015-present Jason Miller/);
   });
 
   it('without its optional packages is a client, and says what its other commands lack', async () => {

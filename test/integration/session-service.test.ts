@@ -22,7 +22,7 @@ const textsOf = (messages: readonly { role: string; text: string }[]): { role: s
 
 /** The script of a session manager. `pause` runs between every two calls. */
 async function manage(world: World, pause: () => Promise<void>): Promise<void> {
-  const { id } = await world.copilot.create({ mode: 'copilot', user: 'ada', name: 'managed' });
+  const { id } = await world.copilot.create({ mode: 'copilot', user: 'mia', name: 'managed' });
   const session = (): SessionHandle => world.copilot.session(id);
   await pause();
   const saved = await session().save({ ...SAVED, plan: [{ task: 'look it up' }] }, { expectedVersion: 1 });
@@ -52,7 +52,7 @@ async function manage(world: World, pause: () => Promise<void>): Promise<void> {
   assert.deepEqual([(await session().load()).status, (await session().info()).suspendReason], ['suspended', 'lunch']);
   assert.deepEqual(await session().continue(), { changed: true, status: 'active' });
   await pause();
-  const listed = async () => (await world.copilot.list({ status: 'active', user: 'ada' })).sessions;
+  const listed = async () => (await world.copilot.list({ status: 'active', user: 'mia' })).sessions;
   const [row] = await until('the list', async () => ((await listed()).length > 0 ? listed() : undefined));
   assert.deepEqual([row?.id, row?.name, row?.status], [id, 'managed', 'active']);
   await pause();
@@ -63,7 +63,7 @@ async function manage(world: World, pause: () => Promise<void>): Promise<void> {
   await session().delete();
   await pause();
   await fails(session().info(), 'SessionNotFound', new RegExp(id));
-  assert.deepEqual((await world.copilot.list({ user: 'ada' })).sessions, []);
+  assert.deepEqual((await world.copilot.list({ user: 'mia' })).sessions, []);
 }
 
 describe('session service', function () {

@@ -3,7 +3,7 @@
  * can do. `npm run histories` records them. This test needs no server.
  */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DefaultLogger, Worker } from '@temporalio/worker';
 import { packageDir } from '../../src/package-info.ts';
@@ -25,6 +25,11 @@ import { recordings } from './recordings/all.ts';
 const dir = join(packageDir, 'test', 'replay', 'histories');
 const quiet = new DefaultLogger('ERROR', () => {});
 const files = readdirSync(dir).filter((name) => name.endsWith('.json'));
+/** Of released versions, each in a folder of its own. Open sessions have such histories, so these never change. */
+const releasedDir = join(packageDir, 'test', 'replay', 'released');
+const released = existsSync(releasedDir)
+  ? readdirSync(releasedDir, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.json'))
+  : [];
 const read = (file: string): string => readFileSync(join(dir, file), 'utf8');
 
 /** Names of the signals or updates in the contract. */
@@ -151,7 +156,14 @@ describe('[R07] stored histories', function () {
       dataConverter: createWorkerDataConverter({ encryptionKeys: [] }),
     };
     // One worker replays all of them, since it takes longer to start than a history to replay.
-    const histories = files.map((file) => ({ workflowId: file, history: JSON.parse(read(file)) as unknown }));
+    const paths = [
+      ...files.map((file) => [file, join(dir, file)] as const),
+      ...released.map((file) => [file, join(releasedDir, file)] as const),
+    ];
+    const histories = paths.map(([workflowId, path]) => ({
+      workflowId,
+      history: JSON.parse(readFileSync(path, 'utf8')) as unknown,
+    }));
     for await (const { workflowId: file, error } of Worker.runReplayHistories(options, histories))
       problems.set(file, error);
   });
@@ -180,7 +192,7 @@ describe('[R07] stored histories', function () {
     assert.ok(files.flatMap(eventsOf).some(isNext));
   });
 
-  for (const file of files) {
+  for (const file of [...files, ...released]) {
     it(`${file} replays`, () => {
       assert.ok(problems.has(file));
       assert.equal(problems.get(file), undefined);

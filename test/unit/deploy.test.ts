@@ -1,15 +1,18 @@
 /** The manifests for Kubernetes and Docker Compose say what the program takes. `npm run check:deploy` asks their own tools. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { parse, parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { loadTeam } from '../../src/agents/files/load-team.ts';
 import { loadConfig } from '../../src/config.ts';
 import { packageDir } from '../../src/package-info.ts';
 import { withOwnTools } from '../../src/tools/registry.ts';
+import { isFull } from '../helpers/random.ts';
 
 const FOLDER = 'deploy/kubernetes';
 const read = (path: string): string => readFileSync(join(packageDir, path), 'utf8');
@@ -68,7 +71,7 @@ function podOf(part: 'worker' | 'gateway') {
   return Deployment.parse(documents.find(({ kind }) => kind === 'Deployment')).spec.template.spec;
 }
 
-describe('deploy/kubernetes', () => {
+describe('[O03] deploy/kubernetes', () => {
   const settings = Object.fromEntries(
     read(`${FOLDER}/settings.env`)
       .split('\n')
@@ -150,7 +153,7 @@ describe('deploy/kubernetes', () => {
   });
 });
 
-describe('docker-compose.yml', () => {
+describe('[O03] docker-compose.yml', () => {
   const Service = z.object({
     environment: z.array(z.string()),
     healthcheck: z.object({ test: z.array(z.string()) }),
@@ -194,3 +197,17 @@ describe('docker-compose.yml', () => {
     for (const name of secrets) assert.ok(overlay.secrets[name]?.file.endsWith(`/${name}`));
   });
 });
+
+if (isFull) {
+  describe('[O03] deploy/', function () {
+    this.timeout(30 * 60_000);
+
+    it('is right for kustomize, for the schemas of Kubernetes and for Docker Compose if it is here, and the image has less than 400 MB', async () => {
+      const options = { cwd: packageDir };
+      const checked = await promisify(execFile)('npm', ['run', 'check:deploy'], options);
+      assert.match(checked.stdout, /deploy\/kubernetes: right for Kubernetes/);
+      const { stdout } = await promisify(execFile)('npm', ['run', 'check:image'], options);
+      assert.match(stdout, /MB {2}in all; at most 400$/m);
+    });
+  });
+}

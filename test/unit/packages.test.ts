@@ -2,9 +2,13 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { packageDir } from '../../src/package-info.ts';
+import { isFull } from '../helpers/random.ts';
+import { temporaryFolder } from '../helpers/server.ts';
+import { programEnvironment } from '../helpers/worker.ts';
 
 /** README.md promises that `npm ci` works with it, although the program itself runs on a newer one. */
 const OLDEST_NODE = 20;
@@ -25,6 +29,26 @@ describe('packages', () => {
       .map(([path]) => path);
     assert.deepEqual(leftOut, [], 'name them in devDependencies too');
   });
+
+  if (isFull) {
+    for (const version of ['22.18.0', '24']) {
+      it(`[O05] Node ${version} runs the checkout's TypeScript as it is, to the end of a session with a plan`, async function () {
+        this.timeout(600_000);
+        const { engines } = JSON.parse(readFileSync(join(packageDir, 'package.json'), 'utf8')) as LockedPackage; // npm reads it
+        assert.equal(engines?.node, '>=22.18');
+        const homeDir = await temporaryFolder();
+        try {
+          const env = programEnvironment({ homeDir, address: '' }, { COPILOT_HOME: homeDir });
+          const { TEMPORAL_ADDRESS: _, ...own } = env;
+          const args = ['--yes', `node@${version}`, join(packageDir, 'src/cli/main.ts'), 'demo'];
+          const { stdout } = await promisify(execFile)('npx', args, { cwd: homeDir, env: own });
+          assert.match(stdout, /✓ step 3 completed: Wrote report\.md/);
+        } finally {
+          await rm(homeDir, { recursive: true, force: true });
+        }
+      });
+    }
+  }
 
   it('npm run copilot works in the folder in which it is called', async function () {
     this.timeout(60_000);

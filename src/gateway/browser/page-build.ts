@@ -41,13 +41,16 @@ export async function preparePage(
   return folder;
 }
 
-/** @throws CopilotError `InvalidInput` if the packages for that are not installed */
-export async function buildPage(folder: string): Promise<void> {
+/**
+ * @returns paths of the modules in it
+ * @throws CopilotError `InvalidInput` if the packages for that are not installed
+ */
+export async function buildPage(folder: string): Promise<string[]> {
   const vite = await import('vite').catch((cause: unknown) => {
     const problem = 'it is not built, and the package vite is not installed; run npm ci';
     throw new CopilotError('InvalidInput', { what: 'the page', problem }, { cause });
   });
-  await vite.build({
+  const built = await vite.build({
     root: sourceDir,
     configFile: false,
     envDir: false,
@@ -55,6 +58,8 @@ export async function buildPage(folder: string): Promise<void> {
     // Inline scripts and styles are what the page's security policy forbids.
     build: { outDir: folder, emptyOutDir: true, assetsInlineLimit: 0, modulePreload: false, target: 'es2022' },
   });
+  const outputs = [built].flat().flatMap((part) => ('output' in part ? part.output : []));
+  return outputs.flatMap((part) => (part.type === 'chunk' ? part.moduleIds : []));
 }
 
 /** Digest of everything in the page: our source and the versions of all packages. */

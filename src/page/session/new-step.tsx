@@ -1,6 +1,7 @@
 /** Adds a step at the end of a plan that has not ended. */
 import { useId, useState } from 'preact/hooks';
 import type { PlanEdit, Step } from '../../client.ts';
+import { useFocus } from '../state/use-focus.ts';
 
 export interface NewStepProps {
   readonly steps: readonly Pick<Step, 'agent'>[];
@@ -8,30 +9,31 @@ export interface NewStepProps {
 }
 
 export function NewStep({ steps, edit }: NewStepProps) {
-  const [task, setTask] = useState<string>();
-  const [agent, setAgent] = useState('');
+  const [isOpen, setIsOpen] = useState(false);
+  if (isOpen) return <StepForm steps={steps} edit={edit} onClose={() => setIsOpen(false)} />;
+  return (
+    <button class="plain" onClick={() => setIsOpen(true)}>
+      Add a step
+    </button>
+  );
+}
+
+function StepForm({ steps, edit, onClose }: NewStepProps & { readonly onClose: () => void }) {
+  const [task, setTask] = useState('');
+  const [agent, setAgent] = useState(steps.at(-1)?.agent ?? '');
+  const field = useFocus<HTMLTextAreaElement>();
   const agents = useId();
-  if (task === undefined) {
-    const open = (): void => {
-      setTask('');
-      setAgent(steps.at(-1)?.agent ?? '');
-    };
-    return (
-      <button class="plain" onClick={open}>
-        Add a step
-      </button>
-    );
-  }
   return (
     <form
       class="step-form"
       onSubmit={(event) => {
         event.preventDefault();
         edit({ op: 'add', at: steps.length + 1, agent: agent.trim(), task });
-        setTask(undefined);
+        onClose();
       }}
     >
       <textarea
+        ref={field}
         aria-label="Task of the new step"
         rows={3}
         value={task}
@@ -51,7 +53,7 @@ export function NewStep({ steps, edit }: NewStepProps) {
       <button class="primary" disabled={task.trim() === '' || agent.trim() === ''}>
         Add
       </button>
-      <button type="button" onClick={() => setTask(undefined)}>
+      <button type="button" onClick={onClose}>
         Cancel
       </button>
     </form>

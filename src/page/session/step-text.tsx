@@ -1,6 +1,7 @@
 /** Task and agent of a step, and how they are changed while it has not run. */
 import { useState } from 'preact/hooks';
 import type { PlanEdit, Step } from '../../client.ts';
+import { useFocus } from '../state/use-focus.ts';
 import { Visible } from '../text/visible.tsx';
 
 export interface StepTextProps extends Pick<Step, 'number' | 'agent' | 'task'> {
@@ -54,6 +55,7 @@ interface TaskFormProps {
 }
 
 function TaskForm({ draft, onDraft, onSave }: TaskFormProps) {
+  const field = useFocus<HTMLTextAreaElement>();
   return (
     <form
       class="step-form"
@@ -63,6 +65,7 @@ function TaskForm({ draft, onDraft, onSave }: TaskFormProps) {
       }}
     >
       <textarea
+        ref={field}
         aria-label="Task of the step"
         rows={3}
         value={draft}

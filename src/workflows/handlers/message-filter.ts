@@ -15,7 +15,7 @@ import {
 import { toFailure } from '../../contracts/errors.ts';
 import { MAX_PAYLOAD_BYTES } from '../../contracts/limits.ts';
 import { WORKFLOW_TYPES } from '../../contracts/messages.ts';
-import { UnreadablePayload } from '../../contracts/payload-converter.ts';
+import { tryToRead, UnreadablePayload } from '../../contracts/payload-converter.ts';
 import { detailsInterceptor } from '../views/current-details.ts';
 import { converterInUse } from '../sdk-internals.ts';
 import { limitUpdates } from './update-limit.ts';
@@ -148,7 +148,7 @@ function firstProblem(payloads: readonly Payload[]): Problem | undefined {
   const converter = converterInUse();
   for (const payload of payloads) {
     try {
-      converter.fromPayload(payload);
+      tryToRead(converter, payload);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       const text = beginningOf(`it cannot be read: ${reason}`, MAX_PROBLEM_TEXT).replace(/\.$/, '');

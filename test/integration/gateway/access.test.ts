@@ -78,15 +78,18 @@ describe('access to the gateway', function () {
       assert.equal(response.status, 401, authorization);
       assert.equal(response.headers.get('content-type'), 'application/problem+json');
     }
-    const key = await addKey(world, 'short-lived');
+    const added = await runCli(['keys', 'add', 'short-lived', '--role', 'approver'], programEnvironment(world.server));
+    assert.equal(added.code, 0, added.stderr);
+    const key = added.stdout.trim();
     const file = join(world.server.homeDir, 'gateway-keys.json');
     assert.ok(!(await readFile(file, 'utf8')).includes(key));
     assert.equal((await stat(file)).mode & 0o077, 0);
     const caller = new Caller(gateway.url, key);
-    assert.equal(await status(caller, 'GET', '/v1/sessions'), 200);
+    const me = await caller.call('GET', '/v1/me');
+    assert.deepEqual([me.status, me.body], [200, { name: 'short-lived', role: 'approver' }]);
     const revoked = await runCli(['keys', 'revoke', 'short-lived'], programEnvironment(world.server));
     assert.equal(revoked.code, 0, revoked.stderr);
-    assert.equal(await status(caller, 'GET', '/v1/sessions'), 401, 'at once');
+    assert.equal(await status(caller, 'GET', '/v1/me'), 401, 'at once');
   });
 
   it('a damaged file of keys lets nobody in, and callers are not told where it is', async () => {

@@ -72,7 +72,8 @@ describe('a session on the page', function () {
     const id = decodeURIComponent(new URL(page.url()).hash.split('/').at(-1) ?? '');
     const session = world.copilot.session(id);
     await button('Add a step').first().click();
-    await page.getByRole('textbox', { name: 'Task of the new step' }).fill('write a.txt again');
+    await page.getByRole('textbox', { name: 'Task of the new step' }).and(page.locator(':focus')).waitFor();
+    await page.keyboard.type('write a.txt again');
     assert.equal(await page.getByRole('combobox', { name: 'Agent of the new step' }).inputValue(), 'engineer');
     await button('Add').click();
     await page.getByText('write a.txt again').first().waitFor();

@@ -151,25 +151,27 @@ describe('configuring a session', function () {
 
     it('stays what it was when files change, or another worker has older ones; refreshing adopts the new one', async () => {
       const one = await world.copilot.create({ mode: 'one-shot' });
-      assert.equal(await writerOf(one), 'I am writer 1.');
+      const refreshed = await world.copilot.create({ mode: 'one-shot' });
+      for (const session of [one, refreshed]) assert.equal(await writerOf(session), 'I am writer 1.');
       const { digest } = await one.info();
       await writeTeam(agentsDir, 'default', words(2));
       await restartWorker();
       await sleep(TEAMS_KEPT_MS);
       const two = await world.copilot.create({ mode: 'one-shot' });
       assert.equal(await writerOf(two), 'I am writer 2.');
-      assert.equal(await writerOf(one), 'I am writer 1.', 'its worker has newer files');
-      await restartWorker({ COPILOT_AGENTS_DIR: oldAgentsDir });
-      assert.equal(await writerOf(two), 'I am writer 2.', 'its worker has older files');
-      await restartWorker();
+      for (const session of [one, refreshed])
+        assert.equal(await writerOf(session), 'I am writer 1.', 'its worker has newer files');
+      const { changed } = await refreshed.configure({ refreshTeam: true });
+      assert.equal(changed, true);
+      assert.equal((await refreshed.info()).digest, (await two.info()).digest);
+      assert.notEqual((await refreshed.info()).digest, digest);
+      assert.equal(await writerOf(refreshed), 'I am writer 2.');
 
-      const refreshed = await one.configure({ refreshTeam: true });
-      assert.equal(refreshed.changed, true);
-      assert.equal((await one.info()).digest, (await two.info()).digest);
-      assert.notEqual((await one.info()).digest, digest);
-      assert.equal(await writerOf(one), 'I am writer 2.');
       await restartWorker({ COPILOT_AGENTS_DIR: oldAgentsDir });
-      assert.equal(await writerOf(one), 'I am writer 2.', 'after a restart');
+      for (const session of [two, refreshed])
+        assert.equal(await writerOf(session), 'I am writer 2.', 'its worker has older files');
+      assert.equal(await writerOf(one), 'I am writer 1.', 'its worker has the same files');
+      assert.equal((await one.info()).digest, digest);
       await restartWorker();
     });
 

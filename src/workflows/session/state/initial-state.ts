@@ -3,13 +3,14 @@ import { workflowInfo } from '@temporalio/workflow';
 import { isReservedKey } from '../../../contracts/context.ts';
 import { toFailure } from '../../../contracts/errors.ts';
 import { SessionExport } from '../../../contracts/export.ts';
-import { SessionStart } from '../../../contracts/session.ts';
+import type { SessionStart } from '../../../contracts/session.ts';
 import type { SessionInput, SessionState, Turn, TurnState } from '../../../contracts/session-state.ts';
 import { EMPTY_TRANSCRIPT, type Message } from '../../../contracts/transcript.ts';
 import { isSettled, type TurnView } from '../../../contracts/turn.ts';
 import type { Listeners } from '../../../contracts/webhooks.ts';
 import { DurableContext } from '../../context/context.ts';
-import { accept, check } from '../../input-check.ts';
+import { check } from '../../input-check.ts';
+import { acceptStart, withSharedTeam } from './shared-teams.ts';
 import { appendMessages } from './conversation.ts';
 import { queuedTurn } from './message-queue.ts';
 
@@ -18,10 +19,8 @@ import { queuedTurn } from './message-queue.ts';
  * @throws InvalidInput if the input has no known form
  */
 export function initialState(input: SessionInput, now: string, isContinued: boolean): SessionState {
-  if (isContinued && 'carried' in input) return { ...input.carried, runs: input.carried.runs + 1 };
-  // Anybody may start a session, with any input.
-  const { start } = Object(input) as { readonly start?: unknown }; // an empty object if the input is none
-  return freshState(accept(SessionStart, start, 'Input of the workflow'), now);
+  if (isContinued && 'carried' in input) return { ...withSharedTeam(input.carried), runs: input.carried.runs + 1 };
+  return freshState(acceptStart(input), now);
 }
 
 function freshState({ from, ...start }: SessionStart, now: string): SessionState {
