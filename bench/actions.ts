@@ -4,7 +4,7 @@
  */
 import type { Client } from '@temporalio/client';
 import { Client as TemporalClient, Connection } from '@temporalio/client';
-import { CopilotClient, type SessionHandle } from '../src/client.ts';
+import { CopilotClient } from '../src/client.ts';
 import { bytesOf, fullHistory, type HistoryEvent } from '../test/helpers/history.ts';
 import { startGrpcProxy } from '../test/helpers/grpc-proxy.ts';
 import { startModelServer } from '../test/helpers/model-server.ts';
@@ -26,7 +26,7 @@ const EVENTS = {
 } as const;
 const CALLS = { heartbeats: 'RecordActivityTaskHeartbeat', queries: 'QueryWorkflow' } as const;
 
-interface Counted {
+export interface Counted {
   readonly actions: Readonly<Record<string, number>>;
   readonly events: number;
   readonly bytes: number;
@@ -45,9 +45,9 @@ export async function actions(): Promise<void> {
     for (const [what, files] of Object.entries(kinds)) {
       playTeam(model, { files, answer: 'It is done.' });
       const session = await copilot.create();
-      const before = await count(temporal, session, proxy.calls);
+      const before = await countActions(temporal, session.id, proxy.calls);
       for (let turn = 0; turn < TURNS; turn++) await session.send('Do it.');
-      show(what, before, await count(temporal, session, proxy.calls));
+      showActions(what, TURNS, before, await countActions(temporal, session.id, proxy.calls));
     }
   } finally {
     await copilot.close();
@@ -59,7 +59,8 @@ export async function actions(): Promise<void> {
   }
 }
 
-async function count(temporal: Client, { id }: SessionHandle, calls: readonly string[]): Promise<Counted> {
+/** Of a session so far, and of all `calls` that its worker and client made. */
+export async function countActions(temporal: Client, id: string, calls: readonly string[]): Promise<Counted> {
   const made = Object.entries(CALLS).map(([name, method]) => [name, calls.filter((call) => call === method).length]);
   const events = await fullHistory(temporal, id);
   const recorded = Object.entries(EVENTS).map(([name, key]) => [name, events.filter((event) => event[key]).length]);
@@ -70,8 +71,8 @@ async function count(temporal: Client, { id }: SessionHandle, calls: readonly st
   };
 }
 
-function show(what: string, before: Counted, after: Counted): void {
-  const each = (one: number, other: number): string => ((other - one) / TURNS).toFixed(2);
+export function showActions(what: string, turns: number, before: Counted, after: Counted): void {
+  const each = (one: number, other: number): string => ((other - one) / turns).toFixed(2);
   const names = Object.keys(after.actions);
   const parts = names.map((name) => `${name} ${each(before.actions[name] ?? 0, after.actions[name] ?? 0)}`);
   const sum = ({ actions: counted }: Counted): number => Object.values(counted).reduce((total, one) => total + one, 0);

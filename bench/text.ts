@@ -1,15 +1,17 @@
 /**
  * [P06] [G04] How long a token takes from the model to a follower, and which calls a reply of 1,000 tokens at 30 a second
- * costs the Temporal server: by heartbeat, directly from the worker, and while nobody follows.
+ * costs the Temporal server, and Temporal Cloud's bill: by heartbeat, directly from the worker, and while nobody follows.
  */
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, Connection } from '@temporalio/client';
 import { CopilotClient } from '../src/client.ts';
 import { startGrpcProxy } from '../test/helpers/grpc-proxy.ts';
 import { isolatedConfig, startTestServer, type TestServer } from '../test/helpers/server.ts';
 import { startWorkerProcess } from '../test/helpers/worker.ts';
+import { type Counted, countActions, showActions } from './actions.ts';
 import { show } from './world.ts';
 
 const TOKENS = 1_000;
@@ -26,9 +28,14 @@ export async function text(): Promise<void> {
     const alone = await measureReply(server, model, {}, false);
     show('by heartbeat: lag of a token', before.lags);
     show('directly: lag of a token (aim p50 15, p95 40)', direct.lags);
-    showCalls('by heartbeat', before.calls);
-    showCalls('directly', direct.calls);
-    showCalls('while nobody follows', alone.calls);
+    for (const [name, { calls, actions }] of Object.entries({
+      'by heartbeat': before,
+      directly: direct,
+      'while nobody follows': alone,
+    })) {
+      showCalls(name, calls);
+      showActions(name, 1, ...actions);
+    }
     console.log(
       `ratio of calls, direct to heartbeat (aim 0.20): ${(direct.calls.length / before.calls.length).toFixed(3)}`,
     );
@@ -45,18 +52,26 @@ interface SlowModel {
   close(): Promise<void>;
 }
 
+interface MeasuredReply {
+  readonly lags: readonly number[];
+  readonly calls: readonly string[];
+  /** Before and after the turn. */
+  readonly actions: readonly [Counted, Counted];
+}
+
 async function measureReply(
   server: TestServer,
   model: SlowModel,
   changes: Record<string, string>,
   isFollowed = true,
-): Promise<{ lags: readonly number[]; calls: readonly string[] }> {
+): Promise<MeasuredReply> {
   const proxy = await startGrpcProxy(server.address);
   const behindProxy = { address: proxy.address, homeDir: server.homeDir };
   const environment = { OPENAI_BASE_URL: model.baseUrl, OPENAI_API_KEY: 'bench', ...changes };
   const worker = await startWorkerProcess(behindProxy, environment);
   const config = isolatedConfig(server.homeDir, changes);
   const follower = await CopilotClient.connect({ config, address: proxy.address });
+  const temporal = new Client({ connection: await Connection.connect({ address: server.address }) });
   const sender = await CopilotClient.connect({ config, address: server.address });
   try {
     const session = await follower.create({ mode: 'one-shot' });
@@ -65,6 +80,7 @@ async function measureReply(
     else await following.return();
     await sleep(1_000);
     const begin = proxy.calls.length;
+    const before = await countActions(temporal, session.id, proxy.calls);
     const turn = sender.session(session.id).send('Write.');
     const shownAt: number[] = [];
     let shown = '';
@@ -78,9 +94,10 @@ async function measureReply(
     }
     await turn;
     const lags = shownAt.map((at, token) => at - (model.writtenAt[token] ?? Number.NaN));
-    return { lags, calls: proxy.calls.slice(begin).filter((call) => !POLLS.test(call)) };
+    const after = await countActions(temporal, session.id, proxy.calls);
+    return { lags, calls: proxy.calls.slice(begin).filter((call) => !POLLS.test(call)), actions: [before, after] };
   } finally {
-    await Promise.all([follower.close(), sender.close()]);
+    await Promise.all([follower.close(), sender.close(), temporal.connection.close()]);
     await worker.stop();
     await proxy.close();
   }

@@ -67,7 +67,7 @@ interface ScriptProcess {
 }
 
 /** Runs a script of this folder until `stop`. It is ready when its log matches `sign`; `ready` is the first group. */
-async function startScript(name: string, args: readonly string[], sign: RegExp): Promise<ScriptProcess> {
+export async function startScript(name: string, args: readonly string[], sign: RegExp): Promise<ScriptProcess> {
   const script = fileURLToPath(new URL(name, import.meta.url));
   // With the same setting as the product's own worker.
   const child = spawn(process.execPath, ['--import', QUIET, script, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });

@@ -1,7 +1,8 @@
-/** A raw SDK worker as a process: one activity that asks the model once. Arguments: address, model URL. */
+/** A raw SDK worker as a process: its activities ask the model once. Arguments: address, model URL. */
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { openAi } from '../../src/models/openai/provider.ts';
+import { askModel } from '../ask-model.ts';
 import { RAW_QUEUE } from './queue.ts';
 import type { RawActivities } from './workflow.ts';
 
@@ -21,6 +22,7 @@ const activities: RawActivities = {
     });
     return answer;
   },
+  replyTo: (messages) => askModel(baseUrl, messages),
 };
 const connection = await NativeConnection.connect({ address });
 const worker = await Worker.create({
