@@ -5,6 +5,7 @@ import { classify, classifyApiError, type ModelError } from '../errors.ts';
 import type { Finish, Model, ModelReply, ModelRequest, Provider, TokenUsage } from '../model.ts';
 import { type Dialect, FIRST_DIALECT, learn, describeLesson } from '../dialect.ts';
 import { withLeftOut } from '../refused-tools.ts';
+import { unusualEnd } from '../reading/ends.ts';
 import { ReplyReader } from '../reading/reply.ts';
 import { toolNames } from '../tool-names.ts';
 import { wellFormed } from '../well-formed.ts';
@@ -161,6 +162,8 @@ async function readStream(
   let modelId = model.modelId;
   for await (const part of stream) {
     onPart();
+    // An event that the package does not know; the next ones may be all there is to know.
+    if (part.type === 'error' && isUnknown(part.error)) continue;
     if (part.type === 'error') throw part.error;
     if (part.type === 'response-metadata') modelId = part.modelId ?? modelId;
     if (part.type === 'finish') {
@@ -179,7 +182,7 @@ async function readStream(
 type FinishReason = Extract<LanguageModelV4StreamPart, { type: 'finish' }>['finishReason'];
 
 /** @returns undefined if the provider's stream ended before the reply did */
-function toFinish({ unified }: FinishReason): Finish | undefined {
+function toFinish({ unified, raw }: FinishReason): Finish | undefined {
   switch (unified) {
     case 'tool-calls':
       return 'tool_calls';
@@ -190,7 +193,7 @@ function toFinish({ unified }: FinishReason): Finish | undefined {
     case 'interrupted':
       return undefined;
     case 'other':
-      return 'stop';
+      return unusualEnd(raw ?? '') ?? 'stop';
     case 'stop':
     case 'length':
       return unified;
@@ -212,8 +215,15 @@ function toUsage({
   };
 }
 
+function isUnknown(error: unknown): boolean {
+  return error instanceof Error && ['AI_TypeValidationError', 'AI_JSONParseError'].includes(error.name);
+}
+
 /** The AI SDK's errors by their names: its packages may be there in several versions. */
 function toModelError(error: unknown, model: string): ModelError {
+  // Errors in the middle of a stream come as the server wrote them.
+  if (typeof error === 'object' && error !== null && !(error instanceof Error))
+    return classifyApiError({ status: undefined, headers: new Headers(), body: { error } }, model);
   if (error instanceof CopilotError || !(error instanceof Error)) return classify(error);
   const { name, message } = error;
   if ('responseBody' in error || 'statusCode' in error) {

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { Json, parseJson } from '../../contracts/json.ts';
 import { unreadableReply } from '../errors.ts';
+import { unusualEnd } from '../reading/ends.ts';
 import type { Finish, TokenUsage } from '../model.ts';
 import type { RawCall } from '../reading/calls.ts';
 import type { ChatExtras } from './chat-request.ts';
@@ -156,23 +157,6 @@ export function failedGeneration(error: unknown): object | undefined {
   return { choices: [{ message: { content }, finish_reason: 'stop' }] };
 }
 
-/** Gemini's endpoint puts its own reason behind a general one. */
-const ENDS: readonly (readonly [finish: Finish, words: RegExp])[] = [
-  [
-    'length',
-    /^(max_)?(output_)?(length|tokens|limit)(_reached)?$|model_length|context_window|max_output|(token|time)_limit|truncat|incomplete|not_finished|error_limit/,
-  ],
-  [
-    'filtered',
-    /content_filter|safety|recitation|sensitive|prohibited|blocklist|\bspii\b|guardrail|moderation|toxic|model_armor|^language$/,
-  ],
-  ['refused', /^refusal$/],
-  [
-    'failed',
-    /error|malformed|unexpected_tool|too_many_tool|insufficient_system_resource|abort|cancel|time(d_)?out|overloaded|preempt|interrupt/,
-  ],
-];
-
 /** Collects the parts of one reply. */
 export class ChatReply {
   readonly #listener: ReplyListener;
@@ -240,7 +224,7 @@ export class ChatReply {
   #finishOf(hasEnded: boolean, hasCalls: boolean): Finish | undefined {
     const reason = this.#finish?.toLowerCase() ?? '';
     if (reason === '' && !hasEnded) return undefined;
-    const finish = ENDS.find(([, words]) => words.test(reason))?.[0];
+    const finish = unusualEnd(reason);
     if (finish !== undefined) return finish;
     if (this.#refusal !== '') return 'refused';
     return hasCalls ? 'tool_calls' : 'stop';

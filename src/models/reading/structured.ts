@@ -1,4 +1,5 @@
 /** Reads objects out of what models write. Whoever calls validates the result: this only mends its form. */
+import { parse as parseYaml } from 'yaml';
 import { parseTolerantly, scanBrackets } from './json-scan.ts';
 import { filterThinking } from './thinking.ts';
 
@@ -6,7 +7,8 @@ type Schema = Readonly<Record<string, unknown>>;
 
 /**
  * Finds the JSON in a text and brings it close to a schema: text around it, fences, thinking, trailing commas, raw line
- * breaks, the case of names and enums, numbers as text, a bare list, a wrapper object, JSON inside of a text.
+ * breaks, the case of names and enums, numbers as text, a bare list, a wrapper object, JSON inside of a text. If there is
+ * no JSON, lines with names, YAML, or a list of Markdown may be it.
  * @param schema JSON schema of an object
  * @param isCut whether the text was cut off: then nothing that is still open is closed
  * @returns the value, or undefined if the text has no JSON
@@ -19,7 +21,10 @@ export function readStructured(text: string, schema: Schema, isCut = false): unk
   filter.add(text);
   const answer = filter.finish();
   const values = candidates(answer, isCut).map((value) => fit(value, schema, schema));
-  return values.find((value) => isComplete(value, schema)) ?? fromLines(answer, schema, isCut) ?? values[0];
+  const found = values.find((value) => isComplete(value, schema));
+  if (found !== undefined || isCut) return found ?? values[0];
+  const others = [fromLines, fromYaml, fromList].map((read) => fit(read(answer, schema), schema, schema));
+  return others.find((value) => isComplete(value, schema)) ?? values[0];
 }
 
 /** Values that are looked at: a text may have any number of brackets. */
@@ -57,8 +62,8 @@ function open(text: string): string {
   return from < 0 ? '' : text.slice(from, Math.max(text.lastIndexOf('}'), text.lastIndexOf(']')) + 1);
 }
 
-/** Lines such as `Route: planned`, if each that is required has one. */
-function fromLines(text: string, schema: Schema, isCut: boolean): unknown {
+/** Lines such as `Route: planned`. */
+function fromLines(text: string, schema: Schema): unknown {
   const names = Object.keys(schema['properties'] ?? {});
   const pairs = [
     ...text.matchAll(/^[ \t*_`#-]{0,9}([a-zA-Z][\w -]{0,40})[*_`]{0,3}:[*_` \t]{0,9}(\S[^\n]{0,2000})$/gm),
@@ -67,8 +72,41 @@ function fromLines(text: string, schema: Schema, isCut: boolean): unknown {
     const name = names.find((known) => plain(known) === plain(key));
     return name === undefined ? [] : [[name, parse(value.trim()) ?? value.replace(/[*_`]+$/, '').trim()] as const];
   });
-  const value = fit(Object.fromEntries(found), schema, schema);
-  return !isCut && found.length > 0 && isComplete(value, schema) ? value : undefined;
+  return Object.fromEntries(found);
+}
+
+/** A fence of YAML, or a text that begins as YAML does. */
+function fromYaml(text: string): unknown {
+  const fenced = /```ya?ml[ \t]?\r?\n([\s\S]*?)```/.exec(text)?.[1];
+  if ((fenced === undefined && !/^\s*\w[\w ]{0,40}:\s/.test(text)) || text.length > MAX_YAML) return undefined;
+  try {
+    return parseYaml(fenced ?? text, { logLevel: 'silent', maxAliasCount: 0 }) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+const MAX_YAML = 50_000;
+const ITEM = /^ {0,3}(?:\d{1,3}[.)]|[-*•])[ \t]{1,9}(?:step \d{1,3}:?[ \t]{1,9})?(\S[^\n]{0,5000})$/gim;
+/** An id and a text: `**writer**: Write it.`, `(writer) Write it.`, `writer: Write it.`, or `Write it. (writer)`. */
+const PARTS = [
+  /^[[(*`]{1,3}(?<id>[\w-]{1,100})[\])*`:]{1,4}[ \t]{0,9}[:–—-]?[ \t]{1,9}(?<words>.+)$/,
+  /^(?<id>[\w-]{1,100})[ \t]{0,9}[:–—][ \t]{1,9}(?<words>.+)$/,
+  /^(?<words>.+?)[ \t]{0,9}[[(](?:\w{1,20}:[ \t]{0,9})?(?<id>[\w-]{1,100})[\])]\.?$/,
+];
+
+/** A list of Markdown, for a form that is one list of objects with an id and a text in front. */
+function fromList(text: string, schema: Schema): unknown {
+  const properties = Object.entries((schema['properties'] ?? {}) as Record<string, Schema>);
+  const [name, list] = properties.find(([, { type }]) => type === 'array') ?? [];
+  const fields = Object.entries(((list?.['items'] ?? {}) as Schema)['properties'] ?? {}) as [string, Schema][];
+  const [id, words] = fields.filter(([, { type }]) => type === 'string').map(([field]) => field);
+  if (name === undefined || id === undefined || words === undefined || properties.length > 1) return undefined;
+  const items = [...text.matchAll(ITEM)].map(([, line = '']) => {
+    const groups = PARTS.map((part) => part.exec(line.trim())?.groups).find((found) => found !== undefined);
+    return groups && { [id]: groups['id'], [words]: groups['words']?.trim() };
+  });
+  return items.length === 0 || items.includes(undefined) ? undefined : { [name]: items };
 }
 
 function repair(text: string): unknown {
@@ -83,10 +121,16 @@ function parse(text: string): unknown {
   }
 }
 
-/** Whether every required property is there. */
+/** Whether every required property is there, and lists of objects are such lists. */
 function isComplete(value: unknown, schema: Schema): boolean {
   const required = Array.isArray(schema['required']) ? (schema['required'] as string[]) : [];
-  return isRecord(value) && required.every((name) => name in value);
+  const properties = (schema['properties'] ?? {}) as Record<string, Schema>;
+  if (!isRecord(value)) return false;
+  return required.every((name) => {
+    const items = properties[name]?.['items'] as Schema | undefined;
+    const list = value[name];
+    return name in value && !(items?.['type'] === 'object' && Array.isArray(list) && !list.every(isRecord));
+  });
 }
 
 function fit(value: unknown, schema: Schema, root: Schema): unknown {
@@ -158,6 +202,9 @@ function fitArray(value: unknown, schema: Schema, root: Schema): unknown {
   const items = (schema['items'] ?? {}) as Schema;
   if (Array.isArray(value)) return value.map((item) => fit(item, items, root));
   if (value === null || value === '') return [];
+  // `{"1": {…}, "2": {…}}`
+  if (isRecord(value) && Object.keys(value).length > 0 && Object.keys(value).every((key) => /^\D{0,10}\d+$/.test(key)))
+    return Object.values(value).map((item) => fit(item, items, root));
   const lists = isRecord(value) ? Object.values(value).filter(Array.isArray) : [];
   if (lists.length === 1) return fitArray(lists[0], schema, root);
   return [fit(value, items, root)];
@@ -173,6 +220,7 @@ function fitNumber(value: unknown, schema: Schema): unknown {
 }
 
 function fitBoolean(value: unknown): unknown {
+  if (value === 0 || value === 1) return value === 1;
   if (typeof value !== 'string') return value;
   if (/^\s*(true|yes|y)\s*$/i.test(value)) return true;
   return /^\s*(false|no|n)\s*$/i.test(value) ? false : value;

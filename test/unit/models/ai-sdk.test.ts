@@ -114,6 +114,24 @@ describe('language models of the AI SDK', () => {
       await assert.rejects(ask('m', hello), { type: 'ContextOverflow' });
     });
 
+    it('[M10] are read past events that nobody knows, and their errors in mid-stream are told apart', async () => {
+      const [start, ...rest] = anthropicEvents([{ type: 'text', text: 'ok' }], 'end_turn');
+      const failed = (type: string, message: string) => (): ApiAnswer => ({
+        events: [start, { type: 'error', error: { type, message } }],
+      });
+      answers.push(
+        () => ({ events: [start, { type: 'new_event', index: 7 }, ...rest] }),
+        failed('overloaded_error', 'Overloaded'),
+        failed('invalid_request_error', 'prompt is too long: 210000 tokens > 200000 maximum'),
+        failed('authentication_error', 'invalid x-api-key'),
+      );
+      const hello = [{ role: 'user', text: 'x' }] as const;
+      assert.equal((await ask('m', hello)).text, 'ok');
+      await assert.rejects(ask('m', hello), { type: 'ModelUnavailable', message: /Overloaded/ });
+      await assert.rejects(ask('m', hello), { type: 'ContextOverflow' });
+      await assert.rejects(ask('m', hello), refusedFor('key'));
+    });
+
     it('[E11] are asked again without the one tool that Anthropic refuses', async () => {
       const refuse = (): ApiAnswer => ({
         status: 400,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { z } from 'zod';
+import { PlanProposal } from '../../../src/contracts/turn.ts';
 import { readCalls } from '../../../src/models/reading/calls.ts';
 import { readStructured } from '../../../src/models/reading/structured.ts';
 import { filterThinking } from '../../../src/models/reading/thinking.ts';
@@ -74,11 +75,30 @@ describe('readers of what models write', () => {
     'behind thinking with another': `<think>{"title":"no"}</think>${JSON_PLAN}`,
     'as lines': 'Title: T\n**Count:** 2\n- Done: true\nSteps: [{"task":"a"}]',
     'with a token behind': `${JSON_PLAN}<|im_end|>`,
+    'in YAML': '```yaml\ntitle: T\ncount: 2\ndone: true\nsteps:\n  - task: a\n```',
+    'with numbered steps, and 1 for true': '{"title":"T","count":2,"done":1,"steps":{"1":{"task":"a"}}}',
     'in JSON5': "{title:'T',count:2,done:true,steps:[{task:'a'},],}",
   };
   for (const [name, text] of Object.entries(plans)) {
     it(`[M06] a plan ${name}`, () => {
       assert.deepEqual(Plan.parse(readStructured(text, SCHEMA)), PLAN);
+    });
+  }
+  for (const text of [
+    '# Plan\n\n1. **researcher**: Find it.\n2. **writer**: Write it.\n\nShall I begin?',
+    '1. (researcher) Find it.\n2. (writer) Write it.',
+    '- researcher: Find it.\n- writer: Write it.',
+    '* Step 1: Find it. (agent: researcher)\n* Step 2: Write it. [writer]',
+  ]) {
+    it(`[M06] a list of steps: ${text.slice(0, 20).replaceAll('\n', ' ')}`, () => {
+      const { steps } = PlanProposal.parse(readStructured(text, z.toJSONSchema(PlanProposal)));
+      assert.deepEqual(
+        steps.map(({ agent, task }) => [agent, task]),
+        [
+          ['researcher', 'Find it.'],
+          ['writer', 'Write it.'],
+        ],
+      );
     });
   }
   it('[M06] a text with a fence in it stays whole', () => {
