@@ -2,13 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readRecord } from '../src/connection/address/home-server.ts';
+import { lineOf, type Measured, medians } from './measured.ts';
 import { RAW_QUEUE } from './raw/queue.ts';
 import { rawSession, send, stop } from './raw/workflow.ts';
-import { type BenchWorld, median, MESSAGE, timed } from './world.ts';
+import { type BenchWorld, MESSAGE, timed } from './world.ts';
 
-const SESSIONS = 40;
-const TURNS = 8;
-const ROUNDS = 5;
 /** Unit of the times in `/proc/<pid>/stat`. */
 const TICK_MS = 10;
 
@@ -20,53 +18,65 @@ interface Spent {
   readonly rate: number;
 }
 
+export interface Load {
+  readonly sessions: number;
+  /** Turns of each session in a round. */
+  readonly turns: number;
+  /** Rounds that count. One before them warms up. */
+  readonly rounds: number;
+}
+
 /** Linux only. */
-export async function cpu({ server, copilot, raw, worker, rawPid }: BenchWorld): Promise<void> {
+export async function cpu(world: BenchWorld): Promise<void> {
+  const measured = await measureTurns(world, { sessions: 40, turns: 8, rounds: 5 });
+  for (const row of Object.values(measured)) console.log(lineOf(row));
+}
+
+export async function measureTurns(
+  { server, copilot, raw, worker, rawPid }: BenchWorld,
+  { sessions: count, turns, rounds }: Load,
+): Promise<Record<keyof Spent, Measured>> {
   const serverPid = (await readRecord(server.homeDir))?.pid ?? 0;
-  const measured = async (workerPid: number, work: () => Promise<unknown>): Promise<Spent> => {
-    const before = [serverPid, workerPid, process.pid].map(cpuMs);
-    const ms = await timed(work);
-    const [server = 0, worker = 0, client = 0] = [serverPid, workerPid, process.pid].map(
-      (pid, index) => (cpuMs(pid) - (before[index] ?? 0)) / (SESSIONS * TURNS),
+  const measure = async <One>(workerPid: number, all: readonly One[], turn: (one: One) => Promise<unknown>) => {
+    const pids = [serverPid, workerPid, process.pid];
+    const before = pids.map(cpuMs);
+    const ms = await timed(() => eachTurn(all, turns, turn));
+    const [server = 0, worker = 0, client = 0] = pids.map(
+      (pid, index) => (cpuMs(pid) - (before[index] ?? 0)) / (count * turns),
     );
-    return { server, worker, client, rate: (1_000 * SESSIONS * TURNS) / ms };
+    return { server, worker, client, rate: (1_000 * count * turns) / ms };
   };
-  const sessions = await Promise.all(Array.from({ length: SESSIONS }, () => copilot.create({ mode: 'one-shot' })));
+  const sessions = await Promise.all(Array.from({ length: count }, () => copilot.create({ mode: 'one-shot' })));
   const bare = await Promise.all(
-    Array.from({ length: SESSIONS }, () =>
+    Array.from({ length: count }, () =>
       raw.workflow.start(rawSession, { workflowId: `raw-${randomUUID()}`, taskQueue: RAW_QUEUE }),
     ),
   );
-  const own: Spent[] = [];
-  const other: Spent[] = [];
-  for (let round = 0; round <= ROUNDS; round++) {
-    const one = await measured(worker.pid, () => eachTurn(sessions, (session) => session.send(MESSAGE)));
-    const two = await measured(rawPid, () =>
-      eachTurn(bare, (handle) => handle.executeUpdate(send, { args: [MESSAGE] })),
-    );
-    // The first round warms up.
-    if (round > 0) [own, other].forEach((all, index) => all.push(index === 0 ? one : two));
+  const spent: (readonly [own: Spent, raw: Spent])[] = [];
+  for (let round = 0; round <= rounds; round++) {
+    const own = await measure(worker.pid, sessions, (session) => session.send(MESSAGE));
+    const other = await measure(rawPid, bare, (handle) => handle.executeUpdate(send, { args: [MESSAGE] }));
+    if (round > 0) spent.push([own, other]);
   }
   await Promise.all(bare.map((handle) => handle.signal(stop)));
-  for (const [name, aim] of [
-    ['worker', 1.3],
-    ['server', 1.15],
-    ['client', undefined],
-    ['rate', 0.8],
-  ] as const) {
-    const [a, b] = [own, other].map((all) => median(all.map((spent) => spent[name])));
-    const unit = name === 'rate' ? 'turns a second' : `ms of CPU a turn, ${name}`;
-    const ratio = ((a ?? 0) / (b ?? 1)).toFixed(2);
-    console.log(
-      `${unit.padEnd(30)} product ${a?.toFixed(1)}   raw ${b?.toFixed(1)}   ratio${aim ? ` (aim ${aim})` : ''} ${ratio}`,
-    );
-  }
+  const row = (what: string, figure: keyof Spent, unit: string, target: Measured['target']): Measured => ({
+    ...medians(spent, (figures) => figures[figure]),
+    what,
+    unit,
+    target,
+  });
+  return {
+    worker: row('CPU of the worker a turn', 'worker', 'ms', { of: 'ratio', atMost: 1.3 }),
+    server: row('CPU of the server a turn', 'server', 'ms', { of: 'ratio', atMost: 1.15 }),
+    client: row('CPU of the client a turn', 'client', 'ms', { of: 'ratio', atMost: 2 }),
+    rate: row(`turns a second, ${count} sessions`, 'rate', '', { of: 'ratio', atLeast: 0.8 }),
+  };
 }
 
-async function eachTurn<One>(all: readonly One[], turn: (one: One) => Promise<unknown>): Promise<void> {
+async function eachTurn<One>(all: readonly One[], turns: number, turn: (one: One) => Promise<unknown>): Promise<void> {
   await Promise.all(
     all.map(async (one) => {
-      for (let n = 0; n < TURNS; n++) await turn(one);
+      for (let n = 0; n < turns; n++) await turn(one);
     }),
   );
 }

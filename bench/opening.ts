@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cpuMs } from './cpu.ts';
+import { lineOf, type Measured } from './measured.ts';
 import { RAW_QUEUE } from './raw/queue.ts';
 import { rawSession } from './raw/workflow.ts';
 import { type BenchWorld, median, timed } from './world.ts';
@@ -12,16 +13,6 @@ const SESSIONS = 120;
 const CALLERS = 20;
 const ROUNDS = 5;
 const QUIET_MS = 250;
-
-/** A row of a table: the product beside the raw SDK in the same run. */
-export interface Measured {
-  readonly what: string;
-  readonly product: number;
-  readonly raw: number;
-  readonly unit: string;
-  /** What the ratio, or the product's value itself, should be. */
-  readonly aim: string;
-}
 
 interface Opened {
   /** Creations a second. */
@@ -34,12 +25,7 @@ interface Opened {
 
 /** Linux only. */
 export async function opening(world: BenchWorld): Promise<void> {
-  for (const { what, product, raw, unit, aim } of await measureOpening(world)) {
-    const ratio = (product / raw).toFixed(2);
-    console.log(
-      `${what.padEnd(40)} product ${product.toFixed(1)} ${unit}   raw ${raw.toFixed(1)}   ratio ${ratio} (aim: ${aim})`,
-    );
-  }
+  for (const measured of await measureOpening(world)) console.log(lineOf(measured));
 }
 
 export async function measureOpening(world: BenchWorld): Promise<Measured[]> {
@@ -56,19 +42,19 @@ export async function measureOpening(world: BenchWorld): Promise<Measured[]> {
     );
     if (round > 0) [own, other].forEach((all, index) => all.push(index === 0 ? one : two));
   }
-  const row = (what: string, value: keyof Opened, unit: string, aim: string): Measured => {
+  const row = (what: string, value: keyof Opened, unit: string, target: Measured['target']): Measured => {
     const [product = 0, bare = 0] = [own, other].map((all) =>
       middle(
         value,
         all.map((opened) => opened[value]),
       ),
     );
-    return { what, product, raw: bare, unit, aim };
+    return { what, product, raw: bare, unit, target };
   };
   return [
-    row('sessions created a second', 'rate', '', 'ratio at least 0.7'),
-    row('CPU of the worker to open a session', 'cpuMs', 'ms', 'at most 10 ms'),
-    row('memory of the worker for a session', 'rssKb', 'KB', 'ratio at most 2'),
+    row('sessions created a second', 'rate', '', { of: 'ratio', atLeast: 0.7 }),
+    row('CPU of the worker to open a session', 'cpuMs', 'ms', { of: 'product', atMost: 10 }),
+    row('memory of the worker for a session', 'rssKb', 'KB', { of: 'ratio', atMost: 2 }),
   ];
 }
 

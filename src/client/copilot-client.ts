@@ -119,7 +119,8 @@ export class CopilotClient {
   }
 
   /**
-   * One page of sessions, newest updated first. The server's lists follow a change after a moment.
+   * One page of sessions, newest updated first. The server's lists follow a change after a moment. While turns of a
+   * session follow each other quickly, its times in lists may be up to 15 s early, and stay so until it changes again.
    * @throws CopilotError `InvalidInput`, `ServerUnreachable`
    */
   async list(filter: ListFilter = {}): Promise<SessionPage> {

@@ -12,6 +12,8 @@ export const MAX_ASKERS = 64;
 export const MAX_WAITING_HANDLERS = 6;
 /** Message ids remembered for de-duplication, through continue-as-new. */
 export const MAX_REMEMBERED_MESSAGES = 256;
+/** In lists, the times of a session whose turns follow each other quickly are at most so much earlier than its own. */
+export const MAX_LISTED_TIME_LAG_MS = 15_000;
 /** Ended turns kept in the session's state, and so in `turns`. The transcript has older ones. */
 export const MAX_RECENT_TURNS = 20;
 /** Size of those turns as JSON, in UTF-16 units: with long plans fewer are kept. */

@@ -12,7 +12,7 @@ import {
 import type { CopilotClient, ListedStatus, ListFilter, SessionPage } from '../../src/client.ts';
 import { runCli } from '../helpers/cli.ts';
 import { fails } from '../helpers/client.ts';
-import { until } from '../helpers/history.ts';
+import { fullHistory, until } from '../helpers/history.ts';
 import { isFull } from '../helpers/random.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
@@ -329,6 +329,29 @@ describe('list', function () {
         async () => (await client.list({ user: 'lister', status: 'completed' })).sessions.length === 1,
       );
       assert.equal((await client.list({ user: 'lister' })).sessions.length, 1);
+    });
+
+    it('is told of turns that follow each other quickly every 15 s, and of anything else at once', async () => {
+      const session = await client.create({ mode: 'one-shot', user: 'hurried', name: 'Hurried' });
+      const beganMs = Date.now();
+      for (let n = 0; n < 12; n++) await session.send(`m${n}`);
+      const tookMs = Date.now() - beganMs;
+      const events = await fullHistory(world.temporal, session.id);
+      const written = events.filter((event) => event.upsertWorkflowSearchAttributesEventAttributes).length;
+      // The first two turns, and those that end 15 s after the last that was told; on a slow machine few follow quickly.
+      assert.ok(written >= 2 && written <= 3 + tookMs / 5_000, `${written} in ${tookMs} ms`);
+      const listed = () => until('its row', async () => (await client.list({ user: 'hurried' })).sessions[0]);
+      const info = await session.info();
+      for (const time of ['lastActiveAt', 'updatedAt'] as const) {
+        const lagMs = Date.parse(info[time]) - Date.parse((await listed())[time]);
+        assert.ok(lagMs >= 0 && lagMs < 15_000, `${time} ${lagMs} ms early`);
+      }
+      await session.suspend();
+      const { lastActiveAt, updatedAt } = await session.info();
+      await until('the row is exact', async () => {
+        const row = await listed();
+        return row.status === 'suspended' && row.lastActiveAt === lastActiveAt && row.updatedAt === updatedAt;
+      });
     });
   });
 });

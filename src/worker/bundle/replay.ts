@@ -4,6 +4,7 @@ import { ServerLink } from '../../connection/server-link.ts';
 import { describeSession } from '../../client/reading/session-queries.ts';
 import { checkInput } from '../../client/checked-input.ts';
 import { loadConfig } from '../../config.ts';
+import { MAX_LISTED_TIME_LAG_MS } from '../../contracts/limits.ts';
 import { SESSION_WORKFLOW } from '../../contracts/messages.ts';
 import { copilotUpdatedAt } from '../../contracts/search-attributes.ts';
 import { SessionId } from '../../contracts/session.ts';
@@ -41,7 +42,8 @@ export async function* replaySessions({ ids, since }: ReplayOptions): AsyncGener
   try {
     for (const id of ids ?? []) await describeSession(link, checkInput(SessionId, id, 'session id'));
     const chosen = ids?.map((id) => `WorkflowId = '${id}'`).join(' OR ');
-    const changed = since && `${copilotUpdatedAt.name} >= '${since.toISOString()}'`;
+    const listedSince = since && new Date(since.getTime() - MAX_LISTED_TIME_LAG_MS);
+    const changed = listedSince && `${copilotUpdatedAt.name} >= '${listedSince.toISOString()}'`;
     const query = [
       `WorkflowType = '${SESSION_WORKFLOW}'`,
       "ExecutionStatus != 'ContinuedAsNew'",

@@ -157,8 +157,19 @@ export function analyticsOf({
   };
 }
 
+export function phaseOf(state: SessionView): SessionInfo['phase'] {
+  const { current, saved, turnCount } = state;
+  if (current) return awaitingOf(current, state) ?? current.phase;
+  if (saved) return saved.phase;
+  return turnCount === 0 ? 'init' : 'idle';
+}
+
+export function stepOf({ current, saved }: SessionView): SessionInfo['step'] {
+  if (!current) return saved?.step ?? null;
+  return current.steps.find(({ status }) => status === 'in-progress')?.number ?? null;
+}
+
 export function sessionInfo(state: SessionView, contextVersion: number): SessionInfo {
-  const { current, saved } = state;
   return {
     id: workflowInfo().workflowId,
     name: state.name,
@@ -168,16 +179,8 @@ export function sessionInfo(state: SessionView, contextVersion: number): Session
     digest: state.team.digest,
     status: state.status,
     suspendReason: state.status === 'suspended' ? (state.suspension?.reason ?? null) : null,
-    phase: current
-      ? (awaitingOf(current, state) ?? current.phase)
-      : saved
-        ? saved.phase
-        : state.turnCount === 0
-          ? 'init'
-          : 'idle',
-    step: current
-      ? (current.steps.find(({ status }) => status === 'in-progress')?.number ?? null)
-      : (saved?.step ?? null),
+    phase: phaseOf(state),
+    step: stepOf(state),
     version: state.version,
     createdAt: state.createdAt,
     lastActiveAt: state.lastActiveAt,

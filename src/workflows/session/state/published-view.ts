@@ -1,6 +1,7 @@
 /** What others see of the session: its version, its place in lists, its notes and its progress. */
+import type { SearchAttributeUpdatePair } from '@temporalio/common';
 import { upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
-import { MAX_NOTES, MAX_PROGRESS_EVENTS } from '../../../contracts/limits.ts';
+import { MAX_LISTED_TIME_LAG_MS, MAX_NOTES, MAX_PROGRESS_EVENTS } from '../../../contracts/limits.ts';
 import type { ProgressChange, ProgressEvent, ProgressPage } from '../../../contracts/progress.ts';
 import {
   copilotAwaiting,
@@ -14,7 +15,13 @@ import {
   copilotUser,
 } from '../../../contracts/search-attributes.ts';
 import type { SessionState } from '../../../contracts/session-state.ts';
+import { phaseOf, stepOf } from '../../views/views.ts';
 import type { LiveSession } from '../live-session.ts';
+
+/** Attributes that each turn changes. */
+const TIMES = [copilotUpdatedAt, copilotLastActiveAt];
+/** So many turns in a short time are a program's, or a person's who writes faster than anybody looks at a list. */
+const BURST_TURNS = 3;
 
 export class PublishedView {
   readonly #session: LiveSession;
@@ -27,19 +34,11 @@ export class PublishedView {
    * the worker: they say it again.
    */
   #heartbeatReaders = 0;
-  /** Version of the state that lists show. */
-  #listedVersion: number;
-  /** What lists say that the session waits for. */
-  #listedAwaiting: string | null;
-  #listedName: string;
 
   constructor(session: LiveSession, state: SessionState) {
     this.#session = session;
     this.#state = state;
     this.#firstSeq = state.progressSeq;
-    this.#listedVersion = state.version;
-    this.#listedName = state.name;
-    this.#listedAwaiting = session.requests.waiting[0]?.kind ?? null;
   }
 
   /** Notes a change that readers can see. */
@@ -81,27 +80,49 @@ export class PublishedView {
     if (!this.#state.notes.some((note) => note.text === text)) this.note(text);
   }
 
-  /**
-   * Makes lists show the present state. This costs one event if anything has changed, and none otherwise. A turn that
-   * is routed or answered directly is listed only when it ends: it is short, and `info` is exact at any time.
-   */
+  /** Makes lists show the present state. This costs one event if lists show another, and none otherwise. */
   publish(): void {
-    if (this.#listedVersion === this.#state.version) return;
-    this.#listedVersion = this.#state.version;
-    const { status, phase, step, updatedAt, lastActiveAt, mode, name } = this.#session.info;
-    const awaiting = this.#session.requests.waiting[0]?.kind ?? null;
-    upsertSearchAttributes([
+    const changes = this.#unlisted();
+    if (changes.length > 0) upsertSearchAttributes(changes);
+  }
+
+  /**
+   * The same for a turn that has ended. While turns follow each other quickly and change nothing but times, lists show
+   * earlier times: hardly anybody sees one before the next turn ends.
+   */
+  publishTurn(): void {
+    if (!this.#isBurst || this.#unlisted().some(({ key }) => !this.#isRecent(key.name))) this.publish();
+  }
+
+  /** Whether lists show a time that is only a little earlier than the present. */
+  #isRecent(name: string): boolean {
+    const time = TIMES.find((key) => key.name === name);
+    const listed = time && workflowInfo().typedSearchAttributes.get(time);
+    return listed !== undefined && Date.now() - listed.getTime() < MAX_LISTED_TIME_LAG_MS;
+  }
+
+  /** Whether the last turns ended so soon after each other that the next one is likely to as well. */
+  get #isBurst(): boolean {
+    const first = this.#state.recent.at(-BURST_TURNS)?.endedAt;
+    return first !== undefined && first !== null && Date.now() - Date.parse(first) < MAX_LISTED_TIME_LAG_MS;
+  }
+
+  /** What lists do not show yet. */
+  #unlisted(): SearchAttributeUpdatePair[] {
+    const { typedSearchAttributes: listed } = workflowInfo();
+    const { status, mode, name, updatedAt, lastActiveAt } = this.#state;
+    const step = stepOf(this.#state);
+    const present: SearchAttributeUpdatePair[] = [
       { key: copilotStatus, value: status },
-      { key: copilotPhase, value: phase ?? 'idle' },
+      { key: copilotPhase, value: phaseOf(this.#state) ?? 'idle' },
+      { key: copilotMode, value: mode },
+      { key: copilotName, value: name },
+      { key: copilotStep, value: typeof step === 'number' ? step : null },
+      { key: copilotAwaiting, value: this.#session.requests.waiting[0]?.kind ?? null },
       { key: copilotUpdatedAt, value: new Date(updatedAt) },
       { key: copilotLastActiveAt, value: new Date(lastActiveAt) },
-      { key: copilotMode, value: mode },
-      { key: copilotStep, value: typeof step === 'number' ? step : null },
-      ...(name === this.#listedName ? [] : [{ key: copilotName, value: name }]),
-      ...(awaiting === this.#listedAwaiting ? [] : [{ key: copilotAwaiting, value: awaiting }]),
-    ]);
-    this.#listedAwaiting = awaiting;
-    this.#listedName = name;
+    ];
+    return present.filter(({ key, value }) => comparable(listed.get(key)) !== comparable(value));
   }
 
   /** Lists a session that was started without our client, which sets these attributes with the start itself. */
@@ -118,4 +139,8 @@ export class PublishedView {
       { key: copilotLastActiveAt, value: new Date(lastActiveAt) },
     ]);
   }
+}
+
+function comparable(value: SearchAttributeUpdatePair['value'] | undefined): unknown {
+  return value instanceof Date ? value.getTime() : (value ?? null);
 }

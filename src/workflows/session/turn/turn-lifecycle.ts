@@ -103,7 +103,7 @@ export class TurnLifecycle {
     endTurnSpan(turn, state.team.definition.name);
     view.record({ type: 'turn-ended', turnId: turn.id, number: turn.number, status: outcome.status });
     view.touch();
-    view.publish();
+    view.publishTurn();
     listeners.turnEnded(turn);
   }
 
