@@ -65,6 +65,7 @@ describe('the workflow code', function () {
     assert.deepEqual(variables.toSorted(), [
       'src/workflows/context/tree.ts: const measured = new WeakMap',
       'src/workflows/handlers/update-limit.ts: const ALWAYS = new Set',
+      'src/workflows/session/state/ended-turns.ts: const measured = new WeakMap',
       'src/workflows/session/state/shared-teams.ts: const known = new Map',
       'src/workflows/views/current-details.ts: const open = new WeakMap',
     ]);
