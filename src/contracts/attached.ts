@@ -1,5 +1,5 @@
 /** Who follows a session now. It is told and asked by a query, so that it costs no history. */
-import { defineQuery } from '@temporalio/workflow';
+import { defineQuery } from './define-message.ts';
 import { z } from 'zod';
 import { Label } from './session.ts';
 

@@ -2,7 +2,7 @@
  * Signals, updates and queries of a session. Names and forms are the public contract: they work from the client
  * library, the CLI, the Web UI and the plain `temporal` CLI alike.
  */
-import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import { defineQuery, defineSignal, defineUpdate } from './define-message.ts';
 import type {
   Change,
   ContextDiff,

@@ -1,5 +1,5 @@
 /** What a session tells a workflow that asked it something. */
-import { defineSignal } from '@temporalio/workflow';
+import { defineSignal } from './define-message.ts';
 import type { ErrorDetails, ErrorType } from './errors.ts';
 import type { SessionResult } from './session.ts';
 import type { TurnView } from './turn.ts';

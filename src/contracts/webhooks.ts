@@ -1,5 +1,5 @@
 /** Webhooks: what receivers are told, and what the workflow that tells them takes and gives. */
-import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import { defineQuery, defineSignal, defineUpdate } from './define-message.ts';
 import { z } from 'zod';
 import { digestOf } from './digest.ts';
 import { Label } from './session.ts';
