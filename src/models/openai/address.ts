@@ -1,4 +1,4 @@
-/** Reads a base URL as people write it: with or without a trailing slash, a full endpoint, or a query. */
+/** Reads a base URL as people write it: with or without a trailing slash, a full endpoint, a query, or quotes. */
 import { CopilotError } from '../../contracts/errors.ts';
 
 export interface Address {
@@ -7,11 +7,14 @@ export interface Address {
 }
 
 export const OPENAI_URL = 'https://api.openai.com/v1';
-const ENDPOINT = /\/(chat\/completions|responses)\/?$/;
+const ENDPOINT = /\/(chat\/completions|responses|completions|models|messages)\/?$/i;
+/** Ollama's own API, beside which it has OpenAI's. */
+const OLLAMA = /\/api\/(chat|generate|tags)\/?$/;
 
 /** @throws CopilotError `InvalidConfig` for anything but an http or https URL */
 export function parseAddress(value: string, variable: string): Address {
-  const text = value.trim();
+  // Docker's files of variables keep quotes.
+  const text = value.trim().replace(/^(["'])(.*)\1$/, '$2');
   // `localhost:11434` parses as a URL with the scheme `localhost:`.
   const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined;
   if (!url) {
@@ -31,7 +34,7 @@ export function parseAddress(value: string, variable: string): Address {
   const query = Object.fromEntries(url.searchParams);
   url.search = '';
   url.hash = '';
-  url.pathname = url.pathname.replace(ENDPOINT, '').replace(/\/+$/, '');
+  url.pathname = url.pathname.replace(OLLAMA, '/v1').replace(ENDPOINT, '').replace(/\/+$/, '');
   return { baseUrl: url.href.replace(/\/+$/, ''), query };
 }
 

@@ -23,15 +23,15 @@ export interface RawReply {
 
 export class ReplyReader {
   readonly #request: ModelRequest;
-  readonly #guard: RepetitionGuard | undefined;
+  readonly #guard: RepetitionGuard;
+  readonly #reasoningGuard = new RepetitionGuard(false);
   readonly #thinking: ThinkingFilter;
   #reasoning = '';
   #isRepeating = false;
 
   constructor(request: ModelRequest) {
     this.#request = request;
-    // A person may want a long list of equal lines. No answer in a form is one.
-    this.#guard = request.output === undefined ? undefined : new RepetitionGuard();
+    this.#guard = new RepetitionGuard(request.output !== undefined);
     this.#thinking = filterThinking(
       (delta) => request.onText?.(delta),
       (delta) => this.onReasoning(delta),
@@ -44,7 +44,7 @@ export class ReplyReader {
   }
 
   readonly onText = (delta: string): void => {
-    this.#isRepeating ||= this.#guard?.add(delta) === true;
+    this.#isRepeating ||= this.#guard.add(delta);
     this.#thinking.add(delta);
   };
 
@@ -53,6 +53,7 @@ export class ReplyReader {
     const added = this.#reasoning === '' ? delta.trimStart() : delta;
     if (added === '') return;
     this.#reasoning += added;
+    this.#isRepeating ||= this.#reasoningGuard.add(added);
     this.#request.onReasoning?.(added);
   };
 

@@ -158,6 +158,20 @@ describe('servers of chat completions and their errors', () => {
     assert.ok(reply.text.length < 10_000, String(reply.text.length));
   });
 
+  it('[M07] a text, or thinking, that repeats itself without end is cut, and some hundred equal lines are not', async () => {
+    const line = 'All work and no play.\n';
+    const pieces = (field: string, count: number): ApiAnswer =>
+      streamed(...Array.from({ length: count }, () => ({ [field]: line })), { content: 'Done.' });
+    for (const field of ['content', 'reasoning_content']) {
+      chat.respond = () => pieces(field, 5_000);
+      const { finish, repeats, text, reasoning } = await chat.ask();
+      assert.deepEqual([finish, repeats], ['length', true], field);
+      assert.ok((text + reasoning).length < 15_000);
+    }
+    chat.respond = () => pieces('content', 300);
+    assert.deepEqual((await chat.ask()).text, `${line.repeat(300)}Done.`);
+  });
+
   it('[M17] thinking in the text is no part of the reply', async () => {
     const heard: string[] = [];
     const said: string[] = [];
@@ -218,9 +232,11 @@ describe('[M01] the address of a model API', () => {
       ['/v1', '/v1/chat/completions'],
       ['/v1/', '/v1/chat/completions'],
       ['/v1/chat/completions', '/v1/chat/completions'],
+      ['/v1/models', '/v1/chat/completions'],
+      ['/api/chat', '/v1/chat/completions'],
       ['/openai/deployments/m?api-version=2024-10-21', '/openai/deployments/m/chat/completions'],
     ] as const) {
-      const provider = openAi({ baseUrl: server.url + written, headers: { 'x-team': 'a' } });
+      const provider = openAi({ baseUrl: `"${server.url}${written}"`, headers: { 'x-team': 'a' } });
       await provider.model('m').reply({ system: '', messages: HELLO, signal: AbortSignal.timeout(5_000) });
       await provider.close();
       const request = server.requests.at(-1);
