@@ -36,14 +36,16 @@ const PACKAGES = {
 const USAGE = `Usage: npm start --prefix bench/peers -- [driver …] [options]
 
 Drivers (default: all): ${[...new Set(PEERS.map(({ driver }) => driver))].join(', ')}
-  --rounds <n>         rounds of all measurements but the long conversation (default 3)
+  --rounds <n>         rounds of all measurements but the long conversation, at most (default 3)
+  --minutes <n>        of all measurements, about; on a busy machine there are fewer rounds (default 8)
   --conversations <n>  that take turns at the same time (default 40)
-  --turns <n>          of the long conversation (default 300)`;
+  --turns <n>          of the long conversation, at most (default 300)`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '3' },
+    minutes: { type: 'string', default: '8' },
     conversations: { type: 'string', default: '40' },
     turns: { type: 'string', default: '300' },
     help: { type: 'boolean', short: 'h' },
@@ -56,6 +58,7 @@ if (values.help) {
 const wanted = PEERS.filter(({ driver }) => positionals.length === 0 || positionals.includes(driver));
 const sizes = {
   rounds: wholeNumber('rounds'),
+  minutes: wholeNumber('minutes'),
   conversations: wholeNumber('conversations'),
   turns: wholeNumber('turns'),
 };
@@ -117,7 +120,7 @@ function describePackage([name, folder]: [string, string]): string[][] {
   return [[`\`${name}\``, version ?? '', license ?? '']];
 }
 
-function wholeNumber(name: 'rounds' | 'conversations' | 'turns'): number {
+function wholeNumber(name: 'rounds' | 'minutes' | 'conversations' | 'turns'): number {
   const number = Number(values[name]);
   if (Number.isInteger(number) && number >= 1) return number;
   console.error(`--${name} ${values[name]} is not valid: use a whole number of at least 1.`);

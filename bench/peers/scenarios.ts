@@ -20,11 +20,17 @@ const OPENED = 50;
 /** Before memory is read. */
 const SETTLE_MS = 1_500;
 
+/** Of the time for all. A measurement ends with the round in which its share is over. */
+const SHARES = { latency: 0.1, rate: 0.3, long: 0.3, opening: 0.3 };
+
 export interface Sizes {
+  /** At most. */
   readonly rounds: number;
+  /** For all measurements together. */
+  readonly minutes: number;
   /** Conversations of P02. */
   readonly conversations: number;
-  /** Turns of the conversation of P04. */
+  /** Turns of the conversation of P04, at most. */
   readonly turns: number;
 }
 
@@ -56,24 +62,27 @@ type Measure = (peer: PeerProcess, figures: Figures) => Promise<void>;
 
 export async function measurePeers(
   peers: readonly PeerProcess[],
-  { rounds, conversations, turns }: Sizes,
+  { rounds, minutes, conversations, turns }: Sizes,
   log: (line: string) => void,
 ): Promise<ReadonlyMap<PeerProcess, Figures>> {
   const all = new Map(peers.map((peer) => [peer, new Figures()]));
-  const inRounds = async (name: string, count: number, measure: Measure): Promise<void> => {
+  const inRounds = async (name: keyof typeof SHARES, count: number, measure: Measure): Promise<void> => {
     const startedAt = performance.now();
-    for (let round = 0; round < count; round++) {
+    const elapsedMs = () => performance.now() - startedAt;
+    let round = 0;
+    while (round < count && elapsedMs() < SHARES[name] * minutes * 60_000) {
       for (const peer of rotated(peers, round)) await measure(peer, all.get(peer) ?? new Figures());
+      round++;
     }
-    log(`${name}: ${((performance.now() - startedAt) / 1_000).toFixed(0)} s`);
+    log(`${name}: ${round} rounds in ${(elapsedMs() / 1_000).toFixed(0)} s`);
   };
-  await inRounds('P01 latency', rounds, measureLatency);
-  await inRounds('P02 rate', rounds, (peer, figures) => measureRate(peer, figures, conversations));
+  await inRounds('latency', rounds, measureLatency);
+  await inRounds('rate', rounds, (peer, figures) => measureRate(peer, figures, conversations));
+  await inRounds('opening', rounds, measureOpening);
   for (const peer of peers) await peer.open(1, 1);
-  await inRounds('P04 long conversation', Math.ceil(turns / BLOCK), async (peer, figures) => {
+  await inRounds('long', Math.ceil(turns / BLOCK), async (peer, figures) => {
     figures.longTurnMs.push(...(await peer.talk(BLOCK)).turnMs);
   });
-  await inRounds('P03 opening, P08 memory', rounds, measureOpening);
   return all;
 }
 

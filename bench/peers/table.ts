@@ -13,7 +13,7 @@ export function figureTables(all: readonly (readonly [string, Figures])[]): stri
       spread(figures.turnMs.map(median), median(turns), 1),
       number(quantile(turns, 0.95), 1),
       spread(figures.turnsPerSecond, median(figures.turnsPerSecond), 0),
-      `${number(early, 1)} → ${number(late, 1)}`,
+      `${number(early, 1)} → ${number(late, 1)} (${figures.longTurnMs.length})`,
       number(late / early, 2),
       spread(figures.opensPerSecond, median(figures.opensPerSecond), 0),
     ];
