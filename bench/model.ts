@@ -36,6 +36,8 @@ const server = createServer((request, response) => {
     response.end(isStream ? STREAM : WHOLE);
   });
 });
+// A client that was busy for some seconds must not write to a connection that this server has closed meanwhile.
+server.keepAliveTimeout = 600_000;
 server.listen(0, '127.0.0.1', () => {
   const { port } = server.address() as AddressInfo; // listening on TCP
   console.error(`model ready http://127.0.0.1:${port}/v1`);

@@ -71,7 +71,14 @@ export async function measurePeers(
     const elapsedMs = () => performance.now() - startedAt;
     let round = 0;
     while (round < count && elapsedMs() < SHARES[name] * minutes * 60_000) {
-      for (const peer of rotated(peers, round)) await measure(peer, all.get(peer) ?? new Figures());
+      for (const [peer, figures] of rotated([...all], round)) {
+        try {
+          await measure(peer, figures);
+        } catch (error) {
+          log(`${peer.name} is left out: ${String(error)}`);
+          all.delete(peer);
+        }
+      }
       round++;
     }
     log(`${name}: ${round} rounds in ${(elapsedMs() / 1_000).toFixed(0)} s`);
@@ -79,7 +86,7 @@ export async function measurePeers(
   await inRounds('latency', rounds, measureLatency);
   await inRounds('rate', rounds, (peer, figures) => measureRate(peer, figures, conversations));
   await inRounds('opening', rounds, measureOpening);
-  for (const peer of peers) await peer.open(1, 1);
+  for (const peer of all.keys()) await peer.open(1, 1);
   await inRounds('long', Math.ceil(turns / BLOCK), async (peer, figures) => {
     figures.longTurnMs.push(...(await peer.talk(BLOCK)).turnMs);
   });
