@@ -98,6 +98,8 @@ export interface ReviewResult extends Reasoned {
 
 export interface RunAgentInput extends AgentCall {
   readonly phase: 'one-shot' | 'step' | 'answer';
+  /** Number of the step, if the call belongs to one. */
+  readonly step?: number;
   /** The messages of this step or turn so far, without `tail`. */
   readonly thread: { readonly id: string; readonly address: TranscriptAddress };
   /** Messages that came since the last model round. */

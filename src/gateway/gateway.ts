@@ -91,7 +91,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const linkAt = (url: string): string | undefined => local && `${url}/login?code=${local.code}`;
   const { client, operated = newOperated() } = options;
   const hub = new EventHub(options.limits.streams);
-  const requests = measureRequests(() => hub.size);
+  const requests = measureRequests(() => hub.size, log);
   operated.metrics = requests.read;
   const running = new Set<Promise<unknown>>();
   let listener: HttpListener;

@@ -1,6 +1,7 @@
-/** What requests to a gateway took, for Prometheus. */
+/** What requests to a gateway took, for Prometheus and in the log. */
 import type { MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
+import type { Logger } from 'pino';
 import { Gauge, Histogram, Registry } from 'prom-client';
 import type { Metrics } from '../operator-port.ts';
 
@@ -13,7 +14,7 @@ export interface RequestMetrics {
 }
 
 /** @param followers how many event streams are open */
-export function measureRequests(followers: () => number): RequestMetrics {
+export function measureRequests(followers: () => number, log: Logger): RequestMetrics {
   const registry = new Registry();
   const registers = [registry];
   const startedAt = Date.now() / 1_000;
@@ -43,10 +44,22 @@ export function measureRequests(followers: () => number): RequestMetrics {
       const began = performance.now();
       await next();
       const { method } = context.req;
+      const { status } = context.res;
       // The pattern of the route that answered, and not the path, which has ids of sessions.
-      const labels = { method, route: routePath(context), status: String(context.res.status) };
-      durations.observe(labels, (performance.now() - began) / 1_000);
+      const route = routePath(context);
+      const ms = performance.now() - began;
+      durations.observe({ method, route, status: String(status) }, ms / 1_000);
+      log.debug(
+        { ...placeOf(route, context.req.param()), method, route, status, ms: Math.round(ms) },
+        'request answered',
+      );
     },
     read: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
   };
+}
+
+/** The session and the turn that a request names. */
+function placeOf(route: string, { id, turnId }: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  if (id === undefined || !route.startsWith('/v1/sessions/')) return {};
+  return { session: id, ...(turnId === undefined ? {} : { turn: turnId }) };
 }

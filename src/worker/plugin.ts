@@ -17,6 +17,7 @@ import { sessionWorkflowsPath, withSessions } from './bundle/bundle.ts';
 import { createActivities, type HostParts } from './host/activities.ts';
 import { openHost } from './host/host.ts';
 import { NO_TRACES, traceSinks } from '../tracing/session-spans.ts';
+import { nameSessions } from './host/log-attributes.ts';
 import { createLogger, logUnreadable } from './logging.ts';
 import { hostConfig, type HostingOptions } from './options.ts';
 import { newOperated, openOperatorPort } from '../operator-port.ts';
@@ -91,6 +92,7 @@ class CopilotPlugin extends SimplePlugin {
       ...this.#code(given),
       dataConverter: given.dataConverter ?? this.#dataConverter(config),
       activities: { ...own, ...activities },
+      interceptors: { ...given.interceptors, activity: [...(given.interceptors?.activity ?? []), nameSessions] },
       sinks: { ...given.sinks, ...traceSinks(opened.promise.then(({ traces }) => traces)) },
     };
   }

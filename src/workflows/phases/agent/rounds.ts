@@ -147,6 +147,7 @@ async function callModel(session: LiveSession, turn: RunningTurn, work: AgentWor
   const input = {
     ...agentCall(session, turn, agent),
     phase,
+    ...(step === undefined ? {} : { step }),
     thread: { id, address },
     tail,
     tools: offeredTools(session, work.state),
