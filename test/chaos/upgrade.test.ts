@@ -3,20 +3,21 @@
  * Which build did what is told by the server's history, and by the name of the model that each build asks for.
  */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { isDeepStrictEqual, promisify } from 'node:util';
+import { dirname, delimiter } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { ok } from '../../src/doctor/check.ts';
 import { checkServer } from '../../src/doctor/server.ts';
-import { cachedServerFile } from '../../src/server/program.ts';
 import type { SessionHandle } from '../../src/client.ts';
+import { runCli } from '../helpers/cli.ts';
 import { fullHistory, noTaskFailed, runHistories, toolCallsIn, until } from '../helpers/history.ts';
-import { signalByTemporalCli } from '../helpers/outside.ts';
+import { assignedIn, guideCommands, runInShell } from '../helpers/operations-guide.ts';
+import { signalByTemporalCli, temporalCli } from '../helpers/outside.ts';
 import { startWorldOf } from '../helpers/own-team.ts';
 import { decideNext, nextRequest } from '../helpers/requests.ts';
 import { isolatedConfig } from '../helpers/server.ts';
 import { isFull } from '../helpers/random.ts';
 import { playTeam, readCall } from '../helpers/team-script.ts';
-import type { WorkerProcess } from '../helpers/worker.ts';
+import { programEnvironment, type WorkerProcess } from '../helpers/worker.ts';
 import type { World } from '../helpers/world.ts';
 
 const DEPLOYMENT = 'copilot';
@@ -24,11 +25,10 @@ const FILES = ['one.txt', 'two.txt', 'three.txt'];
 /** The least that a session takes: a plan of three files has some 60 events. */
 const HISTORY_LIMIT = 40;
 const NO_BUILD = 'none';
-/** As the README has it. */
-const MOVE = {
-  query: `TemporalWorkerDeploymentVersion = '${DEPLOYMENT}:a' AND ExecutionStatus = 'Running'`,
-  reason: 'new version',
-};
+/** As docs/operations.md has them, for the builds of this test. */
+const [REPLAY = '', WORKER = '', MAKE_CURRENT = '', MOVE = '', COUNT = ''] = guideCommands('New versions').map((line) =>
+  line.replaceAll(`'${DEPLOYMENT}:1'`, `'${DEPLOYMENT}:a'`).replaceAll(/(BUILD_ID=|--build-id )2\b/g, '$1b'),
+);
 
 describe('a new version', function () {
   this.timeout(180_000);
@@ -47,7 +47,7 @@ describe('a new version', function () {
     [none, a, b] = await Promise.all([
       world.startWorker({ COPILOT_MODEL: NO_BUILD }),
       startBuild('a'),
-      startBuild('b'),
+      world.startWorker({ ...assignedIn(WORKER), COPILOT_MODEL: 'b' }),
     ]);
   });
   after(() => world?.stop());
@@ -55,19 +55,18 @@ describe('a new version', function () {
   const startBuild = (buildId: string): Promise<WorkerProcess> =>
     world.startWorker({ COPILOT_DEPLOYMENT: DEPLOYMENT, COPILOT_BUILD_ID: buildId, COPILOT_MODEL: buildId });
 
-  /** As a person would, with a command that the program or the README gives. */
-  async function temporal(...args: readonly string[]): Promise<string> {
-    const binary = process.env['TEMPORAL_CLI'] ?? cachedServerFile(isolatedConfig(world.server.homeDir));
-    const env = { ...process.env, TEMPORAL_ADDRESS: world.server.address };
-    return (await promisify(execFile)(binary, args, { env })).stdout;
+  /** Runs a command as a person would who has `temporal` on the PATH. */
+  async function inShell(command: string): Promise<string> {
+    const path = [dirname(temporalCli(world.server)), process.env['PATH']].join(delimiter);
+    return await runInShell(command, { ...process.env, PATH: path, TEMPORAL_ADDRESS: world.server.address });
   }
 
   /** Runs the command that is quoted in a text. The server refuses it until it has heard of the worker. */
   async function makeCurrent(text: string): Promise<void> {
-    const command = /temporal (worker deployment set-current-version .*? --yes)/.exec(text)?.[1];
+    const command = /(temporal worker deployment set-current-version .*? --yes)/.exec(text)?.[1];
     assert.ok(command, `no command in: ${text}`);
     await until(command, () =>
-      temporal(...command.split(' ')).then(
+      inShell(command).then(
         () => true,
         () => false,
       ),
@@ -158,7 +157,9 @@ describe('a new version', function () {
     await Promise.all([idle.send('idle 1'), closed.send('closed 1')]);
     await closed.complete();
 
-    await makeCurrent(b.log());
+    const replayed = await runCli(REPLAY.split(' ').slice(1), programEnvironment(world.server));
+    assert.equal(replayed.code, 0, replayed.stdout);
+    await makeCurrent(MAKE_CURRENT);
     const fresh = await world.copilot.create({ mode: 'one-shot' });
     await fresh.send('fresh 1');
     assert.deepEqual([answeredBy('fresh 1'), await buildsOf(fresh)], [['b'], ['b']]);
@@ -178,9 +179,9 @@ describe('a new version', function () {
     assert.deepEqual(builds, ['a', ...builds.slice(1).map(() => 'b')]);
 
     // Because somebody says so: also where a person is waited for, which goes along.
-    const left = async (): Promise<number> => (await world.temporal.workflow.count(MOVE.query)).count;
+    const left = async (): Promise<number> => Number(/\d+/.exec(await inShell(COUNT))?.[0]);
     await until('the list of what is left on the old build', async () => (await left()) === 3);
-    await temporal('workflow', 'signal', '--name', 'move', '--yes', '--query', MOVE.query, '--reason', MOVE.reason);
+    await inShell(MOVE);
     await until('nothing left there', async () => (await left()) === 0);
     assert.equal(await a.stop(), 0);
     for (const session of [staying.session, idle])
@@ -230,8 +231,8 @@ describe('a new version', function () {
       const fresh = await world.copilot.create({ mode: 'one-shot' });
       await fresh.send('fresh 2');
       assert.deepEqual([answeredBy('fresh 2'), answeredBy('stranded 2')], [['c'], []]);
-      const override = ['--versioning-override-behavior', 'auto_upgrade'];
-      await temporal('workflow', 'update-options', '--workflow-id', session.id, ...override);
+      const override = '--versioning-override-behavior auto_upgrade';
+      await inShell(`temporal workflow update-options --workflow-id ${session.id} ${override}`);
       assert.equal((await sent).status, 'completed');
       assert.deepEqual([answeredBy('stranded 2'), await buildsOf(session)], [['c'], ['b c']]);
       assert.deepEqual(await told(session), ['stranded 1', 'stranded 2'].flatMap(exchange));

@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { packageDir } from '../../src/package-info.ts';
+import { guideCommands, runInShell } from './operations-guide.ts';
 import { freePort } from './ports.ts';
 
 const run = promisify(execFile);
@@ -116,10 +117,16 @@ export async function startPostgresServer(tests: PostgresTests): Promise<Postgre
     server.kill('SIGKILL');
     await once(server, 'exit');
   };
-  const databases = [database, visibility];
-  const sql = async (program: string, ...args: string[]): Promise<string> => {
-    const at = ['--host', '127.0.0.1', '--port', String(tests.port), '--username', tests.user];
-    return (await run(program, [...at, ...args], { env: { PATH: tests.path } })).stdout;
+  const at = { PATH: tests.path, PGHOST: '127.0.0.1', PGPORT: String(tests.port), PGUSER: tests.user };
+  /** The commands of docs/operations.md that begin so, for these databases. */
+  const asInGuide = async (folder: string, beginning: RegExp): Promise<void> => {
+    const names: Readonly<Record<string, string>> = { temporal: database, temporal_visibility: visibility };
+    for (const command of guideCommands('Backup and restore').filter((line) => beginning.test(line)))
+      await runInShell(
+        command.replaceAll(/\btemporal(_visibility)?\b/g, (name) => names[name] ?? name),
+        at,
+        folder,
+      );
   };
   return {
     address,
@@ -132,20 +139,15 @@ export async function startPostgresServer(tests: PostgresTests): Promise<Postgre
     tableBytes: async () => {
       const query = `SELECT relname, pg_total_relation_size(oid) FROM pg_class WHERE relkind = 'r'`;
       const sizes = ['--tuples-only', '--no-align', '--field-separator', ' ', '--command', query];
-      const lines = await Promise.all(databases.map((name) => sql('psql', '--dbname', name, ...sizes)));
-      const rows = lines.flatMap((text) => text.trim().split('\n')).map((line) => line.split(' '));
+      const read = (name: string) => run('psql', ['--dbname', name, ...sizes], { env: at });
+      const printed = await Promise.all([database, visibility].map(read));
+      const rows = printed.flatMap(({ stdout }) => stdout.trim().split('\n')).map((line) => line.split(' '));
       return Object.fromEntries(rows.map(([name = '', bytes]) => [name, Number(bytes)]));
     },
-    backUp: async (folder) => {
-      for (const name of databases) await sql('pg_dump', '--format', 'custom', '--file', join(folder, name), name);
-    },
+    backUp: (folder) => asInGuide(folder, /^pg_dump /),
     restore: async (folder) => {
       await kill();
-      for (const name of databases) {
-        await sql('dropdb', '--force', name);
-        await sql('createdb', name);
-        await sql('pg_restore', '--dbname', name, '--exit-on-error', join(folder, name));
-      }
+      await asInGuide(folder, /^(dropdb|pg_restore) /);
       server = start();
     },
   };

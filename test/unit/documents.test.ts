@@ -8,6 +8,7 @@ import { clientDocument } from '../../scripts/documents/client-document.ts';
 import { teamsDocument } from '../../scripts/documents/tool-table.ts';
 import { declareProgram } from '../../src/cli/program.ts';
 import { packageDir } from '../../src/package-info.ts';
+import { guideCommands } from '../helpers/operations-guide.ts';
 
 const PAGES = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...markdownIn('docs')];
 const MAX_README_WORDS = 1_200;
@@ -35,6 +36,27 @@ describe('documents', () => {
     const named = [...source('docs/operations.md').matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name);
     assert.ok(read.length > 0);
     assert.deepEqual(named.toSorted(), read.toSorted());
+  });
+
+  it('[O04] docs/operations.md says how to size, retain, back up, restore, upgrade and rotate keys, and what Temporal Cloud counts; tests run its commands as they stand there', () => {
+    const page = source('docs/operations.md');
+    const section = (heading: string): string =>
+      page.split(/^## /m).find((text) => text.startsWith(`${heading}\n`)) ?? assert.fail(`there is no ${heading}`);
+    assert.match(section('Sizing'), /`npm run bench -- actions`/);
+    assert.match(section('Storage: history, payloads, archive'), /\*\*Retention\.\*\*/);
+    assert.match(section('Temporal Cloud'), /\| sum \| \*\*[\d.]+\*\* \| \*\*[\d.]+\*\* \|/);
+    const runners = {
+      'Backup and restore': 'test/helpers/postgres-server.ts',
+      'New versions': 'test/chaos/upgrade.test.ts',
+    };
+    for (const [heading, file] of Object.entries(runners)) {
+      assert.ok(guideCommands(heading).length > 1);
+      assert.ok(source(file).includes(`guideCommands('${heading}')`), file);
+    }
+    // Key rotation has its commands in a table, beside the tests that run them.
+    const tests = [...section('Rotation of keys').matchAll(/`(test\/\S+\.test\.ts)`/g)].map(([, file = '']) => file);
+    assert.ok(tests.length > 1);
+    for (const file of tests) assert.ok(existsSync(join(packageDir, file)), file);
   });
 
   it('docs/tools.md names every key of copilot.config.ts, and the variables that go before them', () => {

@@ -87,9 +87,16 @@ describe('access to the gateway', function () {
     const caller = new Caller(gateway.url, key);
     const me = await caller.call('GET', '/v1/me');
     assert.deepEqual([me.status, me.body], [200, { name: 'short-lived', role: 'approver' }]);
-    const revoked = await runCli(['keys', 'revoke', 'short-lived'], programEnvironment(world.server));
+    // As docs/operations.md has keys replaced: both count until the old one is revoked by its id.
+    const replacement = new Caller(gateway.url, await addKey(world, 'short-lived'));
+    const listed = await runCli(['keys', 'list', '--json'], programEnvironment(world.server));
+    const known = JSON.parse(listed.stdout) as { id: string; name: string }[]; // what the command prints
+    const old = known.find(({ name }) => name === 'short-lived')?.id ?? '';
+    for (const one of [caller, replacement]) assert.equal(await status(one, 'GET', '/v1/me'), 200);
+    const revoked = await runCli(['keys', 'revoke', old], programEnvironment(world.server));
     assert.equal(revoked.code, 0, revoked.stderr);
     assert.equal(await status(caller, 'GET', '/v1/me'), 401, 'at once');
+    assert.equal(await status(replacement, 'GET', '/v1/me'), 200);
   });
 
   it('a damaged file of keys lets nobody in, and callers are not told where it is', async () => {
