@@ -33,14 +33,16 @@ const ANSWER = `
 export async function oddProcess(file: string, odd: OddServer): Promise<Extract<McpServer, { command: string }>> {
   await writeFile(
     file,
+    // A text, since Node 22 takes no program with brackets that are nested deeply.
     `const answer = ${ANSWER};
+    const odd = JSON.parse(${JSON.stringify(JSON.stringify(odd))});
     let rest = '';
     process.stdin.setEncoding('utf8').on('data', (text) => {
       const lines = (rest + text).split('\\n');
       rest = lines.pop();
       for (const line of lines) {
         const message = JSON.parse(line);
-        if (message.id !== undefined) process.stdout.write(answer(${JSON.stringify(odd)}, ${JSON.stringify(GREETING)}, message) + '\\n');
+        if (message.id !== undefined) process.stdout.write(answer(odd, ${JSON.stringify(GREETING)}, message) + '\\n');
       }
     });
     process.stdin.on('end', () => process.exit());`,
