@@ -312,19 +312,11 @@ function toSimplerOutput(dialect: Dialect, { request }: Refused): Lesson | undef
   return { dialect: { ...dialect, output }, gaveUp: `output by ${dialect.output}` };
 }
 
-/** Parameters that a request can do without, and lose nothing that a person would see. */
-const EXTRAS: readonly Optional[] = ['temperature', 'usage', 'summary', 'encrypted', 'cache key', 'store', 'effort'];
+/** Parameters that a request can do without. That the provider stores nothing is none of them. */
+const EXTRAS: readonly Optional[] = ['temperature', 'usage', 'summary', 'cache key', 'effort'];
 
 /** Where these stand in a request. */
-const PLACES = [
-  'temperature',
-  'stream_options',
-  'reasoning',
-  'reasoning_effort',
-  'include',
-  'prompt_cache_key',
-  'store',
-];
+const PLACES = ['temperature', 'stream_options', 'reasoning', 'reasoning_effort', 'prompt_cache_key'];
 
 /** A refusal that names nothing: all that is optional goes at once. */
 function toPlainest(dialect: Dialect, { body, words }: Refused & { words: string }): Lesson | undefined {

@@ -110,9 +110,10 @@ export function classifyApiError(error: ApiError, model: string): ModelError {
   const refusal = refusalOf(told);
   if (refusal !== undefined) return new CopilotError('ModelRejected', { ...details, refusal });
   if (!isSoft(told)) return new CopilotError('ModelRejected', { ...details, refusal: 'form' });
-  if (status === undefined && !saysItPasses(told)) return unreadableReply(told.problem);
+  const waitMs = retryAfterMs(error.headers, text);
+  if (status === undefined && waitMs === undefined && !saysItPasses(told)) return unreadableReply(told.problem);
   const problem = status === undefined ? told.problem : `${status} ${told.problem}`;
-  return unavailable(problem, { waitMs: retryAfterMs(error.headers, text), status });
+  return unavailable(problem, { waitMs, status });
 }
 
 /** The typed error for whatever else a call threw. A CopilotError inside stays what it is. */

@@ -248,6 +248,15 @@ describe('the Responses API', () => {
     assert.deepEqual(server.requests[0]?.body.input[2].output, [{ type: 'input_text', text: 'drawn' }, picture]);
   });
 
+  it('[M05] keeps asking for no store, whatever a refusal does not say', async () => {
+    const refused = (): ApiAnswer => ({ status: 400, body: { error: { message: 'Bad Request' } } });
+    answers.push(refused, refused);
+    await assert.rejects(ask([{ role: 'user', text: 'x' }], { temperature: 0 }), { type: 'ModelRejected' });
+    const [first, plain] = server.requests.map(({ body }) => body as Record<string, unknown>);
+    assert.deepEqual([first?.['temperature'], plain?.['temperature']], [0, undefined]);
+    assert.deepEqual([plain?.['store'], plain?.['include']], [false, ['reasoning.encrypted_content']]);
+  });
+
   it('[M05] gives up what the model refuses, once', async () => {
     const refuse = (param: string, text: string) => (): ApiAnswer => ({
       status: 400,
