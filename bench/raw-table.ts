@@ -6,8 +6,8 @@ import { measureOpening } from './opening.ts';
 import { measureTurn } from './turn.ts';
 import type { BenchWorld } from './world.ts';
 
-const FEW = { sessions: 40, turns: 6, rounds: 5 };
-const MANY = { sessions: 200, turns: 2, rounds: 3 };
+const FEW = { sessions: 40, turns: 6, rounds: 4 };
+const MANY = { sessions: 200, turns: 2, rounds: 2 };
 
 /** Linux only. */
 export async function rawTable(world: BenchWorld): Promise<void> {
