@@ -17,6 +17,7 @@ import { createWorkerDataConverter } from './storage/data-converter.ts';
 import { prepareBundle } from './worker/bundle/bundle.ts';
 import { type Connected, deploymentOptions, prepareServer, warnUnlessCurrent } from './worker/deployment.ts';
 import { createActivities, type HostParts } from './worker/host/activities.ts';
+import { nameSessions } from './worker/host/log-attributes.ts';
 import { type Host, openHost } from './worker/host/host.ts';
 import { createLogger, logUnreadable } from './worker/logging.ts';
 import { hostConfig, type HostingOptions } from './worker/options.ts';
@@ -178,6 +179,7 @@ async function createWorker(
     workflowBundle: await prepareBundle(config, toTemporalLogger(log), dataConverter),
     dataConverter: dataConverter ?? createWorkerDataConverter(config, logUnreadable(log)),
     activities: createActivities(config, Promise.resolve<HostParts>(host.parts)),
+    interceptors: { activity: [nameSessions] },
     sinks: traceSinks(Promise.resolve(host.parts.traces)),
     shutdownForceTime: SHUTDOWN_FORCE,
     workflowTaskPollerBehavior: { type: 'autoscaling' },
