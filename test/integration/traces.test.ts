@@ -7,6 +7,7 @@ import { recordingLog } from '../unit/agents/files/team-folder.ts';
 import { KeyStore } from '../../src/gateway/principals/key-file.ts';
 import { fullHistory, until } from '../helpers/history.ts';
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from '../helpers/otlp-receiver.ts';
+import { freePort } from '../helpers/ports.ts';
 import { isolatedConfig } from '../helpers/server.ts';
 import { callsOf, playTeam } from '../helpers/team-script.ts';
 import { startWorld, type World } from '../helpers/world.ts';
@@ -152,6 +153,8 @@ describe('traces', function () {
     const worker = await world.startWorker(otel());
     const { homeDir } = world.server;
     const { key } = await new KeyStore(homeDir).add('ada', 'user');
+    const requests = recordingLog();
+    requests.log.level = 'debug';
     const gateway = await startGateway({
       client: traced,
       homeDir,
@@ -159,7 +162,7 @@ describe('traces', function () {
       port: 0,
       preparePage: () => Promise.reject(new Error('no browser comes')),
       limits: isolatedConfig(homeDir).gatewayLimits,
-      log: recordingLog().log,
+      log: requests.log,
     });
     const post = async (path: string, body: object): Promise<Record<string, string>> => {
       const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', traceparent: CALLER };
@@ -168,6 +171,17 @@ describe('traces', function () {
     };
     const { id } = await post('/v1/sessions', {});
     await post(`/v1/sessions/${id}/messages?wait=true`, { text: 'kiwi question' });
+    await fetch(`${gateway.url}/v1/sessions/${id}/turns/turn-1`, { headers: { authorization: `Bearer ${key}` } });
+    const logged = requests.lines.filter(({ msg }) => msg === 'request answered');
+    assert.deepEqual(
+      logged.map((line) => [line['method'], line['route'], line['status'], line['session'], line['turn']]),
+      [
+        ['POST', '/v1/sessions', 201, undefined, undefined],
+        ['POST', '/v1/sessions/:id/messages', 202, id, undefined],
+        ['GET', '/v1/sessions/:id/turns/:turnId', 200, id, 'turn-1'],
+      ],
+    );
+    assert.doesNotMatch(JSON.stringify(logged), /kiwi/);
     await gateway.close();
     await worker.stop();
     const [, traceId, callerId] = CALLER.split('-');
@@ -183,6 +197,61 @@ describe('traces', function () {
         ),
       ),
     );
+  });
+
+  it('[U08] the log, the metrics and the trace of a planned turn tell the same: lines of calls, failed ones and requests name session, turn and step', async () => {
+    let isFailing = true;
+    playTeam(world.model, {
+      files: FILES.slice(0, 2),
+      answer: 'written',
+      instead: ({ task }) => {
+        const fails = isFailing && task === 'write b.txt';
+        if (fails) isFailing = false;
+        return fails ? { status: 503 } : undefined;
+      },
+    });
+    const port = String(await freePort());
+    const worker = await world.startWorker(otel({ COPILOT_LOG_LEVEL: 'debug', COPILOT_METRICS_PORT: port }));
+    const session = await traced.create({ mode: 'planning-control' });
+    const turn = await session.send('Write two files');
+    assert.equal(turn.status, 'completed');
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    await worker.stop();
+
+    const lines = logLines(worker.log()).filter((line) => line['session'] === session.id);
+    const attempts = lines.filter(({ msg }) => msg === 'call ended');
+    const [step1, step2] = ['1', '2'].map((step) => [
+      `copilotRunAgent step ${step} ok`,
+      `copilotRunTool step ${step} ok`,
+      `copilotRunAgent step ${step} ok`,
+    ]);
+    const told = attempts
+      .filter((line) => 'step' in line)
+      .map(({ activity, step, outcome }) => `${activity} step ${step} ${outcome}`);
+    assert.deepEqual(told, [...(step1 ?? []), 'copilotRunAgent step 2 ModelUnavailable', ...(step2 ?? [])]);
+    assert.ok(attempts.every((line) => line['turn'] === turn.id));
+    const failures = lines.filter(({ msg }) => msg === 'Activity failed');
+    assert.deepEqual(
+      failures.map((line) => [line['level'], line['turn'], line['step']]),
+      [['warn', turn.id, 2]],
+    );
+
+    assert.match(metrics, /^copilot_tool_calls_total\{tool="write_file",status="ok"\} 2$/m);
+    const count = /^copilot_activity_duration_seconds_count\{activity="copilotRunAgent",outcome="ok"\} (\d+)$/m;
+    const answered = attempts.filter(({ activity, outcome }) => activity === 'copilotRunAgent' && outcome === 'ok');
+    assert.equal(Number(count.exec(metrics)?.[1]), answered.length);
+
+    const [traceId, ...others] = new Set(attempts.map((line) => line['trace_id']));
+    assert.deepEqual(others, []);
+    const ofTurn = () => receiver.spans.filter((span) => span.traceId === traceId);
+    await until('the span of the message', () => Promise.resolve(ofTurn().some(({ name }) => name === 'send')));
+    const calls = ofTurn().filter(({ name }) => name === 'copilotRunAgent' || name === 'copilotRunTool');
+    const inLog = attempts.filter(({ activity }) => activity === 'copilotRunAgent' || activity === 'copilotRunTool');
+    assert.deepEqual(
+      calls.map(({ attributes: at }) => JSON.stringify([at['copilot.turn.id'], at['copilot.step']])).toSorted(),
+      inLog.map((line) => JSON.stringify([line['turn'], line['step']])).toSorted(),
+    );
+    assert.equal(ofTurn().filter(({ name }) => name.startsWith('chat ')).length >= answered.length, true);
   });
 
   it('loads nothing and adds nothing to history if nobody asks for traces', async () => {
@@ -219,4 +288,12 @@ function treeOf(spans: readonly ReceivedSpan[], parent = ''): string[] {
     .filter(({ parentSpanId }) => parentSpanId === parent)
     .toSorted((a, b) => a.startMs - b.startMs)
     .flatMap((span) => below(span.name, ...treeOf(spans, span.spanId)));
+}
+
+/** The JSON lines of a worker. Those of calls have words and numbers only. */
+function logLines(log: string): Readonly<Record<string, string | number>>[] {
+  return log
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Record<string, string | number>);
 }
