@@ -75,7 +75,9 @@ class NativeJsonConverter extends JsonPayloadConverter {
 
   override fromPayload({ data }: Payload): never {
     if (data === undefined || data === null) throw new ValueError('Got payload with no data');
-    return JSON.parse(decoder.decode(data)) as never; // each caller has its own type for it
+    // No bytes at all can come as an array.
+    const bytes = ArrayBuffer.isView(data) ? data : Uint8Array.from(data);
+    return JSON.parse(decoder.decode(bytes)) as never; // each caller has its own type for it
   }
 }
 

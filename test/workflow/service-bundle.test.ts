@@ -153,17 +153,22 @@ describe('the plugin', () => {
       workflowsPath: '/workflows.ts',
       activities: { plan: () => 'own', charge: () => 'own' },
       dataConverter: { payloadCodecs: [] },
-      interceptors: { workflowModules: ['/interceptors.ts'] },
+      interceptors: { workflowModules: ['/interceptors.ts'], activity: [() => ({})] },
       maxCachedWorkflows: 7,
       shutdownGraceTime: '1s',
     } satisfies WorkerOptions;
-    const { activities, ...rest } = copilotPlugin().configureWorker(given);
-    const { activities: own, ...kept } = given;
+    const { activities, interceptors, ...rest } = copilotPlugin().configureWorker(given);
+    const { activities: own, interceptors: ownInterceptors, ...kept } = given;
     for (const [key, value] of Object.entries(kept))
       assert.equal(Object.entries(rest).find(([name]) => name === key)?.[1], value, key);
     const names = Object.keys(activities ?? {});
     assert.deepEqual(names.filter((name) => !name.startsWith('copilot')).toSorted(), Object.keys(own).toSorted());
     assert.ok(names.length > 10);
+    const { activity = [], ...others } = interceptors ?? {};
+    assert.deepEqual(others, { workflowModules: ownInterceptors.workflowModules });
+    // One more, which names the session in the log lines of our own activities.
+    assert.deepEqual(activity.slice(0, -1), ownInterceptors.activity);
+    assert.equal(activity.length, 2);
   });
 
   it('is refused if it is there twice', () => {
