@@ -164,7 +164,7 @@ describe('the plugin', () => {
     const names = Object.keys(activities ?? {});
     assert.deepEqual(names.filter((name) => !name.startsWith('copilot')).toSorted(), Object.keys(own).toSorted());
     assert.ok(names.length > 10);
-    const { activity = [], ...others } = interceptors ?? {};
+    const { activity, ...others } = interceptors;
     assert.deepEqual(others, { workflowModules: ownInterceptors.workflowModules });
     // One more, which names the session in the log lines of our own activities.
     assert.deepEqual(activity.slice(0, -1), ownInterceptors.activity);
