@@ -318,10 +318,25 @@ const EXTRAS: readonly Optional[] = ['temperature', 'usage', 'summary', 'cache k
 /** Where these stand in a request. */
 const PLACES = ['temperature', 'stream_options', 'reasoning', 'reasoning_effort', 'prompt_cache_key'];
 
-/** A refusal that names nothing: all that is optional goes at once. */
+/** Words of refusals such as `400 Bad Request`, which name nothing. */
+const EMPTY_WORDS = new Set(
+  (
+    'http status code error bad invalid malformed wrong unknown unprocessable entity content request input schema ' +
+    'validation failed parameter parameters argument arguments no reason was given the is your a an'
+  ).split(' '),
+);
+
+function saysNothing(words: string): boolean {
+  return words
+    .toLowerCase()
+    .split(/[\W_]+/)
+    .every((word) => /^\d*$/.test(word) || EMPTY_WORDS.has(word));
+}
+
+/** A server that does not say what it refuses: all that is optional goes at once. */
 function toPlainest(dialect: Dialect, { body, words }: Refused & { words: string }): Lesson | undefined {
   const isPlain = EXTRAS.every((what) => dialect.without.has(what));
-  if (isPlain || EFFORT.test(words) || ![...PLACES, ...LIMITS].some((name) => name in body)) return undefined;
+  if (isPlain || !saysNothing(words) || ![...PLACES, ...LIMITS].some((name) => name in body)) return undefined;
   const without = new Set([...dialect.without, ...EXTRAS]);
   return { dialect: { ...dialect, without, limits: [] }, gaveUp: 'optional parameters' };
 }

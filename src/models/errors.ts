@@ -135,7 +135,7 @@ const TLS_CODES =
 
 /** Whether no server of a model API can be there: another protocol, a certificate of somebody else, a circle. */
 function isOfAddress(error: unknown): boolean {
-  return TLS_CODES.test(errorCode(error) ?? '') || /^(redirect count exceeded|bad port)$/.test(describe(error));
+  return TLS_CODES.test(errorCode(error) ?? '') || describe(error) === 'redirect count exceeded';
 }
 
 interface Unavailable {

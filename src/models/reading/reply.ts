@@ -23,7 +23,7 @@ export interface RawReply {
 
 export class ReplyReader {
   readonly #request: ModelRequest;
-  readonly #guard: RepetitionGuard;
+  readonly #guard: RepetitionGuard | undefined;
   readonly #reasoningGuard = new RepetitionGuard(false);
   readonly #thinking: ThinkingFilter;
   #reasoning = '';
@@ -31,7 +31,8 @@ export class ReplyReader {
 
   constructor(request: ModelRequest) {
     this.#request = request;
-    this.#guard = new RepetitionGuard(request.output !== undefined);
+    // A person may want a long list of equal lines. No answer in a form is one.
+    this.#guard = request.output === undefined ? undefined : new RepetitionGuard(true);
     this.#thinking = filterThinking(
       (delta) => request.onText?.(delta),
       (delta) => this.onReasoning(delta),
@@ -44,7 +45,7 @@ export class ReplyReader {
   }
 
   readonly onText = (delta: string): void => {
-    this.#isRepeating ||= this.#guard.add(delta);
+    this.#isRepeating ||= this.#guard?.add(delta) === true;
     this.#thinking.add(delta);
   };
 

@@ -158,18 +158,16 @@ describe('servers of chat completions and their errors', () => {
     assert.ok(reply.text.length < 10_000, String(reply.text.length));
   });
 
-  it('[M07] a text, or thinking, that repeats itself without end is cut, and some hundred equal lines are not', async () => {
+  it('[M07] thinking that repeats itself without end is cut; equal lines that a person may have asked for are not', async () => {
     const line = 'All work and no play.\n';
     const pieces = (field: string, count: number): ApiAnswer =>
       streamed(...Array.from({ length: count }, () => ({ [field]: line })), { content: 'Done.' });
-    for (const field of ['content', 'reasoning_content']) {
-      chat.respond = () => pieces(field, 5_000);
-      const { finish, repeats, text, reasoning } = await chat.ask();
-      assert.deepEqual([finish, repeats], ['length', true], field);
-      assert.ok((text + reasoning).length < 15_000);
-    }
-    chat.respond = () => pieces('content', 300);
-    assert.deepEqual((await chat.ask()).text, `${line.repeat(300)}Done.`);
+    chat.respond = () => pieces('reasoning_content', 5_000);
+    const { finish, repeats, reasoning } = await chat.ask();
+    assert.deepEqual([finish, repeats], ['length', true]);
+    assert.ok(reasoning.length < 15_000);
+    chat.respond = () => pieces('content', 5_000);
+    assert.deepEqual((await chat.ask()).text, `${line.repeat(5_000)}Done.`);
   });
 
   it('[M17] thinking in the text is no part of the reply', async () => {

@@ -221,7 +221,6 @@ describe('[E11] servers that refuse one of several tools', () => {
   it('a refusal that names no tool is not held against one', async () => {
     chat.respond = () => told(400, 'this request is not for me');
     await assert.rejects(chat.ask({ tools }), { type: 'ModelRejected' });
-    assert.deepEqual(chat.lessons, ['optional parameters']);
-    assert.equal(chat.requests.at(-1)?.body.tools.length, tools.length);
+    assert.equal(chat.requests.length, 1);
   });
 });
