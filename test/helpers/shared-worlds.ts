@@ -46,18 +46,24 @@ export async function takeShared(key: string): Promise<Shared | undefined> {
 export async function leaveShared(shared: Shared, temporal: Client): Promise<boolean> {
   const { server, worker } = shared;
   if (!isSharing || !(await isServerAnswering(server.address))) return false;
+  let isCalling = false;
   for await (const { workflowId } of temporal.workflow.list({ query: "ExecutionStatus = 'Running'" })) {
-    // It may have ended by now.
-    await temporal.workflow
-      .getHandle(workflowId)
-      .terminate()
-      .catch(() => undefined);
+    const handle = temporal.workflow.getHandle(workflowId);
+    try {
+      const { raw } = await handle.describe();
+      isCalling ||= (raw.pendingActivities ?? []).length > 0;
+      await handle.terminate();
+    } catch {
+      // It has ended by now.
+    }
   }
   await rm(join(server.homeDir, 'gateway-keys.json'), { force: true });
   for (const name of worker?.agentsDir === undefined ? [] : await readdir(worker.agentsDir)) {
     await rm(join(worker?.agentsDir ?? '', name), { recursive: true, force: true });
   }
-  left = shared;
+  // A call that goes on would ask the model of the next world.
+  if (isCalling && worker) await endWorker(worker);
+  left = isCalling ? { server, worker: undefined } : shared;
   return true;
 }
 
