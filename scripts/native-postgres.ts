@@ -2,26 +2,23 @@
  * The server of docker-compose.yml without Docker: with this machine's PostgreSQL, and with Temporal's server built once
  * from source through the Go module proxy.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { chown, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import getPort from 'get-port';
 import { loadConfig } from '../src/config.ts';
 import { packageDir } from '../src/package-info.ts';
 import { findOnPath, findServerProgram } from '../src/server/program.ts';
 import type { PostgresTests } from '../test/helpers/postgres-server.ts';
+import { startPostgres } from '../test/helpers/postgres.ts';
 
 const run = promisify(execFile);
 
 const USER = 'temporal';
-/** Debian and others keep the server's programs here, outside of PATH. */
-const POSTGRES_FOLDERS = ['/usr/lib/postgresql', '/usr/local/pgsql'];
-const READY_TIMEOUT_MS = 30_000;
+/** The data does not outlive the tests, so PostgreSQL need not wait for the disk. */
+const SETTINGS = ['fsync=off', 'max_connections=300'];
 const BUILD_TIMEOUT_MS = 30 * 60_000;
 
 /** Without the caller's settings, as in `npm test`. */
@@ -41,44 +38,18 @@ interface NativePostgres {
 
 /** @throws Error that names the program which is missing */
 export async function startNativePostgres(): Promise<NativePostgres> {
-  const folder = await mkdtemp(join(tmpdir(), 'copilot-postgres-'));
-  let postgres: ChildProcess | undefined;
-  const stop = async (): Promise<void> => {
-    if (postgres) {
-      postgres.kill('SIGINT');
-      await once(postgres, 'exit');
-    }
-    await rm(folder, { recursive: true, force: true });
-  };
+  const postgres = await startPostgres(USER, SETTINGS, environment);
+  const { port, stop } = postgres;
   try {
-    const bin = await postgresPrograms();
-    const path = [bin, environment['PATH']].join(delimiter);
+    const path = [postgres.bin, environment['PATH']].join(delimiter);
     const { root, tools } = await temporalPrograms();
-    const port = await getPort({ host: '127.0.0.1' });
-    postgres = await startPostgres(bin, folder, port);
-    await untilReady(bin, port, postgres);
-    const templates = await createTemplates(folder, port, [tools, path].join(delimiter));
+    const templates = await createTemplates(port, [tools, path].join(delimiter));
     const temporal = await findServerProgram(config, (line) => console.log(line));
     return { tests: { port, user: USER, templates, server: join(tools, 'server'), root, temporal, path }, stop };
   } catch (error) {
     await stop();
     throw error;
   }
-}
-
-/** Folder with `initdb` and `postgres`. */
-async function postgresPrograms(): Promise<string> {
-  const onPath = await findOnPath('pg_ctl', environment);
-  const initdb = onPath === undefined ? undefined : join(dirname(onPath), 'createdb');
-  if (initdb !== undefined && existsSync(initdb)) return dirname(initdb);
-  for (const parent of POSTGRES_FOLDERS.filter((path) => existsSync(path))) {
-    const versions = (await readdir(parent)).sort((one, other) => Number(other) - Number(one));
-    const found = [...versions.map((version) => join(parent, version, 'bin')), join(parent, 'bin')].find((path) =>
-      existsSync(join(path, 'initdb')),
-    );
-    if (found !== undefined) return found;
-  }
-  throw new Error('There is no PostgreSQL: apt install postgresql');
 }
 
 /** Builds server and schema tool of the version in docker-compose.yml, if they are not there yet. */
@@ -102,51 +73,9 @@ async function temporalPrograms(): Promise<{ root: string; tools: string }> {
   return { root, tools };
 }
 
-async function startPostgres(bin: string, folder: string, port: number): Promise<ChildProcess> {
-  const data = join(folder, 'data');
-  const owner = await postgresOwner();
-  if (owner) await chown(folder, owner.uid, owner.gid);
-  const options = { cwd: folder, env: { PATH: environment['PATH'] ?? '', LC_ALL: 'C' }, ...owner };
-  await run(
-    join(bin, 'initdb'),
-    ['--pgdata', data, '--username', USER, '--auth', 'trust', '--encoding', 'UTF8'],
-    options,
-  );
-  // The data does not outlive the tests, so PostgreSQL need not wait for the disk.
-  const settings = [
-    'fsync=off',
-    'max_connections=300',
-    'listen_addresses=127.0.0.1',
-    `unix_socket_directories=${folder}`,
-  ];
-  const args = ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])];
-  return spawn(join(bin, 'postgres'), args, { ...options, stdio: 'ignore' });
-}
-
-async function untilReady(bin: string, port: number, postgres: ChildProcess): Promise<void> {
-  const deadline = Date.now() + READY_TIMEOUT_MS;
-  for (;;) {
-    try {
-      const at = ['--host', '127.0.0.1', '--port', String(port)];
-      return void (await run(join(bin, 'pg_isready'), at, { env: environment }));
-    } catch (error) {
-      if (Date.now() > deadline || postgres.exitCode !== null) throw error;
-      await sleep(200);
-    }
-  }
-}
-
-/** PostgreSQL refuses to run as root. */
-async function postgresOwner(): Promise<{ uid: number; gid: number } | undefined> {
-  if (process.getuid?.() !== 0) return undefined;
-  const id = async (flag: string): Promise<number> => Number((await run('id', [flag, 'postgres'])).stdout);
-  return { uid: await id('-u'), gid: await id('-g') };
-}
-
 /** Runs the script of docker-compose.yml. It finds the schema tool under its name in the image. */
-async function createTemplates(folder: string, port: number, path: string): Promise<[string, string]> {
-  const names = join(folder, 'bin');
-  mkdirSync(names);
+async function createTemplates(port: number, path: string): Promise<[string, string]> {
+  const names = await mkdtemp(join(tmpdir(), 'copilot-schema-tool-'));
   const sql = await findOnPath('sql', { PATH: path });
   if (sql === undefined) throw new Error('the schema tool was not built');
   cpSync(sql, join(names, 'temporal-sql-tool'));
@@ -159,5 +88,6 @@ async function createTemplates(folder: string, port: number, path: string): Prom
     SQL_PASSWORD: 'none',
   };
   await run('sh', [join(packageDir, 'docker/setup-database.sh')], { env });
+  await rm(names, { recursive: true });
   return ['temporal', 'temporal_visibility'];
 }
