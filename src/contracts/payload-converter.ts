@@ -75,7 +75,7 @@ class NativeJsonConverter extends JsonPayloadConverter {
 
   override fromPayload({ data }: Payload): never {
     if (data === undefined || data === null) throw new ValueError('Got payload with no data');
-    // No bytes at all can come as an array.
+    // Empty data arrives as an array, which the decoder does not take.
     const bytes = ArrayBuffer.isView(data) ? data : Uint8Array.from(data);
     return JSON.parse(decoder.decode(bytes)) as never; // each caller has its own type for it
   }
@@ -93,7 +93,7 @@ function jsonOf(value: unknown): string | undefined {
 class SessionConverter extends CompositePayloadConverter {
   readonly #readAhead = new WeakMap<Payload, unknown>();
 
-  /** Reads a payload that is read once more: parsing a start or a message is much of what it costs the sandbox. */
+  /** Parses a payload and keeps the value for the next `fromPayload`: to parse it twice costs the sandbox much time. */
   readAhead(payload: Payload): void {
     this.#readAhead.set(payload, this.fromPayload(payload));
   }

@@ -318,7 +318,7 @@ const EXTRAS: readonly Optional[] = ['temperature', 'usage', 'summary', 'cache k
 /** Where these stand in a request. */
 const PLACES = ['temperature', 'stream_options', 'reasoning', 'reasoning_effort', 'prompt_cache_key'];
 
-/** Words of refusals such as `400 Bad Request`, which name nothing. */
+/** Words that say nothing of the cause, such as those of `400 Bad Request`. */
 const EMPTY_WORDS = new Set(
   (
     'http status code error bad invalid malformed wrong unknown unprocessable entity content request input schema ' +

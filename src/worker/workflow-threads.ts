@@ -15,7 +15,7 @@ import { isMainThread } from 'node:worker_threads';
 if (!isMainThread) {
   // Each thread has to ask for it. It loads the SDK, which takes a quarter less time so.
   module.enableCompileCache();
-  // A copy: Node itself follows promises by the original, on Node 22 for the AsyncLocalStorage of scopes.
+  // A copy, since Node uses the original itself: on Node 22, `AsyncLocalStorage` depends on it.
   Reflect.set(v8, 'promiseHooks', { ...v8.promiseHooks, createHook: () => () => undefined });
   const script = Script.prototype;
   const run: typeof script.runInContext = Reflect.get(script, 'runInContext');

@@ -271,11 +271,11 @@ export const sessionRoutes: readonly Route[] = [
   route({
     method: 'get',
     path: '/v1/archive/{id}',
-    summary: 'What the archive has of a closed session, for an import: also if the server has forgotten it',
+    summary: 'The archived export of a closed session, for an import',
     run: async ({ client, principal, path: { id = '' }, signal }) => {
       const file = await client.archived(id, { signal });
       if (mayDo(principal, 'read', file.session.user)) return file;
-      // Of a session of somebody else it says what it says of none.
+      // The same answer as for an id that does not exist: nobody learns which sessions others have.
       throw new CopilotError('FileNotFound', { sessionId: id, path: `${id}.json` });
     },
   }),

@@ -10,7 +10,7 @@ interface Measure {
 const SAME: Measure = { window: 1_500, repeats: 8 };
 /** The same with numbers counted as equal, since "Question 13?", "Question 14?" does not end either. It takes far more of them. */
 const COUNTING: Measure = { window: 4_000, repeats: 40 };
-/** Thinking, which nobody asked to be one. */
+/** For thinking: nobody asks for equal lines there. */
 const LONG: Measure = { window: 12_000, repeats: 40 };
 const LONGEST_PERIOD = 300;
 /** Characters between two looks. */

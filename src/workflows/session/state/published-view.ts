@@ -20,7 +20,7 @@ import type { LiveSession } from '../live-session.ts';
 
 /** Attributes that each turn changes. */
 const TIMES = [copilotUpdatedAt, copilotLastActiveAt];
-/** So many turns in a short time are a program's, or a person's who writes faster than anybody looks at a list. */
+/** From so many turns in a short time on, lists are told of times less often. */
 const BURST_TURNS = 3;
 
 export class PublishedView {

@@ -41,7 +41,7 @@ export function withSharedTeam(carried: SessionState): SessionState {
   return carried;
 }
 
-/** @param json what it was made of. A later run has it as it is now, with its fields in another order. */
+/** @param json JSON of the team in the input. The next run carries the team with its fields in another order, so that form is known as well. */
 function remember(json: string, team: ResolvedTeam): ResolvedTeam {
   for (const key of new Set([json, JSON.stringify(team)])) {
     const [oldest] = known.keys();
