@@ -39,9 +39,10 @@ interface NativePostgres {
 /** @throws Error that names the program which is missing */
 export async function startNativePostgres(): Promise<NativePostgres> {
   const postgres = await startPostgres(USER, SETTINGS, environment);
-  const { port, stop } = postgres;
+  const stop = (): Promise<void> => postgres.stop();
   try {
-    const path = [postgres.bin, environment['PATH']].join(delimiter);
+    const { port, bin } = postgres;
+    const path = [bin, environment['PATH']].join(delimiter);
     const { root, tools } = await temporalPrograms();
     const templates = await createTemplates(port, [tools, path].join(delimiter));
     const temporal = await findServerProgram(config, (line) => console.log(line));
