@@ -135,8 +135,8 @@ function findPlain(text: string, options: SyntaxOptions): WrittenCalls | undefin
   const quoted = /^\s*(['`])([[{][\s\S]*[\]}])\1\s*$/.exec(text)?.[2];
   if (quoted !== undefined) return findPlain(quoted, options);
   const whole = callsAt(text, start, options);
-  // Small models close one bracket too many, or go on with a result of their own.
-  if (whole && /^(?:[\s}\]]{0,9}$|(?:Observation|Result|Output)\b)/.test(text.slice(whole.end)))
+  // Small models close one bracket or fence too many, or go on with a result of their own.
+  if (whole && /^(?:[\s}\]`]{0,20}$|(?:Observation|Result|Output)\b)/.test(text.slice(whole.end)))
     return { calls: whole.calls, text: '' };
   for (const single of withSingleBraces(text)) {
     const found = callsAt(single, 0, options);

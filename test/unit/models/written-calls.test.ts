@@ -98,6 +98,7 @@ const CALLS: readonly string[] = [
   `\`\`\`function_call\n${J}\n\`\`\``,
   'Action: calculate\nAction Input: 19 * 23\nObservation: 437',
   `${J}\nObservation: 437\nThe answer is 437.`,
+  `${J}\n\`\`\`\n\n\`\`\``,
   `<tool_call>${J}</tool_call>\n<tool_response>437</tool_response>\nThe answer is 437.`,
   `I use this: ${J}`,
   `\`${J}\``,
