@@ -136,7 +136,7 @@ function findPlain(text: string, options: SyntaxOptions): WrittenCalls | undefin
   if (quoted !== undefined) return findPlain(quoted, options);
   const whole = callsAt(text, start, options);
   // Small models close one bracket or fence too many, or go on with a result of their own.
-  if (whole && /^(?:[\s}\]`]{0,20}$|(?:Observation|Result|Output)\b)/.test(text.slice(whole.end)))
+  if (whole && /^(?:[\s}\]`]{0,20}$|(?:Observation|Result|Output)\b|\s{0,9}\{[^]*\}\s*$)/.test(text.slice(whole.end)))
     return { calls: whole.calls, text: '' };
   for (const single of withSingleBraces(text)) {
     const found = callsAt(single, 0, options);

@@ -99,6 +99,7 @@ const CALLS: readonly string[] = [
   'Action: calculate\nAction Input: 19 * 23\nObservation: 437',
   `${J}\nObservation: 437\nThe answer is 437.`,
   `${J}\n\`\`\`\n\n\`\`\``,
+  `${J}\n{"status": "failed", "summary": "There is no such tool."}`,
   `<tool_call>${J}</tool_call>\n<tool_response>437</tool_response>\nThe answer is 437.`,
   `I use this: ${J}`,
   `\`${J}\``,
