@@ -1,13 +1,10 @@
 /** The world of benchmarks: a server, a model that answers at once, and a worker of each kind, as processes. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { CopilotClient } from '../src/client.ts';
 import { isolatedConfig, startTestServer, type TestServer } from '../test/helpers/server.ts';
 import { startWorkerProcess, type WorkerProcess } from '../test/helpers/worker.ts';
-
-const QUIET = new URL('../src/worker/workflow-threads.ts', import.meta.url).href;
+import { rawWorkerStarter } from './raw/start.ts';
+import { startScript } from './script.ts';
 
 /** 200 bytes, as in the published figures. */
 export const MESSAGE = 'text '.repeat(40);
@@ -31,7 +28,7 @@ export async function openBench(): Promise<BenchWorld> {
   const model = await startScript('model.ts', [], /model ready (\S+)/);
   const startWorker = () => startWorkerProcess(server, { OPENAI_BASE_URL: model.ready, OPENAI_API_KEY: 'bench' });
   const worker = await startWorker();
-  const startRawWorker = () => startScript('raw/worker.ts', [server.address, model.ready], /raw worker (ready)/);
+  const startRawWorker = await rawWorkerStarter(server, model.ready);
   let rawWorker = await startRawWorker();
   const connection = await Connection.connect({ address: server.address });
   const copilot = await CopilotClient.connect({ config: isolatedConfig(server.homeDir), address: server.address });
@@ -58,37 +55,6 @@ export async function openBench(): Promise<BenchWorld> {
     },
   };
   return world;
-}
-
-interface ScriptProcess {
-  readonly ready: string;
-  readonly pid: number;
-  stop(): Promise<void>;
-}
-
-/** Runs a script of this folder until `stop`. It is ready when its log matches `sign`; `ready` is the first group. */
-export async function startScript(name: string, args: readonly string[], sign: RegExp): Promise<ScriptProcess> {
-  const script = fileURLToPath(new URL(name, import.meta.url));
-  // With the same setting as the product's own worker.
-  const child = spawn(process.execPath, ['--import', QUIET, script, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
-  const exited = once(child, 'exit');
-  let log = '';
-  const ready = await new Promise<string>((resolve, reject) => {
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      log += text;
-      const found = sign.exec(log);
-      if (found) resolve(found[1] ?? '');
-    });
-    child.once('exit', () => reject(new Error(`${name} ended before it was ready:\n${log}`)));
-  });
-  return {
-    ready,
-    pid: child.pid ?? 0,
-    stop: async () => {
-      child.kill('SIGTERM');
-      await exited;
-    },
-  };
 }
 
 /** Milliseconds that `work` takes. */

@@ -4,7 +4,7 @@ import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { startScript } from '../world.ts';
+import { startScript } from '../script.ts';
 import { type PeerDefinition, type PeerProcess, startPeer } from './peer-process.ts';
 import { measurePeers, median } from './scenarios.ts';
 import { figureTables, table } from './table.ts';

@@ -1,15 +1,15 @@
-/** A raw SDK worker as a process: its activities ask the model once. Arguments: address, model URL. */
-import { fileURLToPath } from 'node:url';
+/** A raw SDK worker as a process: its activities ask the model once. Arguments: address, model URL, file of the workflow code. */
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { openAi } from '../../src/models/openai/provider.ts';
 import { askModel } from '../ask-model.ts';
 import { RAW_QUEUE } from './queue.ts';
+import { SILENT } from './silent.ts';
 import type { RawActivities } from './workflow.ts';
 
-const [address = '', baseUrl = ''] = process.argv.slice(2);
+const [address = '', baseUrl = '', codePath = ''] = process.argv.slice(2);
 Runtime.install({
   shutdownSignals: ['SIGTERM'],
-  logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} },
+  logger: SILENT,
 });
 const model = openAi({ baseUrl, apiKey: 'bench' }).model('bench');
 const activities: RawActivities = {
@@ -29,7 +29,7 @@ const worker = await Worker.create({
   connection,
   taskQueue: RAW_QUEUE,
   activities,
-  workflowsPath: fileURLToPath(new URL('workflow.ts', import.meta.url)),
+  workflowBundle: { codePath },
   workflowTaskPollerBehavior: { type: 'autoscaling' },
   activityTaskPollerBehavior: { type: 'autoscaling' },
 });

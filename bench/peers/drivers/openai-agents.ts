@@ -5,7 +5,7 @@ import { Client, Connection } from '@temporalio/client';
 import { OpenAIAgentsPlugin } from '@temporalio/openai-agents';
 import { readRecord } from '../../../src/connection/address/home-server.ts';
 import { startTestServer } from '../../../test/helpers/server.ts';
-import { startScript } from '../../world.ts';
+import { startScript } from '../../script.ts';
 import { servePeer } from '../driver.ts';
 import type { agentConversation } from '../services/openai-agents-workflow.ts';
 

@@ -2,12 +2,13 @@
 import { readRecord } from '../../../src/connection/address/home-server.ts';
 import { startTestServer } from '../../../test/helpers/server.ts';
 import { connectRaw } from '../../raw/client.ts';
-import { startScript } from '../../world.ts';
+import { rawWorkerStarter } from '../../raw/start.ts';
 import { servePeer } from '../driver.ts';
 
 await servePeer(async (modelUrl) => {
   const server = await startTestServer();
-  const worker = await startScript('raw/worker.ts', [server.address, modelUrl], /raw worker (ready)/);
+  const startWorker = await rawWorkerStarter(server, modelUrl);
+  const worker = await startWorker();
   const client = await connectRaw(server.address);
   const record = await readRecord(server.homeDir);
   return {

@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '@restatedev/restate-sdk-clients';
 import { freePort } from '../../../test/helpers/ports.ts';
-import { startScript } from '../../world.ts';
+import { startScript } from '../../script.ts';
 import { servePeer } from '../driver.ts';
 import type { Conversation } from '../services/restate-service.ts';
 
