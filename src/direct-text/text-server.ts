@@ -3,7 +3,7 @@
  * `text` and `reasoning` on, and `POST /calls/<id>/beat` has the call send a heartbeat. Each needs the proof of that
  * call's token. There is nothing else.
  */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { type Context, Hono } from 'hono';
 import type { Logger } from 'pino';
 import { z } from 'zod';
@@ -16,7 +16,6 @@ import type { WrittenText } from './written-text.ts';
 
 /** A gateway is one follower, however many follow it. */
 const MAX_FOLLOWERS = 100;
-const TOKEN_BYTES = 32;
 
 const Position = z.coerce.number().int().min(0).default(0);
 const Positions = z.object({ text: Position, reasoning: Position });
@@ -68,7 +67,8 @@ export async function startTextServer(
 
 function openCall(calls: Map<string, Served>, base: string, call: OpenCall): ReturnType<TextServer['open']> {
   const id = randomUUID();
-  const token = randomBytes(TOKEN_BYTES).toString('base64url');
+  // 122 random bits, for which Node asks the system a hundred times less often than for as many bytes.
+  const token = randomUUID();
   calls.set(id, { ...call, token, followers: 0 });
   return {
     address: { url: `${base}/calls/${id}`, token },

@@ -20,11 +20,13 @@ const SHOWS =
   /\b(example|for instance|e\.g|like this|looks? like|such as|format|syntax|would (be|call|write)|could)\b/i;
 /** The result of a call that the model writes itself. */
 const MADE_UP = /<\/?(?:tool_response|tool_result|tool_output|function_results?|observation)s?>|^\s*Observation:/i;
+/** Without one of these a text has no call in any notation, and most texts have none. */
+const SIGN = /[<{[(]|Action:/;
 const ACTION = /(?:^|\n)[ \t]*Action:[ \t]*`?([\w.:-]{1,100})`?[ \t]*\n\s{0,20}Action Input:[ \t]*/;
 
 /** @returns undefined if the text has no call of a tool on offer; a call that is only shown is none */
 export function findWrittenCalls(text: string, tools: readonly ToolSchema[], isCut: boolean): WrittenCalls | undefined {
-  if (tools.length === 0 || text.trim() === '') return undefined;
+  if (tools.length === 0 || !SIGN.test(text)) return undefined;
   const options = { tools, isCut };
   const fences = fencesOf(text);
   const isAct = (index: number, end: number): boolean => isActOf(text, fences, index, end);
