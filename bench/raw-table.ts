@@ -6,8 +6,9 @@ import { measureOpening } from './opening.ts';
 import { measureTurn } from './turn.ts';
 import type { BenchWorld } from './world.ts';
 
-const FEW = { sessions: 40, turns: 6, rounds: 4 };
-const MANY = { sessions: 200, turns: 2, rounds: 2 };
+/** So each round has one beginning of a run of each session. */
+const FEW = { sessions: 40, turns: 18, rounds: 7 };
+const MANY = { sessions: 200, turns: 3, rounds: 9 };
 
 /** Linux only. */
 export async function rawTable(world: BenchWorld): Promise<void> {
