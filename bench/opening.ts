@@ -19,7 +19,7 @@ interface Opened {
   readonly rate: number;
   /** CPU of the worker for a session, until it is idle again. */
   readonly cpuMs: number;
-  /** By how much the memory of the worker grew for a session. */
+  /** By how much the memory of the worker grew for a session, without garbage. */
   readonly rssKb: number;
 }
 
@@ -58,7 +58,7 @@ export async function measureOpening(world: BenchWorld): Promise<Measured[]> {
   ];
 }
 
-/** Memory grows by leaps, so only the whole counts. */
+/** Memory is taken in large pieces, so only the whole counts. */
 function middle(value: keyof Opened, all: readonly number[]): number {
   return value === 'rssKb' ? all.reduce((sum, one) => sum + one, 0) / all.length : median(all);
 }
@@ -71,9 +71,12 @@ async function openMany(pid: number, create: () => Promise<unknown>): Promise<Op
   };
   const ms = await timed(() => Promise.all(Array.from({ length: CALLERS }, caller)));
   await untilQuiet(pid);
+  const cpu = cpuMs(pid);
+  process.kill(pid, 'SIGUSR2');
+  await untilQuiet(pid);
   return {
     rate: (1_000 * SESSIONS) / ms,
-    cpuMs: (cpuMs(pid) - before.cpu) / SESSIONS,
+    cpuMs: (cpu - before.cpu) / SESSIONS,
     rssKb: (rssKb(pid) - before.rss) / SESSIONS,
   };
 }

@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 const QUIET = new URL('../src/worker/workflow-threads.ts', import.meta.url).href;
+/** Preloaded, it has a process and its threads collect their garbage on SIGUSR2. */
+export const COLLECTS_GARBAGE = new URL('collect-garbage.ts', import.meta.url).href;
 
 export interface ScriptProcess {
   readonly ready: string;
@@ -15,7 +17,8 @@ export interface ScriptProcess {
 export async function startScript(name: string, args: readonly string[], sign: RegExp): Promise<ScriptProcess> {
   const script = fileURLToPath(new URL(name, import.meta.url));
   // With the same setting as the product's own worker.
-  const child = spawn(process.execPath, ['--import', QUIET, script, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const program = ['--import', QUIET, '--import', COLLECTS_GARBAGE, script, ...args];
+  const child = spawn(process.execPath, program, { stdio: ['ignore', 'ignore', 'pipe'] });
   const exited = once(child, 'exit');
   let log = '';
   const ready = await new Promise<string>((resolve, reject) => {

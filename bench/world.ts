@@ -4,7 +4,7 @@ import { CopilotClient } from '../src/client.ts';
 import { isolatedConfig, startTestServer, type TestServer } from '../test/helpers/server.ts';
 import { startWorkerProcess, type WorkerProcess } from '../test/helpers/worker.ts';
 import { rawWorkerStarter } from './raw/start.ts';
-import { startScript } from './script.ts';
+import { COLLECTS_GARBAGE, startScript } from './script.ts';
 
 /** 200 bytes, as in the published figures. */
 export const MESSAGE = 'text '.repeat(40);
@@ -26,7 +26,12 @@ export interface BenchWorld {
 export async function openBench(): Promise<BenchWorld> {
   const server = await startTestServer();
   const model = await startScript('model.ts', [], /model ready (\S+)/);
-  const startWorker = () => startWorkerProcess(server, { OPENAI_BASE_URL: model.ready, OPENAI_API_KEY: 'bench' });
+  const startWorker = () =>
+    startWorkerProcess(server, {
+      OPENAI_BASE_URL: model.ready,
+      OPENAI_API_KEY: 'bench',
+      NODE_OPTIONS: `--import ${COLLECTS_GARBAGE}`,
+    });
   const worker = await startWorker();
   const startRawWorker = await rawWorkerStarter(server, model.ready);
   let rawWorker = await startRawWorker();
