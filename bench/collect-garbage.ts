@@ -10,8 +10,9 @@ threads.unref();
 if (isMainThread) {
   process.on('SIGUSR2', () => {
     collect();
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- this is no window
     threads.postMessage(undefined);
   });
 } else {
-  threads.onmessage = collect;
+  threads.addEventListener('message', () => collect());
 }
