@@ -1,4 +1,4 @@
-/** The product beside the smallest workflow on the raw SDK, in one table. It takes some six minutes on a machine that is idle. */
+/** The product beside the smallest workflow on the raw SDK, in one table. It takes some seven minutes on a machine that is idle. */
 import { measureTurns } from './cpu.ts';
 import { measureLongSession } from './long-session.ts';
 import { lineOf, type Measured, tableOf } from './measured.ts';

@@ -29,7 +29,7 @@ const NAMED = { ...BENCHMARKS, raw: rawTable };
 const USAGE = `Usage: npm run bench -- [benchmark …] [--sessions <n>] [--turns <n>] [--postgres]
 
 Benchmarks (default: all): ${Object.keys(BENCHMARKS).join(', ')}
-  raw             one table of the figures that have a target, some six minutes
+  raw             one table of the figures that have a target, some seven minutes
   --sessions <n>  sessions of \`list\` and \`scale\` (default 10,000), \`agents\` (1,000) and \`cold\` (5)
   --turns <n>     turns of each session of \`cold\` (default 300)
   --postgres      servers on PostgreSQL, as npm run test:postgres has them`;
