@@ -4,7 +4,7 @@ import type { TurnView } from '../../client.ts';
 import { fork, unqueue } from '../api/api.ts';
 import { FileLinks, Images } from '../files/file-links.tsx';
 import { goTo, sessionAddress } from '../state/place.ts';
-import type { CallShown, Item, TurnShown } from '../state/session-fold.ts';
+import { type CallShown, isOver, isOvertaken, type Item, type TurnShown } from '../state/session-fold.ts';
 import { useAction } from '../state/use-action.ts';
 import { Markdown } from '../text/markdown.tsx';
 import { Banner, Chip, Problem } from '../text/states.tsx';
@@ -48,7 +48,7 @@ export const Turn = memo(function Turn({ turn, view, text, isAsked, sessionId, m
         ) : null}
       </div>
       {turn.items.map((item) => (
-        <TurnItem key={keyOf(item)} item={item} {...{ turn, status, isAsked, sessionId, mayWrite, onChanged }} />
+        <TurnItem key={keyOf(item)} item={item} {...{ turn, view, status, isAsked, sessionId, mayWrite, onChanged }} />
       ))}
       {view ? <Outcome sessionId={sessionId} turn={turn} view={view} /> : null}
       <Problem error={error} />
@@ -72,8 +72,6 @@ export const Turn = memo(function Turn({ turn, view, text, isAsked, sessionId, m
   );
 });
 
-const isOver = (status: TurnView['status']): boolean => ['completed', 'failed', 'interrupted'].includes(status);
-
 const keyOf = (item: Item): string =>
   item.type === 'call'
     ? item.id
@@ -81,12 +79,12 @@ const keyOf = (item: Item): string =>
       ? item.request.id
       : item.type + ('text' in item ? item.text : '');
 
-interface TurnItemProps extends Omit<TurnProps, 'view' | 'text'> {
+interface TurnItemProps extends Omit<TurnProps, 'text'> {
   readonly item: Item;
   readonly status: TurnView['status'];
 }
 
-function TurnItem({ item, turn, status, isAsked, sessionId, mayWrite, onChanged }: TurnItemProps) {
+function TurnItem({ item, turn, view, status, isAsked, sessionId, mayWrite, onChanged }: TurnItemProps) {
   switch (item.type) {
     case 'plan':
       // The request shows it, whole.
@@ -104,7 +102,7 @@ function TurnItem({ item, turn, status, isAsked, sessionId, mayWrite, onChanged 
     case 'call': {
       const call = turn.calls[item.id];
       // Those of steps are shown in the plan.
-      return call === undefined || isInPlan(turn, call) ? null : <Call call={call} />;
+      return call === undefined || isInPlan(turn, call) || isOvertaken(call, view) ? null : <Call call={call} />;
     }
   }
 }

@@ -1,5 +1,5 @@
 /** What the page shows of a session's turns, folded from its events. Nothing here knows the browser. */
-import type { FollowEvent, PendingRequest, Step, TurnStatus, Verdict } from '../../client.ts';
+import type { FollowEvent, PendingRequest, Step, TurnStatus, TurnView, Verdict } from '../../client.ts';
 
 /** A call of a model or a tool. */
 export interface CallShown {
@@ -49,6 +49,17 @@ export interface Fold {
   readonly turns: readonly TurnShown[];
   /** Remarks of the session itself. */
   readonly notes: readonly string[];
+}
+
+export const isOver = (status: TurnStatus): boolean => ['completed', 'failed', 'interrupted'].includes(status);
+
+/**
+ * Whether the session has told the answer of a turn before the event that ends this call has come. Then the answer is
+ * shown in place of the call, which has a part of it.
+ */
+export function isOvertaken({ kind, status, text }: CallShown, view: TurnView | undefined): boolean {
+  if (view === undefined || view.reply === '' || !isOver(view.status)) return false;
+  return kind === 'model' && status === 'running' && view.reply.includes(text.trim());
 }
 
 export const NOTHING: Fold = { turns: [], notes: [] };

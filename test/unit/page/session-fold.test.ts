@@ -1,7 +1,7 @@
 /** What the page makes of a session's events. */
 import assert from 'node:assert/strict';
-import type { FollowEvent, PendingRequest } from '../../../src/client.ts';
-import { type Fold, foldEvents, NOTHING, type TurnShown } from '../../../src/page/state/session-fold.ts';
+import type { FollowEvent, PendingRequest, TurnView } from '../../../src/client.ts';
+import { type Fold, foldEvents, isOvertaken, NOTHING, type TurnShown } from '../../../src/page/state/session-fold.ts';
 
 const at = '2026-11-26T21:00:00.000Z';
 const turnId = 'turn-1';
@@ -27,6 +27,19 @@ const token = (offset: number, text: string, attempt = 1): object => ({
 });
 
 describe('the page, from events', () => {
+  it('an answer that the session tells before the events do is shown once', () => {
+    const view = { status: 'completed', reply: 'one two three' } as TurnView; // all that is looked at
+    const call = (...events: readonly object[]) => turnOf(started, model, ...events).calls['turn-1/1'] ?? assert.fail();
+    const running = call(token(0, 'one '), token(4, 'two'));
+    assert.equal(isOvertaken(running, view), true);
+    assert.equal(isOvertaken(call(token(4, 'two ')), view), true, 'a call that the page came late to');
+    assert.equal(isOvertaken(running, undefined), false);
+    assert.equal(isOvertaken(running, { ...view, status: 'running' }), false, 'of a turn that goes on');
+    assert.equal(isOvertaken(call(token(0, 'Let me look.')), view), false, 'an earlier call');
+    const ended = { type: 'model-ended', activityId: 'turn-1/1', text: 'one two three' };
+    assert.equal(isOvertaken(call(token(0, 'one '), ended), view), false, 'the call shows it');
+  });
+
   it('text grows, and a call that starts over begins with nothing', () => {
     const turn = turnOf(started, model, token(0, 'one '), token(4, 'two'), {
       type: 'reset',
