@@ -84,6 +84,12 @@ function isPlain(value: object): boolean {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
+/** One value of a context. Zod's own schema for JSON would leave a key `__proto__` out without a word. */
+export const ContextValue = z.custom<Json>().superRefine((value: unknown, check) => {
+  const problem = jsonProblem(value);
+  if (problem !== undefined) check.addIssue(problem);
+});
+
 /** Values of a context by key; their size together is left to the context. */
 export const ContextValues = z.custom<Readonly<Record<string, Json>>>().superRefine((values: unknown, check) => {
   if (typeof values !== 'object' || values === null || Array.isArray(values) || !isPlain(values)) {

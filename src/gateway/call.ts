@@ -8,7 +8,7 @@ import { checkInput } from '../client/checked-input.ts';
 import { parseJson } from '../contracts/json.ts';
 import { authorize } from './authorize.ts';
 import { KEEP_ALIVE_MS } from './events/event-stream.ts';
-import type { WorkLimit } from './principals/limits.ts';
+import type { StreamLimit, WorkLimit } from './principals/limits.ts';
 import { problemOf } from './problem.ts';
 import type { Principal, Right } from './principals/principal.ts';
 
@@ -24,8 +24,20 @@ export interface Caller {
 export interface ProtocolCall extends Caller {
   readonly context: Context;
   readonly log: Logger;
+  /** Whether the caller's key or token still counts. Never fails. */
+  readonly isSignedIn: () => Promise<boolean>;
+  readonly streams: ProtocolStreams;
   /** A session that the caller has this right to. */
   readonly find: (sessionId: string, right: Right) => Promise<SessionHandle>;
+}
+
+/** The streams of other protocols that are open in a gateway. */
+export interface ProtocolStreams {
+  readonly limit: StreamLimit;
+  /** What a gateway that stops waits for. */
+  readonly running: Set<Promise<unknown>>;
+  /** Aborts when a gateway that stops waits no longer. */
+  readonly stopping: AbortSignal;
 }
 
 /** Signs the caller in before the work. */
@@ -36,10 +48,13 @@ export interface HandlerParts {
   readonly log: Logger;
   /** @throws GatewayError `Unauthorized` */
   readonly signIn: (context: Context) => Promise<Principal>;
+  /** Whether the caller of this request may still come in as this principal. Never fails. */
+  readonly isStill: (principal: Principal, context: Context) => Promise<boolean>;
   readonly work: WorkLimit;
+  readonly streams: ProtocolStreams;
 }
 
-export function handler({ client, log, signIn, work: limit }: HandlerParts): Handle {
+export function handler({ client, log, signIn, isStill, work: limit, streams }: HandlerParts): Handle {
   return (work) => async (context) => {
     const principal = await signIn(context);
     const { signal } = context.req.raw;
@@ -49,36 +64,55 @@ export function handler({ client, log, signIn, work: limit }: HandlerParts): Han
       return found;
     };
     const admit = (session: SessionHandle) => limit.admit(principal.name, session);
-    return await work({ client, principal, signal, context, log, find, admit });
+    const isSignedIn = () => isStill(principal, context);
+    return await work({ client, principal, signal, context, log, isSignedIn, streams, find, admit });
   };
 }
 
 /**
- * Streams server-sent events. The turn behind them goes on if the caller goes away.
- * @param work writes the events; its signal aborts when the caller goes away
+ * Streams server-sent events. The turn behind them goes on if the caller goes away, or is no longer signed in.
+ * @param work writes the events; its signal aborts when nobody is to get them any more
  * @param failed the event that tells the caller of an error
+ * @throws GatewayError `TooManyFollowers`
  */
 export function streamTo(
-  { context, log }: Pick<ProtocolCall, 'context' | 'log'>,
+  call: Pick<ProtocolCall, 'context' | 'log' | 'principal' | 'isSignedIn' | 'streams'>,
   work: (sse: SSEStreamingApi, left: AbortSignal) => Promise<void>,
   failed: (problem: { readonly type: string; readonly detail: string }) => object,
 ): Response {
-  return streamSSE(context, async (sse) => {
+  const { context, log, principal, isSignedIn, streams } = call;
+  const { limit, running, stopping } = streams;
+  const giveBack = limit.admit(principal.name);
+  const stream = async (sse: SSEStreamingApi): Promise<void> => {
     const left = new AbortController();
-    sse.onAbort(() => left.abort());
-    const keepAlive = setInterval(() => void sse.write(':\n\n'), KEEP_ALIVE_MS);
+    const stop = (): void => left.abort();
+    sse.onAbort(stop);
+    stopping.addEventListener('abort', stop);
+    const keepAlive = setInterval(() => {
+      void sse.write(':\n\n');
+      void isSignedIn().then((isStill) => isStill || left.abort());
+    }, KEEP_ALIVE_MS);
     try {
       await work(sse, left.signal);
     } catch (error) {
-      if (left.signal.aborted) return;
-      const problem = problemOf(error) ?? { type: 'Internal', detail: 'The gateway failed. Its log says why.' };
-      log.warn({ err: error, path: context.req.path }, 'an event stream failed');
-      await sse.writeSSE({ data: JSON.stringify(failed(problem)) });
+      if (left.signal.aborted && !stopping.aborted) return;
+      if (!stopping.aborted) log.warn({ err: error, path: context.req.path }, 'an event stream failed');
+      await sse.writeSSE({ data: JSON.stringify(failed(stopping.aborted ? STOPPING : (problemOf(error) ?? FAILED))) });
     } finally {
       clearInterval(keepAlive);
+      stopping.removeEventListener('abort', stop);
+      giveBack();
     }
+  };
+  return streamSSE(context, async (sse) => {
+    const streaming = stream(sse);
+    running.add(streaming);
+    await streaming.finally(() => running.delete(streaming));
   });
 }
+
+const FAILED = { type: 'Internal', detail: 'The gateway failed. Its log says why.' };
+const STOPPING = { type: 'Stopping', detail: 'The gateway stops. The turn goes on; ask for it again.' };
 
 const MessageId = z.string().min(1).max(200).optional();
 
@@ -93,26 +127,4 @@ export async function bodyOf({ req }: Context): Promise<unknown> {
   const value = text === '' ? {} : parseJson(text);
   if (value === undefined) throw new CopilotError('InvalidInput', { what: 'body', problem: 'it is not valid JSON' });
   return value;
-}
-
-/** How much of a body that is refused is read, and for how long. */
-const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
-const MAX_DISCARD_MS = 5_000;
-
-/** Reads what a caller still sends: most read no answer before they have sent all, and only see a broken connection. */
-export async function discardBody({ body }: Request): Promise<void> {
-  if (body === null || body.locked) return;
-  const reader = body.getReader();
-  const timer = setTimeout(() => void reader.cancel(), MAX_DISCARD_MS);
-  try {
-    for (let bytes = 0; bytes < MAX_DISCARDED_BYTES;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      bytes += value.byteLength;
-    }
-  } catch {
-    // The caller has left, and needs no answer.
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,6 +1,5 @@
 /** The HTTP gateway: REST and server-sent events over a client of the sessions. */
 import { type Context, Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { secureHeaders } from 'hono/secure-headers';
 import type { Logger } from 'pino';
 import { z } from 'zod';
@@ -15,13 +14,14 @@ import { authorize } from './authorize.ts';
 import { readCookie } from './browser/cookie.ts';
 import { PageFiles } from './browser/page-files.ts';
 import { addPageRoutes, SECURITY_POLICY } from './browser/page-routes.ts';
-import { bodyOf, discardBody, handler } from './call.ts';
+import { limitBodies } from './bodies.ts';
+import { bodyOf, handler, type ProtocolStreams } from './call.ts';
 import { agUiRoutes } from './chats/ag-ui.ts';
 import { aiSdkRoutes } from './chats/ai-sdk.ts';
 import { EventHub } from './events/event-hub.ts';
 import { describeApi } from './openapi.ts';
 import { KeyStore } from './principals/key-file.ts';
-import { type LimitSettings, RequestRate, WorkLimit, type WorkPlace } from './principals/limits.ts';
+import { type LimitSettings, RequestRate, StreamLimit, WorkLimit, type WorkPlace } from './principals/limits.ts';
 import { LocalAccess } from './principals/local-access.ts';
 import type { Principal } from './principals/principal.ts';
 import { type TokenRules, TokenVerifier } from './principals/tokens.ts';
@@ -31,9 +31,10 @@ import { REFERENCE_POLICY, referencePage } from './reference-page.ts';
 import { measureRequests, type RequestMetrics } from './request-metrics.ts';
 import { underCaller } from '../tracing/send-span.ts';
 import { contextRoutes } from './routes/context-routes.ts';
+import { eventRoutes } from './routes/event-routes.ts';
 import { fileRoutes } from './routes/file-routes.ts';
 import { peopleRoutes } from './routes/people-routes.ts';
-import { Count, type Route, route } from './routes/route.ts';
+import type { Route } from './routes/route.ts';
 import { sessionRoutes } from './routes/session-routes.ts';
 import { webhookRoutes } from './routes/webhook-routes.ts';
 
@@ -90,12 +91,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const local = withLink ? await LocalAccess.open(homeDir) : undefined;
   const linkAt = (url: string): string | undefined => local && `${url}/login?code=${local.code}`;
   const { client, operated = newOperated() } = options;
-  const hub = new EventHub(options.limits.streams);
+  const streams = new StreamLimit(options.limits.streams);
+  const hub = new EventHub(streams);
   const requests = measureRequests(() => hub.size, log);
   operated.metrics = requests.read;
   const running = new Set<Promise<unknown>>();
+  const stopper = new AbortController();
   let listener: HttpListener;
-  let page: Promise<PageFiles> | undefined;
   const app = createApp({
     ...options,
     keys,
@@ -103,18 +105,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     local,
     hub,
     running,
+    streams: { limit: streams, running, stopping: stopper.signal },
+    signedIn: new WeakMap(),
     rate: new RequestRate(options.limits.requestsPerMinute),
     work: new WorkLimit(options.limits.sessionsAtWork),
     requests,
     operated,
-    // A build that failed is tried again.
-    page: () =>
-      (page ??= preparePage()
-        .then((folder) => PageFiles.read(folder))
-        .catch((error: unknown) => {
-          page = undefined;
-          throw error;
-        })),
+    page: pageOf(preparePage),
     onLinkUsed: () => onLink?.(linkAt(listener.url ?? '') ?? ''),
   });
   try {
@@ -134,9 +131,22 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       const ended = hub.close();
       const timeout = new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref());
       await Promise.race([Promise.allSettled([...running, ended]), timeout]);
+      stopper.abort();
       await listener.close(LAST_BYTES_MS);
     },
   };
+}
+
+/** Gives the page, which is read when it is first asked for. A build that failed is tried again. */
+function pageOf(prepare: () => Promise<string>): () => Promise<PageFiles> {
+  let page: Promise<PageFiles> | undefined;
+  return () =>
+    (page ??= prepare()
+      .then((folder) => PageFiles.read(folder))
+      .catch((error: unknown) => {
+        page = undefined;
+        throw error;
+      }));
 }
 
 interface Parts extends Pick<GatewayOptions, 'client' | 'limits' | 'log'> {
@@ -149,6 +159,9 @@ interface Parts extends Pick<GatewayOptions, 'client' | 'limits' | 'log'> {
   readonly onLinkUsed: () => void;
   readonly hub: EventHub;
   readonly running: Set<Promise<unknown>>;
+  readonly streams: ProtocolStreams;
+  /** Who sends a request, so that nobody is looked up and counted twice for it. */
+  readonly signedIn: WeakMap<Context, Principal>;
   readonly requests: RequestMetrics;
   readonly operated: Operated;
 }
@@ -178,15 +191,7 @@ function createApp(parts: Parts): Hono {
     parts.running.add(handled);
     await handled.finally(() => parts.running.delete(handled));
   });
-  const limited = bodyLimit({
-    maxSize: parts.limits.bodyBytes,
-    onError: async ({ req }) => {
-      await discardBody(req.raw);
-      throw new GatewayError('TooLarge', `The body is over ${parts.limits.bodyBytes} bytes; send less.`);
-    },
-  });
-  // Files are passed on while they arrive, and have a limit of their own.
-  app.use((context, next) => (isUpload(context) ? next() : limited(context, next)));
+  app.use(limitBodies(parts.limits.bodyBytes, (context) => signIn(parts, context)));
   app.get('/healthz', (context) => context.json({ status: 'ok' }));
   app.get('/readyz', (context) => answerReadiness(context, parts.operated.ready));
   addPageRoutes(app, {
@@ -205,15 +210,26 @@ function createApp(parts: Parts): Hono {
     );
     app.on(one.method.toUpperCase(), path, (context) => answer(parts, one, context));
   }
-  const { client, log, work } = parts;
-  const protocols = { client, log, work, signIn: (context: Context) => signIn(parts, context) };
+  addProtocols(app, parts);
+  app.notFound((context) => refuse(unknownRequest(app, context.req), context, parts.log));
+  app.onError((error, context) => refuse(error, context, parts.log));
+  return app;
+}
+
+function addProtocols(app: Hono, parts: Parts): void {
+  const { client, log, work, streams } = parts;
+  const protocols = {
+    client,
+    log,
+    work,
+    streams,
+    signIn: (context: Context) => signIn(parts, context),
+    isStill: (principal: Principal, context: Context) => isStill(parts, principal, context),
+  };
   app.route(OPENAI, openAiApp(protocols));
   const handle = handler(protocols);
   aiSdkRoutes(app, handle);
   agUiRoutes(app, handle);
-  app.notFound((context) => refuse(unknownRequest(app, context.req), context, log));
-  app.onError((error, context) => refuse(error, context, log));
-  return app;
 }
 
 function unknownRequest(app: Hono, { method, path }: Context['req']): GatewayError {
@@ -238,8 +254,6 @@ function methodsAt({ routes }: Hono, path: string): readonly string[] {
   return [...new Set(methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))];
 }
 
-const isUpload = ({ req }: Context): boolean => /^\/v1\/sessions\/[^/]+\/files(?:\/|$)/.test(req.path);
-
 async function answer(parts: Parts, one: Route, context: Context): Promise<Response> {
   const { client } = parts;
   const principal = await signIn(parts, context);
@@ -252,11 +266,7 @@ async function answer(parts: Parts, one: Route, context: Context): Promise<Respo
   const lastEventId = context.req.header('last-event-id');
   const request = context.req.raw;
   const admit = (at?: SessionHandle): Promise<WorkPlace> => parts.work.admit(principal.name, at);
-  const isSignedIn = (): Promise<boolean> =>
-    identify(parts, context).then(
-      ({ name }) => name === principal.name,
-      () => false,
-    );
+  const isSignedIn = (): Promise<boolean> => isStill(parts, principal, context);
   const call = { client, principal, isSignedIn, session, request, path, query, body, lastEventId, admit, signal };
   const given = await one.run(call);
   return given instanceof Response ? given : context.json(given as object, one.status ?? 200); // JSON by the client's types
@@ -264,9 +274,19 @@ async function answer(parts: Parts, one: Route, context: Context): Promise<Respo
 
 /** @throws GatewayError `Unauthorized`, `TooManyRequests` */
 async function signIn(parts: Parts, context: Context): Promise<Principal> {
+  const known = parts.signedIn.get(context);
+  if (known) return known;
   const principal = await identify(parts, context);
   parts.rate.take(principal.name);
+  parts.signedIn.set(context, principal);
   return principal;
+}
+
+function isStill(parts: Parts, principal: Principal, context: Context): Promise<boolean> {
+  return identify(parts, context).then(
+    ({ name }) => name === principal.name,
+    () => false,
+  );
 }
 
 async function identify(parts: Parts, context: Context): Promise<Principal> {
@@ -327,58 +347,4 @@ function refusal(error: unknown, log: Logger): Response {
   if (problem.status >= 500 && problem.type !== 'Stopping') log.error({ err: error }, 'request failed');
   const headers = { 'content-type': 'application/problem+json', ...problemHeaders(error, problem.status) };
   return new Response(JSON.stringify(problem), { status: problem.status, headers });
-}
-
-/** The cursor before the first event of a turn; the first of all if the turn came along from another session. */
-async function beginOf(session: SessionHandle, turnId: string, signal: AbortSignal): Promise<string> {
-  const following = session.follow({ turnId, signal, as: null });
-  try {
-    return await following.cursor();
-  } catch (error) {
-    if (!(error instanceof CopilotError) || error.type !== 'InvalidInput') throw error;
-    if (!(await cameAlong(session, turnId, signal))) throw error;
-    return await session.follow({ from: 0, signal, as: null }).cursor();
-  } finally {
-    await following.return();
-  }
-}
-
-/** Whether the session has a turn that began in another one. */
-async function cameAlong(session: SessionHandle, turnId: string, signal: AbortSignal): Promise<boolean> {
-  if ((await session.turns({ signal })).some(({ id }) => id === turnId)) return true;
-  const { messages } = await session.transcript({ all: true, signal });
-  return messages.some((message) => 'turnId' in message && message.turnId === turnId);
-}
-
-function eventRoutes(hub: EventHub): Route[] {
-  return [
-    route({
-      method: 'get',
-      path: '/v1/sessions/{id}/events',
-      summary:
-        'Server-sent events; Last-Event-ID, or after, goes on exactly where another stream ended; turn begins with that turn',
-      right: 'read',
-      query: z.strictObject({
-        after: z.string().min(1).optional(),
-        from: Count.optional(),
-        turn: z.string().min(1).max(200).optional(),
-      }),
-      media: 'text/event-stream',
-      run: async ({ session, principal, isSignedIn, query: { turn, ...query }, lastEventId, signal }) => {
-        const { isClosed } = await session.describe({ signal });
-        // A browser repeats the whole address with its last id, which is newer.
-        const after =
-          lastEventId ?? query.after ?? (turn === undefined ? undefined : await beginOf(session, turn, signal));
-        const start = { ...query, ...(after === undefined ? {} : { after }) };
-        return await hub.stream(session, isClosed, { principal, isSignedIn }, start);
-      },
-    }),
-    route({
-      method: 'get',
-      path: '/v1/sessions/{id}/followers',
-      summary: 'Who follows the session now: through a gateway, with the CLI, or by the client library',
-      right: 'read',
-      run: ({ session }) => hub.attached(session),
-    }),
-  ];
 }

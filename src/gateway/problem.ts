@@ -7,6 +7,7 @@ const OWN_STATUS = {
   Forbidden: 403,
   NotFound: 404,
   MethodNotAllowed: 405,
+  PreconditionFailed: 412,
   TooLarge: 413,
   TooManyFollowers: 429,
   TooManyRequests: 429,

@@ -2,13 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import type { AttachedClient, Following, SessionHandle } from '../../client.ts';
 import type { Call } from '../routes/route.ts';
+import type { StreamLimit } from '../principals/limits.ts';
 import { GatewayError } from '../problem.ts';
 import { streamEvents } from './event-stream.ts';
 import { Presence } from './presence.ts';
 import { type FeedStart, type Given, SessionFeed } from './session-feed.ts';
-
-/** Seconds after which a caller may look whether a stream has ended. */
-const FOLLOWERS_RETRY_S = 5;
 
 interface Followed {
   readonly feed: SessionFeed;
@@ -17,16 +15,14 @@ interface Followed {
 
 /** The feeds of the sessions that somebody follows. */
 export class EventHub {
-  readonly #maxFollowers: number;
+  readonly #limit: StreamLimit;
   readonly #sessions = new Map<string, Followed>();
   readonly #open = new Set<AbortController>();
-  readonly #counts = new Map<string, number>();
   #isClosed = false;
   #onEmpty: (() => void) | undefined;
 
-  /** @param maxFollowers streams that one principal may have open */
-  constructor(maxFollowers: number) {
-    this.#maxFollowers = maxFollowers;
+  constructor(limit: StreamLimit) {
+    this.#limit = limit;
   }
 
   /** How many streams are open. */
@@ -52,12 +48,7 @@ export class EventHub {
     start: FeedStart,
   ): Promise<Response> {
     if (this.#isClosed) throw new GatewayError('Stopping', 'The gateway stops; come back at once.', { retryAfterS: 1 });
-    const open = this.#counts.get(name) ?? 0;
-    if (open >= this.#maxFollowers) {
-      const message = `${name} has ${open} event streams open; close one of them first.`;
-      throw new GatewayError('TooManyFollowers', message, { retryAfterS: FOLLOWERS_RETRY_S });
-    }
-    this.#counts.set(name, open + 1);
+    const giveBack = this.#limit.admit(name);
     const followed = this.#followed(session);
     const kind = isBrowser === true ? 'page' : 'gateway';
     const one: AttachedClient = { id: randomUUID(), name, kind, since: new Date().toISOString() };
@@ -69,7 +60,7 @@ export class EventHub {
       left.abort();
       if (this.#open.size === 0) this.#onEmpty?.();
       if (!isClosed) followed.presence.remove(one);
-      this.#counts.set(name, (this.#counts.get(name) ?? 1) - 1);
+      giveBack();
     };
     try {
       const events = followed.feed.follow(start, left.signal);

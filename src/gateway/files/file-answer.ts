@@ -3,6 +3,7 @@ import { posix } from 'node:path';
 import { create as contentDisposition } from 'content-disposition';
 import { getMimeType } from 'hono/utils/mime';
 import type { OpenedFile } from '../../client.ts';
+import { GatewayError } from '../problem.ts';
 import { readRange } from './byte-range.ts';
 
 /** A page that a session wrote has no scripts, no forms and no origin, should a browser show it after all. */
@@ -24,9 +25,13 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /** @param isPinned whether the caller named the digest that the file has */
-export function fileAnswer(file: OpenedFile, request: Headers, isPinned: boolean): Response {
-  const { path, bytes, digest, imageType } = file;
-  const etag = `"${digest}"`;
+export function fileAnswer(
+  file: OpenedFile,
+  { method, headers: request }: Pick<Request, 'method' | 'headers'>,
+  isPinned: boolean,
+): Response {
+  const { path, bytes, imageType } = file;
+  const etag = etagOf(file);
   const headers = {
     'content-type': imageType ?? getMimeType(path, TYPES) ?? getMimeType(path) ?? 'application/octet-stream',
     'content-disposition': contentDisposition(posix.basename(path).toWellFormed()),
@@ -37,7 +42,9 @@ export function fileAnswer(file: OpenedFile, request: Headers, isPinned: boolean
   };
   if (namesTag(request.get('if-none-match'), etag)) return new Response(null, { status: 304, headers });
   const ifRange = request.get('if-range');
-  const wanted = ifRange === null || ifRange === etag ? readRange(request.get('range'), bytes) : undefined;
+  // Only GET has ranges: https://www.rfc-editor.org/rfc/rfc9110#name-range
+  const isRanged = method === 'GET' && (ifRange === null || ifRange === etag);
+  const wanted = isRanged ? readRange(request.get('range'), bytes) : undefined;
   if (wanted === 'outside') {
     return new Response(null, { status: 416, headers: { ...headers, 'content-range': `bytes */${bytes}` } });
   }
@@ -49,5 +56,27 @@ export function fileAnswer(file: OpenedFile, request: Headers, isPinned: boolean
   return new Response(body, { status: 206, headers: { ...headers, ...length, ...part } });
 }
 
+const etagOf = ({ digest }: Pick<OpenedFile, 'digest'>): string => `"${digest}"`;
+
 const namesTag = (given: string | null, etag: string): boolean =>
-  given !== null && given.split(',').some((one) => one.trim().replace(/^W\//, '') === etag);
+  given !== null && given.split(',').some((one) => one.trim() === '*' || one.trim().replace(/^W\//, '') === etag);
+
+/**
+ * Checks what a caller says of a file that it is about to write or delete, so that it replaces no other one than it
+ * means: https://www.rfc-editor.org/rfc/rfc9110#name-preconditions
+ * @param file as it is now, undefined if there is none
+ * @throws GatewayError `PreconditionFailed`
+ */
+export function checkPreconditions(file: Pick<OpenedFile, 'digest'> | undefined, request: Headers): void {
+  const wanted = request.get('if-match');
+  const unwanted = request.get('if-none-match');
+  if (wanted !== null && (file === undefined || !namesTag(wanted, etagOf(file)))) {
+    throw new GatewayError('PreconditionFailed', `The file is not the one of If-Match: ${nowIs(file)}.`);
+  }
+  if (unwanted !== null && file !== undefined && namesTag(unwanted, etagOf(file))) {
+    throw new GatewayError('PreconditionFailed', `The file is the one of If-None-Match: ${nowIs(file)}.`);
+  }
+}
+
+const nowIs = (file: Pick<OpenedFile, 'digest'> | undefined): string =>
+  file === undefined ? 'there is none' : `its ETag is ${etagOf(file)}`;

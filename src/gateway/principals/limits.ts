@@ -5,7 +5,7 @@ import { GatewayError } from '../problem.ts';
 
 export interface LimitSettings {
   readonly requestsPerMinute: number;
-  /** Event streams that are open. */
+  /** Event streams that are open, those of other protocols too. */
   readonly streams: number;
   /** Sessions with a turn that runs or waits for its turn. Those that wait for a person do not count. */
   readonly sessionsAtWork: number;
@@ -16,6 +16,8 @@ const MINUTE_MS = 60_000;
 /** Principals that are remembered before those who have been quiet for a minute are forgotten. */
 const MANY = 1_000;
 const WORK_RETRY_S = 5;
+/** Seconds after which a caller may look whether a stream has ended. */
+const STREAM_RETRY_S = 5;
 
 interface Bucket {
   requests: number;
@@ -50,6 +52,38 @@ export class RequestRate {
 
   #forget(nowMs: number): void {
     for (const [name, { atMs }] of this.#buckets) if (nowMs - atMs >= MINUTE_MS) this.#buckets.delete(name);
+  }
+}
+
+/** Event streams of each principal that are open, over whatever protocol. */
+export class StreamLimit {
+  readonly #max: number;
+  readonly #open = new Map<string, number>();
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /**
+   * Before a stream begins.
+   * @returns what is called when it has ended, any number of times
+   * @throws GatewayError `TooManyFollowers`
+   */
+  admit(name: string): () => void {
+    const open = this.#open.get(name) ?? 0;
+    if (open >= this.#max) {
+      const message = `${name} has ${open} event streams open; close one of them first.`;
+      throw new GatewayError('TooManyFollowers', message, { retryAfterS: STREAM_RETRY_S });
+    }
+    this.#open.set(name, open + 1);
+    let isOpen = true;
+    return () => {
+      if (!isOpen) return;
+      isOpen = false;
+      const left = (this.#open.get(name) ?? 1) - 1;
+      if (left === 0) this.#open.delete(name);
+      else this.#open.set(name, left);
+    };
   }
 }
 

@@ -2,8 +2,7 @@
 import { z } from 'zod';
 import type { ContextPoint, SnapshotRef } from '../../client.ts';
 import { checkInput } from '../../client/checked-input.ts';
-import { ContextKey, ContextState, ContextValues, MergeStrategy } from '../../contracts/context.ts';
-import { Json } from '../../contracts/json.ts';
+import { ContextKey, ContextState, ContextValue, ContextValues, MergeStrategy } from '../../contracts/context.ts';
 import { RestoreContextPayload, SavePayload } from '../../contracts/payloads.ts';
 import { type Route, route } from './route.ts';
 
@@ -48,7 +47,7 @@ export const contextRoutes: readonly Route[] = [
     summary: 'Sets one value',
     right: 'write',
     body: z.strictObject({
-      value: Json,
+      value: ContextValue,
       protect: z.boolean().optional(),
       ephemeral: z.boolean().optional(),
       expectedVersion,

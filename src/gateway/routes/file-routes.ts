@@ -1,7 +1,7 @@
 /** The files in the workspace of a session. */
 import { z } from 'zod';
 import { CopilotError } from '../../client.ts';
-import { fileAnswer } from '../files/file-answer.ts';
+import { checkPreconditions, fileAnswer } from '../files/file-answer.ts';
 import { readUploads } from '../files/upload-form.ts';
 import { GatewayError } from '../problem.ts';
 import { type Call, Flag, type Route, route } from './route.ts';
@@ -22,6 +22,17 @@ function pathOf({ path, request }: Pick<Call, 'path' | 'request'>): string {
     throw new CopilotError('InvalidInput', { what: 'path', problem: 'its escapes are not UTF-8' }, { cause });
   }
   return path['path'] ?? '';
+}
+
+/** @throws GatewayError `PreconditionFailed` */
+async function checkFile(call: Call): Promise<void> {
+  const { session, request, signal } = call;
+  if (!request.headers.has('if-match') && !request.headers.has('if-none-match')) return;
+  const now = await session.files.open(pathOf(call), { signal }).catch((error: unknown) => {
+    if (error instanceof CopilotError && error.type === 'FileNotFound') return undefined;
+    throw error;
+  });
+  checkPreconditions(now, request.headers);
 }
 
 export const fileRoutes: readonly Route[] = [
@@ -56,7 +67,7 @@ export const fileRoutes: readonly Route[] = [
       if (query.digest !== undefined && query.digest !== file.digest) {
         throw new GatewayError('NotFound', `"${file.path}" has changed: its digest is now ${file.digest}.`);
       }
-      return fileAnswer(file, request.headers, query.digest !== undefined);
+      return fileAnswer(file, request, query.digest !== undefined);
     },
   }),
   route({
@@ -66,9 +77,13 @@ export const fileRoutes: readonly Route[] = [
     right: 'write',
     query: Replace,
     takes: 'application/octet-stream',
-    run: (call) => {
+    run: async (call) => {
       const { session, query, request, signal } = call;
-      return session.files.put(pathOf(call), request.body ?? '', { ...query, signal });
+      if (request.headers.has('content-range')) {
+        throw new CopilotError('InvalidInput', { what: 'content-range', problem: 'a file is written whole' });
+      }
+      await checkFile(call);
+      return await session.files.put(pathOf(call), request.body ?? '', { ...query, signal });
     },
   }),
   route({
@@ -77,6 +92,7 @@ export const fileRoutes: readonly Route[] = [
     summary: 'Deletes a file',
     right: 'write',
     run: async (call) => {
+      await checkFile(call);
       await call.session.files.delete(pathOf(call), { signal: call.signal });
       return { deleted: true };
     },

@@ -181,12 +181,14 @@ export const sessionRoutes: readonly Route[] = [
       'Resumes the session, or retries the failed step of its last turn; then sends the message, if there is one',
     right: 'write',
     body: z.strictObject({ message: MessageText.optional(), messageId: MessageId.optional() }),
-    run: ({ session, body: { message, messageId }, signal }) =>
-      session.continue({
+    run: async ({ session, body: { message, messageId }, admit, signal }) => {
+      await admit(session);
+      return await session.continue({
         ...(message === undefined ? {} : { message }),
         ...(messageId === undefined ? {} : { messageId }),
         signal,
-      }),
+      });
+    },
   }),
   route({
     method: 'post',
@@ -199,7 +201,10 @@ export const sessionRoutes: readonly Route[] = [
       messageId: MessageId.optional(),
       files: Files,
     }),
-    run: ({ session, body, signal }) => session.interrupt({ ...body, signal }),
+    run: async ({ session, body, admit, signal }) => {
+      if (body.message !== undefined) await admit(session);
+      return await session.interrupt({ ...body, signal });
+    },
   }),
   route({
     method: 'post',

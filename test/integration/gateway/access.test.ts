@@ -93,10 +93,20 @@ describe('access to the gateway', function () {
     const known = JSON.parse(listed.stdout) as { id: string; name: string }[]; // what the command prints
     const old = known.find(({ name }) => name === 'short-lived')?.id ?? '';
     for (const one of [caller, replacement]) assert.equal(await status(one, 'GET', '/v1/me'), 200);
+    playTeam(world.model, { answer: 'word '.repeat(2_000), wordDelayMs: 100 });
+    const streamed = { model: 'default', stream: true, input: 'Go on' };
+    const stream = await fetch(`${gateway.url}/openai/v1/responses`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify(streamed),
+    });
+    assert.equal(stream.status, 200);
     const revoked = await runCli(['keys', 'revoke', old], programEnvironment(world.server));
     assert.equal(revoked.code, 0, revoked.stderr);
     assert.equal(await status(caller, 'GET', '/v1/me'), 401, 'at once');
     assert.equal(await status(replacement, 'GET', '/v1/me'), 200);
+    // It would last for more than three minutes.
+    assert.doesNotMatch(await stream.text(), /"response\.completed"/, 'a stream that it had opened ends');
   });
 
   it('a damaged file of keys lets nobody in, and callers are not told where it is', async () => {

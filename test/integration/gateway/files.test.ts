@@ -57,6 +57,23 @@ describe('[G07] files of the gateway', function () {
     ((await response.json()) as { type: unknown }).type,
   ];
 
+  it('are written and deleted only if they are what the caller says of them', async () => {
+    const tagOf = async (): Promise<string> => (await call('HEAD', '/draft.txt')).headers.get('etag') ?? assert.fail();
+    const put = async (body: string, headers: Record<string, string>): Promise<number> =>
+      (await call('PUT', '/draft.txt', { body, headers })).status;
+    assert.equal(await put('one', { 'if-match': '*' }), 412, 'there is none yet');
+    assert.equal(await put('one', { 'if-none-match': '*' }), 200);
+    const first = await tagOf();
+    assert.equal(await put('two', { 'if-none-match': '*' }), 412);
+    assert.equal(await put('two', { 'if-match': `"other", ${first}` }), 200);
+    assert.equal(await put('three', { 'if-match': first }), 412, 'somebody has written meanwhile');
+    assert.equal(await put('th', { 'content-range': 'bytes 0-1/5' }), 400);
+    assert.equal((await call('DELETE', '/draft.txt', { headers: { 'if-match': first } })).status, 412);
+    assert.equal(await (await call('GET', '/draft.txt')).text(), 'two');
+    assert.equal((await call('GET', '/draft.txt', { headers: { 'if-none-match': '*' } })).status, 304);
+    assert.equal((await call('DELETE', '/draft.txt', { headers: { 'if-match': await tagOf() } })).status, 200);
+  });
+
   it('go up raw or by form, and come down whole, by range, and not again if they are known', async () => {
     const large = randomBytes(3 * MIB + 17);
     const files: readonly [string, Buffer, string][] = [
@@ -99,6 +116,9 @@ describe('[G07] files of the gateway', function () {
     assert.equal((await call('GET', `/photo.txt?digest=${digest}`)).status, 404, 'another content');
     const head = await call('HEAD', '/large.bin');
     assert.deepEqual([head.status, head.headers.get('content-length')], [200, String(large.length)]);
+
+    const headRange = await call('HEAD', '/large.bin', { headers: { range: 'bytes=0-1' } });
+    assert.deepEqual([headRange.status, headRange.headers.get('content-length')], [200, String(large.length)]);
 
     const form = new FormData();
     form.append('file', new File([new Uint8Array(CSV)], 'größe.csv'));

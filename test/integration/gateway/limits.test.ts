@@ -32,7 +32,7 @@ describe('limits of the gateway', function () {
 
   before(async () => {
     world = await startWorld();
-    for (const name of ['ada', 'bob', 'cyd']) keys.set(name, await addKey(world, name));
+    for (const name of ['ada', 'bob', 'cyd', 'dan']) keys.set(name, await addKey(world, name));
     gateway = await startGatewayProcess(world, 0, LIMITS);
     other = await startGatewayProcess(world);
     playTeam(world.model, { answer: WORDS, wordDelayMs: 50 });
@@ -84,6 +84,9 @@ describe('limits of the gateway', function () {
     assert.equal(stream.status, 200);
     const second = await request('ada', 'GET', `/v1/sessions/${id}/events`);
     assert.deepEqual(await refused(second), [429, 'TooManyFollowers', true]);
+    const streamed = { model: 'default', stream: true, messages: [{ role: 'user', content: 'more' }] };
+    const third = await request('ada', 'POST', '/openai/v1/chat/completions', { body: JSON.stringify(streamed) });
+    assert.equal(third.status, 429, 'a stream of another protocol counts as well');
     open.abort();
 
     const large = { body: JSON.stringify({ input: 'x'.repeat(1_100_000) }) };
@@ -121,6 +124,35 @@ describe('limits of the gateway', function () {
     assert.match(blank.stderr, /name is not valid: it is blank; name the person or program/);
   });
 
+  it('[G09] a message that goes along with continue or interrupt counts as work, too', async () => {
+    const [one, two] = [await newSession('dan'), await newSession('dan')];
+    const message = JSON.stringify({ message: 'talk' });
+    assert.equal(
+      (await request('dan', 'POST', `/v1/sessions/${one}/messages`, { body: '{"text":"talk"}' })).status,
+      202,
+    );
+    for (const verb of ['continue', 'interrupt']) {
+      const answer = await request('dan', 'POST', `/v1/sessions/${two}/${verb}`, { body: message });
+      assert.deepEqual(await refused(answer), [429, 'TooManyAtWork', true], verb);
+    }
+    assert.deepEqual((await as('dan').call('GET', `/v1/sessions/${two}/turns`)).body, []);
+    await as('dan').call('POST', `/v1/sessions/${one}/interrupt`, {});
+  });
+
+  it('[G09] no body of an unknown caller is read, however large', async () => {
+    const body = JSON.stringify({ input: 'x'.repeat(1_100_000) });
+    for (const path of ['/openai/v1/responses', '/v1/sessions', '/ag-ui', '/v1/nothing']) {
+      const headers = { authorization: 'Bearer cpk_unknown', 'content-type': 'application/json' };
+      assert.equal((await fetch(`${gateway.url}${path}`, { method: 'POST', body, headers })).status, 401, path);
+    }
+    const login = await fetch(`${gateway.url}/v1/login`, {
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'application/json' },
+    });
+    assert.equal(login.status, 413);
+  });
+
   it('a caller that leaves in the middle of its body is no failure of the gateway', async () => {
     const { hostname, port } = new URL(gateway.url);
     const socket = connect(Number(port), hostname);
@@ -138,6 +170,10 @@ describe('limits of the gateway', function () {
       mode: 'one-shot',
       message: 'talk',
     });
+    const completion = { model: 'default', stream: true, messages: [{ role: 'user', content: 'talk' }] };
+    const chat = await request('dan', 'POST', '/openai/v1/chat/completions', { body: JSON.stringify(completion) });
+    // It fails if the connection is cut off.
+    const whole = chat.text();
     const texts: string[] = [];
     let lastId: string | undefined;
     let stopped: Promise<number | null> | undefined;
@@ -147,6 +183,11 @@ describe('limits of the gateway', function () {
       if (event.type === 'token') texts.push(event.text);
       if (texts.length === 5) stopped ??= gateway.stop();
     }
+    assert.match(
+      await whole,
+      /data: \[DONE\]\n\n$|"code":"Stopping"/,
+      'what cannot go on elsewhere is finished, or told',
+    );
     assert.equal(await stopped, 0);
     assert.ok(!texts.join('').includes('word149'), 'it was stopped too late to show anything');
     const turn: TokenEvent[] = [];
