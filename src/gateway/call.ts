@@ -26,7 +26,9 @@ export interface ProtocolCall extends Caller {
   readonly log: Logger;
   /** Whether the caller's key or token still counts. Never fails. */
   readonly isSignedIn: () => Promise<boolean>;
-  readonly streams: ProtocolStreams;
+  /** To be taken before anything is done for an answer that is streamed. */
+  readonly place: StreamPlace;
+  readonly streams: Omit<ProtocolStreams, 'limit'>;
   /** A session that the caller has this right to. */
   readonly find: (sessionId: string, right: Right) => Promise<SessionHandle>;
 }
@@ -38,6 +40,34 @@ export interface ProtocolStreams {
   readonly running: Set<Promise<unknown>>;
   /** Aborts when a gateway that stops waits no longer. */
   readonly stopping: AbortSignal;
+}
+
+/** The place of one request among the streams that its caller may have open. */
+export class StreamPlace {
+  readonly #admit: () => () => void;
+  #giveBack: (() => void) | undefined;
+  #isKept = false;
+
+  constructor(admit: () => () => void) {
+    this.#admit = admit;
+  }
+
+  /** @throws GatewayError `TooManyFollowers` */
+  take(): void {
+    this.#giveBack ??= this.#admit();
+  }
+
+  /** The stream begins. @returns what is called when it has ended. @throws GatewayError `TooManyFollowers` */
+  keep(): () => void {
+    this.take();
+    this.#isKept = true;
+    return () => this.#giveBack?.();
+  }
+
+  /** The request is answered. Without a stream its place is free again. */
+  end(): void {
+    if (!this.#isKept) this.#giveBack?.();
+  }
 }
 
 /** Signs the caller in before the work. */
@@ -65,7 +95,12 @@ export function handler({ client, log, signIn, isStill, work: limit, streams }: 
     };
     const admit = (session: SessionHandle) => limit.admit(principal.name, session);
     const isSignedIn = () => isStill(principal, context);
-    return await work({ client, principal, signal, context, log, isSignedIn, streams, find, admit });
+    const place = new StreamPlace(() => streams.limit.admit(principal.name));
+    try {
+      return await work({ client, principal, signal, context, log, isSignedIn, place, streams, find, admit });
+    } finally {
+      place.end();
+    }
   };
 }
 
@@ -76,13 +111,13 @@ export function handler({ client, log, signIn, isStill, work: limit, streams }: 
  * @throws GatewayError `TooManyFollowers`
  */
 export function streamTo(
-  call: Pick<ProtocolCall, 'context' | 'log' | 'principal' | 'isSignedIn' | 'streams'>,
+  call: Pick<ProtocolCall, 'context' | 'log' | 'place' | 'isSignedIn' | 'streams'>,
   work: (sse: SSEStreamingApi, left: AbortSignal) => Promise<void>,
   failed: (problem: { readonly type: string; readonly detail: string }) => object,
 ): Response {
-  const { context, log, principal, isSignedIn, streams } = call;
-  const { limit, running, stopping } = streams;
-  const giveBack = limit.admit(principal.name);
+  const { context, log, place, isSignedIn, streams } = call;
+  const { running, stopping } = streams;
+  const giveBack = place.keep();
   const stream = async (sse: SSEStreamingApi): Promise<void> => {
     const left = new AbortController();
     const stop = (): void => left.abort();
@@ -93,7 +128,7 @@ export function streamTo(
       void isSignedIn().then((isStill) => isStill || left.abort());
     }, KEEP_ALIVE_MS);
     try {
-      await work(sse, left.signal);
+      await Promise.race([work(sse, left.signal), aborted(left.signal)]);
     } catch (error) {
       if (left.signal.aborted && !stopping.aborted) return;
       if (!stopping.aborted) log.warn({ err: error, path: context.req.path }, 'an event stream failed');
@@ -109,6 +144,11 @@ export function streamTo(
     running.add(streaming);
     await streaming.finally(() => running.delete(streaming));
   });
+}
+
+async function aborted(signal: AbortSignal): Promise<never> {
+  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  throw signal.reason;
 }
 
 const FAILED = { type: 'Internal', detail: 'The gateway failed. Its log says why.' };
