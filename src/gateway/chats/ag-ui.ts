@@ -13,8 +13,8 @@ import {
 import { checkInput } from '../../client/checked-input.ts';
 import { bodyOf, type Handle, type ProtocolCall, streamTo } from '../call.ts';
 import { type GivenFile, readBase64, readDataUrl } from '../files/given-file.ts';
-import { type ChatMessage, openChat, sendFrom } from './chat-session.ts';
-import { decideShown, shownId, turnEvents } from './turn-events.ts';
+import { type ChatInput, type ChatMessage, findChat, openChat, refuseNewWords, sendFrom } from './chat-session.ts';
+import { decideAllShown, shownId, type ShownDecision, turnEvents, type TurnPart } from './turn-events.ts';
 
 /** An event with its type as plain text. */
 type Plain<Event> = Event extends { readonly type: infer Type extends string }
@@ -28,6 +28,7 @@ const RunInput = z.looseObject({
   runId: Id,
   messages: z.array(z.looseObject({ id: z.string(), role: z.string(), content: z.unknown().optional() })).default([]),
   tools: z.array(z.unknown()).nullish(),
+  context: z.array(z.looseObject({ description: z.string().default(''), value: z.string() })).nullish(),
   forwardedProps: z.looseObject({ team: z.string().optional() }).nullish().catch(undefined),
   resume: z
     .array(
@@ -80,13 +81,9 @@ async function run(call: ProtocolCall): Promise<Response> {
   if (input.tools?.length) {
     throw new CopilotError('InvalidInput', { what: 'tools', problem: 'tools run on the workers; leave this out' });
   }
-  const isDecision = (input.resume?.length ?? 0) > 0;
-  const message = isDecision ? undefined : readMessage(input);
-  const session = await openChat(call, input.threadId, input.forwardedProps?.team ?? 'default');
-  const from = await session.position({ signal: call.signal });
-  const part = message
-    ? await sendFrom(call, session, message, from)
-    : { turnId: await decideAll(call, session, input.resume ?? []), from };
+  const { session, part } = input.resume?.length
+    ? await resume(call, input, input.resume)
+    : await say(call, input, readNewMessages(input));
   const tell = async (sse: SSEStreamingApi, left: AbortSignal): Promise<void> => {
     const write = async (all: readonly PlainEvent[]): Promise<void> => {
       for (const event of all) await sse.writeSSE({ data: JSON.stringify(event) });
@@ -105,15 +102,45 @@ async function run(call: ProtocolCall): Promise<Response> {
   return streamTo(call, tell, ({ type, detail }) => ({ type: 'RUN_ERROR', message: detail, code: type }));
 }
 
-/** @throws CopilotError `InvalidInput` */
-function readMessage({ messages }: RunInput): ChatMessage {
-  const last = messages.at(-1);
-  if (last?.role === 'user') return { id: last.id, ...readContent(last.content) };
-  throw new CopilotError('InvalidInput', { what: 'messages', problem: 'the last one is not of the user' });
+interface Begun {
+  readonly session: SessionHandle;
+  readonly part: TurnPart;
+}
+
+async function say(call: ProtocolCall, input: RunInput, messages: readonly ChatMessage[]): Promise<Begun> {
+  if (input.messages.at(-1)?.role !== 'user')
+    throw new CopilotError('InvalidInput', { what: 'messages', problem: 'the last one is not of the user' });
+  const session = await openChat(call, input.threadId, input.forwardedProps?.team ?? 'default');
+  const from = await session.position({ signal: call.signal });
+  return { session, part: await sendFrom(call, session, { messages, context: contextOf(input) }, from) };
+}
+
+async function resume(call: ProtocolCall, input: RunInput, answers: NonNullable<RunInput['resume']>): Promise<Begun> {
+  const { signal } = call;
+  const decisions = answers.map(readAnswer);
+  const session = await findChat(call, input.threadId, 'decide');
+  await refuseNewWords(session, readNewMessages(input), signal);
+  const from = await session.position({ signal });
+  return { session, part: { turnId: await decideAllShown(call, session, decisions), from } };
+}
+
+/** What came since the last answer. @throws CopilotError `InvalidInput` */
+function readNewMessages({ messages }: RunInput): ChatMessage[] {
+  const news = messages.slice(messages.findLastIndex(({ role }) => role === 'assistant') + 1);
+  return news.flatMap(({ id, role, content }) =>
+    role === 'user' || role === 'system' || role === 'developer' ? [{ id, role, ...readContent(content) }] : [],
+  );
+}
+
+/** What the program shows the person, as text for the agents. */
+function contextOf({ context }: RunInput): NonNullable<ChatInput['context']> {
+  if (!context?.length) return '';
+  const lines = context.map(({ description, value }) => (description === '' ? value : `${description}: ${value}`));
+  return `<context>\n${lines.join('\n')}\n</context>`;
 }
 
 /** @throws CopilotError `InvalidInput` that names the part */
-function readContent(content: unknown): Omit<ChatMessage, 'id'> {
+function readContent(content: unknown): Pick<ChatMessage, 'text' | 'files'> {
   if (typeof content === 'string') return { text: content, files: [] };
   const texts: string[] = [];
   const files: GivenFile[] = [];
@@ -137,24 +164,22 @@ function readPart(part: Exclude<Part, { type: 'text' }>, what: string): GivenFil
   return readDataUrl(source.type === 'url' ? source.value : '', name, what);
 }
 
-async function decideAll(
-  call: ProtocolCall,
-  session: SessionHandle,
-  resume: NonNullable<RunInput['resume']>,
-): Promise<string> {
-  let turnId = '';
-  for (const { interruptId: id, status, payload } of resume) {
-    const answer =
-      status === 'cancelled' ? { approved: false, reason: undefined } : checkInput(Answer, payload, 'payload');
-    turnId = await decideShown(call, session, { id, isApproved: answer.approved, reason: answer.reason });
-  }
-  return turnId;
+/** @throws CopilotError `InvalidInput` */
+function readAnswer(
+  { interruptId: id, status, payload }: NonNullable<RunInput['resume']>[number],
+  index: number,
+): ShownDecision {
+  if (status === 'cancelled') return { id, isApproved: false };
+  const { approved: isApproved, reason } = checkInput(Answer, payload, `resume[${index}].payload`);
+  return { id, isApproved, reason };
 }
 
 /** Makes AG-UI events from the events of a turn. */
 class RunEvents {
   readonly #run: Pick<RunInput, 'threadId' | 'runId'>;
   #message: { readonly id: string; readonly activityId: string; text: string } | undefined;
+  /** Names of the steps that have begun and not ended. */
+  readonly #steps = new Set<string>();
   #count = 0;
   #said = '';
 
@@ -177,9 +202,9 @@ class RunEvents {
       case 'planned':
         return [{ type: 'STATE_SNAPSHOT', snapshot: { plan: event.steps } }];
       case 'step-started':
-        return [{ type: 'STEP_STARTED', stepName: stepName(event) }];
+        return this.#startStep(stepName(event));
       case 'step-ended':
-        return [{ type: 'STEP_FINISHED', stepName: stepName(event) }];
+        return this.#endStep(stepName(event));
       case 'tool-started':
         return [
           ...this.#close(),
@@ -202,7 +227,9 @@ class RunEvents {
 
   end({ reply, questions, error, status }: TurnView, requests: readonly PendingRequest[]): PlainEvent[] {
     const said = reply !== '' ? reply : questions.join('\n');
-    const rest = [...(said.trim() === this.#said.trim() ? [] : this.#write('reply', said)), ...this.#close()];
+    const missing = said.trim() === this.#said.trim() ? [] : this.#write('reply', said);
+    // A run may not end within a step, whose end then belongs to a later run.
+    const rest = [...missing, ...this.#close(), ...[...this.#steps].flatMap((name) => this.#endStep(name))];
     if (error !== undefined) return [...rest, { type: 'RUN_ERROR', message: error.message, code: error.type }];
     const interrupts = requests.filter(({ kind }) => kind !== 'input');
     if (interrupts.length > 0) {
@@ -217,6 +244,20 @@ class RunEvents {
     }
     const outcome = status === 'interrupted' ? ({ type: 'cancelled' } as const) : ({ type: 'success' } as const);
     return [...rest, { type: 'RUN_FINISHED', ...this.#run, outcome }];
+  }
+
+  /** Another attempt of a step begins it again. */
+  #startStep(name: string): PlainEvent[] {
+    if (this.#steps.has(name)) return [];
+    this.#steps.add(name);
+    return [{ type: 'STEP_STARTED', stepName: name }];
+  }
+
+  /** A step may have begun in an earlier run. */
+  #endStep(name: string): PlainEvent[] {
+    const begin = this.#startStep(name);
+    this.#steps.delete(name);
+    return [...begin, { type: 'STEP_FINISHED', stepName: name }];
   }
 
   #write(activityId: string, delta: string): PlainEvent[] {

@@ -14,8 +14,8 @@ import { checkInput } from '../../client/checked-input.ts';
 import { parseJson } from '../../contracts/json.ts';
 import { bodyOf, type Handle, type ProtocolCall, streamTo } from '../call.ts';
 import { readDataUrl } from '../files/given-file.ts';
-import { type ChatMessage, findChat, openChat, sendFrom } from './chat-session.ts';
-import { decideShown, shownId, turnEvents, type TurnPart } from './turn-events.ts';
+import { type ChatMessage, findChat, isMissing, openChat, sendFrom } from './chat-session.ts';
+import { decideAllShown, shownId, turnEvents, type TurnPart } from './turn-events.ts';
 
 const Part = z.looseObject({
   type: z.string(),
@@ -34,6 +34,7 @@ const Chat = z.looseObject({
   messages: z.array(Message).min(1),
   /** A team. */
   model: z.string().optional(),
+  trigger: z.string().optional(),
 });
 type Message = z.infer<typeof Message>;
 
@@ -43,18 +44,24 @@ export function aiSdkRoutes(app: Hono, handle: Handle): void {
 }
 
 async function send(call: ProtocolCall): Promise<Response> {
-  const { id, messages, model = 'default' } = checkInput(Chat, await bodyOf(call.context), '');
-  const last = messages.at(-1);
-  const message = last?.role === 'user' ? readMessage(last) : undefined;
+  const { id, messages: all, model = 'default', trigger } = checkInput(Chat, await bodyOf(call.context), '');
+  const { signal } = call;
+  const last = all.at(-1);
+  if (last?.role !== 'user') {
+    const session = await findChat(call, id, 'decide');
+    const from = await session.position({ signal });
+    // What follows a decision belongs to the message that asked.
+    return stream(call, session, { turnId: await decideAll(call, session, last), from }, last?.id);
+  }
+  const messages = all.slice(all.findLastIndex(({ role }) => role === 'assistant') + 1).map(readMessage);
   const session = await openChat(call, id, model);
-  const from = await session.position({ signal: call.signal });
-  if (message) return stream(call, session, await sendFrom(call, session, message, from), undefined);
-  // What follows a decision belongs to the message that asked.
-  return stream(call, session, { turnId: await decideAll(call, session, last), from }, last?.id);
+  const from = await session.position({ signal });
+  const part = await sendFrom(call, session, { messages, isAnew: trigger === 'regenerate-message' }, from);
+  return stream(call, session, part, undefined);
 }
 
 /** @throws CopilotError `InvalidInput` */
-function readMessage({ id, parts }: Message): ChatMessage {
+function readMessage({ id, role, parts }: Message): ChatMessage {
   const strange = parts.find(({ type }) => type !== 'text' && type !== 'file');
   if (strange)
     throw new CopilotError('InvalidInput', {
@@ -65,20 +72,19 @@ function readMessage({ id, parts }: Message): ChatMessage {
     type === 'file' ? [readDataUrl(url, filename, `parts[${index}].url`)] : [],
   );
   const text = parts.flatMap((part) => (part.type === 'text' ? [part.text ?? ''] : [])).join('\n');
-  return { id, text, files };
+  return { id, role: role === 'user' ? role : 'system', text, files };
 }
 
 async function decideAll(call: ProtocolCall, session: SessionHandle, message: Message | undefined): Promise<string> {
   const waiting = new Set(
     (await session.requests({ signal: call.signal })).map(({ id, digest }) => shownId(id, digest)),
   );
-  let turnId: string | undefined;
-  for (const { state, approval } of message?.parts ?? []) {
-    if (state !== 'approval-responded' || approval === undefined || !waiting.has(approval.id)) continue;
-    const { id, approved = false, reason } = approval;
-    turnId = await decideShown(call, session, { id, isApproved: approved, reason });
-  }
-  if (turnId !== undefined) return turnId;
+  const decisions = (message?.parts ?? []).flatMap(({ state, approval }) => {
+    if (state !== 'approval-responded' || approval === undefined || !waiting.has(approval.id)) return [];
+    const { id, approved: isApproved = false, reason } = approval;
+    return [{ id, isApproved, reason }];
+  });
+  if (decisions.length > 0) return await decideAllShown(call, session, decisions);
   const problem = 'the last one is neither of the user nor an answer to a request that waits';
   throw new CopilotError('InvalidInput', { what: 'messages', problem });
 }
@@ -86,7 +92,12 @@ async function decideAll(call: ProtocolCall, session: SessionHandle, message: Me
 /** The running turn from its beginning, as the SDK's transport expects it. */
 async function resume(call: ProtocolCall): Promise<Response> {
   const { context, signal } = call;
-  const session = await findChat(call, context.req.param('id') ?? '', 'read');
+  const session = await findChat(call, context.req.param('id') ?? '', 'read').catch((error: unknown) => {
+    if (isMissing(error)) return undefined;
+    throw error;
+  });
+  // The SDK asks for chats that have not begun, too, and knows no other answer to that.
+  if (session === undefined) return new Response(null, { status: 204 });
   const running = (await session.turns({ signal })).find(({ status }) => status === 'running' || status === 'queued');
   if (running === undefined) return new Response(null, { status: 204 });
   const from = await session.position({ withTurn: true, signal });
