@@ -14,7 +14,7 @@ import { checkInput } from '../../client/checked-input.ts';
 import { parseJson } from '../../contracts/json.ts';
 import { bodyOf, type Handle, type ProtocolCall, streamTo } from '../call.ts';
 import { readDataUrl } from '../files/given-file.ts';
-import { type ChatMessage, findChat, isMissing, openChat, sendFrom } from './chat-session.ts';
+import { type ChatMessage, findChat, mayBegin, openChat, sendFrom } from './chat-session.ts';
 import { decideAllShown, shownId, turnEvents, type TurnPart } from './turn-events.ts';
 
 const Part = z.looseObject({
@@ -92,16 +92,22 @@ async function decideAll(call: ProtocolCall, session: SessionHandle, message: Me
 /** The running turn from its beginning, as the SDK's transport expects it. */
 async function resume(call: ProtocolCall): Promise<Response> {
   const { context, signal } = call;
-  const session = await findChat(call, context.req.param('id') ?? '', 'read').catch((error: unknown) => {
-    if (isMissing(error)) return undefined;
-    throw error;
-  });
-  // The SDK asks for chats that have not begun, too, and knows no other answer to that.
+  const session = await findBegun(call, context.req.param('id') ?? '');
   if (session === undefined) return new Response(null, { status: 204 });
   const running = (await session.turns({ signal })).find(({ status }) => status === 'running' || status === 'queued');
   if (running === undefined) return new Response(null, { status: 204 });
   const from = await session.position({ withTurn: true, signal });
   return stream(call, session, { turnId: running.id, from }, undefined);
+}
+
+/** @returns undefined for a chat that has not begun: the SDK asks for those, too. @throws as {@link findChat} */
+async function findBegun(call: ProtocolCall, chatId: string): Promise<SessionHandle | undefined> {
+  try {
+    return await findChat(call, chatId, 'read');
+  } catch (error) {
+    if (mayBegin(chatId, error)) return undefined;
+    throw error;
+  }
 }
 
 function stream(call: ProtocolCall, session: SessionHandle, part: TurnPart, messageId: string | undefined): Response {

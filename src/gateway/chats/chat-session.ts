@@ -52,7 +52,7 @@ export async function openChat(caller: Caller, chatId: string, team: string): Pr
   try {
     return await findChat(caller, chatId, 'write');
   } catch (error) {
-    if (!isMissing(error) || OWN_ID.test(chatId)) throw error;
+    if (!mayBegin(chatId, error)) throw error;
     const { client, principal } = caller;
     await client.create({ id: namedSession(caller, chatId).id, team, user: principal.name, ifExists: 'use' });
     // Somebody else may have begun a session of this id.
@@ -60,7 +60,12 @@ export async function openChat(caller: Caller, chatId: string, team: string): Pr
   }
 }
 
-export function isMissing(error: unknown): boolean {
+/** Whether {@link findChat} failed because nobody has begun the conversation yet. */
+export function mayBegin(chatId: string, error: unknown): boolean {
+  return isMissing(error) && !OWN_ID.test(chatId);
+}
+
+function isMissing(error: unknown): boolean {
   return error instanceof CopilotError && error.type === 'SessionNotFound';
 }
 

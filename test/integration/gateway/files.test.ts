@@ -359,7 +359,9 @@ describe('[G07] files of the gateway', function () {
           abortSignal: undefined,
         });
       await assert.rejects(send('https://example.org/a.png'), /fetches nothing/);
-      const begun = await fetch(`${gateway.url}/ai-sdk/chat/files%20of%20the%20SDK/stream`, { headers: headers() });
+      const deciding = { id: 'files of the SDK', messages: [{ id: 'a1', role: 'assistant', parts: [] }] };
+      const body = JSON.stringify(deciding);
+      const begun = await fetch(`${gateway.url}/ai-sdk/chat`, { method: 'POST', headers: headers(), body });
       assert.deepEqual(await typeOf(begun), [404, 'SessionNotFound'], 'what is refused begins no session');
       for await (const _ of await send(PNG_URL));
       assert.match(shown().text, /And this\?$/);
