@@ -81,6 +81,8 @@ async function run(call: ProtocolCall): Promise<Response> {
   if (input.tools?.length) {
     throw new CopilotError('InvalidInput', { what: 'tools', problem: 'tools run on the workers; leave this out' });
   }
+  // Before anything is sent or decided whose stream would be refused.
+  call.place.take();
   const { session, part } = input.resume?.length
     ? await resume(call, input, input.resume)
     : await say(call, input, readNewMessages(input));

@@ -46,6 +46,8 @@ export function aiSdkRoutes(app: Hono, handle: Handle): void {
 async function send(call: ProtocolCall): Promise<Response> {
   const { id, messages: all, model = 'default', trigger } = checkInput(Chat, await bodyOf(call.context), '');
   const { signal } = call;
+  // Before anything is sent or decided whose stream would be refused.
+  call.place.take();
   const last = all.at(-1);
   if (last?.role !== 'user') {
     const session = await findChat(call, id, 'decide');

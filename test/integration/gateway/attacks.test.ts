@@ -213,6 +213,7 @@ describe('attacks on the gateway', function () {
     assert.equal(status, 201, JSON.stringify(imported));
     const { user, config } = await world.copilot.session(String(imported['id'])).info();
     assert.deepEqual([user, config.workspace, config.allowCode], ['bob', undefined, undefined]);
+    const polluted = JSON.parse('{"value":{"a":{"__proto__":{"b":1}}}}') as unknown;
     for (const [method, path, body, expected] of [
       ['POST', '/v1/sessions', { user: 'ada' }, 403],
       ['POST', '/v1/sessions', { config: { workspace: '/etc' } }, 403],
@@ -229,12 +230,7 @@ describe('attacks on the gateway', function () {
       ['POST', `/v1/sessions/${his}/ratings`, { rating: 5, by: 'ada' }, 400],
       ['POST', `/v1/sessions/${his}/messages`, { text: 'read it', files: ['/etc/passwd'] }, 404],
       ['PUT', `/v1/sessions/${his}/context/values/__proto__`, { value: 1 }, 400],
-      [
-        'PUT',
-        `/v1/sessions/${his}/context/values/k`,
-        { value: JSON.parse('{"a":{"__proto__":{"b":1}}}') as unknown },
-        400,
-      ],
+      ['PUT', `/v1/sessions/${his}/context/values/k`, polluted, 400],
       ['PUT', `/v1/sessions/${his}/context/values/${'k'.repeat(9_000)}`, { value: 1 }, 400],
       ['POST', '/v1/webhooks', { url: 'https://1.1.1.1/', all: true }, 403],
     ] as const) {
