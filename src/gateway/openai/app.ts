@@ -12,6 +12,7 @@ import { CreateChat, CreateResponse } from './input.ts';
 import { bodyOf, givenMessageId, handler, type HandlerParts, type ProtocolCall, streamTo } from '../call.ts';
 import { beginResponse, headOf, readResponse, streamResponse } from './responses.ts';
 import { after } from './resumed-stream.ts';
+import { turnOf } from './response-turn.ts';
 
 export function openAiApp(parts: HandlerParts): Hono {
   const app = new Hono();
@@ -69,6 +70,7 @@ async function getResponse(call: ProtocolCall): Promise<Response> {
   const query = checkInput(GetQuery, context.req.query(), 'query');
   const session = await find(ref.sessionId, 'read');
   if (query.stream !== 'true') return context.json(await readResponse(session, ref, signal));
+  await turnOf(session, ref, signal);
   const head = await headOf(session, ref, signal);
   return stream(call, (left) => after(query.starting_after ?? -1, streamResponse(session, head, left)));
 }
@@ -76,14 +78,15 @@ async function getResponse(call: ProtocolCall): Promise<Response> {
 async function cancelResponse({ context, signal, find }: ProtocolCall): Promise<Response> {
   const ref = parseResponseId(context.req.param('id') ?? '');
   const session = await find(ref.sessionId, 'write');
-  const turn = (await session.turns({ signal })).find(({ id }) => id === ref.turnId);
+  const { kept: turn } = await turnOf(session, ref, signal);
   if (turn?.status === 'queued') {
     // The session forgets a message that is taken back.
     const response = await readResponse(session, ref, signal);
     await session.unqueue(turn.messageId, { signal });
     return context.json({ ...response, status: 'cancelled' });
   }
-  if (turn?.endedAt === undefined) {
+  // Of the turns that have begun, only the running one has not ended.
+  if (turn !== undefined && turn.number > 0 && turn.endedAt === undefined) {
     await session.interrupt({ reason: 'cancelled', signal });
     await session.awaitTurn(ref.turnId, { signal });
   }
@@ -93,6 +96,7 @@ async function cancelResponse({ context, signal, find }: ProtocolCall): Promise<
 async function listInput({ context, signal, find }: ProtocolCall): Promise<Response> {
   const ref = parseResponseId(context.req.param('id') ?? '');
   const session = await find(ref.sessionId, 'read');
+  await turnOf(session, ref, signal);
   const { messages } = await session.transcript({ all: true, signal });
   const data = messages
     .filter((message) => message.role === 'user')

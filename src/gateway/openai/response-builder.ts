@@ -29,6 +29,9 @@ export interface ResponseHead extends ResponseRef {
   readonly previous: string | null;
 }
 
+/** What a response says of its turn. Old turns are known without their usage. */
+type EndedTurn = Pick<TurnView, 'status' | 'reply' | 'questions' | 'error'> & Partial<Pick<TurnView, 'usage'>>;
+
 type Unnumbered = ResponseStreamEvent extends infer Event
   ? Event extends ResponseStreamEvent
     ? Omit<Event, 'sequence_number'>
@@ -48,7 +51,7 @@ export class ResponseBuilder {
   readonly #head: ResponseHead;
   readonly #output: ResponseOutputItem[] = [];
   #message: OpenMessage | undefined;
-  #turn: TurnView | undefined;
+  #turn: EndedTurn | undefined;
   #status: NonNullable<OpenAiResponse['status']> = 'queued';
   #createdAt = Math.floor(Date.now() / 1_000);
   #isDone = false;
@@ -147,7 +150,7 @@ export class ResponseBuilder {
   }
 
   /** The turn has ended, or waits for these requests. @param turn the turn as it is then */
-  end(turn: TurnView, requests: readonly PendingRequest[]): ResponseStreamEvent[] {
+  end(turn: EndedTurn, requests: readonly PendingRequest[]): ResponseStreamEvent[] {
     const events = this.#endMessage('incomplete');
     this.#turn = turn;
     for (const request of requests) if (request.kind !== 'input') events.push(...this.#ask(request));
@@ -258,7 +261,10 @@ export class ResponseBuilder {
       delta: text,
       logprobs: [],
     };
-    return [...this.#opened(open), this.#number(delta), ...this.#endMessage('completed')];
+    const opened = this.#opened(open);
+    // The number of a part of a text is that of its last unit.
+    this.#used += text.length;
+    return [...opened, this.#number(delta), ...this.#endMessage('completed')];
   }
 
   /** Plans and texts of steps: what a team thinks on the way to its answer. */
@@ -329,7 +335,7 @@ function textOf(item: ResponseOutputItem | undefined): string | undefined {
   return part?.type === 'output_text' ? part.text : undefined;
 }
 
-function statusOf({ status }: TurnView): NonNullable<OpenAiResponse['status']> {
+function statusOf({ status }: EndedTurn): NonNullable<OpenAiResponse['status']> {
   switch (status) {
     case 'failed':
       return 'failed';

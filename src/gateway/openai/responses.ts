@@ -4,6 +4,7 @@ import type { SessionHandle } from '../../client.ts';
 import { checkInput } from '../../client/checked-input.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { MessageText } from '../../contracts/session.ts';
+import { isSettled } from '../../contracts/turn.ts';
 import { authorize } from '../authorize.ts';
 import { storeFiles } from '../files/given-file.ts';
 import {
@@ -14,12 +15,12 @@ import {
   turnEvents,
   type TurnPart,
 } from '../chats/turn-events.ts';
-import { GatewayError } from '../problem.ts';
 import type { Caller } from '../call.ts';
 import type { Right } from '../principals/principal.ts';
-import { parseResponseId, type ResponseRef, responseId, sessionOf } from './ids.ts';
+import { parseResponseId, type ResponseRef, sessionOf } from './ids.ts';
 import { type CreateResponse, readInput, refuseTools, wordsOf } from './input.ts';
 import { ResponseBuilder, type ResponseHead } from './response-builder.ts';
+import { turnOf } from './response-turn.ts';
 
 const DEFAULT_TEAM = 'default';
 
@@ -87,12 +88,11 @@ async function sessionFor(
       const problem = 'it goes with no conversation; leave one of them out';
       throw new CopilotError('InvalidInput', { what: 'previous_response_id', problem });
     }
-    const { sessionId, turnId } = parseResponseId(previous);
-    const session = client.session(sessionId);
+    const ref = parseResponseId(previous);
+    const session = client.session(ref.sessionId);
     await authorize(principal, right, session, signal);
+    const { number } = await turnOf(session, ref, signal);
     const turns = await session.turns({ signal });
-    const number = turns.find(({ id }) => id === turnId)?.number;
-    if (number === undefined) throw new GatewayError('NotFound', `There is no response "${previous}".`);
     const isLatest = turns.every((turn) => turn.number <= number);
     // Somebody goes on from an earlier point: that is another conversation.
     if (isLatest || number === 0) return session;
@@ -113,7 +113,7 @@ async function sessionFor(
   return await client.create({ team: teamOf(model), user: principal.name });
 }
 
-/** The events of a response, until its turn ends or waits for a person. */
+/** The events of a response, until its turn ends or waits for a person. @throws GatewayError `NotFound` */
 export async function* streamResponse(
   session: SessionHandle,
   head: ResponseHead,
@@ -121,6 +121,11 @@ export async function* streamResponse(
 ): AsyncGenerator<ResponseStreamEvent, OpenAiResponse, undefined> {
   const builder = new ResponseBuilder(head);
   yield* builder.begin();
+  const known = await turnOf(session, head, signal);
+  if (known.kept === undefined) {
+    yield* builder.end(known, []);
+    return builder.response;
+  }
   const events = turnEvents(session, head, signal);
   for (;;) {
     const { done, value } = await events.next();
@@ -132,24 +137,26 @@ export async function* streamResponse(
   }
 }
 
-/** A response as it is now. @throws GatewayError `NotFound` if the session has forgotten the turn */
+/** A response as it is now. @throws GatewayError `NotFound` */
 export async function readResponse(
   session: SessionHandle,
   ref: ResponseRef,
   signal: AbortSignal,
 ): Promise<OpenAiResponse> {
-  const head = await headOf(session, ref, signal);
-  const builder = new ResponseBuilder(head);
   const next = await session.position({ signal });
-  const turn = (await session.turns({ signal })).find(({ id }) => id === ref.turnId);
-  if (turn === undefined) throw new GatewayError('NotFound', `There is no response "${responseId(ref)}".`);
+  const known = await turnOf(session, ref, signal);
+  const builder = new ResponseBuilder(await headOf(session, ref, signal));
+  if (known.kept === undefined) {
+    builder.end(known, []);
+    return builder.response;
+  }
   if (ref.from < next) {
     for await (const event of session.follow({ from: ref.from, signal, as: null })) {
       if ('turnId' in event && event.turnId === ref.turnId) builder.pass(event);
       if ('seq' in event && event.seq >= next - 1) break;
     }
   }
-  if (turn.status !== 'queued' && turn.status !== 'running') builder.end(turn, await requestsOf(session, turn, signal));
+  if (isSettled(known.status)) builder.end(known.kept, await requestsOf(session, known.kept, signal));
   return builder.response;
 }
 

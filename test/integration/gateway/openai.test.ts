@@ -201,6 +201,34 @@ describe('[G05] the OpenAI API of the gateway', function () {
     await assert.rejects(stranger.responses.create({ previous_response_id: id, input: 'hi' }), NotFoundError);
   });
 
+  it('knows a response after 20 others, and cancels only the one that is named', async () => {
+    const first = await client.responses.create({ input: 'first' });
+    const session = world.copilot.session(sessionOf(first));
+    for (let n = 0; n < 20; n++) await session.send(`more ${n}`);
+    playTeam(world.model, { answer: words, wordDelayMs: 100 });
+    const conversation = first.conversation?.id ?? '';
+    const running = await client.responses.create({ input: 'slowly', conversation, background: true });
+    const ended = await client.responses.cancel(first.id);
+    assert.deepEqual([ended.id, ended.status, ended.output_text], [first.id, 'completed', 'four and two are six']);
+    const unknown = first.id.replace(/turn-\d+$/, 'turn-99');
+    await assert.rejects(client.responses.cancel(unknown), NotFoundError);
+    await assert.rejects(client.responses.retrieve(unknown, { stream: true }), NotFoundError);
+    await assert.rejects(client.responses.inputItems.list(unknown), NotFoundError);
+    assert.equal((await client.responses.retrieve(running.id)).status, 'in_progress', 'no other turn is stopped');
+    const streamed: ResponseStreamEvent[] = [];
+    for await (const event of await client.responses.retrieve(first.id, { stream: true })) streamed.push(event);
+    assert.equal(textOf(streamed), 'four and two are six');
+    assert.equal((await client.responses.cancel(running.id)).status, 'cancelled');
+    playTeam(world.model, { answer: 'four and two are six' });
+    const fork = await client.responses.create({ input: 'other', previous_response_id: first.id });
+    assert.notEqual(fork.conversation?.id, first.conversation?.id);
+    const { messages } = await world.copilot.session(sessionOf(fork)).transcript();
+    assert.deepEqual(
+      messages.filter(({ role }) => role === 'user').map(({ text }) => text),
+      ['first', 'other'],
+    );
+  });
+
   it('chat completions take null where OpenAI does', async () => {
     const body = {
       model: null,
@@ -309,6 +337,9 @@ describe('[G05] the OpenAI API of the gateway', function () {
       },
     );
   });
+
+  const sessionOf = ({ conversation }: OpenAI.Responses.Response): string =>
+    conversation?.id.replace('conv_', '') ?? '';
 
   function textOf(events: readonly ResponseStreamEvent[]): string {
     return events.map((event) => (event.type === 'response.output_text.delta' ? event.delta : '')).join('');
