@@ -11,11 +11,12 @@ import { MessageText } from '../../contracts/session.ts';
 import { imagesOf } from '../../contracts/transcript.ts';
 import { givenMessageId, type ProtocolCall, streamTo } from '../call.ts';
 import { CHAT_PREFIX } from '../chats/chat-session.ts';
-import { keptOf, nameAfterContent, storeFiles } from '../files/given-file.ts';
-import { append, type Said } from './conversations.ts';
-import { type CreateChat, type InputMessage, readInput, refuseTools, wordsOf } from './input.ts';
+import { keptOf, storeFiles } from '../files/given-file.ts';
+import { append } from './conversations.ts';
+import { type CreateChat, readInput, refuseFormat, refuseTools } from './input.ts';
 import type { Principal } from '../principals/principal.ts';
 import { teamOf } from './responses.ts';
+import { asSaid, type Said, sentAtOnce } from './said.ts';
 
 type ChatRequest = z.infer<typeof CreateChat>;
 
@@ -24,6 +25,10 @@ const MAX_ALIKE = 20;
 
 export async function answerChat(call: ProtocolCall, request: ChatRequest): Promise<Response> {
   refuseTools(request.tools);
+  refuseFormat(request.response_format, 'response_format');
+  if ((request.n ?? 1) !== 1) {
+    throw new CopilotError('InvalidInput', { what: 'n', problem: 'a turn has one answer; leave this out' });
+  }
   const { messages } = readInput(request.messages, 'messages');
   const lastAnswer = messages.findLastIndex(({ role }) => role === 'assistant');
   const before = asSaid(messages.slice(0, lastAnswer + 1));
@@ -162,23 +167,4 @@ function isSame({ role, text, files }: Said, kept: Message | undefined): boolean
   const shown = keptOf(text, files);
   const digests = [shown.images, imagesOf(kept)].map((images) => images.map(({ digest }) => digest).join());
   return kept.text.trim() === shown.text.trim() && digests[0] === digests[1];
-}
-
-function sentAtOnce(sent: readonly InputMessage[]): Said {
-  const files = sent.flatMap((one) => one.files).map(nameAfterContent);
-  return { role: 'user', text: wordsOf(sent), files };
-}
-
-/** The conversation as a session keeps it: what a person sent at once is one message. */
-function asSaid(messages: readonly InputMessage[]): Said[] {
-  const said: Said[] = [];
-  let sent: InputMessage[] = [];
-  for (const message of messages) {
-    if (message.role !== 'assistant') sent.push(message);
-    else {
-      said.push(sentAtOnce(sent), { role: 'assistant', text: message.text, files: [] });
-      sent = [];
-    }
-  }
-  return said;
 }

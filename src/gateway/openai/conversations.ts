@@ -1,7 +1,7 @@
 /** Conversations of the OpenAI API: each is a session. */
 import type { Context, Hono } from 'hono';
 import { z } from 'zod';
-import type { Json, Message, SessionHandle } from '../../client.ts';
+import { CopilotError, type Json, type Message, type SessionHandle } from '../../client.ts';
 import { imagesField } from '../../contracts/image.ts';
 import type { UserMessage } from '../../contracts/transcript.ts';
 import { checkInput } from '../../client/checked-input.ts';
@@ -10,6 +10,7 @@ import { GatewayError } from '../problem.ts';
 import { bodyOf, type Handle, type ProtocolCall } from '../call.ts';
 import { conversationId, sessionOf } from './ids.ts';
 import { type InputMessage, readInput } from './input.ts';
+import type { Said } from './said.ts';
 
 /** Key of the context with the metadata of the conversation. */
 const METADATA = 'openai_metadata';
@@ -94,16 +95,14 @@ async function create(call: ProtocolCall): Promise<Response> {
   return await view(call, session);
 }
 
-/** A message that a session keeps. */
-export type Said = InputMessage & { readonly role: 'user' | 'assistant' };
-
-/** Sessions keep what was said. The rules of a system message belong to the team. */
-const spoken = (messages: readonly InputMessage[]): readonly Said[] =>
-  messages.map(({ role, text, files }) => ({
-    role: role === 'assistant' ? role : 'user',
-    text,
-    files: files.map(nameAfterContent),
-  }));
+/** @throws CopilotError `InvalidInput` for rules, which a session has from its team */
+function spoken(messages: readonly InputMessage[]): readonly Said[] {
+  return messages.map(({ role, text, files }, index) => {
+    if (role === 'user' || role === 'assistant') return { role, text, files: files.map(nameAfterContent) };
+    const problem = `sessions keep no ${role} messages; send instructions with a response`;
+    throw new CopilotError('InvalidInput', { what: `items[${index}].role`, problem });
+  });
+}
 
 /** Adds messages that were said elsewhere. Their files are named after their content. */
 export async function append(session: SessionHandle, messages: readonly Said[], signal: AbortSignal): Promise<void> {

@@ -33,6 +33,16 @@ const ApprovalItem = z.looseObject({
   reason: z.string().nullish(),
 });
 type ApprovalItem = z.infer<typeof ApprovalItem>;
+/**
+ * Items of earlier responses that come back, when a program keeps the conversation itself. What a session keeps of a turn
+ * is its message.
+ */
+const OwnItem = z.looseObject({
+  type: z.enum(['mcp_call', 'mcp_approval_request', 'mcp_list_tools', 'reasoning']),
+});
+
+/** The form that an answer is to have. */
+const Format = z.looseObject({ type: z.string() }).nullish();
 
 export const CreateResponse = z.looseObject({
   model: z.string().nullish(),
@@ -44,6 +54,7 @@ export const CreateResponse = z.looseObject({
   background: z.boolean().nullish(),
   metadata: z.record(z.string(), z.string()).nullish(),
   tools: z.array(z.unknown()).nullish(),
+  text: z.looseObject({ format: Format }).nullish(),
 });
 export type CreateResponse = z.infer<typeof CreateResponse>;
 
@@ -53,6 +64,8 @@ export const CreateChat = z.looseObject({
   stream: z.boolean().nullish(),
   stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
   tools: z.array(z.unknown()).nullish(),
+  response_format: Format,
+  n: z.number().nullish(),
 });
 
 export interface InputMessage {
@@ -82,7 +95,8 @@ export function readInput(
     if (approval.success) approvals.push(approval.data);
     else if (message.success)
       messages.push({ role: message.data.role, ...readContent(message.data.content, `${field}[${index}].content`) });
-    else refuse(`${field}[${index}]`, 'use messages and mcp_approval_response; tools run on the workers');
+    else if (!OwnItem.safeParse(item).success)
+      refuse(`${field}[${index}]`, 'use messages and mcp_approval_response; tools run on the workers');
   }
   return { messages, approvals };
 }
@@ -131,6 +145,13 @@ export function refuseTools(tools: readonly unknown[] | null | undefined): void 
   if (tools === undefined || tools === null || tools.length === 0) return;
   const problem = 'tools run on the workers; give them to an agent of the team, and leave this out';
   throw new CopilotError('InvalidInput', { what: 'tools', problem });
+}
+
+/** @throws CopilotError `InvalidInput` if an answer is to have another form than text */
+export function refuseFormat(format: z.infer<typeof Format>, what: string): void {
+  if ((format?.type ?? 'text') === 'text') return;
+  const problem = 'the team decides about the form of its answers; ask for it in words, and leave this out';
+  throw new CopilotError('InvalidInput', { what, problem });
 }
 
 /** What the person says: the last messages of the user, with instructions before them. */

@@ -1,26 +1,21 @@
 /** Responses of the OpenAI API: each is what one turn of a session does until it ends or waits for a person. */
+import { createHash } from 'node:crypto';
 import type { Response as OpenAiResponse, ResponseStreamEvent } from 'openai/resources/responses/responses';
-import type { SessionHandle } from '../../client.ts';
+import { CopilotError, type SessionHandle, type TurnView } from '../../client.ts';
 import { checkInput } from '../../client/checked-input.ts';
-import { CopilotError } from '../../contracts/errors.ts';
 import { MessageText } from '../../contracts/session.ts';
 import { isSettled } from '../../contracts/turn.ts';
 import { authorize } from '../authorize.ts';
 import { storeFiles } from '../files/given-file.ts';
-import {
-  decideShown,
-  partOf,
-  refuseWhileWaiting,
-  requestsOf,
-  turnEvents,
-  type TurnPart,
-} from '../chats/turn-events.ts';
+import { CHAT_PREFIX } from '../chats/chat-session.ts';
+import { decideShown, refuseWhileWaiting, requestsOf, turnEvents, type TurnPart } from '../chats/turn-events.ts';
 import type { Caller } from '../call.ts';
-import type { Right } from '../principals/principal.ts';
+import { append } from './conversations.ts';
 import { parseResponseId, type ResponseRef, sessionOf } from './ids.ts';
-import { type CreateResponse, readInput, refuseTools, wordsOf } from './input.ts';
+import { type CreateResponse, readInput, refuseFormat, refuseTools } from './input.ts';
 import { ResponseBuilder, type ResponseHead } from './response-builder.ts';
-import { turnOf } from './response-turn.ts';
+import { isFollowed, isTakenBack, type KnownTurn, partOfMessage, turnOf } from './response-turn.ts';
+import { asSaid, type Said, sentAtOnce } from './said.ts';
 
 const DEFAULT_TEAM = 'default';
 
@@ -30,7 +25,7 @@ export const teamOf = (model: string | null | undefined): string =>
 
 /**
  * Begins a response: sends the message, or decides what the input decides.
- * @param messageId a message id is delivered once
+ * @param messageId a message id is delivered once, and has the same response however often it is sent
  * @throws CopilotError, GatewayError
  */
 export async function beginResponse(
@@ -39,36 +34,22 @@ export async function beginResponse(
   messageId: string | undefined,
 ): Promise<{ readonly session: SessionHandle; readonly head: ResponseHead }> {
   refuseTools(request.tools);
+  refuseFormat(request.text?.format, 'text.format');
   const { messages, approvals } = readInput(request.input ?? []);
-  const said = messages.filter(({ role }) => role !== 'assistant');
-  const files = said.flatMap((message) => message.files);
+  const lastAnswer = messages.findLastIndex(({ role }) => role === 'assistant');
+  const said = messages.slice(lastAnswer + 1);
   // Instructions alone, beside an approval, are no message.
-  const isSaying = files.length > 0 || said.some(({ text }) => text !== '');
-  const text = isSaying ? wordsOf(said, request.instructions) : '';
+  const isSaying = said.some(({ text, files }) => text !== '' || files.length > 0);
+  const { text, files } = isSaying ? sentAtOnce(said, request.instructions) : NOTHING;
   // Before a session begins for it.
   if (text !== '' || (!isSaying && approvals.length === 0)) checkInput(MessageText, text, 'input');
-  const session = await sessionFor(caller, request, {
-    right: isSaying ? 'write' : 'decide',
-    isNew: approvals.length === 0,
-  });
-  const from = await session.position({ signal: caller.signal });
-  let part: TurnPart = { turnId: '', from };
-  for (const { approval_request_id: id, approve, reason } of approvals) {
-    const turnId = await decideShown(caller, session, { id, isApproved: approve, reason: reason ?? undefined });
-    part = { turnId, from };
-  }
-  if (isSaying) {
-    const { signal } = caller;
-    await refuseWhileWaiting(session, signal);
-    await caller.admit(session);
-    const stored = await storeFiles(session, files, signal);
-    const turn = await session.send(text, { messageId, files: stored, wait: false, signal });
-    part = await partOf(session, turn, from, signal);
-  }
-  const ref: ResponseRef = { sessionId: session.id, ...part };
+  const input = { before: asSaid(messages.slice(0, lastAnswer + 1)), text, files, approvals, isSaying, messageId };
+  const place = await placeFor(caller, request, input);
+  const { session, part } = await answerAt(caller, place, input);
   const { model, background, metadata, previous_response_id: previous } = request;
   const head = {
-    ...ref,
+    sessionId: session.id,
+    ...part,
     model: model ?? DEFAULT_TEAM,
     background: background ?? false,
     metadata: metadata ?? {},
@@ -77,12 +58,87 @@ export async function beginResponse(
   return { session, head };
 }
 
-async function sessionFor(
+const NOTHING: Omit<Said, 'role'> = { text: '', files: [] };
+
+/** What a request brings: earlier messages, then what the person says now, and decisions. */
+interface Brought extends Omit<Said, 'role'> {
+  readonly before: readonly Said[];
+  readonly approvals: ReturnType<typeof readInput>['approvals'];
+  readonly isSaying: boolean;
+  readonly messageId: string | undefined;
+}
+
+/** Where a response goes on. */
+interface Place {
+  readonly session: SessionHandle;
+  /** The turn that the message follows, if the caller names one, and that no other message has followed yet. */
+  readonly after?: KnownTurn;
+  /** Whether the session was begun for this message. */
+  readonly isNew?: boolean;
+}
+
+async function answerAt(
+  caller: Caller,
+  place: Place,
+  input: Brought,
+): Promise<{ readonly session: SessionHandle; readonly part: TurnPart }> {
+  const { signal } = caller;
+  const { session } = place;
+  const { approvals, text, messageId } = input;
+  const from = await session.position({ signal });
+  const delivered = messageId === undefined ? undefined : await turnOfMessage(session, messageId, signal);
+  if (delivered !== undefined)
+    return { session, part: await partOfMessage(session, delivered, { messageId, text, from }, signal) };
+  let part: TurnPart = { turnId: '', from };
+  for (const { approval_request_id: id, approve, reason } of approvals) {
+    const turnId = await decideShown(caller, session, { id, isApproved: approve, reason: reason ?? undefined });
+    part = { turnId, from };
+  }
+  if (!input.isSaying) return { session, part };
+  const turn = await say(caller, place, input);
+  const isLate = place.after !== undefined && isFollowed(await session.turns({ signal }), place.after.id, turn);
+  // Another message has followed the same response meanwhile.
+  if (isLate && (await session.unqueue(turn.messageId, { signal })).changed)
+    return await answerAt(caller, { session: await forkAfter(caller, session, place.after, messageId) }, input);
+  return { session, part: await partOfMessage(session, turn, { messageId, text, from }, signal) };
+}
+
+async function say(caller: Caller, { session, isNew = false }: Place, input: Brought): Promise<TurnView> {
+  const { signal } = caller;
+  const { before, text, files, messageId } = input;
+  await refuseWhileWaiting(session, signal);
+  await caller.admit(session);
+  if (before.length > 0) await (isNew ? appendFirst : append)(session, before, signal);
+  const stored = await storeFiles(session, files, signal);
+  return await session.send(text, { messageId, files: stored, wait: false, signal });
+}
+
+/** Begins a conversation with these messages, unless the same request has begun it already. */
+async function appendFirst(session: SessionHandle, messages: readonly Said[], signal: AbortSignal): Promise<void> {
+  const isBegun = async (): Promise<boolean> => (await session.transcript({ signal })).messages.length > 0;
+  if (await isBegun()) return;
+  try {
+    await append(session, messages, signal);
+  } catch (error) {
+    if (!(await isBegun())) throw error;
+  }
+}
+
+async function turnOfMessage(
+  session: SessionHandle,
+  messageId: string,
+  signal: AbortSignal,
+): Promise<TurnView | undefined> {
+  return (await session.turns({ signal })).find((turn) => turn.messageId === messageId && !isTakenBack(turn));
+}
+
+async function placeFor(
   caller: Caller,
   { conversation, previous_response_id: previous, model }: CreateResponse,
-  { right, isNew }: { readonly right: Right; readonly isNew: boolean },
-): Promise<SessionHandle> {
+  { approvals, isSaying, messageId }: Brought,
+): Promise<Place> {
   const { client, principal, signal } = caller;
+  const right = isSaying ? 'write' : 'decide';
   if (typeof previous === 'string') {
     if (conversation !== undefined && conversation !== null) {
       const problem = 'it goes with no conversation; leave one of them out';
@@ -91,26 +147,62 @@ async function sessionFor(
     const ref = parseResponseId(previous);
     const session = client.session(ref.sessionId);
     await authorize(principal, right, session, signal);
-    const { number } = await turnOf(session, ref, signal);
-    const turns = await session.turns({ signal });
-    const isLatest = turns.every((turn) => turn.number <= number);
+    const after = await turnOf(session, ref, signal);
+    // Requests wait in the session itself.
+    if (approvals.length > 0) return { session };
+    if (messageId !== undefined && (await turnOfMessage(session, messageId, signal)) !== undefined) return { session };
+    if (after.kept !== undefined && isTakenBack(after.kept)) return { session };
+    if (!isFollowed(await session.turns({ signal }), after.id)) return { session, after };
     // Somebody goes on from an earlier point: that is another conversation.
-    if (isLatest || number === 0) return session;
     await authorize(principal, 'write', session, signal);
-    return await session.fork({ turn: number });
+    return { session: await forkAfter(caller, session, after, messageId) };
   }
   if (conversation !== undefined && conversation !== null) {
     const session = client.session(sessionOf(typeof conversation === 'string' ? conversation : conversation.id));
     await authorize(principal, right, session, signal);
-    return session;
+    return { session };
   }
-  if (!isNew) {
+  if (approvals.length > 0) {
     throw new CopilotError('InvalidInput', {
       what: 'input',
       problem: 'an approval needs the conversation, or previous_response_id',
     });
   }
-  return await client.create({ team: teamOf(model), user: principal.name });
+  const options = { team: teamOf(model), user: principal.name };
+  if (messageId === undefined) return { session: await client.create(options), isNew: true };
+  const session = await client.create({ ...options, id: idFor(caller, 'new', messageId), ifExists: 'use' });
+  await authorize(principal, right, session, signal);
+  return { session, isNew: true };
+}
+
+/** The id of a session that one message begins: the same however often the message is sent. */
+function idFor({ principal }: Caller, kind: string, messageId: string): string {
+  const subject = JSON.stringify([principal.name, kind, messageId]);
+  return CHAT_PREFIX + createHash('sha256').update(subject).digest('hex').slice(0, 32);
+}
+
+async function forkAfter(
+  caller: Caller,
+  session: SessionHandle,
+  { id: turnId, number }: KnownTurn,
+  messageId: string | undefined,
+): Promise<SessionHandle> {
+  const now = (await session.turns({ signal: caller.signal })).find(({ id }) => id === turnId);
+  if (now !== undefined && now.endedAt === undefined) {
+    const wayOut = 'Another message follows it already. Go on from it when it has ended, or from that message.';
+    throw new CopilotError('WrongState', { needs: 'a response that has ended', status: now.status, wayOut });
+  }
+  const turn = now?.number ?? number;
+  if (messageId === undefined) return await session.fork({ turn });
+  const id = idFor(caller, `${session.id} ${turnId}`, messageId);
+  try {
+    return await session.fork({ turn, id });
+  } catch (error) {
+    if (!(error instanceof CopilotError && error.type === 'SessionExists')) throw error;
+    const fork = caller.client.session(id);
+    await authorize(caller.principal, 'write', fork, caller.signal);
+    return fork;
+  }
 }
 
 /** The events of a response, until its turn ends or waits for a person. @throws GatewayError `NotFound` */
