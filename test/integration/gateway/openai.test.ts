@@ -304,7 +304,9 @@ describe('[G05] the OpenAI API of the gateway', function () {
     const call = { type: 'mcp_call' as const, id: 'mcp_1', server_label: 'copilot', name: 'run_code', arguments: '{}' };
     const reasoning = { type: 'reasoning' as const, id: 'rs_1', summary: [] };
     const request = { ...call, type: 'mcp_approval_request' as const, id: 'ask_1' };
-    const said = [{ role: 'user' as const, content: 'Go' }, request, call, reasoning, ...response.output];
+    // The documented way, which the types of the client do not allow.
+    const output = response.output as OpenAI.Responses.ResponseInput;
+    const said = [{ role: 'user' as const, content: 'Go' }, request, call, reasoning, ...output];
     const next = await client.responses.create({ input: [...said, { role: 'user', content: 'Sure?' }] });
     const { messages: after } = await world.copilot.session(sessionOf(next)).transcript();
     assert.deepEqual(after.map(({ role, text }) => [role, text]).slice(0, 3), [
