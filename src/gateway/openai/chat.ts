@@ -13,10 +13,9 @@ import { givenMessageId, type ProtocolCall, streamTo } from '../call.ts';
 import { CHAT_PREFIX } from '../chats/chat-session.ts';
 import { keptOf, storeFiles } from '../files/given-file.ts';
 import { append } from './conversations.ts';
-import { type CreateChat, readInput, refuseFormat, refuseTools } from './input.ts';
+import { type CreateChat, readInput, refuseFormat, refuseTools, asSaid, type Said, sentAtOnce } from './input.ts';
 import type { Principal } from '../principals/principal.ts';
 import { teamOf } from './responses.ts';
-import { asSaid, type Said, sentAtOnce } from './said.ts';
 
 type ChatRequest = z.infer<typeof CreateChat>;
 

@@ -9,8 +9,7 @@ import { keptOf, nameAfterContent, storeFiles } from '../files/given-file.ts';
 import { GatewayError } from '../problem.ts';
 import { bodyOf, type Handle, type ProtocolCall } from '../call.ts';
 import { conversationId, sessionOf } from './ids.ts';
-import { type InputMessage, readInput } from './input.ts';
-import type { Said } from './said.ts';
+import { type InputMessage, readInput, type Said } from './input.ts';
 
 /** Key of the context with the metadata of the conversation. */
 const METADATA = 'openai_metadata';

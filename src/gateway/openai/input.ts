@@ -1,7 +1,7 @@
 /** What callers of the OpenAI API send, as far as sessions can use it. Settings of the sampling are left to the team. */
 import { z } from 'zod';
 import { CopilotError } from '../../client.ts';
-import { type GivenFile, readBase64, readDataUrl } from '../files/given-file.ts';
+import { type GivenFile, nameAfterContent, readBase64, readDataUrl } from '../files/given-file.ts';
 
 const TextPart = z.looseObject({ type: z.enum(['input_text', 'output_text', 'text']), text: z.string() });
 const FileFields = z.looseObject({
@@ -155,10 +155,34 @@ export function refuseFormat(format: z.infer<typeof Format>, what: string): void
 }
 
 /** What the person says: the last messages of the user, with instructions before them. */
-export function wordsOf(messages: readonly InputMessage[], instructions?: string | null): string {
+function wordsOf(messages: readonly InputMessage[], instructions?: string | null): string {
   const system = messages.filter(({ role }) => role === 'system' || role === 'developer').map(({ text }) => text);
   const rules = [...(instructions ? [instructions] : []), ...system].join('\n');
   const said = messages.filter(({ role }) => role === 'user').map(({ text }) => text);
   const text = said.join('\n\n');
   return rules === '' ? text : `<instructions>\n${rules}\n</instructions>\n\n${text}`;
+}
+
+/** A message that a session keeps. */
+export type Said = InputMessage & { readonly role: 'user' | 'assistant' };
+
+/** What a person sends at once is one message. Its files are named after their content. */
+export function sentAtOnce(sent: readonly InputMessage[], instructions?: string | null): Said {
+  const files = sent.flatMap((one) => one.files).map(nameAfterContent);
+  return { role: 'user', text: wordsOf(sent, instructions), files };
+}
+
+/** The conversation as a session keeps it. */
+export function asSaid(messages: readonly InputMessage[]): Said[] {
+  const said: Said[] = [];
+  let sent: InputMessage[] = [];
+  for (const message of messages) {
+    if (message.role !== 'assistant') sent.push(message);
+    else {
+      if (sent.length > 0) said.push(sentAtOnce(sent));
+      said.push({ role: 'assistant', text: message.text, files: [] });
+      sent = [];
+    }
+  }
+  return said;
 }

@@ -12,10 +12,9 @@ import { decideShown, refuseWhileWaiting, requestsOf, turnEvents, type TurnPart 
 import type { Caller } from '../call.ts';
 import { append } from './conversations.ts';
 import { parseResponseId, type ResponseRef, sessionOf } from './ids.ts';
-import { type CreateResponse, readInput, refuseFormat, refuseTools } from './input.ts';
+import { type CreateResponse, readInput, refuseFormat, refuseTools, asSaid, type Said, sentAtOnce } from './input.ts';
 import { ResponseBuilder, type ResponseHead } from './response-builder.ts';
 import { isFollowed, isTakenBack, type KnownTurn, partOfMessage, turnOf } from './response-turn.ts';
-import { asSaid, type Said, sentAtOnce } from './said.ts';
 
 const DEFAULT_TEAM = 'default';
 
