@@ -9,6 +9,8 @@ import { until } from '../../helpers/history.ts';
 import { playTeam } from '../../helpers/team-script.ts';
 import { startWorld, type World } from '../../helpers/world.ts';
 
+const JSON_TYPE = 'application/json';
+
 type Name = 'ada' | 'bob' | 'approver' | 'operator';
 interface Api {
   readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly requestBody?: object }>>>>;
@@ -44,13 +46,7 @@ describe('attacks on the gateway', function () {
   const as = (name: Name): Caller => new Caller(gateway.url, keyOf(name));
 
   /** With a body as it is. */
-  async function send(
-    name: Name,
-    method: string,
-    path: string,
-    body: string,
-    type = 'application/json',
-  ): Promise<Response> {
+  async function send(name: Name, method: string, path: string, body: string, type = JSON_TYPE): Promise<Response> {
     const headers = { authorization: `Bearer ${keyOf(name)}`, 'content-type': type };
     return await fetch(`${gateway.url}${path}`, { method, headers, body });
   }
