@@ -155,7 +155,7 @@ export function refuseFormat(format: z.infer<typeof Format>, what: string): void
 }
 
 /** What the person says: the last messages of the user, with instructions before them. */
-function wordsOf(messages: readonly InputMessage[], instructions?: string | null): string {
+export function wordsOf(messages: readonly InputMessage[], instructions?: string | null): string {
   const system = messages.filter(({ role }) => role === 'system' || role === 'developer').map(({ text }) => text);
   const rules = [...(instructions ? [instructions] : []), ...system].join('\n');
   const said = messages.filter(({ role }) => role === 'user').map(({ text }) => text);
