@@ -6,6 +6,7 @@ import { type AgentSubscriber, HttpAgent, type RunAgentResult } from '@ag-ui/cli
 import type { RunFinishedEvent } from '@ag-ui/core';
 import { DefaultChatTransport, readUIMessageStream, type UIMessage, type UIMessageChunk } from 'ai';
 import type { SessionHandle } from '../../../src/client.ts';
+import { turnEvents } from '../../../src/gateway/chats/turn-events.ts';
 import type { Role } from '../../../src/gateway/principals/principal.ts';
 import { addKey, startGatewayProcess, type TestGateway } from '../../helpers/gateway.ts';
 import { playCode, playQuestion, playTwoCodes, postForEvents, type Sent } from '../../helpers/chats.ts';
@@ -49,6 +50,19 @@ describe('chat protocols of the gateway', function () {
   /** A person whom no other test knows. */
   const person = async (name: string, role?: Role): Promise<Record<string, string>> => ({
     authorization: `Bearer ${await addKey(world, name, role)}`,
+  });
+
+  it('[G06] the events of a turn end with it, whatever number they begin at, and an unknown turn has none', async () => {
+    const session = await world.copilot.create({});
+    const eventsOf = (turnId: string): ReturnType<typeof turnEvents> =>
+      turnEvents(session, { turnId, from: 999_999 }, AbortSignal.timeout(60_000));
+    const { id } = await session.send('tell me', { wait: false });
+    let last = await eventsOf(id).next();
+    assert.equal(last.done, false, 'the turn still runs');
+    await session.awaitTurn(id);
+    last = await eventsOf(id).next();
+    assert.equal(last.done && last.value?.turn.status, 'completed');
+    await assert.rejects(eventsOf('turn-77').next(), { type: 'InvalidInput' });
   });
 
   describe('[G06] AG-UI', () => {
