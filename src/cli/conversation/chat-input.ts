@@ -12,6 +12,9 @@ const BRACKETED_PASTE_OFF = '\u001b[?2004l';
 /** At the end of a line it has the text go on in the next one. */
 const CONTINUATION = '\\';
 
+/** The prompt while no request waits. */
+export const NO_REQUEST = '> ';
+
 const DELETE = '\u007f';
 
 /** One text, as Enter sent it. */
@@ -38,12 +41,12 @@ export class ChatInput {
   #shown: PendingRequest | undefined;
   #about: PendingRequest | undefined;
   /** The prompt of the next line. A line keeps the prompt that it was begun at. */
-  #nextPrompt = '> ';
+  #nextPrompt = NO_REQUEST;
   #isPromptShown = false;
 
   constructor(onInterrupt: () => void) {
     this.#lines = this.isInteractive
-      ? createInterface({ input: this.#keys, output: process.stdout, terminal: true, prompt: '> ' })
+      ? createInterface({ input: this.#keys, output: process.stdout, terminal: true, prompt: NO_REQUEST })
       : createInterface({ input: process.stdin });
     this.#lines.on('SIGINT', onInterrupt);
     this.#lines.once('close', () => this.#end());
@@ -69,6 +72,13 @@ export class ChatInput {
     if (this.#lines.line === '' || this.#about === request) this.#lines.setPrompt(text);
     this.#lines.prompt(true);
     this.#isPromptShown = true;
+  }
+
+  /** Shows nothing until the next prompt. A line that is begun meanwhile is about no request. */
+  dropPrompt(): void {
+    this.#shown = undefined;
+    this.#nextPrompt = NO_REQUEST;
+    if (this.#lines.line === '') this.#lines.setPrompt(NO_REQUEST);
   }
 
   /** Makes room for output. A line that was begun comes back with the next prompt. */

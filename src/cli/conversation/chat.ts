@@ -13,7 +13,7 @@ import { userName } from '../people/decisions.ts';
 import { requestLine } from '../people/request-text.ts';
 import { parseDecision, promptFor } from '../people/typed-decision.ts';
 import { CHAT_COMMANDS, chatCommandOf } from './chat-commands.ts';
-import { ChatInput, type Typed } from './chat-input.ts';
+import { ChatInput, NO_REQUEST, type Typed } from './chat-input.ts';
 import { ProgressText } from './progress-text.ts';
 import { messageText } from '../session/show.ts';
 import { isTerminal, paint, remark, say, sayJson } from '../terminal.ts';
@@ -82,6 +82,7 @@ class Chat {
   readonly #requests = new Map<string, PendingRequest>();
   /** Requests that were decided. Their `request` event may come later. */
   readonly #decided = new Set<string>();
+  readonly #decidedHere = new Set<string>();
   /** Digests of the requests that were shown before their event came. */
   readonly #recalled = new Map<string, string>();
   #input: ChatInput | undefined;
@@ -156,13 +157,27 @@ class Chat {
       const command = typed.isTypedLine ? chatCommandOf(typed.text) : undefined;
       if (this.#isLeaving || (typed.isTypedLine && EXIT_WORDS.includes(text.toLowerCase())) || command === 'quit')
         return;
-      const request = input.isInteractive && !this.#json ? typed.about : this.#firstRequest;
+      const asked = input.isInteractive && !this.#json ? typed.about : this.#firstRequest;
+      const request = asked && this.#decided.has(asked.id) ? undefined : asked;
       if (text === '') this.#prompt();
       else if (command !== undefined) await this.#command(command, request);
+      else if (asked && !request && this.#comesTooLate(asked, typed)) this.#refuseLate(asked);
       else if (request && (typed.isTypedLine || request.kind === 'input')) await this.#decide(request, typed);
       else if (typed.isTypedLine && this.#looksLikeDecision(typed.text)) this.#refuseEarly();
       else await this.#send(typed.text);
     }
+  }
+
+  /** Whether a line that was begun while the request waited would have decided it, and is no message. */
+  #comesTooLate(request: PendingRequest, { text, isTypedLine }: Typed): boolean {
+    // Whoever has answered a question goes on with a message.
+    if (request.kind === 'input') return !this.#decidedHere.has(request.id);
+    return isTypedLine && parseDecision(text, request) !== undefined;
+  }
+
+  #refuseLate({ id }: PendingRequest): void {
+    this.#tell(`${id} was decided already, so this line was not sent. Type it again to send it as a message.`);
+    this.#prompt();
   }
 
   /** Whether a line that was begun before the request was shown would decide it now. */
@@ -189,7 +204,7 @@ class Chat {
     if (!request) return this.#tell('No request waits.');
     await this.#attempt(async () => {
       const whole = await this.#session.request(request.id, { signal: this.#stop.signal });
-      if ('verdict' in whole) return;
+      if ('verdict' in whole) return this.#tell(`${whole.id} was decided already.`);
       if (this.#requests.has(whole.id)) this.#requests.set(whole.id, whole);
       this.#tell(requestLine(whole, this.#session.id));
     });
@@ -247,6 +262,7 @@ class Chat {
     const digest = request.isCut ? {} : { digest: subjectDigest(request) };
     try {
       await this.#session.decide(id, decision, { ...rest, ...digest, by: userName(), signal: this.#stop.signal });
+      this.#decidedHere.add(id);
       this.#forget(id);
       if (!this.#input?.isInteractive) await this.#untilShown(turnId);
       else this.#prompt();
@@ -373,8 +389,9 @@ class Chat {
 
   #prompt(): void {
     const request = this.#firstRequest;
-    if (!this.#input?.isInteractive || this.#json || this.#isLeaving || (this.#open.size > 0 && !request)) return;
+    if (!this.#input?.isInteractive || this.#json || this.#isLeaving) return;
+    if (this.#open.size > 0 && !request) return this.#input.dropPrompt();
     const name = request && this.#requests.size > 1 ? `${request.id} ` : '';
-    this.#input.prompt(request ? `${name}${promptFor(request)}` : '> ', request);
+    this.#input.prompt(request ? `${name}${promptFor(request)}` : NO_REQUEST, request);
   }
 }

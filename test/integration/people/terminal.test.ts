@@ -27,7 +27,7 @@ describe('in a terminal', function () {
   before(async () => {
     const agents = {
       engineer: { tools: ['shell', 'write_file'] },
-      writer: { tools: ['shell', 'read_file', 'write_file'] },
+      writer: { tools: ['shell', 'read_file', 'write_file', 'ask_user'] },
     };
     world = await startWorldOf({ default: { agents } });
     env = programEnvironment(world.server);
@@ -264,5 +264,56 @@ describe('in a terminal', function () {
     terminal.type('\u0015y\r');
     await until('the decision', async () => (await session.decisions()).length === 1);
     assert.equal((await session.decisions())[0]?.verdict.decision, 'once');
+  });
+
+  it('[H09] after a decision, here or elsewhere, the next line of the same turn is a message', async () => {
+    const ask = calling(['ask_user', { question: 'Which colour?' }]);
+    const run = calling(['shell', { command: 'echo hello' }]);
+    for (const [asks, typed, by] of [
+      [run, 'y\r', 'here'],
+      [ask, 'red\r', 'here'],
+      [run, '', 'ada'],
+      [ask, '', 'ada'],
+    ] as const) {
+      let goOn: () => void = () => undefined;
+      const after = new Promise<void>((resolve) => (goOn = resolve));
+      playTeam(world.model, {
+        instead: ({ phase, last, lastRole }) => {
+          if (phase !== 'one-shot') return undefined;
+          if (lastRole === 'tool') return { text: 'counted to 25', after };
+          return last.includes('2+2') ? { text: 'it is 4' } : asks;
+        },
+      });
+      const session = await world.copilot.create({ mode: 'one-shot' });
+      const terminal = start('chat', session.id);
+      await terminal.until(/\n>$/);
+      terminal.type('count to 25\r');
+      await terminal.until(asks === ask ? /\nanswer>$/ : /\n\[y\/n[^\n]*\]$/);
+      if (typed === '') await session.decide('req-1', asks === ask ? 'answer' : 'once', { by, text: 'red' });
+      else terminal.type(typed);
+      await terminal.until(/ {2}req-1: (?:once|answer), by /);
+      terminal.type('/show\r');
+      await terminal.until(/No request waits\./);
+      terminal.type('What is 2+2?x\u007f\r');
+      await until('the queued message', async () => (await session.info()).queueLength === 1);
+      goOn();
+      await terminal.until(/counted to 25[^]*it is 4\n>$/);
+      const [, later = ''] = terminal.screen().split(/req-1: (?:once|answer), by /);
+      assert.doesNotMatch(later, /answer>|\[y\/n|error|waits for your decision/, `decided ${by}`);
+      terminal.kill();
+    }
+  });
+
+  it('[H09] a decision that is typed while somebody else decides is no message', async () => {
+    const session = await asking('echo twice');
+    const terminal = start('chat', session.id);
+    await terminal.until(/step 1[\s\S]*\[y\/n/);
+    terminal.type('ye');
+    await terminal.until(/\] ye$/);
+    await session.decide('req-1', 'once', { by: 'ada' });
+    await terminal.until(/req-1: once, by ada/);
+    terminal.type('s\r');
+    await terminal.until(/req-1 was decided already, so this line was not sent/);
+    assert.equal((await session.info()).turns, 1);
   });
 });
