@@ -41,6 +41,9 @@ const POLL_MS = 100;
 /** Another process can take the free port that was found before the server listens on it. */
 const START_ATTEMPTS = 3;
 
+/** What a server of somebody else does not tell or do. */
+const NOT_OURS = { started: false, ended: new Promise<string>(() => undefined), stop: async () => undefined } as const;
+
 export interface RunningServer {
   /** `host:port` of the gRPC front end. */
   readonly address: string;
@@ -52,6 +55,10 @@ export interface RunningServer {
   readonly started: boolean;
   /** Process id of the server, undefined for one that the user named. */
   readonly pid: number | undefined;
+  /** Resolves when the process has ended, with its signal or exit code. Never settles if `started` is false. */
+  readonly ended: Promise<string>;
+  /** Undefined if `started` is false. */
+  readonly ports?: Ports;
   /** Sends SIGTERM, and SIGKILL after 10 s. Resolves when the process has ended. Any number of calls. */
   stop(): Promise<void>;
 }
@@ -101,7 +108,7 @@ async function useNamed(config: Config, server: ServerAddress): Promise<RunningS
   if (problem !== undefined) throw new CopilotError('ServerUnreachable', { address, problem });
   await (await openConnection(server)).close();
   const { uiUrl } = config.temporal;
-  return { address, namespace, uiUrl, started: false, pid: undefined, stop: async () => undefined };
+  return { address, namespace, uiUrl, pid: undefined, ...NOT_OURS };
 }
 
 /** The server of this home. Waits for one that is starting. */
@@ -123,7 +130,7 @@ async function findRunning(
   if (!(await untilAnswers(config, record))) return undefined;
   await withConnection(address, (connection) => keepClosedSessions(connection, namespace));
   const uiUrl = config.temporal.uiUrl ?? record.uiUrl;
-  return { address, namespace, uiUrl, started: false, pid, stop: async () => undefined };
+  return { address, namespace, uiUrl, pid, ...NOT_OURS };
 }
 
 async function untilAnswers(config: Config, { address, pid, dbFile }: ServerRecord): Promise<boolean> {
@@ -187,7 +194,7 @@ async function startOnPorts(
     detached: options.detached ?? false,
     ...(options.uiCodecEndpoint === undefined ? {} : { uiCodecEndpoint: options.uiCodecEndpoint }),
   });
-  const { pid } = launched;
+  const { pid, ended } = launched;
   const stop = async (): Promise<void> => {
     await launched.stop();
     await removeRecord(homeDir, pid);
@@ -199,7 +206,7 @@ async function startOnPorts(
     await stop();
     throw error;
   }
-  return { address, namespace, uiUrl: config.temporal.uiUrl ?? uiUrl, started: true, pid, stop };
+  return { address, namespace, uiUrl: config.temporal.uiUrl ?? uiUrl, started: true, pid, ended, ports, stop };
 }
 
 /** Before the server is ready: if this process crashes now, the next one still finds the server. */

@@ -60,6 +60,8 @@ export interface LaunchOptions extends Ports {
 /** A server process that may not answer yet. */
 export interface Launched {
   readonly pid: number;
+  /** Resolves when the process has ended, with its signal or exit code. */
+  readonly ended: Promise<string>;
   /** Resolves when the server answers. Rejects with `ServerUnavailable` if it ends or takes over a minute. */
   ready(): Promise<void>;
   /** Sends SIGTERM, and SIGKILL after 10 s. Any number of calls. */
@@ -100,6 +102,7 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
   let stopping: Promise<void> | undefined;
   return {
     pid,
+    ended: exited,
     ready: () => untilReady(options, exited),
     stop: () => (stopping ??= stopChild(child, exited)),
   };

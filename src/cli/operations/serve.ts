@@ -7,7 +7,6 @@ import { type Config, loadConfig, programEnvironment } from '../../config.ts';
 import { loadConfigFile } from '../../config-file.ts';
 import { packageDir } from '../../package-info.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
-import type { RunningServer } from '../../server/ensure-server.ts';
 import type { Operated } from '../../operator-port.ts';
 import type { RunningWorker } from '../../worker.ts';
 import type { Logger } from 'pino';
@@ -26,6 +25,7 @@ import {
   supervisorGone,
 } from './supervised-worker.ts';
 import { sessionLine } from '../conversation/turns.ts';
+import { startSupervisedServer, type SupervisedServer } from './supervised-server.ts';
 import { preloadWorkflowThreads } from './thread-preload.ts';
 
 export interface DevFlags extends CommonFlags {
@@ -43,7 +43,7 @@ const DEMO_MESSAGE =
   'Profile seattle-weather.csv, find the wettest month, and write a short report with a table to report.md';
 
 interface Stack {
-  readonly server: RunningServer;
+  readonly server: SupervisedServer;
   readonly worker: RunningWorker;
   /** Address of the codec server, if payloads are encrypted or in a store. */
   readonly codecUrl: string | undefined;
@@ -73,9 +73,15 @@ export async function runDev({ json, port, uiPort, pagePort }: DevFlags): Promis
     await stack.stop();
     throw error;
   });
-  const ended = untilStopped(worker, async () => {
+  const stopped = Promise.race([worker.stopped, server.stopped]);
+  const stop = async (): Promise<void> => {
     await gateway.close();
     await stack.stop();
+  };
+  // A worker or server that is given up takes everything else with it.
+  const ended = untilStopped({ stopped }, stop).catch(async (error: unknown) => {
+    await stop().catch(() => undefined);
+    throw error;
   });
   const found = { address, namespace, uiUrl, ...(codecUrl === null ? {} : { codecUrl }) };
   if (json) sayJson({ type: 'ready', ...found, page: gateway.link, model: worker.model, worker: worker.identity });
@@ -266,15 +272,14 @@ async function startStack(
   start: StartWorker,
 ): Promise<Stack> {
   const codec = await startDevCodec(config);
-  let server: RunningServer | undefined;
+  let server: SupervisedServer | undefined;
   const stopRest = async (): Promise<void> => {
     await codec?.close();
     await server?.stop();
   };
   try {
-    const { ensureServer } = await import('../../server/ensure-server.ts');
     const forUi = codec === undefined ? {} : { uiCodecEndpoint: codec.url };
-    server = await ensureServer(config, { ...ports, ...forUi, log: remark });
+    server = await startSupervisedServer(config, { ...ports, ...forUi, log: remark });
     for (const page of server.uiUrl === undefined ? [] : sameMachine(server.uiUrl)) codec?.allow(page);
     remark('Starting a worker.');
     const running = await start({ address: server.address, namespace: server.namespace });

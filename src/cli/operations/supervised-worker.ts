@@ -6,12 +6,7 @@ import { z } from 'zod';
 import { CopilotError, type ErrorType } from '../../contracts/errors.ts';
 import type { RunningWorker } from '../../worker.ts';
 import { remark } from '../terminal.ts';
-
-const FIRST_PAUSE_MS = 1_000;
-const MAX_PAUSE_MS = 30_000;
-/** A worker that ran for this long before it died is not counted with the deaths before. */
-const CALM_MS = 60_000;
-const MAX_DEATHS = 5;
+import { type Death, Restarts } from './restarts.ts';
 
 /** What the worker tells the process that started it. */
 const Report = z.union([
@@ -48,18 +43,12 @@ export async function startSupervised(environment: NodeJS.ProcessEnv): Promise<R
   let life = beginLife(environment);
   const first = await life.ready;
   const stopping = new AbortController();
+  const restarts = new Restarts('The worker');
   const supervise = async (): Promise<void> => {
-    for (let deaths = 1; ; deaths++) {
-      const { how, ms } = await life.ended;
+    for (;;) {
+      const death = await life.ended;
       if (stopping.signal.aborted) return;
-      if (ms > CALM_MS) deaths = 1;
-      if (deaths > MAX_DEATHS) {
-        const problem = `The worker ended ${deaths} times in a row, the last time with ${how}. Its log says why.`;
-        throw new CopilotError('Internal', { problem });
-      }
-      const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (deaths - 1), MAX_PAUSE_MS);
-      remark(`The worker ended with ${how}. It starts again in ${pauseMs / 1_000} s; sessions lose nothing.`);
-      await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+      await sleep(restarts.pauseAfter(death), undefined, { signal: stopping.signal }).catch(() => undefined);
       if (stopping.signal.aborted) return;
       life = beginLife(environment);
       life.ready.catch((error: unknown) => remark(error instanceof Error ? error.message : String(error)));
@@ -81,7 +70,7 @@ export async function startSupervised(environment: NodeJS.ProcessEnv): Promise<R
 interface Life {
   readonly process: ChildProcess;
   readonly ready: Promise<{ identity: string; model: string }>;
-  readonly ended: Promise<{ readonly how: string; readonly ms: number }>;
+  readonly ended: Promise<Death>;
 }
 
 function beginLife(environment: NodeJS.ProcessEnv): Life {
