@@ -42,6 +42,8 @@ const model = (id: string): object => ({ id, object: 'model', created: 0, owned_
 async function createResponse(call: ProtocolCall): Promise<Response> {
   const { context, signal } = call;
   const request = checkInput(CreateResponse, await bodyOf(context), '');
+  // Before anything is sent whose stream would be refused.
+  if (request.stream === true) call.place.take();
   const { session, head } = await beginResponse(call, request, givenMessageId(context));
   if (request.stream === true) return stream(call, (left) => streamResponse(session, head, left));
   if (request.background === true) {

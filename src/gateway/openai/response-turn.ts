@@ -53,7 +53,11 @@ export async function partOfMessage(
   signal: AbortSignal,
 ): Promise<TurnPart> {
   const isAnswer = sent.messageId !== undefined && sent.messageId !== messageId;
-  if (!isAnswer) return { turnId, from: (await seqOf(session, turnId, () => true, signal)) ?? sent.from };
+  if (!isAnswer) {
+    const first = (await seqOf(session, turnId, () => true, signal)) ?? sent.from;
+    // Without an id of its own, an answer is known by its turn, which began before.
+    return { turnId, from: sent.messageId === undefined ? Math.max(first, sent.from) : first };
+  }
   const answered = (await session.decisions({ signal })).findLast(
     (one) => one.kind === 'input' && one.turnId === turnId && one.verdict.text === sent.text,
   );
