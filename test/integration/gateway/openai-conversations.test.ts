@@ -106,10 +106,10 @@ describe('[G05] conversations of the OpenAI API', function () {
     assert.deepEqual([question.output_text, answered.output_text], ['Which colour?', 'blue, then']);
     assert.equal((await answer()).id, answered.id);
     assert.equal(sessionOf(answered), sessionOf(question));
-    const other = await client.responses.create({ input: 'paint it' });
-    const without = await client.responses.create({ input: 'blue', previous_response_id: other.id });
+    const asked = await client.responses.create({ input: 'paint it' });
+    const without = await client.responses.create({ input: 'blue', previous_response_id: asked.id });
     assert.equal(without.output_text, 'blue, then');
-    assert.notEqual(without.id, other.id);
+    assert.notEqual(without.id, asked.id);
   });
 
   it('takes a conversation that a program keeps itself, with the items of earlier responses', async () => {
