@@ -9,6 +9,10 @@ import type { Tool, ToolContext, ToolResult } from './tool.ts';
 /** What an agent is told of an error, in UTF-16 units. */
 const MAX_ERROR_TEXT = 4_000;
 
+/** Steps in which the time of a tool is counted. */
+const MAX_STEP_MS = 1_000;
+const MIN_STEPS = 10;
+
 /** A tool that was told to stop has this long to end by itself, with its processes and files. */
 const ABORT_GRACE_MS = 2_000;
 
@@ -19,7 +23,7 @@ const ABORT_GRACE_MS = 2_000;
 export async function runLimited(tool: Tool, args: unknown, context: ToolContext): Promise<ToolResult> {
   // A timeout signal would still abort after the tool has ended.
   const limit = new AbortController();
-  const timer = setTimeout(() => limit.abort(new DOMException('its time is up', 'TimeoutError')), tool.timeoutMs);
+  const stopCounting = countDown(tool.timeoutMs, () => limit.abort(new DOMException('its time is up', 'TimeoutError')));
   const signal = AbortSignal.any([context.signal, limit.signal]);
   try {
     return await endWith(signal, tool.run(args, { ...context, signal }));
@@ -32,8 +36,28 @@ export async function runLimited(tool: Tool, args: unknown, context: ToolContext
     context.log.warn({ err: error }, 'tool failed with an error');
     throw refusal({ tool: tool.name }, describeError(error), { cause: error });
   } finally {
-    clearTimeout(timer);
+    stopCounting();
   }
+}
+
+/**
+ * Calls back after this time, in which the process ran. A process that was frozen goes on with its tools in the middle:
+ * what they do then takes no longer than before.
+ */
+function countDown(ms: number, onEnd: () => void): () => void {
+  const stepMs = Math.min(MAX_STEP_MS, ms / MIN_STEPS);
+  let leftMs = ms;
+  let timer: NodeJS.Timeout | undefined;
+  const step = (): void => {
+    // However long the process stood still, it costs one step.
+    timer = setTimeout(() => {
+      leftMs -= stepMs;
+      if (leftMs > 0) step();
+      else onEnd();
+    }, stepMs);
+  };
+  step();
+  return () => clearTimeout(timer);
 }
 
 /** The message with that of its cause, since `fetch failed` alone tells nothing. */

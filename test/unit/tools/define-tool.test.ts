@@ -111,6 +111,21 @@ describe('[E01] defineTool', () => {
     assert.match(await problemOf('lookup', call(broken)), /cannot be checked: bad check/);
   });
 
+  it('[R14] time in which the worker stood still is not counted as the time of a tool', async () => {
+    const writes = {
+      ...base,
+      timeoutMs: 1_000,
+      run: async (_: unknown, { signal }: ToolContext) => {
+        await sleep(20);
+        // As a frozen process does, it runs no timer meanwhile.
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
+        await sleep(20);
+        return signal.aborted ? 'given up' : 'written';
+      },
+    };
+    assert.equal((await call(defineTool(writes))).text, 'written');
+  });
+
   it('ends a tool at its time, heeded or not; with outside effects nobody knows then what became of it', async () => {
     const endless = { ...base, timeoutMs: 50, run: () => new Promise(() => undefined) };
     assert.match(await problemOf('lookup', call(defineTool(endless))), /^it did not end within 0\.05 s/);
