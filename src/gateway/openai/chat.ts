@@ -4,15 +4,15 @@
  */
 import type { SSEStreamingApi } from 'hono/streaming';
 import type { z } from 'zod';
-import { CopilotError, type TurnView } from '../../client.ts';
+import { CopilotError, type SessionHandle, type TurnView } from '../../client.ts';
 import { checkInput } from '../../client/checked-input.ts';
 import { MessageText } from '../../contracts/session.ts';
 import { givenMessageId, type ProtocolCall, streamTo } from '../call.ts';
-import { turnEvents } from '../chats/turn-events.ts';
+import { turnEvents, type TurnPart } from '../chats/turn-events.ts';
 import { storeFiles } from '../files/given-file.ts';
-import { sessionWith } from './conversation-match.ts';
+import { type SentConversation, sessionWith } from './conversation-match.ts';
 import { asSaid, type CreateChat, readInput, refuseFormat, refuseTools, sentAtOnce } from './input.ts';
-import { partOfMessage } from './response-turn.ts';
+import { isBehind, partOfMessage } from './response-turn.ts';
 import { teamOf } from './responses.ts';
 
 type ChatRequest = z.infer<typeof CreateChat>;
@@ -35,12 +35,7 @@ export async function answerChat(call: ProtocolCall, request: ChatRequest): Prom
   const messageId = givenMessageId(call.context);
   // Before anything is sent whose stream would be refused.
   if (request.stream === true) call.place.take();
-  const session = await sessionWith(call, { team: teamOf(request.model), before, now, messageId });
-  await call.admit(session);
-  const stored = await storeFiles(session, files, signal);
-  const from = await session.position({ signal });
-  const sent = await session.send(text, { signal, messageId, files: stored, wait: false });
-  const part = await partOfMessage(session, sent, { messageId, text, from }, signal);
+  const { session, part } = await deliver(call, { team: teamOf(request.model), before, now, messageId });
   const head = {
     id: `chatcmpl-${session.id}`,
     created: Math.floor(Date.now() / 1_000),
@@ -55,6 +50,24 @@ export async function answerChat(call: ProtocolCall, request: ChatRequest): Prom
     choices: [{ index: 0, message, finish_reason: 'stop', logprobs: null }],
     usage: usageOf(turn),
   });
+}
+
+/** Sends the message to the session of its conversation. */
+async function deliver(
+  call: ProtocolCall,
+  sent: SentConversation,
+): Promise<{ readonly session: SessionHandle; readonly part: TurnPart }> {
+  const { signal } = call;
+  const { messageId, now } = sent;
+  const session = await sessionWith(call, sent);
+  await call.admit(session);
+  const files = await storeFiles(session, now.files, signal);
+  const from = await session.position({ signal });
+  const turn = await session.send(now.text, { signal, messageId, files, wait: false });
+  // Another message has gone on with the same conversation meanwhile: that is another one.
+  const isLate = isBehind(await session.turns({ signal }), turn);
+  if (isLate && (await session.unqueue(turn.messageId, { signal })).changed) return await deliver(call, sent);
+  return { session, part: await partOfMessage(session, turn, { messageId, text: now.text, from }, signal) };
 }
 
 /** What people are told if no text was written. */

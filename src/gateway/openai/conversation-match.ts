@@ -7,6 +7,7 @@ import { CHAT_PREFIX } from '../chats/chat-session.ts';
 import { keptOf } from '../files/given-file.ts';
 import { append } from './conversations.ts';
 import type { Said } from './input.ts';
+import { isTakenBack } from './response-turn.ts';
 
 /** Conversations of one person that begin with the same words, and are told apart by what follows. */
 const MAX_ALIKE = 200;
@@ -66,6 +67,8 @@ async function beginAs(
   }
 }
 
+const AT_WORK: readonly TurnView['status'][] = ['queued', 'running', 'awaiting-approval', 'suspended'];
+
 async function compare(
   { principal, signal }: Caller,
   session: SessionHandle,
@@ -81,8 +84,10 @@ async function compare(
   }
   if (before.length === 0 && messageId === undefined) return 'other';
   const turns = await session.turns({ signal });
-  if (messageId !== undefined && turns.some((turn) => turn.messageId === messageId)) return 'same';
-  if (before.length === 0) return 'other';
+  if (messageId !== undefined && turns.some((turn) => turn.messageId === messageId && !isTakenBack(turn)))
+    return 'same';
+  // What runs goes on with the conversation already.
+  if (before.length === 0 || turns.some(({ status }) => AT_WORK.includes(status))) return 'other';
   const lines = await linesOf(session, turns, signal);
   if (!before.every((message, index) => isSame(message, lines[index]))) return 'other';
   const next = lines[before.length];

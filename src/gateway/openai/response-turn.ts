@@ -42,6 +42,12 @@ export function isFollowed(turns: readonly TurnView[], turnId: string, own?: Tur
   return turns.some((turn) => placeOf(turn) > after && placeOf(turn) < before && !isTakenBack(turn));
 }
 
+/** Whether a turn waits for one whose message came before. */
+export const isBehind = (turns: readonly TurnView[], own: TurnView): boolean =>
+  own.status === 'queued' && turns.some((turn) => placeOf(turn) < placeOf(own) && !hasEnded(turn));
+
+const hasEnded = (turn: TurnView): boolean => turn.endedAt !== undefined || isTakenBack(turn);
+
 /**
  * What a message brings about: its turn from the beginning or, if it answers a question of a turn, from the answer on. It
  * is the same however often the message is sent.

@@ -38,7 +38,7 @@ describe('[G05] conversations of chat completions', function () {
     const again = await ask('same');
     assert.equal(new Set(all.map(({ id }) => id)).size, 4);
     assert.deepEqual([all[3]?.id, again.id], [all[4]?.id, all[4]?.id]);
-    const messages = [
+    const messages: OpenAI.ChatCompletionMessageParam[] = [
       { role: 'user' as const, content: 'all at once' },
       { role: 'assistant' as const, content: 'four and two are six' },
       { role: 'user' as const, content: 'Go on' },
@@ -46,6 +46,18 @@ describe('[G05] conversations of chat completions', function () {
     const goOn = () =>
       client.chat.completions.create({ model: 'default', messages }, { headers: { 'idempotency-key': 'goes on' } });
     assert.equal((await goOn()).id, (await goOn()).id);
+    const branch = async (content: string) =>
+      await client.chat.completions.create({
+        model: 'default',
+        messages: [...messages.slice(0, 2), { role: 'user', content }],
+      });
+    playTeam(world.model, { answer: 'four and two are six', wordDelayMs: 300 });
+    const branches = await Promise.all([branch('left'), branch('right')]);
+    assert.notEqual(branches[0].id, branches[1].id);
+    for (const { id } of branches) {
+      const said = (await world.copilot.session(id.replace('chatcmpl-', '')).transcript()).messages;
+      assert.equal(said.length, 4, JSON.stringify(said));
+    }
   });
 
   it('finds the 22nd chat completion that begins with the same words', async () => {
