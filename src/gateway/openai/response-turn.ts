@@ -14,18 +14,22 @@ export type KnownTurn = Pick<TurnView, 'id' | 'number' | 'status' | 'reply' | 'q
  * @throws GatewayError `NotFound` if there is no such turn
  */
 export async function turnOf(session: SessionHandle, ref: ResponseRef, signal: AbortSignal): Promise<KnownTurn> {
+  if (ref.from >= (await session.position({ signal }))) throw unknownResponse(ref);
   const kept = (await session.turns({ signal })).find(({ id }) => id === ref.turnId);
   if (kept !== undefined) return { ...kept, kept };
   const { messages } = await session.transcript({ all: true, signal });
   const said = messages.filter((message) => message.role !== 'tool' && message.turnId === ref.turnId);
   const number = said.map(numberOf).find((one) => one !== undefined);
-  if (number === undefined) throw new GatewayError('NotFound', `There is no response "${responseId(ref)}".`);
+  if (number === undefined) throw unknownResponse(ref);
   const answer = said.findLast((message) => message.role === 'assistant');
   const error = answer?.error === undefined ? undefined : { type: answer.error, message: answer.text };
   const status = error !== undefined ? 'failed' : answer === undefined || answer.partial ? 'interrupted' : 'completed';
   const reply = error === undefined ? (answer?.text ?? '') : '';
   return { id: ref.turnId, number, status, reply, questions: [], ...(error && { error }), kept: undefined };
 }
+
+const unknownResponse = (ref: ResponseRef): GatewayError =>
+  new GatewayError('NotFound', `There is no response "${responseId(ref)}".`);
 
 const numberOf = (message: Message): number | undefined => (message.role === 'tool' ? undefined : message.turn);
 

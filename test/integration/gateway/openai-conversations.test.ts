@@ -45,6 +45,8 @@ describe('[G05] conversations of the OpenAI API', function () {
     await assert.rejects(client.responses.cancel(unknown), NotFoundError);
     await assert.rejects(client.responses.retrieve(unknown, { stream: true }), NotFoundError);
     await assert.rejects(client.responses.inputItems.list(unknown), NotFoundError);
+    const never = first.id.replace(/\.\d+\./, '.99999.');
+    await assert.rejects(client.responses.retrieve(never, { stream: true }), NotFoundError);
     assert.equal((await client.responses.retrieve(running.id)).status, 'in_progress', 'no other turn is stopped');
     const streamed: ResponseStreamEvent[] = [];
     for await (const event of await client.responses.retrieve(first.id, { stream: true })) streamed.push(event);
