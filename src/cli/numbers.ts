@@ -7,6 +7,15 @@ export function parseWholeNumber(flag: string, text: string): number {
   throw new CopilotError('InvalidInput', { what: `${flag} ${text}`, problem: 'use a whole number' });
 }
 
+const HIGHEST_PORT = 65_535;
+
+/** Parses a port, 0 for any that is free. @throws CopilotError `InvalidInput` */
+export function parsePort(flag: string, text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Infinity;
+  if (port <= HIGHEST_PORT) return port;
+  throw new CopilotError('InvalidInput', { what: `${flag} ${text}`, problem: `use a port from 0 to ${HIGHEST_PORT}` });
+}
+
 /** Parses a number above 0. @throws CopilotError `InvalidInput` */
 export function parsePositiveNumber(flag: string, text: string): number {
   if (/^\d{1,12}(\.\d{1,12})?$/.test(text) && Number(text) > 0) return Number(text);

@@ -51,6 +51,8 @@ export interface GatewayOptions {
   readonly host: string;
   /** 0 for any. */
   readonly port: number;
+  /** What the command calls its options for address and port. Default `--port or --host`. */
+  readonly portOption?: string;
   /** Tokens of an identity provider that are accepted beside keys. */
   readonly tokens?: TokenRules | undefined;
   readonly limits: LimitSettings;
@@ -118,7 +120,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     listener = await listenHttp(app, { host, port });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    const problem = `the gateway cannot listen there (${reason}); choose another with --port or --host`;
+    const problem = `the gateway cannot listen there (${reason}); choose another with ${options.portOption ?? '--port or --host'}`;
     throw new CopilotError('InvalidInput', { what: `${host}:${port}`, problem }, { cause });
   }
   operated.ready = async () => ((await client.serverAnswers()) ? undefined : 'the Temporal server does not answer');

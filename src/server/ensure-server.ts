@@ -34,7 +34,7 @@ import {
   writeRecord,
 } from '../connection/address/home-server.ts';
 import { databaseInUse, isPortLost } from './unavailable.ts';
-import { makePrivateFolder } from '../storage/atomic-file.ts';
+import { makeHomeFolder } from '../storage/atomic-file.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const POLL_MS = 100;
@@ -91,8 +91,9 @@ export async function ensureServer(config: Config, options: ServerOptions = {}):
   const log = options.log ?? (() => undefined);
   const running = await findRunning(config, namespace, options);
   if (running !== undefined) return running;
+  // A build of the program can take minutes.
+  await makeHomeFolder(config.homeDir);
   const program = await findServerProgram(config, log);
-  await makePrivateFolder(config.homeDir);
   const lockFile = join(config.homeDir, 'server.lock');
   const start = async (): Promise<RunningServer> =>
     (await findRunning(config, namespace, options)) ?? (await startServer(config, program, namespace, options, log));

@@ -1,7 +1,8 @@
 /** Files that are whole or absent, whatever happens while they are written. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { access, constants, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { CopilotError } from '../contracts/errors.ts';
 
 /** Ending of a file while it is written. A process that is killed then leaves it behind. */
 export const PART = '.part';
@@ -17,6 +18,18 @@ export interface AtomicFileOptions {
 /** Makes a folder of this program's, and those above it, readable by their owner only. Existing ones stay as they are. */
 export async function makePrivateFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 });
+}
+
+/** Makes the home folder. @throws CopilotError `InvalidConfig` if this program cannot write there */
+export async function makeHomeFolder(homeDir: string): Promise<void> {
+  try {
+    await makePrivateFolder(homeDir);
+    await access(homeDir, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const problem = `this program cannot write there (${reason}); name a folder of your own`;
+    throw new CopilotError('InvalidConfig', { name: 'COPILOT_HOME', value: homeDir, problem }, { cause });
+  }
 }
 
 /**

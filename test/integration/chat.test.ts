@@ -71,6 +71,8 @@ describe('copilot chat', function () {
     const { code, stderr } = await terminal.ended;
     assert.equal(code, 0);
     assert.match(stderr, /The session has ended\.\n$/);
+    const later = await runCli(['chat', session.id], env, 'hello\n');
+    assert.match(later.stderr, /^error: .* is completed and takes no more messages[^]*\nThe session has ended\.\n$/);
   });
 
   it('[U03] streams tokens; Ctrl-C stops the turn and not the session, and twice with nothing running leaves', async () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { isAlive } from '../../src/connection/address/home-server.ts';
@@ -60,6 +60,18 @@ describe('copilot with a server of its own', function () {
     } finally {
       terminal.kill();
     }
+  });
+
+  it('dev, worker, demo and keys say first that the home folder cannot be written to', async () => {
+    const file = join(homeDir, 'file');
+    await writeFile(file, '');
+    for (const home of [file, join(file, 'below')])
+      for (const args of [['dev'], ['worker'], ['demo'], ['keys', 'add', 'ada']]) {
+        const { code, stderr } = await runCli(args, { ...env, COPILOT_HOME: home });
+        assert.equal(code, 2, stderr);
+        const problem = `error: COPILOT_HOME=${home} is not valid: this program cannot write there \\(E[A-Z]+: .*\\);`;
+        assert.match(stderr, new RegExp(`^${problem}.*\n$`));
+      }
   });
 
   it('dev says what its worker lacks, and ends', async () => {
@@ -123,6 +135,9 @@ describe('copilot with a server of its own', function () {
     const again = await runCli(['start', 'What is 6 * 8?', '--mode', 'one-shot', '--wait', '--json'], env);
     assert.match((JSON.parse(again.stdout) as { turn: { reply: string } }).turn.reply, /48/);
     assert.match(dev.stderr(), /The worker ended with SIGABRT\. It starts again in 1 s/);
+    const { page } = JSON.parse(dev.stdout()) as { page: string };
+    const second = await runCli(['dev', '--page-port', new URL(page).port], env);
+    assert.match(second.stderr, /^error: 127\.0\.0\.1:\d+ is not valid: .*; choose another with --page-port\.$/m);
     dev.process.kill('SIGINT');
     const { code, stdout } = await dev.ended;
     assert.equal(code, 0);

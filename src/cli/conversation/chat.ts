@@ -133,6 +133,7 @@ class Chat {
     const { status, suspendReason } = await this.#session.info();
     const { messages } = await this.#session.transcript();
     for (const message of messages.slice(-SHOWN_MESSAGES)) say(messageText(message));
+    this.#isOver = status === 'completed' || status === 'expired';
     if (status !== 'active') {
       const wayOut = status === 'suspended' ? `; continue it with: copilot continue ${this.#session.id}` : '';
       say(paint('yellow', `This session is ${status}${suspendReason === null ? '' : ` (${suspendReason})`}${wayOut}`));
@@ -303,7 +304,7 @@ class Chat {
         if (this.#json) sayJson(event);
         else await this.#show(event);
       }
-      this.#isOver = !this.#stop.signal.aborted;
+      this.#isOver ||= !this.#stop.signal.aborted;
     } finally {
       // Somebody else may have ended the session.
       this.#leave();

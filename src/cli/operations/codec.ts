@@ -5,7 +5,7 @@ import { CopilotError } from '../../contracts/errors.ts';
 import { isLoopbackName } from '../../environment-values.ts';
 import { type CodecServer, startCodecServer } from '../../storage/codec-server.ts';
 import type { CommonFlags } from '../connected.ts';
-import { parseWholeNumber } from '../numbers.ts';
+import { parsePort } from '../numbers.ts';
 import { paint, remark, say, sayJson } from '../terminal.ts';
 
 export interface CodecFlags extends CommonFlags {
@@ -26,7 +26,7 @@ export async function runCodec({ json, port, host, origin }: CodecFlags): Promis
   for (const one of origins) checkOrigin(one);
   const server = await startCodecServer(config, {
     host,
-    port: port === undefined ? DEFAULT_CODEC_PORT : parseWholeNumber('--port', port),
+    port: port === undefined ? DEFAULT_CODEC_PORT : parsePort('--port', port),
     origins,
     token: config.codecToken,
   });

@@ -13,8 +13,9 @@ import { KeyStore } from '../../gateway/principals/key-file.ts';
 import { Role } from '../../gateway/principals/principal.ts';
 import { newOperated, openOperatorPort, type Operated } from '../../operator-port.ts';
 import { createLogger } from '../../worker/logging.ts';
+import { makeHomeFolder } from '../../storage/atomic-file.ts';
 import { type CommonFlags, noteGuess, whenServed } from '../connected.ts';
-import { parseWholeNumber } from '../numbers.ts';
+import { parsePort } from '../numbers.ts';
 import { paint, remark, say, sayJson } from '../terminal.ts';
 
 const DEFAULT_PORT = 7280;
@@ -39,7 +40,7 @@ export async function runGateway(flags: GatewayFlags): Promise<void> {
     const asked = new AbortController();
     const stop = (): void => asked.abort();
     process.once('SIGINT', stop).once('SIGTERM', stop);
-    let port = flags.port === undefined ? DEFAULT_PORT : parseWholeNumber('--port', flags.port);
+    let port = flags.port === undefined ? DEFAULT_PORT : parsePort('--port', flags.port);
     while (!asked.signal.aborted) {
       try {
         port = await serve({ config, client, operated, port, flags }, asked.signal);
@@ -107,7 +108,10 @@ export async function runKeysAdd(name: string, { role, json }: CommonFlags & { r
     const problem = 'it is blank; name the person or program that gets the key: copilot keys add ada';
     throw new CopilotError('InvalidInput', { what: 'name', problem });
   }
-  const { key, info } = await keyStore().add(checkInput(Label, name, 'name'), checkInput(Role, role, '--role'));
+  const { homeDir } = loadConfig();
+  const [label, as] = [checkInput(Label, name, 'name'), checkInput(Role, role, '--role')];
+  await makeHomeFolder(homeDir);
+  const { key, info } = await new KeyStore(homeDir).add(label, as);
   if (json) return sayJson({ ...info, key });
   say(key);
   remark(`This is the only time that the key of ${name} (${role}) is shown. Its id is ${info.id}.`);

@@ -7,13 +7,14 @@ import { type Config, loadConfig, programEnvironment } from '../../config.ts';
 import { loadConfigFile } from '../../config-file.ts';
 import { packageDir } from '../../package-info.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
+import { makeHomeFolder } from '../../storage/atomic-file.ts';
 import type { Operated } from '../../operator-port.ts';
 import type { RunningWorker } from '../../worker.ts';
 import type { Logger } from 'pino';
 import { sameMachine, startDevCodec } from './codec.ts';
 import { type CommonFlags, whenServed } from '../connected.ts';
 import { toCopilotError } from '../error-report.ts';
-import { optional, parseWholeNumber } from '../numbers.ts';
+import { optional, parsePort } from '../numbers.ts';
 import { watchTurn } from '../conversation/follow.ts';
 import { ProgressText } from '../conversation/progress-text.ts';
 import { isTerminal, paint, remark, say, sayJson } from '../terminal.ts';
@@ -53,11 +54,12 @@ interface Stack {
 
 export async function runDev({ json, port, uiPort, pagePort }: DevFlags): Promise<void> {
   const config = loadConfig();
-  const pageAt = optional(parseWholeNumber, '--page-port', pagePort);
+  const pageAt = optional(parsePort, '--page-port', pagePort);
   const ports = dropUndefined({
-    port: optional(parseWholeNumber, '--port', port),
-    uiPort: optional(parseWholeNumber, '--ui-port', uiPort),
+    port: optional(parsePort, '--port', port),
+    uiPort: optional(parsePort, '--ui-port', uiPort),
   });
+  await makeHomeFolder(config.homeDir);
   const stack = await startStack(config, ports, ({ address, namespace }) =>
     startSupervised({
       ...programEnvironment(),
@@ -129,6 +131,7 @@ async function startDevGateway({ config, address, port, onLink, log }: DevGatewa
       homeDir: config.homeDir,
       host: '127.0.0.1',
       port: at,
+      portOption: '--page-port',
       tokens: config.gatewayTokens,
       limits: config.gatewayLimits,
       withLink: true,
@@ -154,6 +157,7 @@ async function startDevGateway({ config, address, port, onLink, log }: DevGatewa
 
 export async function runWorker(): Promise<void> {
   const config = loadConfig();
+  await makeHomeFolder(config.homeDir);
   if (!config.promiseStacks) preloadWorkflowThreads();
   let isReady = false;
   const abandoned = supervisorGone().then(() => (isReady ? undefined : process.exit(1)));
@@ -200,6 +204,7 @@ async function startWhenServed(
 /** `npm start`: one session on sample data; in a terminal, a chat. */
 export async function runDemo(): Promise<void> {
   const config = loadConfig();
+  await makeHomeFolder(config.homeDir);
   const isChat = isTerminal.stdin && isTerminal.stdout;
   // The worker's log would disturb the conversation. Who sets its level wants to see it.
   const logFile =

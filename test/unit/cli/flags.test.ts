@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
 import { createOptions } from '../../../src/cli/connected.ts';
+import { parsePort } from '../../../src/cli/numbers.ts';
 
 describe('flags of commands that create sessions', () => {
   it('become options of the client', () => {
@@ -44,5 +45,16 @@ describe('flags of commands that create sessions', () => {
       () => createOptions({ historyLimit: 'many' }),
       /--history-limit many is not valid: use a whole number/,
     );
+  });
+});
+
+describe('a port on the command line', () => {
+  it('is from 0 to 65535', () => {
+    assert.deepEqual([parsePort('--port', '0'), parsePort('--port', '65535')], [0, 65_535]);
+    for (const text of ['65536', '99999', '-1', '80.5', 'http', ''])
+      assert.throws(
+        () => parsePort('--port', text),
+        /^CopilotError: --port .*is not valid: use a port from 0 to 65535\./,
+      );
   });
 });
