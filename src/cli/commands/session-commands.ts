@@ -181,7 +181,7 @@ export function declareCopies(command: Declare): void {
     .option('--name <title>', 'title; default the old one and "(fork)"')
     .action(async (id, flags) => (await import('../session/export-import.ts')).runFork(id, flags));
 
-  command('export <id> [file]', 'write a whole session as JSON; default stdout', [
+  command('export <id> [file]', 'write a session as JSON, without the files of its workspace; default stdout', [
     'export ses_… session.json',
     'export ses_… | jq .conversation',
   ]).action(async (id, path, flags) => (await import('../session/export-import.ts')).runExport(id, path ?? '-', flags));
