@@ -167,9 +167,9 @@ export function wordsOf(messages: readonly InputMessage[], instructions?: string
 export type Said = InputMessage & { readonly role: 'user' | 'assistant' };
 
 /** What a person sends at once is one message. Its files are named after their content. */
-export function sentAtOnce(sent: readonly InputMessage[], instructions?: string | null): Said {
+export function sentAtOnce(sent: readonly InputMessage[]): Said {
   const files = sent.flatMap((one) => one.files).map(nameAfterContent);
-  return { role: 'user', text: wordsOf(sent, instructions), files };
+  return { role: 'user', text: wordsOf(sent), files };
 }
 
 /** The conversation as a session keeps it. */

@@ -12,7 +12,7 @@ import { decideShown, refuseWhileWaiting, requestsOf, turnEvents, type TurnPart 
 import type { Caller } from '../call.ts';
 import { append } from './conversations.ts';
 import { parseResponseId, type ResponseRef, sessionOf } from './ids.ts';
-import { type CreateResponse, readInput, refuseFormat, refuseTools, asSaid, type Said, sentAtOnce } from './input.ts';
+import { type CreateResponse, readInput, refuseFormat, refuseTools, asSaid, type Said, wordsOf } from './input.ts';
 import { ResponseBuilder, type ResponseHead } from './response-builder.ts';
 import { isFollowed, isTakenBack, type KnownTurn, partOfMessage, turnOf } from './response-turn.ts';
 
@@ -39,7 +39,9 @@ export async function beginResponse(
   const said = messages.slice(lastAnswer + 1);
   // Instructions alone, beside an approval, are no message.
   const isSaying = said.some(({ text, files }) => text !== '' || files.length > 0);
-  const { text, files } = isSaying ? sentAtOnce(said, request.instructions) : NOTHING;
+  const { text, files } = isSaying
+    ? { text: wordsOf(said, request.instructions), files: said.flatMap((one) => one.files) }
+    : NOTHING;
   // Before a session begins for it.
   if (text !== '' || (!isSaying && approvals.length === 0)) checkInput(MessageText, text, 'input');
   const input = { before: asSaid(messages.slice(0, lastAnswer + 1)), text, files, approvals, isSaying, messageId };
