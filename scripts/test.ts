@@ -31,6 +31,7 @@ const SHARED_WORLDS = [
   'people/approvals people/budgets people/edited-arguments people/forms people/outcomes people/plan-editing people/rules people/shown-whole',
   'people/pending chaos/crash-matrix chaos/kill-at-effect',
   'people/decisions-cli people/terminal gateway/chats gateway/openai',
+  'gateway/openai-chat gateway/openai-conversations',
   'gateway/access gateway/attached gateway/attacks gateway/events gateway/limits',
   'gateway/files gateway/rest gateway/webhooks',
   'page/files page/forms page/quality page/safety page/session',

@@ -28,22 +28,35 @@ export async function partOf(
 ): Promise<TurnPart> {
   return endedAt === undefined
     ? { turnId, from }
-    : { turnId, from: (await firstEventOf(session, turnId, signal)) ?? from };
+    : { turnId, from: (await seqOf(session, turnId, isAny, signal)) ?? from };
 }
+
+const isAny = (): boolean => true;
 
 /** A turn from its beginning. */
 export async function wholeTurn(session: SessionHandle, turnId: string, signal: AbortSignal): Promise<TurnPart> {
-  return { turnId, from: (await firstEventOf(session, turnId, signal)) ?? 0 };
+  return { turnId, from: (await seqOf(session, turnId, isAny, signal)) ?? 0 };
 }
 
-async function firstEventOf(session: SessionHandle, turnId: string, signal: AbortSignal): Promise<number | undefined> {
-  const following = session.follow({ turnId, signal, as: null });
+/** Number of the first event of a turn that this is true of. */
+export async function seqOf(
+  session: SessionHandle,
+  turnId: string,
+  isIt: (event: FollowEvent) => boolean,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const next = await session.position({ signal });
   try {
-    const { value: first } = await following.next();
-    return first && 'seq' in first ? first.seq : undefined;
-  } finally {
-    await following.return();
+    for await (const event of session.follow({ turnId, signal, as: null })) {
+      if (!('seq' in event)) continue;
+      if (isIt(event)) return event.seq;
+      if (event.seq >= next - 1) break;
+    }
+  } catch (error) {
+    // The server has forgotten the events of the turn.
+    if (!(error instanceof CopilotError && error.type === 'InvalidInput')) throw error;
   }
+  return undefined;
 }
 
 /** How a turn stands when it is settled: what it asks, whole, if it waits for a person. */

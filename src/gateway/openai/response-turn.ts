@@ -1,6 +1,6 @@
 /** The turn behind a response: where the response begins in it, and how it stands, also if the session keeps it no more. */
-import { CopilotError, type FollowEvent, type Message, type SessionHandle, type TurnView } from '../../client.ts';
-import type { TurnPart } from '../chats/turn-events.ts';
+import type { FollowEvent, Message, SessionHandle, TurnView } from '../../client.ts';
+import { seqOf, type TurnPart } from '../chats/turn-events.ts';
 import { GatewayError } from '../problem.ts';
 import { type ResponseRef, responseId } from './ids.ts';
 
@@ -73,25 +73,4 @@ export async function partOfMessage(
   );
   const isAnswered = (event: FollowEvent): boolean => event.type === 'decided' && event.requestId === answered?.id;
   return { turnId, from: (await seqOf(session, turnId, isAnswered, signal)) ?? sent.from };
-}
-
-/** Number of the first event of a turn that this is true of. */
-async function seqOf(
-  session: SessionHandle,
-  turnId: string,
-  isIt: (event: FollowEvent) => boolean,
-  signal: AbortSignal,
-): Promise<number | undefined> {
-  const next = await session.position({ signal });
-  try {
-    for await (const event of session.follow({ turnId, signal, as: null })) {
-      if (!('seq' in event)) continue;
-      if (isIt(event)) return event.seq;
-      if (event.seq >= next - 1) break;
-    }
-  } catch (error) {
-    // The server has forgotten the events of the turn.
-    if (!(error instanceof CopilotError && error.type === 'InvalidInput')) throw error;
-  }
-  return undefined;
 }

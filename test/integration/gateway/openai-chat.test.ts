@@ -1,8 +1,8 @@
 /** Which conversation a chat completion belongs to, by the official client. */
 import assert from 'node:assert/strict';
-import OpenAI from 'openai';
-import { addKey, startGatewayProcess, type TestGateway } from '../../helpers/gateway.ts';
-import { startWorldOf } from '../../helpers/own-team.ts';
+import type OpenAI from 'openai';
+import type { TestGateway } from '../../helpers/gateway.ts';
+import { startOpenAiGateway } from '../../helpers/openai-gateway.ts';
 import { calling } from '../../helpers/replies.ts';
 import { playTeam } from '../../helpers/team-script.ts';
 import type { World } from '../../helpers/world.ts';
@@ -16,11 +16,7 @@ describe('[G05] conversations of chat completions', function () {
   let client: OpenAI;
 
   before(async () => {
-    const tools = ['read_file', 'write_file', 'run_code', 'ask_user'];
-    world = await startWorldOf({ default: { agents: { engineer: { tools }, writer: { tools } } } });
-    gateway = await startGatewayProcess(world);
-    const apiKey = await addKey(world, 'ada');
-    client = new OpenAI({ baseURL: `${gateway.url}/openai/v1`, apiKey, maxRetries: 0 });
+    ({ world, gateway, client } = await startOpenAiGateway());
   });
   after(async () => {
     await gateway.kill();

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import OpenAI, { NotFoundError } from 'openai';
 import type { ResponseStreamEvent } from 'openai/resources/responses/responses';
-import { addKey, startGatewayProcess, type TestGateway } from '../../helpers/gateway.ts';
-import { startWorldOf } from '../../helpers/own-team.ts';
+import { addKey, type TestGateway } from '../../helpers/gateway.ts';
+import { startOpenAiGateway } from '../../helpers/openai-gateway.ts';
 import { calling } from '../../helpers/replies.ts';
 import { playTeam } from '../../helpers/team-script.ts';
 import type { World } from '../../helpers/world.ts';
@@ -18,11 +18,7 @@ describe('[G05] conversations of the OpenAI API', function () {
   let client: OpenAI;
 
   before(async () => {
-    const tools = ['read_file', 'write_file', 'run_code', 'ask_user'];
-    world = await startWorldOf({ default: { agents: { engineer: { tools }, writer: { tools } } } });
-    gateway = await startGatewayProcess(world);
-    const apiKey = await addKey(world, 'ada');
-    client = new OpenAI({ baseURL: `${gateway.url}/openai/v1`, apiKey, maxRetries: 0 });
+    ({ world, gateway, client } = await startOpenAiGateway());
   });
   after(async () => {
     await gateway.kill();

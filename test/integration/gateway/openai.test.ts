@@ -12,8 +12,8 @@ import type { ResponseStreamEvent } from 'openai/resources/responses/responses';
 import { loadConfig } from '../../../src/config.ts';
 import { packageDir } from '../../../src/package-info.ts';
 import { addKey, startGatewayProcess, type TestGateway } from '../../helpers/gateway.ts';
-import { startWorldOf } from '../../helpers/own-team.ts';
-import { calling } from '../../helpers/replies.ts';
+import { playCode } from '../../helpers/chats.ts';
+import { startOpenAiGateway } from '../../helpers/openai-gateway.ts';
 import { playTeam } from '../../helpers/team-script.ts';
 import type { World } from '../../helpers/world.ts';
 
@@ -29,11 +29,7 @@ describe('[G05] the OpenAI API of the gateway', function () {
   let client: OpenAI;
 
   before(async () => {
-    const tools = ['read_file', 'write_file', 'run_code', 'ask_user'];
-    world = await startWorldOf({ default: { agents: { engineer: { tools }, writer: { tools } } } });
-    key = await addKey(world, 'ada');
-    gateway = await startGatewayProcess(world);
-    client = new OpenAI({ baseURL: `${gateway.url}/openai/v1`, apiKey: key, maxRetries: 0 });
+    ({ world, gateway, key, client } = await startOpenAiGateway());
   });
   after(async () => {
     await gateway.kill();
@@ -123,16 +119,7 @@ describe('[G05] the OpenAI API of the gateway', function () {
   });
 
   it('asks for approval of exactly what was shown, and tells what ran', async () => {
-    let isDone = false;
-    playTeam(world.model, {
-      answer: 'it printed 1',
-      instead: ({ lastRole, tools }) => {
-        if (lastRole === 'tool') isDone = true;
-        return !isDone && tools.includes('run_code')
-          ? calling(['run_code', { language: 'node', code: 'console.log(1)' }])
-          : undefined;
-      },
-    });
+    playCode(world.model);
     const asking = await client.responses.create({ input: 'run it' });
     const request = asking.output.find((item) => item.type === 'mcp_approval_request');
     assert.ok(request?.type === 'mcp_approval_request', JSON.stringify(asking));
