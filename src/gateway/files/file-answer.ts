@@ -71,12 +71,12 @@ export function checkPreconditions(file: Pick<OpenedFile, 'digest'> | undefined,
   const wanted = request.get('if-match');
   const unwanted = request.get('if-none-match');
   if (wanted !== null && (file === undefined || !namesTag(wanted, etagOf(file)))) {
-    throw new GatewayError('PreconditionFailed', `The file is not the one of If-Match: ${nowIs(file)}.`);
+    throw new GatewayError('PreconditionFailed', `If-Match does not match: ${nowIs(file)}.`);
   }
   if (unwanted !== null && file !== undefined && namesTag(unwanted, etagOf(file))) {
-    throw new GatewayError('PreconditionFailed', `The file is the one of If-None-Match: ${nowIs(file)}.`);
+    throw new GatewayError('PreconditionFailed', `If-None-Match matches: ${nowIs(file)}.`);
   }
 }
 
 const nowIs = (file: Pick<OpenedFile, 'digest'> | undefined): string =>
-  file === undefined ? 'there is none' : `its ETag is ${etagOf(file)}`;
+  file === undefined ? 'there is no such file' : `the ETag of the file is ${etagOf(file)}`;
