@@ -39,11 +39,15 @@ export const AskPayload = z.discriminatedUnion('kind', [
 ]);
 export type AskPayload = z.infer<typeof AskPayload>;
 
-export const AwaitTurnPayload = z.strictObject({ turnId: z.string().min(1).max(200) });
+const TurnId = z.string().min(1).max(200);
+
+export const AwaitTurnPayload = z.strictObject({ turnId: TurnId });
 export type AwaitTurnPayload = z.infer<typeof AwaitTurnPayload>;
 
 export const InterruptPayload = z.strictObject({
   reason: Reason.optional(),
+  /** Stops only this turn: if it is not the running one, nothing is stopped. Default the running one. */
+  turnId: TurnId.optional(),
   /** Goes on with this instead, before whatever waits. */
   message: QueuedMessage.partial({ messageId: true }).optional(),
 });

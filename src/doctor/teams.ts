@@ -1,12 +1,12 @@
 /** Loads every team in the agents folder like a worker, and checks what its MCP servers need. */
 import { basename, join } from 'node:path';
 import { loadTeam } from '../agents/files/load-team.ts';
-import { folderOf, listTeams } from '../agents/files/team-folders.ts';
+import { folderOf, listOtherFolders, listTeams, type TeamFolders } from '../agents/files/team-folders.ts';
 import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import type { TeamDefinition } from '../contracts/team.ts';
 import type { Tools } from '../tools/registry.ts';
-import { type Check, missing, ok } from './check.ts';
+import { type Check, missing, ok, warning } from './check.ts';
 import { checkMcpServers, checkTrust } from './mcp.ts';
 
 interface CheckedTeams {
@@ -22,11 +22,12 @@ export async function checkTeams(config: Config, tools: Tools): Promise<CheckedT
   const hint = 'Name a folder with one subfolder per team: export COPILOT_AGENTS_DIR=…';
   try {
     const names = await listTeams(agentsDir);
+    const others = await checkOtherFolders(agentsDir);
     if (names.length === 0)
-      return { checks: [missing('teams', `none in ${String(agentsDir)}`, hint)], models: [], teams: [] };
+      return { checks: [missing('teams', `none in ${String(agentsDir)}`, hint), ...others], models: [], teams: [] };
     const found = await Promise.all(names.map((name) => checkTeam(config, name, tools)));
     return {
-      checks: [...found.flatMap(({ checks }) => checks), ...checkTrust(config.trustTeams)],
+      checks: [...found.flatMap(({ checks }) => checks), ...others, ...checkTrust(config.trustTeams)],
       models: [...new Set(found.flatMap(({ models }) => models))],
       teams: found.flatMap(({ teams }) => teams),
     };
@@ -38,6 +39,17 @@ export async function checkTeams(config: Config, tools: Tools): Promise<CheckedT
       teams: [],
     };
   }
+}
+
+/** Workers leave them out without a word. */
+async function checkOtherFolders(agentsDir: TeamFolders): Promise<Check[]> {
+  return (await listOtherFolders(agentsDir)).map(({ name, reason }) =>
+    warning(
+      'teams',
+      `${JSON.stringify(name)} is no team: ${reason}`,
+      `Correct the folder in ${String(agentsDir)}, or move it away`,
+    ),
+  );
 }
 
 async function checkTeam({ agentsDir, environment }: Config, name: string, tools: Tools): Promise<CheckedTeams> {

@@ -11,8 +11,6 @@ import { startWorld, type World } from '../helpers/world.ts';
 
 /** The longest between two attempts of a worker to reach a server that was away. */
 const SDK_PAUSE_MS = 12_000;
-/** `TaskQueueType` of Temporal's API. */
-const WORKFLOW_QUEUE = 1;
 
 describe('client without workers or server', function () {
   this.timeout(120_000);
@@ -71,7 +69,7 @@ describe('client without workers or server', function () {
     }
   });
 
-  /** Calls that begin when the server is back. The worker goes on `pauseMs` later; `backMs` is when the server knows it. */
+  /** Calls that begin when the server is back. The worker goes on `pauseMs` later; `backMs` is when it answers. */
   async function afterRestart(
     pauseMs: number,
   ): Promise<{ backMs: number; calls: PromiseSettledResult<number | string>[] }> {
@@ -91,15 +89,9 @@ describe('client without workers or server', function () {
     ]);
     await sleep(pauseMs);
     process.kill(pid, 'SIGCONT');
-    const { connection, options } = world.temporal;
-    const { namespace } = options;
-    const { taskQueue } = isolatedConfig(world.server.homeDir);
-    const queue = { namespace, taskQueue: { name: taskQueue }, taskQueueType: WORKFLOW_QUEUE };
-    await until(
-      'a worker of the new server',
-      async () => (await connection.workflowService.describeTaskQueue(queue)).pollers.length > 0,
-      60_000,
-    );
+    const handle = world.temporal.workflow.getHandle(told.id);
+    const answers = (): Promise<unknown> => handle.query('__temporal_workflow_metadata').catch(() => undefined);
+    await until('an answer of the worker', answers, 60_000);
     const backMs = Date.now() - startedAt;
     return { backMs, calls: await calls };
   }

@@ -110,6 +110,19 @@ describe('turns', function () {
     assert.equal(messages[1]?.text, turn.reply);
   });
 
+  it('interrupt with a turn stops that one only, not the one that has taken its place', async () => {
+    playTeam(world.model, { answer: 'short' });
+    const session = await world.copilot.create({ mode: 'one-shot' });
+    const ended = await session.send('first');
+    playTeam(world.model, { answer: 'word '.repeat(200), wordDelayMs: 50 });
+    const running = await session.send('second', { wait: false });
+    await until('a running turn', async () => (await session.info()).phase === 'one-shot');
+    assert.deepEqual(await session.interrupt({ turnId: ended.id }), { changed: false, status: 'active' });
+    assert.equal((await session.info()).phase, 'one-shot');
+    assert.deepEqual(await session.interrupt({ turnId: running.id }), { changed: true, status: 'active' });
+    assert.equal((await session.awaitTurn(running.id)).status, 'interrupted');
+  });
+
   it('sixteen messages wait, the next is refused, and interrupt still gets through', async () => {
     playTeam(world.model, { answer: 'word '.repeat(400), wordDelayMs: 50 });
     const session = await world.copilot.create({ mode: 'one-shot', message: 'first' });

@@ -1,31 +1,55 @@
-/** The stacks that the SDK takes of promises, for the Web UI's `Call Stack`. Real server and worker processes. */
+/** The threads of `copilot worker` that run workflow code. Real server and worker processes. */
 import assert from 'node:assert/strict';
 import { until } from '../helpers/history.ts';
+import { PROGRAM } from '../helpers/program.ts';
 import { playTeam } from '../helpers/team-script.ts';
-import { startWorld } from '../helpers/world.ts';
+import { startWorkerProcess, type WorkerProcess } from '../helpers/worker.ts';
+import { startWorld, type World } from '../helpers/world.ts';
 
 const QUERY = '__stack_trace';
 
-describe('stacks of promises', function () {
+describe('threads for workflow code', function () {
   this.timeout(240_000);
+  let world: World;
 
-  for (const [setting, expected] of [
-    [undefined, /^$/],
-    ['1', /at .*loop/],
-  ] as const) {
-    it(`are ${setting === undefined ? 'not taken, which costs nothing' : 'taken with COPILOT_PROMISE_STACKS=1'}`, async () => {
-      const world = await startWorld({ env: setting === undefined ? {} : { COPILOT_PROMISE_STACKS: setting } });
-      try {
-        playTeam(world.model, { answer: 'hello' });
-        const session = await world.copilot.create({ mode: 'one-shot' });
-        assert.equal((await session.send('hi')).reply, 'hello');
-        const handle = world.temporal.workflow.getHandle(session.id);
-        const stack = await until('an answer', () => handle.query<string>(QUERY).then((text) => ({ text })));
-        assert.match(stack.text, expected);
-        assert.doesNotMatch(world.workers[0]?.log() ?? '', /promiseHooks/);
-      } finally {
-        await world.stop();
-      }
-    });
+  before(async () => (world = await startWorld({ workers: 0 })));
+  after(() => world.stop());
+
+  /** @returns the `Call Stack` of the Web UI, of a session after its turn, and what its worker logged */
+  async function turnWith(env: Record<string, string>, nodeOptions: readonly string[] = []): Promise<Call> {
+    const variables = { OPENAI_BASE_URL: world.model.baseUrl, OPENAI_API_KEY: 'test', ...env };
+    const program = [...nodeOptions, ...PROGRAM, 'worker'];
+    const worker: WorkerProcess = await startWorkerProcess(world.server, variables, process.cwd(), program);
+    try {
+      playTeam(world.model, { answer: 'hello' });
+      const session = await world.copilot.create({ mode: 'one-shot' });
+      assert.equal((await session.send('hi')).reply, 'hello');
+      const handle = world.temporal.workflow.getHandle(session.id);
+      return await until('an answer', () =>
+        handle.query<string>(QUERY).then((stack) => ({ stack, log: worker.log() })),
+      );
+    } finally {
+      await worker.kill();
+    }
   }
+
+  it('take no stacks of promises, which costs nothing', async () => {
+    const { stack, log } = await turnWith({});
+    assert.equal(stack, '');
+    assert.doesNotMatch(log, /promiseHooks/);
+  });
+
+  it('take them with COPILOT_PROMISE_STACKS=1', async () => {
+    assert.match((await turnWith({ COPILOT_PROMISE_STACKS: '1' })).stack, /at .*loop/);
+  });
+
+  it('run in a process with options of V8, which Node takes for processes only', async () => {
+    const { stack } = await turnWith({}, ['--max-old-space-size=1024', '--stack-trace-limit=20']);
+    assert.equal(stack, '');
+  });
 });
+
+interface Call {
+  readonly stack: string;
+  readonly log: string;
+}

@@ -26,6 +26,26 @@ export async function listTeams(folders: TeamFolders): Promise<string[]> {
   return names.filter((_, index) => found[index]).sort();
 }
 
+/**
+ * Folders beside the teams that hold YAML files and are none, since they have no `team.yaml` or their name cannot be a
+ * team's. Sorted names, with the reason.
+ */
+export async function listOtherFolders(folders: TeamFolders): Promise<{ name: string; reason: string }[]> {
+  if (typeof folders !== 'string') return [];
+  const teams = await listTeams(folders);
+  const others = [];
+  for (const name of ((await listFolder(folders)) ?? []).sort()) {
+    const files = teams.includes(name) ? [] : ((await listFolder(join(folders, name))) ?? []);
+    if (!files.some((file) => /\.ya?ml$/.test(file))) continue;
+    const problem = Name.safeParse(name).error?.issues[0]?.message;
+    others.push({
+      name,
+      reason: problem === undefined ? `it has no ${TEAM_FILE}` : `in the name of a team ${problem}`,
+    });
+  }
+  return others;
+}
+
 /** Undefined if it does not exist. */
 export async function listFolder(path: string): Promise<string[] | undefined> {
   try {

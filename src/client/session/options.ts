@@ -73,6 +73,8 @@ export interface RateOptions {
 
 /** How a turn is interrupted. */
 export interface InterruptOptions {
+  /** The turn to stop. If it is not the running one, nothing is stopped. Default the running one. */
+  readonly turnId?: string | undefined;
   /** Shown with the interrupted turn. */
   readonly reason?: string | undefined;
   /** A message that is run next, before the queued ones. */

@@ -169,12 +169,11 @@ export class SessionHandle extends SessionReader {
    * for.
    * @throws as `send`, but never `QueueFull`, because the message goes before the queued ones
    */
-  async interrupt({ reason, message: text, messageId = newUlid(), files = [], signal }: InterruptOptions = {}): Promise<
-    StatusReport & { readonly turn?: TurnView }
-  > {
+  async interrupt(options: InterruptOptions = {}): Promise<StatusReport & { readonly turn?: TurnView }> {
+    const { turnId, reason, message: text, messageId = newUlid(), files = [], signal } = options;
     const message = text === undefined ? undefined : await this.#checked({ messageId, text }, files, signal);
     const interrupt = async (traced?: QueuedMessage): Promise<StatusReport> => {
-      const payload = checkInput(payloads.InterruptPayload, dropUndefined({ reason, message: traced }), '');
+      const payload = checkInput(payloads.InterruptPayload, dropUndefined({ turnId, reason, message: traced }), '');
       const delivery = { signal, updateId: traced?.messageId };
       return await nudging(this.#link, this.id, deliver(this.#link, this.id, messages.interrupt, payload, delivery));
     };

@@ -87,9 +87,8 @@ async function cancelResponse({ context, signal, find }: ProtocolCall): Promise<
     await session.unqueue(turn.messageId, { signal });
     return context.json({ ...response, status: 'cancelled' });
   }
-  // Of the turns that have begun, only the running one has not ended.
   if (turn !== undefined && turn.number > 0 && turn.endedAt === undefined) {
-    await session.interrupt({ reason: 'cancelled', signal });
+    await session.interrupt({ turnId: ref.turnId, reason: 'cancelled', signal });
     await session.awaitTurn(ref.turnId, { signal });
   }
   return context.json(await readResponse(session, ref, signal));

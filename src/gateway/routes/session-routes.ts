@@ -4,7 +4,13 @@ import { CopilotError, type SessionHandle, type SessionReport } from '../../clie
 import { CreateOptions } from '../../client/creation/create-session.ts';
 import { ForkOptions } from '../../client/creation/fork-session.ts';
 import { ListFilter } from '../../client/listing/session-list.ts';
-import { ChangeStatusPayload, ConfigurePayload, EditPlanPayload, RatePayload } from '../../contracts/payloads.ts';
+import {
+  ChangeStatusPayload,
+  ConfigurePayload,
+  EditPlanPayload,
+  InterruptPayload,
+  RatePayload,
+} from '../../contracts/payloads.ts';
 import { MAX_IMAGES, MAX_MESSAGE_BYTES } from '../../contracts/limits.ts';
 import { MessageText, SessionId } from '../../contracts/session.ts';
 import { CHAT_PREFIX } from '../chats/chat-session.ts';
@@ -196,6 +202,7 @@ export const sessionRoutes: readonly Route[] = [
     summary: 'Stops the running turn and keeps its text; the message, if given, runs next',
     right: 'write',
     body: z.strictObject({
+      turnId: InterruptPayload.shape.turnId,
       reason: Reason,
       message: NewMessage.shape.text.optional(),
       messageId: MessageId.optional(),

@@ -4,6 +4,7 @@ import type { AgentCache } from '../../agents/cache/agent-cache.ts';
 import { loadTeam } from '../../agents/files/load-team.ts';
 import { listTeams } from '../../agents/files/team-folders.ts';
 import type { Config } from '../../config.ts';
+import { CopilotError } from '../../contracts/errors.ts';
 import { retry } from '../../connection/retry.ts';
 import type { TeamTrust } from '../../tools/mcp/trust.ts';
 import type { Tools } from '../../tools/registry.ts';
@@ -31,7 +32,15 @@ export function warmTeams(
       await trust.remember(resolved.definition);
       await agents.warm(resolved);
     };
-    const onFailure = (err: unknown): void => log.warn({ err, team }, 'agent team did not open; it is tried again');
+    let lastProblem: string | undefined;
+    const onFailure = (err: unknown): void => {
+      const problem = err instanceof Error ? err.message : String(err);
+      if (problem === lastProblem) return;
+      lastProblem = problem;
+      // A typed error names what to correct, so its stack tells nothing more.
+      const cause = err instanceof CopilotError ? { problem } : { err };
+      log.warn({ ...cause, team }, 'agent team did not open; it is tried again');
+    };
     await retry(work, { firstPauseMs: FIRST_PAUSE_MS, maxPauseMs: MAX_PAUSE_MS, signal, onFailure });
   };
   const warmAll = async (): Promise<void> => {

@@ -11,11 +11,11 @@ export function acceptControl(session: LiveSession): void {
   // An update, since the caller wants to know whether there was anything to stop.
   setHandler(
     messages.interrupt,
-    ({ message }): StatusChange => {
+    ({ message, turnId }): StatusChange => {
       const messageId = message && messageIdOf(message);
       const isSentAgain = messageId !== undefined && session.queue.turnIdOf(messageId) !== undefined;
       // A message that is sent again, perhaps into the next run, must not stop the turn that it began.
-      const changed = !isSentAgain && session.turns.interrupt();
+      const changed = !isSentAgain && session.turns.interrupt(turnId);
       if (message && messageId !== undefined && !isSentAgain) {
         session.queue.add({ ...message, messageId }, true);
         session.view.touch();

@@ -121,6 +121,24 @@ describe('the machine, as doctor sees it', () => {
     assert.match(checks[0]?.hint ?? '', /^Correct .*agents\/broken\/team\.yaml, line \d+, then: copilot doctor$/);
   });
 
+  it('names the folders that were meant as teams and are none', async () => {
+    const agentsDir = join(home, 'agents');
+    const config = isolatedConfig(home, { COPILOT_AGENTS_DIR: agentsDir });
+    for (const name of ['My Team', 'half', 'notes']) await mkdir(join(agentsDir, name), { recursive: true });
+    await writeFile(join(agentsDir, 'My Team/team.yaml'), 'description: a team\n');
+    await writeFile(join(agentsDir, 'half/writer.yml'), 'description: an agent\n');
+    await writeFile(join(agentsDir, 'notes/README.md'), 'not a team\n');
+    await writeFile(join(agentsDir, 'loose.yaml'), 'not a team\n');
+    const { checks } = await checkTeams(config, builtInTools);
+    assert.deepEqual(
+      checks.slice(1).map(({ status, detail }) => [status, detail]),
+      [
+        ['warning', '"My Team" is no team: in the name of a team use lower-case letters, digits and "-", 63 at most'],
+        ['warning', '"half" is no team: it has no team.yaml'],
+      ],
+    );
+  });
+
   it('finds the programs and variables that MCP servers need, and what is missing of them', async () => {
     await program('notes-server', 'not to be run');
     const agentsDir = join(home, 'agents');

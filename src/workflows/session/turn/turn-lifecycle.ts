@@ -144,9 +144,14 @@ export class TurnLifecycle {
     this.#running.state = { status: 'running', next: following };
   }
 
-  /** Ends the running turn with what it has. @returns whether there was one */
-  interrupt(): boolean {
-    if (!this.#state.current || this.isInterrupted) return false;
+  /**
+   * Ends the running turn with what it has.
+   * @param turnId only if it is this one
+   * @returns whether it was running
+   */
+  interrupt(turnId?: string): boolean {
+    const turn = this.#state.current;
+    if (!turn || this.isInterrupted || (turnId !== undefined && turn.id !== turnId)) return false;
     this.#redirect({ kind: 'end', outcome: { status: 'interrupted' } });
     return true;
   }
