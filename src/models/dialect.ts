@@ -5,6 +5,7 @@
 import type { ModelError } from './errors.ts';
 import { messagesWithImages } from './images.ts';
 import type { ModelLesson, ModelRequest, ReasoningEffort } from './model.ts';
+import { toWithoutRefusedData, toWithoutThinking, toWithoutAnyData } from './refused-data.ts';
 import { ALTERNATION, hasEqualRoles, hasUserAfterTool, refusedRole, toOtherSystem } from './refused-roles.ts';
 import { toFewerTools, toSoManyTools } from './refused-tools.ts';
 
@@ -56,11 +57,16 @@ export interface Dialect {
   readonly maxTools?: number;
   /** Fields of its own messages that the server does not take back. */
   readonly notReturned: ReadonlySet<string>;
+  /** What it sent with earlier messages and does not take back any more, by `dataKey`. */
+  readonly refusedData: ReadonlySet<string>;
   /** Fields that messages need that another model wrote, or that the server did not send with its own. */
   readonly filledIn: ReadonlySet<FilledIn>;
 }
 
 export type FilledIn = 'reasoning_content' | 'thought_signature';
+
+/** Gemini documents this in place of a signature: https://ai.google.dev/gemini-api/docs/thought-signatures */
+export const SKIPPED_SIGNATURE = 'skip_thought_signature_validator';
 
 export const FIRST_DIALECT: Dialect = {
   without: new Set(),
@@ -68,6 +74,7 @@ export const FIRST_DIALECT: Dialect = {
   limits: ['max_tokens', 'max_completion_tokens'],
   system: 'system',
   refusedTools: new Set(),
+  refusedData: new Set(),
   notReturned: new Set(),
   filledIn: new Set(),
 };
@@ -85,6 +92,8 @@ export interface Refused {
   /** The body as it was sent. */
   readonly body: Readonly<Record<string, unknown>>;
   readonly error: ModelError;
+  /** Whose data goes back with its messages. */
+  readonly owner: string;
 }
 
 export interface Lesson {
@@ -97,7 +106,7 @@ export interface Lesson {
   readonly isOnce?: boolean;
 }
 
-type Rule = (dialect: Dialect, refused: Refused & { readonly words: string }) => Lesson | undefined;
+export type Rule = (dialect: Dialect, refused: Refused & { readonly words: string }) => Lesson | undefined;
 
 const IDS =
   /\b(tool_?[ ._]?(call|use)s?|call)(\[\d+\])?[ ._]?id\b.{0,90}(must|should|length|pattern|invalid)|\bcall_?id'?: string too long|tool_calls\[\d+\]\.id'?: string too long/i;
@@ -139,6 +148,8 @@ const NAMES: readonly (readonly [what: Optional, words: RegExp, isSent: (refused
 ];
 
 const RULES: readonly Rule[] = [
+  toWithoutRefusedData,
+  toWithoutThinking,
   toFewerImages,
   toOtherLimit,
   toOtherEffort,
@@ -160,6 +171,7 @@ const RULES: readonly Rule[] = [
   toToolsInText,
   toSimplerOutput,
   toPlainest,
+  toWithoutAnyData,
 ];
 
 /**

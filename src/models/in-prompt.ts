@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Dialect } from './dialect.ts';
 import { newestImages, resultImagesBehind, withWordsAfterResults } from './images.ts';
 import type { ModelMessage, ModelRequest, ToolSchema } from './model.ts';
+import { withoutRefusedData } from './refused-data.ts';
 import { takenTools } from './refused-tools.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -47,10 +48,12 @@ function toolCallText(name: string, argumentsText: string): string {
 /** The messages in the forms that every server takes: few images, text only, short ids of letters and digits, roles that alternate. */
 function adapted(
   messages: readonly ModelMessage[],
-  { without, maxImages }: Dialect,
+  dialect: Dialect,
   takesResultImages: boolean,
 ): readonly ModelMessage[] {
-  let list = without.has('empty content') ? messages.map(withSomeText) : messages;
+  const { without, maxImages } = dialect;
+  let list: readonly ModelMessage[] = messages.map((message) => withoutRefusedData(message, dialect));
+  if (without.has('empty content')) list = list.map(withSomeText);
   const limit = without.has('images') ? 0 : maxImages;
   if (limit !== undefined) list = newestImages(list, limit);
   if (!takesResultImages || without.has('images in results') || without.has('tools')) list = resultImagesBehind(list);

@@ -6,7 +6,7 @@ import type {
   LanguageModelV4Prompt,
 } from '@ai-sdk/provider';
 import type { ModelImage, ModelMessage, ModelRequest } from '../model.ts';
-import type { Dialect } from '../dialect.ts';
+import { type Dialect, SKIPPED_SIGNATURE } from '../dialect.ts';
 import { worded } from '../in-prompt.ts';
 import type { ToolNames } from '../tool-names.ts';
 import { unpackContent } from './content.ts';
@@ -46,7 +46,7 @@ export function callOptions({
   return {
     prompt: [
       ...(system === '' ? [] : [{ role: 'system' as const, content: system }]),
-      ...toPrompt(messages, { provider, names, version }),
+      ...toPrompt(messages, { provider, names, version, filledIn: dialect.filledIn }),
     ],
     ...(tools.length === 0
       ? {}
@@ -72,7 +72,7 @@ function responseFormat(
   return output === 'json' ? { type: 'json' } : { type: 'json', name, schema };
 }
 
-type Context = Pick<PromptOptions, 'provider' | 'names' | 'version'>;
+type Context = Pick<PromptOptions, 'provider' | 'names' | 'version'> & Pick<Dialect, 'filledIn'>;
 
 function toPrompt(messages: readonly ModelMessage[], context: Context): LanguageModelV4Prompt {
   const prompt: LanguageModelV4Prompt = [];
@@ -94,20 +94,27 @@ function toPrompt(messages: readonly ModelMessage[], context: Context): Language
   return prompt;
 }
 
+/** Older packages do not fill it in themselves. */
+const NO_SIGNATURE = Object.fromEntries(
+  ['google', 'vertex', 'googleVertex'].map((name) => [name, { thoughtSignature: SKIPPED_SIGNATURE }]),
+);
+
 function assistantContent(
   message: Extract<ModelMessage, { role: 'assistant' }>,
-  { provider, names }: Context,
+  { provider, names, filledIn }: Context,
 ): Assistant['content'] {
   const { text: said, toolCalls = [], providerData } = message;
   const own = providerData?.provider === provider ? unpackContent(providerData.items, message, names) : undefined;
   if (own) return own;
   return [
+    ...(filledIn.has('reasoning_content') ? [{ type: 'reasoning' as const, text: ' ' }] : []),
     ...text(said),
-    ...toolCalls.map((call) => ({
+    ...toolCalls.map((call, index) => ({
       type: 'tool-call' as const,
       toolCallId: call.id,
       toolName: names.toWire(call.name),
       input: JSON.parse(call.arguments) as unknown,
+      ...(index === 0 && filledIn.has('thought_signature') ? { providerOptions: NO_SIGNATURE } : {}),
     })),
   ];
 }

@@ -63,7 +63,7 @@ export function aiSdk(source: AiSdkProvider | AiSdkModel, options: AiSdkOptions 
           } catch (thrown) {
             request.signal.throwIfAborted();
             const error = toModelError(thrown, modelName);
-            const lesson = learn(dialect, { request, body: { ...request }, error });
+            const lesson = learn(dialect, { request, body: { ...request }, error, owner: name });
             if (!lesson) throw error;
             ({ dialect } = lesson);
             isLasting &&= !lesson.isOnce;
@@ -233,7 +233,8 @@ function toModelError(error: unknown, model: string): ModelError {
       responseBody?: string;
       data?: unknown;
     };
-    const body = data ?? responseBody;
+    // The packages keep less of it than the server said, such as when to try again.
+    const body = responseBody || data;
     if (statusCode === undefined && body === undefined) return classify(error);
     return classifyApiError(
       { status: statusCode, headers: new Headers(responseHeaders), body: body ?? message },

@@ -2,7 +2,7 @@
 import type OpenAI from 'openai';
 import type { Json } from '../../contracts/json.ts';
 import type { ModelImage, ModelMessage, ModelRequest } from '../model.ts';
-import type { Dialect } from '../dialect.ts';
+import { type Dialect, SKIPPED_SIGNATURE } from '../dialect.ts';
 import { worded } from '../in-prompt.ts';
 import { allowsStrict, withoutLengths } from './strict-schema.ts';
 import type { ToolNames } from '../tool-names.ts';
@@ -105,10 +105,10 @@ function chatMessage(provider: string, message: ModelMessage, dialect: Dialect, 
   }
 }
 
-/** Gemini documents this in place of a signature: https://ai.google.dev/gemini-api/docs/thought-signatures */
 function filledCall({ filledIn }: Dialect): object {
-  const signature = 'skip_thought_signature_validator';
-  return filledIn.has('thought_signature') ? { extra_content: { google: { thought_signature: signature } } } : {};
+  return filledIn.has('thought_signature')
+    ? { extra_content: { google: { thought_signature: SKIPPED_SIGNATURE } } }
+    : {};
 }
 
 /** Some servers take an empty text for none. */

@@ -83,7 +83,7 @@ export function openAi(options: OpenAiOptions = {}, dialects: Dialects = new Map
         } catch (thrown) {
           request.signal.throwIfAborted();
           const error = classify(thrown);
-          const lesson = lessons < MAX_LESSONS ? learn(dialect, { request, body, error }) : undefined;
+          const lesson = lessons < MAX_LESSONS ? learn(dialect, { request, body, error, owner: dataOwner }) : undefined;
           if (!lesson) throw error;
           ({ dialect } = lesson);
           isLasting &&= !lesson.isOnce;

@@ -132,6 +132,35 @@ describe('language models of the AI SDK', () => {
       await assert.rejects(ask('m', hello), refusedFor('key'));
     });
 
+    it('[M03] are asked again without thinking that they do not take back', async () => {
+      const refused = (message: string) => (): ApiAnswer => ({
+        status: 400,
+        body: { type: 'error', error: { type: 'invalid_request_error', message } },
+      });
+      answers.push(
+        () => ({
+          events: anthropicEvents(
+            [
+              { type: 'thinking', thinking: 'I must compute.', signature: 'SIG1' },
+              { type: 'tool_use', id: 'tu_1', name: 'files__calculate', input: {} },
+            ],
+            'tool_use',
+          ),
+        }),
+        refused('messages.1.content.0: Invalid `signature` in `thinking` block'),
+        refused(
+          'messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`. When `thinking` is enabled, a final `assistant` message must start with a thinking block.',
+        ),
+        () => ({ events: anthropicEvents([{ type: 'text', text: '437' }], 'end_turn') }),
+      );
+      const hello = { role: 'user', text: 'x' } as const;
+      const first = await ask('claude-sonnet-4-5', [hello], { effort: 'low' });
+      const messages: ModelMessage[] = [hello, assistant(first), { role: 'tool', toolCallId: 'tu_1', text: '437' }];
+      assert.equal((await ask('claude-sonnet-4-5', messages, { effort: 'low' })).text, '437');
+      const last = server.requests.at(-1)?.body;
+      assert.deepEqual([last.thinking, last.messages[1].content.length], [undefined, 1]);
+    });
+
     it('[E11] are asked again without the one tool that Anthropic refuses', async () => {
       const refuse = (): ApiAnswer => ({
         status: 400,

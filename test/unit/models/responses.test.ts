@@ -143,6 +143,35 @@ describe('the Responses API', () => {
     ]);
   });
 
+  it('[M03] goes on without reasoning that the API does not take back, such as that of another account', async () => {
+    const refusals = [
+      "Item 'rs_1' of type 'reasoning' was provided without its required following item.",
+      "Item 'fc_c1' of type 'function_call' was provided without its required 'reasoning' item: 'rs_1'.",
+      'The encrypted content gAAA...Rg== could not be verified.',
+    ];
+    for (const text of refusals) {
+      const refused = { status: 400, body: { error: { message: text, code: 'invalid_encrypted_content' } } };
+      answers.push(
+        () => rules.answer([reasoning('rs_1', text), call('c1', 'calculate', '{}')]),
+        () => {
+          rules = new ResponsesRules(); // it has forgotten its items
+          return refused;
+        },
+        () => rules.answer([message('437', 'm1')]),
+      );
+      const first = await ask([{ role: 'user', text: 'Compute.' }]);
+      const messages: ModelMessage[] = [
+        { role: 'user', text: 'Compute.' },
+        assistant(first),
+        { role: 'tool', toolCallId: 'c1', text: '437' },
+      ];
+      assert.equal((await ask(messages)).text, '437');
+      const { body } = server.requests.at(-1) ?? assert.fail();
+      assert.deepEqual(body.include, ['reasoning.encrypted_content'], 'and still asks for it');
+      assert.deepEqual(body.input[1], { type: 'function_call', call_id: 'c1', name: 'calculate', arguments: '{}' });
+    }
+  });
+
   it('[M09] says why a response is incomplete, and tells a refusal from an answer', async () => {
     const cases = [
       { items: [message('half a', 'm1')], incomplete: 'max_output_tokens', finish: 'length' },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ModelMessage, ModelReply, ModelRequest } from '../../../src/models/model.ts';
 import type { ApiRequest } from '../../helpers/api-server.ts';
-import { said, streamed, toolCall } from '../../helpers/chat-answers.ts';
+import { failed, said, streamed, toolCall } from '../../helpers/chat-answers.ts';
 import { HELLO, useChatServer } from '../../helpers/chat-world.ts';
 
 const CALCULATE = {
@@ -13,6 +13,13 @@ const OUTPUT = {
   name: 'plan',
   schema: { type: 'object', properties: { a: { type: 'string' } }, required: ['a'], additionalProperties: false },
 };
+/** By another model. */
+const CALLED: readonly ModelMessage[] = [
+  { role: 'user', text: 'Compute.' },
+  { role: 'assistant', text: '', toolCalls: [{ id: 'c1', name: 'calculate', arguments: '{}' }] },
+  { role: 'tool', toolCallId: 'c1', text: '437' },
+];
+
 describe('servers of chat completions that refuse or need more', () => {
   const chat = useChatServer();
 
@@ -215,6 +222,49 @@ describe('servers of chat completions that refuse or need more', () => {
           : { status: 400, body: [{ error: { code: 400, message: 'Function call is missing a thought_signature' } }] };
       };
       assert.equal((await chat.ask(next(await chat.ask({ tools: [CALCULATE] })))).text, 'ok');
+    });
+
+    it('not where it is not valid any more: another account, another model, changed words', async () => {
+      const refusals = [
+        'messages.1.content.0: Invalid `signature` in `thinking` block',
+        'messages.1.content.0: `thinking` or `redacted_thinking` blocks in the latest assistant message cannot be modified.',
+        'Corrupted thought signature.',
+        'Thought signature is not valid',
+        'The encrypted content for item rs_1 could not be verified. Reason: Encrypted content could not be decrypted or parsed.',
+        'Words that nobody knows',
+      ];
+      for (const [index, message] of refusals.entries()) {
+        const data = `DATA${index}`;
+        chat.respond = ({ body }) => {
+          if (JSON.stringify(body.messages).includes(data)) return failed(400, { error: { message } });
+          return body.messages.length < 3
+            ? streamed({ reasoning_details: [{ type: 'reasoning.encrypted', data }] }, { tool_calls: [toolCall('{}')] })
+            : said({ content: 'ok' });
+        };
+        const first = await chat.ask({ tools: [CALCULATE] });
+        const asked = chat.requests.length;
+        assert.equal((await chat.ask(next(first))).text, 'ok', message);
+        assert.equal((await chat.ask(next(first))).text, 'ok');
+        assert.equal(chat.requests.length - asked, 3, 'the second time it is known');
+      }
+      assert.deepEqual(new Set(chat.lessons), new Set(['reasoning sent back']));
+      // What the server sends from then on goes back.
+      chat.respond = () => streamed({ reasoning_details: [{ data: 'NEW' }] }, { tool_calls: [toolCall('{}')] });
+      await chat.ask(next(await chat.ask({ tools: [CALCULATE] })));
+      assert.deepEqual(chat.requests.at(-1)?.body.messages[2].reasoning_details, [{ data: 'NEW' }]);
+    });
+
+    it('thinking is left out of a turn whose calls were made without it (Claude)', async () => {
+      const message =
+        'messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`. When `thinking` is enabled, a final `assistant` message must start with a thinking block.';
+      chat.respond = ({ body }) =>
+        body.reasoning_effort === undefined ? said({ content: 'ok' }) : failed(400, { error: { message } });
+      const foreign = { messages: CALLED, effort: 'low' as const };
+      assert.equal((await chat.ask(foreign)).text, 'ok');
+      assert.deepEqual(chat.lessons, ['thinking in this turn']);
+      chat.respond = () => said({ content: 'ok' });
+      await chat.ask({ effort: 'low' });
+      assert.equal(chat.requests.at(-1)?.body.reasoning_effort, 'low', 'the next turn thinks again');
     });
 
     it('reasoning_details in pieces (OpenRouter)', async () => {
