@@ -1,11 +1,12 @@
 /** Puts a reply together from chat completions: the chunks of a stream, or one plain answer. Tolerant of what servers leave out. */
 import { z } from 'zod';
-import { Json, parseJson } from '../../contracts/json.ts';
+import { type Json, parseJson } from '../../contracts/json.ts';
 import { unreadableReply } from '../errors.ts';
 import { unusualEnd } from '../reading/ends.ts';
 import type { Finish, TokenUsage } from '../model.ts';
 import type { RawCall } from '../reading/calls.ts';
 import type { ChatExtras } from './chat-request.ts';
+import { keep } from './kept-fields.ts';
 
 /** A number, also one that is written as a text; a negative one counts nothing. */
 export const Count = z
@@ -81,6 +82,9 @@ const Usage = z
     // The names of Anthropic.
     input_tokens: Count,
     output_tokens: Count,
+    cache_read_input_tokens: Count,
+    cache_creation_input_tokens: Count,
+    total_tokens: Count,
     prompt_tokens_details: z.object({ cached_tokens: Count, cache_write_tokens: Count }).nullish().catch(undefined),
     completion_tokens_details: z.object({ reasoning_tokens: Count }).nullish().catch(undefined),
     // The names of DeepSeek and Moonshot.
@@ -301,19 +305,36 @@ function isWhole(text: string): boolean {
 }
 
 function usageOf(usage: Part['usage']): TokenUsage | undefined {
-  const inputTokens = usage?.prompt_tokens ?? usage?.input_tokens ?? 0;
-  const outputTokens = usage?.completion_tokens ?? usage?.output_tokens ?? 0;
-  // No request has no tokens: whoever says so has not counted.
-  if (!usage || inputTokens + outputTokens === 0) return undefined;
+  if (!usage) return undefined;
   const { prompt_tokens_details: prompt, completion_tokens_details: completion } = usage;
+  const { cache_read_input_tokens: read, cache_creation_input_tokens: written } = usage;
+  const cachedTokens = prompt?.cached_tokens ?? usage.prompt_cache_hit_tokens ?? usage.cached_tokens ?? read ?? 0;
+  const cacheWriteTokens = prompt?.cache_write_tokens ?? written ?? 0;
+  // By the names of Anthropic, input is what was neither read from the cache nor written to it.
+  const inputTokens = usage.prompt_tokens ?? (usage.input_tokens ?? 0) + (read ?? 0) + (written ?? 0);
+  const said = usage.completion_tokens ?? usage.output_tokens ?? 0;
+  // No request has no tokens: whoever says so has not counted.
+  if (inputTokens + said === 0) return undefined;
+  const reasoning = completion?.reasoning_tokens ?? 0;
+  const unsaid = unsaidTokens(
+    (usage.total_tokens ?? 0) - inputTokens - said,
+    reasoning,
+    cachedTokens + cacheWriteTokens,
+  );
   return {
     inputTokens,
-    cachedTokens: prompt?.cached_tokens ?? usage.prompt_cache_hit_tokens ?? usage.cached_tokens ?? 0,
-    cacheWriteTokens: prompt?.cache_write_tokens ?? 0,
-    outputTokens,
-    reasoningTokens: completion?.reasoning_tokens ?? 0,
+    cachedTokens,
+    cacheWriteTokens,
+    outputTokens: said + unsaid,
+    reasoningTokens: Math.max(reasoning, unsaid),
     isEstimate: false,
   };
+}
+
+/** Reasoning that xAI and Gemini count in the total only. */
+function unsaidTokens(rest: number, reasoning: number, cached: number): number {
+  const isReasoning = reasoning > 0 ? rest === reasoning : cached === 0;
+  return rest > 0 && isReasoning ? rest : 0;
 }
 
 function textOf(content: z.infer<typeof Content>): string {
@@ -327,52 +348,4 @@ function thinkingOf(content: z.infer<typeof Content>): string | undefined {
   return content
     .map(({ thinking }) => (typeof thinking === 'string' ? thinking : textOf(Content.safeParse(thinking).data)))
     .join('');
-}
-
-/** Adds the fields of a piece that nobody reads: texts are continued, lists grow, objects are filled in. */
-function keep(into: Record<string, Json>, piece: Readonly<Record<string, unknown>>, read: ReadonlySet<string>): void {
-  for (const [name, value] of Object.entries(piece)) {
-    const parsed = Json.safeParse(value);
-    if (read.has(name) || value === null || value === '' || !parsed.success) continue;
-    into[name] = merged(into[name], parsed.data);
-  }
-}
-
-/** Names of texts that tell what a thing is, and do not grow. */
-const FIXED = new Set(['id', 'type', 'format', 'signature', 'index']);
-
-function merged(before: Json | undefined, more: Json, name = ''): Json {
-  if (before === undefined) return more;
-  if (typeof before === 'string' && typeof more === 'string') return FIXED.has(name) ? more || before : before + more;
-  if (Array.isArray(before) && Array.isArray(more)) return mergedLists(before as Json[], more as Json[]);
-  if (isRecord(before) && isRecord(more)) {
-    const names = [...new Set([...Object.keys(before), ...Object.keys(more)])];
-    return Object.fromEntries(
-      names.map((key) => {
-        const next = more[key];
-        return [key, next === undefined || next === null ? (before[key] ?? null) : merged(before[key], next, key)];
-      }),
-    );
-  }
-  return more;
-}
-
-/** Pieces of one element have its index. */
-function mergedLists(before: readonly Json[], more: readonly Json[]): Json[] {
-  const list = [...before];
-  for (const item of more) {
-    const at =
-      isRecord(item) && typeof item['index'] === 'number'
-        ? list.findIndex(
-            (known) => isRecord(known) && known['index'] === item['index'] && known['type'] === item['type'],
-          )
-        : -1;
-    if (at < 0) list.push(item);
-    else list[at] = merged(list[at], item);
-  }
-  return list;
-}
-
-function isRecord(value: Json | undefined): value is { readonly [key: string]: Json } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

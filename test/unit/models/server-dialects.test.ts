@@ -343,9 +343,9 @@ describe('[M05] what servers refuse, in their own words', () => {
       // A body that stays the same, whatever is learnt.
       const body = { ...request, ...(server.requests[0]?.body as object), store: 1, include: [] };
       for (
-        let lesson = learn(dialect, { request, body, error });
+        let lesson = learn(dialect, { request, body, owner: 'local', error });
         lesson;
-        lesson = learn(dialect, { request, body, error })
+        lesson = learn(dialect, { request, body, owner: 'local', error })
       ) {
         ({ dialect } = lesson);
         if (++count > 40) break;

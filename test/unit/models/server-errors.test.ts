@@ -221,6 +221,29 @@ describe('servers of chat completions and their errors', () => {
       isEstimate: false,
     });
   });
+
+  it('[M13] reasoning that only the total has is counted, and so is a cache by the names of Anthropic', async () => {
+    const counted = async (usage: object): Promise<number[]> => {
+      chat.respond = () => ({ body: { choices: [{ message: { content: 'ok' }, finish_reason: 'stop' }], usage } });
+      const { inputTokens, cachedTokens, cacheWriteTokens, outputTokens, reasoningTokens } = (await chat.ask()).usage;
+      return [inputTokens, cachedTokens, cacheWriteTokens, outputTokens, reasoningTokens];
+    };
+    const xai = { prompt_tokens: 32, completion_tokens: 9, total_tokens: 135 };
+    assert.deepEqual(
+      await counted({ ...xai, completion_tokens_details: { reasoning_tokens: 94 } }),
+      [32, 0, 0, 103, 94],
+    );
+    const gemini = { prompt_tokens: 20, completion_tokens: 198, total_tokens: 623 };
+    assert.deepEqual(await counted(gemini), [20, 0, 0, 603, 405]);
+    const openAi = { prompt_tokens: 20, completion_tokens: 198, total_tokens: 218 };
+    assert.deepEqual(
+      await counted({ ...openAi, completion_tokens_details: { reasoning_tokens: 100 } }),
+      [20, 0, 0, 198, 100],
+    );
+    const cache = { cache_read_input_tokens: 40, cache_creation_input_tokens: 60 };
+    assert.deepEqual(await counted({ prompt_tokens: 110, completion_tokens: 9, ...cache }), [110, 40, 60, 9, 0]);
+    assert.deepEqual(await counted({ input_tokens: 10, output_tokens: 9, ...cache }), [110, 40, 60, 9, 0]);
+  });
 });
 
 describe('[M01] the address of a model API', () => {

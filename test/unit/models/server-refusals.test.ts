@@ -267,6 +267,41 @@ describe('servers of chat completions that refuse or need more', () => {
       assert.equal(chat.requests.at(-1)?.body.reasoning_effort, 'low', 'the next turn thinks again');
     });
 
+    it('blocks of thinking in pieces without an index, each up to its signature (LiteLLM before Claude)', async () => {
+      const thinking = (text: string, signature = ''): object => ({ type: 'thinking', thinking: text, signature });
+      const redacted = { type: 'redacted_thinking', data: 'R' };
+      const blocks = [
+        thinking('one '),
+        thinking('two'),
+        thinking('', 'S1'),
+        redacted,
+        thinking('three'),
+        thinking('', 'S2'),
+      ];
+      const whole = [thinking('one '), thinking('two'), thinking('one two', 'S1')];
+      const sent = async (pieces: readonly object[]): Promise<unknown> => {
+        chat.respond = () =>
+          streamed(...pieces.map((piece) => ({ thinking_blocks: [piece] })), { tool_calls: [toolCall('{}')] });
+        await chat.ask(next(await chat.ask({ tools: [CALCULATE] })));
+        return chat.requests.at(-1)?.body.messages[2].thinking_blocks;
+      };
+      assert.deepEqual(await sent(blocks), [thinking('one two', 'S1'), redacted, thinking('three', 'S2')]);
+      assert.deepEqual(await sent(whole), [thinking('one two', 'S1')]);
+    });
+
+    it('signatures of two calls under one index (OpenRouter before Gemini)', async () => {
+      const details = ['tool_1', 'tool_2'].map((id) => ({
+        type: 'reasoning.encrypted',
+        index: 0,
+        id,
+        data: `of ${id}`,
+      }));
+      chat.respond = () =>
+        streamed(...details.map((detail) => ({ reasoning_details: [detail] })), { tool_calls: [toolCall('{}')] });
+      await chat.ask(next(await chat.ask({ tools: [CALCULATE] })));
+      assert.deepEqual(chat.requests[1]?.body.messages[2].reasoning_details, details);
+    });
+
     it('reasoning_details in pieces (OpenRouter)', async () => {
       chat.respond = (_request, call) =>
         call === 1
