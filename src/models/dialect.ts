@@ -23,6 +23,8 @@ export type Optional =
   | 'images'
   /** Tools, calls and results as such: they stand in the text. */
   | 'tools'
+  /** Calls and results in a request that offers no tools. */
+  | 'calls without tools'
   /** Keywords of schemas beyond types, properties, lists and enums. */
   | 'schema keywords'
   /** Images in the results of tools; without they follow in a message of the user. */
@@ -128,6 +130,11 @@ const NAMES: readonly (readonly [what: Optional, words: RegExp, isSent: (refused
   ['strict', /\bstrict\b/i, ({ body }) => JSON.stringify(body).includes('"strict":true')],
   ['foreign ids', IDS, ({ request }) => request.messages.some((message) => message.role === 'tool')],
   [
+    'calls without tools',
+    /\btool_?config\b|must define tools|without .?tools=|\btools\b[^.]{0,40}\b(must|should|need|required)\b[^.]{0,60}\b(tool_?use|tool_?result|tool[ _]calls?|tool messages?)/i,
+    ({ request: { tools = [], messages } }) => tools.length === 0 && messages.some(({ role }) => role === 'tool'),
+  ],
+  [
     'images in results',
     /\boutput\b[^.]{0,80}\b(string|array|type)\b/i,
     ({ body, request }) => 'input' in body && messagesWithImages(request).some(({ role }) => role === 'tool'),
@@ -143,7 +150,11 @@ const NAMES: readonly (readonly [what: Optional, words: RegExp, isSent: (refused
   ],
   ['images', IMAGES, ({ request }) => messagesWithImages(request).length > 0],
   ['null content', /content[^.]{0,60}\b(null|nil|none|string|str|required|missing|empty)\b/i, hasNullContent],
-  ['empty content', /\b(empty|non-?empty|blank|at least one content)\b/i, hasEmptyContent],
+  [
+    'empty content',
+    /\b(empty|non-?empty|blank|at least one (content|parts)|content or tool_?calls)\b/i,
+    hasEmptyContent,
+  ],
   ['streaming', /'?\bstream'?\b(?!_)|streaming/i, ({ body }) => body['stream'] === true],
 ];
 

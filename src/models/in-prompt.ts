@@ -17,6 +17,7 @@ export function worded(request: ModelRequest, dialect: Dialect, takesResultImage
   const { output } = request;
   const tools = takenTools(request, dialect);
   const inText = without.has('tools') ? tools : [];
+  const asText = without.has('calls without tools') && tools.length === 0;
   const system = [
     request.system,
     ...(inText.length === 0 ? [] : [toolsPrompt(inText)]),
@@ -26,7 +27,11 @@ export function worded(request: ModelRequest, dialect: Dialect, takesResultImage
   return {
     ...request,
     system: system.join('\n\n').trim(),
-    messages: adapted(request.messages, dialect, takesResultImages),
+    messages: adapted(
+      request.messages,
+      asText ? { ...dialect, without: new Set([...without, 'tools']) } : dialect,
+      takesResultImages,
+    ),
     tools: without.has('tools') ? [] : offered,
   };
 }

@@ -106,6 +106,28 @@ const ROWS: readonly Row[] = [
     request: { messages: CALLED, tools: TOOLS },
     gaveUp: ['foreign ids'],
   },
+  ...[
+    'The toolConfig field must be defined when using toolUse and toolResult content blocks.',
+    "litellm.UnsupportedParamsError: Bedrock doesn't support tool calling without `tools=` param specified.",
+    'Requests which include `tool_use` or `tool_result` blocks must define tools',
+  ].map((message, index) => ({
+    name: `Bedrock: calls without tools ${index + 1}`,
+    body: { error: { message } },
+    when: ({ tools, messages }: ApiRequest['body']) => !tools && JSON.stringify(messages).includes('tool_calls'),
+    request: { messages: CALLED },
+    gaveUp: ['calls without tools'],
+  })),
+  ...[
+    'Assistant message must have either content or tool_calls, but not none.',
+    'Invalid assistant message: content or tool_calls must be set',
+    'Unable to submit request because it must include at least one parts field',
+  ].map((message, index) => ({
+    name: `an empty message of the model ${index + 1}`,
+    body: { error: { message } },
+    when: ({ messages }: ApiRequest['body']) => messages.some(({ content }: { content: unknown }) => content === ''),
+    request: { messages: [...HELLO, { role: 'assistant' as const, text: '' }, ...HELLO] },
+    gaveUp: ['empty content'],
+  })),
   {
     name: 'Ollama: null as content',
     body: 'invalid message content type: <nil>',
