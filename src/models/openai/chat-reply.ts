@@ -149,6 +149,9 @@ export interface ChatResult {
   readonly extras: (ChatExtras & Readonly<Record<string, Json>>) | undefined;
 }
 
+/** Thinking in a text, and the lines behind it. */
+const WRITTEN_THINKING = /^\s*<think>[\s\S]*?<\/think>\s*/i;
+
 const FailedGeneration = z.object({ error: z.object({ failed_generation: z.string().min(1) }) });
 
 /**
@@ -215,12 +218,17 @@ export class ChatReply {
     const calls = this.#calls.filter(({ name }) => name !== '');
     const callExtras = calls.map(({ extras }) => extras);
     const hasExtras = [this.#extras, ...callExtras].some((extras) => Object.keys(extras).length > 0);
+    // MiniMax and others think between calls, and go on from what they thought.
+    const thinking = calls.length === 0 ? undefined : WRITTEN_THINKING.exec(this.#text)?.[0];
     return {
       calls: calls.map(({ id, name, arguments: text }) => ({ id, name, arguments: text })),
       finish: this.#finishOf(isDone || this.#isCounted || areWhole(calls), calls.length > 0),
       usage: this.#usage,
       model: this.#model,
-      extras: hasExtras ? { message: this.#extras, calls: callExtras } : undefined,
+      extras:
+        hasExtras || thinking !== undefined
+          ? { message: this.#extras, calls: callExtras, ...(thinking === undefined ? {} : { thinking }) }
+          : undefined,
     };
   }
 

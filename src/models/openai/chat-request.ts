@@ -15,6 +15,8 @@ export interface ChatExtras {
   readonly message: Readonly<Record<string, Json>>;
   /** In the order of the message's calls. */
   readonly calls: readonly Readonly<Record<string, Json>>[];
+  /** What stood before the text of a message with calls, marks included. */
+  readonly thinking?: string;
 }
 
 export function chatBody(
@@ -82,11 +84,12 @@ function chatMessage(provider: string, message: ModelMessage, dialect: Dialect, 
       // What this provider's reply left is one object, see chat-reply.ts.
       const extras =
         providerData?.provider === provider ? (providerData.items[0] as unknown as ChatExtras | undefined) : undefined;
+      const said = (extras?.thinking ?? '') + text;
       const kept = (fields: Readonly<Record<string, Json>> = {}) =>
         Object.fromEntries(Object.entries(fields).filter(([name]) => !dialect.notReturned.has(name)));
       return {
         role: 'assistant',
-        content: text === '' && toolCalls.length > 0 && !dialect.without.has('null content') ? null : text,
+        content: said === '' && toolCalls.length > 0 && !dialect.without.has('null content') ? null : said,
         ...(toolCalls.length === 0
           ? {}
           : {

@@ -267,6 +267,22 @@ describe('servers of chat completions that refuse or need more', () => {
       assert.equal(chat.requests.at(-1)?.body.reasoning_effort, 'low', 'the next turn thinks again');
     });
 
+    it('thinking in the text, before calls and not behind the turn (MiniMax)', async () => {
+      const thought = '<think>\nI must compute.\n</think>\n\n';
+      chat.respond = () =>
+        streamed(
+          { content: thought.slice(0, 9) },
+          { content: `${thought.slice(9)}I compute.` },
+          { tool_calls: [toolCall('{}')] },
+        );
+      const first = await chat.ask({ tools: [CALCULATE] });
+      assert.equal(first.text, 'I compute.');
+      await chat.ask(next(first));
+      assert.equal(chat.requests[1]?.body.messages[2].content, `${thought}I compute.`);
+      chat.respond = () => streamed({ content: `${thought}437` });
+      assert.equal((await chat.ask()).providerData, undefined);
+    });
+
     it('blocks of thinking in pieces without an index, each up to its signature (LiteLLM before Claude)', async () => {
       const thinking = (text: string, signature = ''): object => ({ type: 'thinking', thinking: text, signature });
       const redacted = { type: 'redacted_thinking', data: 'R' };
