@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import type { ConfigDefaults } from './config.ts';
 import { CopilotError } from './contracts/errors.ts';
+import { issueText } from './contracts/issue-text.ts';
 import { Name } from './contracts/team.ts';
 import type { Provider } from './models/model.ts';
 import type { OpenAiOptions } from './models/openai/provider.ts';
@@ -103,7 +104,7 @@ export async function loadConfigFile(folder: string): Promise<CopilotConfig> {
     return fail(`it cannot be loaded (${describe(cause, file).replace(/\.$/, '')})`, { cause });
   }
   if (loaded === undefined) return fail('it has no default export; write `export default defineConfig({ … })`');
-  const parsed = ConfigFile.safeParse(loaded);
+  const parsed = ConfigFile.safeParse(loaded, { reportInput: true });
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     if (issue?.code === 'unrecognized_keys') {
@@ -111,7 +112,8 @@ export async function loadConfigFile(folder: string): Promise<CopilotConfig> {
       return fail(unknownKey(key, issue.path), { path: [...issue.path, key] });
     }
     const path = issue?.path ?? [];
-    return fail(`${path.join('.') || 'it'}: ${issue?.message ?? 'not valid'}`, { path });
+    const problem = issue === undefined ? 'not valid' : issueText(issue, issue.input ?? null);
+    return fail(`${path.join('.') || 'the default export'}: ${problem}`, { path });
   }
   const { defaultProvider, providers = {} } = parsed.data;
   if (defaultProvider !== undefined && !Object.hasOwn(providers, defaultProvider)) {

@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import envPaths from 'env-paths';
 import { z } from 'zod';
 import { CopilotError } from './contracts/errors.ts';
+import { issueText } from './contracts/issue-text.ts';
 import type { NetworkRules } from './contracts/tool.ts';
 import {
   headers,
@@ -302,7 +303,7 @@ function parseEnvironment(
     throw new CopilotError('InvalidConfig', {
       name,
       value: isSecret(name) ? '(hidden)' : (environment[name] ?? ''),
-      problem: issue?.message ?? 'not valid',
+      problem: issue === undefined ? 'not valid' : issueText(issue, environment[name] ?? ''),
     });
   }
   return parsed.data;

@@ -1,6 +1,7 @@
 /** Checks the arguments of callers before anything is sent. */
 import type { z } from 'zod';
 import { CopilotError } from '../contracts/errors.ts';
+import { issueText } from '../contracts/issue-text.ts';
 import { utf8Bytes } from '../contracts/json.ts';
 import { MAX_PAYLOAD_BYTES } from '../contracts/limits.ts';
 import { beginningOf, shortenText } from '../contracts/text-cut.ts';
@@ -22,7 +23,7 @@ export function checkInput<Schema extends z.ZodType>(schema: Schema, value: unkn
   const name = [what, ...path.map(String)].filter((part) => part !== '').join('.');
   throw new CopilotError('InvalidInput', {
     what: `${name || 'options'} (${shown(valueAt(value, path))})`,
-    problem: beginningOf(issue?.message ?? 'not valid', MAX_PROBLEM_TEXT),
+    problem: beginningOf(issue === undefined ? 'not valid' : issueText(issue, valueAt(value, path)), MAX_PROBLEM_TEXT),
   });
 }
 

@@ -54,7 +54,7 @@ describe('copilot.config.ts', () => {
     [
       'has a value that is none',
       "import 'node:fs';\nexport default {\n  warm: true,\n  agentPoolSize: 0,\n};",
-      /line 4, is not valid: agentPoolSize: Too small/,
+      /line 4, is not valid: agentPoolSize: it must be at least 1/,
     ],
     [
       'denies a tool that there is not',

@@ -5,6 +5,7 @@
  */
 import Handlebars from 'handlebars';
 import type { Json } from '../../contracts/json.ts';
+import { beginningOf } from '../../contracts/text-cut.ts';
 import { nearest } from '../../tools/nearest.ts';
 
 export interface Template {
@@ -184,6 +185,26 @@ function toTemplateError(error: unknown): TemplateError {
   const message = error instanceof Error ? error.message : String(error);
   const line =
     (error as { lineNumber?: number }).lineNumber ?? Number(/^Parse error on line (\d+)/.exec(message)?.[1] ?? 1);
-  // A parse error shows the place in three lines; only the last line says what is wrong.
-  return new TemplateError((message.split('\n').at(-1) ?? message).replace(/ - \d+:\d+$/, ''), line);
+  return new TemplateError(problemOf(message), line);
+}
+
+/** What is wrong, without the names that Handlebars has for the parts of its grammar. */
+function problemOf(message: string): string {
+  const [, opened, closed] = /^(.+) doesn't match (.+) - \d+:\d+$/.exec(message) ?? [];
+  if (opened !== undefined) return `{{#${opened}}} is closed by {{/${closed}}}`;
+  // A parse error shows the place in three lines: the text, an arrow below the place, what could stand there.
+  const [, text = '', arrow = '', expected = ''] = message.split('\n');
+  if (!expected.startsWith('Expecting ')) return message.replace(/ - \d+:\d+$/, '');
+  if (expected.endsWith("got 'EOF'") && expected.includes("'OPEN_ENDBLOCK'"))
+    return 'a block such as {{#if …}} or {{#each …}} is not closed; add {{/if}} or {{/each}}';
+  if (expected.endsWith("got 'OPEN_ENDBLOCK'")) return `nothing is open that this closes: ${placeIn(text, arrow)}`;
+  if (expected.endsWith("got 'INVERSE'")) return `there is no {{#if …}} that this belongs to: ${placeIn(text, arrow)}`;
+  return `this is no expression between "{{" and "}}": ${placeIn(text, arrow)}`;
+}
+
+/** The text around the arrow, which Handlebars has cut already. */
+function placeIn(text: string, arrow: string): string {
+  const at = arrow.length - 1;
+  const from = Math.max(text.lastIndexOf('{{', at), 0);
+  return beginningOf(text.slice(from), 60);
 }

@@ -15,6 +15,7 @@ import {
 } from 'yaml';
 import type { Document } from 'yaml';
 import { z } from 'zod';
+import { issueText } from '../../contracts/issue-text.ts';
 import { nearest } from '../../tools/nearest.ts';
 import { beginningOf } from '../../contracts/text-cut.ts';
 
@@ -55,7 +56,12 @@ const MAX_DEPTH = 40;
 const TOO_DEEP = `it is nested deeper than ${MAX_DEPTH} levels`;
 /** How many unknown keys of one object are reported. */
 const MAX_UNKNOWN_KEYS = 100;
+/** Instead of the parser's words, which name parts of YAML's grammar. */
+const SYNTAX_HINTS: ReadonlyMap<string, string> = new Map([
+  ['BLOCK_AS_IMPLICIT_KEY', 'there are two ":" in one line; put the text that has one between quotes'],
+]);
 const MAX_SHOWN_KEY = 100;
+const MAX_SHOWN_VALUE = 60;
 /** Most characters of a file after aliases are expanded. */
 const MAX_EXPANDED_TEXT = 1024 * 1024;
 
@@ -73,7 +79,7 @@ export function parseYaml<S extends z.ZodType>(file: string, text: string, schem
     if (syntax.length > 0) return unusable(syntax);
     if (document.contents === null) return unusable([{ file, line: 1, text: 'the file is empty' }]);
 
-    const parsed = schema.safeParse(plain(document));
+    const parsed = schema.safeParse(plain(document), { reportInput: true });
     const reading = {
       textAt: (path: Path) => source.textAt(path),
       textsAt: (path: Path) => source.textsAt(path),
@@ -163,7 +169,7 @@ class Source {
   syntaxProblems(): Problem[] {
     const problems = [...this.#document.errors, ...this.#document.warnings].map((error) => {
       const [start] = error.pos;
-      return this.#problem(start, error.message);
+      return this.#problem(start, SYNTAX_HINTS.get(error.code) ?? error.message);
     });
     visit(this.#document, {
       Node: (_key, node, path) => {
@@ -219,14 +225,25 @@ class Source {
     if (issue.code === 'unrecognized_keys') {
       const known = keysAt(schema, issue.path);
       const what = place ? `key in ${place}` : 'key';
-      return issue.keys
-        .slice(0, MAX_UNKNOWN_KEYS)
-        .map((key) => this.#problemAt([...issue.path, key], unknownName(what, key, known)));
+      return issue.keys.slice(0, MAX_UNKNOWN_KEYS).map((key) => {
+        const beside = known.includes(key) ? this.#besideIt(schema, issue.path, key) : undefined;
+        const text =
+          beside === undefined ? unknownName(what, key, known) : `${place}: "${key}" does not go with ${beside}`;
+        return this.#problemAt([...issue.path, key], text);
+      });
     }
-    const message = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
     const missing = issue.path.length > 0 && !this.#find(issue.path).found;
-    const text = missing ? 'it is missing' : message.charAt(0).toLowerCase() + message.slice(1);
+    const text = missing ? 'it is missing' : valueText(issue);
     return [this.#problemAt(issue.path, place ? `${place}: ${text}` : text)];
+  }
+
+  /** The keys of the object at `path` that no form of it has together with `key`, which another form has. */
+  #besideIt(schema: z.ZodType, path: Path, key: string): string {
+    const { node } = this.#find(path);
+    const given = isMap(node) ? node.items.map((pair) => (isScalar(pair.key) ? String(pair.key.value) : '')) : [];
+    const goWithIt = formsAt(schema, path).filter((form) => form.includes(key));
+    const beside = given.filter((name) => goWithIt.every((form) => !form.includes(name)));
+    return beside.map((name) => `"${beginningOf(name, MAX_SHOWN_KEY)}"`).join(', ') || 'the keys beside it';
   }
 
   /** The value at `path` and the line of its key, or the line of the nearest parent if it is missing. */
@@ -272,14 +289,38 @@ function keyOffset(pair: Pair): number | undefined {
   return isNode(pair.key) ? pair.key.range?.[0] : undefined;
 }
 
+/** What is wrong with a value, and the value if it is short. */
+function valueText(issue: z.core.$ZodIssue): string {
+  const inner = issue.code === 'invalid_key' ? issue.issues[0] : undefined;
+  if (inner !== undefined) return issueText(inner, inner.input ?? issue.input ?? '');
+  const value = issue.input ?? null;
+  const text = issueText(issue, value);
+  const shown = typeof value === 'object' ? nameOf(value) : JSON.stringify(value);
+  return text.startsWith('it must be ') && shown.length <= MAX_SHOWN_VALUE ? `${text}, not ${shown}` : text;
+}
+
+function nameOf(value: object | null): string {
+  if (value === null) return 'empty';
+  return Array.isArray(value) ? 'a list' : 'an object';
+}
+
 /** Names of the keys that the schema allows at a path, in any of its alternatives. */
 function keysAt(schema: unknown, path: Path): string[] {
+  return [...new Set(formsAt(schema, path).flat())];
+}
+
+/** The same, for each alternative by itself. */
+function formsAt(schema: unknown, path: Path): string[][] {
   const at = unwrap(schema);
-  if (at instanceof z.ZodUnion) return [...new Set(at.options.flatMap((form) => keysAt(form, path)))];
+  if (at instanceof z.ZodUnion) return at.options.flatMap((form) => formsAt(form, path));
   const [part, ...rest] = path;
-  if (part === undefined) return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
-  if (at instanceof z.ZodObject) return keysAt((at.shape as Record<PropertyKey, unknown>)[part], rest);
-  return at instanceof z.ZodRecord ? keysAt(at.valueType, rest) : [];
+  if (at instanceof z.ZodObject) {
+    const shape = at.shape as Record<PropertyKey, unknown>;
+    return part === undefined ? [Object.keys(shape)] : formsAt(shape[part], rest);
+  }
+  if (!(at instanceof z.ZodRecord)) return [];
+  if (part !== undefined) return formsAt(at.valueType, rest);
+  return at.keyType instanceof z.ZodEnum ? [at.keyType.options.map(String)] : [];
 }
 
 function unwrap(schema: unknown): unknown {

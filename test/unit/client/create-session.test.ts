@@ -24,13 +24,15 @@ describe('options of a new session', () => {
     refused({ id: '../etc' }, /^id \("\.\.\/etc"\) is not valid: use letters, digits/);
     refused({ config: { historyLimit: 3 } }, /^config\.historyLimit \(3\) is not valid: .*40/);
     refused({ config: { workspace: 'here' } }, /^config\.workspace \("here"\) is not valid: use an absolute path/);
-    refused({ config: { alowCode: true } }, /^config .*Unrecognized key: "alowCode"/);
+    refused({ config: { alowCode: true } }, /^config .* is not valid: it has no field "alowCode"/);
     refused({ user: 'a\nb' }, /^user .*control characters/);
     refused({ message: '  ' }, /^message \(" {2}"\) is not valid: it is empty/);
     refused({ message: 'a\u0000b' }, /^message .*NUL/);
     refused({ message: '\ud800' }, /^message .*surrogate/);
     refused({ context: { when: new Date(0) } }, /^context.*when/);
-    refused({ ifExists: 'maybe' }, /^ifExists \("maybe"\)/);
+    refused({ ifExists: 'maybe' }, /^ifExists \("maybe"\) is not valid: it must be "error" or /);
+    refused({ name: 7 }, /^name \(7\) is not valid: it must be text\.?$/);
+    refused({ config: { approvals: { timeoutMs: 1 } } }, /timeoutMs \(1\) is not valid: it must be at least 1000\.?$/);
     refused(null, /^options \(null\)/);
   });
 

@@ -109,10 +109,14 @@ describe('agents: loading a team with MCP servers', () => {
       'small/team.yaml:12: unknown key in mcp.web "arg"; did you mean "args"?',
     );
     assert.match(await declared('url: ftp://x'), /^small\/team\.yaml:11: mcp\.web\.url: /);
+    assert.equal(
+      await declared('command: x\n    url: http://x'),
+      'small/team.yaml:12: mcp.web: "url" does not go with "command"',
+    );
     assert.equal(await declared('category: read'), 'small/team.yaml:10: mcp.web.command: it is missing');
     assert.match(
       await declared('command: x\n    timeoutMs: 5'),
-      /^small\/team\.yaml:12: mcp\.web\.timeoutMs: too small/,
+      /^small\/team\.yaml:12: mcp\.web\.timeoutMs: it must be at least 100, not 5/,
     );
   });
 });

@@ -87,12 +87,12 @@ describe('agents: loading a team', () => {
       [
         'of a value of the wrong type',
         { 'writer.yaml': 'description: Writes\ninstructions: y\ntemperature: warm\n' },
-        'InvalidTeam small/writer.yaml:3: temperature: invalid input: expected number, received string',
+        'InvalidTeam small/writer.yaml:3: temperature: it must be a number, not "warm"',
       ],
       [
         'of a value out of range',
         { 'team.yaml': `${TEAM}limits:\n  rounds: 0\n` },
-        'InvalidTeam small/team.yaml:10: limits.rounds: too small: expected number to be >=1',
+        'InvalidTeam small/team.yaml:10: limits.rounds: it must be at least 1, not 0',
       ],
       [
         'of a key that is missing',
@@ -122,7 +122,7 @@ describe('agents: loading a team', () => {
       [
         'of a mode with a wrong route',
         { 'team.yaml': `${TEAM}modes:\n  quick:\n    route: oneshot\n` },
-        'InvalidTeam small/team.yaml:11: modes.quick.route: invalid option: expected one of "router"|"one-shot"|"planned"',
+        'InvalidTeam small/team.yaml:11: modes.quick.route: it must be "router", "one-shot" or "planned", not "oneshot"',
       ],
       [
         'of a mode with a wrong name',
@@ -137,7 +137,7 @@ describe('agents: loading a team', () => {
       [
         'of a template that does not parse, inside a block of text',
         { 'writer.yaml': 'description: Writes\ninstructions: |\n  One\n  {{#if x}}\n  two\n  {{/each}}\n' },
-        "InvalidTeam small/writer.yaml:4: instructions: if doesn't match each",
+        'InvalidTeam small/writer.yaml:4: instructions: {{#if}} is closed by {{/each}}',
       ],
       [
         'of a helper that does not exist',
@@ -158,7 +158,7 @@ describe('agents: loading a team', () => {
       [
         'of a file that is a list',
         { 'writer.yaml': '- a\n' },
-        'InvalidTeam small/writer.yaml:1: invalid input: expected object, received array',
+        'InvalidTeam small/writer.yaml:1: it must be an object (keys with values), not a list',
       ],
       [
         'of a team without a team file',
@@ -210,7 +210,7 @@ describe('agents: loading a team', () => {
     let mended = yaml.replace('temprature: 1\n', '');
     assert.match(
       await problem({ 'writer.yaml': mended }),
-      /writer\.yaml:3: temperature: invalid input.*\(and 2 more problems\)$/,
+      /writer\.yaml:3: temperature: it must be a number, not "hot" \(and 2 more problems\)$/,
     );
     mended = mended.replace('hot', '1');
     assert.match(

@@ -49,9 +49,18 @@ describe('agents: templates of instructions', function () {
   });
 
   it('say what is wrong and in which line', () => {
-    assert.match(problem('one\n{{#if a}}\n'), /^2: Expecting .* got 'EOF'$|^3: Expecting .* got 'EOF'$/);
-    assert.equal(problem('one\n{{#if a}}{{/each}}'), "2: if doesn't match each");
-    assert.match(problem('one\ntwo {{'), /^2: Expecting /);
+    assert.match(
+      problem('one\n{{#if a}}\n'),
+      /^[23]: a block such as \{\{#if …\}\} or .* is not closed; add \{\{\/if\}\}/,
+    );
+    assert.equal(problem('one\n{{#if a}}{{/each}}'), '2: {{#if}} is closed by {{/each}}');
+    assert.equal(problem('one\ntwo {{'), '2: this is no expression between "{{" and "}}": {{');
+    assert.equal(
+      problem('Hello {{#if audience}} {{name} there'),
+      '1: this is no expression between "{{" and "}}": {{name} there',
+    );
+    assert.equal(problem('a {{b}} {{/if}}'), '1: nothing is open that this closes: {{/if}}');
+    assert.equal(problem('a {{else}}'), '1: there is no {{#if …}} that this belongs to: {{else}}');
     assert.equal(
       problem('one\n{{shout name}}'),
       '2: there is no helper "shout"; there are if, unless, each, with, lookup, json',
