@@ -2,11 +2,19 @@
 import { CopilotError } from '../contracts/errors.ts';
 import { cutLongText, paint, remark, sayJson } from './terminal.ts';
 
-/** Prints the error and gives the exit code for it. */
-export function reportError(thrown: unknown, json: boolean): number {
+/** Whether the error is about the value of this option, such as `--attach`, or about a message that `--wait` lacks. */
+export function isAboutOption(error: unknown, option: string): boolean {
+  if (!(error instanceof CopilotError) || error.type !== 'InvalidInput') return false;
+  const [what] = String(error.details['what']).split(' ');
+  return what === option || `--${what}` === option || what === '--wait';
+}
+
+/** Prints the error, with what to do about it if that is known, and gives the exit code for it. */
+export function reportError(thrown: unknown, json: boolean, hint?: string): number {
   const error = isMissingPart(thrown) ? missingPart(thrown) : thrown;
   const known = error instanceof CopilotError ? error : undefined;
-  const message = error instanceof Error ? error.message : String(error);
+  const said = error instanceof Error ? error.message : String(error);
+  const message = hint === undefined ? said : `${said} ${hint}`;
   const line = cutLongText(message.replaceAll(/\s*\n\s*/g, ' '));
   remark(`${paint('red', 'error:')} ${line}`);
   if (json) sayJson({ error: { type: known?.type ?? 'Internal', message, details: known?.details ?? {} } });

@@ -12,6 +12,7 @@ import {
   declareReading,
   declareStates,
 } from './commands/session-commands.ts';
+import { swallowedArgument } from './swallowed-argument.ts';
 import { cutLongText, err, out, sayJson, endWithReader } from './terminal.ts';
 
 const WRONG_USE = 2;
@@ -20,13 +21,20 @@ const WRONG_USE = 2;
 export async function runProgram(arguments_: readonly string[]): Promise<void> {
   endWithReader();
   const isJson = arguments_.includes('--json');
+  const program = declareProgram();
   try {
-    await declareProgram().parseAsync(arguments_, { from: 'user' });
+    await program.parseAsync(arguments_, { from: 'user' });
   } catch (error) {
-    process.exitCode =
-      error instanceof CommanderError
-        ? reportWrongUse(error, isJson)
-        : (await import('./error-report.ts')).reportError(error, isJson);
+    if (error instanceof CommanderError) {
+      const hint =
+        error.code === 'commander.missingArgument' ? swallowedArgument(program, arguments_, () => true) : undefined;
+      if (hint !== undefined) err.write(`${hint}\n`);
+      process.exitCode = reportWrongUse(error, isJson, hint);
+      return;
+    }
+    const { isAboutOption, reportError } = await import('./error-report.ts');
+    const hint = swallowedArgument(program, arguments_, (option) => isAboutOption(error, option));
+    process.exitCode = reportError(error, isJson, hint);
   }
 }
 
@@ -76,8 +84,13 @@ Examples:
 Every command takes --json. Exit codes: 0 done, 1 failed, 2 wrong use, 3 not found, 4 wrong state, 5 no server or worker.`;
 
 /** Commander has already written what was wrong to stderr. Help and version are not errors. */
-function reportWrongUse({ exitCode, message }: CommanderError, isJson: boolean): number {
+function reportWrongUse(
+  { exitCode, message: said }: CommanderError,
+  isJson: boolean,
+  hint: string | undefined,
+): number {
   if (exitCode === 0) return 0;
-  if (isJson) sayJson({ error: { type: 'InvalidInput', message: message.replace(/^error: /, ''), details: {} } });
+  const message = [said.replace(/^error: /, ''), ...(hint === undefined ? [] : [hint])].join('. ');
+  if (isJson) sayJson({ error: { type: 'InvalidInput', message, details: {} } });
   return WRONG_USE;
 }

@@ -104,7 +104,7 @@ describe('copilot chat', function () {
     await session.suspend();
     const { code, stdout, stderr } = await runCli(['chat', session.id], env, 'hello\nexit\n');
     assert.equal(code, 0);
-    assert.match(stdout, /This session is suspended; continue it with: copilot continue ses_/);
+    assert.match(stdout, /This session is suspended; \/continue takes it up/);
     assert.match(stderr, /^error: This needs a session that is active/);
   });
 });

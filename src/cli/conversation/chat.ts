@@ -135,7 +135,7 @@ class Chat {
     for (const message of messages.slice(-SHOWN_MESSAGES)) say(messageText(message));
     this.#isOver = status === 'completed' || status === 'expired';
     if (status !== 'active') {
-      const wayOut = status === 'suspended' ? `; continue it with: copilot continue ${this.#session.id}` : '';
+      const wayOut = status === 'suspended' ? '; /continue takes it up' : '';
       say(paint('yellow', `This session is ${status}${suspendReason === null ? '' : ` (${suspendReason})`}${wayOut}`));
     }
   }
