@@ -55,26 +55,33 @@ const OVERFLOW_WORDS = [
   /context the overflows/i,
   /input token count[^.]{0,60}exceed/i,
   /inputs?`? tokens \+ `?max_new_tokens`? must be/i,
+  /\b(prompt|inputs?)\b[^.]{0,30}\b(length|tokens?)\b.{0,60}\bexceed/i,
+  /\binputs?`? must have less than \d+ tokens|\btotal tokens exceed\b|\bmax input characters\b|\bmax_seq_len\b/i,
+  /context shift is disabled|超长|上下文.{0,12}超/i,
 ];
+/** Of a limit of tokens in a time. */
+const WAIT_WORDS = /\bplease wait\b/i;
+/** Of a request that is too long for a limit of tokens in a minute, or for what an account may send at once. */
+const LARGE_WORDS = /request too large|\blong context requests\b/i;
 
 const KEY_CODES =
   /invalid_api_key|api_key_invalid|authentication_error|invalid_authentication|unauthenticated|account_deactivated|wrong_api_key/;
 const KEY_WORDS =
-  /\b(invalid|incorrect|missing|expired|no|wrong)\b[^.]{0,30}\b(api[ _-]?key|credentials?|authorization|auth\w* token)|\bapi[ _-]?key\b[^.]{0,20}\b(not valid|invalid|incorrect|missing|expired|required)|\btoken (has |is )?(expired|invalid)\b|\binvalid (access |auth\w* )?token\b|unauthori[sz]ed/i;
+  /\b(invalid|incorrect|missing|expired|no|wrong)\b[^.]{0,30}\b(api[ _-]?key|credentials?|authorization|auth\w* token)|\bapi[ _-]?key\b[^.]{0,20}\b(not valid|invalid|incorrect|missing|expired|required)|\btoken (has |is )?(expired|invalid)\b|\binvalid (access |auth\w* )?token\b|unauthori[sz]ed|\blogin fail/i;
 const CREDIT_CODES =
-  /insufficient_quota|billing_|insufficient_balance|payment_required|credit_balance|arrearage|budget_exceeded/;
+  /insufficient_quota|billing_|insufficient_balance|payment_required|credit_balance|arrearage|budget_exceeded|overdue/;
 const CREDIT_WORDS =
-  /\b(insufficient|not enough|no|out of|exceeded|too low|used all)\b[^.]{0,40}\b(credits?|balance|funds|current quota)|(don't|doesn't|not) have (any|enough) credits|credit balance is too low|payment required|billing|(spending|key) limit|budget (has been )?exceeded/i;
+  /\b(insufficient|not enough|no|out of|exceeded|too low|used all)\b[^.]{0,40}\b(credits?|balance|funds|current quota)|(don't|doesn't|not) have (any|enough) credits|\bbalance is insufficient|credit balance is too low|payment required|billing|(spending|key) limit|budget (has been )?exceeded/i;
 /** A limit of nothing, or one that a person set. */
 const QUOTA_WORDS =
   /\blimit: 0\b|daily free allocation|free tier[^.]{0,40}exhausted|"?quota_?limit_?value"?:\s?"?0"?|\bspecified (api|workspace)[^.]{0,20}usage limits?/i;
 const MODEL_CODES =
-  /model_not_found|deploymentnotfound|model_not_available|not_found_error|model_decommissioned|dedicated_endpoint_not_running|model_terms_required/;
+  /model_not_found|deploymentnotfound|model_not_available|not_found_error|model_decommissioned|model_?deprecated|modelnotopen|dedicated_endpoint_not_running|model_terms_required/;
 /** Also under status 401. */
 const NO_ACCESS =
   /model_access_denied|\bno access to model\b|(don['’]t|not) have access to (the )?model\b|\b(access to )?model (access )?(is )?denied\b/i;
 const MODEL_WORDS =
-  /\bmodels?\b[^.]{0,80}\b(not (be )?found|does not exist|doesn't exist|not (a )?(valid|supported|available)|no longer (supported|available)|decommissioned|unknown|no such)|\bmodel identifier is invalid|\b(unknown|invalid|no such) model\b|not a valid model|try pulling it|no models? (is |are )?loaded|no (endpoints found (for|matching)|allowed providers)|on-demand throughput/i;
+  /\bmodels?\b[^.]{0,80}\b(not (be )?found|does not exist|doesn't exist|not (a )?(valid|supported|available)|no longer (supported|available)|decommissioned|unknown|no such)|\bmodel identifier is invalid|\b(unknown|invalid|no such) model\b|not a valid model|try pulling it|no models? (is |are )?loaded|no (endpoints found (for|matching)|allowed providers)|on-demand throughput|\bmodel use case details\b/i;
 const ADDRESS_WORDS = /unexpected endpoint or method|\bHTTP request (was sent )?to (an )?HTTPS (server|port)/i;
 /** Of a method, a path or a protocol that is not the API's. */
 const ADDRESS_STATUSES = new Set([404, 405, 406, 407, 410, 411, 415, 421, 426, 501, 505]);
@@ -86,15 +93,16 @@ const LASTING_KEY = /\b(invalid|incorrect|wrong)\b[^.]{0,20}\bapi[ _-]?key/i;
 const LASTING_CREDIT = /\binsufficient[^.]{0,20}\b(credits?|balance|quota|funds)\b/i;
 const MEMORY_WORDS = /requires more (system )?memory|out of memory|unable to load model|failed to load model/i;
 const POLICY_CODES =
-  /content_policy|content_filter|responsibleaipolicy|bio_policy|policy_violation|invalid_prompt|safety|data_inspection/;
+  /content_policy|content_filter|responsibleaipolicy|bio_policy|policy_violation|invalid_prompt|safety|data_inspection|new_sensitive/;
 /** As OpenRouter, DeepSeek, Qwen, Moonshot and Azure say it. */
 const POLICY_WORDS =
-  /requires moderation|\bwas flagged\b|content exists risk|inappropriate content|considered high risk|content management policy/i;
+  /requires moderation|\bwas flagged\b|content exists risk|inappropriate content|considered high risk|content management policy|violates usage guidelines|\bnew_sensitive\b|敏感/i;
 const OVERLOAD_CODES =
   /overloaded|server_error|service_unavailable|unavailable|internal|timeout|rate_?limit|resource_exhausted|engine_overloaded|api_error|slow_down/;
 /** Of passing errors under statuses that are none. */
 const PASSING_CODES = /rate_?limit|throttl|too_many_requests|overloaded|capacity_exceeded|tool_use_failed/;
-const PASSING_WORDS = /\b(is|are) (currently |temporarily )?overloaded|temporarily (unavailable|rate)|at capacity/i;
+const PASSING_WORDS =
+  /\brate limit (exceeded|reached)|\bmodel (has crashed|unloaded)\b|^already borrowed$|\b(is|are) (currently |temporarily )?overloaded|temporarily (unavailable|rate)|at capacity/i;
 /** What some local servers say under status 500 of a request that they do not take. */
 const FORM_WORDS =
   /\braise_exception\b|\bjinja\b|unexpected keyword argument|\b(is|are) not supported\b|\bdoes(n't| not) support\b|unsupported param|\brequires --|cannot use /i;
@@ -178,9 +186,9 @@ function classifyPage({ status }: Told, model: string): ModelError {
 function isOverflow({ status, codes, problem }: Told): boolean {
   if (OVERFLOW_CODES.test(codes)) return true;
   // A limit of tokens in a minute that one request alone passes does not pass by waiting.
-  if (status === 429) return /request too large/i.test(problem);
+  if (status === 429) return LARGE_WORDS.test(problem);
   if (status === 401 || status === 403 || status === 404) return false;
-  return status === 413 || OVERFLOW_WORDS.some((words) => words.test(problem));
+  return status === 413 || (!WAIT_WORDS.test(problem) && OVERFLOW_WORDS.some((words) => words.test(problem)));
 }
 
 const PASSES = /\bper[ _-]?(minute|second|day|hour)|"retryDelay"|\bretry in \d/i;
@@ -205,7 +213,7 @@ function refusalOf({ status, codes, problem, param, text }: Told): Refusal | und
   if (KEY_WORDS.test(problem)) return 'key';
   if (POLICY_CODES.test(codes) || POLICY_WORDS.test(problem)) return 'policy';
   if (CREDIT_WORDS.test(problem)) return 'credit';
-  if (status === 403) return 'key';
+  if (status === 403 && param === undefined) return 'key';
   if (status === undefined) return undefined;
   // A redirect that names no other place.
   return ADDRESS_STATUSES.has(status) || (status >= 300 && status < 400) ? 'address' : undefined;
@@ -226,7 +234,7 @@ function read({ status, body }: ApiError): Told {
     .map(Number)
     .find((code) => code >= 400 && code <= 599);
   // A gateway says that the provider failed; what it said stands deeper.
-  const messages = strings('message', 'msg', 'error_description', 'status_msg', 'raw');
+  const messages = strings('message', 'msg', 'error_description', 'error_msg', 'status_msg', 'raw');
   const message =
     messages.find((words) => !/^(provider returned error$|\s*[[{])/i.test(words)) ??
     messages[0] ??
@@ -234,7 +242,7 @@ function read({ status, body }: ApiError): Told {
   return {
     // A gateway may say 200, or 500, and put the provider's own status inside.
     status: status === undefined || (status === 500 && inner !== undefined) ? inner : status,
-    codes: strings('code', 'type', 'status', 'reason', 'error_type').join(' ').toLowerCase(),
+    codes: strings('code', 'type', '__type', 'status', 'reason', 'error_type', 'error_code').join(' ').toLowerCase(),
     problem: beginningOf(withoutKeys((message ?? text.trim()) || 'no reason was given'), MAX_PROBLEM_TEXT),
     param: strings('param')[0] ?? paramOfDetail(layers),
     text,
