@@ -7,7 +7,7 @@ import { messagesWithImages } from './images.ts';
 import type { ModelLesson, ModelRequest, ReasoningEffort } from './model.ts';
 import { toWithoutRefusedData, toWithoutThinking, toWithoutAnyData } from './refused-data.ts';
 import { ALTERNATION, hasEqualRoles, hasUserAfterTool, refusedRole, toOtherSystem } from './refused-roles.ts';
-import { toFewerTools, toSoManyTools } from './refused-tools.ts';
+import { toFewerTools, toShorterDescriptions, toSoManyTools } from './refused-tools.ts';
 
 /** What a request can do without. */
 export type Optional =
@@ -20,6 +20,8 @@ export type Optional =
   | 'encrypted'
   | 'cache key'
   | 'store'
+  /** The field for the system message; without it is a message. */
+  | 'instructions'
   | 'images'
   /** Tools, calls and results as such: they stand in the text. */
   | 'tools'
@@ -57,6 +59,8 @@ export interface Dialect {
   readonly refusedTools: ReadonlySet<string>;
   /** How many tools a request may have, if the server has said so. */
   readonly maxTools?: number;
+  /** How many characters the description of a tool may have, if the server has said so. */
+  readonly maxDescription?: number;
   /** Fields of its own messages that the server does not take back. */
   readonly notReturned: ReadonlySet<string>;
   /** What it sent with earlier messages and does not take back any more, by `dataKey`. */
@@ -126,6 +130,7 @@ const NAMES: readonly (readonly [what: Optional, words: RegExp, isSent: (refused
   ['encrypted', /encrypted|\binclude\b/i, ({ body }) => 'include' in body],
   ['cache key', /prompt_cache_key/i, ({ body }) => 'prompt_cache_key' in body],
   ['store', /\bstore\b/i, ({ body }) => 'store' in body],
+  ['instructions', /\binstructions\b/i, ({ body }) => 'instructions' in body],
   ['lengths', /max_?length|min_?length/i, ({ body }) => /"m(ax|in)Length":/.test(JSON.stringify(body))],
   ['strict', /\bstrict\b/i, ({ body }) => JSON.stringify(body).includes('"strict":true')],
   ['foreign ids', IDS, ({ request }) => request.messages.some((message) => message.role === 'tool')],
@@ -176,6 +181,7 @@ const RULES: readonly Rule[] = [
     const isOnce = gaveUp === 'images' && BAD_IMAGE.test(refused.words);
     return { dialect: { ...dialect, without: new Set([...dialect.without, gaveUp]) }, gaveUp, isOnce };
   },
+  toShorterDescriptions,
   toPlainSchemas,
   toFewerTools,
   toSoManyTools,
@@ -218,7 +224,7 @@ function toOtherLimit(dialect: Dialect, { body, words }: Refused & { words: stri
   const sent = LIMITS.find((name) => name in body);
   if (sent === undefined || dialect.limits.length === 0) return undefined;
   // Servers, and the AI SDK's packages, have names of their own for it.
-  if (!words.includes(sent) && !/max_?\w{0,12}tokens/i.test(words)) return undefined;
+  if (!words.includes(sent) && !/max_?\w{0,12}tokens|maximum tokens/i.test(words)) return undefined;
   const limits = sent === 'max_output_tokens' || sent === 'maxOutputTokens' ? [] : dialect.limits.slice(1);
   return { dialect: { ...dialect, limits }, gaveUp: sent };
 }
@@ -233,7 +239,7 @@ function toNoLimit(dialect: Dialect, { body, words }: Refused & { words: string 
 const LIMITS = ['max_tokens', 'max_completion_tokens', 'max_output_tokens', 'maxOutputTokens'];
 
 const EFFORT =
-  /reasoning[._ ]?effort|\beffort\b|thinking (mode|budget)|does not support (thinking|reasoning)|reasoning is mandatory/i;
+  /reasoning[._ ]?effort|\beffort\b|thinking[ _](mode|budget|level)|adaptive thinking|\bthinking\.\w+|\bkey \[thinking\]|budget_tokens|does not support (thinking|reasoning)|reasoning is mandatory/i;
 const EFFORTS: readonly ReasoningEffort[] = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'];
 
 function toOtherEffort(dialect: Dialect, { request, words }: Refused & { words: string }): Lesson | undefined {
@@ -256,7 +262,7 @@ function toOtherEffort(dialect: Dialect, { request, words }: Refused & { words: 
     return { dialect: { ...dialect, effort: nearest }, gaveUp: `effort ${sent} (${nearest} instead)` };
   }
   // Tools with an effort of "none" were refused, too: there is nothing left to try.
-  if (sent === 'none' && (request.tools ?? []).length > 0) return undefined;
+  if (dialect.effort === 'none' && (request.tools ?? []).length > 0) return undefined;
   const { effort: _, ...rest } = dialect;
   return { dialect: { ...rest, without: new Set([...dialect.without, 'effort']) }, gaveUp: 'reasoning effort' };
 }

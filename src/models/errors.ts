@@ -81,7 +81,7 @@ const MODEL_CODES =
 const NO_ACCESS =
   /model_access_denied|\bno access to model\b|(don['’]t|not) have access to (the )?model\b|\b(access to )?model (access )?(is )?denied\b/i;
 const MODEL_WORDS =
-  /\bmodels?\b[^.]{0,80}\b(not (be )?found|does not exist|doesn't exist|not (a )?(valid|supported|available)|no longer (supported|available)|decommissioned|unknown|no such)|\bmodel identifier is invalid|\b(unknown|invalid|no such) model\b|not a valid model|try pulling it|no models? (is |are )?loaded|no (endpoints found (for|matching)|allowed providers)|on-demand throughput|\bmodel use case details\b/i;
+  /\bmodels?\b[^.]{0,80}\b(not (be )?found|does not exist|doesn't exist|not (a )?(valid|supported|available)|no longer (supported|available)|decommissioned|unknown|no such)|\bmodel identifier is invalid|\b(unknown|invalid|no such) model\b(?! for)|not a valid model|try pulling it|no models? (is |are )?loaded|no (endpoints found (for|matching)|allowed providers)|on-demand throughput|\bmodel use case details\b/i;
 const ADDRESS_WORDS = /unexpected endpoint or method|\bHTTP request (was sent )?to (an )?HTTPS (server|port)/i;
 /** Of a method, a path or a protocol that is not the API's. */
 const ADDRESS_STATUSES = new Set([404, 405, 406, 407, 410, 411, 415, 421, 426, 501, 505]);

@@ -1,5 +1,6 @@
 /** What goes into the text of a request for servers that have no field for it. */
 import { createHash } from 'node:crypto';
+import { beginningOf } from '../contracts/text-cut.ts';
 import type { Dialect } from './dialect.ts';
 import { newestImages, resultImagesBehind, withWordsAfterResults } from './images.ts';
 import type { ModelMessage, ModelRequest, ToolSchema } from './model.ts';
@@ -23,7 +24,10 @@ export function worded(request: ModelRequest, dialect: Dialect, takesResultImage
     ...(inText.length === 0 ? [] : [toolsPrompt(inText)]),
     ...(output === undefined || form === 'schema' ? [] : [schemaPrompt(output.schema)]),
   ];
-  const offered = without.has('schema keywords') ? tools.map(withPlainSchema) : tools;
+  const plain = without.has('schema keywords') ? tools.map(withPlainSchema) : tools;
+  const { maxDescription: max } = dialect;
+  const offered =
+    max === undefined ? plain : plain.map((tool) => ({ ...tool, description: beginningOf(tool.description, max) }));
   return {
     ...request,
     system: system.join('\n\n').trim(),

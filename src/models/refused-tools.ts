@@ -54,6 +54,20 @@ function namedTool(tools: readonly ToolSchema[], words: string): ToolSchema | un
   return tools.find(({ name }) => [name, wireName(name)].some((form) => quoted.has(form) || named.has(form)));
 }
 
+const DESCRIPTION_LIMIT = /\bdescription\b.{0,60}\b(?:maximum length|at most|max(?:imum)?)\D{0,20}(\d{2,5})/is;
+
+/** Azure and others take 1,024 characters. A tool with the beginning of its description is better than none. */
+export function toShorterDescriptions(
+  dialect: Dialect,
+  { request, words }: Refused & { words: string },
+): Lesson | undefined {
+  const limit = Number(DESCRIPTION_LIMIT.exec(words)?.[1] ?? Infinity);
+  const longest = Math.max(0, ...takenTools(request, dialect).map(({ description }) => description.length));
+  if (limit >= Math.min(longest, dialect.maxDescription ?? longest)) return undefined;
+  const gaveUp = `descriptions of tools beyond ${limit} characters`;
+  return { dialect: { ...dialect, maxDescription: limit }, gaveUp };
+}
+
 const TOOL_LIMIT =
   /\btools?\b[^.]{0,60}\b(?:array too long|too many|at most|maximum|limit|exceed)[^.]{0,60}|too many (?:tools|functions)/i;
 

@@ -7,7 +7,8 @@ import { createHash } from 'node:crypto';
 import { beginningOf } from '../contracts/text-cut.ts';
 
 const MAX_NAME = 64;
-const ALLOWED = /^[a-zA-Z0-9_-]{1,64}$/;
+/** Gemini wants a letter or "_" first. */
+const ALLOWED = /^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$/;
 const HASH_LENGTH = 8;
 
 export interface ToolNames {
@@ -19,7 +20,10 @@ export interface ToolNames {
 /** The name on the wire where nothing else has the same: `server.tool` is `server__tool`. */
 export function wireName(name: string): string {
   if (ALLOWED.test(name)) return name;
-  const plain = name.replaceAll('.', '__').replace(/[^a-zA-Z0-9_-]/g, '_');
+  const plain = name
+    .replaceAll('.', '__')
+    .replace(/[^a-zA-Z0-9_-]/g, '_')
+    .replace(/^(?=[^a-zA-Z_])/, '_');
   return plain !== '' && plain.length <= MAX_NAME ? plain : hashed(name, plain);
 }
 

@@ -23,8 +23,11 @@ export function responsesBody(
   const summary = onReasoning !== undefined && effort !== 'none' && !without.has('summary') ? 'auto' : undefined;
   return {
     model,
-    input: request.messages.flatMap((message) => inputItems(provider, message, names)),
-    ...(request.system === '' ? {} : { instructions: request.system }),
+    input: [
+      ...(request.system !== '' && without.has('instructions') ? [{ role: 'system', content: request.system }] : []),
+      ...request.messages.flatMap((message) => inputItems(provider, message, names)),
+    ],
+    ...(request.system === '' || without.has('instructions') ? {} : { instructions: request.system }),
     ...(without.has('store') ? {} : { store: false }),
     ...(without.has('encrypted') ? {} : { include: ['reasoning.encrypted_content'] }),
     ...(without.has('streaming') ? {} : { stream: true }),

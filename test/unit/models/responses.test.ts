@@ -286,6 +286,16 @@ describe('the Responses API', () => {
     assert.deepEqual([plain?.['store'], plain?.['include']], [false, ['reasoning.encrypted_content']]);
   });
 
+  it('[M05] puts the system message into the input of a server without instructions (xAI)', async () => {
+    answers.push(
+      () => ({ status: 400, body: { code: 'x', error: 'The parameter instructions is currently not supported.' } }),
+      () => rules.answer([message('ok', 'm1')]),
+    );
+    assert.equal((await ask([{ role: 'user', text: 'x' }])).text, 'ok');
+    const { instructions, input } = server.requests[1]?.body ?? {};
+    assert.deepEqual([instructions, input[0]], [undefined, { role: 'system', content: 'Be brief.' }]);
+  });
+
   it('[M05] gives up what the model refuses, once', async () => {
     const refuse = (param: string, text: string) => (): ApiAnswer => ({
       status: 400,

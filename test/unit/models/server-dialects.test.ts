@@ -198,6 +198,15 @@ const ROWS: readonly Row[] = [
     gaveUp: ['temperature'],
   },
   {
+    name: 'Nova: a limit above its own',
+    body: {
+      message: 'The maximum tokens you requested exceeds the model limit of 10000. Try again with a lower value.',
+    },
+    when: (body) => 'max_tokens' in body || 'max_completion_tokens' in body,
+    request: { maxOutputTokens: 20_000 },
+    gaveUp: ['max_tokens', 'max_completion_tokens'],
+  },
+  {
     name: 'Moonshot: a temperature',
     body: 'invalid temperature: only 1 is allowed for this model',
     when: (body) => 'temperature' in body,

@@ -147,6 +147,23 @@ describe('servers of chat completions that refuse or need more', () => {
       });
     }
 
+    for (const message of [
+      'Thinking level is not supported for this model.',
+      'adaptive thinking is not supported on this model',
+      'Budget 0 is invalid. This model only works in thinking mode.',
+      'thinking.enabled.budget_tokens: Input should be greater than or equal to 1024',
+      'Malformed input request: #: extraneous key [thinking] is not permitted, please reformat your input and try again.',
+      'Value error, thinking_budget is not supported',
+      'Invalid model for reasoning_effort',
+    ]) {
+      it(`any effort: ${message.slice(0, 40)}`, async () => {
+        chat.respond = ({ body }) =>
+          'reasoning_effort' in body ? failed(400, { error: { message } }) : said({ content: 'ok' });
+        assert.equal((await chat.ask({ effort: 'none', tools: [CALCULATE] })).text, 'ok');
+        assert.deepEqual(chat.lessons, ['reasoning effort']);
+      });
+    }
+
     it('refuses to guess where nothing is left: tools with no effort that the server takes', async () => {
       chat.respond = ({ body }) => ({
         status: 400,

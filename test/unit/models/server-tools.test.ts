@@ -208,6 +208,16 @@ describe('[E11] servers that refuse one of several tools', () => {
     });
   }
 
+  it('one whose description is too long is shortened and not left out (Azure)', async () => {
+    const message =
+      "Invalid 'tools[0].function.description': string too long. Expected a string with maximum length 1024.";
+    chat.respond = ({ body }) =>
+      body.tools[0].function.description.length > 1_024 ? told(400, message) : said({ content: 'ok' });
+    const reply = await chat.ask({ tools: [{ ...TOOL, description: 'x'.repeat(1_500) }] });
+    assert.deepEqual([reply.text, reply.toolsLeftOut], ['ok', undefined]);
+    assert.deepEqual(chat.lessons, ['descriptions of tools beyond 1024 characters']);
+  });
+
   it('many that are refused one after the other are all left out', async () => {
     const many = Array.from({ length: 40 }, (_, index) => ({ ...ODD, name: `odd_${index}` }));
     chat.respond = (request) => {

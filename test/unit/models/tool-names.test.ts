@@ -10,6 +10,7 @@ describe('models: names of tools on the wire', () => {
     assert.equal(wireName('read_file'), 'read_file');
     assert.equal(wireName('everything.get-sum'), 'everything__get-sum');
     assert.equal(wireName('a.b.c d/é'), 'a__b__c_d__');
+    assert.equal(wireName('3d.render'), '_3d__render', 'a letter or "_" comes first');
     for (const name of ['', '.', '日本', 'x'.repeat(65), `server.${'y'.repeat(128)}`])
       assert.match(wireName(name), ALLOWED);
   });
