@@ -15,11 +15,32 @@ export function Sentence({ text }: { readonly text: string }) {
   return <bdi>{parts.map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part))}</bdi>;
 }
 
-/** A whole text in monospace, from left to right, with hidden characters marked: what runs is what is read. */
+/**
+ * A whole text in monospace, from left to right, with hidden characters marked: what runs is what is read. Several lines
+ * have numbers, so that a line that was wrapped is not taken for two, nor the next line for the rest of it.
+ */
 export function Code({ text, label }: { readonly text: string; readonly label?: string }) {
-  const parts = visible(text).split(MARK);
+  const lines = visible(text).split('\n');
   return (
     <pre class="code" dir="ltr" tabIndex={0} role="group" aria-label={label ?? 'text'}>
+      {lines.length === 1 ? (
+        <Marked text={text} />
+      ) : (
+        lines.map((line, index) => (
+          <span key={index} class="code-line">
+            <Marked text={line} />
+            {index < lines.length - 1 ? '\n' : ''}
+          </span>
+        ))
+      )}
+    </pre>
+  );
+}
+
+function Marked({ text }: { readonly text: string }) {
+  const parts = visible(text).split(MARK);
+  return (
+    <>
       {parts.map((part, index) =>
         index % 2 === 1 ? (
           <mark key={index} title="a character that cannot be seen">
@@ -29,6 +50,6 @@ export function Code({ text, label }: { readonly text: string; readonly label?: 
           part
         ),
       )}
-    </pre>
+    </>
   );
 }

@@ -149,4 +149,24 @@ describe('what others wrote, on the page', function () {
     assert.deepEqual(sent.postDataJSON(), { decision: 'deny', digest: pending?.digest });
     await checkNothingRan();
   });
+
+  it('[W01] a call to decide shows which lines its arguments have: a wrapped line is no two, and spaces keep their room', async () => {
+    const args = { command: `# ${'note '.repeat(60)}\nrm -rf ~`, cwd: `src${' '.repeat(600)}; ls` };
+    playTeam(world.model, {
+      files: ['a'],
+      instead: ({ phase, lastRole }) =>
+        phase === 'step' && lastRole !== 'tool' ? { toolCalls: [{ name: 'shell', arguments: args }] } : undefined,
+    });
+    const session = await world.copilot.create({ mode: 'planning-control' });
+    await session.send('Run it');
+    await page.goto(`${world.gateway.url}/#/sessions/${session.id}`);
+    const command = page.getByRole('group', { name: 'command' });
+    await command.waitFor();
+    assert.equal(await command.locator('.code-line').count(), 2);
+    assert.equal(await command.textContent(), args.command);
+    const cwd = page.getByRole('group', { name: 'cwd' });
+    assert.equal(await cwd.textContent(), args.cwd);
+    const { height = 0 } = (await cwd.boundingBox()) ?? {};
+    assert.ok(height > 100, `600 spaces need several lines, and have ${height} pixels`);
+  });
 });
