@@ -38,7 +38,9 @@ async function checkArguments(tools: Tools, name: string, text: string): Promise
     await parseArguments(tool, text);
     return undefined;
   } catch (error) {
-    if (error instanceof CopilotError) return String(error.details['problem']);
+    // The advice is for a model.
+    if (error instanceof CopilotError)
+      return String(error.details['problem']).replace(/\. Call it again with [^.]*\.$/, '');
     throw error;
   }
 }

@@ -76,7 +76,7 @@ export const DecidePayload = z.strictObject({
   requestId: z.string().min(1).max(100),
   decision: Decision,
   /** Digest of the request that was shown. The decision is refused if the request is about anything else. */
-  digest: z.stringFormat('digest', /^[0-9a-f]{64}$/).optional(),
+  digest: z.stringFormat('digest', /^[0-9a-f]{64}$/, 'use all of its 64 digits, as the request shows them').optional(),
   /** Who decides. Default `unknown`. */
   by: Label.optional(),
   /** Feedback with `modify` and `redo`, the answer with `answer`, a reason with the others. */

@@ -5,7 +5,7 @@ import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { RequestedForm } from '../../contracts/form.ts';
 import type { JsonObject } from '../../contracts/json.ts';
-import { APPROVING, type Decision, type PendingRequest, type RequestKind } from '../../contracts/request.ts';
+import { APPROVING, Decision, type PendingRequest, type RequestKind } from '../../contracts/request.ts';
 import { subjectDigest } from '../../contracts/request-subject.ts';
 import { type CommonFlags, readMessage, withClient } from '../connected.ts';
 import { loadConfig } from '../../config.ts';
@@ -144,8 +144,15 @@ export async function runDecide(
 ): Promise<void> {
   const { text, limit } = flags;
   const options = { text, limit: optional(parsePositiveNumber, '--limit', limit) };
-  // The client checks the decision, and its error lists the valid ones.
-  await decideFor(id, flags, options, async () => ({ id: requestId, decision: decision as Decision }));
+  await decideFor(id, flags, options, async (session) => {
+    const known = Decision.safeParse(decision).data;
+    if (known !== undefined) return { id: requestId, decision: known };
+    // The session knows only words that decide something, so what this request takes is said here.
+    const request = (await session.requests()).find((one) => one.id === requestId);
+    const words = request?.options ?? Decision.options;
+    const problem = `${request === undefined ? 'requests take' : `${requestId} takes`} ${words.join(', ')}`;
+    throw new CopilotError('InvalidInput', { what: `decision "${decision}"`, problem });
+  });
 }
 
 interface Choice {

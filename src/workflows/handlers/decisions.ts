@@ -125,7 +125,7 @@ async function decideWithEdit(
     policies: policiesOf(state),
     ...(workspace === undefined ? {} : { workspace }),
   });
-  if (problem !== null) throw toFailure('InvalidInput', { what: `The arguments for ${tool}`, problem });
+  if (problem !== null) throw toFailure('InvalidInput', { what: `The edited call of ${tool}`, problem });
   return requests.decide(payload);
 }
 

@@ -96,6 +96,13 @@ describe('deciding on the command line', function () {
     );
     const twice = await copilot('deny several req-1');
     assert.deepEqual([twice.code, twice.stderr.includes('was decided already: once, by')], [4, true], twice.stderr);
+    const limited = await copilot('approve several req-2 --limit 5');
+    assert.deepEqual([limited.code, limited.stdout], [2, '']);
+    assert.match(limited.stderr, /decision "once" is not valid: only "raise", for a budget, takes a limit\.\n$/);
+    const unknown = await copilot('decide several req-2 yes');
+    assert.match(unknown.stderr, /^error: decision "yes" is not valid: req-2 takes once, session, deny\.\n$/);
+    const cut = await copilot('approve several req-2 --digest 5c1d37440515');
+    assert.match(cut.stderr, /digest \("5c1d37440515"\) is not valid: use all of its 64 digits/);
     const [code, { error }] = await json('decide several req-2 skip');
     assert.deepEqual([code, (error as { type: string }).type], [2, 'InvalidInput']);
     assert.equal((await copilot('approve several req-9')).code, 3);

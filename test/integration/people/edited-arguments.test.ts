@@ -95,8 +95,8 @@ describe('edited arguments', function () {
     );
     for (const [left, problem] of [
       ['rm -f /', /what the editor left is not valid: it is not one JSON object/],
-      ['{"command": 7}', /The arguments for shell .*command/],
-      ['{"cmd": "ls"}', /The arguments for shell .*cmd/],
+      ['{"command": 7}', /The edited call of shell is not valid: .*command/],
+      ['{"cmd": "ls"}', /The edited call of shell .*cmd.*optional\)\.\n$/],
     ] as const) {
       const refused = await approve(session, await editorThat(`printf %s '${left}' > "$2"`), '--edit');
       assert.equal(refused.code, 2, refused.stdout);
@@ -151,7 +151,7 @@ describe('edited arguments', function () {
       const refused = session.decide(id, 'once', { arguments: edited });
       await assert.rejects(refused, {
         type: 'InvalidInput',
-        message: /^The arguments for everything\.get-sum .*number/,
+        message: /^The edited call of everything\.get-sum .*number/,
       });
     }
     assert.equal((await session.requests()).length, 1);

@@ -337,9 +337,11 @@ function recordedVerdict(verdict: Verdict): { readonly shown: Verdict; readonly 
 /** What is wrong with a rule, arguments or values that come with a decision. */
 function changeProblem(
   { tool, form }: OpenRequest,
-  { decision, arguments: edited, rule, values }: DecidePayload,
+  { decision, arguments: edited, rule, values, limit, images }: DecidePayload,
   team: TeamDefinition,
 ): string | undefined {
+  if (limit !== undefined && decision !== 'raise') return 'only "raise", for a budget, takes a limit';
+  if (images !== undefined && decision !== 'answer') return 'only "answer", for a question, takes images';
   if (values !== undefined && (decision !== 'accept' || !form)) return 'only "accept", for a form, takes values';
   const checked = decision === 'accept' && form ? checkForm(form, values ?? {}) : undefined;
   if (checked && 'problem' in checked) return checked.problem;
