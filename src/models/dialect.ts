@@ -128,7 +128,11 @@ const NAMES: readonly (readonly [what: Optional, words: RegExp, isSent: (refused
   ['usage', /stream_options|include_usage/i, ({ body }) => 'stream_options' in body],
   ['summary', /reasoning[._ ]summar|\bsummary\b|reasoning summar/i, ({ body }) => has(body, 'reasoning', 'summary')],
   ['encrypted', /encrypted|\binclude\b/i, ({ body }) => 'include' in body],
-  ['cache key', /prompt_cache_key/i, ({ body }) => 'prompt_cache_key' in body],
+  [
+    'cache key',
+    /prompt_cache_key|cache_?control/i,
+    ({ body }) => 'prompt_cache_key' in body || ('cacheKey' in body && 'signal' in body),
+  ],
   ['store', /\bstore\b/i, ({ body }) => 'store' in body],
   ['instructions', /\binstructions\b/i, ({ body }) => 'instructions' in body],
   ['lengths', /max_?length|min_?length/i, ({ body }) => /"m(ax|in)Length":/.test(JSON.stringify(body))],

@@ -31,6 +31,17 @@ export interface PromptOptions {
 /** Packages that pass the images of tool results on. The others would write them out as text. */
 const TAKES_RESULT_IMAGES = /^(anthropic|google|vertex|amazon-bedrock)\b|\.responses$/;
 
+/** Providers that cache only what a request marks. */
+const ASKS_FOR_CACHE = /\banthropic\b/;
+
+/** The system message with the tools is the same for a while, and the next round goes on from the last message. */
+function withCachePoints(prompt: LanguageModelV4Prompt): LanguageModelV4Prompt {
+  const point = { anthropic: { cacheControl: { type: 'ephemeral' } } };
+  return prompt.map((message, index) =>
+    message.role === 'system' || index === prompt.length - 1 ? { ...message, providerOptions: point } : message,
+  );
+}
+
 export function callOptions({
   provider,
   owner,
@@ -43,11 +54,13 @@ export function callOptions({
   const { system, messages, output, tools = [], temperature, maxOutputTokens } = request;
   const { without } = dialect;
   const effort = without.has('effort') ? undefined : (dialect.effort ?? request.effort);
+  const isCached = request.cacheKey !== undefined && !without.has('cache key') && ASKS_FOR_CACHE.test(owner);
+  const prompt: LanguageModelV4Prompt = [
+    ...(system === '' ? [] : [{ role: 'system' as const, content: system }]),
+    ...toPrompt(messages, { provider, names, version, filledIn: dialect.filledIn }),
+  ];
   return {
-    prompt: [
-      ...(system === '' ? [] : [{ role: 'system' as const, content: system }]),
-      ...toPrompt(messages, { provider, names, version, filledIn: dialect.filledIn }),
-    ],
+    prompt: isCached ? withCachePoints(prompt) : prompt,
     ...(tools.length === 0
       ? {}
       : {

@@ -132,6 +132,31 @@ describe('language models of the AI SDK', () => {
       await assert.rejects(ask('m', hello), refusedFor('key'));
     });
 
+    it('[M15] cache the tools, the instructions and the conversation, unless their server refuses that', async () => {
+      const refusal = 'messages.0.content.0.cache_control: Extra inputs are not permitted';
+      answers.push(
+        () => ({ events: anthropicEvents([{ type: 'text', text: 'ok' }], 'end_turn') }),
+        () => ({ status: 400, body: { type: 'error', error: { type: 'invalid_request_error', message: refusal } } }),
+        () => ({ events: anthropicEvents([{ type: 'text', text: 'ok' }], 'end_turn') }),
+      );
+      const messages: ModelMessage[] = [
+        { role: 'user', text: 'x' },
+        { role: 'assistant', text: '', toolCalls: [{ id: 'c1', name: 'files.calculate', arguments: '{}' }] },
+        { role: 'tool', toolCallId: 'c1', text: '437' },
+      ];
+      const marked = (index: number): unknown[] => {
+        const { system, messages: sent } = server.requests[index]?.body ?? {};
+        return [...system, ...sent.flatMap(({ content }: { content: unknown }) => content)].map(
+          ({ cache_control: mark }: { cache_control?: unknown }) => mark,
+        );
+      };
+      await ask('claude-sonnet-5', messages, { cacheKey: 'ses_1' });
+      const mark = { type: 'ephemeral' };
+      assert.deepEqual(marked(0), [mark, undefined, undefined, mark]);
+      await ask('claude-sonnet-5', messages, { cacheKey: 'ses_1' });
+      assert.deepEqual(marked(2), [undefined, undefined, undefined, undefined]);
+    });
+
     it('[M03] are asked again without thinking that they do not take back', async () => {
       const refused = (message: string) => (): ApiAnswer => ({
         status: 400,
