@@ -41,6 +41,9 @@ function prepareConnection({ address, credentials }: ServerAddress): Connection 
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': MAX_RECONNECT_MS,
       'grpc.max_receive_message_length': MAX_RESPONSE_BYTES,
+      // gRPC's own default is the proxy of `https_proxy`, which is for models, also for a server on this machine. The
+      // connections of workers know no such variable.
+      'grpc.enable_http_proxy': 0,
     },
     // Retries for about three seconds in all. A session accepts 10 updates at a time, so more senders wait a moment.
     interceptors: [

@@ -41,6 +41,21 @@ describe('[E10] a client takes', function () {
     await fails(session.info(), 'InvalidInput', /its client is closed; connect another/);
   }
 
+  it('no proxy to the server: the variables of proxies are for models', async () => {
+    const names = ['http_proxy', 'https_proxy'] as const;
+    const before = names.map((name) => process.env[name]);
+    for (const name of names) process.env[name] = 'http://127.0.0.1:1';
+    try {
+      await talks({ address: world.server.address });
+    } finally {
+      for (const [index, name] of names.entries()) {
+        const value = before[index];
+        if (value === undefined) delete process.env[name];
+        else process.env[name] = value;
+      }
+    }
+  });
+
   it('an open connection, which it leaves open', async () => {
     const connection = await Connection.connect({ address: world.server.address });
     await talks({ connection });
