@@ -1,7 +1,7 @@
 /** Checks the folders that sessions write to. Creates and writes nothing. */
 import { access, constants, stat, statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { Config } from '../config.ts';
+import { nearestFolder } from '../storage/writable-folder.ts';
 import { type Check, missing, ok, warning } from './check.ts';
 
 const MIB = 1024 * 1024;
@@ -49,17 +49,6 @@ async function checkFolder(check: string, folder: string, variable: string): Pro
     return warning(check, detail, `chmod 700 ${quoted(folder)}`);
   }
   return ok(check, there === folder ? folder : `${folder}, to be made`);
-}
-
-/** The path, or its nearest parent that exists. */
-async function nearestFolder(path: string): Promise<string> {
-  for (let there = path; ; there = dirname(there)) {
-    const exists = await stat(there).then(
-      () => true,
-      () => false,
-    );
-    if (exists || there === dirname(there)) return there;
-  }
 }
 
 const quoted = (path: string): string => `'${path.replaceAll("'", String.raw`'\''`)}'`;

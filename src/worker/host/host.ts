@@ -22,6 +22,7 @@ import { CallMetrics } from '../call-metrics.ts';
 import type { HostParts } from './activities.ts';
 import { type ModelSource, openModelSource } from './model-source.ts';
 import { findOpenSessions } from './open-sessions.ts';
+import { checkHostFolders } from './host-folders.ts';
 import { warmTeams } from './warm-teams.ts';
 
 /** Folder in the home folder with the MCP servers that the worker's own teams have or had. */
@@ -70,6 +71,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
 /** Adds each part to `opened` as soon as there is something to close. */
 async function openParts(options: HostOptions, opened: OpenPart[]): Promise<Omit<Host, 'close'>> {
   const { config, settings, identity, log } = options;
+  await checkHostFolders(config, { hasOwnArchive: options.archive !== undefined, log });
   const runner = runnerOf(settings, config);
   runner?.prepare?.().catch((err: unknown) => log.warn({ err }, 'what dead workers left of code was not removed'));
   const tools = withOwnTools(settings.tools, runner);
