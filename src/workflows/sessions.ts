@@ -21,12 +21,13 @@ import {
 import { toFailure } from '../contracts/errors.ts';
 import type { ImageReference } from '../contracts/image.ts';
 import { ask, continueSession, SESSION_WORKFLOW, suspend } from '../contracts/messages.ts';
-import type { AskPayload } from '../contracts/payloads.ts';
-import type { SessionOptions, SessionResult } from '../contracts/session.ts';
+import { type AskPayload, SuspendPayload } from '../contracts/payloads.ts';
+import { FoundId, QueuedMessage, type SessionOptions, type SessionResult } from '../contracts/session.ts';
 import { type SessionAnswer, sessionAnswer } from '../contracts/session-answer.ts';
 import { startAttributes } from '../contracts/start-attributes.ts';
 import type { TurnView } from '../contracts/turn.ts';
 import { serviceActivities } from './activities.ts';
+import { accept } from './input-check.ts';
 
 export type { SessionOptions, SessionResult } from '../contracts/session.ts';
 export type { TurnView } from '../contracts/turn.ts';
@@ -64,14 +65,14 @@ export interface WorkflowSession {
    * Sends a message, and waits until its turn has ended, however long people need for their decisions. While the session
    * is suspended, the message waits. If this workflow is cancelled, the turn goes on.
    * @returns the turn: completed, failed or interrupted
-   * @throws ApplicationFailure of type `SessionClosed`, `SessionNotFound`, `QueueFull`
+   * @throws ApplicationFailure of type `InvalidInput`, `SessionClosed`, `SessionNotFound`, `QueueFull`
    */
   send(text: string, options?: MessageOptions): Promise<TurnView>;
   /** Waits until the session has ended. @throws ApplicationFailure of type `SessionClosed` if it was terminated, `SessionNotFound` */
   result(): Promise<SessionResult>;
   /** Ends the session, and waits for its result. A running turn is interrupted. @throws as `result` */
   complete(): Promise<SessionResult>;
-  /** Nothing new starts until `resume`. */
+  /** Nothing new starts until `resume`. @throws ApplicationFailure of type `InvalidInput` */
   suspend(reason?: string): Promise<void>;
   /** Goes on with a suspended session, or with a turn that failed. */
   resume(): Promise<void>;
@@ -109,21 +110,24 @@ export async function startSession({
   return openSession(id, { taskQueue });
 }
 
-/** A session by its id, whoever started it. It sends nothing. */
+/** A session by its id, whoever started it. It sends nothing. @throws ApplicationFailure of type `InvalidInput` */
 export function openSession(
   id: string,
   { taskQueue = workflowInfo().taskQueue }: HostedSessions = {},
 ): WorkflowSession {
   listen();
+  accept(FoundId, id, `session ${JSON.stringify(id)}`);
   const handle = getExternalWorkflowHandle(id);
   const waitForResult = (complete: boolean): Promise<SessionResult> => askForResult(id, taskQueue, complete);
   return {
     id,
-    send: (text, { messageId = uuid4(), images } = {}) =>
-      askForTurn(id, taskQueue, { messageId, text, ...(images === undefined ? {} : { images: [...images] }) }),
+    // A session ignores a question that it cannot read, and would not answer. So it is checked before it is sent.
+    send: async (text, { messageId = uuid4(), images } = {}) =>
+      await askForTurn(id, taskQueue, accept(QueuedMessage, { messageId, text, images }, 'message')),
     result: () => waitForResult(false),
     complete: () => waitForResult(true),
-    suspend: (reason) => handle.signal(suspend, reason === undefined ? {} : { reason }),
+    suspend: async (reason) =>
+      await handle.signal(suspend, accept(SuspendPayload, reason === undefined ? {} : { reason }, 'suspend')),
     resume: () => handle.signal(continueSession, {}),
   };
 }

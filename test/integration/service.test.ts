@@ -21,6 +21,7 @@ import type {
   askAcrossRuns,
   askApproval,
   askInVain,
+  askWrongly,
   awaitEnd,
   handleOrder,
   holdSession,
@@ -222,6 +223,24 @@ describe("sessions in a service's own worker", function () {
     assert.equal(await ask('missing', 'x'), 'SessionNotFound');
     assert.equal(await ask('closed', 'session-of-order-1'), 'SessionClosed');
     assert.equal(await ask('id', 'session-of-order-1'), 'SessionExists');
+  });
+
+  it('a call that no session could read fails at once, with what is wrong with it', async () => {
+    const said = await client.workflow.execute<typeof askWrongly>('askWrongly', {
+      taskQueue: TASK_QUEUE,
+      workflowId: 'wrongly',
+      workflowExecutionTimeout: '30s',
+    });
+    assert.deepEqual(
+      said.map((line) => line.split(' is not valid: ')[0]),
+      [
+        'InvalidInput: message',
+        'InvalidInput: message',
+        'InvalidInput: message',
+        'InvalidInput: suspend',
+        'InvalidInput: session "no id"',
+      ],
+    );
   });
 
   it('a workflow that waits for the end of a session hears of it, and one that comes later reads it', async () => {

@@ -1,5 +1,5 @@
 /** Workflows of a service whose worker hosts sessions. */
-import { condition, continueAsNew, proxyActivities } from '@temporalio/workflow';
+import { ApplicationFailure, condition, continueAsNew, proxyActivities } from '@temporalio/workflow';
 import { openSession, startSession } from '../../../src/workflows/sessions.ts';
 import type * as own from './activities.ts';
 
@@ -60,6 +60,29 @@ export async function askInVain(what: 'team' | 'closed' | 'missing' | 'id', id: 
   } catch (error) {
     return error instanceof Error && 'type' in error ? String(error.type) : String(error);
   }
+}
+
+/** What is said of calls that no session could read, each with the type of its error. */
+export async function askWrongly(): Promise<string[]> {
+  const session = await startSession({ mode: 'one-shot' });
+  const calls = [
+    () => session.send(''),
+    () => session.send('x'.repeat(3_000_000)),
+    () => session.send('Hello', { messageId: '' }),
+    () => session.suspend('x'.repeat(1_001)),
+    async () => openSession('no id').send('Hello'),
+  ];
+  const said = [];
+  for (const call of calls) {
+    try {
+      await call();
+      said.push('answered');
+    } catch (error) {
+      said.push(error instanceof ApplicationFailure ? `${error.type}: ${error.message}` : String(error));
+    }
+  }
+  await session.complete();
+  return said;
 }
 
 /** Waits for the end of a session that somebody else ends. */
