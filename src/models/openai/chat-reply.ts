@@ -249,7 +249,11 @@ export class ChatReply {
       this.#refusal += body.refusal;
       this.#listener.onText(body.refusal);
     }
-    const shown = [body['reasoning_content'], body['reasoning'], body['thinking'], thinkingOf(body.content)];
+    const shown = [
+      ...['reasoning_content', 'reasoning', 'reasoning_text', 'thinking'].map((name) => body[name]),
+      thinkingOf(body.content),
+      thinkingIn(body['reasoning_details']),
+    ];
     const reasoning = shown.find((text) => typeof text === 'string' && text !== '');
     if (typeof reasoning === 'string') this.#listener.onReasoning(reasoning);
     keep(this.#extras, body, READ);
@@ -264,7 +268,9 @@ export class ChatReply {
     const call = this.#findCall({ id: part.id, index: part.index, name, text }, position);
     // A name may come in pieces, or whole again with every piece.
     if (name && name !== call.name) call.name += name;
-    call.arguments += text;
+    // Some servers send all that they have with every piece.
+    const isAllAgain = Boolean(name) && call.arguments.startsWith('{') && text.startsWith(call.arguments);
+    call.arguments = isAllAgain ? text : call.arguments + text;
     keep(call.extras, part, READ_OF_CALL);
   }
 
@@ -310,6 +316,12 @@ function areWhole(calls: readonly PartialCall[]): boolean {
 /** Most pieces end before this, and long arguments are read only where they may be whole. */
 function isWhole(text: string): boolean {
   return /\}\s*$/.test(text.slice(-9)) && parseJson(text) !== undefined;
+}
+
+const ThinkingParts = listOf(z.looseObject({ text: Text, summary: Text }));
+
+function thinkingIn(parts: unknown): string {
+  return (ThinkingParts.safeParse(parts).data ?? []).map(({ text, summary }) => text ?? summary ?? '').join('');
 }
 
 function usageOf(usage: Part['usage']): TokenUsage | undefined {

@@ -226,6 +226,26 @@ describe('servers of chat completions and their streams', () => {
     });
   }
 
+  it('[M08] a call whose pieces have all that came before', async () => {
+    answer = streamed(
+      { tool_calls: [toolCall(one.slice(0, 6))] },
+      { tool_calls: [toolCall(one.slice(0, 12))] },
+      { tool_calls: [toolCall(one)] },
+    );
+    assert.deepEqual(
+      (await ask()).toolCalls.map((call) => call.arguments),
+      [one],
+    );
+  });
+
+  it('[M17] reasoning by the names of gateways', async () => {
+    for (const delta of [{ reasoning_text: 'hm' }, { reasoning_details: [{ type: 'reasoning.text', text: 'hm' }] }]) {
+      answer = streamed(delta, { content: 'ok' });
+      const { text, reasoning } = await ask();
+      assert.deepEqual([text, reasoning], ['ok', 'hm']);
+    }
+  });
+
   it('[M08] two calls with one id and one index, each whole', async () => {
     answer = streamed({ tool_calls: [toolCall(one)] }, { tool_calls: [toolCall('{"expression":"2"}')] });
     assert.deepEqual(
