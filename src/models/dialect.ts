@@ -161,7 +161,7 @@ const NAMES: readonly (readonly [what: Optional, words: RegExp, isSent: (refused
   ['null content', /content[^.]{0,60}\b(null|nil|none|string|str|required|missing|empty)\b/i, hasNullContent],
   [
     'empty content',
-    /\b(empty|non-?empty|blank|at least one (content|parts)|content or tool_?calls)\b/i,
+    /\b(empty|non-?empty|non-?whitespace|blank|at least one (content|parts)|content or tool_?calls)\b/i,
     hasEmptyContent,
   ],
   ['streaming', /'?\bstream'?\b(?!_)|streaming/i, ({ body }) => body['stream'] === true],

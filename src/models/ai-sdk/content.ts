@@ -64,6 +64,8 @@ export class Content {
         this.#parts.push({ type: 'tool-call', id: part.toolCallId, text: '', metadata: part.providerMetadata });
         return {};
       case 'custom':
+        // Of the reply as a whole: nobody needs it back.
+        if (part.kind.endsWith('.message_start')) return {};
         this.#parts.push({ type: 'custom', id: '', text: '', kind: part.kind, metadata: part.providerMetadata });
         return {};
       default:
@@ -111,11 +113,16 @@ export function unpackContent(
   if (length !== text.length || calls !== toolCalls.length) return undefined;
   let from = 0;
   let next = 0;
-  return kept.map((part) => {
+  return kept.flatMap((part) => {
     const options = part.providerOptions === undefined ? {} : { providerOptions: part.providerOptions };
     switch (part.type) {
-      case 'text':
-        return { type: 'text' as const, text: text.slice(from, (from += part.length)), ...options };
+      case 'text': {
+        const said = text.slice(from, (from += part.length));
+        // Claude writes blank lines before calls, and does not take them back.
+        return said.trim() === '' && part.providerOptions === undefined
+          ? []
+          : { type: 'text' as const, text: said, ...options };
+      }
       case 'reasoning':
         return { type: 'reasoning' as const, text: part.text, ...options };
       case 'custom':

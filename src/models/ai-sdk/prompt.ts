@@ -145,7 +145,7 @@ function toolResult(
 }
 
 function text(value: string): { type: 'text'; text: string }[] {
-  return value === '' ? [] : [{ type: 'text', text: value }];
+  return value.trim() === '' ? [] : [{ type: 'text', text: value }];
 }
 
 interface FilePart {

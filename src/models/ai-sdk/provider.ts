@@ -18,7 +18,10 @@ export interface AiSdkModel {
   readonly modelId: string;
   readonly specificationVersion: string;
   // The two versions differ in details of the options only.
-  doStream(options: never): PromiseLike<{ readonly stream: ReadableStream<unknown> }>;
+  doStream(options: never): PromiseLike<{
+    readonly stream: ReadableStream<unknown>;
+    readonly response?: { readonly headers?: Readonly<Record<string, string>> };
+  }>;
 }
 
 /** A provider of the AI SDK: `createAnthropic({ … })`. */
@@ -117,7 +120,8 @@ async function callModel(model: AiSdkModel, call: Call): Promise<ModelReply> {
   const watch = watchSilence(silence);
   try {
     watch.expect(options.firstByteMs ?? DEFAULT_FIRST_BYTE_MS);
-    const { stream } = await model.doStream({ ...wellFormed(prompt), abortSignal: signal } as never);
+    const { stream, response } = await model.doStream({ ...wellFormed(prompt), abortSignal: signal } as never);
+    requireEvents(response?.headers, model.modelId);
     return await readStream(stream as ReadableStream<LanguageModelV4StreamPart>, model, call, {
       onPart: () => watch.expect(options.betweenBytesMs ?? DEFAULT_BETWEEN_BYTES_MS),
       fromWire: names.fromWire,
@@ -129,6 +133,13 @@ async function callModel(model: AiSdkModel, call: Call): Promise<ModelReply> {
     watch.stop();
     silence.abort();
   }
+}
+
+/** The packages find nothing in a page, such as that of a login, and tell nobody. */
+function requireEvents(headers: Readonly<Record<string, string>> = {}, model: string): void {
+  const type = headers['content-type'] ?? '';
+  if (/^text\/html\b/i.test(type))
+    throw classifyApiError({ status: undefined, headers: new Headers(), body: '<html>' }, model);
 }
 
 function watchSilence(silence: AbortController): { expect(ms: number): void; stop(): void } {

@@ -89,7 +89,7 @@ function chatMessage(provider: string, message: ModelMessage, dialect: Dialect, 
         Object.fromEntries(Object.entries(fields).filter(([name]) => !dialect.notReturned.has(name)));
       return {
         role: 'assistant',
-        content: said === '' && toolCalls.length > 0 && !dialect.without.has('null content') ? null : said,
+        content: said.trim() === '' && toolCalls.length > 0 && !dialect.without.has('null content') ? null : said,
         ...(toolCalls.length === 0
           ? {}
           : {

@@ -14,7 +14,7 @@ const ENDS: readonly (readonly [finish: Finish, words: RegExp])[] = [
   ['refused', /^refusal$/],
   [
     'failed',
-    /error|malformed|unexpected_tool|too_many_tool|insufficient_system_resource|abort|cancel|time(d_)?out|overloaded|preempt|interrupt/,
+    /error|malformed|missing_thought|unexpected_tool|too_many_tool|insufficient_system_resource|abort|cancel|time(d_)?out|overloaded|preempt|interrupt/,
   ],
 ];
 

@@ -157,6 +157,42 @@ describe('language models of the AI SDK', () => {
       assert.deepEqual(marked(2), [undefined, undefined, undefined, undefined]);
     });
 
+    it('[M03] do not get the blank lines back that they write before calls, and keep nothing else than they need', async () => {
+      answers.push(
+        () => ({
+          events: anthropicEvents(
+            [
+              { type: 'thinking', thinking: '', signature: 'SIG1' },
+              { type: 'text', text: '\n\n' },
+              { type: 'tool_use', id: 'tu_1', name: 'files__calculate', input: {} },
+            ],
+            'tool_use',
+          ),
+        }),
+        () => ({ events: anthropicEvents([{ type: 'text', text: '437' }], 'end_turn') }),
+      );
+      const hello = { role: 'user', text: 'x' } as const;
+      const first = await ask('claude-sonnet-5', [hello]);
+      const last = await ask('claude-sonnet-5', [
+        hello,
+        assistant(first),
+        { role: 'tool', toolCallId: 'tu_1', text: '1' },
+      ]);
+      assert.deepEqual(
+        server.requests[1]?.body.messages[1].content.map(({ type, signature }: Block) => [type, signature]),
+        [
+          ['thinking', 'SIG1'],
+          ['tool_use', undefined],
+        ],
+      );
+      assert.equal(last.providerData, undefined);
+    });
+
+    it('[M10] tell a page of a login from a reply that was cut off', async () => {
+      answers.push(() => ({ body: '<html>Sign in</html>', headers: { 'content-type': 'text/html; charset=utf-8' } }));
+      await assert.rejects(ask('m', [{ role: 'user', text: 'x' }]), refusedFor('address'));
+    });
+
     it('[M03] are asked again without thinking that they do not take back', async () => {
       const refused = (message: string) => (): ApiAnswer => ({
         status: 400,

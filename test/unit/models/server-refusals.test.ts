@@ -300,6 +300,12 @@ describe('servers of chat completions that refuse or need more', () => {
       assert.equal((await chat.ask()).providerData, undefined);
     });
 
+    it('not blank lines before calls, which Claude writes and does not take back', async () => {
+      chat.respond = () => streamed({ content: '\n\n' }, { tool_calls: [toolCall('{}')] });
+      await chat.ask(next(await chat.ask({ tools: [CALCULATE] })));
+      assert.equal(chat.requests[1]?.body.messages[2].content, null);
+    });
+
     it('blocks of thinking in pieces without an index, each up to its signature (LiteLLM before Claude)', async () => {
       const thinking = (text: string, signature = ''): object => ({ type: 'thinking', thinking: text, signature });
       const redacted = { type: 'redacted_thinking', data: 'R' };
