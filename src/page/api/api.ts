@@ -24,6 +24,9 @@ import type { DecidePayload } from '../../contracts/payloads.ts';
 import { request } from './http.ts';
 
 export interface NewSession {
+  /** Made by the page, so that another try finds the session of the first. */
+  readonly id?: string;
+  readonly ifExists?: 'use';
   readonly name?: string;
   readonly mode?: string;
   readonly team?: string;

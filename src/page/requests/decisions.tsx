@@ -42,9 +42,11 @@ export function Decisions(props: DecisionsProps) {
   return props.request.form ? <FormDecisions {...props} form={props.request.form} /> : <ButtonDecisions {...props} />;
 }
 
+const DECIDE_AGAIN = 'Perhaps your decision has arrived. Decide again: only the first one counts.';
+
 function FormDecisions({ sessionId, request, form, onDecided }: DecisionsProps & { readonly form: RequestedForm }) {
   const { id: requestId, digest } = request;
-  const { run, isRunning, error } = useAction(onDecided);
+  const { run, isRunning, error } = useAction(onDecided, DECIDE_AGAIN);
   return (
     <div class="decisions">
       <FormDecision
@@ -63,7 +65,7 @@ function ButtonDecisions({ sessionId, request, onDecided }: DecisionsProps) {
   const { id, kind, options, digest, tool } = request;
   const [chosen, setChosen] = useState<Decision | undefined>(kind === 'input' ? 'answer' : undefined);
   const [edited, setEdited] = useState<string>();
-  const { run, isRunning, error } = useAction(onDecided);
+  const { run, isRunning, error } = useAction(onDecided, DECIDE_AGAIN);
   const take = (decision: Decision, extra: Extra = {}): void =>
     run(() => decide(sessionId, { requestId: id, decision, digest, ...extra }));
   const changed = edited === undefined ? undefined : readObject(edited);

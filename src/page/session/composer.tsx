@@ -23,10 +23,12 @@ export function Composer(props: ComposerProps) {
   return isClosed(props.report) ? <Closed {...props.report} /> : <Writing {...props} />;
 }
 
+const SEND_AGAIN = 'Perhaps the message has arrived. Send it again: it counts once.';
+
 function Writing({ report, turn, attachments, onSent, onChanged }: ComposerProps) {
   const { id, status } = report;
   const [text, setText] = useState('');
-  const { run, isRunning, error } = useAction(onChanged);
+  const { run, isRunning, error } = useAction(onChanged, SEND_AGAIN);
   // Until it is sent, so that another try is the same message.
   const messageId = useRef(crypto.randomUUID());
   const isBusy = turn?.status === 'running';

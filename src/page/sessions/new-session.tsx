@@ -1,5 +1,6 @@
 /** Begins a session with its first message. */
 import { useMemo, useRef, useState } from 'preact/hooks';
+import { ulid } from 'ulid';
 import { createSession, type NewMessage, type NewSession, sendMessage } from '../api/api.ts';
 import { AttachedFiles, ChooseFiles } from '../files/attached-files.tsx';
 import { takePasted, useDrop } from '../files/incoming-files.ts';
@@ -12,6 +13,8 @@ import { ModeSelect } from './mode-select.tsx';
 
 /** The offline model understands it, too. */
 const EXAMPLE = 'Such as: write "hello" to hello.txt, then write a short report to report.md';
+
+const BEGIN_AGAIN = 'Perhaps the session has begun. Begin again: without a change it is the same session.';
 
 interface Chosen {
   readonly key: string;
@@ -82,10 +85,11 @@ function ChosenFiles({ files, onFiles, onRemove }: ChosenFilesProps) {
 export function NewSessionForm() {
   const [message, setMessage] = useState('');
   const [settings, setSettings] = useState<Settings>({ mode: 'copilot', name: '', team: '', approvesPlan: false });
-  const { run, isRunning, error } = useAction();
+  const { run, isRunning, error } = useAction(undefined, BEGIN_AGAIN);
   const field = useFocus<HTMLTextAreaElement>();
   // The same id for another try: a message that did arrive is not sent twice.
   const messageId = useMemo(() => crypto.randomUUID(), []);
+  const id = useMemo(() => `ses_${ulid()}`, [message, settings]);
   const [files, setFiles] = useState<readonly Chosen[]>([]);
   const created = useRef<string>(undefined);
   const add = (more: Iterable<File>): void =>
@@ -95,7 +99,7 @@ export function NewSessionForm() {
     run(async () => {
       const first = message.trim() === '' ? undefined : { text: message, messageId };
       // Another try goes on with the session that is there.
-      const session = { id: created.current, options: optionsOf(settings) };
+      const session = { id: created.current, options: { ...optionsOf(settings), id, ifExists: 'use' as const } };
       await beginSession(session, first, files, (id) => (created.current = id)).then((id) => goTo(sessionAddress(id)));
     });
   return (

@@ -1,6 +1,6 @@
 /** Something that a person asks for: it runs once at a time, and says why it failed. */
 import { useCallback, useState } from 'preact/hooks';
-import type { ApiError } from '../api/http.ts';
+import { ApiError } from '../api/http.ts';
 import { asApiError } from './use-session.ts';
 
 export interface Action {
@@ -9,7 +9,10 @@ export interface Action {
   readonly error: ApiError | undefined;
 }
 
-export function useAction(onDone: () => void = () => undefined): Action {
+const PERHAPS_DONE = 'Perhaps this was done. Look how things stand, and do it again if they have not changed.';
+
+/** @param unanswered what to do if the gateway gave no answer: it has not said whether it did this */
+export function useAction(onDone: () => void = () => undefined, unanswered = PERHAPS_DONE): Action {
   const [isRunning, setRunning] = useState(false);
   const [error, setError] = useState<ApiError>();
   const run = useCallback(
@@ -17,10 +20,16 @@ export function useAction(onDone: () => void = () => undefined): Action {
       setRunning(true);
       setError(undefined);
       work()
-        .then(onDone, (problem: unknown) => setError(asApiError(problem)))
+        .then(onDone, (problem: unknown) => setError(settled(asApiError(problem), unanswered)))
         .finally(() => setRunning(false));
     },
-    [onDone],
+    [onDone, unanswered],
   );
   return { run, isRunning, error };
+}
+
+/** The error in words that stay true when the gateway answers again: nothing repeats what a person asked for. */
+function settled(error: ApiError, unanswered: string): ApiError {
+  if (error.type !== 'Unreachable') return error;
+  return new ApiError({ type: 'NoAnswer', status: 0, detail: `The gateway did not answer. ${unanswered}` });
 }

@@ -29,12 +29,17 @@ export function Empty({ title, children }: { readonly title: string; readonly ch
   );
 }
 
+const TITLES: ReadonlyMap<string, string> = new Map([
+  ['Unreachable', 'Offline.'],
+  ['NoAnswer', 'No answer.'],
+]);
+
 export function Problem({ error }: { readonly error: ApiError | undefined }) {
   if (error === undefined) return null;
   const isPassing = error.status === 0 || error.status >= 500;
   return (
     <Banner tone={isPassing ? 'asking' : 'bad'}>
-      <strong>{error.type === 'Unreachable' ? 'Offline.' : `${error.type}.`}</strong> {error.message}
+      <strong>{TITLES.get(error.type) ?? `${error.type}.`}</strong> {error.message}
       {error.type === 'NoWorker' ? ' Nothing is lost: the session goes on when a worker runs.' : null}
     </Banner>
   );

@@ -175,6 +175,41 @@ describe('a session on the page', function () {
     await page.getByText('Connection lost.').waitFor({ state: 'detached' });
   });
 
+  it('an answer of the gateway that is lost: what is done again is done once, and the page says so', async () => {
+    playTeam(world.model, { answer: 'Once.' });
+    await page.goto(`${world.gateway.url}/#/new`);
+    await page.getByRole('textbox', { name: 'What is to be done?' }).fill('Begin once');
+    await loseAnswer('/v1/sessions', () => button('Begin').click());
+    await page.getByText('The gateway did not answer. Perhaps the session has begun.').waitFor();
+    await button('Begin').click();
+    await untilAnswered(1, 'Once.');
+    const { sessions } = await world.copilot.list({ namePrefix: 'Begin once' });
+    assert.equal(sessions.length, 1);
+    await loseAnswer('/messages', () => send('Send once'));
+    await page.getByText('Perhaps the message has arrived. Send it again: it counts once.').waitFor();
+    await page.keyboard.press('Enter');
+    await untilAnswered(2, 'Once.');
+    await page.getByText('The gateway did not answer.').waitFor({ state: 'detached' });
+    const [{ id } = { id: '' }] = sessions;
+    assert.equal((await world.copilot.session(id).turns()).length, 2);
+    world.problems.length = 0; // Chromium's own lines about the answers that were lost
+  });
+
+  /** Lets the next POST to a path that ends so reach the gateway, and drops its answer. */
+  async function loseAnswer(end: string, act: () => Promise<void>): Promise<void> {
+    let isLost = false;
+    await page.route(
+      ({ pathname }) => pathname.endsWith(end),
+      async (route) => {
+        if (isLost || route.request().method() !== 'POST') return await route.fallback();
+        isLost = true;
+        await route.fetch();
+        return await route.abort();
+      },
+    );
+    await act();
+  }
+
   it('suspend, continue, interrupt, a queued message, and a fork from a turn', async () => {
     playTeam(world.model, { answer: ANSWER, wordDelayMs: 80 });
     const session = await world.copilot.create({ mode: 'one-shot', name: 'Steered' });
