@@ -134,11 +134,17 @@ export function cutLongText(text: string): string {
   return shortenText(text, MAX_ERROR_CHARACTERS);
 }
 
-/** Rows below headings. Each column is as wide as its longest cell. */
+/** A longer cell moves the rest of its own row, and not that of all others. */
+const MAX_COLUMN_WIDTH = 60;
+
+/** Rows below headings. Each column is as wide as its longest cell, up to a limit. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const cells = rows.map((row) => row.map(oneLine));
   const widths = headings.map((heading, column) =>
-    Math.max(heading.length, ...cells.map((row) => row[column]?.length ?? 0)),
+    Math.max(
+      heading.length,
+      ...cells.map((row) => row[column]?.length ?? 0).filter((width) => width <= MAX_COLUMN_WIDTH),
+    ),
   );
   const line = (row: readonly string[]): string =>
     row
