@@ -145,7 +145,8 @@ export const ERRORS = {
   TeamNotFound: {
     retryable: false,
     exitCode: 3,
-    message: (d) => `There is no team "${d['team']}". Known teams: ${d['known']}.`,
+    message: (d) =>
+      `There is no team "${d['team']}". Known teams: ${d['known']}; workers look for them where COPILOT_AGENTS_DIR pointed when they started.`,
   },
   InvalidTeam: {
     retryable: false,

@@ -311,14 +311,18 @@ describe('agents: loading a team', () => {
 
   it('an unknown team is a clear error that names the known ones, and no name leads out of the folder', async () => {
     const folder = await agentsFolder();
-    const known = 'Known teams: small.';
+    const where = 'workers look for them where COPILOT_AGENTS_DIR pointed when they started.';
+    const known = `Known teams: small; ${where}`;
     assert.equal(await failure(folder, 'smal'), `TeamNotFound There is no team "smal". ${known}`);
     const inside = join(folder, 'small');
     await mkdir(join(inside, 'empty'));
     for (const name of ['../small', './small', 'small/', '', '.', '..', 'small\0', '/etc']) {
       assert.equal(await failure(folder, name), `TeamNotFound There is no team "${name}". ${known}`);
     }
-    assert.equal(await failure(inside, '../small'), 'TeamNotFound There is no team "../small". Known teams: none.');
+    assert.equal(
+      await failure(inside, '../small'),
+      `TeamNotFound There is no team "../small". Known teams: none; ${where}`,
+    );
     assert.match(await failure(folder, 'x'.repeat(10_000)), /^TeamNotFound There is no team "x{100}"\./);
     assert.deepEqual(await listTeams(join(folder, 'nowhere')), []);
   });
