@@ -120,11 +120,6 @@ describe('agents: loading a team', () => {
         'InvalidTeam small/team.yaml:7: unknown agent "critic"; there are planner, router, writer',
       ],
       [
-        'of a mode with a wrong route',
-        { 'team.yaml': `${TEAM}modes:\n  quick:\n    route: oneshot\n` },
-        'InvalidTeam small/team.yaml:11: modes.quick.route: it must be "router", "one-shot" or "planned", not "oneshot"',
-      ],
-      [
         'of a mode with a wrong name',
         { 'team.yaml': `${TEAM}modes:\n  Quick:\n    route: one-shot\n` },
         'InvalidTeam small/team.yaml:10: modes.Quick: use lower-case letters, digits and "-", 63 at most',

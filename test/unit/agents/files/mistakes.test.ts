@@ -8,6 +8,11 @@ describe('agents: a mistake in a team is said in plain words, with file and line
 
   const cases: [string, Parameters<typeof agentsFolder>[0], string][] = [
     [
+      'of a mode with a wrong route',
+      { 'team.yaml': `${TEAM}modes:\n  quick:\n    route: oneshot\n` },
+      'small/team.yaml:11: modes.quick.route: it must be "router", "one-shot" or "planned", not "oneshot"',
+    ],
+    [
       'of a word that YAML does not read as a truth value',
       { 'team.yaml': `${TEAM}approvals:\n  plan: yes\n` },
       'small/team.yaml:10: approvals.plan: it must be true or false, not "yes"',
