@@ -2,7 +2,7 @@
 import { CopilotError } from '../contracts/errors.ts';
 import type { Fallback } from '../contracts/activities.ts';
 import type { Message } from '../contracts/transcript.ts';
-import { unreadableReply } from '../models/errors.ts';
+import { type ModelError, unreadableReply } from '../models/errors.ts';
 import type { Model, ModelReply, ModelRequest } from '../models/model.ts';
 import { withImages } from './images.ts';
 import { withoutRefused } from './refused-messages.ts';
@@ -27,6 +27,8 @@ export interface AgentReply extends ModelReply {
 
 /** Attempt of the activity from which on a model that is unavailable is skipped for the next one. */
 const FALLBACK_FROM_ATTEMPT = 3;
+/** Longest wait that a model may ask for without being skipped at once, in milliseconds. */
+const LONGEST_WAIT_MS = 60_000;
 
 /**
  * @throws ModelError of the last model that was asked; the reason of `signal` after an abort
@@ -56,8 +58,8 @@ export async function askModel(
 }
 
 /** A conversation that is too long for one model may fit another. What a content policy refuses is not sent elsewhere. */
-function mayFallBack({ type, details }: CopilotError, attempt: number): boolean {
-  if (type === 'ModelUnavailable') return attempt >= FALLBACK_FROM_ATTEMPT;
+function mayFallBack({ type, details, retryAfterMs = 0 }: ModelError, attempt: number): boolean {
+  if (type === 'ModelUnavailable') return attempt >= FALLBACK_FROM_ATTEMPT || retryAfterMs > LONGEST_WAIT_MS;
   return type === 'ContextOverflow' || (type === 'ModelRejected' && details['refusal'] !== 'policy');
 }
 

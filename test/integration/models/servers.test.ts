@@ -186,6 +186,15 @@ describe('servers through the product', function () {
     );
     assert.deepEqual(Object.keys((await session.info()).usageByAgent), ['fallen/m-1']);
   });
+
+  it('[M12] the next model is asked at once when the first asks to wait for hours', async () => {
+    const given: Respond = ({ body }) =>
+      body.model === 'away'
+        ? { status: 429, headers: { 'retry-after': '7200' }, body: { error: { message: 'Usage limit reached' } } }
+        : said({ content: 'from main' });
+    const { turn, bodies } = await ask(given, { team: 'falling' });
+    assert.deepEqual([turn.reply, bodies.map(({ model }) => model)], ['from main', ['away', 'main']]);
+  });
 });
 
 describe('[M01] providers of copilot.config.ts', function () {
