@@ -352,7 +352,7 @@ function usageOf(usage: Part['usage']): TokenUsage | undefined {
 }
 
 /** Reasoning that xAI and Gemini count in the total only. */
-function unsaidTokens(rest: number, reasoning: number, cached: number): number {
+export function unsaidTokens(rest: number, reasoning: number, cached: number): number {
   const isReasoning = reasoning > 0 ? rest === reasoning : cached === 0;
   return rest > 0 && isReasoning ? rest : 0;
 }

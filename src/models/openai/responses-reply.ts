@@ -1,11 +1,11 @@
 /** Puts a reply together from the events of the Responses API, or from one plain response. */
 import { z } from 'zod';
 import type { CopilotError } from '../../contracts/errors.ts';
-import type { Json } from '../../contracts/json.ts';
+import { type Json, parseJson } from '../../contracts/json.ts';
 import { classifyApiError, unreadableReply } from '../errors.ts';
 import type { Finish, TokenUsage } from '../model.ts';
 import type { RawCall } from '../reading/calls.ts';
-import { Count, type ReplyListener } from './chat-reply.ts';
+import { Count, type ReplyListener, unsaidTokens } from './chat-reply.ts';
 import { packItems, textOfItems } from './response-items.ts';
 
 type Item = { readonly [key: string]: Json };
@@ -23,6 +23,7 @@ const Response = z.looseObject({
     .object({
       input_tokens: Count,
       output_tokens: Count,
+      total_tokens: Count,
       input_tokens_details: z.object({ cached_tokens: Count, cache_write_tokens: Count }).nullish().catch(undefined),
       output_tokens_details: z.object({ reasoning_tokens: Count }).nullish().catch(undefined),
     })
@@ -88,7 +89,12 @@ export class ResponsesReply {
       case 'response.output_item.added':
         if (item) this.#begun.set(at, item as Item);
         break;
-      // Some servers do not say that an item is done.
+      // Some servers do not say that an item, or even its arguments, are done.
+      case 'response.function_call_arguments.delta': {
+        const begun = this.#begun.get(at);
+        this.#begun.set(at, { ...begun, arguments: textOf(begun?.['arguments']) + (delta ?? '') });
+        break;
+      }
       case 'response.function_call_arguments.done':
         this.#items.set(at, { ...this.#begun.get(at), arguments: parsed.data.arguments ?? '' });
         break;
@@ -152,6 +158,10 @@ export class ResponsesReply {
     // Some servers send no event for an item.
     const output = response.output ?? [];
     if (output.length > this.#items.size) output.forEach((item, index) => this.#items.set(index, item as Item));
+    for (const [at, item] of this.#begun) {
+      if (this.#items.has(at) || item['type'] !== 'function_call' || output.length > 0) continue;
+      if (parseJson(textOf(item['arguments'])) !== undefined) this.#items.set(at, item);
+    }
   }
 
   /** Some servers send no text in pieces. */
@@ -181,7 +191,8 @@ function notAResponse(cause: unknown): CopilotError {
 }
 
 function finishOf({ status, incomplete_details: incomplete }: Response, items: readonly Item[]): Finish {
-  if (status === 'cancelled') return 'failed';
+  const isEmpty = items.length === 0 && (status === 'queued' || status === 'in_progress');
+  if (status === 'cancelled' || isEmpty) return 'failed';
   if (incomplete?.reason === 'content_filter') return 'filtered';
   if (incomplete?.reason || status === 'incomplete') return 'length';
   const isRefused = items.some(({ content }) => {
@@ -192,12 +203,22 @@ function finishOf({ status, incomplete_details: incomplete }: Response, items: r
 }
 
 function usageOf(usage: NonNullable<Response['usage']>): TokenUsage {
+  const inputTokens = usage.input_tokens ?? 0;
+  const said = usage.output_tokens ?? 0;
+  const cachedTokens = usage.input_tokens_details?.cached_tokens ?? 0;
+  const cacheWriteTokens = usage.input_tokens_details?.cache_write_tokens ?? 0;
+  const reasoning = usage.output_tokens_details?.reasoning_tokens ?? 0;
+  const unsaid = unsaidTokens(
+    (usage.total_tokens ?? 0) - inputTokens - said,
+    reasoning,
+    cachedTokens + cacheWriteTokens,
+  );
   return {
-    inputTokens: usage.input_tokens ?? 0,
-    cachedTokens: usage.input_tokens_details?.cached_tokens ?? 0,
-    cacheWriteTokens: usage.input_tokens_details?.cache_write_tokens ?? 0,
-    outputTokens: usage.output_tokens ?? 0,
-    reasoningTokens: usage.output_tokens_details?.reasoning_tokens ?? 0,
+    inputTokens,
+    cachedTokens,
+    cacheWriteTokens,
+    outputTokens: said + unsaid,
+    reasoningTokens: Math.max(reasoning, unsaid),
     isEstimate: false,
   };
 }

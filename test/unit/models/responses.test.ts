@@ -264,6 +264,26 @@ describe('the Responses API', () => {
     assert.equal((await ask(messages)).finish, 'failed');
   });
 
+  it('[M02] reads arguments that come in pieces only, and takes no response that has not begun for an empty one', async () => {
+    const begun = { ...call('c1', 'calculate', ''), status: 'in_progress' };
+    const at = { type: 'response.function_call_arguments.delta', output_index: 0 };
+    answers.push(
+      () => ({
+        events: [
+          { type: 'response.output_item.added', output_index: 0, item: begun },
+          { ...at, delta: '{"expression":' },
+          { ...at, delta: '"1"}' },
+          { type: 'response.completed', response: { status: 'completed', output: [] } },
+        ],
+      }),
+      () => ({ body: { status: 'in_progress', output: [] } }),
+    );
+    const hello = [{ role: 'user', text: 'x' }] as const;
+    const { toolCalls, finish } = await ask(hello);
+    assert.deepEqual([toolCalls[0]?.arguments, finish], ['{"expression":"1"}', 'tool_calls']);
+    assert.equal((await ask(hello)).finish, 'failed');
+  });
+
   it('[M16] takes images of people and of tools', async () => {
     answers.push(() => rules.answer([message('a cat', 'm1')]));
     const image = { mediaType: 'image/png', base64: 'AAAA' };
