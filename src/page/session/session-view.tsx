@@ -39,7 +39,13 @@ export function SessionView({ id, principal, onRead, onStranger }: SessionViewPr
   const { report, turns, error, refresh } = shown;
   const { sent, remember } = useSent();
   const [showsDetails, setShowsDetails] = useState(false);
-  const scroller = useFollowedEnd(report !== undefined);
+  const isRead = report !== undefined;
+  const scroller = useFollowedEnd(isRead);
+  useEffect(() => {
+    // What the person used last is gone, such as the form of a new session, and the keyboard would be nowhere.
+    const isNowhere = document.activeElement === document.body && navigator.userActivation.hasBeenActive;
+    if (isRead && isNowhere) scroller.current?.focus({ preventScroll: true });
+  }, [isRead, scroller]);
   useEffect(() => {
     if (error?.status === 401) onStranger();
   }, [error, onStranger]);

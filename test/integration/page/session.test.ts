@@ -345,6 +345,7 @@ describe('a session on the page', function () {
     await tabTo('Begin');
     await page.keyboard.press('Enter');
     await button('Approve').waitFor();
+    assert.equal(await page.evaluate('document.activeElement.getAttribute("role")'), 'log', 'the focus is not lost');
     await tabTo('Approve');
     await page.keyboard.press('Enter');
     await untilAnswered(1, 'Written by keyboard.');
