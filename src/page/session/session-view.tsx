@@ -41,11 +41,7 @@ export function SessionView({ id, principal, onRead, onStranger }: SessionViewPr
   const [showsDetails, setShowsDetails] = useState(false);
   const isRead = report !== undefined;
   const scroller = useFollowedEnd(isRead);
-  useEffect(() => {
-    // What the person used last is gone, such as the form of a new session, and the keyboard would be nowhere.
-    const isNowhere = document.activeElement === document.body && navigator.userActivation.hasBeenActive;
-    if (isRead && isNowhere) scroller.current?.focus({ preventScroll: true });
-  }, [isRead, scroller]);
+  useKeptFocus(scroller, isRead);
   useEffect(() => {
     if (error?.status === 401) onStranger();
   }, [error, onStranger]);
@@ -97,6 +93,14 @@ export function SessionView({ id, principal, onRead, onStranger }: SessionViewPr
       <Spoken report={report} />
     </div>
   );
+}
+
+/** What the person used last may be gone, such as the form of a new session, and the keyboard would be nowhere. */
+function useKeptFocus(element: { readonly current: HTMLElement | null }, isThere: boolean): void {
+  useEffect(() => {
+    const isNowhere = document.activeElement === document.body && navigator.userActivation.hasBeenActive;
+    if (isThere && isNowhere) element.current?.focus({ preventScroll: true });
+  }, [element, isThere]);
 }
 
 /** What was sent from here: a message that waits has no text in the session's events. */

@@ -124,6 +124,17 @@ describe('the page for everybody', function () {
     await stranger.close();
   });
 
+  it('[W02] in a window of 320 pixels nothing is out of reach: details are opened and closed', async () => {
+    const session = await world.copilot.create();
+    await page.setViewportSize({ width: 320, height: 640 });
+    await page.goto(`${world.gateway.url}/#/sessions/${session.id}`);
+    await page.getByRole('button', { name: 'Details' }).click();
+    const { x = Infinity, width = 0 } = (await page.getByRole('button', { name: 'Close details' }).boundingBox()) ?? {};
+    assert.ok(x + width <= 320, `the button to close them ends at ${x + width}`);
+    await page.getByRole('button', { name: 'Close details' }).click();
+    await page.getByRole('textbox', { name: 'Message' }).waitFor();
+  });
+
   it('[W02] at most 200 KB of script, compressed, and the first view within a second', async () => {
     const fresh = await world.browser.newContext();
     await fresh.addCookies(await world.context.cookies());
