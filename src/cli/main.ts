@@ -14,6 +14,17 @@ if (isTooOld && !canDiagnose) {
   process.exit(1);
 }
 
+// The kernel ends no first process of a container by a signal that the process has no handler for. So `docker stop` would
+// kill a worker that still waits for its server, after its time of grace.
+if (process.pid === 1) {
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.on(signal, () => void (process.listenerCount(signal) === 1 && process.exit(code)));
+  }
+}
+
 // Whatever this program makes is for its owner only: histories, logs and exports have what people and models wrote.
 process.umask(0o077);
 module.enableCompileCache();

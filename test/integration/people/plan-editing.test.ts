@@ -6,7 +6,7 @@ import type { PlanEdit, SessionConfig, SessionHandle, TurnView } from '../../../
 import { fails } from '../../helpers/client.ts';
 import { until } from '../../helpers/history.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
-import { calling } from '../../helpers/replies.ts';
+import { calling, done } from '../../helpers/replies.ts';
 import { nextRequest } from '../../helpers/requests.ts';
 import { playTeam, readCall } from '../../helpers/team-script.ts';
 import type { World } from '../../helpers/world.ts';
@@ -93,6 +93,27 @@ describe('editing a plan', function () {
       assert.deepEqual(
         ['a.txt', 'b.txt', 'c.txt', 'd.txt', 'new.txt', 'other.txt', 'last.txt'].map((file) => exists(session, file)),
         [true, true, false, true, false, true, true],
+      );
+    });
+
+    it('suspended between two steps, the next one has not begun, and may be removed', async () => {
+      playTeam(world.model, {
+        files: FILES,
+        instead: ({ task, lastRole }) =>
+          task === 'write b.txt' && lastRole === 'tool' ? { ...done(), delayMs: 2_000 } : undefined,
+      });
+      const session = await world.copilot.create({ mode: 'planning-control' });
+      const turn = await session.send('write four files', { wait: false });
+      await until('the second step has its file', () => Promise.resolve(exists(session, 'b.txt')));
+      await session.suspend();
+      await until('the second step ends', async () => (await statuses(session))[1] === 'completed');
+      assert.deepEqual(await statuses(session), ['completed', 'completed', 'pending', 'pending']);
+      await session.editPlan([{ op: 'remove', step: 3 }]);
+      await session.continue();
+      assert.equal((await session.awaitTurn(turn.id)).status, 'completed');
+      assert.deepEqual(
+        FILES.map((file) => exists(session, file)),
+        [true, true, false, true],
       );
     });
 
