@@ -117,7 +117,7 @@ export type Rule = (dialect: Dialect, refused: Refused & { readonly words: strin
 const IDS =
   /\b(tool_?[ ._]?(call|use)s?|call)(\[\d+\])?[ ._]?id\b.{0,90}(must|should|length|pattern|invalid)|\bcall_?id'?: string too long|tool_calls\[\d+\]\.id'?: string too long/i;
 const IMAGES =
-  /image|multimodal|vision|content type|must be a string|content: (str type expected|input should be a valid string)/i;
+  /image|multimodal|vision|content type|must be a string|\(not "list"\)|content: (str type expected|input should be a valid string)/i;
 
 const BAD_IMAGE =
   /(could not|unable to|failed to) (process|decode|load|read)|(invalid|corrupt|damaged|unsupported)[^.]{0,30}\bimage\b(?! (input|content))|\bimage\b[^.]{0,60}(exceed|too (large|small|big)|corrupt|valid image)/i;
@@ -158,7 +158,11 @@ const NAMES: readonly (readonly [what: Optional, words: RegExp, isSent: (refused
     ({ request }) => hasUserAfterTool(request),
   ],
   ['images', IMAGES, ({ request }) => messagesWithImages(request).length > 0],
-  ['null content', /content[^.]{0,60}\b(null|nil|none|string|str|required|missing|empty)\b/i, hasNullContent],
+  [
+    'null content',
+    /content[^.]{0,60}\b(null|nil|none|string|str|required|missing|empty)\b|\bsubscript null\b|\bNoneType\b/i,
+    hasNullContent,
+  ],
   [
     'empty content',
     /\b(empty|non-?empty|non-?whitespace|blank|at least one (content|parts)|content or tool_?calls)\b/i,

@@ -105,7 +105,7 @@ const PASSING_WORDS =
   /\brate limit (exceeded|reached)|\bmodel (has crashed|unloaded)\b|^already borrowed$|\b(is|are) (currently |temporarily )?overloaded|temporarily (unavailable|rate)|at capacity/i;
 /** What some local servers say under status 500 of a request that they do not take. */
 const FORM_WORDS =
-  /\braise_exception\b|\bjinja\b|unexpected keyword argument|\b(is|are) not supported\b|\bdoes(n't| not) support\b|unsupported param|\brequires --|cannot use /i;
+  /\braise_exception\b|\bjinja\b|\bat row \d+, column \d+|\bobject is not subscriptable\b|can only concatenate str|unexpected keyword argument|\b(is|are) not supported\b|\bdoes(n't| not) support\b|unsupported param|\brequires --|cannot use /i;
 const HTML = /^\s*(<!doctype html|<html|<head|<body)/i;
 
 /** The typed error for an error that an API told. @param model name of the model, for the message */
