@@ -49,9 +49,6 @@ const hasImage = (body: unknown): boolean => JSON.stringify(body).includes('imag
 const imagesIn = (body: unknown): number => JSON.stringify(body).split('image_url":').length - 1;
 const follows = ({ messages }: ApiRequest['body'], first: string, second: string): boolean =>
   (messages as { role: string }[]).some(({ role }, index) => role === second && messages[index - 1]?.role === first);
-/** One row for each wording. */
-const worded = (name: string, messages: readonly string[], row: Omit<Row, 'name' | 'body'>): Row[] =>
-  messages.map((message, index) => ({ ...row, name: `${name} ${index + 1}`, body: { error: { message } } }));
 const ROWS: readonly Row[] = [
   {
     name: 'Mistral',
@@ -109,59 +106,12 @@ const ROWS: readonly Row[] = [
     request: { messages: CALLED, tools: TOOLS },
     gaveUp: ['foreign ids'],
   },
-  ...worded(
-    'Bedrock: calls without tools',
-    [
-      'The toolConfig field must be defined when using toolUse and toolResult content blocks.',
-      "litellm.UnsupportedParamsError: Bedrock doesn't support tool calling without `tools=` param specified.",
-      'Requests which include `tool_use` or `tool_result` blocks must define tools',
-    ],
-    {
-      when: ({ tools, messages }) => !tools && JSON.stringify(messages).includes('tool_calls'),
-      request: { messages: CALLED },
-      gaveUp: ['calls without tools'],
-    },
-  ),
-  ...worded(
-    'an empty message of the model',
-    [
-      'Assistant message must have either content or tool_calls, but not none.',
-      'Invalid assistant message: content or tool_calls must be set',
-      'Unable to submit request because it must include at least one parts field',
-    ],
-    {
-      when: ({ messages }) => messages.some(({ content }: { content: unknown }) => content === ''),
-      request: { messages: [...HELLO, { role: 'assistant', text: '' }, ...HELLO] },
-      gaveUp: ['empty content'],
-    },
-  ),
   {
     name: 'Ollama: null as content',
     body: 'invalid message content type: <nil>',
     when: (body) => body.messages.some(({ content }: { content: unknown }) => content === null),
     request: { messages: CALLED, tools: TOOLS },
     gaveUp: ['null content'],
-  },
-  ...worded(
-    'a template without a guard for null',
-    [
-      'Cannot subscript null at row 23, column 40:\n {%- set start = message.content[:3] %}',
-      'can only concatenate str (not "NoneType") to str',
-      "'NoneType' object is not subscriptable",
-    ],
-    {
-      status: 500,
-      when: ({ messages }) => messages.some(({ content }: { content: unknown }) => content === null),
-      request: { messages: CALLED },
-      gaveUp: ['null content'],
-    },
-  ),
-  {
-    name: 'vLLM: a template without images',
-    body: { message: 'can only concatenate str (not "list") to str' },
-    when: hasImage,
-    request: { messages: LOOK },
-    gaveUp: ['images'],
   },
   {
     name: 'a template whose roles alternate',
