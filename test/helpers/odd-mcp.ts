@@ -7,7 +7,7 @@ import type { McpServer } from '../../src/contracts/team.ts';
 export interface OddServer {
   /** The list of tools, or its entries. */
   readonly list: unknown;
-  /** Results of calls by the tool's name. `{ $message }` replaces the whole message, and in it `$raw` is a number by its digits; `{ $repeat }` is a text so long. */
+  /** Results of calls by the tool's name. `{ $message }` replaces the whole message, and in it `$raw` is a number by its digits; `{ $repeat }` is a text so long; over HTTP, `{ $status }` is a page of a gateway. */
   readonly results?: Readonly<Record<string, unknown>>;
   readonly greeting?: unknown;
 }
@@ -64,7 +64,9 @@ export async function oddHttp(odd: OddServer, form: 'json' | 'events'): Promise<
     request.setEncoding('utf8').on('data', (text: string) => (body += text));
     request.on('end', () => {
       if (request.method !== 'POST') return response.writeHead(405).end();
-      const message = JSON.parse(body) as { id?: number };
+      const message = JSON.parse(body) as { id?: number; params?: { name?: string } };
+      const { $status: status } = Object(odd.results?.[message.params?.name ?? '']) as { $status?: number };
+      if (status !== undefined) return response.writeHead(status, { 'content-type': 'text/html' }).end('<h1>Oops</h1>');
       if (message.id === undefined) return response.writeHead(202).end();
       const text = answer(odd, GREETING, message);
       if (form === 'json') return response.writeHead(200, { 'content-type': 'application/json' }).end(text);

@@ -154,7 +154,11 @@ export class McpConnection {
         if (attempt === 1 && (fate === 'refused' || call.effects === 'none')) continue;
         if (fate === 'refused') throw this.#failed(call.tool, messageOf(error), error);
         const tool = `${this.#options.name.server}.${call.tool}`;
-        throw new OutcomeUnknown(tool, 'its MCP server died during the call', error);
+        const isGateway = error instanceof StreamableHTTPError;
+        const problem = isGateway
+          ? `the gateway of its MCP server answered ${error.code}`
+          : 'its MCP server died during the call';
+        throw new OutcomeUnknown(tool, problem, error);
       } finally {
         this.#calls.delete(call);
       }
@@ -370,12 +374,17 @@ function noneIfUnknown(error: unknown): Readonly<Record<string, unknown>> {
 /** Undefined if the server answered, even with an error. */
 function fateOf(error: unknown, live: Live): Fate | undefined {
   // A restarted server does not know our session. The protocol says 404; its reference servers send 400.
-  if (error instanceof StreamableHTTPError) return error.code === 404 || error.code === 400 ? 'refused' : undefined;
+  if (error instanceof StreamableHTTPError) {
+    if (error.code !== undefined && ANSWER_LOST.has(error.code)) return 'lost';
+    return error.code === 404 || error.code === 400 ? 'refused' : undefined;
+  }
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (typeof code === 'string') return NOT_REACHED.has(code) ? 'refused' : 'lost';
   return live.isOver ? 'lost' : undefined;
 }
 
+/** A gateway passed the call on, and got no answer that it could pass back. The last two are Cloudflare's. */
+const ANSWER_LOST = new Set([502, 504, 520, 524]);
 const NOT_REACHED = new Set(['ENOTCONN', 'ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
 
 /** Rejects with the signal's reason when it aborts. The work continues for other callers. */

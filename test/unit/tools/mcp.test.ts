@@ -11,6 +11,8 @@ import type { CopilotError } from '../../../src/contracts/errors.ts';
 import type { McpServer } from '../../../src/contracts/team.ts';
 import { McpServers } from '../../../src/tools/mcp/servers.ts';
 import { isRunning, processesWith, serverScript, startHttpServer, stdioServer } from '../../helpers/mcp.ts';
+import { oddHttp } from '../../helpers/odd-mcp.ts';
+import { OutcomeUnknown } from '../../../src/tools/outcome-unknown.ts';
 import { until } from '../../helpers/history.ts';
 import { killProcess } from '../../helpers/server.ts';
 import { recordingLog } from '../agents/files/team-folder.ts';
@@ -211,6 +213,22 @@ describe('tools: MCP servers', function () {
     const second = await open({ odd: { ...odd, args: [script, freely], effects: 'none' } });
     await assert.rejects(second.call('odd.die'), /died during the call/);
     assert.equal((await lines(freely)).length, 2);
+  });
+
+  it('a call whose answer a gateway has lost is not repeated where it may have had an effect, and what the server refuses is told', async () => {
+    const statuses = [502, 503, 504, 520, 524, 500];
+    const tools = statuses.map((status) => ({ name: `s${status}`, inputSchema: { type: 'object' } }));
+    const results = Object.fromEntries(statuses.map((status) => [`s${status}`, { $status: status }]));
+    const http = await oddHttp({ list: tools, results }, 'json');
+    const { call } = await open({ odd: http.server });
+    const said = [];
+    for (const status of statuses) {
+      const error = await call(`odd.s${status}`).catch((thrown: unknown) => thrown);
+      said.push(error instanceof OutcomeUnknown ? error.problem : status);
+    }
+    await http.close();
+    const lost = (status: number): string => `the gateway of its MCP server answered ${status}`;
+    assert.deepEqual(said, [lost(502), 503, lost(504), lost(520), lost(524), 500]);
   });
 
   it('follows a server that lists other tools, over all pages, with descriptions that the model API takes', async () => {
