@@ -13,6 +13,7 @@ import {
 import type { Logger } from 'pino';
 import { packageVersion } from '../../package-info.ts';
 import { CopilotError } from '../../contracts/errors.ts';
+import { fateOf } from './call-fate.ts';
 import { OutcomeUnknown } from '../outcome-unknown.ts';
 import type { ToolProgress } from '../../contracts/progress.ts';
 import type { McpServer } from '../../contracts/team.ts';
@@ -49,9 +50,6 @@ export interface ToolCall {
   /** Gets what the server says of the progress of the call. */
   readonly report: (progress: ToolProgress) => void;
 }
-
-/** Why a call failed: `refused` never reached the server; `lost` did, and may have taken effect. */
-type Fate = 'refused' | 'lost';
 
 interface Live {
   readonly client: Client;
@@ -148,7 +146,7 @@ export class McpConnection {
       } catch (error) {
         live.isDoubtful ||= call.signal.aborted;
         call.signal.throwIfAborted();
-        const fate = fateOf(error, live);
+        const fate = fateOf(error, live.isOver);
         if (fate === undefined) throw this.#failed(call.tool, messageOf(error), error);
         await this.#drop(live);
         if (attempt === 1 && (fate === 'refused' || call.effects === 'none')) continue;
@@ -370,22 +368,6 @@ function noneIfUnknown(error: unknown): Readonly<Record<string, unknown>> {
   if (error instanceof McpError && error.code === METHOD_NOT_FOUND) return {};
   throw error;
 }
-
-/** Undefined if the server answered, even with an error. */
-function fateOf(error: unknown, live: Live): Fate | undefined {
-  // A restarted server does not know our session. The protocol says 404; its reference servers send 400.
-  if (error instanceof StreamableHTTPError) {
-    if (error.code !== undefined && ANSWER_LOST.has(error.code)) return 'lost';
-    return error.code === 404 || error.code === 400 ? 'refused' : undefined;
-  }
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (typeof code === 'string') return NOT_REACHED.has(code) ? 'refused' : 'lost';
-  return live.isOver ? 'lost' : undefined;
-}
-
-/** A gateway passed the call on, and got no answer that it could pass back. The last two are Cloudflare's. */
-const ANSWER_LOST = new Set([502, 504, 520, 524]);
-const NOT_REACHED = new Set(['ENOTCONN', 'ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
 
 /** Rejects with the signal's reason when it aborts. The work continues for other callers. */
 async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
