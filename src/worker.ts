@@ -8,6 +8,8 @@ import { Client, type ConnectionLike } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
+import { z } from 'zod';
+import { checkInput } from './client/checked-input.ts';
 import type { GivenServer } from './connection/address/given.ts';
 import { findServer, refuseGuess } from './connection/address/server-address.ts';
 import { openConnection, serverUnreachable } from './connection/open-connection.ts';
@@ -59,13 +61,18 @@ export interface WorkerOptions extends HostingOptions {
   /** In place of COPILOT_TASK_QUEUE. */
   readonly taskQueue?: string | undefined;
   /**
-   * Sessions that it keeps open at a time; it replays others from their history. Default: what the heap of the process
+   * Sessions that it keeps open at a time, at least 2; it replays others from their history. Default: what the heap of the process
    * takes, 4 MiB for each. Several workers in a process share one heap.
    */
   readonly maxOpenSessions?: number | undefined;
   /** Clients need the same. Default: made from the keys and the payload store in `config`. */
   readonly dataConverter?: DataConverter | undefined;
 }
+
+const OwnOptions = z.object({
+  taskQueue: z.string().min(1, 'it is empty').max(200).optional(),
+  maxOpenSessions: z.int().min(2).optional(),
+});
 
 export interface RunningWorker {
   readonly identity: string;
@@ -123,7 +130,7 @@ async function closeAfter(stopped: Promise<void>, close: () => Promise<void>): P
  * @throws CopilotError as {@link startWorker}
  */
 export async function startOperated(options: WorkerOptions, operated: Operated): Promise<RunningWorker> {
-  const { taskQueue } = options;
+  const { taskQueue } = checkInput(OwnOptions, options, '');
   const config = { ...hostConfig(options), ...(taskQueue === undefined ? {} : { taskQueue }) };
   const log = options.log ?? createLogger(config);
   const connected = await connect(config, options, log);

@@ -65,7 +65,8 @@ export function isNotReady(error: unknown): boolean {
 export function innermostMessage(error: unknown): string {
   let message = String(error);
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    message = isGrpcServiceError(cause) ? cause.details : cause.message;
+    // The connections of workers give no details.
+    message = (isGrpcServiceError(cause) && cause.details) || cause.message;
   }
   return message;
 }

@@ -57,6 +57,11 @@ export function serverUnreachable(address: string, cause: unknown): CopilotError
   return new CopilotError('ServerUnreachable', { address, problem: innermostMessage(cause) }, { cause });
 }
 
+export function noNamespace(address: string, namespace: string, cause: unknown): CopilotError {
+  const problem = `the server at ${address} has no such namespace`;
+  return new CopilotError('InvalidConfig', { name: 'TEMPORAL_NAMESPACE', value: namespace, problem }, { cause });
+}
+
 /**
  * Identities of the workers that poll for sessions, each once. A worker that has just died stays in the list for up
  * to 75 s.

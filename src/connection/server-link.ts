@@ -18,7 +18,7 @@ import { omit } from '../storage/unreadable.ts';
 import { CLOSE_TIMEOUT_MS, Traces } from '../tracing/traces.ts';
 import { grpcStatus, innermostMessage, isTooLarge, isTransient } from './grpc-errors.ts';
 import { answers } from './server-answers.ts';
-import { findWorkers, openConnection, serverUnreachable } from './open-connection.ts';
+import { findWorkers, noNamespace, openConnection, serverUnreachable } from './open-connection.ts';
 import { refusedSignIn } from './address/connection-problem.ts';
 import type { Credentials } from './address/profile.ts';
 import { findServer, refuseGuess, type ServerAddress } from './address/server-address.ts';
@@ -197,11 +197,7 @@ export class ServerLink {
     if (this.#closing.signal.aborted) return clientClosed();
     if (error instanceof WorkflowNotFoundError)
       return new CopilotError('SessionNotFound', { sessionId }, { cause: error });
-    if (error instanceof NamespaceNotFoundError) {
-      const problem = `the server at ${this.server.address} has no such namespace`;
-      const details = { name: 'TEMPORAL_NAMESPACE', value: this.namespace, problem };
-      return new CopilotError('InvalidConfig', details, { cause: error });
-    }
+    if (error instanceof NamespaceNotFoundError) return noNamespace(this.server.address, this.namespace, error);
     if (error instanceof QueryNotRegisteredError && this.config.encryptionKeys.length > 0) {
       return await this.#explainRefusedQuery(error, sessionId);
     }

@@ -1,8 +1,11 @@
 /** What a worker finds at its server: search attributes, its build and the build that sessions begin on. */
+import { status } from '@grpc/grpc-js';
 import type { WorkflowService } from '@temporalio/client';
 import type { NativeConnection, WorkerOptions } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import type { Build, Config } from '../config.ts';
+import { grpcStatus } from '../connection/grpc-errors.ts';
+import { noNamespace } from '../connection/open-connection.ts';
 import { prepareNamespace } from '../server/namespace.ts';
 
 /** `temporal.api.enums.v1.TaskQueueType` */
@@ -69,9 +72,18 @@ export interface Connected {
   readonly namespace: string;
 }
 
-/** Registers the search attributes of sessions, and logs what the server refuses. */
+/**
+ * Registers the search attributes of sessions, and logs what the server refuses.
+ * @throws CopilotError `InvalidConfig` if there is no such namespace
+ */
 export async function prepareServer({ connection, address, namespace }: Connected, log: Logger): Promise<void> {
   const { workflowService, operatorService } = connection;
+  try {
+    await workflowService.describeNamespace({ namespace });
+  } catch (cause) {
+    // Who may not look at it may use it all the same.
+    if (grpcStatus(cause) === status.NOT_FOUND) throw noNamespace(address, namespace, cause);
+  }
   const { warnings } = await prepareNamespace({ workflowService, operatorService, options: { address } }, namespace);
   for (const warning of warnings) log.warn(warning);
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { z } from 'zod';
-import { CopilotClient } from '../../src/client.ts';
+import { CopilotClient, type CopilotError } from '../../src/client.ts';
 import type { ModelReply, Provider } from '../../src/models/index.ts';
 import { keepClosedSessions } from '../../src/server/namespace.ts';
 import { openConnection } from '../../src/connection/open-connection.ts';
@@ -223,6 +223,15 @@ describe('[E03] two workers in one process', function () {
     await assert.rejects(startWorker({ ...options, connection: own }), problem);
     const both = startWorker({ connection: own, apiKey: 'key' });
     await assert.rejects(both, { type: 'InvalidInput', message: /^connection is not valid: apiKey is given too/ });
+    const wrong: [WorkerOptions, CopilotError['type'], RegExp][] = [
+      [{ taskQueue: '' }, 'InvalidInput', /^taskQueue \(""\) is not valid: it is empty/],
+      [{ maxOpenSessions: 1.5 }, 'InvalidInput', /^maxOpenSessions \(1\.5\) is not valid/],
+      [{ maxOpenSessions: 0 }, 'InvalidInput', /^maxOpenSessions \(0\) is not valid/],
+      [{ namespace: 'nope' }, 'InvalidConfig', /^TEMPORAL_NAMESPACE=nope is not valid: the server at .* has no such/],
+    ];
+    for (const [given, type, message] of wrong) {
+      await assert.rejects(startWorker({ config: options.config, connection: own, ...given }), { type, message });
+    }
     const worker = await Worker.create({ connection: own, taskQueue: 'in-vain', plugins: [copilotPlugin(options)] });
     await assert.rejects(worker.run(), problem);
     await own.close();
