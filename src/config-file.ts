@@ -9,6 +9,7 @@ import { CopilotError } from './contracts/errors.ts';
 import { issueText } from './contracts/issue-text.ts';
 import { Name } from './contracts/team.ts';
 import type { Provider } from './models/model.ts';
+import { parseAddress } from './models/openai/address.ts';
 import type { OpenAiOptions } from './models/openai/provider.ts';
 import { ceilingsOf } from './tools/approval/ceilings.ts';
 import type { CodeRunner } from './tools/code/code-runner.ts';
@@ -46,8 +47,18 @@ export function defineConfig(config: CopilotConfig): CopilotConfig {
 
 const NAMES = ['copilot.config.ts', 'copilot.config.js', 'copilot.config.mjs'];
 
+const baseUrl = z.string().superRefine((text, check) => {
+  try {
+    parseAddress(text, 'baseUrl');
+  } catch (error) {
+    if (!(error instanceof CopilotError)) throw error;
+    check.addIssue(String(error.details['problem']));
+  }
+});
+const proxyUrl = z.url({ protocol: /^https?$/, error: 'use a URL such as http://proxy.example:3128' });
+
 const Settings = z.strictObject({
-  baseUrl: z.string().optional(),
+  baseUrl: baseUrl.optional(),
   apiKey: z.string().optional(),
   api: z.enum(['responses', 'chat']).optional(),
   headers: z.record(z.string(), z.string()).optional(),
@@ -55,8 +66,8 @@ const Settings = z.strictObject({
   betweenBytesMs: z.int().min(0).optional(),
   proxy: z
     .strictObject({
-      httpProxy: z.string().optional(),
-      httpsProxy: z.string().optional(),
+      httpProxy: proxyUrl.optional(),
+      httpsProxy: proxyUrl.optional(),
       noProxy: z.string().optional(),
     })
     .optional(),
@@ -106,7 +117,7 @@ export async function loadConfigFile(folder: string): Promise<CopilotConfig> {
   if (loaded === undefined) return fail('it has no default export; write `export default defineConfig({ … })`');
   const parsed = ConfigFile.safeParse(loaded, { reportInput: true });
   if (!parsed.success) {
-    const [issue] = parsed.error.issues;
+    const issue = innermost(parsed.error);
     if (issue?.code === 'unrecognized_keys') {
       const [key = ''] = issue.keys;
       return fail(unknownKey(key, issue.path), { path: [...issue.path, key] });
@@ -133,6 +144,27 @@ export async function loadConfigFile(folder: string): Promise<CopilotConfig> {
   }
   // Checked above; undefined values are those that the file has.
   return parsed.data as CopilotConfig;
+}
+
+/**
+ * Checks providers that are given in code, as those of the file are.
+ * @throws CopilotError `InvalidInput` with the place and what is wrong, and no values, which may be secrets
+ */
+export function checkProviders(providers: CopilotConfig['providers']): void {
+  const parsed = ConfigFile.pick({ providers: true }).safeParse({ providers }, { reportInput: true });
+  const issue = parsed.success ? undefined : innermost(parsed.error);
+  if (issue === undefined) return;
+  throw new CopilotError('InvalidInput', {
+    what: issue.path.join('.'),
+    problem: issueText(issue, issue.input ?? null),
+  });
+}
+
+/** The first issue. A provider is an object of its own or settings, and people mostly mean settings. */
+function innermost(error: z.ZodError): z.core.$ZodIssue | undefined {
+  const [issue] = error.issues;
+  const inner = issue?.code === 'invalid_union' ? issue.errors.at(-1)?.[0] : undefined;
+  return issue && inner ? { ...inner, path: [...issue.path, ...inner.path] } : issue;
 }
 
 function unknownKey(key: string, path: readonly PropertyKey[]): string {

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { type Config, type ConfigDefaults, loadConfig } from '../config.ts';
 import { teamFolders } from '../environment-values.ts';
-import type { CopilotConfig } from '../config-file.ts';
+import { checkProviders, type CopilotConfig } from '../config-file.ts';
 import type { ObjectStore } from '../storage/stores/object-store.ts';
 
 /** What hosting sessions takes from code. What stands here goes before the environment. */
@@ -28,8 +28,12 @@ export interface HostingOptions extends Omit<CopilotConfig, keyof ConfigDefaults
   readonly log?: Logger | undefined;
 }
 
-/** The configuration with what the caller says in its place. */
-export function hostConfig({ config = loadConfig(), homeDir, teams, payloadStore }: HostingOptions): Config {
+/**
+ * The configuration with what the caller says in its place.
+ * @throws CopilotError `InvalidConfig` for the environment, `InvalidInput` for providers that cannot be used
+ */
+export function hostConfig({ config = loadConfig(), homeDir, teams, payloadStore, providers }: HostingOptions): Config {
+  checkProviders(providers);
   const home = homeDir === undefined ? undefined : resolve(homeDir);
   return {
     ...config,

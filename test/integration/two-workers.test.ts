@@ -226,6 +226,11 @@ describe('[E03] two workers in one process', function () {
     const wrong: [WorkerOptions, CopilotError['type'], RegExp][] = [
       [{ taskQueue: '' }, 'InvalidInput', /^taskQueue \(""\) is not valid: it is empty/],
       [{ maxOpenSessions: 1.5 }, 'InvalidInput', /^maxOpenSessions \(1\.5\) is not valid/],
+      [
+        { providers: { a: { baseUrl: 'ftp://x' } } },
+        'InvalidInput',
+        /^providers\.a\.baseUrl is not valid: it is a URL/,
+      ],
       [{ maxOpenSessions: 0 }, 'InvalidInput', /^maxOpenSessions \(0\) is not valid/],
       [{ namespace: 'nope' }, 'InvalidConfig', /^TEMPORAL_NAMESPACE=nope is not valid: the server at .* has no such/],
     ];

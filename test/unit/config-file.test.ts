@@ -64,6 +64,21 @@ describe('copilot.config.ts', () => {
     ['cannot be read', 'export default {\n  tools: [ };', /line 2: Expression expected/],
     ['has a provider that is none', 'export default { providers: { local: { url: 1 } } };', /providers\.local/],
     [
+      'has a provider at no address of the web',
+      'export default {\n  providers: {\n    local: {\n      baseUrl: "localhost:1" } } };',
+      /line 4, is not valid: providers\.local\.baseUrl: it is a URL that begins with .*, such as http:\/\/localhost:1\.$/,
+    ],
+    [
+      'has a provider with a key that is no text, which it does not show',
+      'export default { providers: { local: { apiKey: 12345 } } };',
+      /line 1, is not valid: providers\.local\.apiKey: it must be text\.$/,
+    ],
+    [
+      'has a provider behind a proxy that is none',
+      'export default { providers: { local: { proxy: { httpProxy: "proxy:1" } } } };',
+      /providers\.local\.proxy\.httpProxy: use a URL such as/,
+    ],
+    [
       'names a default that it does not have',
       'export default { providers: { a: {} }, defaultProvider: "b" };',
       /line 1, is not valid: defaultProvider: there is no provider "b"; there are a/,
