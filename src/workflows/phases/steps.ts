@@ -35,6 +35,8 @@ const FINAL: readonly ErrorType[] = [
 
 /** The step with this number, and those after it that may run at the same time. */
 export async function runSteps(session: LiveSession, turn: RunningTurn, number: number): Promise<NextStep> {
+  // Until then the step has not begun, and may be changed. A question before it is asked in a suspended session too.
+  if (session.state.status === 'suspended' && !approvalsOf(session.state).beforeStep) await session.calls.untilActive();
   const first = turn.steps[number - 1];
   if (!first) return { kind: 'answer' };
   const { beforeStep = false, afterStep = false } = approvalsOf(session.state);

@@ -31,11 +31,8 @@ export class CallsInFlight {
     const session = this.#session;
     const { isStoppable = true, isPartial = () => false } = options;
     for (;;) {
-      if (session.state.status === 'suspended') {
-        session.view.publish();
-        await condition(() => session.state.status !== 'suspended' || session.isStopped);
-      }
-      if (session.isStopped) throw new CancelledFailure('interrupted');
+      if (session.state.status === 'suspended') await this.untilActive();
+      this.#requireWanted();
       const scope = isStoppable ? this.#stoppable : this.#unstoppable;
       try {
         const result = await scope.run(work);
@@ -45,6 +42,21 @@ export class CallsInFlight {
         if (!isCancellation(error) || !isOnlyPaused) throw error;
       }
     }
+  }
+
+  /**
+   * Waits while the session is suspended.
+   * @throws CancelledFailure if the turn was told to stop
+   */
+  async untilActive(): Promise<void> {
+    const session = this.#session;
+    session.view.publish();
+    await condition(() => session.state.status !== 'suspended' || session.isStopped);
+    this.#requireWanted();
+  }
+
+  #requireWanted(): void {
+    if (this.#session.isStopped) throw new CancelledFailure('interrupted');
   }
 
   /** Stops what `suspend({now: true})` may stop. */
