@@ -1,15 +1,45 @@
 /** Probes and metrics of worker and gateway processes, whatever becomes of their server. */
 import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { CopilotClient } from '../../src/client.ts';
 import { startCli } from '../helpers/cli.ts';
 import { until } from '../helpers/history.ts';
 import { type ModelServer, startModelServer } from '../helpers/model-server.ts';
 import { freePort } from '../helpers/ports.ts';
-import { isolatedConfig, startTestServer, type TestServer } from '../helpers/server.ts';
+import { packageDir } from '../../src/package-info.ts';
+import { isolatedConfig, startTestServer, temporaryFolder, type TestServer } from '../helpers/server.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import { programEnvironment, startWorkerProcess, type WorkerProcess } from '../helpers/worker.ts';
+
+const CONTAINER = ['--user', '--map-root-user', '--pid', '--fork', '--kill-child', '--mount-proc'];
+const canContain = spawnSync('unshare', [...CONTAINER, 'true']).status === 0;
+
+describe('the first process of a container', function () {
+  this.timeout(60_000);
+
+  for (const command of ['worker', 'gateway']) {
+    (canContain ? it : it.skip)(`ends by SIGTERM while it waits for its server: ${command}`, async () => {
+      const home = await temporaryFolder();
+      const main = join(packageDir, 'src/cli/main.ts');
+      const port = command === 'gateway' ? ['--port', '0'] : [];
+      const outside = spawn('unshare', [...CONTAINER, process.execPath, main, command, ...port], {
+        env: { PATH: process.env['PATH'], COPILOT_HOME: home, TEMPORAL_ADDRESS: '127.0.0.1:1' },
+      });
+      const ended = once(outside, 'exit');
+      let said = '';
+      outside.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+      await until('it waits', async () => said.includes('waiting: '), 30_000);
+      const task = `/proc/${outside.pid}/task/${outside.pid}/children`;
+      process.kill(Number(readFileSync(task, 'utf8')), 'SIGTERM');
+      assert.deepEqual(await ended, [143, null]);
+      await rm(home, { recursive: true });
+    });
+  }
+});
 
 describe('probes', function () {
   this.timeout(300_000);
