@@ -1,6 +1,7 @@
 /**
- * What turns would cost in actions of Temporal Cloud: https://docs.temporal.io/cloud/actions. Events of history are
- * counted, and the calls of worker and client that leave none: heartbeats and queries.
+ * [P05] Events and bytes of history that turns add, and what they would cost in actions of Temporal Cloud:
+ * https://docs.temporal.io/cloud/actions. Calls of worker and client that leave no event are counted too: heartbeats and
+ * queries.
  */
 import type { Client } from '@temporalio/client';
 import { Client as TemporalClient, Connection } from '@temporalio/client';

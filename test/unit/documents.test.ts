@@ -38,6 +38,19 @@ describe('documents', () => {
     assert.deepEqual(named.toSorted(), read.toSorted());
   });
 
+  it('[P01] [P02] [P03] [P04] [P05] [P06] [P07] [P08] [P09] [P10] each have a benchmark, which docs/performance.md names', () => {
+    const page = source('docs/performance.md').split('## All benchmarks\n')[1] ?? '';
+    const named = [...page.matchAll(/^\| `(\w+)`/gm)].map(([, name = '']) => name);
+    const runnable = /BENCHMARKS = \{ (.*) \}/.exec(source('bench/run.ts'))?.[1]?.split(', ') ?? [];
+    assert.deepEqual(named.toSorted(), [...runnable, 'raw'].toSorted());
+    const measured = runnable.flatMap((name) => {
+      const [about = ''] = source(`bench/${name}.ts`).split('*/');
+      return [...about.matchAll(/\[(P\d\d)\]/g)].map(([, id = '']) => id);
+    });
+    const ids = Array.from({ length: 10 }, (_, index) => `P${String(index + 1).padStart(2, '0')}`);
+    assert.deepEqual([...new Set(measured)].toSorted(), ids);
+  });
+
   it('[O04] docs/operations.md says how to size, retain, back up, restore, upgrade and rotate keys, and what Temporal Cloud counts; tests run its commands as they stand there', () => {
     const page = source('docs/operations.md');
     const section = (heading: string): string =>
