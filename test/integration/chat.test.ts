@@ -75,6 +75,27 @@ describe('copilot chat', function () {
     assert.match(later.stderr, /^error: .* is completed and takes no more messages[^]*\nThe session has ended\.\n$/);
   });
 
+  it('says how somebody has ended the session from outside, in a line of its own', async () => {
+    playTeam(world.model, { answer: 'word '.repeat(5_000), wordDelayMs: 50 });
+    for (const [end, said] of [
+      [(id: string) => world.copilot.session(id).delete(), /^The session was deleted\.\n$/m],
+      [
+        async (id: string) => void (await world.temporal.workflow.getHandle(id).terminate('by hand')),
+        /^! \S+ terminated by .*: by hand\. .*copilot fork ses_.*\nThe session has ended\.\n$/m,
+      ],
+    ] as const) {
+      const session = await world.copilot.create({ mode: 'one-shot', message: 'go on' });
+      const [chat, follower] = [startCli(['chat', session.id], env), startCli(['follow', session.id], env)];
+      await Promise.all([chat.untilStdout(/word word/), follower.untilStdout(/word word/)]);
+      await end(session.id);
+      for (const { code, stdout, stderr } of [await chat.ended, await follower.ended]) {
+        assert.equal(code, 0, stderr);
+        assert.match(stderr, said);
+        assert.match(stdout, /\n$/);
+      }
+    }
+  });
+
   it('[U03] streams tokens; Ctrl-C stops the turn and not the session, and twice with nothing running leaves', async () => {
     playTeam(world.model, { answer: 'word '.repeat(5_000), wordDelayMs: 50 });
     const session = await world.copilot.create({ mode: 'one-shot' });

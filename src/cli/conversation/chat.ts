@@ -15,6 +15,7 @@ import { parseDecision, promptFor } from '../people/typed-decision.ts';
 import { CHAT_COMMANDS, chatCommandOf } from './chat-commands.ts';
 import { ChatInput, NO_REQUEST, type Typed } from './chat-input.ts';
 import { ProgressText } from './progress-text.ts';
+import { endText } from './session-end.ts';
 import { messageText } from '../session/show.ts';
 import { isTerminal, paint, remark, say, sayJson } from '../terminal.ts';
 import { reportError } from '../error-report.ts';
@@ -43,7 +44,7 @@ export async function runChat(
         ? await sayIfSlow('a worker that reads the team', client.create(createOptions(flags)))
         : client.session(id);
     const isOver = await new Chat(session, id === undefined ? { ...flags, attach: [] } : flags).run(id !== undefined);
-    if (!flags.json) remark(isOver ? 'The session has ended.' : farewell(session.id));
+    if (!flags.json) remark(isOver ? await endText(session) : farewell(session.id));
   } finally {
     await client.close();
   }
@@ -306,6 +307,7 @@ class Chat {
       }
       this.#isOver ||= !this.#stop.signal.aborted;
     } finally {
+      this.#text.endLine();
       // Somebody else may have ended the session.
       this.#leave();
     }

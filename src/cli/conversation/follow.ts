@@ -5,7 +5,8 @@ import type { SessionHandle } from '../../client/session/session-handle.ts';
 import type { TurnView } from '../../contracts/turn.ts';
 import { type ShowFlags, thisCli, withClient } from '../connected.ts';
 import { ProgressText } from './progress-text.ts';
-import { sayJson } from '../terminal.ts';
+import { endText } from './session-end.ts';
+import { remark, sayJson } from '../terminal.ts';
 
 /** How long the last events of an ended turn may take to arrive. */
 const LAST_EVENTS_MS = 3_000;
@@ -28,6 +29,7 @@ export async function runFollow(id: string, flags: ShowFlags & { readonly fromSt
       else text.show(event);
     }
     text.endLine();
+    if (!stop.signal.aborted && !flags.json) remark(await endText(session));
   });
 }
 

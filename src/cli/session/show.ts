@@ -1,6 +1,5 @@
 /** `copilot show`, `transcript` and `plan`. */
 import type { PendingCall } from '../../client/reading/pending-calls.ts';
-import type { OutsideAct } from '../../client/reading/outside-acts.ts';
 import type { SessionReport } from '../../client/reading/session-queries.ts';
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import type { AttachedClient } from '../../contracts/attached.ts';
@@ -14,6 +13,7 @@ import type { TurnView } from '../../contracts/turn.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
 import { parseWholeNumber } from '../numbers.ts';
 import { requestLine, requestText, verdictLines } from '../people/request-text.ts';
+import { actText } from '../conversation/session-end.ts';
 import { turnForm } from '../conversation/turns.ts';
 import { oneLine, paint, printResult, shorten } from '../terminal.ts';
 
@@ -63,11 +63,6 @@ async function infoOrEnd(session: SessionHandle, json: boolean | undefined): Pro
     );
     return undefined;
   }
-}
-
-/** What somebody did to the workflow, and what to do about it. */
-function actText({ kind, at, by, reason, advice }: OutsideAct): string {
-  return paint('yellow', `! ${at ?? ''} ${kind}${by === null ? '' : ` by ${by}`}: ${reason}. ${advice}`);
 }
 
 /** Undefined if no worker answers for a closed session; its info is readable without one. */

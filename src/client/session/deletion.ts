@@ -9,6 +9,9 @@ import { FoundId } from '../../contracts/session.ts';
 import { isNotFound, runsById, runsOf } from '../reading/session-runs.ts';
 import { removeParts } from './files.ts';
 
+/** Reason of the termination that comes before the deletion. */
+export const DELETED = 'deleted';
+
 /**
  * The server deletes in the background, once its queues have noted the end of the session. They do so every 30 to 60 s
  * by default, and every second on our servers (`history.visibilityProcessorUpdateAckInterval`,
@@ -99,7 +102,7 @@ function hasGivenWorkspace(input: unknown): boolean {
 
 async function terminate(link: ServerLink, sessionId: string, signal: AbortSignal | undefined): Promise<void> {
   try {
-    await link.call(() => link.client.workflow.getHandle(sessionId).terminate('deleted'), { signal });
+    await link.call(() => link.client.workflow.getHandle(sessionId).terminate(DELETED), { signal });
   } catch (error) {
     signal?.throwIfAborted();
     // It has ended meanwhile.
