@@ -37,6 +37,9 @@ const SECRETS = ['OPENAI_API_KEY', 'COPILOT_MODEL_HEADERS', 'COPILOT_ENCRYPTION_
 /** The address of one replica. */
 const OF_REPLICA = ['COPILOT_DIRECT_TEXT_LISTEN', 'COPILOT_DIRECT_TEXT_URL'];
 
+/** Read by the client of S3, for a payload store there. */
+const OF_S3 = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_REGION', 'AWS_ENDPOINT_URL_S3'];
+
 const Probe = z.object({ httpGet: z.object({ path: z.string(), port: z.string() }) });
 const Container = z.object({
   args: z.array(z.string()),
@@ -125,6 +128,26 @@ describe('[O03] deploy/kubernetes', () => {
     assert.deepEqual(config.directText?.url, 'http://10.0.0.7:7290');
   });
 
+  for (const part of ['worker', 'gateway'] as const) {
+    it(`the ${part} starts with encryption as well`, async () => {
+      const { patches } = parse(read(`${FOLDER}/encryption/kustomization.yaml`)) as { patches: { patch: string }[] };
+      const added = patches
+        .flatMap(({ patch }) => parse(patch) as { path: string; value: { name: string; value?: string } }[])
+        .flatMap(({ path, value }) => (path.endsWith('/env/-') ? [value] : []));
+      const env = [...podOf(part).containers[0].env, ...added].filter(({ name }) => name !== 'OPENAI_API_KEY_FILE');
+      const values = Object.fromEntries(
+        env.map(({ name, value = '' }) => [name, value.replace('$(POD_IP)', '10.0.0.7')]),
+      );
+      const folder = await mkdtemp(join(tmpdir(), 'copilot-test-'));
+      const keys = join(folder, 'keys');
+      await writeFile(keys, `a:${Buffer.alloc(32).toString('base64')}\n`);
+      const config = loadConfig({ ...settings, ...values, COPILOT_ENCRYPTION_KEYS_FILE: keys });
+      await rm(folder, { recursive: true });
+      assert.match(values['COPILOT_ENCRYPTION_KEYS_FILE'] ?? '', /^\/run\/secrets\/encryption\//);
+      assert.deepEqual([config.encryptionKeys.map(({ id }) => id), config.directText], [['a'], undefined]);
+    });
+  }
+
   it('a team that is mounted from a ConfigMap is read, with the links that such a volume has', async () => {
     const agents = await mkdtemp(join(tmpdir(), 'copilot-test-'));
     const [source, team] = [join(packageDir, FOLDER, 'teams/example'), join(agents, 'example')];
@@ -171,7 +194,7 @@ describe('[O03] docker-compose.yml', () => {
       const { environment, healthcheck, volumes } = Service.parse(services[part]);
       const names = environment.map((entry) => entry.replace(/=.*/, ''));
       const elsewhere = [...PLACES, ...OF_REPLICA, 'COPILOT_CODE_RUNNER'];
-      for (const name of VARIABLES) assert.ok(names.includes(name) || elsewhere.includes(name), name);
+      for (const name of [...VARIABLES, ...OF_S3]) assert.ok(names.includes(name) || elsewhere.includes(name), name);
       assert.match(healthcheck.test.join(' '), /127\.0\.0\.1:9464\/readyz/);
       assert.ok(environment.includes('COPILOT_METRICS_PORT=9464'));
       assert.ok(volumes.includes('home:/home/node/.copilot'));
