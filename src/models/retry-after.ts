@@ -24,7 +24,8 @@ function askedMs(headers: Headers, text: string, nowMs: number): number | undefi
 const WORDS =
   /(?:(?:try again|retry|wait|resets?|available)[^.]{0,20}?\b(?:in|after|for)\s+|please wait |try again )(?:(?:about|approximately|at least|another) )?((?:[\d.]+\s*(?:ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?)\b\s*(?:and )?|[\d.]+[smhd](?=\d))+)|"retryDelay":\s*"([\d.]+s)"/i;
 /** In the body of the error: OpenRouter's copy of a header, and fields of several gateways and of Hugging Face. */
-const FIELD = /"(?:x-ratelimit-reset|retry[-_]?after(?:[-_]?seconds)?|estimated_time)":\s?"?([^",}]+)/i;
+const FIELD =
+  /"(?:x-ratelimit-reset|retry[-_]?after(?:[-_]?seconds)?|resets_in_seconds|resets_at|estimated_time)":\s?"?([^",}]+)/i;
 
 function readWords(text: string): number | undefined {
   const found = WORDS.exec(text);

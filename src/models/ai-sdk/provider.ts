@@ -198,7 +198,8 @@ function toFinish({ unified, raw }: FinishReason): Finish | undefined {
     case 'tool-calls':
       return 'tool_calls';
     case 'content-filter':
-      return 'filtered';
+      // Claude's own word for it.
+      return raw === 'refusal' ? 'refused' : 'filtered';
     case 'error':
       return 'failed';
     case 'interrupted':

@@ -188,6 +188,11 @@ describe('language models of the AI SDK', () => {
       assert.equal(last.providerData, undefined);
     });
 
+    it('[M09] tell that they declined', async () => {
+      answers.push(() => ({ events: anthropicEvents([{ type: 'text', text: 'No.' }], 'refusal') }));
+      assert.equal((await ask('m', [{ role: 'user', text: 'x' }])).finish, 'refused');
+    });
+
     it('[M10] tell a page of a login from a reply that was cut off', async () => {
       answers.push(() => ({ body: '<html>Sign in</html>', headers: { 'content-type': 'text/html; charset=utf-8' } }));
       await assert.rejects(ask('m', [{ role: 'user', text: 'x' }]), refusedFor('address'));

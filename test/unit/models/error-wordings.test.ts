@@ -225,6 +225,7 @@ const ROWS: readonly Row[] = [
     error('Rate limited', { metadata: { headers: { 'X-RateLimit-Reset': '12' } } }),
     12_000,
   ],
+  ['a limit of an account', 429, { error: { type: 'usage_limit_reached', resets_in_seconds: 3_600 } }, 3_600_000],
   ['llama.cpp: overflow', 500, error('context shift is disabled', { type: 'server_error' }), 'overflow'],
   ['Together: overflow', 422, error("The prompt length 140000 exceeds the model's maximum 131072"), 'overflow'],
   ['Copilot: overflow', 400, error('prompt token count of 130000 exceeds the limit of 128000'), 'overflow'],
