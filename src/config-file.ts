@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { ConfigDefaults } from './config.ts';
 import { CopilotError } from './contracts/errors.ts';
 import { issueText } from './contracts/issue-text.ts';
+import { Json } from './contracts/json.ts';
 import { Name } from './contracts/team.ts';
 import type { Provider } from './models/model.ts';
 import { parseAddress } from './models/openai/address.ts';
@@ -62,6 +63,7 @@ const Settings = z.strictObject({
   apiKey: z.string().optional(),
   api: z.enum(['responses', 'chat']).optional(),
   headers: z.record(z.string(), z.string()).optional(),
+  body: z.record(z.string(), Json).optional(),
   firstByteMs: z.int().min(0).optional(),
   betweenBytesMs: z.int().min(0).optional(),
   proxy: z

@@ -1,4 +1,6 @@
 /** OpenAI's API and the many that are compatible with it, as a provider. */
+import { CopilotError } from '../../contracts/errors.ts';
+import type { Json } from '../../contracts/json.ts';
 import { classify, classifyApiError } from '../errors.ts';
 import type { Model, ModelReply, ModelRequest, Provider } from '../model.ts';
 import { type RawReply, ReplyReader } from '../reading/reply.ts';
@@ -25,6 +27,8 @@ export interface OpenAiOptions {
   readonly api?: 'responses' | 'chat';
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Fields of each request beside those that are sent anyway, such as `{ chat_template_kwargs: { enable_thinking: false } }`. */
+  readonly body?: Readonly<Record<string, Json>>;
   /** Longest time until the first byte, in milliseconds. Default 10 minutes. */
   readonly firstByteMs?: number;
   /** Longest time between two bytes, in milliseconds. Default 2 minutes. */
@@ -43,7 +47,7 @@ export type Dialects = Map<string, Dialect>;
 
 /**
  * @param dialects what is known of the models already; grows with what is learnt
- * @throws CopilotError `InvalidConfig` if `baseUrl` is not an http or https URL
+ * @throws CopilotError `InvalidConfig` if `baseUrl` is not an http or https URL, or `body` has a field of the program's own
  */
 export function openAi(options: OpenAiOptions = {}, dialects: Dialects = new Map()): Provider {
   const { baseUrl = OPENAI_URL, apiKey, headers } = options;
@@ -51,6 +55,7 @@ export function openAi(options: OpenAiOptions = {}, dialects: Dialects = new Map
     baseUrl,
     options.name === undefined ? 'OPENAI_BASE_URL' : `providers.${options.name}.baseUrl`,
   );
+  requireExtras(options);
   const name = options.name ?? (isOpenAi(address) ? 'openai' : new URL(address.baseUrl).host);
   const api = options.api ?? (isOpenAi(address) ? 'responses' : 'chat');
   // The two forms need different things back.
@@ -72,10 +77,8 @@ export function openAi(options: OpenAiOptions = {}, dialects: Dialects = new Map
       let isLasting = true;
       for (let lessons = 0; ; lessons++) {
         const names = toolNames(namesIn(request));
-        const body =
-          api === 'chat'
-            ? chatBody(dataOwner, modelName, request, dialect, names)
-            : responsesBody(dataOwner, modelName, request, dialect, names);
+        const write = api === 'chat' ? chatBody : responsesBody;
+        const body = { ...write(dataOwner, modelName, request, dialect, names), ...options.body };
         try {
           const reply = await call(client, api, { dataOwner, model: modelName, request, body, names });
           if (isLasting) dialects.set(modelName, dialect);
@@ -103,6 +106,16 @@ export function openAi(options: OpenAiOptions = {}, dialects: Dialects = new Map
       return Promise.resolve();
     },
   };
+}
+
+/** What only the program can know. */
+const OWN_FIELDS = ['model', 'messages', 'input', 'instructions', 'tools', 'stream', 'store', 'n'];
+
+function requireExtras({ name = 'default', body = {} }: OpenAiOptions): void {
+  const own = OWN_FIELDS.find((field) => Object.hasOwn(body, field));
+  if (own === undefined) return;
+  const problem = `each request has a ${own} of its own; leave it out`;
+  throw new CopilotError('InvalidConfig', { name: `providers.${name}.body`, value: JSON.stringify(body), problem });
 }
 
 /** Of tools on offer, and of those that were called in the conversation. */

@@ -97,6 +97,25 @@ describe('model client', () => {
     assert.equal(server.requests[0]?.headers.authorization, 'Bearer test-key');
   });
 
+  it('[M01] sends the fields of the provider with each request, and refuses those that it writes itself', async () => {
+    const body = { stop: ['END'], temperature: 1 };
+    const own = openAi({ baseUrl: server.baseUrl, body });
+    server.script({ text: 'hi' });
+    await own.model('m').reply({
+      system: '',
+      messages: [{ role: 'user', text: 'x' }],
+      temperature: 0,
+      signal: AbortSignal.timeout(5_000),
+    });
+    const sent = server.requests.at(-1)?.body as Record<string, unknown> | undefined;
+    assert.deepEqual([sent?.['stop'], sent?.['temperature'], sent?.['stream']], [['END'], 1, true]);
+    await own.close();
+    assert.throws(() => openAi({ baseUrl: server.baseUrl, name: 'x', body: { messages: [] } }), {
+      type: 'InvalidConfig',
+      message: /providers\.x\.body.*messages of its own/,
+    });
+  });
+
   it('sends no made-up key to a server that needs none', async () => {
     server.script({});
     const keyless = openAi({ baseUrl: server.baseUrl });
