@@ -6,6 +6,7 @@ import type { ModelError } from './errors.ts';
 import { messagesWithImages } from './images.ts';
 import type { ModelLesson, ModelRequest, ReasoningEffort } from './model.ts';
 import { toWithoutRefusedData, toWithoutThinking, toWithoutAnyData } from './refused-data.ts';
+import { LIMITS, toNoLimit, toOtherLimit } from './output-limit.ts';
 import { ALTERNATION, hasEqualRoles, hasUserAfterTool, refusedRole, toOtherSystem } from './refused-roles.ts';
 import { toFewerTools, toShorterDescriptions, toSoManyTools } from './refused-tools.ts';
 
@@ -49,6 +50,8 @@ export interface Dialect {
   readonly maxImages?: number;
   /** How JSON is asked for: by a schema that the server enforces, as any JSON, or in the prompt alone. */
   readonly output: 'schema' | 'json' | 'prompt';
+  /** Room for the reply in this one request, in tokens. */
+  readonly room?: number;
   /** Names for the limit of output tokens. The first one is sent. */
   readonly limits: readonly ('max_completion_tokens' | 'max_tokens')[];
   /** The role of the system message; `user` puts it before the first message of the person. */
@@ -227,24 +230,6 @@ function toFewerImages(dialect: Dialect, { request, words }: Refused & { words: 
   if (limit < 1 || limit >= Math.min(sent, dialect.maxImages ?? sent)) return undefined;
   return { dialect: { ...dialect, maxImages: limit }, gaveUp: `more than ${limit} image${limit === 1 ? '' : 's'}` };
 }
-
-function toOtherLimit(dialect: Dialect, { body, words }: Refused & { words: string }): Lesson | undefined {
-  const sent = LIMITS.find((name) => name in body);
-  if (sent === undefined || dialect.limits.length === 0) return undefined;
-  // Servers, and the AI SDK's packages, have names of their own for it.
-  if (!words.includes(sent) && !/max_?\w{0,12}tokens|maximum tokens/i.test(words)) return undefined;
-  const limits = sent === 'max_output_tokens' || sent === 'maxOutputTokens' ? [] : dialect.limits.slice(1);
-  return { dialect: { ...dialect, limits }, gaveUp: sent };
-}
-
-/** Servers that reserve the whole limit of a reply say of a short conversation that it is too long. */
-function toNoLimit(dialect: Dialect, { body, words }: Refused & { words: string }): Lesson | undefined {
-  const isSent = LIMITS.some((name) => name in body) && dialect.limits.length > 0;
-  if (!isSent || !/completion|output|max_\w*tokens/i.test(words)) return undefined;
-  return { dialect: { ...dialect, limits: [] }, gaveUp: 'the limit of output tokens', isOnce: true };
-}
-
-const LIMITS = ['max_tokens', 'max_completion_tokens', 'max_output_tokens', 'maxOutputTokens'];
 
 const EFFORT =
   /reasoning[._ ]?effort|\beffort\b|thinking[ _](mode|budget|level)|adaptive thinking|\bthinking\.\w+|\bkey \[thinking\]|budget_tokens|does not support (thinking|reasoning)|reasoning is mandatory/i;

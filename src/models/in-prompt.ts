@@ -28,8 +28,11 @@ export function worded(request: ModelRequest, dialect: Dialect, takesResultImage
   const { maxDescription: max } = dialect;
   const offered =
     max === undefined ? plain : plain.map((tool) => ({ ...tool, description: beginningOf(tool.description, max) }));
+  const { maxOutputTokens } = request;
+  const { room } = dialect;
   return {
     ...request,
+    ...(room === undefined ? {} : { maxOutputTokens: Math.min(room, maxOutputTokens ?? room) }),
     system: system.join('\n\n').trim(),
     messages: adapted(
       request.messages,

@@ -188,6 +188,25 @@ describe('language models of the AI SDK', () => {
       assert.equal(last.providerData, undefined);
     });
 
+    it('[M10] leave less room for the reply if a long conversation fits, but not with all of the room', async () => {
+      const message = (input: number): string =>
+        `input length and \`max_tokens\` exceed context limit: ${input} + 64000 > 200000, decrease input length or \`max_tokens\` and try again`;
+      const refused = (input: number) => (): ApiAnswer => ({
+        status: 400,
+        body: { type: 'error', error: { type: 'invalid_request_error', message: message(input) } },
+      });
+      answers.push(
+        refused(150_000),
+        () => ({ events: anthropicEvents([{ type: 'text', text: 'ok' }], 'end_turn') }),
+        refused(199_900),
+      );
+      const hello = [{ role: 'user', text: 'x' }] as const;
+      assert.equal((await ask('claude-sonnet-4-5', hello)).text, 'ok');
+      assert.equal(server.requests[1]?.body.max_tokens, 50_000);
+      await assert.rejects(ask('claude-sonnet-4-5', hello), { type: 'ContextOverflow' });
+      assert.equal(server.requests[2]?.body.max_tokens, 64_000);
+    });
+
     it('[M09] tell that they declined', async () => {
       answers.push(() => ({ events: anthropicEvents([{ type: 'text', text: 'No.' }], 'refusal') }));
       assert.equal((await ask('m', [{ role: 'user', text: 'x' }])).finish, 'refused');
