@@ -1,6 +1,7 @@
 /** Checks what comes from outside. Synchronous, since an asynchronous validator never rejects. */
 import type { z } from 'zod';
 import { toFailure } from '../contracts/errors.ts';
+import { issueText } from '../contracts/issue-text.ts';
 import { shortenText } from '../contracts/text-cut.ts';
 
 /** Levels of a message. Values of the context have at most 64, and a snapshot's patch up to three for each of them. */
@@ -15,7 +16,7 @@ const MAX_PROBLEM_TEXT = 300;
 
 /** @throws InvalidInput that names `what` and the first thing that is wrong with it */
 export function check<Schema extends z.ZodType>(schema: Schema, value: unknown, what: string): z.output<Schema> {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { reportInput: true });
   if (!parsed.success) throw toFailure('InvalidInput', { what, problem: describeIssue(parsed.error) });
   return parsed.data;
 }
@@ -27,7 +28,7 @@ type Received<T> = { readonly data: T; readonly problem?: never } | { readonly p
 export function receive<Schema extends z.ZodType>(schema: Schema, value: unknown): Received<z.output<Schema>> {
   const problem = shapeProblem(value);
   if (problem !== undefined) return { problem };
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { reportInput: true });
   return parsed.success ? { data: parsed.data } : { problem: describeIssue(parsed.error) };
 }
 
@@ -42,7 +43,7 @@ export function accept<Schema extends z.ZodType>(schema: Schema, value: unknown,
 export function describeIssue(error: z.ZodError): string {
   const issue = error.issues[0];
   if (!issue) return 'not valid';
-  const text = `${issue.path.length > 0 ? `${issue.path.join('.')}: ` : ''}${issue.message}`;
+  const text = `${issue.path.length > 0 ? `${issue.path.join('.')}: ` : ''}${issueText(issue, 'input' in issue ? issue.input : null)}`;
   return shortenText(text, MAX_PROBLEM_TEXT);
 }
 

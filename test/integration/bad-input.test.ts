@@ -17,7 +17,7 @@ describe('bad input', function () {
 
   const WRONG_MESSAGES: [string, unknown, RegExp][] = [
     ['no message', undefined, /message is not valid/],
-    ['a text', 'hello', /expected object/],
+    ['a text', 'hello', /it must be an object/],
     ['no text', { messageId: 'm' }, /text/],
     ['a number as text', { messageId: 'm', text: 5 }, /text/],
     ['blank text', { messageId: 'm', text: '  \n' }, /it is empty/],
@@ -65,6 +65,7 @@ describe('bad input', function () {
       notes.map(({ text }) => /^Signal "(\w+)" was ignored/.exec(text)?.[1]),
       ['suspend', 'continue', 'selfDestruct'],
     );
+    assert.match(notes[1]?.text ?? '', /was ignored: it must be an object \(keys with values\)\.$/);
     assert.equal((await session.send('still there?')).reply, 'still here');
   });
 
