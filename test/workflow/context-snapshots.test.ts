@@ -324,8 +324,8 @@ describe('a carried context', () => {
     const deep = `${'{"keys":{"a":'.repeat(500)}0${'}}'.repeat(500)}`;
     const bomb = `{"keys":{"a":{"keys":{"list":{"items":[${'[0,4],'.repeat(100_000)}[0,1]]}}}}}`;
     for (const [bad, problem] of [
-      [null, /expected object/],
-      [[], /expected object/],
+      [null, /it must be an object/],
+      [[], /it must be an object/],
       [broken('"schemaVersion":1', '"schemaVersion":2'), /schemaVersion/],
       [broken('"version":3', '"version":"3"'), /version/],
       [broken('"b":2', '"__proto__":2'), /"__proto__"/],
