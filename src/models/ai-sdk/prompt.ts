@@ -31,6 +31,13 @@ export interface PromptOptions {
 /** Packages that pass the images of tool results on. The others would write them out as text. */
 const TAKES_RESULT_IMAGES = /^(anthropic|google|vertex|amazon-bedrock)\b|\.responses$/;
 
+/** The Responses API stores by default, and its packages then send names of what it has in place of the reasoning itself. */
+function stateless(owner: string): Pick<LanguageModelV4CallOptions, 'providerOptions'> {
+  if (!owner.endsWith('.responses')) return {};
+  const names = ['openai', owner.slice(0, owner.indexOf('.'))];
+  return { providerOptions: Object.fromEntries(names.map((name) => [name, { store: false }])) };
+}
+
 /** Providers that cache only what a request marks. */
 const ASKS_FOR_CACHE = /\banthropic\b/;
 
@@ -60,6 +67,7 @@ export function callOptions({
     ...toPrompt(messages, { provider, names, version, filledIn: dialect.filledIn }),
   ];
   return {
+    ...stateless(owner),
     prompt: isCached ? withCachePoints(prompt) : prompt,
     ...(tools.length === 0
       ? {}

@@ -279,6 +279,22 @@ describe('language models of the AI SDK', () => {
     });
   });
 
+  it('[M02] of the Responses API store nothing there, so that reasoning itself comes back', async () => {
+    const asked: { providerOptions?: unknown }[] = [];
+    const finish = { type: 'finish', finishReason: { unified: 'stop' }, usage: { inputTokens: {}, outputTokens: {} } };
+    provider = aiSdk({
+      provider: 'azure.responses',
+      modelId: 'm',
+      specificationVersion: 'v4',
+      doStream: (options: never) => {
+        asked.push(options);
+        return Promise.resolve({ stream: new Blob([]).stream().pipeThrough(ending(finish)) });
+      },
+    });
+    await ask('m', [{ role: 'user', text: 'x' }]);
+    assert.deepEqual(asked[0]?.providerOptions, { openai: { store: false }, azure: { store: false } });
+  });
+
   it('[M04] of Google get their thought signatures back', async () => {
     provider = aiSdk(createGoogle({ baseURL: `${server.url}/v1beta`, apiKey: 'k' }), { name: 'google' });
     answers.push(() => ({
@@ -306,6 +322,11 @@ describe('language models of the AI SDK', () => {
     assert.equal(parts.find((part) => part['text'] === '437')?.['thoughtSignature'], 'SIG3');
   });
 });
+
+/** A stream of this one part. */
+function ending(part: unknown): TransformStream<unknown, unknown> {
+  return new TransformStream({ flush: (controller) => controller.enqueue(part) });
+}
 
 function refusedFor(refusal: string): (error: { type: string; details: Record<string, unknown> }) => boolean {
   return ({ type, details }) => type === 'ModelRejected' && details['refusal'] === refusal;
