@@ -230,7 +230,7 @@ function asInvalidInput<T>(agent: string, work: () => T): T {
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error;
     throw new CopilotError('InvalidInput', {
-      what: `The instructions of agent "${agent}"`,
+      what: `The template of agent "${agent}"`,
       problem: `line ${error.line}: ${error.message}`,
     });
   }

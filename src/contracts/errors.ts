@@ -32,11 +32,14 @@ const REFUSAL_ADVICE: Readonly<Record<string, string>> = {
   policy: "The provider's rules forbid this content. Word the message differently.",
 };
 
+/** A problem may be a sentence already, such as one that asks what was meant. */
+const ended = (problem: string): string => (/[.?!]$/.test(problem) ? problem : `${problem}.`);
+
 export const ERRORS = {
   InvalidInput: {
     retryable: false,
     exitCode: 2,
-    message: (d) => `${d['what']} is not valid: ${d['problem']}.`,
+    message: (d) => `${d['what']} is not valid: ${ended(String(d['problem']))}`,
   },
   InvalidConfig: {
     retryable: false,

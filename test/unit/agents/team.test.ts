@@ -75,7 +75,7 @@ describe('agents: an open team', () => {
     };
     assert.equal(
       message(() => team.agent('wirter')),
-      'InvalidInput Agent "wirter" is not valid: team small has no such agent; did you mean "writer"?.',
+      'InvalidInput Agent "wirter" is not valid: team small has no such agent; did you mean "writer"?',
     );
     assert.equal(
       message(() => team.agent('constructor')),
@@ -83,7 +83,7 @@ describe('agents: an open team', () => {
     );
     assert.equal(
       message(() => team.agent('writer', { instructions: 'a\n{{#if x}}{{/each}}' })),
-      'InvalidInput The instructions of agent "writer" is not valid: line 2: if doesn\'t match each.',
+      'InvalidInput The template of agent "writer" is not valid: line 2: {{#if}} is closed by {{/each}}.',
     );
   });
 
