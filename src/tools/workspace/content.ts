@@ -17,6 +17,7 @@ import {
   resolveInside,
   type Scope,
   temporaryName,
+  setMode,
 } from './paths.ts';
 
 /** Without O_NONBLOCK, opening a FIFO would wait for a writer. */
@@ -53,7 +54,7 @@ export async function openInside(
       if (old !== undefined) refuseUnlessFile(scope, path, old);
       const handle = await open(target, append ? APPEND_FLAGS : READ_FLAGS, 0o600);
       try {
-        if (append && old === undefined) await handle.chmod(await newFileMode(folder));
+        if (append && old === undefined) await setMode(handle, await newFileMode(folder));
         const stats = await handle.stat();
         refuseUnlessFile(scope, path, stats);
         if (stats.size > maxBytes) {
@@ -129,7 +130,7 @@ export async function writeInside(
       const temporary = childPath(folder, temporaryName());
       const handle = await open(temporary, CREATE_FLAGS, 0o600);
       try {
-        await handle.chmod(old === undefined ? await newFileMode(folder) : old.mode & 0o777);
+        await setMode(handle, old === undefined ? await newFileMode(folder) : old.mode & 0o777);
         await handle.writeFile(content);
         await handle.sync();
         // All synchronous, so that nothing in this program runs between them.

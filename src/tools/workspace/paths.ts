@@ -129,7 +129,7 @@ export async function openFolder(
         const next = childPath(folder, name);
         const isNew = options.create === true && (await makeFolder(next));
         const handle = await open(next, FOLDER_FLAGS);
-        if (isNew) await handle.chmod((await folder.handle.stat()).mode & 0o777);
+        if (isNew) await setMode(handle, (await folder.handle.stat()).mode & 0o777);
         await folder.handle.close();
         folder = { handle, absolute: join(folder.absolute, name) };
       }
@@ -156,6 +156,18 @@ async function makeFolder(path: string): Promise<boolean> {
 
 export function childPath(folder: OpenFolder, name: string): string {
   return process.platform === 'linux' ? `/proc/self/fd/${folder.handle.fd}/${name}` : join(folder.absolute, name);
+}
+
+/**
+ * Gives an open file or folder its permissions. Node's permission model (`node --permission`) forbids that for what is open;
+ * then it stays as it was made, for its owner only.
+ */
+export async function setMode(handle: FileHandle, mode: number): Promise<void> {
+  try {
+    await handle.chmod(mode);
+  } catch (error) {
+    if (codeOf(error) !== 'ERR_ACCESS_DENIED') throw error;
+  }
 }
 
 export function kindOf(stats: Stats): EntryKind {

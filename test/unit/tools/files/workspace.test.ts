@@ -5,6 +5,7 @@ import { chmod, mkdir, readFile, readdir, stat, symlink, writeFile } from 'node:
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { CopilotError } from '../../../../src/contracts/errors.ts';
+import { packageDir } from '../../../../src/package-info.ts';
 import { readInside, writeInside } from '../../../../src/tools/workspace/content.ts';
 import { resolveInside } from '../../../../src/tools/workspace/paths.ts';
 import { isFull } from '../../../helpers/random.ts';
@@ -27,6 +28,16 @@ describe('the workspace', () => {
     assert.equal((await world.call('read_file', { path: 'inside.txt' })).text, 'inside');
     assert.equal((await world.call('read_file', { path: './x/../inside.txt' })).text, 'inside');
     assert.equal((await world.call('read_file', { path: absolute })).text, 'inside');
+  });
+
+  it("is written to under Node's permission model, where files stay their owner's", async () => {
+    const module = join(packageDir, 'src/tools/workspace/content.ts');
+    const scope = JSON.stringify({ tool: 'test', workspace: world.workspace });
+    const program = `import { writeInside } from ${JSON.stringify(module)}; await writeInside(${scope}, 'new/a.txt', 'text');`;
+    const flags = ['--permission', '--allow-fs-read=*', '--allow-fs-write=*', '--input-type=module'];
+    execFileSync(process.execPath, [...flags, '--eval', program], { stdio: 'pipe' });
+    assert.equal(await readFile(join(world.workspace, 'new/a.txt'), 'utf8'), 'text');
+    assert.equal((await stat(join(world.workspace, 'new/a.txt'))).mode & 0o777, 0o600);
   });
 
   it('takes absolute paths also where the workspace itself is reached by a link', async () => {
