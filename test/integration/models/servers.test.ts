@@ -14,7 +14,13 @@ const TEAM = {
   team: { planning: { agent: 'planner' } },
   agents: {
     writer: { tools: ['calculate', 'write_file'] },
-    fallen: { description: 'Falls back.', instructions: 'x', model: ['away', 'main'] },
+    fallen: {
+      description: 'Falls back.',
+      instructions: 'x',
+      model: ['away', 'main'],
+      effort: 'low' as const,
+      tools: ['calculate'],
+    },
   },
 };
 
@@ -185,6 +191,30 @@ describe('servers through the product', function () {
       ['away', 'main'],
     );
     assert.deepEqual(Object.keys((await session.info()).usageByAgent), ['fallen/m-1']);
+  });
+
+  it('[M03] [M12] the next model takes over in the middle of tools, without what only the first can read', async () => {
+    const refused = (message: string): ApiAnswer => ({ status: 400, body: { error: { message } } });
+    const given: Respond = ({ body }) => {
+      const isBegun = body.messages.at(-1).role === 'tool';
+      if (body.model === 'away') {
+        const thinking_blocks = [{ type: 'thinking', thinking: 'hm', signature: 'SIG' }];
+        return isBegun
+          ? refused('not today')
+          : streamed({ thinking_blocks }, { tool_calls: [toolCall('{"expression":"19*23"}')] });
+      }
+      if (JSON.stringify(body.messages).includes('SIG')) return refused('Invalid `signature` in `thinking` block');
+      return 'reasoning_effort' in body
+        ? refused('Expected `thinking`, but found `tool_use`')
+        : said({ content: '437' });
+    };
+    const { turn, bodies } = await ask(given, { team: 'falling' });
+    assert.deepEqual(
+      [turn.reply, bodies.map(({ model }) => model)],
+      ['437', ['away', 'away', 'away', 'main', 'main', 'main']],
+      turn.error?.message,
+    );
+    assert.deepEqual(resultsIn(bodies.at(-1)), ['437']);
   });
 
   it('[M12] the next model is asked at once when the first asks to wait for hours', async () => {
