@@ -5,7 +5,7 @@ import { HANDOFF_PREFIX, MAKE_PLAN, REPORT_STEP } from '../../contracts/activiti
 import { ToolCategory } from '../../contracts/team.ts';
 import { nearest } from '../nearest.ts';
 import { readResult } from './result.ts';
-import { type Tool, TOOL, type ToolDefinition } from './tool.ts';
+import { type ParameterSchema, type Tool, TOOL, type ToolDefinition } from './tool.ts';
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 /** Timers of Node take at most some 24 days. */
@@ -51,7 +51,7 @@ const Definition = z.strictObject({
  * Defines a tool for agents. Name it in `tools` of `copilot.config.ts`, and in `tools:` of the agents that may call it.
  * @throws CopilotError `InvalidTool` if agents could not use it
  */
-export function defineTool<Parameters extends z.ZodType>(definition: ToolDefinition<Parameters>): Tool {
+export function defineTool<Parameters extends ParameterSchema>(definition: ToolDefinition<Parameters>): Tool {
   const definedAt = placeOfCaller();
   const fail = (problem: string): never => {
     throw new CopilotError('InvalidTool', { tool: definition?.name, at: definedAt, problem });
@@ -64,9 +64,10 @@ export function defineTool<Parameters extends z.ZodType>(definition: ToolDefinit
     return fail(`${issue?.path.join('.') || 'definition'}: ${issue?.message}`);
   }
   const { name, description, category, effects, timeoutMs } = checked.data;
-  const { parameters, limits, subject } = definition;
+  const { limits, subject } = definition;
+  const { parameters } = checked.data;
   // What these functions get was made by `parameters`.
-  const given = (args: unknown): z.output<Parameters> => args as z.output<Parameters>;
+  const given = (args: unknown): Parameters['_zod']['output'] => args;
   return Object.freeze({
     [TOOL]: true as const,
     name,

@@ -83,8 +83,13 @@ export interface ToolResult {
   readonly images?: readonly (string | Uint8Array)[];
 }
 
+/** A schema of Zod 4: of any copy that a project has, whose types differ from version to version, or of `zod/mini`. */
+export interface ParameterSchema {
+  readonly _zod: { readonly output: unknown };
+}
+
 /** What {@link defineTool} takes. */
-export interface ToolDefinition<Parameters extends z.ZodType> {
+export interface ToolDefinition<Parameters extends ParameterSchema> {
   /** 1 to 64 letters, digits, `_` and `-`, the first a letter. Teams list it in `tools:`. */
   readonly name: string;
   /** What the model reads to decide whether and how to call it. */
@@ -108,17 +113,17 @@ export interface ToolDefinition<Parameters extends z.ZodType> {
    * Paths that are not a whole field, such as those in SQL. Rules compare them as they do those of `subject`.
    * @throws CopilotError if the tool would refuse the call
    */
-  subjectPaths?(args: z.output<Parameters>, context: ApprovalContext): Promise<readonly string[]>;
+  subjectPaths?(args: Parameters['_zod']['output'], context: ApprovalContext): Promise<readonly string[]>;
   /**
    * Whether a person decides about this call although the policies allow it. Only `false` means no: an error, or more
    * than 5 seconds, count as yes. What a person has allowed for the session is not asked again.
    */
-  needsApproval?(args: z.output<Parameters>, context: ApprovalContext): boolean | Promise<boolean>;
+  needsApproval?(args: Parameters['_zod']['output'], context: ApprovalContext): boolean | Promise<boolean>;
   /**
    * Gives a text, a {@link ToolResult}, or any other JSON value, which the agent reads as JSON. The agent is told the
    * message of an error, and goes on. A tool that cannot know whether its call took effect throws {@link OutcomeUnknown}.
    */
-  run(args: z.output<Parameters>, context: ToolContext): unknown;
+  run(args: Parameters['_zod']['output'], context: ToolContext): unknown;
   /** Whether an announced effect took place, for a call whose worker died before it could say so. */
   settle?(trace: Json, context: SettleContext): Promise<'done' | 'not-done' | 'unknown'>;
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import * as mini from 'zod/mini';
 import { CopilotError } from '../../../src/contracts/errors.ts';
 import { loadTeam } from '../../../src/agents/files/load-team.ts';
 import { type JudgeOptions, judgeCall } from '../../../src/tools/approval/judge.ts';
@@ -60,6 +61,20 @@ describe('[E01] defineTool', () => {
       required: ['amount', 'note', 'tags'],
     });
     assert.ok(isTool(tool) && !isTool({ ...base }));
+  });
+
+  it('takes a schema of another copy of Zod, or of its small form, by types and at run', async () => {
+    const tool = defineTool({
+      ...base,
+      parameters: mini.object({ id: mini.string(), often: mini.optional(mini.int()) }),
+      run({ id, often }) {
+        const exact: [string, number | undefined] = [id, often];
+        return exact;
+      },
+    });
+    assert.equal((await call(tool, { id: '7', often: 2 })).text, '["7",2]');
+    assert.deepEqual(tool.schema.required, ['id']);
+    assert.match(await problemOf(tool.name, call(tool, { id: 7 })), /id/);
   });
 
   it('takes a text, a result, JSON or nothing from a tool', async () => {
