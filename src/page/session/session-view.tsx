@@ -214,7 +214,9 @@ function useTitle(report: SessionReport | undefined): void {
 function Notices({ shown: { report, stream, error } }: { readonly shown: SessionShown }) {
   const stuck = report?.pendingCalls.filter(({ lastError }) => lastError !== null) ?? [];
   // Whichever of the page's requests fails first.
-  const isOffline = stream === 'broken' && (error === undefined || error.type === 'Unreachable');
+  // A stream ends with its session, which a browser takes for a break at first.
+  const isOver = report !== undefined && isClosed(report);
+  const isOffline = stream === 'broken' && !isOver && (error === undefined || error.type === 'Unreachable');
   return (
     <div class="notices">
       {isOffline ? (
@@ -227,9 +229,9 @@ function Notices({ shown: { report, stream, error } }: { readonly shown: Session
           Attempt {attempt - 1} of a call failed and is tried again: {lastError?.message}
         </Banner>
       ))}
-      {report?.outsideActs.map(({ reason, advice }, index) => (
+      {report?.outsideActs.map(({ kind, by, reason, advice }, index) => (
         <Banner key={index} tone="bad">
-          <Visible text={`${reason}. ${advice}`} />
+          <Visible text={`${kind}${by === null ? '' : ` by ${by}`}: ${reason}. ${advice}`} />
         </Banner>
       ))}
     </div>

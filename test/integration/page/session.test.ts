@@ -175,6 +175,21 @@ describe('a session on the page', function () {
     await page.getByText('Connection lost.').waitFor({ state: 'detached' });
   });
 
+  it('a session that has ended is shown without a word of a lost connection, and with who ended it from outside', async () => {
+    playTeam(world.model, { answer: 'Said.' });
+    const session = await world.copilot.create({ mode: 'one-shot' });
+    await session.send('Say it');
+    await world.temporal.workflow.getHandle(session.id).terminate('by hand');
+    await open(session.id);
+    const notices = page.locator('.notices');
+    await notices.getByText(/^terminated by .*: by hand\. It does not go on/).waitFor();
+    const until = Date.now() + 3_000;
+    while (Date.now() < until) {
+      assert.doesNotMatch(await notices.innerText(), /Connection lost/);
+      await page.waitForTimeout(50);
+    }
+  });
+
   it('an answer of the gateway that is lost: what is done again is done once, and the page says so', async () => {
     playTeam(world.model, { answer: 'Once.' });
     await page.goto(`${world.gateway.url}/#/new`);
