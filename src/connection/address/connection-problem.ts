@@ -58,7 +58,9 @@ export async function findConnectionProblem(server: Server, cause: unknown): Pro
 
 /** @throws CopilotError `InvalidConfig` for an address that is not `host:port` */
 export function checkAddress(address: string): void {
-  if (URL.canParse(`tcp://${address}`) && new URL(`tcp://${address}`).hostname !== '') return;
+  const url = URL.parse(`tcp://${address}`);
+  // What else a URL may have, such as a scheme of its own, ends up in these.
+  if (url && url.hostname !== '' && `${url.pathname}${url.search}${url.hash}${url.username}` === '') return;
   const details = { name: 'TEMPORAL_ADDRESS', value: address, problem: 'use host:port, such as localhost:7233' };
   throw new CopilotError('InvalidConfig', details);
 }

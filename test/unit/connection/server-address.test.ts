@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkAddress } from '../../../src/connection/address/connection-problem.ts';
 import { findServer } from '../../../src/connection/address/server-address.ts';
 import { isolatedConfig, temporaryFolder } from '../../helpers/server.ts';
 
@@ -114,5 +115,15 @@ describe('the server that a client uses', () => {
         return true;
       },
     );
+  });
+
+  it('has an address of host and port and nothing else', () => {
+    for (const address of ['localhost:7233', '10.0.0.1:7233', '[::1]:7233', 'a-b.example.org:1']) checkAddress(address);
+    for (const address of ['http://localhost:7233', 'localhost:7233/', 'a@b:1', 'a:1?x', ':7233', '"a:1":7233', '']) {
+      assert.throws(() => checkAddress(address), {
+        type: 'InvalidConfig',
+        message: `TEMPORAL_ADDRESS=${address} is not valid: use host:port, such as localhost:7233. Correct or unset TEMPORAL_ADDRESS.`,
+      });
+    }
   });
 });
