@@ -111,8 +111,8 @@ export interface Lesson {
   readonly gaveUp: string;
   /** The tool that is left out, if it is one. */
   readonly tool?: string;
-  /** Whether it is about this request alone, such as an image that is damaged, and not worth remembering. */
-  readonly isOnce?: boolean;
+  /** What it is about if not the model itself: this turn, such as an image that is damaged, or this request alone. */
+  readonly holdsFor?: 'turn' | 'request';
 }
 
 export type Rule = (dialect: Dialect, refused: Refused & { readonly words: string }) => Lesson | undefined;
@@ -189,8 +189,9 @@ const RULES: readonly Rule[] = [
     });
     if (!found) return undefined;
     const [gaveUp] = found;
-    const isOnce = gaveUp === 'images' && BAD_IMAGE.test(refused.words);
-    return { dialect: { ...dialect, without: new Set([...dialect.without, gaveUp]) }, gaveUp, isOnce };
+    const isOfTurn = gaveUp === 'images' && BAD_IMAGE.test(refused.words);
+    const without = new Set([...dialect.without, gaveUp]);
+    return { dialect: { ...dialect, without }, gaveUp, ...(isOfTurn ? { holdsFor: 'turn' } : {}) };
   },
   toShorterDescriptions,
   toPlainSchemas,

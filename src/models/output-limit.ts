@@ -23,8 +23,12 @@ export function toNoLimit(dialect: Dialect, { body, words }: Refused & { words: 
   const [, input, , window] = SUM.exec(words) ?? [];
   const room = Number(window) - Number(input);
   if (room >= MIN_ROOM && dialect.room === undefined)
-    return { dialect: { ...dialect, room }, gaveUp: `room for more than ${room} tokens of output`, isOnce: true };
+    return {
+      dialect: { ...dialect, room },
+      gaveUp: `room for more than ${room} tokens of output`,
+      holdsFor: 'request',
+    };
   const isSent = LIMITS.some((name) => name in body) && dialect.limits.length > 0;
   if (!isSent || !/completion|output|max_\w*tokens/i.test(words)) return undefined;
-  return { dialect: { ...dialect, limits: [] }, gaveUp: 'the limit of output tokens', isOnce: true };
+  return { dialect: { ...dialect, limits: [] }, gaveUp: 'the limit of output tokens', holdsFor: 'turn' };
 }

@@ -40,8 +40,8 @@ export const toWithoutThinking: Rule = (dialect, { request, words }) => {
   if (without.has('effort') || effort === 'none') return undefined;
   const gaveUp = 'thinking in this turn';
   if ((effort ?? request.effort) === undefined)
-    return { dialect: { ...dialect, effort: 'none' }, gaveUp, isOnce: true };
-  return { dialect: { ...rest, without: new Set([...without, 'effort' as const]) }, gaveUp, isOnce: true };
+    return { dialect: { ...dialect, effort: 'none' }, gaveUp, holdsFor: 'turn' };
+  return { dialect: { ...rest, without: new Set([...without, 'effort' as const]) }, gaveUp, holdsFor: 'turn' };
 };
 
 /** The message without what its provider refuses to take back. */

@@ -3,7 +3,8 @@ import type { LanguageModelV4StreamPart } from '@ai-sdk/provider';
 import { CopilotError } from '../../contracts/errors.ts';
 import { classify, classifyApiError, type ModelError } from '../errors.ts';
 import type { Finish, Model, ModelReply, ModelRequest, Provider, TokenUsage } from '../model.ts';
-import { type Dialect, FIRST_DIALECT, learn, describeLesson } from '../dialect.ts';
+import { type Dialect, FIRST_DIALECT, describeLesson } from '../dialect.ts';
+import { Dialects } from '../dialects.ts';
 import { withLeftOut } from '../refused-tools.ts';
 import { unusualEnd } from '../reading/ends.ts';
 import { ReplyReader } from '../reading/reply.ts';
@@ -49,27 +50,26 @@ export function aiSdk(source: AiSdkProvider | AiSdkModel, options: AiSdkOptions 
   const single = 'doStream' in source ? source : undefined;
   if (single) versionOf(single);
   const name = options.name ?? single?.provider.split('.')[0] ?? 'ai-sdk';
-  const dialects = new Map<string, Dialect>();
+  const dialects = new Dialects();
   const closing = new AbortController();
 
   const model = (modelName: string): Model => {
     return {
       id: `${name}/${modelName}`,
       async reply(request) {
-        let isLasting = true;
-        for (let dialect = dialects.get(modelName) ?? FIRST_DIALECT; ;) {
+        const attempt = dialects.attempt(modelName, request, FIRST_DIALECT);
+        for (;;) {
+          const { dialect } = attempt;
           try {
             const inner = single ?? (source as AiSdkProvider).languageModel(modelName);
             const reply = await callModel(inner, { request, dialect, provider: name, options, closed: closing.signal });
-            if (isLasting) dialects.set(modelName, dialect);
+            attempt.keep();
             return withLeftOut(reply, request, dialect);
           } catch (thrown) {
             request.signal.throwIfAborted();
             const error = toModelError(thrown, modelName);
-            const lesson = learn(dialect, { request, body: { ...request }, error, owner: name });
+            const lesson = attempt.learn({ request, body: { ...request }, error, owner: name });
             if (!lesson) throw error;
-            ({ dialect } = lesson);
-            isLasting &&= !lesson.isOnce;
             request.onLesson?.(describeLesson(lesson, modelName, error));
           }
         }

@@ -10,7 +10,8 @@ import { isOpenAi, OPENAI_URL, parseAddress } from './address.ts';
 import { ChatReply, failedGeneration } from './chat-reply.ts';
 import { chatBody } from './chat-request.ts';
 import { openClient, type ApiClient } from './client.ts';
-import { type Dialect, FIRST_DIALECT, learn, OPENAI_DIALECT, describeLesson } from '../dialect.ts';
+import { FIRST_DIALECT, OPENAI_DIALECT, describeLesson } from '../dialect.ts';
+import { Dialects } from '../dialects.ts';
 import { withLeftOut } from '../refused-tools.ts';
 import { responsesBody } from './responses-request.ts';
 import { ResponsesReply } from './responses-reply.ts';
@@ -42,14 +43,11 @@ const DEFAULT_BETWEEN_BYTES_MS = 120_000;
 /** Attempts to say one request in another way. Each gives something up, such as one of many tools, so they end. */
 const MAX_LESSONS = 200;
 
-/** What the models of a provider turned out to take, by name. */
-export type Dialects = Map<string, Dialect>;
-
 /**
  * @param dialects what is known of the models already; grows with what is learnt
  * @throws CopilotError `InvalidConfig` if `baseUrl` is not an http or https URL, or `body` has a field of the program's own
  */
-export function openAi(options: OpenAiOptions = {}, dialects: Dialects = new Map()): Provider {
+export function openAi(options: OpenAiOptions = {}, dialects = new Dialects()): Provider {
   const { baseUrl = OPENAI_URL, apiKey, headers } = options;
   const address = parseAddress(
     baseUrl,
@@ -73,23 +71,21 @@ export function openAi(options: OpenAiOptions = {}, dialects: Dialects = new Map
   const model = (modelName: string): Model => ({
     id: `${name}/${modelName}`,
     async reply(request) {
-      let dialect = dialects.get(modelName) ?? first;
-      let isLasting = true;
+      const attempt = dialects.attempt(modelName, request, first);
       for (let lessons = 0; ; lessons++) {
+        const { dialect } = attempt;
         const names = toolNames(namesIn(request));
         const write = api === 'chat' ? chatBody : responsesBody;
         const body = { ...write(dataOwner, modelName, request, dialect, names), ...options.body };
         try {
           const reply = await call(client, api, { dataOwner, model: modelName, request, body, names });
-          if (isLasting) dialects.set(modelName, dialect);
+          attempt.keep();
           return withLeftOut(reply, request, dialect);
         } catch (thrown) {
           request.signal.throwIfAborted();
           const error = classify(thrown);
-          const lesson = lessons < MAX_LESSONS ? learn(dialect, { request, body, error, owner: dataOwner }) : undefined;
+          const lesson = lessons < MAX_LESSONS ? attempt.learn({ request, body, error, owner: dataOwner }) : undefined;
           if (!lesson) throw error;
-          ({ dialect } = lesson);
-          isLasting &&= !lesson.isOnce;
           request.onLesson?.(describeLesson(lesson, modelName, error));
         }
       }

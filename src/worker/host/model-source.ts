@@ -3,7 +3,8 @@ import type { Config } from '../../config.ts';
 import type { CopilotConfig } from '../../config-file.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { ModelRequest, Provider } from '../../models/model.ts';
-import { type Dialects, openAi, type OpenAiOptions } from '../../models/openai/provider.ts';
+import { Dialects } from '../../models/dialects.ts';
+import { openAi, type OpenAiOptions } from '../../models/openai/provider.ts';
 import { Providers } from '../../models/providers.ts';
 
 export interface ModelSource {
@@ -64,7 +65,7 @@ function opener(name: string, given: Provider | OpenAiOptions): Open {
 
 /** What models refuse is learnt once for all teams. */
 function openerOf(options: OpenAiOptions): Open {
-  const dialects: Dialects = new Map();
+  const dialects = new Dialects();
   return () => openAi(options, dialects);
 }
 

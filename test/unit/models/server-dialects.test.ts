@@ -37,8 +37,8 @@ interface Row {
   readonly when: (body: ApiRequest['body']) => boolean;
   readonly request?: Partial<ModelRequest>;
   readonly gaveUp: string[];
-  /** Whether it is about one request, and so is not remembered. */
-  readonly isOnce?: boolean;
+  /** Whether it is about one turn, and so is not remembered for others. */
+  readonly isOfTurn?: boolean;
 }
 const forbidden = (...loc: unknown[]): object => ({
   detail: [
@@ -126,7 +126,7 @@ const ROWS: readonly Row[] = [
     when: (body) => 'max_tokens' in body,
     request: { maxOutputTokens: 8_000 },
     gaveUp: ['the limit of output tokens'],
-    isOnce: true,
+    isOfTurn: true,
   },
   {
     name: 'TGI: a limit above the rest of the context',
@@ -135,7 +135,7 @@ const ROWS: readonly Row[] = [
     when: (body) => 'max_tokens' in body,
     request: { maxOutputTokens: 8_000 },
     gaveUp: ['the limit of output tokens'],
-    isOnce: true,
+    isOfTurn: true,
   },
   {
     name: 'DeepSeek: a limit above its own',
@@ -255,7 +255,7 @@ const ROWS: readonly Row[] = [
     when: hasImage,
     request: { messages: LOOK },
     gaveUp: ['images'],
-    isOnce: true,
+    isOfTurn: true,
   },
   {
     name: 'OpenRouter: images',
@@ -316,14 +316,16 @@ describe('[M05] what servers refuse, in their own words', () => {
       ...more,
     });
 
-  for (const { name, status = 400, body: told, when, request = {}, gaveUp, isOnce = false } of ROWS) {
+  for (const { name, status = 400, body: told, when, request = {}, gaveUp, isOfTurn = false } of ROWS) {
     it(name, async () => {
       const body = typeof told === 'string' ? { error: { message: told } } : told;
       respond = (received) => (when(received.body) ? { status, body } : said({ content: 'ok' }));
       assert.equal((await ask(request)).text, 'ok');
       assert.equal((await ask(request)).text, 'ok');
-      assert.deepEqual(lessons, isOnce ? [...gaveUp, ...gaveUp] : gaveUp);
-      assert.equal(server.requests.length, 2 + lessons.length);
+      assert.deepEqual(lessons, gaveUp);
+      assert.equal((await ask({ ...request, cacheKey: 'another conversation' })).text, 'ok');
+      assert.deepEqual(lessons, isOfTurn ? [...gaveUp, ...gaveUp] : gaveUp);
+      assert.equal(server.requests.length, 3 + lessons.length);
     });
   }
 

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { createAnthropic } from '@ai-sdk/anthropic';
+import { aiSdk } from '../../../src/models/ai-sdk/provider.ts';
+import type { ModelMessage, ModelReply, ModelRequest, Provider } from '../../../src/models/model.ts';
+import { anthropicEvents, assistant, type Block } from '../../helpers/ai-sdk-events.ts';
+import { type ApiAnswer, type ApiRequest, type ApiServer, startApiServer } from '../../helpers/api-server.ts';
+
+const TOOLS = [{ name: 'files.calculate', description: 'Computes.', parameters: { type: 'object', properties: {} } }];
+const HELLO: readonly ModelMessage[] = [{ role: 'user', text: 'x' }];
+
+describe('what language models of the AI SDK take', () => {
+  let server: ApiServer;
+  let provider: Provider;
+  let lessons: string[];
+  let answers: ((request: ApiRequest) => ApiAnswer)[];
+
+  beforeEach(async () => {
+    answers = [];
+    lessons = [];
+    server = await startApiServer(
+      (request) => answers.shift()?.(request) ?? { status: 500, body: { error: { message: 'nothing is scripted' } } },
+    );
+  });
+  afterEach(async () => {
+    await provider.close();
+    await server.close();
+  });
+
+  const ask = (model: string, more: Partial<ModelRequest> = {}): Promise<ModelReply> =>
+    provider.model(model).reply({
+      system: 'Be brief.',
+      messages: HELLO,
+      tools: TOOLS,
+      signal: AbortSignal.timeout(5_000),
+      onLesson: ({ gaveUp }) => lessons.push(gaveUp),
+      ...more,
+    });
+  const useAnthropic = (): void => {
+    provider = aiSdk(createAnthropic({ baseURL: `${server.url}/v1`, apiKey: 'k' }), { name: 'anthropic' });
+  };
+
+  it('[M03] [M12] is known to the end of a turn that another model began', async () => {
+    useAnthropic();
+    let isThinking = true;
+    const respond = ({ body }: ApiRequest): ApiAnswer => {
+      const last = body['messages'].at(-1).content;
+      const isBegun = last.some(({ type }: Block) => type === 'tool_result');
+      const problem = JSON.stringify(body['messages']).includes('SIG1')
+        ? 'messages.1.content.0: Invalid `signature` in `thinking` block'
+        : 'temperature' in body
+          ? '`temperature` is deprecated for this model.'
+          : isBegun && body['thinking']
+            ? 'messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`.'
+            : undefined;
+      isThinking = body['thinking'] !== undefined;
+      if (problem !== undefined)
+        return { status: 400, body: { type: 'error', error: { type: 'invalid_request_error', message: problem } } };
+      const call = { type: 'tool_use', id: `tu_${server.requests.length}`, name: 'files__calculate', input: {} };
+      return { events: anthropicEvents([call], 'tool_use') };
+    };
+    answers.push(
+      () => ({
+        events: anthropicEvents(
+          [
+            { type: 'thinking', thinking: 'I must compute.', signature: 'SIG1' },
+            { type: 'tool_use', id: 'tu_0', name: 'files__calculate', input: {} },
+          ],
+          'tool_use',
+        ),
+      }),
+      ...Array.from({ length: 8 }, () => respond),
+    );
+    const messages: ModelMessage[] = [{ role: 'user', text: 'x' }];
+    const more = { effort: 'low', cacheKey: 'ses_1' } as const;
+    const add = (reply: ModelReply): void => {
+      const toolCallId = reply.toolCalls[0]?.id ?? '';
+      messages.push(assistant(reply), { role: 'tool', toolCallId, text: '437' });
+    };
+    add(await ask('claude-sonnet-4-5', { ...more, messages }));
+    const asked: number[] = [];
+    for (let call = 0; call < 3; call++) {
+      const before = server.requests.length;
+      add(await ask('claude-opus-4-1', { ...more, messages, temperature: 0 }));
+      asked.push(server.requests.length - before);
+    }
+    assert.deepEqual([asked, isThinking], [[4, 1, 1], false]);
+    messages.push({ role: 'assistant', text: '437' }, { role: 'user', text: 'And now?' });
+    await ask('claude-opus-4-1', { ...more, messages, temperature: 0 });
+    assert.deepEqual([server.requests.length, isThinking], [8, true]);
+  });
+});
