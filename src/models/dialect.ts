@@ -5,6 +5,7 @@
 import type { ModelError } from './errors.ts';
 import { messagesWithImages } from './images.ts';
 import type { ModelLesson, ModelRequest, ReasoningEffort } from './model.ts';
+import { toOtherEffort, toWithoutThoughts } from './refused-effort.ts';
 import { toWithoutRefusedData, toWithoutThinking, toWithoutAnyData } from './refused-data.ts';
 import { LIMITS, toNoLimit, toOtherLimit } from './output-limit.ts';
 import { ALTERNATION, hasEqualRoles, hasUserAfterTool, refusedRole, toOtherSystem } from './refused-roles.ts';
@@ -130,6 +131,7 @@ const NAMES: readonly (readonly [what: Optional, words: RegExp, isSent: (refused
   ['temperature', /\btemperature\b|\btop_p\b|sampling param/i, ({ body }) => 'temperature' in body],
   ['usage', /stream_options|include_usage/i, ({ body }) => 'stream_options' in body],
   ['summary', /reasoning[._ ]summar|\bsummary\b|reasoning summar/i, ({ body }) => has(body, 'reasoning', 'summary')],
+  ['summary', /\bthinking/i, ({ body }) => body['includeThoughts'] === true],
   ['encrypted', /encrypted|\binclude\b/i, ({ body }) => 'include' in body],
   [
     'cache key',
@@ -179,6 +181,7 @@ const RULES: readonly Rule[] = [
   toWithoutThinking,
   toFewerImages,
   toOtherLimit,
+  toWithoutThoughts,
   toOtherEffort,
   toFillIn,
   toReturnLess,
@@ -230,35 +233,6 @@ function toFewerImages(dialect: Dialect, { request, words }: Refused & { words: 
   const sent = messagesWithImages(request).reduce((sum, { images = [] }) => sum + images.length, 0);
   if (limit < 1 || limit >= Math.min(sent, dialect.maxImages ?? sent)) return undefined;
   return { dialect: { ...dialect, maxImages: limit }, gaveUp: `more than ${limit} image${limit === 1 ? '' : 's'}` };
-}
-
-const EFFORT =
-  /reasoning[._ ]?effort|\beffort\b|thinking[ _](mode|budget|level)|adaptive thinking|\bthinking\.\w+|\bkey \[thinking\]|budget_tokens|does not support (thinking|reasoning)|reasoning is mandatory/i;
-const EFFORTS: readonly ReasoningEffort[] = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'];
-
-function toOtherEffort(dialect: Dialect, { request, words }: Refused & { words: string }): Lesson | undefined {
-  if (!EFFORT.test(words) || dialect.without.has('effort')) return undefined;
-  const sent = dialect.effort ?? request.effort;
-  // Said of tools over chat completions also if no effort was sent: the model has one by default.
-  if (/\bnone\b/.test(words) && /set|must|require|only|only with/i.test(words) && sent !== 'none') {
-    return { dialect: { ...dialect, effort: 'none' }, gaveUp: 'reasoning with tools' };
-  }
-  if (sent === undefined) return undefined;
-  const listed = /(?:supported|allowed|valid|one of|values?)[^:]*:(.*)/is.exec(words)?.[1] ?? '';
-  const supported = EFFORTS.filter((effort) => {
-    return (
-      effort !== sent && (new RegExp(`\\b${effort}\\b`).test(listed) || new RegExp(`['"\`]${effort}['"\`]`).test(words))
-    );
-  });
-  const at = EFFORTS.indexOf(sent);
-  const nearest = supported.sort((a, b) => Math.abs(EFFORTS.indexOf(a) - at) - Math.abs(EFFORTS.indexOf(b) - at))[0];
-  if (nearest !== undefined && dialect.effort === undefined) {
-    return { dialect: { ...dialect, effort: nearest }, gaveUp: `effort ${sent} (${nearest} instead)` };
-  }
-  // Tools with an effort of "none" were refused, too: there is nothing left to try.
-  if (dialect.effort === 'none' && (request.tools ?? []).length > 0) return undefined;
-  const { effort: _, ...rest } = dialect;
-  return { dialect: { ...rest, without: new Set([...dialect.without, 'effort']) }, gaveUp: 'reasoning effort' };
 }
 
 /** What every server takes in a message, and in a call of one. */

@@ -31,11 +31,28 @@ export interface PromptOptions {
 /** Packages that pass the images of tool results on. The others would write them out as text. */
 const TAKES_RESULT_IMAGES = /^(anthropic|google|vertex|amazon-bedrock)\b|\.responses$/;
 
+type Options = Pick<LanguageModelV4CallOptions, 'providerOptions'>;
+
 /** The Responses API stores by default, and its packages then send names of what it has in place of the reasoning itself. */
-function stateless(owner: string): Pick<LanguageModelV4CallOptions, 'providerOptions'> {
+function stateless(owner: string): Options {
   if (!owner.endsWith('.responses')) return {};
   const names = ['openai', owner.slice(0, owner.indexOf('.'))];
   return { providerOptions: Object.fromEntries(names.map((name) => [name, { store: false }])) };
+}
+
+/** Whether a request asks to see the thoughts of Gemini, which shows none unless it is asked. */
+export function asksForThoughts(owner: string, { onReasoning, effort }: ModelRequest, dialect: Dialect): boolean {
+  const isOff = !dialect.without.has('effort') && (dialect.effort ?? effort) === 'none';
+  return GEMINI.test(owner) && onReasoning !== undefined && !isOff && !dialect.without.has('summary');
+}
+
+/** At the Gemini API and at Vertex, which has models of Anthropic and others as well. */
+const GEMINI = /^google\.(generative-ai|vertex\.chat)\b/;
+
+function thoughts(owner: string): Options {
+  const names = owner.includes('vertex') ? ['googleVertex', 'vertex'] : ['google'];
+  const options = { thinkingConfig: { includeThoughts: true } };
+  return { providerOptions: Object.fromEntries(names.map((name) => [name, options])) };
 }
 
 /** Providers that cache only what a request marks. */
@@ -68,6 +85,7 @@ export function callOptions({
   ];
   return {
     ...stateless(owner),
+    ...(asksForThoughts(owner, request, dialect) ? thoughts(owner) : {}),
     prompt: isCached ? withCachePoints(prompt) : prompt,
     ...(tools.length === 0
       ? {}

@@ -11,7 +11,7 @@ import { ReplyReader } from '../reading/reply.ts';
 import { toolNames } from '../tool-names.ts';
 import { wellFormed } from '../well-formed.ts';
 import { Content } from './content.ts';
-import { callOptions } from './prompt.ts';
+import { asksForThoughts, callOptions } from './prompt.ts';
 
 /** A language model of the AI SDK: `anthropic('claude-sonnet-5')`. AI SDK 6 (`v3`) and 7 (`v4`). */
 export interface AiSdkModel {
@@ -60,15 +60,17 @@ export function aiSdk(source: AiSdkProvider | AiSdkModel, options: AiSdkOptions 
         const attempt = dialects.attempt(modelName, request, FIRST_DIALECT);
         for (;;) {
           const { dialect } = attempt;
+          let body: Record<string, unknown> = { ...request };
           try {
             const inner = single ?? (source as AiSdkProvider).languageModel(modelName);
+            body = { ...body, includeThoughts: asksForThoughts(inner.provider, request, dialect) };
             const reply = await callModel(inner, { request, dialect, provider: name, options, closed: closing.signal });
             attempt.keep();
             return withLeftOut(reply, request, dialect);
           } catch (thrown) {
             request.signal.throwIfAborted();
             const error = toModelError(thrown, modelName);
-            const lesson = attempt.learn({ request, body: { ...request }, error, owner: name });
+            const lesson = attempt.learn({ request, body, error, owner: name });
             if (!lesson) throw error;
             request.onLesson?.(describeLesson(lesson, modelName, error));
           }

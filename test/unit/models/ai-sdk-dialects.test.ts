@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { createAnthropic } from '@ai-sdk/anthropic';
+import { createGoogle } from '@ai-sdk/google';
 import { aiSdk } from '../../../src/models/ai-sdk/provider.ts';
 import type { ModelMessage, ModelReply, ModelRequest, Provider } from '../../../src/models/model.ts';
-import { anthropicEvents, assistant, type Block } from '../../helpers/ai-sdk-events.ts';
+import { anthropicEvents, assistant, type Block, googleEvents } from '../../helpers/ai-sdk-events.ts';
 import { type ApiAnswer, type ApiRequest, type ApiServer, startApiServer } from '../../helpers/api-server.ts';
 
 const TOOLS = [{ name: 'files.calculate', description: 'Computes.', parameters: { type: 'object', properties: {} } }];
@@ -87,5 +88,68 @@ describe('what language models of the AI SDK take', () => {
     messages.push({ role: 'assistant', text: '437' }, { role: 'user', text: 'And now?' });
     await ask('claude-opus-4-1', { ...more, messages, temperature: 0 });
     assert.deepEqual([server.requests.length, isThinking], [8, true]);
+  });
+});
+
+describe('what Gemini takes, over the AI SDK', () => {
+  let server: ApiServer;
+  let provider: Provider;
+  let lessons: string[];
+  let refusalOf: (config: Record<string, unknown> | undefined) => string | undefined;
+
+  beforeEach(async () => {
+    lessons = [];
+    refusalOf = () => undefined;
+    server = await startApiServer(({ body }) => {
+      const message = refusalOf(body.generationConfig.thinkingConfig);
+      if (message !== undefined)
+        return { status: 400, body: { error: { code: 400, status: 'INVALID_ARGUMENT', message } } };
+      const isShown = body.generationConfig.thinkingConfig?.includeThoughts === true;
+      return { events: googleEvents([...(isShown ? [{ text: 'Hm.', thought: true }] : []), { text: 'ok' }]) };
+    });
+    provider = aiSdk(createGoogle({ baseURL: `${server.url}/v1beta`, apiKey: 'k' }), { name: 'google' });
+  });
+  afterEach(async () => {
+    await provider.close();
+    await server.close();
+  });
+
+  const ask = (more: Partial<ModelRequest> = {}): Promise<ModelReply> =>
+    provider.model('gemini-2.5-flash').reply({
+      system: 'Be brief.',
+      messages: HELLO,
+      signal: AbortSignal.timeout(5_000),
+      onReasoning: () => undefined,
+      onLesson: ({ gaveUp }) => lessons.push(gaveUp),
+      ...more,
+    });
+  const sent = (): unknown[] => server.requests.map(({ body }) => body.generationConfig.thinkingConfig);
+
+  it('[M17] it is asked to show its thoughts, with an effort and without', async () => {
+    assert.deepEqual([(await ask()).reasoning.trim(), (await ask({ effort: 'low' })).reasoning.trim()], ['Hm.', 'Hm.']);
+    await ask({ effort: 'none' });
+    const [plain, low, none] = sent();
+    assert.deepEqual([plain, none], [{ includeThoughts: true }, { thinkingBudget: 0 }]);
+    const { thinkingBudget, ...rest } = low as { thinkingBudget: number };
+    assert.deepEqual([typeof thinkingBudget, rest], ['number', { includeThoughts: true }]);
+  });
+
+  it('[M05] a model that does not think is asked again without, and that is remembered', async () => {
+    refusalOf = (config) => (config ? 'Thinking is not enabled for models/gemini-2.0-flash' : undefined);
+    assert.equal((await ask()).text, 'ok');
+    assert.equal((await ask()).text, 'ok');
+    assert.deepEqual([lessons, server.requests.length], [['summary'], 3]);
+    assert.equal((await ask({ effort: 'low' })).text, 'ok');
+    assert.equal((await ask({ effort: 'low' })).text, 'ok');
+    assert.deepEqual(lessons, ['summary', 'reasoning effort']);
+  });
+
+  it('[M05] a model that thinks unseen keeps its effort', async () => {
+    refusalOf = (config) =>
+      config && 'includeThoughts' in config
+        ? 'Invalid JSON payload received. Unknown name "includeThoughts" at \'generation_config.thinking_config\': Cannot find field.'
+        : undefined;
+    assert.equal((await ask({ effort: 'low' })).text, 'ok');
+    assert.deepEqual([lessons, Object.keys(sent()[1] as object)], [['summary'], ['thinkingBudget']]);
   });
 });
