@@ -9,6 +9,7 @@ import { toOtherEffort, toWithoutThoughts } from './refused-effort.ts';
 import { toWithoutRefusedData, toWithoutThinking, toWithoutAnyData } from './refused-data.ts';
 import { LIMITS, toNoLimit, toOtherLimit } from './output-limit.ts';
 import { ALTERNATION, hasEqualRoles, hasUserAfterTool, refusedRole, toOtherSystem } from './refused-roles.ts';
+import { isOfForm, OF_OUTPUT, toSimplerOutput } from './refused-output.ts';
 import { toFewerTools, toShorterDescriptions, toSoManyTools } from './refused-tools.ts';
 
 /** What a request can do without. */
@@ -50,7 +51,9 @@ export interface Dialect {
   /** How many images a request may have, if the server has said so. */
   readonly maxImages?: number;
   /** How JSON is asked for: by a schema that the server enforces, as any JSON, or in the prompt alone. */
-  readonly output: 'schema' | 'json' | 'prompt';
+  readonly output: OutputForm;
+  /** The same for requests with tools, if they take less. */
+  readonly outputWithTools?: OutputForm;
   /** Room for the reply in this one request, in tokens. */
   readonly room?: number;
   /** Names for the limit of output tokens. The first one is sent. */
@@ -72,6 +75,8 @@ export interface Dialect {
   /** Fields that messages need that another model wrote, or that the server did not send with its own. */
   readonly filledIn: ReadonlySet<FilledIn>;
 }
+
+export type OutputForm = 'schema' | 'json' | 'prompt';
 
 export type FilledIn = 'reasoning_content' | 'thought_signature';
 
@@ -273,7 +278,6 @@ function toFillIn(dialect: Dialect, { body, words }: Refused & { words: string }
 
 const OF_SCHEMA =
   /schema|grammar|unknown name|additional_?properties|\$(ref|defs)\b|\b(any|one|all)Of\b|function_declarations|\bparameters\b/i;
-const OF_OUTPUT = /response[_ ]?(format|mime)|json[_ ](mode|schema)|structured output/i;
 
 /** A server may take tools, and not every keyword of their schemas. */
 function toPlainSchemas(dialect: Dialect, { request, words }: Refused & { words: string }): Lesson | undefined {
@@ -293,20 +297,14 @@ const OF_TOOLS =
   /\b(tools?|tool[_ -]?(use|call\w*|choice)|function[_ -]?call\w*)\b[^.]{0,60}\b(not|un)[ -]?(support|enabled|allowed|available|permitted)|(\bnot|n['’]t|\bun)[ -]?support\w*[^.]{0,40}\b(tools?|tool[_ -]?(use|call\w*)|function[_ -]?call\w*)\b|requires --(jinja|enable-auto-tool)|(unrecogni[sz]ed|unexpected|unknown)\b[^.]{0,40}\b(argument|field|parameter|key|property|name)\b[^.]{0,20}\btools\b(?![[.])|\b(chat )?template\b[^.]{0,60}\b(fail|error|not found|pars)|\bparser for this template|that support tool use|only user,? (system,? )?and assistant roles/i;
 
 /** A server that takes no tools gets them in the text, where calls of weak models are read anyway. */
-function toToolsInText(dialect: Dialect, { request, body, words }: Refused & { words: string }): Lesson | undefined {
+function toToolsInText(dialect: Dialect, refused: Refused & { words: string }): Lesson | undefined {
+  const { request, body, words } = refused;
   const isSent = (request.tools ?? []).length > 0 || request.messages.some(({ role }) => role === 'tool');
   const isOfTools = OF_TOOLS.test(words) || ['tool', 'function'].includes(refusedRole(body, words) ?? '');
   if (!isSent || dialect.without.has('tools') || !isOfTools || /reasoning/i.test(words)) return undefined;
   // Said of tools beside a form: the form can do without.
-  if (request.output !== undefined && dialect.output !== 'prompt' && OF_OUTPUT.test(words)) return undefined;
+  if (isOfForm(dialect, refused)) return undefined;
   return { dialect: { ...dialect, without: new Set([...dialect.without, 'tools' as const]) }, gaveUp: 'tools' };
-}
-
-/** What a server says about a schema that it does not take has no common wording, so any refusal counts. */
-function toSimplerOutput(dialect: Dialect, { request }: Refused): Lesson | undefined {
-  if (request.output === undefined || dialect.output === 'prompt') return undefined;
-  const output = dialect.output === 'schema' ? 'json' : 'prompt';
-  return { dialect: { ...dialect, output }, gaveUp: `output by ${dialect.output}` };
 }
 
 /** Parameters that a request can do without. That the provider stores nothing is none of them. */

@@ -5,6 +5,7 @@ import type { Dialect } from './dialect.ts';
 import { newestImages, resultImagesBehind, withWordsAfterResults } from './images.ts';
 import type { ModelMessage, ModelRequest, ToolSchema } from './model.ts';
 import { withoutRefusedData } from './refused-data.ts';
+import { outputForm } from './refused-output.ts';
 import { takenTools } from './refused-tools.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -14,7 +15,7 @@ type Schema = Readonly<Record<string, unknown>>;
  * @param takesResultImages whether images may stand in the results of tools
  */
 export function worded(request: ModelRequest, dialect: Dialect, takesResultImages: boolean): ModelRequest {
-  const { without, output: form } = dialect;
+  const { without } = dialect;
   const { output } = request;
   const tools = takenTools(request, dialect);
   const inText = without.has('tools') ? tools : [];
@@ -22,7 +23,7 @@ export function worded(request: ModelRequest, dialect: Dialect, takesResultImage
   const system = [
     request.system,
     ...(inText.length === 0 ? [] : [toolsPrompt(inText)]),
-    ...(output === undefined || form === 'schema' ? [] : [schemaPrompt(output.schema)]),
+    ...(output === undefined || outputForm(request, dialect) === 'schema' ? [] : [schemaPrompt(output.schema)]),
   ];
   const plain = without.has('schema keywords') ? tools.map(withPlainSchema) : tools;
   const { maxDescription: max } = dialect;

@@ -6,8 +6,9 @@ import type {
   LanguageModelV4Prompt,
 } from '@ai-sdk/provider';
 import type { ModelImage, ModelMessage, ModelRequest } from '../model.ts';
-import { type Dialect, SKIPPED_SIGNATURE } from '../dialect.ts';
+import { type Dialect, type OutputForm, SKIPPED_SIGNATURE } from '../dialect.ts';
 import { worded } from '../in-prompt.ts';
+import { outputForm } from '../refused-output.ts';
 import type { ToolNames } from '../tool-names.ts';
 import { unpackContent } from './content.ts';
 
@@ -77,6 +78,7 @@ export function callOptions({
   const request = worded(options.request, dialect, TAKES_RESULT_IMAGES.test(owner));
   const { system, messages, output, tools = [], temperature, maxOutputTokens } = request;
   const { without } = dialect;
+  const form = outputForm(request, dialect);
   const effort = without.has('effort') ? undefined : (dialect.effort ?? request.effort);
   const isCached = request.cacheKey !== undefined && !without.has('cache key') && ASKS_FOR_CACHE.test(owner);
   const prompt: LanguageModelV4Prompt = [
@@ -100,15 +102,15 @@ export function callOptions({
     ...(temperature === undefined || without.has('temperature') ? {} : { temperature }),
     ...(maxOutputTokens === undefined || dialect.limits.length === 0 ? {} : { maxOutputTokens }),
     ...(effort === undefined ? {} : { reasoning: effort }),
-    ...(output === undefined || dialect.output === 'prompt' ? {} : { responseFormat: responseFormat(output, dialect) }),
+    ...(output === undefined || form === 'prompt' ? {} : { responseFormat: responseFormat(output, form) }),
   };
 }
 
 function responseFormat(
   { name, schema }: NonNullable<ModelRequest['output']>,
-  { output }: Dialect,
+  form: OutputForm,
 ): NonNullable<LanguageModelV4CallOptions['responseFormat']> {
-  return output === 'json' ? { type: 'json' } : { type: 'json', name, schema };
+  return form === 'json' ? { type: 'json' } : { type: 'json', name, schema };
 }
 
 type Context = Pick<PromptOptions, 'provider' | 'names' | 'version'> & Pick<Dialect, 'filledIn'>;

@@ -4,6 +4,7 @@ import type { Json } from '../../contracts/json.ts';
 import type { ModelImage, ModelMessage, ModelRequest } from '../model.ts';
 import { type Dialect, SKIPPED_SIGNATURE } from '../dialect.ts';
 import { worded } from '../in-prompt.ts';
+import { outputForm } from '../refused-output.ts';
 import { allowsStrict, withoutLengths } from './strict-schema.ts';
 import type { ToolNames } from '../tool-names.ts';
 
@@ -29,6 +30,7 @@ export function chatBody(
   const request = worded(asked, dialect, false);
   const { output, tools = [], temperature, maxOutputTokens } = request;
   const { without } = dialect;
+  const form = outputForm(request, dialect);
   const effort = without.has('effort') ? undefined : (dialect.effort ?? request.effort);
   const body: Record<string, unknown> & Pick<Body, 'model' | 'messages'> = {
     model,
@@ -45,8 +47,8 @@ export function chatBody(
   if (temperature !== undefined && !without.has('temperature')) body['temperature'] = temperature;
   if (maxOutputTokens !== undefined && dialect.limits[0]) body[dialect.limits[0]] = maxOutputTokens;
   if (effort !== undefined) body['reasoning_effort'] = effort;
-  if (output !== undefined && dialect.output === 'json') body['response_format'] = { type: 'json_object' };
-  if (output !== undefined && dialect.output === 'schema') {
+  if (output !== undefined && form === 'json') body['response_format'] = { type: 'json_object' };
+  if (output !== undefined && form === 'schema') {
     const { name } = output;
     const strict = !without.has('strict') && allowsStrict(output.schema);
     const schema = without.has('lengths') ? withoutLengths(output.schema) : output.schema;

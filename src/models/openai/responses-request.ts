@@ -1,8 +1,9 @@
 /** A request in the form of the Responses API, stateless: everything goes along, and nothing is stored at the provider. */
 import type OpenAI from 'openai';
 import type { ModelImage, ModelMessage, ModelRequest } from '../model.ts';
-import type { Dialect } from '../dialect.ts';
+import type { Dialect, OutputForm } from '../dialect.ts';
 import { worded } from '../in-prompt.ts';
+import { outputForm } from '../refused-output.ts';
 import { unpackItems } from './response-items.ts';
 import { allowsStrict, withoutLengths } from './strict-schema.ts';
 import type { ToolNames } from '../tool-names.ts';
@@ -19,6 +20,7 @@ export function responsesBody(
   const request = worded(asked, dialect, true);
   const { output, tools = [], temperature, maxOutputTokens, cacheKey, onReasoning } = request;
   const { without } = dialect;
+  const form = outputForm(request, dialect);
   const effort = without.has('effort') ? undefined : (dialect.effort ?? request.effort);
   const summary = onReasoning !== undefined && effort !== 'none' && !without.has('summary') ? 'auto' : undefined;
   return {
@@ -47,13 +49,17 @@ export function responsesBody(
     ...(effort === undefined && summary === undefined
       ? {}
       : { reasoning: { ...(effort === undefined ? {} : { effort }), ...(summary === undefined ? {} : { summary }) } }),
-    ...(output === undefined || dialect.output === 'prompt' ? {} : { text: { format: outputFormat(output, dialect) } }),
+    ...(output === undefined || form === 'prompt' ? {} : { text: { format: outputFormat(output, form, dialect) } }),
     ...(cacheKey === undefined || without.has('cache key') ? {} : { prompt_cache_key: cacheKey }),
   };
 }
 
-function outputFormat(output: NonNullable<ModelRequest['output']>, dialect: Dialect): Record<string, unknown> {
-  if (dialect.output === 'json') return { type: 'json_object' };
+function outputFormat(
+  output: NonNullable<ModelRequest['output']>,
+  form: OutputForm,
+  dialect: Dialect,
+): Record<string, unknown> {
+  if (form === 'json') return { type: 'json_object' };
   return {
     type: 'json_schema',
     name: output.name,

@@ -181,6 +181,32 @@ describe('servers of chat completions that refuse or need more', () => {
     });
   });
 
+  for (const message of [
+    'json mode cannot be combined with tool/function calling',
+    "Function calling with a response mime type: 'application/json' is unsupported",
+  ])
+    it(`[M05] a form that is refused beside tools is still sent without them: ${message.slice(0, 20)}`, async () => {
+      chat.respond = ({ body }) =>
+        body.tools && body.response_format ? failed(400, { error: { message } }) : said({ content: '{}' });
+      const both = { tools: [CALCULATE], output: OUTPUT };
+      await chat.ask(both);
+      await chat.ask({ output: OUTPUT });
+      await chat.ask(both);
+      assert.deepEqual(chat.lessons, ['output by schema with tools', 'output by json with tools']);
+      const sent = chat.requests
+        .slice(2)
+        .map(({ body }) => [
+          body.tools?.length,
+          body.response_format?.type,
+          /JSON schema/.test(body.messages[0].content),
+        ]);
+      assert.deepEqual(sent, [
+        [1, undefined, true],
+        [undefined, 'json_schema', false],
+        [1, undefined, true],
+      ]);
+    });
+
   describe('[M03] what a server needs back goes back', () => {
     const next = (reply: ModelReply): Partial<ModelRequest> => ({
       tools: [CALCULATE],
