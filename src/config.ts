@@ -16,6 +16,7 @@ import {
   teamFolders,
   hostPatterns,
   names,
+  optionalFolder,
   optionalText,
   positiveInteger,
   readProxy,
@@ -33,11 +34,11 @@ import { readTraceSettings, type TraceSettings } from './tracing/settings.ts';
 const PORT_HINT = 'use a port from 1 to 65535';
 
 const Environment = z.object({
-  COPILOT_HOME: optionalText,
-  COPILOT_WORKSPACE_ROOT: optionalText,
-  COPILOT_AGENTS_DIR: optionalText,
-  COPILOT_ARCHIVE_DIR: optionalText,
-  COPILOT_CACHE_DIR: optionalText,
+  COPILOT_HOME: optionalFolder,
+  COPILOT_WORKSPACE_ROOT: optionalFolder,
+  COPILOT_AGENTS_DIR: optionalFolder,
+  COPILOT_ARCHIVE_DIR: optionalFolder,
+  COPILOT_CACHE_DIR: optionalFolder,
   COPILOT_UI_URL: webAddress('http://localhost:8080').optional(),
   COPILOT_TASK_QUEUE: z.string().min(1, 'it is empty').max(200).default('copilot'),
   COPILOT_DEPLOYMENT: z

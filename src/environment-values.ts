@@ -18,6 +18,11 @@ export const webAddress = (example: string) =>
 
 export const optionalText = z.string().min(1, 'it is empty').optional();
 
+/** Only a shell replaces `~` and takes quotes away. Files of variables are read without one, and so would make folders of such names. */
+export const optionalFolder = optionalText
+  .refine((path) => !path?.startsWith('~'), 'it begins with ~, which only a shell replaces; give the whole path')
+  .refine((path) => !/^["']/.test(path ?? ''), 'it begins with a quotation mark; leave the quotation marks out');
+
 export const hostPatterns = z.string().transform((text, check) => {
   const patterns = text.split(',').map((pattern) => hostPattern(pattern.trim()));
   if (patterns.includes(undefined)) {

@@ -25,8 +25,10 @@ export function toJsonValue(value: DuckDBValue): unknown {
 }
 
 /** 15 significant digits hide the noise of binary fractions, such as 0.1 + 0.2. */
-function readableNumber(value: number): number | string {
+function readableNumber(value: number): unknown {
   if (!Number.isFinite(value)) return String(value);
+  // Written out, it would have digits that nobody knows.
+  if (Math.abs(value) > Number.MAX_SAFE_INTEGER) return rawNumber(Number(value.toPrecision(15)).toExponential());
   return Math.abs(value) >= 1e15 || Number.isSafeInteger(value) ? value : Number(value.toPrecision(15));
 }
 

@@ -86,6 +86,12 @@ describe('tables', function () {
         'min(id), max(id), sum(id) FROM t',
         '[[1234567890123456789,1234567890123456791,3703703670370370370]]',
       ],
+      [
+        'integers of 20 digits, whose mean has no digits but those that are known',
+        'id\n12345678901234567890\n99999999999999999999',
+        'avg(id), sum(id) FROM t',
+        '[[5.61728394506173e+19,112345678901234567889]]',
+      ],
       ['exact decimals', 'v\n0.1\n0.2\n0.3\n1234567890123456.7\n', total('v'), '[[1234567890123457.3]]'],
       ['missing marks in a column of numbers', 'v\n1\nn/a\n-\nNULL\n4\n', 'count(v), sum(v) FROM t', '[[2,5]]'],
       ['the same marks in a column of words', 'code,n\nNA,5\nDE,3', 'code, n FROM t ORDER BY n', '[["DE",3],["NA",5]]'],

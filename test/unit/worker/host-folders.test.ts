@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { loadConfig } from '../../../src/config.ts';
 import { CopilotError } from '../../../src/contracts/errors.ts';
 import { checkHostFolders } from '../../../src/worker/host/host-folders.ts';
 import { temporaryFolder } from '../../helpers/server.ts';
@@ -52,4 +53,25 @@ describe('the folders of a worker that starts', () => {
       'this worker has no team, so that no session can begin on it; see `copilot doctor`',
     ]);
   });
+
+  for (const name of ['COPILOT_HOME', 'COPILOT_WORKSPACE_ROOT', 'COPILOT_AGENTS_DIR', 'COPILOT_ARCHIVE_DIR'])
+    it(`are refused in ${name} as only a shell would read them`, () => {
+      const problemOf = (value: string): unknown => {
+        try {
+          return loadConfig({ [name]: value }).homeDir;
+        } catch (error) {
+          return error instanceof CopilotError && [error.type, error.details['name'], error.details['problem']];
+        }
+      };
+      assert.deepEqual(problemOf('~/copilot'), [
+        'InvalidConfig',
+        name,
+        'it begins with ~, which only a shell replaces; give the whole path',
+      ]);
+      assert.deepEqual(problemOf('"/data/copilot"'), [
+        'InvalidConfig',
+        name,
+        'it begins with a quotation mark; leave the quotation marks out',
+      ]);
+    });
 });
