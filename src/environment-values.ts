@@ -18,7 +18,7 @@ export const webAddress = (example: string) =>
 
 export const optionalText = z.string().min(1, 'it is empty').optional();
 
-/** Only a shell replaces `~` and takes quotes away. Files of variables are read without one, and so would make folders of such names. */
+/** Files of variables are read without a shell, which alone replaces `~` and takes quotation marks away. */
 export const optionalFolder = optionalText
   .refine((path) => !path?.startsWith('~'), 'it begins with ~, which only a shell replaces; give the whole path')
   .refine((path) => !/^["']/.test(path ?? ''), 'it begins with a quotation mark; leave the quotation marks out');
