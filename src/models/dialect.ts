@@ -7,6 +7,7 @@ import { messagesWithImages } from './images.ts';
 import type { ModelLesson, ModelRequest, ReasoningEffort } from './model.ts';
 import { toOtherEffort, toWithoutThoughts } from './refused-effort.ts';
 import { toWithoutRefusedData, toWithoutThinking, toWithoutAnyData } from './refused-data.ts';
+import { toClosedSchemas } from './open-schemas.ts';
 import { LIMITS, toNoLimit, toOtherLimit } from './output-limit.ts';
 import { ALTERNATION, hasEqualRoles, hasUserAfterTool, refusedRole, toOtherSystem } from './refused-roles.ts';
 import { isOfForm, OF_OUTPUT, toSimplerOutput } from './refused-output.ts';
@@ -32,6 +33,8 @@ export type Optional =
   | 'calls without tools'
   /** Keywords of schemas beyond types, properties, lists and enums. */
   | 'schema keywords'
+  /** Objects without properties and lists without items in schemas of tools. */
+  | 'open schemas'
   /** Images in the results of tools; without they follow in a message of the user. */
   | 'images in results'
   /** A message of the user right behind results of tools. */
@@ -191,6 +194,7 @@ const RULES: readonly Rule[] = [
   toFillIn,
   toReturnLess,
   toOtherSystem,
+  toClosedSchemas,
   (dialect, refused) => {
     const found = NAMES.find(([what, words, isSent]) => {
       return !dialect.without.has(what) && words.test(refused.words) && isSent(refused);

@@ -5,6 +5,7 @@ import type { Dialect } from './dialect.ts';
 import { newestImages, resultImagesBehind, withWordsAfterResults } from './images.ts';
 import type { ModelMessage, ModelRequest, ToolSchema } from './model.ts';
 import { withoutRefusedData } from './refused-data.ts';
+import { withClosedSchemas } from './open-schemas.ts';
 import { outputForm } from './refused-output.ts';
 import { takenTools } from './refused-tools.ts';
 
@@ -25,7 +26,8 @@ export function worded(request: ModelRequest, dialect: Dialect, takesResultImage
     ...(inText.length === 0 ? [] : [toolsPrompt(inText)]),
     ...(output === undefined || outputForm(request, dialect) === 'schema' ? [] : [schemaPrompt(output.schema)]),
   ];
-  const plain = without.has('schema keywords') ? tools.map(withPlainSchema) : tools;
+  const simple = without.has('schema keywords') ? tools.map(withPlainSchema) : tools;
+  const plain = without.has('open schemas') ? simple.map(withClosedSchemas) : simple;
   const { maxDescription: max } = dialect;
   const offered =
     max === undefined ? plain : plain.map((tool) => ({ ...tool, description: beginningOf(tool.description, max) }));

@@ -4,6 +4,7 @@ import type { Json } from '../../contracts/json.ts';
 import type { ModelImage, ModelMessage, ModelRequest } from '../model.ts';
 import { type Dialect, SKIPPED_SIGNATURE } from '../dialect.ts';
 import { worded } from '../in-prompt.ts';
+import { hasProperties } from '../open-schemas.ts';
 import { outputForm } from '../refused-output.ts';
 import { allowsStrict, withoutLengths } from './strict-schema.ts';
 import type { ToolNames } from '../tool-names.ts';
@@ -42,7 +43,11 @@ export function chatBody(
   }
   // OpenAI refuses an empty list.
   if (tools.length > 0) {
-    body['tools'] = tools.map((tool) => ({ type: 'function', function: { ...tool, name: names.toWire(tool.name) } }));
+    body['tools'] = tools.map(({ name, description, parameters }) => {
+      const isBare = without.has('open schemas') && !hasProperties(parameters);
+      const about = { name: names.toWire(name), description, ...(isBare ? {} : { parameters }) };
+      return { type: 'function', function: about };
+    });
   }
   if (temperature !== undefined && !without.has('temperature')) body['temperature'] = temperature;
   if (maxOutputTokens !== undefined && dialect.limits[0]) body[dialect.limits[0]] = maxOutputTokens;

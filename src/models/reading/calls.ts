@@ -1,5 +1,6 @@
 /** Makes tool calls of what models write: other names, arguments that are not quite JSON, one id for two calls. */
 import { parseJson } from '../../contracts/json.ts';
+import { fittedArguments } from './fitted.ts';
 import { parseTolerantly, scanBrackets } from './json-scan.ts';
 import type { ModelToolCall, ToolSchema } from '../model.ts';
 
@@ -29,7 +30,9 @@ export function readCalls(raw: readonly RawCall[], options: CallOptions): ModelT
     seen.add(id);
     const name = offeredName(call.name, tools) ?? call.name;
     const read = readArguments(call.arguments, isCut);
-    return { id, name, arguments: read.text, ...(read.problem === undefined ? {} : { problem: read.problem }) };
+    if (read.problem !== undefined) return { id, name, arguments: read.text, problem: read.problem };
+    const schema = tools.find((tool) => tool.name === name)?.parameters;
+    return { id, name, arguments: schema ? fittedArguments(read.text, schema) : read.text };
   });
 }
 

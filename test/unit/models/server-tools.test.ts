@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { ModelRequest } from '../../../src/models/model.ts';
 import type { ApiAnswer, ApiRequest } from '../../helpers/api-server.ts';
-import { failed, said } from '../../helpers/chat-answers.ts';
+import { failed, said, streamed, toolCall } from '../../helpers/chat-answers.ts';
 import { useChatServer } from '../../helpers/chat-world.ts';
 
 const told = (status: number, message: string, more: object = {}): ApiAnswer =>
@@ -216,6 +216,45 @@ describe('[E11] servers that refuse one of several tools', () => {
     const reply = await chat.ask({ tools: [{ ...TOOL, description: 'x'.repeat(1_500) }] });
     assert.deepEqual([reply.text, reply.toolsLeftOut], ['ok', undefined]);
     assert.deepEqual(chat.lessons, ['descriptions of tools beyond 1024 characters']);
+  });
+
+  it('one with an open object or list stays: the object is asked for as text and read back (Gemini)', async () => {
+    const parameters = {
+      type: 'object',
+      properties: {
+        name: { type: 'string' },
+        opt: { type: 'object', description: 'Options.' },
+        list: { type: 'array' },
+        nested: { type: 'object', properties: { map: { anyOf: [{ type: 'object' }, { type: 'null' }] } } },
+      },
+    };
+    const open = { ...ODD, parameters };
+    const bare = { ...ODD, name: 'files.bare', parameters: { type: 'object', properties: {} } };
+    const place = '* GenerateContentRequest.tools[0].function_declarations[0].parameters.properties';
+    chat.respond = ({ body }) => {
+      const [{ function: first }, { function: second }] = body.tools;
+      if (first.parameters.properties.opt.type === 'object' || second.parameters)
+        return told(400, `${place}[opt].properties: should be non-empty for OBJECT type`);
+      if (!first.parameters.properties.list.items) return told(400, `${place}[list].items: missing field`);
+      return streamed({
+        tool_calls: [toolCall('{"name":"{}","opt":"{\\"a\\":1}","list":["b"],"nested":{"map":"{}"}}', 'files__odd')],
+      });
+    };
+    const reply = await chat.ask({ tools: [open, bare] });
+    assert.deepEqual([chat.lessons, reply.toolsLeftOut], [['open schemas'], undefined]);
+    assert.deepEqual(JSON.parse(reply.toolCalls[0]?.arguments ?? ''), {
+      name: '{}',
+      opt: { a: 1 },
+      list: ['b'],
+      nested: { map: {} },
+    });
+    const text = { type: 'string', description: '(an object, as JSON text)' };
+    assert.deepEqual(chat.requests.at(-1)?.body.tools[0].function.parameters.properties, {
+      name: { type: 'string' },
+      opt: { type: 'string', description: 'Options. (an object, as JSON text)' },
+      list: { type: 'array', items: { type: 'string' } },
+      nested: { type: 'object', properties: { map: { anyOf: [text, { type: 'null' }] } } },
+    });
   });
 
   it('many that are refused one after the other are all left out', async () => {
