@@ -8,6 +8,11 @@
  * zero-width and bidi controls, tags, variation selectors and fillers.
  */
 const HIDDEN = String.raw`(?![\t\n])[\p{Cc}\p{Zl}\p{Zp}\u{fff9}-\u{fffb}\p{Default_Ignorable_Code_Point}]`;
+/**
+ * What looks like a space and is none, or like nothing at all: spaces of other widths, the blank of Braille, the empty
+ * note head. Prose may need them, such as French or Japanese.
+ */
+const BLANK = String.raw`(?! )[\p{Zs}\u2800\u{1d159}]`;
 /** Scripts whose spelling needs joiners. */
 const JOINING = ['Arab', 'Beng', 'Deva', 'Gujr', 'Guru', 'Knda', 'Mlym', 'Mong', 'Orya', 'Sinh', 'Syrc', 'Taml', 'Telu']
   .map((script) => `\\p{Script=${script}}`)
@@ -16,7 +21,8 @@ const JOINING = ['Arab', 'Beng', 'Deva', 'Gujr', 'Guru', 'Knda', 'Mlym', 'Mong',
 const SPELLING = String.raw`(?<=[${JOINING}])[\u200c\u200d](?=[${JOINING}])|(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}]\ufe0f?)\u200d(?=\p{Extended_Pictographic})|(?<=[\p{Extended_Pictographic}#*0-9])\ufe0f`;
 
 const HIDDEN_OR_SPELLING = new RegExp(`(${SPELLING})|${HIDDEN}`, 'gu');
-const HIDDEN_IN_JSON = new RegExp(HIDDEN, 'gu');
+const BLANKS = new RegExp(BLANK, 'gu');
+const HIDDEN_IN_JSON = new RegExp(`${HIDDEN}|${BLANK}`, 'gu');
 const DELETE = 0x7f;
 const FIRST_PICTURE = 0x2400;
 
@@ -25,13 +31,26 @@ export function visible(text: string): string {
   return text.replace(HIDDEN_OR_SPELLING, (character, spelling: string | undefined) => spelling ?? markOf(character));
 }
 
+/**
+ * The same for text about which a person decides: blanks other than the space have marks as well, so that one word does
+ * not look like two.
+ */
+export function visibleWithBlanks(text: string): string {
+  return markBlanks(visible(text));
+}
+
+/** The text with marks for these blanks alone, before something else takes them for white space. */
+export function markBlanks(text: string): string {
+  return text.replace(BLANKS, markOf);
+}
+
 function markOf(character: string): string {
   const code = character.codePointAt(0) ?? 0;
   if (code < ' '.charCodeAt(0)) return String.fromCodePoint(FIRST_PICTURE + code);
   return code === DELETE ? '␡' : `<U+${code.toString(16).toUpperCase().padStart(4, '0')}>`;
 }
 
-/** The same JSON document with an escape in the place of each character that cannot be seen. */
+/** The same JSON document with an escape in the place of each character that cannot be seen, or that looks like a space. */
 export function visibleJson(json: string): string {
   return json.replace(HIDDEN_IN_JSON, (character) =>
     [...Array(character.length).keys()]

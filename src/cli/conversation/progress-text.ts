@@ -1,6 +1,7 @@
 /** Writes the events of a session as lines for people, and the models' text while it is written. */
 import type { FollowEvent } from '../../client/follow/follower.ts';
 import type { ReasoningEvent } from '../../client/follow/streamed-text.ts';
+import { visibleWithBlanks } from '../../contracts/visible-text.ts';
 import { requestLine } from '../people/request-text.ts';
 import { out, type Output, paint, shorten, type Style } from '../terminal.ts';
 
@@ -154,7 +155,7 @@ export class ProgressText {
         this.endLine();
         return undefined;
       case 'tool-started':
-        return ['dim', `  ⚙ ${event.summary}`];
+        return ['dim', `  ⚙ ${visibleWithBlanks(event.summary)}`];
       case 'tool-progress':
         return ['dim', `    ${progressLine(event)}`];
       case 'tool-ended':

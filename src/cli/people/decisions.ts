@@ -7,6 +7,7 @@ import type { RequestedForm } from '../../contracts/form.ts';
 import type { JsonObject } from '../../contracts/json.ts';
 import { APPROVING, Decision, type PendingRequest, type RequestKind } from '../../contracts/request.ts';
 import { subjectDigest } from '../../contracts/request-subject.ts';
+import { visibleWithBlanks } from '../../contracts/visible-text.ts';
 import { type CommonFlags, readMessage, withClient } from '../connected.ts';
 import { loadConfig } from '../../config.ts';
 import { formValues, parseFormLine } from './form-text.ts';
@@ -237,7 +238,7 @@ async function findRequest(
   }
   throw new CopilotError('InvalidInput', {
     what: `${command} without a request`,
-    problem: `several requests wait; name one of ${fitting.map(({ id, question }) => `${id} (${shorten(question, 80)})`).join(', ')}`,
+    problem: `several requests wait; name one of ${fitting.map(({ id, question }) => `${id} (${shorten(visibleWithBlanks(question), 80)})`).join(', ')}`,
   });
 }
 

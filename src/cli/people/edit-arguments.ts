@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CopilotError } from '../../contracts/errors.ts';
+import { visibleJson } from '../../contracts/visible-text.ts';
 import { isJsonObject, type Json, type JsonObject, parseJson } from '../../contracts/json.ts';
 
 /** @throws CopilotError `InvalidInput` if the text is not a JSON object */
@@ -30,7 +31,7 @@ export async function editArguments(
   try {
     const value = parseJson(argumentsText);
     const shown = value === undefined ? argumentsText : JSON.stringify(value, undefined, 2);
-    await writeFile(file, `${shown}\n`, { mode: 0o600 });
+    await writeFile(file, `${visibleJson(shown)}\n`, { mode: 0o600 });
     // The variable may hold options, such as `code --wait`.
     const [program = 'vi', ...options] = editor.split(/\s+/);
     const child = spawn(program, [...options, file], { stdio: 'inherit' });

@@ -1,5 +1,6 @@
 /** `copilot inbox`. */
 import type { InboxFilter, InboxRequest } from '../../client/listing/inbox.ts';
+import { visibleWithBlanks } from '../../contracts/visible-text.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
 import { optional, parseWholeNumber } from '../numbers.ts';
 import { printResult, remark, shorten, table } from '../terminal.ts';
@@ -38,7 +39,7 @@ function inboxTable(requests: readonly InboxRequest[]): string {
       user ?? '',
       createdAt,
       expiresAt,
-      shorten(question, 80),
+      shorten(visibleWithBlanks(question), 80),
     ]),
   );
 }

@@ -1,5 +1,6 @@
 /** Shows a request to people: the question, its whole subject, its deadline, and how to decide. */
 import { parseJson } from '../../contracts/json.ts';
+import { visibleWithBlanks } from '../../contracts/visible-text.ts';
 import { formLines } from './form-text.ts';
 import type { PendingRequest, RequestedCall, RequestedStep, Verdict } from '../../contracts/request.ts';
 
@@ -14,7 +15,7 @@ function showCommand(sessionId: string, { id }: Pick<PendingRequest, 'id'>): str
 export function requestLine(request: PendingRequest, sessionId = '<session>'): string {
   const { id, question, options } = request;
   const words = options.includes('answer') ? '' : ` [${options.join(' / ')}]`;
-  return [`? ${id}: ${question}${words}`, ...subjectLines(sessionId, request)].join('\n');
+  return visibleWithBlanks([`? ${id}: ${question}${words}`, ...subjectLines(sessionId, request)].join('\n'));
 }
 
 /** What was decided: by whom and when, and with which arguments, values or rule if the person gave some. */
@@ -28,7 +29,7 @@ export function verdictLines({ decision, by, at, text, rule, arguments: edited, 
     ...(values === undefined
       ? []
       : ['filled with:', ...argumentLines(JSON.stringify(values)).map((line) => INDENT + line)]),
-  ].map((line) => INDENT + line);
+  ].map((line) => INDENT + visibleWithBlanks(line));
 }
 
 /** What the request is about, as far as it carries that. A cut is marked. */
@@ -77,12 +78,13 @@ function textLines(name: string, text: string): string[] {
  */
 export function requestText(sessionId: string, request: PendingRequest, { namesDigest = false } = {}): string {
   const { id, question, expiresAt, onExpiry } = request;
-  return [
+  const lines = [
     `${id}: ${question}`,
     ...subjectLines(sessionId, request),
     `${INDENT}until ${expiresAt}; then ${onExpiry.words}`,
     ...commandsFor(sessionId, request, namesDigest).map((line) => INDENT + line),
-  ].join('\n');
+  ];
+  return visibleWithBlanks(lines.join('\n'));
 }
 
 function commandsFor(

@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import type { Decision } from '../../client.ts';
 import type { FormField, RequestedForm } from '../../contracts/form.ts';
 import type { Json, JsonObject } from '../../contracts/json.ts';
-import { Code, Visible } from '../text/visible.tsx';
+import { Code, Exact } from '../text/visible.tsx';
 import { DECISION_WORDS } from '../text/words.ts';
 
 /** What a text looks like. The session checks it. */
@@ -34,7 +34,7 @@ export function FormDecision({ form, isRunning, onTake }: FormDecisionProps) {
       }}
     >
       <p class="hint">
-        Asked by <Visible text={from} />
+        Asked by <Exact text={from} />
       </p>
       {url === undefined ? null : (
         <>
@@ -48,12 +48,12 @@ export function FormDecision({ form, isRunning, onTake }: FormDecisionProps) {
         <label key={field.name} class={field.type === 'yes-no' ? 'check' : ''}>
           {field.type === 'yes-no' ? <Input field={field} value={values[field.name]} onValue={set} /> : null}
           <span>
-            <Visible text={field.title ?? field.name} />
+            <Exact text={field.title ?? field.name} />
             {field.required ? ' (required)' : ''}
             {field.description === undefined ? null : (
               <span class="hint">
                 {' '}
-                <Visible text={field.description} />
+                <Exact text={field.description} />
               </span>
             )}
           </span>

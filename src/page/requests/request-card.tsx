@@ -6,7 +6,7 @@ import type { ApiError } from '../api/http.ts';
 import { useAction } from '../state/use-action.ts';
 import { asApiError } from '../state/use-session.ts';
 import { Loading, Problem } from '../text/states.tsx';
-import { Sentence, Visible } from '../text/visible.tsx';
+import { Exact, Sentence } from '../text/visible.tsx';
 import { KIND_WORDS, localTime, relativeTime } from '../text/words.ts';
 import { Decisions } from './decisions.tsx';
 import { Subject } from './subject.tsx';
@@ -33,11 +33,11 @@ export function RequestCard({ sessionId, request, mayEdit, onDecided }: RequestC
         <span class="request-kind">{KIND_WORDS[kind]}</span>
         <span class="request-facts">
           {step === null ? null : `step ${step} · `}
-          {agent === null ? null : <Visible text={agent} />}
+          {agent === null ? null : <Exact text={agent} />}
         </span>
       </header>
       <h3 id={title}>
-        <Visible text={questionOf(request)} />
+        <Exact text={questionOf(request)} />
       </h3>
       {whole === undefined && error === undefined ? <Loading rows={3} /> : null}
       <Problem error={error} />

@@ -3,7 +3,7 @@ import type { PendingRequest, PlanEdit, RequestedCall, RequestedStep } from '../
 import { NewStep } from '../session/new-step.tsx';
 import { StepText } from '../session/step-text.tsx';
 import { readObject } from '../text/json.ts';
-import { Code, Visible } from '../text/visible.tsx';
+import { Code, Exact } from '../text/visible.tsx';
 import { localTime } from '../text/words.ts';
 
 export interface SubjectProps {
@@ -24,7 +24,7 @@ export function Subject({ request: { tool, steps, unknown, kind }, edit }: Subje
         <dl class="arguments">
           <dt>What happened</dt>
           <dd>
-            <Visible text={unknown.problem} />
+            <Exact text={unknown.problem} />
           </dd>
           <dt>Begun</dt>
           <dd>
@@ -52,7 +52,7 @@ function ToolSubject({ call: { name, category, arguments: text }, isNamed }: Too
       {isNamed && category === name ? null : (
         <p class="tool-name">
           <code>
-            <Visible text={name} />
+            <Exact text={name} />
           </code>
           {category === name ? null : <span class="category">{category}</span>}
         </p>
@@ -73,7 +73,7 @@ function Arguments({ text }: { readonly text: string }) {
       {entries.map(([name, value]) => (
         <>
           <dt>
-            <Visible text={name} />
+            <Exact text={name} />
           </dt>
           <dd>
             <Code text={typeof value === 'string' ? value : JSON.stringify(value, undefined, 2)} label={name} />
@@ -100,12 +100,12 @@ function StepSubject({ step, showsSummary, edit }: StepSubjectProps) {
         <StepText {...{ number, agent, task }} edit={edit} />
         {notes.trim() === '' ? null : (
           <p class="step-notes">
-            <Visible text={notes} />
+            <Exact text={notes} />
           </p>
         )}
         {showsSummary && summary !== '' ? (
           <p class="step-summary">
-            <Visible text={summary} />
+            <Exact text={summary} />
           </p>
         ) : null}
       </div>

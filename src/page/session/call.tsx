@@ -2,7 +2,7 @@
 import { memo } from 'preact/compat';
 import type { CallShown } from '../state/session-fold.ts';
 import { Markdown } from '../text/markdown.tsx';
-import { Visible } from '../text/visible.tsx';
+import { Exact, Visible } from '../text/visible.tsx';
 
 const MARKS: Readonly<Record<CallShown['status'], readonly [mark: string, words: string]>> = {
   running: ['◌', 'running'],
@@ -32,9 +32,9 @@ function ToolCall({ call: { name, summary, status, progress, retry } }: { readon
       </span>
       <code>
         <strong>
-          <Visible text={name} />
+          <Exact text={name} />
         </strong>
-        <Visible text={rest} />
+        <Exact text={rest} />
       </code>
       {progress === '' ? null : (
         <p class="tool-progress">

@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import type { PlanEdit, Step } from '../../client.ts';
 import { useFocus } from '../state/use-focus.ts';
-import { Visible } from '../text/visible.tsx';
+import { Exact } from '../text/visible.tsx';
 
 export interface StepTextProps extends Pick<Step, 'number' | 'agent' | 'task'> {
   readonly attempt?: number;
@@ -22,11 +22,11 @@ export function StepText({ number, agent, task, attempt = 1, edit }: StepTextPro
   return (
     <>
       <p class="step-task">
-        <Visible text={task} />
+        <Exact text={task} />
       </p>
       <p class="step-facts">
         <span>
-          <Visible text={agent} />
+          <Exact text={agent} />
         </span>
         {attempt > 1 ? <span>attempt {attempt}</span> : null}
         {edit ? (

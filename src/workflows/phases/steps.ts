@@ -10,6 +10,7 @@ import { approvalsOf } from '../session/policies.ts';
 import { ContinuesAsNew } from '../session/continue-as-new.ts';
 import { requestedStep, type StepView } from '../session/turn/plan-steps.ts';
 import { oneLine } from '../views/details.ts';
+import { markBlanks } from '../../contracts/visible-text.ts';
 import { imagesOfTurn } from './agent/call.ts';
 import { mayAnswer } from './agent/engine-tools.ts';
 import { effectsBefore } from './agent/outcomes.ts';
@@ -106,7 +107,7 @@ async function isSkipped(session: LiveSession, turn: RunningTurn, step: StepView
   const { decision } = await session.requests.ask(turn, {
     key: `before/${step.key}/${step.tries}`,
     kind: 'before-step',
-    question: `Run step ${step.number}: ${oneLine(step.task)}?`,
+    question: `Run step ${step.number}: ${oneLine(markBlanks(step.task))}?`,
     options: ['approve', 'skip'],
     onExpiry: { outcome: 'fail', words: 'the turn fails with its plan kept; `continue` asks again' },
     step: step.number,

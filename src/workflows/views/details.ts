@@ -6,7 +6,7 @@ import type { PendingRequest } from '../../contracts/request.ts';
 import type { SessionInfo } from '../../contracts/session.ts';
 import type { RunningTurn } from '../../contracts/session-state.ts';
 import type { Step } from '../../contracts/turn.ts';
-import { visible } from '../../contracts/visible-text.ts';
+import { markBlanks, visible } from '../../contracts/visible-text.ts';
 import type { StepView } from '../session/turn/plan-steps.ts';
 import { routerQuestions } from './views.ts';
 import { beginningOf, shortenText } from '../../contracts/text-cut.ts';
@@ -95,8 +95,8 @@ function requestParagraph(sessionId: string, request: PendingRequest): string {
   const until = `${expiresAt.slice(0, 'yyyy-mm-ddThh:mm'.length).replace('T', ' ')} UTC`;
   return [
     about.join(' · '),
-    shown(question),
-    ...(tool === null ? [] : [code(`${tool.name} ${oneLine(tool.arguments, MAX_ARGUMENTS)}`)]),
+    shown(markBlanks(question)),
+    ...(tool === null ? [] : [code(`${tool.name} ${oneLine(markBlanks(tool.arguments), MAX_ARGUMENTS)}`)]),
     ...(isShownWhole(request)
       ? []
       : [`Shown in part. All of it: ${code(`copilot show ${sessionId} --request ${id}`)}`]),
@@ -112,11 +112,16 @@ function decidedBy(kind: PendingRequest['kind'], options: PendingRequest['option
 
 function isShownWhole({ kind, question, tool, steps, isCut }: PendingRequest): boolean {
   if (isCut) return false;
-  if (tool) return oneLine(tool.arguments, MAX_ARGUMENTS) === tool.arguments;
-  if (oneLine(question) !== question) return false;
+  if (tool) return isOneLine(tool.arguments, MAX_ARGUMENTS);
+  if (!isOneLine(question)) return false;
   // The question before a step is its task.
-  if (kind === 'before-step') return steps?.every(({ task, notes }) => notes === '' && oneLine(task) === task) ?? false;
+  if (kind === 'before-step') return steps?.every(({ task, notes }) => notes === '' && isOneLine(task)) ?? false;
   return kind === 'budget' || kind === 'input';
+}
+
+function isOneLine(text: string, max?: number): boolean {
+  const marked = markBlanks(text);
+  return oneLine(marked, max) === marked;
 }
 
 function turnParagraphs(turn: RunningTurn, { phase }: SessionInfo): string[] {

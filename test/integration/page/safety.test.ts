@@ -98,7 +98,7 @@ describe('what others wrote, on the page', function () {
 
   it('[W01] a call to decide shows every character of its arguments, also those that cannot be seen', async () => {
     const args = {
-      command: `echo ok\u202e;\u2066 rm -rf ~ \u2069\u200b\r\u001b[2K # ${'x'.repeat(30_000)} END`,
+      command: `echo ok\u202e\u2800\u00a0;\u2066 rm -rf ~ \u2069\u200b\r\u001b[2K # ${'x'.repeat(30_000)} END`,
       'cwd\u202e': ATTACKS[1],
     };
     playTeam(world.model, {
@@ -113,7 +113,7 @@ describe('what others wrote, on the page', function () {
     await page.getByRole('button', { name: 'Allow once', exact: true }).waitFor();
     const command = await page.getByRole('group', { name: 'command' }).innerText();
     assert.ok(
-      command.startsWith('echo ok<U+202E>;<U+2066> rm -rf ~ <U+2069><U+200B>␍␛[2K # xxx'),
+      command.startsWith('echo ok<U+202E><U+2800><U+00A0>;<U+2066> rm -rf ~ <U+2069><U+200B>␍␛[2K # xxx'),
       command.slice(0, 100),
     );
     assert.ok(command.endsWith('x END'));
@@ -135,7 +135,10 @@ describe('what others wrote, on the page', function () {
     assert.ok(top > 0 && top < 200, `it is read from its top, which is at ${top}`);
     await page.getByRole('button', { name: 'Change the arguments', exact: true }).click();
     const edited = await page.getByRole('textbox', { name: 'Arguments instead' }).inputValue();
-    assert.ok(edited.includes(String.raw`echo ok\u202e;\u2066 rm -rf ~ \u2069\u200b\r\u001b[2K`), edited.slice(0, 200));
+    assert.ok(
+      edited.includes(String.raw`echo ok\u202e\u2800\u00a0;\u2066 rm -rf ~ \u2069\u200b\r\u001b[2K`),
+      edited.slice(0, 200),
+    );
     assert.deepEqual(JSON.parse(edited), args);
     const [sent] = await Promise.all([
       page.waitForRequest(/\/decision$/),

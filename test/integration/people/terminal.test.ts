@@ -83,6 +83,20 @@ describe('in a terminal', function () {
     await session.interrupt();
   });
 
+  it('[H08] show, inbox and the Web UI mark blanks of a command that are no spaces', async () => {
+    const session = await asking('rm /tmp/c\u2800d\u00a0e');
+    const shown = 'rm /tmp/c<U+2800>d<U+00A0>e';
+    const whole = await runCli(['show', session.id], env);
+    assert.ok(whole.stdout.includes(`command: ${shown}\n`), whole.stdout);
+    const inbox = await runCli(['inbox'], env);
+    assert.ok(inbox.stdout.includes(`run shell ${shown}?\n`), inbox.stdout);
+    const details = await world.temporal.workflow
+      .getHandle(session.id)
+      .query<{ currentDetails: string }>('__temporal_workflow_metadata');
+    assert.ok(details.currentDetails.includes(`{"command":"${shown}"}`), details.currentDetails);
+    await session.interrupt();
+  });
+
   it('[H08] text of a model, a name of a file and a tool result that would steer the terminal are seen as they are', async () => {
     const text = `it is \u001b[2Jdone\r\u001b]52;c;cm0gLXJm\u0007 \u202egnp.exe\u200b ${HOSTILE}`;
     const [seen, file] = [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { visible, visibleJson, VisibleStream } from '../../../src/contracts/visible-text.ts';
+import { visible, visibleJson, VisibleStream, visibleWithBlanks } from '../../../src/contracts/visible-text.ts';
 
 /** Everything that a terminal obeys, and what shows nothing. */
 const HIDDEN = [
@@ -8,6 +8,12 @@ const HIDDEN = [
   ...Array.from({ length: 0x21 }, (_, index) => 0x7f + index),
   ...[0xad, 0x61c, 0x200b, 0x200c, 0x200d, 0x200e, 0x200f, 0x2028, 0x2029, 0x202a, 0x202d, 0x202e, 0x2060, 0x2064],
   ...[0x2066, 0x2069, 0x3164, 0xfe0f, 0xfeff, 0xfff9, 0xfffb, 0xe0001, 0xe0041, 0xe007f, 0xe0100],
+];
+
+/** Each looks like a space, or like nothing. */
+const BLANKS = [
+  ...[0xa0, 0x115f, 0x1160, 0x1680, 0x202f, 0x205f, 0x2800, 0x3000, 0x3164, 0xffa0, 0x1d159],
+  ...Array.from({ length: 11 }, (_, index) => 0x2000 + index),
 ];
 
 const SPELT = ['👨‍👩‍👧', '❤️', '❤️‍🔥', '1️⃣', '👩🏽‍💻', 'می‌خواهم', 'क्‍ष', 'naïve', '日本語', 'tab\tand\nline'];
@@ -24,6 +30,19 @@ describe('text of others', () => {
 
   it('keeps what is spelt with joiners, and everything that can be seen', () => {
     for (const text of SPELT) assert.equal(visible(text), text);
+  });
+
+  it('[H08] that a person decides about has a mark in the place of each blank that is no space', () => {
+    for (const code of BLANKS) {
+      const number = code.toString(16).toUpperCase().padStart(4, '0');
+      const command = `rm /tmp/c${String.fromCodePoint(code)}d`;
+      assert.equal(visibleWithBlanks(command), `rm /tmp/c<U+${number}>d`);
+      const json = visibleJson(JSON.stringify(command));
+      assert.match(json, /^"[ -~]+"$/);
+      assert.equal(JSON.parse(json), command);
+    }
+    for (const text of SPELT) assert.equal(visibleWithBlanks(text), text);
+    for (const text of ['Voilà\u202f!', '10\u00a0000 €', '日本\u3000語']) assert.equal(visible(text), text);
   });
 
   it('[H08] is made visible alike in whatever pieces it comes', () => {

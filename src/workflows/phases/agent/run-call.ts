@@ -20,6 +20,7 @@ import { tracedTurn } from '../../session/spans.ts';
 import type { Answer } from '../../session/state/requests.ts';
 import type { AgentWork } from '../../session/turn/agent-work.ts';
 import { oneLine } from '../../views/details.ts';
+import { markBlanks } from '../../../contracts/visible-text.ts';
 import { labelCall } from './call.ts';
 import { isEngineTool, rememberValue } from './engine-tools.ts';
 import { beginningOf } from '../../../contracts/text-cut.ts';
@@ -299,11 +300,11 @@ export function describeArguments(argumentsText: string): string {
     if (typeof values === 'object' && values !== null) {
       return Object.values(values)
         .filter((value) => typeof value === 'string' || typeof value === 'number')
-        .map((value) => oneLine(String(value), 40))
+        .map((value) => oneLine(markBlanks(String(value)), 40))
         .join(' ');
     }
   } catch {
     // Not JSON: shown as it is.
   }
-  return oneLine(argumentsText, 40);
+  return oneLine(markBlanks(argumentsText), 40);
 }
