@@ -17,7 +17,7 @@ export function retryAfterMs(headers: Headers, text: string, nowMs = Date.now())
 function askedMs(headers: Headers, text: string, nowMs: number): number | undefined {
   const milliseconds = Number.parseFloat(headers.get('retry-after-ms') ?? headers.get('x-ms-retry-after-ms') ?? '');
   if (Number.isFinite(milliseconds) && milliseconds >= 0) return Math.ceil(milliseconds);
-  const said = readTime(headers.get('retry-after'), nowMs) ?? readWords(text);
+  const said = readTime(headers.get('retry-after'), nowMs) ?? readWords(text) ?? readMoment(text, nowMs);
   return said ?? readResets(headers, nowMs) ?? readTime(FIELD.exec(text)?.[1] ?? null, nowMs);
 }
 
@@ -30,6 +30,18 @@ const FIELD =
 function readWords(text: string): number | undefined {
   const found = WORDS.exec(text);
   return found ? readDuration(found[1] ?? found[2] ?? '') : undefined;
+}
+
+const MOMENT =
+  /\b(?:resets?|available|try again|retry)\b[^.]{0,30}?\b(?:at|on|after)\s+(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)\s?(Z|UTC|GMT|[+-]\d\d:?\d\d)?/i;
+/** Of a moment without a zone. GLM writes the time of Beijing. One that is too early is asked again. */
+const ZONES = ['+08:00', 'Z'];
+
+function readMoment(text: string, nowMs: number): number | undefined {
+  const [, day, time, zone] = MOMENT.exec(text) ?? [];
+  if (day === undefined) return undefined;
+  const zones = zone === undefined ? ZONES : [zone.replace(/^(UTC|GMT)$/i, 'Z')];
+  return zones.map((name) => Date.parse(`${day}T${time}${name}`) - nowMs).find((waitMs) => waitMs > 0);
 }
 
 /** OpenAI and those that follow it write durations, Anthropic dates. */

@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseTolerantly, scanBrackets } from './reading/json-scan.ts';
 
 export type ReplyPart =
-  /** The data of an event. `isError` says that the server named the event so. */
-  | { readonly kind: 'event'; readonly value: unknown; readonly isError: boolean }
+  /** The data of an event, and its name. `isError` says that the server named the event so. */
+  | { readonly kind: 'event'; readonly value: unknown; readonly name?: string | undefined; readonly isError: boolean }
   /** The whole reply at once. */
   | { readonly kind: 'whole'; readonly value: unknown }
   /** The server said that nothing more comes. */
@@ -90,7 +90,7 @@ async function* readEvents({ reader, decoder, start, isFinished }: Stream): Asyn
       const isError = name === 'error';
       const isDone = DONE.test(data) || name === 'done';
       const values = DONE_ONLY.test(data) ? [] : valuesIn(data.replace(DONE, ''));
-      for (const value of values) yield { kind: 'event', value, isError };
+      for (const value of values) yield { kind: 'event', value, name, isError };
       // Everything else is a ping, if the server does not call it an error.
       if (isError && values.length === 0) yield { kind: 'event', value: { message: data }, isError };
       if (!isDone) continue;

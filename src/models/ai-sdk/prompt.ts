@@ -56,8 +56,8 @@ function thoughts(owner: string): Options {
   return { providerOptions: Object.fromEntries(names.map((name) => [name, options])) };
 }
 
-/** Providers that cache only what a request marks. */
-const ASKS_FOR_CACHE = /\banthropic\b/;
+/** At any address. It caches only what a request marks. */
+const ANTHROPIC = /\banthropic\b/;
 
 /** The system message with the tools is the same for a while, and the next round goes on from the last message. */
 function withCachePoints(prompt: LanguageModelV4Prompt): LanguageModelV4Prompt {
@@ -80,12 +80,13 @@ export function callOptions({
   const { without } = dialect;
   const form = outputForm(request, dialect);
   const effort = without.has('effort') ? undefined : (dialect.effort ?? request.effort);
-  const isCached = request.cacheKey !== undefined && !without.has('cache key') && ASKS_FOR_CACHE.test(owner);
+  const isCached = request.cacheKey !== undefined && !without.has('cache key') && ANTHROPIC.test(owner);
   const prompt: LanguageModelV4Prompt = [
     ...(system === '' ? [] : [{ role: 'system' as const, content: system }]),
     ...toPrompt(messages, { provider, names, version, filledIn: dialect.filledIn }),
   ];
   return {
+    ...(ANTHROPIC.test(owner) ? { includeRawChunks: true } : {}),
     ...stateless(owner),
     ...(asksForThoughts(owner, request, dialect) ? thoughts(owner) : {}),
     prompt: isCached ? withCachePoints(prompt) : prompt,

@@ -10,6 +10,7 @@ import { unusualEnd } from '../reading/ends.ts';
 import { ReplyReader } from '../reading/reply.ts';
 import { toolNames } from '../tool-names.ts';
 import { wellFormed } from '../well-formed.ts';
+import { AnthropicEnd } from './anthropic-end.ts';
 import { Content } from './content.ts';
 import { asksForThoughts, callOptions } from './prompt.ts';
 
@@ -170,6 +171,7 @@ async function readStream(
 ): Promise<ModelReply> {
   const content = new Content();
   const reader = new ReplyReader(request);
+  const end = new AnthropicEnd();
   let finish: Finish | undefined;
   let usage: TokenUsage | undefined;
   let modelId = model.modelId;
@@ -178,6 +180,7 @@ async function readStream(
     // An event that the package does not know; the next ones may be all there is to know.
     if (part.type === 'error' && isUnknown(part.error)) continue;
     if (part.type === 'error') throw part.error;
+    if (part.type === 'raw') end.add(part.rawValue);
     if (part.type === 'response-metadata') modelId = part.modelId ?? modelId;
     if (part.type === 'finish') {
       finish = toFinish(part.finishReason);
@@ -188,6 +191,8 @@ async function readStream(
     if (reasoning) reader.onReasoning(reasoning);
     if (reader.isRepeating) break;
   }
+  const told = finish === undefined ? end.finish(content.calls.length > 0) : undefined;
+  if (told !== undefined) [finish, usage] = [told, end.usage];
   const calls = content.calls.map((call) => ({ ...call, name: fromWire(call.name) }));
   return reader.finish(provider, { calls, finish, usage, model: modelId, items: content.pack() });
 }

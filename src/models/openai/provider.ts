@@ -163,10 +163,12 @@ type Read = (response: Response, reader: ReplyReader, model: string) => Promise<
 const readChat: Read = async (response, reader, model) => {
   const reply = new ChatReply(reader);
   let isDone = false;
+  let heard: unknown;
   for await (const part of readParts(response, () => reply.hasEnded)) {
     if (part.kind === 'done') isDone = true;
     else {
       const error = errorIn(part);
+      if (hasMessage(part.value)) heard = part.value;
       const generation = failedGeneration(error);
       if (error !== undefined && !generation)
         throw classifyApiError({ status: undefined, headers: response.headers, body: error }, model);
@@ -176,6 +178,9 @@ const readChat: Read = async (response, reader, model) => {
     }
   }
   const { extras, ...result } = reply.finish(isDone);
+  // A message behind which nothing comes was no sign of life.
+  if (result.finish === undefined && heard !== undefined)
+    throw classifyApiError({ status: undefined, headers: response.headers, body: heard }, model);
   return { ...result, model: result.model ?? model, items: extras && [{ ...extras }] };
 };
 
@@ -191,8 +196,19 @@ function errorIn(part: ReplyPart): unknown {
   // LM Studio and OpenRouter say an error here.
   if (typeof first === 'object' && first !== null && 'error' in first && first.error) return first;
   if (Array.isArray(choices) || Array.isArray(output)) return undefined;
-  const tells = ['message', 'msg', 'detail', 'errors'].some((name) => name in value);
+  const tells = ['detail', 'errors'].some((name) => name in value) || (hasMessage(value) && isCoded(value));
   return part.kind === 'whole' || (tells && !('usage' in value)) ? value : undefined;
+}
+
+function hasMessage(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && ['message', 'msg'].some((name) => name in value);
+}
+
+/** A message alone may be a sign of life. */
+function isCoded(value: object): boolean {
+  return ['code', 'type', 'status', 'statusCode', 'status_code', 'error_code', 'error_type'].some(
+    (name) => name in value,
+  );
 }
 
 const readResponses: Read = async (response, reader, model) => {
@@ -201,13 +217,19 @@ const readResponses: Read = async (response, reader, model) => {
   for await (const part of readParts(response, () => reply.hasEnded)) {
     if (part.kind === 'done') break;
     const error = errorIn(part);
-    const isEvent =
-      part.kind === 'event' && typeof part.value === 'object' && part.value !== null && 'type' in part.value;
+    const value = part.kind === 'event' ? typed(part) : part.value;
+    const isEvent = part.kind === 'event' && typeof value === 'object' && value !== null && 'type' in value;
     if (error !== undefined && !isEvent) throw classifyApiError({ status: undefined, headers, body: error }, model);
     if (part.kind === 'whole') reply.addWhole(part.value, headers);
-    else reply.add(part.value, headers);
+    else reply.add(value, headers);
     if (reader.isRepeating) break;
   }
   const result = reply.finish();
   return { ...result, model: result.model ?? model };
 };
+
+/** An event with its type. Some gateways say it in the name of the event alone. */
+function typed({ value, name }: Extract<ReplyPart, { kind: 'event' }>): unknown {
+  if (typeof value !== 'object' || value === null || 'type' in value || !name?.startsWith('response.')) return value;
+  return { type: name, ...value };
+}

@@ -91,6 +91,43 @@ describe('what language models of the AI SDK take', () => {
   });
 });
 
+describe('[M10] how replies of Claude end, over the AI SDK', () => {
+  let server: ApiServer;
+  let provider: Provider;
+  let answer: ApiAnswer;
+
+  beforeEach(async () => {
+    server = await startApiServer(() => answer);
+    provider = aiSdk(createAnthropic({ baseURL: `${server.url}/v1`, apiKey: 'k' }), { name: 'anthropic' });
+  });
+  afterEach(async () => {
+    await provider.close();
+    await server.close();
+  });
+  const ask = (): Promise<ModelReply> =>
+    provider
+      .model('claude-sonnet-5')
+      .reply({ system: '', messages: HELLO, tools: TOOLS, signal: AbortSignal.timeout(5_000) });
+
+  it('one with a reason and without the last event is whole, and its tokens are counted', async () => {
+    const call: Block = { type: 'tool_use', id: 'tu_1', name: 'files__calculate', input: {} };
+    answer = { events: anthropicEvents([{ type: 'text', text: 'ok' }, call], 'tool_use').slice(0, -1) };
+    const { text, toolCalls, finish, usage } = await ask();
+    assert.deepEqual([text, toolCalls.length, finish], ['ok', 1, 'tool_calls']);
+    assert.deepEqual(
+      [usage.inputTokens, usage.cachedTokens, usage.outputTokens, usage.isEstimate],
+      [115, 10, 20, false],
+    );
+    answer = { events: anthropicEvents([{ type: 'text', text: 'ok' }], 'max_tokens').slice(0, -1) };
+    assert.equal((await ask()).finish, 'length');
+  });
+
+  it('one without a reason is cut off', async () => {
+    answer = { events: anthropicEvents([{ type: 'text', text: 'ok' }], 'end_turn').slice(0, -2) };
+    await assert.rejects(ask(), { type: 'ModelUnavailable', message: /cut off/ });
+  });
+});
+
 describe('what Gemini takes, over the AI SDK', () => {
   let server: ApiServer;
   let provider: Provider;

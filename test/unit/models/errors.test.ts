@@ -130,6 +130,19 @@ describe('classification of model errors', () => {
     assert.equal(read({ 'x-ratelimit-reset-tokens-minute': '4.5', 'x-ratelimit-remaining-tokens-minute': '0' }), 4_500);
   });
 
+  it('reads the moment of which an error speaks, that of Beijing if it names no zone (GLM)', () => {
+    const read = (moment: string): number | undefined =>
+      retryAfterMs(
+        new Headers(),
+        `{"error":{"code":"1308","message":"Usage limit reached for 5 hour. Your limit will reset at ${moment}"}}`,
+        Date.parse('2025-10-01T09:00:00Z'),
+      );
+    assert.equal(read('2025-10-01 18:00:00'), 3_600_000);
+    assert.equal(read('2025-10-01T10:30:00Z'), 5_400_000);
+    assert.equal(read('2025-10-01 09:30:00'), 1_800_000, 'it is past in Beijing');
+    assert.equal(read('2025-09-30 18:00:00'), undefined);
+  });
+
   it('reads retry-after as seconds, as a date, and not at all where it makes no sense', () => {
     const now = Date.parse('2030-01-01T00:00:00Z');
     const read = (value: string): number | undefined => retryAfterMs(new Headers({ 'retry-after': value }), '', now);

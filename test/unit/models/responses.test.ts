@@ -264,6 +264,26 @@ describe('the Responses API', () => {
     assert.equal((await ask(messages)).finish, 'failed');
   });
 
+  it('[M02] reads events whose type is their name alone', async () => {
+    const response = { status: 'completed', output: [message('ok', 'm1')] };
+    const named = (name: string, data: object): string => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+    answers.push(
+      () => ({
+        events: [
+          named('response.output_text.delta', { delta: 'o' }),
+          named('response.output_text.delta', { delta: 'k' }),
+          named('response.completed', { response }),
+        ],
+      }),
+      () => ({ events: [named('error', { code: 'invalid_api_key', message: 'no' })] }),
+    );
+    const said: string[] = [];
+    const hello = [{ role: 'user', text: 'x' }] as const;
+    assert.equal((await ask(hello, { onText: (delta) => said.push(delta) })).text, 'ok');
+    assert.deepEqual(said, ['o', 'k']);
+    await assert.rejects(ask(hello), { type: 'ModelRejected' });
+  });
+
   it('[M02] reads arguments that come in pieces only, and takes no response that has not begun for an empty one', async () => {
     const begun = { ...call('c1', 'calculate', ''), status: 'in_progress' };
     const at = { type: 'response.function_call_arguments.delta', output_index: 0 };

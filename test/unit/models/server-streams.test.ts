@@ -266,6 +266,10 @@ describe('servers of chat completions and their streams', () => {
       given: { events: [`: PROCESSING\n\n${ok}\n\n{"error":{"code":402,"message":"Insufficient credits"}}\n\n`] },
       expected: { type: 'ModelRejected', details: { refusal: 'credit' } },
     },
+    'a message and nothing behind it': {
+      given: { events: [{ message: 'Internal failure' }] },
+      expected: { type: 'ModelUnavailable', message: /Internal failure/ },
+    },
     'a message under a short name': {
       given: { events: [{ code: 1002, msg: 'token expired' }] },
       expected: { type: 'ModelRejected', details: { refusal: 'key' } },
@@ -311,6 +315,11 @@ describe('servers of chat completions and their streams', () => {
       });
     });
   }
+
+  it('[M10] a message between chunks is a sign of life', async () => {
+    answer = { events: [{ message: 'still working' }, chunk({ delta: { content: 'ok' }, finish_reason: 'stop' })] };
+    assert.equal((await ask()).text, 'ok');
+  });
 
   it('[M08] long arguments in small pieces take no time', async function () {
     this.timeout(90_000);
