@@ -225,10 +225,13 @@ async function findRequest(
       }
     );
   }
-  const fitting = requests.filter(({ kind }) => kind === 'form' || (kind === 'input') === (command === 'answer'));
+  const fits = ({ kind }: Pick<PendingRequest, 'kind'>): boolean =>
+    kind === 'form' || (kind === 'input') === (command === 'answer');
+  const fitting = requests.filter(fits);
   const [request, ...others] = fitting;
   if (request && others.length === 0) return request;
   if (!request) {
+    if (requests.length === 0) await refuseDecided(session, fits);
     const waiting = requests.map(({ id, kind }) => `${id} (${kind})`).join(', ');
     throw new CopilotError('WrongState', {
       needs: command === 'answer' ? 'waiting for an answer' : 'waiting for a decision',
@@ -240,6 +243,23 @@ async function findRequest(
     what: `${command} without a request`,
     problem: `several requests wait; name one of ${fitting.map(({ id, question }) => `${id} (${shorten(visibleWithBlanks(question), 80)})`).join(', ')}`,
   });
+}
+
+/**
+ * Somebody else may have been faster.
+ * @throws CopilotError `AlreadyDecided` if the latest turn asked such a question, as if the person had named the request
+ */
+async function refuseDecided(
+  session: SessionHandle,
+  fits: (request: Pick<PendingRequest, 'kind'>) => boolean,
+): Promise<void> {
+  // Without a worker nobody knows, and then the caller says that nothing waits.
+  const known = await Promise.all([session.info(), session.decisions()]).catch(() => undefined);
+  const [info, decisions = []] = known ?? [];
+  const decided = decisions.findLast((request) => request.turn === info?.turns && fits(request));
+  if (!decided) return;
+  const { decision, by, at } = decided.verdict;
+  throw new CopilotError('AlreadyDecided', { requestId: decided.id, decision, by, at });
 }
 
 function needsAnswer(sessionId: string, requestId: string): CopilotError {

@@ -118,6 +118,15 @@ describe('deciding on the command line', function () {
         ['answer', 'light blue'],
       ],
     );
+    for (const command of ['approve', 'deny']) {
+      const late = await copilot(`${command} several`);
+      assert.equal(late.code, 4);
+      assert.match(late.stderr, /Request req-2 was decided already: deny, by ada at 20\S+Z\.\n$/);
+    }
+    assert.match((await copilot('answer several', 'red')).stderr, /Request req-3 was decided already: answer, by /);
+    const [, { error: decided }] = await json('approve several');
+    assert.equal((decided as { type: string }).type, 'AlreadyDecided');
+    await session.send('and again');
     const none = await copilot('approve several');
     assert.equal(none.code, 4);
     assert.match(none.stderr, /needs a session that is waiting for a decision; this one is not\./);
