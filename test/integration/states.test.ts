@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { FollowEvent } from '../../src/client.ts';
 import { SessionExport } from '../../src/contracts/export.ts';
 import { collect } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';
@@ -84,11 +85,17 @@ describe('states', function () {
   it('cancelling the workflow from outside completes the session in good order', async () => {
     playTeam(world.model, { answer: WORDS, wordDelayMs: 50 });
     const session = await world.copilot.create({ mode: 'one-shot', message: 'talk' });
-    await running(session, 'one-shot');
+    let seen = '';
+    const isSaid = (event: FollowEvent): boolean => event.type === 'token' && /^(\w+ ){5,}/.test((seen += event.text));
+    await collect(session, isSaid, 0);
     await world.temporal.workflow.getHandle(session.id).cancel();
     await until('the end', async () => (await session.describe()).isClosed);
-    assert.equal((await session.info()).status, 'completed');
-    assert.equal((await session.turns())[0]?.status, 'interrupted');
+    const { status, notes } = await session.info();
+    assert.equal(status, 'completed');
+    assert.equal(notes.filter(({ text }) => text.includes('cancelled from outside')).length, 1);
+    const [turn] = await session.turns();
+    assert.equal(turn?.status, 'interrupted');
+    assert.ok(turn.reply.startsWith(seen.trimEnd()), `${JSON.stringify(turn.reply)} has ${JSON.stringify(seen)}`);
   });
 
   it('a plan longer than a run moves to a new run between its steps, and its caller notices nothing', async () => {

@@ -61,6 +61,8 @@ export async function copilotSession(input: SessionInput): Promise<SessionResult
   acceptChanges(session);
   acceptDecisions(session);
   acceptForms(session);
+  // At once, and not when the calls that it stops have ended: so the running turn keeps what they bring.
+  void CancellationScope.current().cancelRequested.catch(() => completeCancelled(session));
   const idleness = new CancellationScope();
   const watching = idleness.run(() => watchIdleness(session)).catch(ignoreCancellation);
   const serving = session.askers.serve();
@@ -81,10 +83,8 @@ export async function copilotSession(input: SessionInput): Promise<SessionResult
       await runTurn(session, session.turns.begin());
     }
   } catch (error) {
-    // A cancel request, from the Web UI for example, completes the session.
     if (!isCancellation(error)) throw error;
-    session.view.note('The workflow was cancelled from outside. That completes the session.');
-    session.lifecycle.close('completed');
+    completeCancelled(session);
   }
   idleness.cancel();
   await watching;
@@ -93,6 +93,13 @@ export async function copilotSession(input: SessionInput): Promise<SessionResult
     await serving;
     return result;
   });
+}
+
+/** A cancel request, from the Web UI for example, completes the session. */
+function completeCancelled({ isClosing, lifecycle, view }: LiveSession): void {
+  if (isClosing) return;
+  view.note('The workflow was cancelled from outside. That completes the session.');
+  lifecycle.close('completed');
 }
 
 function ignoreCancellation(error: unknown): void {
