@@ -29,6 +29,10 @@ export class Content {
   readonly #parts: Part[] = [];
   readonly #calls: RawCall[] = [];
 
+  get isEmpty(): boolean {
+    return this.#parts.length === 0;
+  }
+
   get calls(): readonly RawCall[] {
     return this.#calls;
   }

@@ -86,7 +86,7 @@ export function callOptions({
     ...toPrompt(messages, { provider, names, version, filledIn: dialect.filledIn }),
   ];
   return {
-    ...(ANTHROPIC.test(owner) ? { includeRawChunks: true } : {}),
+    ...(ANTHROPIC.test(owner) || GEMINI.test(owner) ? { includeRawChunks: true } : {}),
     ...stateless(owner),
     ...(asksForThoughts(owner, request, dialect) ? thoughts(owner) : {}),
     prompt: isCached ? withCachePoints(prompt) : prompt,

@@ -1,7 +1,7 @@
 /** Language models of the AI SDK as a provider: Anthropic, Google, Bedrock, Mistral and whatever else has a package for it. */
-import type { LanguageModelV4StreamPart } from '@ai-sdk/provider';
+import type { LanguageModelV4GenerateResult, LanguageModelV4StreamPart } from '@ai-sdk/provider';
 import { CopilotError } from '../../contracts/errors.ts';
-import { classify, classifyApiError, type ModelError } from '../errors.ts';
+import { classify, classifyApiError, type ModelError, unreadableReply } from '../errors.ts';
 import type { Finish, Model, ModelReply, ModelRequest, Provider, TokenUsage } from '../model.ts';
 import { type Dialect, FIRST_DIALECT, describeLesson } from '../dialect.ts';
 import { Dialects } from '../dialects.ts';
@@ -13,6 +13,7 @@ import { wellFormed } from '../well-formed.ts';
 import { AnthropicEnd } from './anthropic-end.ts';
 import { Content } from './content.ts';
 import { asksForThoughts, callOptions } from './prompt.ts';
+import { partsOf } from './whole.ts';
 
 /** A language model of the AI SDK: `anthropic('claude-sonnet-5')`. AI SDK 6 (`v3`) and 7 (`v4`). */
 export interface AiSdkModel {
@@ -24,6 +25,8 @@ export interface AiSdkModel {
     readonly stream: ReadableStream<unknown>;
     readonly response?: { readonly headers?: Readonly<Record<string, string>> };
   }>;
+  /** Asked of a server that answers in one piece, whatever it is asked for. */
+  doGenerate?(options: never): PromiseLike<unknown>;
 }
 
 /** A provider of the AI SDK: `createAnthropic({ … })`. */
@@ -123,12 +126,23 @@ async function callModel(model: AiSdkModel, call: Call): Promise<ModelReply> {
   const watch = watchSilence(silence);
   try {
     watch.expect(options.firstByteMs ?? DEFAULT_FIRST_BYTE_MS);
-    const { stream, response } = await model.doStream({ ...wellFormed(prompt), abortSignal: signal } as never);
+    const asked = { ...wellFormed(prompt), abortSignal: signal } as never;
+    const { stream, response } = await model.doStream(asked);
     requireEvents(response?.headers, model.modelId);
-    return await readStream(stream as ReadableStream<LanguageModelV4StreamPart>, model, call, {
+    const hooks: Hooks = {
       onPart: () => watch.expect(options.betweenBytesMs ?? DEFAULT_BETWEEN_BYTES_MS),
       fromWire: names.fromWire,
-    });
+      isWhole: model.doGenerate !== undefined && isJson(response?.headers),
+    };
+    const reply = await readStream(stream as ReadableStream<LanguageModelV4StreamPart>, model, call, hooks);
+    if (reply) return reply;
+    watch.expect(options.firstByteMs ?? DEFAULT_FIRST_BYTE_MS);
+    // The packages read such an answer, or the error in it, only if they asked for it.
+    const whole = (await model.doGenerate?.(asked)) as LanguageModelV4GenerateResult;
+    requireNoError(whole.response?.body);
+    const read = await readStream(partsOf(whole), model, call, { ...hooks, isWhole: false });
+    if (!read) throw unreadableReply('it answered with nothing');
+    return read;
   } catch (error) {
     if (signal.aborted && !request.signal.aborted) throw signal.reason;
     throw error;
@@ -143,6 +157,16 @@ function requireEvents(headers: Readonly<Record<string, string>> = {}, model: st
   const type = headers['content-type'] ?? '';
   if (/^text\/html\b/i.test(type))
     throw classifyApiError({ status: undefined, headers: new Headers(), body: '<html>' }, model);
+}
+
+function isJson(headers: Readonly<Record<string, string>> = {}): boolean {
+  return /^application\/json\b/i.test(headers['content-type'] ?? '');
+}
+
+/** Gemini's package takes an error for a reply, or an event of one, that says nothing. */
+function requireNoError(event: unknown): void {
+  if (typeof event !== 'object' || event === null || !('error' in event) || 'type' in event) return;
+  if (typeof event.error === 'object' && event.error !== null) throw event.error;
 }
 
 function watchSilence(silence: AbortController): { expect(ms: number): void; stop(): void } {
@@ -161,14 +185,17 @@ function watchSilence(silence: AbortController): { expect(ms: number): void; sto
 interface Hooks {
   readonly onPart: () => void;
   readonly fromWire: (name: string) => string;
+  /** Whether the answer is said to be one piece of JSON, in which packages find no event. */
+  readonly isWhole: boolean;
 }
 
+/** @returns undefined if an answer that is said to be one piece has no events */
 async function readStream(
-  stream: ReadableStream<LanguageModelV4StreamPart>,
+  stream: AsyncIterable<LanguageModelV4StreamPart> | Iterable<LanguageModelV4StreamPart>,
   model: AiSdkModel,
   { request, provider }: Call,
-  { onPart, fromWire }: Hooks,
-): Promise<ModelReply> {
+  { onPart, fromWire, isWhole }: Hooks,
+): Promise<ModelReply | undefined> {
   const content = new Content();
   const reader = new ReplyReader(request);
   const end = new AnthropicEnd();
@@ -180,7 +207,10 @@ async function readStream(
     // An event that the package does not know; the next ones may be all there is to know.
     if (part.type === 'error' && isUnknown(part.error)) continue;
     if (part.type === 'error') throw part.error;
-    if (part.type === 'raw') end.add(part.rawValue);
+    if (part.type === 'raw') {
+      requireNoError(part.rawValue);
+      end.add(part.rawValue);
+    }
     if (part.type === 'response-metadata') modelId = part.modelId ?? modelId;
     if (part.type === 'finish') {
       finish = toFinish(part.finishReason);
@@ -191,6 +221,7 @@ async function readStream(
     if (reasoning) reader.onReasoning(reasoning);
     if (reader.isRepeating) break;
   }
+  if (isWhole && content.isEmpty) return undefined;
   const told = finish === undefined ? end.finish(content.calls.length > 0) : undefined;
   if (told !== undefined) [finish, usage] = [told, end.usage];
   const calls = content.calls.map((call) => ({ ...call, name: fromWire(call.name) }));
@@ -255,8 +286,10 @@ function toModelError(error: unknown, model: string): ModelError {
     // The packages keep less of it than the server said, such as when to try again.
     const body = responseBody || data;
     if (statusCode === undefined && body === undefined) return classify(error);
+    // An error under the status of an answer.
+    const isSuccess = statusCode !== undefined && statusCode < 300;
     return classifyApiError(
-      { status: statusCode, headers: new Headers(responseHeaders), body: body ?? message },
+      { status: isSuccess ? undefined : statusCode, headers: new Headers(responseHeaders), body: body ?? message },
       model,
     );
   }

@@ -190,3 +190,59 @@ describe('what Gemini takes, over the AI SDK', () => {
     assert.deepEqual([lessons, Object.keys(sent()[1] as object)], [['summary'], ['thinkingBudget']]);
   });
 });
+
+describe('[M10] answers in one piece, over the AI SDK', () => {
+  let server: ApiServer;
+  let answer: ApiAnswer;
+
+  beforeEach(async () => (server = await startApiServer(() => answer)));
+  afterEach(() => server.close());
+
+  const ask = (name: 'anthropic' | 'google', maker: string = name): Promise<ModelReply> => {
+    const settings = { baseURL: `${server.url}/v1`, apiKey: 'k' };
+    const source = maker === 'google' ? createGoogle(settings) : createAnthropic(settings);
+    const request = { system: '', messages: HELLO, tools: TOOLS, signal: AbortSignal.timeout(5_000) };
+    return aiSdk(source, { name }).model('m').reply(request);
+  };
+  const cases = [
+    ['anthropic', 'overloaded_error', 'Overloaded', { type: 'ModelUnavailable', message: /Overloaded/ }],
+    ['anthropic', 'authentication_error', 'invalid x-api-key', { type: 'ModelRejected', refusal: 'key' }],
+    ['anthropic', 'invalid_request_error', 'prompt is too long: 210000 > 200000', { type: 'ContextOverflow' }],
+    ['google', 'UNAVAILABLE', 'The model is overloaded.', { type: 'ModelUnavailable', message: /overloaded/ }],
+    ['google', 'UNAUTHENTICATED', 'API key not valid.', { type: 'ModelRejected', refusal: 'key' }],
+    ['google', 'INVALID_ARGUMENT', 'The input token count exceeds the maximum', { type: 'ContextOverflow' }],
+  ] as const;
+  for (const [name, code, message, { type, ...more }] of cases) {
+    for (const form of name === 'google' ? ['body', 'events'] : ['body']) {
+      it(`${name}: ${code} under status 200 (${form})`, async () => {
+        const error =
+          name === 'google' ? { error: { status: code, message } } : { type: 'error', error: { type: code, message } };
+        answer = form === 'body' ? { body: error } : { events: [`data: ${JSON.stringify(error)}\n\n`] };
+        await assert.rejects(ask(name), (thrown: Error & { type: string; details: Record<string, unknown> }) => {
+          assert.equal(thrown.type, type, thrown.message);
+          if ('refusal' in more) assert.equal(thrown.details['refusal'], more.refusal);
+          if ('message' in more) assert.match(thrown.message, more.message);
+          return true;
+        });
+      });
+    }
+  }
+
+  it('a reply of a server that does not stream is read', async () => {
+    const usage = { input_tokens: 10, output_tokens: 5 };
+    const content = [
+      { type: 'thinking', thinking: 'Hm.', signature: 'SIG' },
+      { type: 'text', text: 'I compute.' },
+      { type: 'tool_use', id: 'tu_1', name: 'files__calculate', input: {} },
+    ];
+    answer = {
+      body: { type: 'message', id: 'm', model: 'm-1', role: 'assistant', content, stop_reason: 'tool_use', usage },
+    };
+    const { text, reasoning, toolCalls, finish, model, providerData } = await ask('anthropic');
+    assert.deepEqual(
+      [text, reasoning.trim(), toolCalls[0]?.name, finish, model],
+      ['I compute.', 'Hm.', 'files.calculate', 'tool_calls', 'm-1'],
+    );
+    assert.match(JSON.stringify(providerData), /SIG/);
+  });
+});
