@@ -132,7 +132,7 @@ async function callModel(model: AiSdkModel, call: Call): Promise<ModelReply> {
     const hooks: Hooks = {
       onPart: () => watch.expect(options.betweenBytesMs ?? DEFAULT_BETWEEN_BYTES_MS),
       fromWire: names.fromWire,
-      isWhole: model.doGenerate !== undefined && isJson(response?.headers),
+      isWhole: model.doGenerate !== undefined && isOnePiece(response?.headers),
     };
     const reply = await readStream(stream as ReadableStream<LanguageModelV4StreamPart>, model, call, hooks);
     if (reply) return reply;
@@ -159,8 +159,8 @@ function requireEvents(headers: Readonly<Record<string, string>> = {}, model: st
     throw classifyApiError({ status: undefined, headers: new Headers(), body: '<html>' }, model);
 }
 
-function isJson(headers: Readonly<Record<string, string>> = {}): boolean {
-  return /^application\/json\b/i.test(headers['content-type'] ?? '');
+function isOnePiece(headers: Readonly<Record<string, string>> = {}): boolean {
+  return !/^$|event-?stream/i.test(headers['content-type'] ?? '');
 }
 
 /** Gemini's package takes an error for a reply, or an event of one, that says nothing. */
@@ -185,7 +185,7 @@ function watchSilence(silence: AbortController): { expect(ms: number): void; sto
 interface Hooks {
   readonly onPart: () => void;
   readonly fromWire: (name: string) => string;
-  /** Whether the answer is said to be one piece of JSON, in which packages find no event. */
+  /** Whether the answer is said to be one piece, such as JSON, in which packages find no event. */
   readonly isWhole: boolean;
 }
 

@@ -198,9 +198,9 @@ describe('[M10] answers in one piece, over the AI SDK', () => {
   beforeEach(async () => (server = await startApiServer(() => answer)));
   afterEach(() => server.close());
 
-  const ask = (name: 'anthropic' | 'google', maker: string = name): Promise<ModelReply> => {
+  const ask = (name: 'anthropic' | 'google'): Promise<ModelReply> => {
     const settings = { baseURL: `${server.url}/v1`, apiKey: 'k' };
-    const source = maker === 'google' ? createGoogle(settings) : createAnthropic(settings);
+    const source = name === 'google' ? createGoogle(settings) : createAnthropic(settings);
     const request = { system: '', messages: HELLO, tools: TOOLS, signal: AbortSignal.timeout(5_000) };
     return aiSdk(source, { name }).model('m').reply(request);
   };
@@ -227,6 +227,15 @@ describe('[M10] answers in one piece, over the AI SDK', () => {
       });
     }
   }
+
+  it('words under a plain type are read as well', async () => {
+    answer = { headers: { 'content-type': 'text/plain' }, body: 'Unauthorized' };
+    for (const name of ['anthropic', 'google'] as const)
+      await assert.rejects(
+        ask(name),
+        ({ details }: { details: Record<string, unknown> }) => details['refusal'] === 'key',
+      );
+  });
 
   it('a reply of a server that does not stream is read', async () => {
     const usage = { input_tokens: 10, output_tokens: 5 };
