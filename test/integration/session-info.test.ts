@@ -108,6 +108,31 @@ describe('info', function () {
     assert.deepEqual((await session.info()).pendingApprovals, []);
   });
 
+  it('[S12] a turn that was cut off by the end of its session from outside is interrupted, for the client and in show', async () => {
+    playTeam(world.model, { files: ['a.txt'] });
+    const asking = await world.copilot.create({ mode: 'planning-control', config: { approvals: { plan: true } } });
+    assert.equal((await asking.send('write it')).status, 'awaiting-approval');
+    playTeam(world.model, { answer: WORDS, wordDelayMs: 50 });
+    const busy = await world.copilot.create({ mode: 'one-shot' });
+    for (const text of ['one', 'two']) await busy.send(text, { wait: false });
+    await until('the turn', async () => (await busy.info()).phase === 'one-shot');
+    for (const { id } of [asking, busy]) await world.temporal.workflow.getHandle(id).terminate('test');
+    for (const session of [asking, busy]) {
+      const turns = await session.turns();
+      assert.ok(turns.length > 0 && turns.every(({ status }) => status === 'interrupted'), JSON.stringify(turns));
+      assert.ok(turns.every(({ endedAt, requests }) => TIME.test(endedAt ?? '') && requests === undefined));
+      const { phase, queueLength, pendingApprovals } = await session.info();
+      assert.deepEqual([phase, queueLength, pendingApprovals], ['idle', 0, []]);
+      const { stdout } = await runCli(['show', session.id], programEnvironment(world.server));
+      assert.match(stdout, /\nTurn 1 · interrupted/);
+      assert.doesNotMatch(stdout, /running|awaiting|copilot approve/);
+      const end = await session.awaitTurn(turns[0]?.id ?? '');
+      assert.equal(end.status, 'interrupted');
+    }
+    const { stdout } = await runCli(['list'], programEnvironment(world.server));
+    assert.match(stdout, new RegExp(`${busy.id} .*terminated +idle `));
+  });
+
   it('[S12] gives everything in every status, also of closed sessions, and of completed and expired ones without a worker', async () => {
     playTeam(world.model, { answer: 'hello' });
     const quiet = {
@@ -137,7 +162,8 @@ describe('info', function () {
     const atLunch = { ...inTurn, suspendReason: 'lunch' };
     assert.deepEqual(await differing(busy, 'busy'), { ...atLunch, status: 'suspended' });
     await world.temporal.workflow.getHandle(busy.id).terminate('test');
-    assert.deepEqual(await differing(busy, 'busy'), { ...atLunch, status: 'terminated', acts: ['terminated'] });
+    const over = { ...quiet, suspendReason: 'lunch', status: 'terminated', acts: ['terminated'] };
+    assert.deepEqual(await differing(busy, 'busy'), over);
 
     await until('failed', async () => (await failed.describe()).isClosed);
     assert.deepEqual(await differing(failed, 'failed'), { ...quiet, status: 'failed', acts: ['timed-out'] });

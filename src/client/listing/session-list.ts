@@ -15,6 +15,7 @@ import {
 } from '../../contracts/search-attributes.ts';
 import { SessionStatus } from '../../contracts/session.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
+import { isCutOff } from '../reading/cut-off.ts';
 import { closedStatus, type ListedStatus } from '../reading/session-queries.ts';
 import { quote, runsById } from '../reading/session-runs.ts';
 import { checkInput } from '../checked-input.ts';
@@ -260,8 +261,9 @@ function toRow(execution: WorkflowExecutionInfo): PlacedRow {
     user: attributes.get(copilotUser) ?? null,
     mode: attributes.get(copilotMode) ?? '',
     status,
-    phase: attributes.get(copilotPhase) ?? 'idle',
-    step: attributes.get(copilotStep) ?? null,
+    // The attributes of a session that was ended from outside say what it did then.
+    phase: isCutOff(status) ? 'idle' : (attributes.get(copilotPhase) ?? 'idle'),
+    step: isCutOff(status) ? null : (attributes.get(copilotStep) ?? null),
     createdAt: typeof createdAt === 'string' ? createdAt : startTime.toISOString(),
     lastActiveAt: (attributes.get(copilotLastActiveAt) ?? updated).toISOString(),
     updatedAt: updated.toISOString(),

@@ -31,6 +31,7 @@ import {
   type SessionDescription,
   type SessionReport,
 } from './session-queries.ts';
+import { isCutOff, readTurns, withoutWork } from './cut-off.ts';
 import { contextValue } from './context-value.ts';
 import { contextPoint, snapshotRef } from '../session/context-changes.ts';
 import { wholeExport, wholeTranscript } from './whole-conversation.ts';
@@ -93,7 +94,8 @@ export class SessionReader {
       const { info } = await readResult(this.#link, this.id, { signal });
       return { ...info, pendingCalls, outsideActs, expiresAt: null };
     }
-    const info = await querySession(this.#link, this.id, messages.info, [], { signal });
+    const read = await querySession(this.#link, this.id, messages.info, [], { signal });
+    const info = isCutOff(status) ? withoutWork(read) : read;
     const expiresAt = status === undefined ? expiryOf(info) : null;
     return { ...info, ...(status === undefined ? {} : { status }), pendingCalls, outsideActs, expiresAt };
   }
@@ -121,13 +123,14 @@ export class SessionReader {
   }
 
   /**
-   * The newest turns with a number of at least `from`, and the queued ones.
+   * The newest turns with a number of at least `from`, and the queued ones. If the session was terminated or failed while
+   * they ran or waited, they are `interrupted`.
    * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`
    */
   async turns({ from = 0, signal }: { from?: number; signal?: AbortSignal | undefined } = {}): Promise<
     readonly TurnView[]
   > {
-    return await querySession(this.#link, this.id, messages.turns, [from], { signal });
+    return await readTurns(this.#link, this.id, { from, signal });
   }
 
   /** The plan of the latest turn that has one, or null. @throws as `turns` */

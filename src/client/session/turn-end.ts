@@ -7,7 +7,7 @@ import { isSettled, type TurnView } from '../../contracts/turn.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import { deliver, type DeliveryOptions } from './delivery.ts';
 import { checkInput } from '../checked-input.ts';
-import { querySession } from '../reading/session-queries.ts';
+import { readTurns } from '../reading/cut-off.ts';
 
 /** Interval of polling if too many callers wait for turns of the session. */
 const LOOK_INTERVAL_MS = 500;
@@ -36,7 +36,7 @@ async function waitOnce(
 ): Promise<TurnView | undefined> {
   const { signal } = options;
   const settledTurn = async (): Promise<TurnView | undefined> =>
-    (await querySession(link, sessionId, messages.turns, [0], { signal })).find(
+    (await readTurns(link, sessionId, { from: 0, signal })).find(
       ({ id, status }) => id === payload.turnId && isSettled(status),
     );
   try {

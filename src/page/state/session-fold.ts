@@ -68,6 +68,13 @@ export function foldEvents(fold: Fold, events: readonly FollowEvent[]): Fold {
   return events.reduce(foldEvent, fold);
 }
 
+/** The same of a session that has ended. One that was ended from outside tells no end of its turns. */
+export function endFold(fold: Fold): Fold {
+  const end = (turn: TurnShown): TurnShown =>
+    isOver(turn.status) ? turn : { ...turn, status: 'interrupted', calls: settle(turn.calls) };
+  return { ...fold, turns: fold.turns.map(end) };
+}
+
 function foldEvent(fold: Fold, event: FollowEvent): Fold {
   switch (event.type) {
     case 'session':

@@ -1,10 +1,10 @@
 /** One session as the page knows it: what the gateway says of it, and its events as they come. */
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { FollowEvent, SessionReport, TurnView } from '../../client.ts';
 import { eventsPath, readSession, readTurns } from '../api/api.ts';
 import { EventStream, type StreamState } from '../api/event-stream.ts';
 import { ApiError } from '../api/http.ts';
-import { type Fold, foldEvents, NOTHING } from './session-fold.ts';
+import { endFold, type Fold, foldEvents, NOTHING } from './session-fold.ts';
 
 /** Turns that are shown with their calls. Older ones are read from the transcript, if somebody wants them. */
 const DETAILED_TURNS = 8;
@@ -59,7 +59,9 @@ export function useSession(id: string): SessionShown {
   }, [id]);
 
   const refresh = useCallback(() => reading.current?.refresh(), []);
-  return { report, turns, fold, stream, error, refresh };
+  const hasEnded = report !== undefined && isClosed(report);
+  const shown = useMemo(() => (hasEnded ? endFold(fold) : fold), [fold, hasEnded]);
+  return { report, turns, fold: shown, stream, error, refresh };
 }
 
 interface Reading {

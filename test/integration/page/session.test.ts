@@ -190,6 +190,16 @@ describe('a session on the page', function () {
     }
   });
 
+  it('a turn that was cut off by the end of its session from outside is interrupted, and nothing runs on', async () => {
+    playTeam(world.model, { answer: ANSWER, wordDelayMs: 200 });
+    const session = await world.copilot.create({ mode: 'one-shot' });
+    await open(session.id);
+    await send('Count');
+    await answerOf(1).getByText('word3').waitFor();
+    await world.temporal.workflow.getHandle(session.id).terminate('by hand');
+    await page.locator('.turn-facts').getByText('interrupted', { exact: true }).waitFor();
+  });
+
   it('an answer of the gateway that is lost: what is done again is done once, and the page says so', async () => {
     playTeam(world.model, { answer: 'Once.' });
     await page.goto(`${world.gateway.url}/#/new`);

@@ -1,7 +1,14 @@
 /** What the page makes of a session's events. */
 import assert from 'node:assert/strict';
 import type { FollowEvent, PendingRequest, TurnView } from '../../../src/client.ts';
-import { type Fold, foldEvents, isOvertaken, NOTHING, type TurnShown } from '../../../src/page/state/session-fold.ts';
+import {
+  endFold,
+  type Fold,
+  foldEvents,
+  isOvertaken,
+  NOTHING,
+  type TurnShown,
+} from '../../../src/page/state/session-fold.ts';
 
 const at = '2026-11-26T21:00:00.000Z';
 const turnId = 'turn-1';
@@ -112,6 +119,11 @@ describe('the page, from events', () => {
     assert.equal(turn.items.length, 1);
     const ended = turnOf(started, tool, { type: 'turn-ended', number: 1, status: 'interrupted' });
     assert.deepEqual([ended.status, ended.calls['turn-1/step-1/1']?.status], ['interrupted', 'failed']);
+  });
+
+  it('in a session that was ended from outside no call runs, and its turn was interrupted', () => {
+    const { turns } = endFold(foldEvents(NOTHING, numbered([started, model])));
+    assert.deepEqual([turns[0]?.status, turns[0]?.calls['turn-1/1']?.status], ['interrupted', 'failed']);
   });
 
   it('a queued message keeps its id, so that it can be taken back', () => {
