@@ -5,9 +5,10 @@ import type {
   LanguageModelV4Message,
   LanguageModelV4Prompt,
 } from '@ai-sdk/provider';
-import type { ModelImage, ModelMessage, ModelRequest } from '../model.ts';
+import type { ModelImage, ModelMessage, ModelRequest, ToolSchema } from '../model.ts';
 import { type Dialect, type OutputForm, SKIPPED_SIGNATURE } from '../dialect.ts';
 import { worded } from '../in-prompt.ts';
+import { hasProperties } from '../open-schemas.ts';
 import { outputForm } from '../refused-output.ts';
 import type { ToolNames } from '../tool-names.ts';
 import { unpackContent } from './content.ts';
@@ -79,6 +80,9 @@ export function callOptions({
   const { system, messages, output, tools = [], temperature, maxOutputTokens } = request;
   const { without } = dialect;
   const form = outputForm(request, dialect);
+  // Gemini's packages take a tool without a schema, which their type does not say.
+  const isBare = (parameters: ToolSchema['parameters']): boolean =>
+    GEMINI.test(owner) && without.has('open schemas') && !hasProperties(parameters);
   const effort = without.has('effort') ? undefined : (dialect.effort ?? request.effort);
   const isCached = request.cacheKey !== undefined && !without.has('cache key') && ANTHROPIC.test(owner);
   const prompt: LanguageModelV4Prompt = [
@@ -97,7 +101,7 @@ export function callOptions({
             type: 'function' as const,
             name: names.toWire(name),
             description,
-            inputSchema: parameters as JSONSchema7,
+            inputSchema: (isBare(parameters) ? undefined : parameters) as JSONSchema7,
           })),
         }),
     ...(temperature === undefined || without.has('temperature') ? {} : { temperature }),

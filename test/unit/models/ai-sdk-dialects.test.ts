@@ -132,13 +132,13 @@ describe('what Gemini takes, over the AI SDK', () => {
   let server: ApiServer;
   let provider: Provider;
   let lessons: string[];
-  let refusalOf: (config: Record<string, unknown> | undefined) => string | undefined;
+  let refusalOf: (config: Record<string, unknown> | undefined, body: ApiRequest['body']) => string | undefined;
 
   beforeEach(async () => {
     lessons = [];
     refusalOf = () => undefined;
     server = await startApiServer(({ body }) => {
-      const message = refusalOf(body.generationConfig.thinkingConfig);
+      const message = refusalOf(body.generationConfig.thinkingConfig, body);
       if (message !== undefined)
         return { status: 400, body: { error: { code: 400, status: 'INVALID_ARGUMENT', message } } };
       const isShown = body.generationConfig.thinkingConfig?.includeThoughts === true;
@@ -179,6 +179,43 @@ describe('what Gemini takes, over the AI SDK', () => {
     assert.equal((await ask({ effort: 'low' })).text, 'ok');
     assert.equal((await ask({ effort: 'low' })).text, 'ok');
     assert.deepEqual(lessons, ['summary', 'reasoning effort']);
+  });
+
+  it('[E11] a tool with an open object, and one without arguments, stay', async () => {
+    const place = '* GenerateContentRequest.tools[0].function_declarations[0].parameters.properties';
+    refusalOf = (_, { tools }) =>
+      /"properties":\{\}|"opt":\{"type":"object"/.test(JSON.stringify(tools))
+        ? `${place}[opt].properties: should be non-empty for OBJECT type`
+        : undefined;
+    const odd = {
+      name: 'odd',
+      description: '',
+      parameters: { type: 'object', properties: { opt: { type: 'object' } } },
+    };
+    const reply = await ask({ tools: [odd, ...TOOLS] });
+    assert.deepEqual([reply.text, lessons, reply.toolsLeftOut], ['ok', ['open schemas'], undefined]);
+    const [first, second] = server.requests[1]?.body.tools[0].functionDeclarations ?? [];
+    assert.deepEqual([first.parametersJsonSchema.properties.opt.type, second.name], ['string', 'files__calculate']);
+  });
+
+  it('[M17] it is asked so at Vertex as well, and Claude there is not', async () => {
+    const asked: unknown[] = [];
+    const at = (owner: string): Provider =>
+      aiSdk({
+        provider: owner,
+        modelId: 'm',
+        specificationVersion: 'v4',
+        doStream: ({ providerOptions }: { providerOptions?: unknown }) => {
+          asked.push(providerOptions);
+          throw new Error('enough');
+        },
+      });
+    for (const owner of ['google.vertex.chat', 'vertex.anthropic.messages']) {
+      const request = { system: '', messages: HELLO, signal: AbortSignal.timeout(5_000), onReasoning: () => undefined };
+      await assert.rejects(at(owner).model('m').reply(request), /enough/);
+    }
+    const options = { thinkingConfig: { includeThoughts: true } };
+    assert.deepEqual(asked, [{ googleVertex: options, vertex: options }, undefined]);
   });
 
   it('[M05] a model that thinks unseen keeps its effort', async () => {
