@@ -6,7 +6,7 @@
 import { hostname } from 'node:os';
 import { Client, type ConnectionLike } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import type { Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { checkInput } from './client/checked-input.ts';
@@ -27,6 +27,7 @@ import { newOperated, openOperatorPort, type Operated } from './operator-port.ts
 import { readinessOf } from './worker/readiness.ts';
 import { installRuntime, toTemporalLogger } from './worker/runtime.ts';
 import { traceSinks } from './tracing/session-spans.ts';
+import { requirePackage } from './optional-package.ts';
 import { sessionSettings } from './worker/settings.ts';
 
 export { type CopilotConfig, defineConfig, type ProviderSettings } from './config-file.ts';
@@ -95,7 +96,7 @@ export interface RunningWorker {
  * before.
  * @throws CopilotError `ServerUnreachable` if no Temporal server answers; `WrongConnection`, which names the setting of TLS
  *   or the API key that is wrong; `HomeServerDown` if nobody named a server and that of the home folder is not running;
- *   `InvalidConfig`, `InvalidInput`, `InvalidTool`
+ *   `InvalidConfig`, `InvalidInput`, `InvalidTool`; `PackageMissing` without `@temporalio/worker` or a package of the model
  */
 export async function startWorker(options: WorkerOptions = {}): Promise<RunningWorker> {
   const { metricsPort: port } = hostConfig(options);
@@ -130,6 +131,7 @@ async function closeAfter(stopped: Promise<void>, close: () => Promise<void>): P
  * @throws CopilotError as {@link startWorker}
  */
 export async function startOperated(options: WorkerOptions, operated: Operated): Promise<RunningWorker> {
+  requirePackage('@temporalio/worker', 'A worker');
   const { taskQueue } = checkInput(OwnOptions, options, '');
   const config = { ...hostConfig(options), ...(taskQueue === undefined ? {} : { taskQueue }) };
   const log = options.log ?? createLogger(config);
@@ -177,7 +179,8 @@ async function createWorker(
   { dataConverter, maxOpenSessions }: WorkerOptions,
   { connection, namespace, identity, host, log }: Opened,
 ): Promise<Worker> {
-  return await Worker.create({
+  const { Worker: Created } = await import('@temporalio/worker');
+  return await Created.create({
     ...sessionSettings(maxOpenSessions),
     connection,
     namespace,
@@ -213,6 +216,7 @@ function running(worker: Worker, model: string, log: Logger, close: () => Promis
 
 async function connect(config: Config, options: WorkerOptions, log: Logger): Promise<Connected> {
   const { connection } = options;
+  const { NativeConnection } = await import('@temporalio/worker');
   if (connection !== undefined) {
     if (!(connection instanceof NativeConnection)) {
       const problem = 'it is no `NativeConnection` of `@temporalio/worker`; open one with `NativeConnection.connect`';

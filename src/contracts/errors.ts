@@ -46,6 +46,12 @@ export const ERRORS = {
     exitCode: 2,
     message: (d) => `${d['name']}=${d['value']} is not valid: ${d['problem']}. Correct or unset ${d['name']}.`,
   },
+  PackageMissing: {
+    retryable: false,
+    exitCode: 1,
+    message: (d) =>
+      `${d['what']} needs the package ${d['package']}, which is not installed. Run \`npm install --include=optional\`, or \`npm install ${d['package']}\`.`,
+  },
   SessionNotFound: {
     retryable: false,
     exitCode: 3,

@@ -38,6 +38,7 @@ export class GatewayError extends Error {
 const STATUS: Partial<Record<ErrorType, number>> = {
   InvalidInput: 400,
   InvalidConfig: 500,
+  PackageMissing: 500,
   ReservedKey: 400,
   UnknownMode: 400,
   InvalidTeam: 400,

@@ -1,10 +1,7 @@
 /** The SDK's runtime, which a process has once, and its log lines in ours. */
-import {
-  type Logger as TemporalLogger,
-  makeTelemetryFilterString,
-  Runtime,
-  type RuntimeOptions,
-} from '@temporalio/worker';
+import { createRequire } from 'node:module';
+import type * as Sdk from '@temporalio/worker';
+import type { Logger as TemporalLogger, RuntimeOptions } from '@temporalio/worker';
 import type { Logger } from 'pino';
 
 /** The options of the runtime that this module has installed. */
@@ -15,6 +12,9 @@ let ours: RuntimeOptions | undefined;
  * one that somebody else installed: the SDK makes that again when it is needed.
  */
 export function installRuntime(logger: TemporalLogger): void {
+  // Whoever only imports this module may not have the package. It is CommonJS, so that `import` gives the same copy.
+  const sdk = createRequire(import.meta.url)('@temporalio/worker') as typeof Sdk; // its types
+  const { makeTelemetryFilterString, Runtime } = sdk;
   const { _instance: present, defaultOptions: known } = Runtime;
   if (present !== undefined || (Object.keys(known).length > 0 && known !== ours)) return;
   const logging = { filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} };

@@ -88,6 +88,17 @@ const question = { files: [], choices: {}, ask: { kind: 'profile' }, signal: new
 await askEngine({ tool: 'table_profile', workspace: '.' }, question);
 `;
 
+/** Begins to host sessions, as a program of somebody who has only the client. */
+const HOST = `
+const { startWorker, CopilotError } = await import('durable-copilot/worker');
+const { aiSdk, openAi } = await import('durable-copilot/models');
+const errors = [];
+for (const begin of [() => startWorker(), () => openAi()]) {
+  try { await begin(); } catch (error) { errors.push(error instanceof CopilotError && [error.type, error.details.package]); }
+}
+console.log(JSON.stringify(errors));
+`;
+
 /** Parts of this package that the client consists of. */
 const CLIENT_PARTS = [
   'client',
@@ -218,8 +229,13 @@ describe('an installed package', function () {
       const worker = client.run('npx', ['--no-install', 'copilot', 'worker'], environment);
       await assert.rejects(
         worker,
-        /Cannot find package '@temporalio\/worker'.*Install it again with npm's --include=optional/,
+        /A worker needs the package @temporalio\/worker, which is not installed\. Run `npm install --include=optional`/,
       );
+      const hosted = await client.run(process.execPath, ['--input-type=module', '-e', HOST], environment);
+      assert.deepEqual(JSON.parse(hosted), [
+        ['PackageMissing', '@temporalio/worker'],
+        ['PackageMissing', 'openai'],
+      ]);
       const table = client.run(process.execPath, ['--input-type=module', '-e', ASK_TABLE], environment);
       await assert.rejects(table, /this worker has no DuckDB.*npm install --include=optional/);
     } finally {

@@ -1,8 +1,9 @@
 /** The HTTP side of OpenAI's API and its likes, over the `openai` package. */
 import { LRUCache } from 'lru-cache';
-import OpenAI from 'openai';
+import type OpenAI from 'openai';
 import { z } from 'zod';
 import { CopilotError } from '../../contracts/errors.ts';
+import { requirePackage } from '../../optional-package.ts';
 import { classifyApiError } from '../errors.ts';
 import { openTransport, type ProxySettings, readStart, type Transport } from '../transport.ts';
 import { wellFormed } from '../well-formed.ts';
@@ -44,42 +45,46 @@ const MAX_CLIENTS = 100;
 
 const ModelList = z.object({ data: z.array(z.object({ id: z.string() })) });
 
+/** @throws CopilotError `InvalidConfig`; `PackageMissing` */
 export function openClient({ address, apiKey, headers, firstByteMs, betweenBytesMs, proxy }: ApiOptions): ApiClient {
+  requirePackage('openai', 'An OpenAI-compatible API');
   for (const [name, value] of Object.entries({ 'API key': apiKey ?? '', ...headers })) requireHeader(name, value);
   const transport = openTransport({ firstByteMs, betweenBytesMs, proxy });
-  const client = new OpenAI({
-    baseURL: address.baseUrl,
-    apiKey: apiKey ?? 'none',
-    // Given so that the SDK does not look for them in the environment, which is config.ts's to read.
-    adminAPIKey: null,
-    organization: null,
-    project: null,
-    webhookSecret: null,
-    logLevel: 'off',
-    maxRetries: 0,
-    timeout: NO_TIMEOUT_MS,
-    fetch: transport.fetch,
-    defaultQuery: { ...address.query },
-    defaultHeaders: {
-      // A local server without a key gets no made-up one. Azure's key goes into a header of its own.
-      ...(apiKey === undefined ? { Authorization: null } : {}),
-      ...(apiKey !== undefined && isAzure(address) ? { 'api-key': apiKey, Authorization: null } : {}),
-      ...headers,
-    },
-  });
+  const open = async (): Promise<OpenAI> =>
+    new (await import('openai')).default({
+      baseURL: address.baseUrl,
+      apiKey: apiKey ?? 'none',
+      // Given so that the SDK does not look for them in the environment, which is config.ts's to read.
+      adminAPIKey: null,
+      organization: null,
+      project: null,
+      webhookSecret: null,
+      logLevel: 'off',
+      maxRetries: 0,
+      timeout: NO_TIMEOUT_MS,
+      fetch: transport.fetch,
+      defaultQuery: { ...address.query },
+      defaultHeaders: {
+        // A local server without a key gets no made-up one. Azure's key goes into a header of its own.
+        ...(apiKey === undefined ? { Authorization: null } : {}),
+        ...(apiKey !== undefined && isAzure(address) ? { 'api-key': apiKey, Authorization: null } : {}),
+        ...headers,
+      },
+    });
   const secrets = [apiKey ?? '', ...Object.values(headers ?? {})].filter((value) => value.length >= MIN_SECRET);
-  const clients = new LRUCache<string, OpenAI>({
-    max: MAX_CLIENTS,
-    memoMethod: (model) => client.withOptions({ fetch: checkedFetch(transport, secrets, model) }),
-  });
-  const forModel = (model: string): OpenAI => clients.memo(model);
+  const clients = new LRUCache<string, OpenAI>({ max: MAX_CLIENTS });
+  let client: Promise<OpenAI> | undefined;
+  const forModel = async (model: string): Promise<OpenAI> => {
+    const whole = await (client ??= open());
+    const known = clients.get(model) ?? whole.withOptions({ fetch: checkedFetch(transport, secrets, model) });
+    clients.set(model, known);
+    return known;
+  };
   return {
-    post: (path, body, model, signal) =>
-      forModel(model)
-        .post(path, { body: wellFormed(body), signal })
-        .asResponse(),
+    post: async (path, body, model, signal) =>
+      await (await forModel(model)).post(path, { body: wellFormed(body), signal }).asResponse(),
     list: async (signal) => {
-      const response = await forModel('').get('/models', { signal }).asResponse();
+      const response = await (await forModel('')).get('/models', { signal }).asResponse();
       return ModelList.parse(parsed(await readStart(response, MAX_LIST_BYTES))).data.map(({ id }) => id);
     },
     close: () => transport.close(),

@@ -45,7 +45,8 @@ const MAX_LESSONS = 200;
 
 /**
  * @param dialects what is known of the models already; grows with what is learnt
- * @throws CopilotError `InvalidConfig` if `baseUrl` is not an http or https URL, or `body` has a field of the program's own
+ * @throws CopilotError `InvalidConfig` if `baseUrl` is not an http or https URL, or `body` has a field of the program's own;
+ *   `PackageMissing` without the package `openai`
  */
 export function openAi(options: OpenAiOptions = {}, dialects = new Dialects()): Provider {
   const { baseUrl = OPENAI_URL, apiKey, headers } = options;

@@ -5,7 +5,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DataConverter } from '@temporalio/common';
-import { type BundleOptions, bundleWorkflowCode, type Logger, type WorkflowBundleOption } from '@temporalio/worker';
+import type { BundleOptions, Logger, WorkflowBundleOption } from '@temporalio/worker';
 import type { Config } from '../../config.ts';
 import { packageDir } from '../../package-info.ts';
 import { writeAtomically } from '../../storage/atomic-file.ts';
@@ -70,6 +70,7 @@ export async function prepareBundle(
 export const ENCRYPTED: BundledConverters = { failureConverterPath: encryptedFailuresPath };
 
 export async function buildBundle(logger: Logger, converters: BundledConverters = {}): Promise<string> {
+  const { bundleWorkflowCode } = await import('@temporalio/worker');
   const { code } = await bundleWorkflowCode(
     withSessions({
       ...converters,
