@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { styleText } from 'node:util';
+import stringWidth from 'string-width';
 import { visible, visibleJson, VisibleStream } from '../contracts/visible-text.ts';
 import { shortenText } from '../contracts/text-cut.ts';
 
@@ -134,7 +135,7 @@ export function cutLongText(text: string): string {
   return shortenText(text, MAX_ERROR_CHARACTERS);
 }
 
-/** A longer cell moves the rest of its own row, and not that of all others. */
+/** In columns of a terminal. A longer cell moves the rest of its own row, and not that of all others. */
 const MAX_COLUMN_WIDTH = 60;
 
 /** Rows below headings. Each column is as wide as its longest cell, up to a limit. */
@@ -142,13 +143,13 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
   const cells = rows.map((row) => row.map(oneLine));
   const widths = headings.map((heading, column) =>
     Math.max(
-      heading.length,
-      ...cells.map((row) => row[column]?.length ?? 0).filter((width) => width <= MAX_COLUMN_WIDTH),
+      stringWidth(heading),
+      ...cells.map((row) => stringWidth(row[column] ?? '')).filter((width) => width <= MAX_COLUMN_WIDTH),
     ),
   );
   const line = (row: readonly string[]): string =>
     row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .map((cell, column) => cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - stringWidth(cell))))
       .join('  ')
       .trimEnd();
   return [paint('bold', line(headings)), ...cells.map(line)].join('\n');
