@@ -144,7 +144,10 @@ describe('list', function () {
         .map(({ updatedMs, ...row }) => {
           const updatedAt = new Date(updatedMs).toISOString();
           const createdAt = new Date(updatedMs - 1_000).toISOString();
-          return { ...row, step: null, createdAt, lastActiveAt: updatedAt, updatedAt };
+          // One that was ended from outside does nothing, whatever it did then.
+          const isCutOff = row.status === 'terminated' || row.status === 'failed';
+          const phase = isCutOff ? 'idle' : row.phase;
+          return { ...row, phase, step: null, createdAt, lastActiveAt: updatedAt, updatedAt };
         }),
     ];
 
