@@ -4,13 +4,14 @@ import { ContextKey, ContextValues, jsonProblem, MAX_CONTEXT_DEPTH, MergeStrateg
 import { RequestedForm } from './form.ts';
 import { Images } from './image.ts';
 import type { Json, JsonObject } from './json.ts';
+import { MAX_REASON } from './message-text.ts';
 import { MAX_EDITED_ARGUMENTS, MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES } from './limits.ts';
 import { Decision } from './request.ts';
 import { Rule } from './rules.ts';
 import { Label, MessageText, QueuedMessage, SavedPosition, SessionConfig, SessionStatus } from './session.ts';
 import { AgentOverride, Approvals, Budget, Name, ResolvedTeam } from './team.ts';
 
-const Reason = z.string().max(1_000);
+const Reason = z.string().max(MAX_REASON);
 /** Of any workflow: Temporal takes 1,000 bytes. */
 const WorkflowId = z.string().min(1).max(1_000);
 

@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { ContextValues, jsonProblem } from './context.ts';
 import { Images } from './image.ts';
-import { type Json, type Usage, utf8Bytes } from './json.ts';
-import { MAX_MESSAGE_BYTES, MAX_SAVED_PLAN_BYTES, MAX_WAIT_MS } from './limits.ts';
+import type { Json, Usage } from './json.ts';
+import { MAX_SAVED_PLAN_BYTES, MAX_WAIT_MS } from './limits.ts';
+import { FOUND_ID, FOUND_ID_HINT, hasLoneSurrogate, MAX_MESSAGE_ID, messageProblem } from './message-text.ts';
 import type { PendingRequest } from './request.ts';
 import { AgentOverride, Approvals, Budget, Name, ResolvedTeam } from './team.ts';
 import type { Phase } from './turn.ts';
@@ -18,10 +19,7 @@ export const SessionId = z
     'use letters, digits, "_" and "-", 100 at most, starting with a letter or digit',
   );
 
-/** Ids of sessions that others have started, such as schedules, which add a time to the id. */
-export const FoundId = z
-  .string()
-  .regex(/^[A-Za-z0-9][\w.:+@-]{0,999}$/, 'use the id of a session, as `copilot list` shows it');
+export const FoundId = z.string().regex(FOUND_ID, FOUND_ID_HINT);
 
 /** `expired`: nobody sent anything for its `idleTimeoutMs`. Completed and expired sessions are closed. */
 export const SessionStatus = z.enum(['active', 'suspended', 'completed', 'expired']);
@@ -50,19 +48,11 @@ export const SessionConfig = z.strictObject({
 });
 export type SessionConfig = z.infer<typeof SessionConfig>;
 
-/** Text of a person: not blank, no NUL, whole characters only, 256 KiB at most. */
-export const MessageText = z
-  .string()
-  .refine((text) => text.length <= MAX_MESSAGE_BYTES && utf8Bytes(text) <= MAX_MESSAGE_BYTES, {
-    error: `it is longer than ${MAX_MESSAGE_BYTES / 1024} KiB; attach a file instead`,
-  })
-  .refine((text) => text.trim() !== '', { error: 'it is empty' })
-  .refine((text) => !text.includes('\u0000'), { error: 'it contains a NUL character' })
-  .refine((text) => !hasLoneSurrogate(text), { error: 'it contains half of a surrogate pair' });
-
-function hasLoneSurrogate(text: string): boolean {
-  return /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.test(text);
-}
+/** Text of a person, as `messageProblem` says. */
+export const MessageText = z.string().superRefine((text, check) => {
+  const problem = messageProblem(text);
+  if (problem !== undefined) check.addIssue(problem);
+});
 
 /** Names and users are shown in lists and used in visibility filters. */
 export const Label = z
@@ -90,7 +80,7 @@ export function titleOf(message: string): string | undefined {
 /** A message of a person on its way in. */
 export const QueuedMessage = z.strictObject({
   /** Chosen by the sender; the same id is the same message, however often it is sent. */
-  messageId: z.string().min(1).max(200),
+  messageId: z.string().min(1).max(MAX_MESSAGE_ID),
   text: MessageText,
   /** Files of the workspace that its models see. */
   images: Images.optional(),

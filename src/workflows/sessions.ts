@@ -21,13 +21,13 @@ import {
 import { toFailure } from '../contracts/errors.ts';
 import type { ImageReference } from '../contracts/image.ts';
 import { ask, continueSession, SESSION_WORKFLOW, suspend } from '../contracts/messages.ts';
-import { type AskPayload, SuspendPayload } from '../contracts/payloads.ts';
-import { FoundId, QueuedMessage, type SessionOptions, type SessionResult } from '../contracts/session.ts';
+import { FOUND_ID, FOUND_ID_HINT, MAX_MESSAGE_ID, MAX_REASON, messageProblem } from '../contracts/message-text.ts';
+import type { AskPayload } from '../contracts/payloads.ts';
+import type { SessionOptions, SessionResult } from '../contracts/session.ts';
 import { type SessionAnswer, sessionAnswer } from '../contracts/session-answer.ts';
 import { startAttributes } from '../contracts/start-attributes.ts';
 import type { TurnView } from '../contracts/turn.ts';
 import { serviceActivities } from './activities.ts';
-import { accept } from './input-check.ts';
 
 export type { SessionOptions, SessionResult } from '../contracts/session.ts';
 export type { TurnView } from '../contracts/turn.ts';
@@ -116,20 +116,37 @@ export function openSession(
   { taskQueue = workflowInfo().taskQueue }: HostedSessions = {},
 ): WorkflowSession {
   listen();
-  accept(FoundId, id, `session ${JSON.stringify(id)}`);
+  refuse(`session ${JSON.stringify(id)}`, FOUND_ID.test(id) ? undefined : FOUND_ID_HINT);
   const handle = getExternalWorkflowHandle(id);
   const waitForResult = (complete: boolean): Promise<SessionResult> => askForResult(id, taskQueue, complete);
   return {
     id,
     // A session ignores a question that it cannot read, and would not answer. So it is checked before it is sent.
-    send: async (text, { messageId = uuid4(), images } = {}) =>
-      await askForTurn(id, taskQueue, accept(QueuedMessage, { messageId, text, images }, 'message')),
+    send: async (text, { messageId = uuid4(), images } = {}) => {
+      refuse('message', messageProblem(text) ?? lengthProblem('messageId', messageId, 1, MAX_MESSAGE_ID));
+      return await askForTurn(id, taskQueue, {
+        messageId,
+        text,
+        ...(images === undefined ? {} : { images: [...images] }),
+      });
+    },
     result: () => waitForResult(false),
     complete: () => waitForResult(true),
-    suspend: async (reason) =>
-      await handle.signal(suspend, accept(SuspendPayload, reason === undefined ? {} : { reason }, 'suspend')),
+    suspend: async (reason) => {
+      refuse('suspend', lengthProblem('reason', reason ?? '', 0, MAX_REASON));
+      await handle.signal(suspend, reason === undefined ? {} : { reason });
+    },
     resume: () => handle.signal(continueSession, {}),
   };
+}
+
+/** @throws ApplicationFailure of type `InvalidInput` if there is a problem */
+function refuse(what: string, problem: string | undefined): void {
+  if (problem !== undefined) throw toFailure('InvalidInput', { what, problem });
+}
+
+function lengthProblem(name: string, { length }: string, min: number, max: number): string | undefined {
+  return length >= min && length <= max ? undefined : `${name} has ${min} to ${max} characters`;
 }
 
 type Message = Extract<AskPayload, { kind: 'message' }>['message'];

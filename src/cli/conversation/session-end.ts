@@ -1,6 +1,6 @@
 /** Why a session goes on no more, for whoever was following it. */
 import type { OutsideAct } from '../../client/reading/outside-acts.ts';
-import { DELETED } from '../../client/session/deletion.ts';
+import { DELETED } from '../../client/reading/cut-off.ts';
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { paint } from '../terminal.ts';

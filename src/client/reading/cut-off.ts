@@ -2,11 +2,15 @@
  * What a session was doing when its workflow was ended from outside. The workflow could not end its turns itself, so its
  * last word is that they run. They are given as `complete` would have left them.
  */
+import { CopilotError } from '../../contracts/errors.ts';
 import * as messages from '../../contracts/messages.ts';
 import type { SessionInfo } from '../../contracts/session.ts';
 import type { TurnStatus, TurnView } from '../../contracts/turn.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import { describeSession, type ListedStatus, querySession } from './session-queries.ts';
+
+/** The reason with which the client terminates a session that it deletes. */
+export const DELETED = 'deleted';
 
 const ENDED: readonly TurnStatus[] = ['completed', 'failed', 'interrupted'];
 
@@ -35,9 +39,10 @@ export async function readTurns(
   if (turns.every(({ status }) => ENDED.includes(status))) return turns;
   const { status, outsideActs } = await describeSession(link, sessionId, { signal });
   if (!isCutOff(status)) return turns;
-  const endedAt = outsideActs.at(-1)?.at ?? undefined;
+  const { at, reason } = outsideActs.at(-1) ?? {};
+  if (reason === DELETED) throw new CopilotError('SessionNotFound', { sessionId });
   // A turn may have ended after the first look.
-  return (await read()).map((turn) => (ENDED.includes(turn.status) ? turn : interrupted(turn, endedAt)));
+  return (await read()).map((turn) => (ENDED.includes(turn.status) ? turn : interrupted(turn, at ?? undefined)));
 }
 
 function interrupted({ requests: _, ...turn }: TurnView, endedAt: string | undefined): TurnView {

@@ -6,11 +6,9 @@ import { SESSION_WORKFLOW } from '../../contracts/messages.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import type { SessionPart } from '../../contracts/files.ts';
 import { FoundId } from '../../contracts/session.ts';
+import { DELETED } from '../reading/cut-off.ts';
 import { isNotFound, runsById, runsOf } from '../reading/session-runs.ts';
 import { removeParts } from './files.ts';
-
-/** Reason of the termination that comes before the deletion. */
-export const DELETED = 'deleted';
 
 /**
  * The server deletes in the background, once its queues have noted the end of the session. They do so every 30 to 60 s

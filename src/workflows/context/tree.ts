@@ -2,7 +2,8 @@
  * Values as the context stores them: plain JSON that nobody changes, so that snapshots, working copies and
  * successive versions share what is equal.
  */
-import { isJsonArray, isJsonObject, type Json, type JsonObject, memberOf, utf8Bytes } from '../../contracts/json.ts';
+import { isJsonArray, isJsonObject, type Json, type JsonObject, memberOf } from '../../contracts/json.ts';
+import { utf8Bytes } from '../../contracts/message-text.ts';
 
 type Container = JsonObject | readonly Json[];
 
