@@ -313,8 +313,11 @@ describe('session files', function () {
 
   it('a file that is no exported session is refused by the name of the field, and leaves nothing behind', async () => {
     const file = await exported(await told());
-    const runs = async (): Promise<string[]> =>
-      (await Array.fromAsync(world.temporal.workflow.list())).map(({ runId }) => runId);
+    const runs = async (): Promise<string[]> => {
+      const ids = [];
+      for await (const { runId } of world.temporal.workflow.list()) ids.push(runId);
+      return ids;
+    };
     // Of sessions that other tests delete, some may still be there.
     const before = new Set(await runs());
     assert.ok(before.size > 0);
