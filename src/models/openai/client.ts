@@ -45,9 +45,12 @@ const MAX_CLIENTS = 100;
 
 const ModelList = z.object({ data: z.array(z.object({ id: z.string() })) });
 
+/** What needs the package, in messages. */
+export const OPENAI_API = 'An OpenAI-compatible API';
+
 /** @throws CopilotError `InvalidConfig`; `PackageMissing` */
 export function openClient({ address, apiKey, headers, firstByteMs, betweenBytesMs, proxy }: ApiOptions): ApiClient {
-  requirePackage('openai', 'An OpenAI-compatible API');
+  requirePackage('openai', OPENAI_API);
   for (const [name, value] of Object.entries({ 'API key': apiKey ?? '', ...headers })) requireHeader(name, value);
   const transport = openTransport({ firstByteMs, betweenBytesMs, proxy });
   const open = async (): Promise<OpenAI> =>

@@ -4,8 +4,10 @@ import type { CopilotConfig } from '../../config-file.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { ModelRequest, Provider } from '../../models/model.ts';
 import { Dialects } from '../../models/dialects.ts';
+import { OPENAI_API } from '../../models/openai/client.ts';
 import { openAi, type OpenAiOptions } from '../../models/openai/provider.ts';
 import { Providers } from '../../models/providers.ts';
+import { requirePackage } from '../../optional-package.ts';
 
 export interface ModelSource {
   /** For people: a base URL, `OpenAI`, the name of a provider, or `offline`. */
@@ -63,8 +65,9 @@ function opener(name: string, given: Provider | OpenAiOptions): Open {
   return () => ({ name: own, ...(api === undefined ? {} : { api }), model, close: () => Promise.resolve() });
 }
 
-/** What models refuse is learnt once for all teams. */
+/** What models refuse is learnt once for all teams. @throws CopilotError `PackageMissing`, so that a worker lacks it when it starts */
 function openerOf(options: OpenAiOptions): Open {
+  requirePackage('openai', OPENAI_API);
   const dialects = new Dialects();
   return () => openAi(options, dialects);
 }
