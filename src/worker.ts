@@ -62,8 +62,8 @@ export interface WorkerOptions extends HostingOptions {
   /** In place of COPILOT_TASK_QUEUE. */
   readonly taskQueue?: string | undefined;
   /**
-   * Sessions that it keeps open at a time, at least 2; it replays others from their history. Default: what the heap of the process
-   * takes, 4 MiB for each. Several workers in a process share one heap.
+   * Sessions that it keeps open at a time, at least 2; it replays others from their history. Default: what the heap of
+   * the process takes, 4 MiB for each. Several workers in a process share one heap.
    */
   readonly maxOpenSessions?: number | undefined;
   /** Clients need the same. Default: made from the keys and the payload store in `config`. */

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { CopilotError } from '../contracts/errors.ts';
 import { issueText } from '../contracts/issue-text.ts';
-import { utf8Bytes } from '../contracts/message-text.ts';
+import { utf8Bytes } from '../contracts/utf8.ts';
 import { MAX_PAYLOAD_BYTES } from '../contracts/limits.ts';
 import { beginningOf, shortenText } from '../contracts/text-cut.ts';
 

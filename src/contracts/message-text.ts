@@ -1,11 +1,14 @@
-/** What a message of a person may be. It has no schema, so that workflows of a service can check with it and bring no Zod along. */
+/**
+ * What messages, their ids and the ids of sessions may be. There is no schema here, so that the workflows of a service can
+ * check them and bring no Zod along.
+ */
 import { MAX_MESSAGE_BYTES } from './limits.ts';
+import { hasLoneSurrogate, utf8Bytes } from './utf8.ts';
 
-/** Ids of sessions that others have started, such as schedules, which add a time to the id. */
 export const FOUND_ID = /^[A-Za-z0-9][\w.:+@-]{0,999}$/;
 export const FOUND_ID_HINT = 'use the id of a session, as `copilot list` shows it';
 
-/** Characters. */
+/** In characters, as are those of reasons. */
 export const MAX_MESSAGE_ID = 200;
 export const MAX_REASON = 1_000;
 
@@ -17,19 +20,4 @@ export function messageProblem(text: string): string | undefined {
   if (text.trim() === '') return 'it is empty';
   if (text.includes('\u0000')) return 'it contains a NUL character';
   return hasLoneSurrogate(text) ? 'it contains half of a surrogate pair' : undefined;
-}
-
-export function hasLoneSurrogate(text: string): boolean {
-  return /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.test(text);
-}
-
-/** Bytes of a text in UTF-8. The sandbox has no Buffer. */
-export function utf8Bytes(text: string): number {
-  let bytes = 0;
-  for (let index = 0; index < text.length; index++) {
-    const unit = text.charCodeAt(index);
-    // Two units of two bytes each make up for the four bytes of a surrogate pair.
-    bytes += unit < 0x80 ? 1 : unit < 0x800 || (unit >= 0xd800 && unit <= 0xdfff) ? 2 : 3;
-  }
-  return bytes;
 }

@@ -4,7 +4,8 @@ import { ContextValues, jsonProblem } from './context.ts';
 import { Images } from './image.ts';
 import type { Json, Usage } from './json.ts';
 import { MAX_SAVED_PLAN_BYTES, MAX_WAIT_MS } from './limits.ts';
-import { FOUND_ID, FOUND_ID_HINT, hasLoneSurrogate, MAX_MESSAGE_ID, messageProblem } from './message-text.ts';
+import { FOUND_ID, FOUND_ID_HINT, MAX_MESSAGE_ID, messageProblem } from './message-text.ts';
+import { hasLoneSurrogate } from './utf8.ts';
 import type { PendingRequest } from './request.ts';
 import { AgentOverride, Approvals, Budget, Name, ResolvedTeam } from './team.ts';
 import type { Phase } from './turn.ts';
@@ -19,6 +20,7 @@ export const SessionId = z
     'use letters, digits, "_" and "-", 100 at most, starting with a letter or digit',
   );
 
+/** Ids of sessions that others have started, such as schedules, which add a time to the id. */
 export const FoundId = z.string().regex(FOUND_ID, FOUND_ID_HINT);
 
 /** `expired`: nobody sent anything for its `idleTimeoutMs`. Completed and expired sessions are closed. */

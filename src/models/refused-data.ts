@@ -33,7 +33,10 @@ function withoutData(dialect: Dialect, { request, owner }: Refused): ReturnType<
   return { dialect: { ...dialect, refusedData }, gaveUp: 'reasoning sent back' };
 }
 
-/** Claude thinks beside calls only if it thought from the first of them on. Another model, or none, may have made that one. */
+/**
+ * Claude takes calls of a turn with thinking only if the first of them came with thinking. Another model may have made that
+ * one.
+ */
 export const toWithoutThinking: Rule = (dialect, { request, words }) => {
   if (!/expected `?(redacted_)?thinking\b|must start with a thinking block/i.test(words)) return undefined;
   const { without, effort, ...rest } = dialect;

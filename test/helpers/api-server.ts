@@ -30,6 +30,9 @@ export interface ApiServer {
   close(): Promise<void>;
 }
 
+/** For requests that a test does not expect. */
+export const NOTHING_SCRIPTED: ApiAnswer = { status: 500, body: { error: { message: 'nothing is scripted' } } };
+
 export async function startApiServer(
   answer: (request: ApiRequest, call: number) => ApiAnswer | Promise<ApiAnswer>,
 ): Promise<ApiServer> {

@@ -1,7 +1,7 @@
 /** A provider before a scripted server of chat completions, new for each test. */
 import type { ModelMessage, ModelReply, ModelRequest, Provider } from '../../src/models/model.ts';
 import { openAi } from '../../src/models/openai/provider.ts';
-import { type ApiAnswer, type ApiRequest, type ApiServer, startApiServer } from './api-server.ts';
+import { type ApiAnswer, type ApiRequest, type ApiServer, NOTHING_SCRIPTED, startApiServer } from './api-server.ts';
 
 export const HELLO: readonly ModelMessage[] = [{ role: 'user', text: 'Hello' }];
 
@@ -32,7 +32,7 @@ export function useChatServer(): ChatWorld {
   });
 
   const world: ChatWorld = {
-    respond: () => ({ status: 500, body: { error: { message: 'nothing is scripted' } } }),
+    respond: () => NOTHING_SCRIPTED,
     get requests() {
       return server.requests;
     },

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { digestOf } from '../../contracts/digest.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { imagesField } from '../../contracts/image.ts';
-import { utf8Bytes } from '../../contracts/message-text.ts';
+import { utf8Bytes } from '../../contracts/utf8.ts';
 import { SESSION_WORKFLOW } from '../../contracts/messages.ts';
 import { MessageText, SessionOptions, type SessionStart } from '../../contracts/session.ts';
 import { startAttributes } from '../../contracts/start-attributes.ts';

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { ContextValues } from '../../contracts/context.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { SessionExport } from '../../contracts/export.ts';
-import { utf8Bytes } from '../../contracts/message-text.ts';
+import { utf8Bytes } from '../../contracts/utf8.ts';
 import { MAX_PAYLOAD_BYTES } from '../../contracts/limits.ts';
 import { info } from '../../contracts/messages.ts';
 import { Label, SessionId, type SessionStart, titleOf } from '../../contracts/session.ts';

@@ -5,7 +5,7 @@ import type { Config } from '../../config.ts';
 import { isReservedKey } from '../../contracts/context.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import type { Json } from '../../contracts/json.ts';
-import { utf8Bytes } from '../../contracts/message-text.ts';
+import { utf8Bytes } from '../../contracts/utf8.ts';
 import { MAX_CONTEXT_BYTES } from '../../contracts/limits.ts';
 import { findUselessRule } from '../../contracts/policies.ts';
 import { type QueuedMessage, type SessionOptions, type SessionStart, titleOf } from '../../contracts/session.ts';

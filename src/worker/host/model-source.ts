@@ -65,7 +65,10 @@ function opener(name: string, given: Provider | OpenAiOptions): Open {
   return () => ({ name: own, ...(api === undefined ? {} : { api }), model, close: () => Promise.resolve() });
 }
 
-/** What models refuse is learnt once for all teams. @throws CopilotError `PackageMissing`, so that a worker lacks it when it starts */
+/**
+ * What models refuse is learnt once for all teams.
+ * @throws CopilotError `PackageMissing`, already when the worker starts and not at the first call of a session
+ */
 function openerOf(options: OpenAiOptions): Open {
   requirePackage('openai', OPENAI_API);
   const dialects = new Dialects();

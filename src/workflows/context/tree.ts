@@ -3,7 +3,7 @@
  * successive versions share what is equal.
  */
 import { isJsonArray, isJsonObject, type Json, type JsonObject, memberOf } from '../../contracts/json.ts';
-import { utf8Bytes } from '../../contracts/message-text.ts';
+import { utf8Bytes } from '../../contracts/utf8.ts';
 
 type Container = JsonObject | readonly Json[];
 

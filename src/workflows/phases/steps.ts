@@ -36,7 +36,8 @@ const FINAL: readonly ErrorType[] = [
 
 /** The step with this number, and those after it that may run at the same time. */
 export async function runSteps(session: LiveSession, turn: RunningTurn, number: number): Promise<NextStep> {
-  // Until then the step has not begun, and may be changed. A question before it is asked in a suspended session too.
+  // The next step of a suspended session has not begun, so it may still be changed. If a person is asked before each step,
+  // the question opens all the same.
   if (session.state.status === 'suspended' && !approvalsOf(session.state).beforeStep) await session.calls.untilActive();
   const first = turn.steps[number - 1];
   if (!first) return { kind: 'answer' };

@@ -1,6 +1,6 @@
 /** When the session continues as new, and with what. */
 import { workflowInfo } from '@temporalio/workflow';
-import { utf8Bytes } from '../../contracts/message-text.ts';
+import { utf8Bytes } from '../../contracts/utf8.ts';
 import { DEFAULT_HISTORY_LIMIT, MAX_CARRIED_BYTES } from '../../contracts/limits.ts';
 import type { SessionState } from '../../contracts/session-state.ts';
 import type { DurableContext } from '../context/context.ts';

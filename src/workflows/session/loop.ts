@@ -61,7 +61,7 @@ export async function copilotSession(input: SessionInput): Promise<SessionResult
   acceptChanges(session);
   acceptDecisions(session);
   acceptForms(session);
-  // At once, and not when the calls that it stops have ended: so the running turn keeps what they bring.
+  // A cancel request is heard at once, before the calls that it stops have ended. So the running turn keeps their results.
   void CancellationScope.current().cancelRequested.catch(() => completeCancelled(session));
   const idleness = new CancellationScope();
   const watching = idleness.run(() => watchIdleness(session)).catch(ignoreCancellation);

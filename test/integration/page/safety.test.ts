@@ -1,6 +1,7 @@
 /** Text of models, tools, files and people on the page: it stays text. Real gateway and Chromium. */
 import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
+import type { SessionHandle } from '../../../src/client.ts';
 import { openPageWorld, type PageWorld } from '../../helpers/page.ts';
 import { playTeam } from '../../helpers/team-script.ts';
 
@@ -96,11 +97,8 @@ describe('what others wrote, on the page', function () {
     assert.equal(await page.title(), '<img src=x onerror=window.pwned=1><U+202E>gnp.exe');
   });
 
-  it('[W01] a call to decide shows every character of its arguments, also those that cannot be seen', async () => {
-    const args = {
-      command: `echo ok\u202e\u2800\u00a0;\u2066 rm -rf ~ \u2069\u200b\r\u001b[2K # ${'x'.repeat(30_000)} END`,
-      'cwd\u202e': ATTACKS[1],
-    };
+  /** A session that asks whether a command with these arguments may run. */
+  async function sessionThatAsks(args: Readonly<Record<string, unknown>>): Promise<SessionHandle> {
     playTeam(world.model, {
       files: ['a'],
       instead: ({ phase, lastRole }) =>
@@ -108,6 +106,15 @@ describe('what others wrote, on the page', function () {
     });
     const session = await world.copilot.create({ mode: 'planning-control' });
     await session.send('Run it');
+    return session;
+  }
+
+  it('[W01] a call to decide shows every character of its arguments, also those that cannot be seen', async () => {
+    const args = {
+      command: `echo ok\u202e\u2800\u00a0;\u2066 rm -rf ~ \u2069\u200b\r\u001b[2K # ${'x'.repeat(30_000)} END`,
+      'cwd\u202e': ATTACKS[1],
+    };
+    const session = await sessionThatAsks(args);
     const [pending] = await session.requests();
     await page.goto(`${world.gateway.url}/#/sessions/${session.id}`);
     await page.getByRole('button', { name: 'Allow once', exact: true }).waitFor();
@@ -155,13 +162,7 @@ describe('what others wrote, on the page', function () {
 
   it('[W01] a call to decide shows which lines its arguments have: a wrapped line is no two, and spaces keep their room', async () => {
     const args = { command: `# ${'note '.repeat(60)}\nrm -rf ~`, cwd: `src${' '.repeat(600)}; ls` };
-    playTeam(world.model, {
-      files: ['a'],
-      instead: ({ phase, lastRole }) =>
-        phase === 'step' && lastRole !== 'tool' ? { toolCalls: [{ name: 'shell', arguments: args }] } : undefined,
-    });
-    const session = await world.copilot.create({ mode: 'planning-control' });
-    await session.send('Run it');
+    const session = await sessionThatAsks(args);
     await page.goto(`${world.gateway.url}/#/sessions/${session.id}`);
     const command = page.getByRole('group', { name: 'command' });
     await command.waitFor();

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { ApplicationFailure } from '@temporalio/common';
 import { CopilotError, ERRORS, type ErrorType, fromFailure, toFailure } from '../../../src/contracts/errors.ts';
-import { utf8Bytes } from '../../../src/contracts/message-text.ts';
+import { utf8Bytes } from '../../../src/contracts/utf8.ts';
 import { MessageText, SessionConfig, SessionId } from '../../../src/contracts/session.ts';
 import { findMode } from '../../../src/contracts/team.ts';
 

@@ -4,7 +4,13 @@ import { createGoogle } from '@ai-sdk/google';
 import { aiSdk } from '../../../src/models/ai-sdk/provider.ts';
 import type { ModelMessage, ModelReply, ModelRequest, Provider } from '../../../src/models/model.ts';
 import { anthropicEvents, assistant, type Block, googleEvents } from '../../helpers/ai-sdk-events.ts';
-import { type ApiAnswer, type ApiRequest, type ApiServer, startApiServer } from '../../helpers/api-server.ts';
+import {
+  type ApiAnswer,
+  type ApiRequest,
+  type ApiServer,
+  NOTHING_SCRIPTED,
+  startApiServer,
+} from '../../helpers/api-server.ts';
 
 const TOOLS = [{ name: 'files.calculate', description: 'Computes.', parameters: { type: 'object', properties: {} } }];
 const HELLO: readonly ModelMessage[] = [{ role: 'user', text: 'x' }];
@@ -18,9 +24,7 @@ describe('what language models of the AI SDK take', () => {
   beforeEach(async () => {
     answers = [];
     lessons = [];
-    server = await startApiServer(
-      (request) => answers.shift()?.(request) ?? { status: 500, body: { error: { message: 'nothing is scripted' } } },
-    );
+    server = await startApiServer((request) => answers.shift()?.(request) ?? NOTHING_SCRIPTED);
   });
   afterEach(async () => {
     await provider.close();

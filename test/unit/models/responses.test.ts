@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ModelMessage, ModelReply, ModelRequest, Provider } from '../../../src/models/model.ts';
 import { openAi } from '../../../src/models/openai/provider.ts';
-import { type ApiAnswer, type ApiServer, startApiServer } from '../../helpers/api-server.ts';
+import { type ApiAnswer, type ApiServer, NOTHING_SCRIPTED, startApiServer } from '../../helpers/api-server.ts';
 import { call, events, message, reasoning, ResponsesRules } from '../../helpers/responses-api.ts';
 
 const TOOLS = [
@@ -25,7 +25,7 @@ describe('the Responses API', () => {
     server = await startApiServer(({ body }) => {
       const refusal = rules.refusal(body.input);
       if (refusal) return refusal;
-      return answers.shift()?.(body.input) ?? { status: 500, body: { error: { message: 'nothing is scripted' } } };
+      return answers.shift()?.(body.input) ?? NOTHING_SCRIPTED;
     });
     provider = openAi({ baseUrl: `${server.url}/v1/`, apiKey: 'k', api: 'responses', name: 'main' });
   });

@@ -1,6 +1,6 @@
 /** Shortening of what the program itself keeps in the context, such as a plan: the whole is in the turn it belongs to. */
 import { isJsonArray, isJsonObject, type Json } from '../../../contracts/json.ts';
-import { utf8Bytes } from '../../../contracts/message-text.ts';
+import { utf8Bytes } from '../../../contracts/utf8.ts';
 import { shortenText } from '../../../contracts/text-cut.ts';
 
 /** What one of these values may take as JSON. All of them together stay below the size at which the context warns. */

@@ -1,5 +1,5 @@
 /** The live conversation: what models are told, until older messages are summarised. */
-import { utf8Bytes } from '../../../contracts/message-text.ts';
+import { utf8Bytes } from '../../../contracts/utf8.ts';
 import { IMAGE_TOKENS } from '../../../contracts/limits.ts';
 import type { Segment } from '../../../contracts/session.ts';
 import type { SessionState } from '../../../contracts/session-state.ts';

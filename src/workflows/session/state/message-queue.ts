@@ -2,7 +2,7 @@
 import type { ErrorDetails } from '../../../contracts/errors.ts';
 import { imagesField } from '../../../contracts/image.ts';
 import { NO_USAGE } from '../../../contracts/json.ts';
-import { utf8Bytes } from '../../../contracts/message-text.ts';
+import { utf8Bytes } from '../../../contracts/utf8.ts';
 import { MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, MAX_REMEMBERED_MESSAGES } from '../../../contracts/limits.ts';
 import { type QueuedMessage, titleOf } from '../../../contracts/session.ts';
 import type { RunningTurn, SessionState, Turn } from '../../../contracts/session-state.ts';

@@ -1,7 +1,7 @@
 /** What an agent is doing: opened once, found again by the next run, removed when it ends. */
 import type { RunAgentResult } from '../../../contracts/activities.ts';
 import type { Json } from '../../../contracts/json.ts';
-import { utf8Bytes } from '../../../contracts/message-text.ts';
+import { utf8Bytes } from '../../../contracts/utf8.ts';
 import { MAX_WORK_BYTES } from '../../../contracts/limits.ts';
 import type { CallEnd, RunningTurn, RunningWork, SessionState, Work } from '../../../contracts/session-state.ts';
 import {
