@@ -4,7 +4,6 @@
  */
 import { randomUUID } from 'node:crypto';
 import { styleText } from 'node:util';
-import stringWidth from 'string-width';
 import { visible, visibleJson, VisibleStream } from '../contracts/visible-text.ts';
 import { shortenText } from '../contracts/text-cut.ts';
 
@@ -133,26 +132,6 @@ export function printResult(json: boolean | undefined, value: unknown, text: () 
 
 export function cutLongText(text: string): string {
   return shortenText(text, MAX_ERROR_CHARACTERS);
-}
-
-/** In columns of a terminal. A longer cell moves the rest of its own row, and not that of all others. */
-const MAX_COLUMN_WIDTH = 60;
-
-/** Rows below headings. Each column is as wide as its longest cell, up to a limit. */
-export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = rows.map((row) => row.map(oneLine));
-  const widths = headings.map((heading, column) =>
-    Math.max(
-      stringWidth(heading),
-      ...cells.map((row) => stringWidth(row[column] ?? '')).filter((width) => width <= MAX_COLUMN_WIDTH),
-    ),
-  );
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, column) => cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - stringWidth(cell))))
-      .join('  ')
-      .trimEnd();
-  return [paint('bold', line(headings)), ...cells.map(line)].join('\n');
 }
 
 /** The text as one line, as it is shown. */

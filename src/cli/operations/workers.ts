@@ -4,7 +4,8 @@ import { loadConfig } from '../../config.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { CacheStats, type CacheEntry, type WorkerClosed, type WorkerStats } from '../../contracts/worker-report.ts';
 import type { CommonFlags } from '../connected.ts';
-import { printResult, remark, table } from '../terminal.ts';
+import { table } from '../table.ts';
+import { printResult, remark } from '../terminal.ts';
 
 export interface CloseFlags extends CommonFlags {
   readonly all?: boolean;

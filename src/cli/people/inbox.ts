@@ -3,7 +3,8 @@ import type { InboxFilter, InboxRequest } from '../../client/listing/inbox.ts';
 import { visibleWithBlanks } from '../../contracts/visible-text.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
 import { optional, parseWholeNumber } from '../numbers.ts';
-import { printResult, remark, shorten, table } from '../terminal.ts';
+import { table } from '../table.ts';
+import { printResult, remark, shorten } from '../terminal.ts';
 
 export interface InboxFlags extends CommonFlags {
   readonly user?: string;

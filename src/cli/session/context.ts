@@ -8,7 +8,8 @@ import { CopilotError } from '../../contracts/errors.ts';
 import type { ChangeReport } from '../../contracts/messages.ts';
 import type { SavePayload } from '../../contracts/payloads.ts';
 import { type CommonFlags, parsePairs, parseValue, withClient } from '../connected.ts';
-import { printResult, paint, say, sayJson, shorten, table } from '../terminal.ts';
+import { table } from '../table.ts';
+import { printResult, paint, say, sayJson, shorten } from '../terminal.ts';
 import { readJson, snapshotRef, versionOption, type VersionFlags, writeJson } from './json-file.ts';
 
 export interface SetFlags extends VersionFlags {

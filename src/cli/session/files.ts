@@ -4,7 +4,8 @@ import { basename } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { CopilotError } from '../../contracts/errors.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
-import { out, printResult, table } from '../terminal.ts';
+import { table } from '../table.ts';
+import { out, printResult } from '../terminal.ts';
 
 export interface GetFlags extends CommonFlags {
   readonly force?: boolean;

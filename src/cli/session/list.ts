@@ -3,7 +3,8 @@ import type { CopilotClient } from '../../client/copilot-client.ts';
 import type { ListFilter, SessionRow } from '../../client/listing/session-list.ts';
 import { type CommonFlags, withClient } from '../connected.ts';
 import { optional, parseWholeNumber } from '../numbers.ts';
-import { printResult, shorten, table } from '../terminal.ts';
+import { table } from '../table.ts';
+import { printResult, shorten } from '../terminal.ts';
 
 export interface ListFlags extends CommonFlags {
   readonly status?: string;

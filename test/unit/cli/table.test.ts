@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { table } from '../../../src/cli/terminal.ts';
+import { table } from '../../../src/cli/table.ts';
 
 describe('a table', () => {
   it('has columns as wide as their cells, and one very long name moves its own row alone', () => {
