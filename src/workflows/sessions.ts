@@ -123,7 +123,8 @@ export function openSession(
     id,
     // A session ignores a question that it cannot read, and would not answer. So it is checked before it is sent.
     send: async (text, { messageId = uuid4(), images } = {}) => {
-      refuse('message', messageProblem(text) ?? lengthProblem('messageId', messageId, 1, MAX_MESSAGE_ID));
+      refuse('message', messageProblem(text) ?? lengthProblem('messageId', messageId, MAX_MESSAGE_ID));
+      refuse('message', messageId === '' ? 'messageId is empty' : undefined);
       return await askForTurn(id, taskQueue, {
         messageId,
         text,
@@ -133,7 +134,7 @@ export function openSession(
     result: () => waitForResult(false),
     complete: () => waitForResult(true),
     suspend: async (reason) => {
-      refuse('suspend', lengthProblem('reason', reason ?? '', 0, MAX_REASON));
+      refuse('suspend', lengthProblem('reason', reason ?? '', MAX_REASON));
       await handle.signal(suspend, reason === undefined ? {} : { reason });
     },
     resume: () => handle.signal(continueSession, {}),
@@ -145,8 +146,8 @@ function refuse(what: string, problem: string | undefined): void {
   if (problem !== undefined) throw toFailure('InvalidInput', { what, problem });
 }
 
-function lengthProblem(name: string, { length }: string, min: number, max: number): string | undefined {
-  return length >= min && length <= max ? undefined : `${name} has ${min} to ${max} characters`;
+function lengthProblem(name: string, { length }: string, max: number): string | undefined {
+  return length > max ? `${name} is longer than ${max} characters` : undefined;
 }
 
 type Message = Extract<AskPayload, { kind: 'message' }>['message'];
