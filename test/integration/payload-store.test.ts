@@ -113,7 +113,7 @@ describe('a payload store in S3', function () {
       const runIds: string[] = [];
       for await (const { runId } of world.temporal.workflow.list({ query })) runIds.push(runId);
       // In the middle of a turn.
-      playTeam(world.model, { answer: 'word '.repeat(100), wordDelayMs: 50 });
+      playTeam(world.model, { answer: 'word '.repeat(2_000), wordDelayMs: 50 });
       await session.send('talk', { wait: false });
       await until('the turn', async () => (await session.info()).phase !== 'idle');
 

@@ -9,7 +9,7 @@ import { playTeam } from '../helpers/team-script.ts';
 import { programEnvironment, type WorkerProcess } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
-const WORDS = 'word '.repeat(200);
+const WORDS = 'word '.repeat(2_000);
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const CONFIG = { allowCode: true, historyLimit: 150, agents: { writer: { temperature: 0.5 } } };
 const DAY_MS = 24 * 60 * 60_000;

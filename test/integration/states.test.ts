@@ -9,7 +9,7 @@ import { until } from '../helpers/history.ts';
 import { callsOf, playTeam } from '../helpers/team-script.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
-const WORDS = 'word '.repeat(200);
+const WORDS = 'word '.repeat(2_000);
 
 describe('states', function () {
   this.timeout(120_000);

@@ -86,7 +86,7 @@ describe('turns', function () {
   });
 
   it('interrupt closes the request to the model, keeps the partial text, and the session answers the next message', async () => {
-    playTeam(world.model, { answer: 'word '.repeat(200), wordDelayMs: 50 });
+    playTeam(world.model, { answer: 'word '.repeat(2_000), wordDelayMs: 50 });
     const session = await world.copilot.create({ mode: 'one-shot' });
     const outcome = session.send('talk');
     await until('tokens', async () => world.model.requests.at(-1)?.body.stream === true);
@@ -114,7 +114,7 @@ describe('turns', function () {
     playTeam(world.model, { answer: 'short' });
     const session = await world.copilot.create({ mode: 'one-shot' });
     const ended = await session.send('first');
-    playTeam(world.model, { answer: 'word '.repeat(200), wordDelayMs: 50 });
+    playTeam(world.model, { answer: 'word '.repeat(2_000), wordDelayMs: 50 });
     const running = await session.send('second', { wait: false });
     await until('a running turn', async () => (await session.info()).phase === 'one-shot');
     assert.deepEqual(await session.interrupt({ turnId: ended.id }), { changed: false, status: 'active' });
@@ -124,7 +124,7 @@ describe('turns', function () {
   });
 
   it('sixteen messages wait, the next is refused, and interrupt still gets through', async () => {
-    playTeam(world.model, { answer: 'word '.repeat(400), wordDelayMs: 50 });
+    playTeam(world.model, { answer: 'word '.repeat(2_000), wordDelayMs: 50 });
     const session = await world.copilot.create({ mode: 'one-shot', message: 'first' });
     await until('a running turn', async () => (await session.info()).phase === 'one-shot');
     const waiting = [];

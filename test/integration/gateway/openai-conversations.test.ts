@@ -32,7 +32,7 @@ describe('[G05] conversations of the OpenAI API', function () {
     const first = await client.responses.create({ input: 'first' });
     const session = world.copilot.session(sessionOf(first));
     for (let n = 0; n < 20; n++) await session.send(`more ${n}`);
-    playTeam(world.model, { answer: words, wordDelayMs: 100 });
+    playTeam(world.model, { answer: words, wordDelayMs: 5_000 });
     const conversation = first.conversation?.id ?? '';
     const running = await client.responses.create({ input: 'slowly', conversation, background: true });
     const ended = await client.responses.cancel(first.id);
@@ -164,7 +164,7 @@ describe('[G05] conversations of the OpenAI API', function () {
         ['first', 'right'],
       ],
     );
-    playTeam(world.model, { answer: words, wordDelayMs: 200 });
+    playTeam(world.model, { answer: words, wordDelayMs: 5_000 });
     const running = await client.responses.create({ input: 'slowly', background: true });
     const next = { previous_response_id: running.id, background: true };
     await client.responses.create({ input: 'left', ...next });

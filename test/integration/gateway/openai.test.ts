@@ -146,7 +146,7 @@ describe('[G05] the OpenAI API of the gateway', function () {
   });
 
   it('cancels a response, and says what it cannot take', async () => {
-    playTeam(world.model, { answer: words, wordDelayMs: 200 });
+    playTeam(world.model, { answer: words, wordDelayMs: 5_000 });
     const { id } = await client.responses.create({ input: 'slowly', background: true });
     const queued = await client.responses.create({ input: 'next', previous_response_id: id, background: true });
     assert.equal(queued.status, 'queued');
