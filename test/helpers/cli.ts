@@ -1,7 +1,11 @@
-/** The program as a user runs it, in a process of its own. */
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+/** The program as a user runs it. */
+import { type ChildProcess, type ChildProcessWithoutNullStreams, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { dirname, extname, join } from 'node:path';
+import { packageDir } from '../../src/package-info.ts';
+import type { KeptCommand, KeptMessage } from './kept-cli.ts';
 import { PROGRAM } from './program.ts';
+import { isFull } from './random.ts';
 
 export interface CliResult {
   readonly code: number | null;
@@ -9,11 +13,50 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** Runs `copilot …args` to its end. `env` is the whole environment. */
+/** They go on until a signal, load native code, or are about the process that they run in. */
+const OWN_PROCESS = ['chat', 'codec', 'demo', 'dev', 'doctor', 'follow', 'gateway', 'replay', 'worker'];
+
+/** Runs commands, unless one runs already. */
+let kept: ChildProcess | undefined;
+let isKeptBusy = false;
+
+/**
+ * Runs `copilot …args` to its end. `env` is the whole environment. In `npm run test:full` each command has a process of
+ * its own; otherwise most of them share one.
+ */
 export async function runCli(args: readonly string[], env: Record<string, string>, input = ''): Promise<CliResult> {
+  if (!isFull && !isKeptBusy && !OWN_PROCESS.includes(args[0] ?? '') && env['NODE_OPTIONS'] === undefined) {
+    isKeptBusy = true;
+    try {
+      return await runKept({ args, env, input });
+    } finally {
+      isKeptBusy = false;
+    }
+  }
   const child = startCli(args, env);
   child.process.stdin.end(input);
   return await child.ended;
+}
+
+async function runKept(command: KeptCommand): Promise<CliResult> {
+  if (kept?.connected !== true) {
+    const program = join(dirname(PROGRAM[0] ?? ''), 'program' + extname(PROGRAM[0] ?? ''));
+    kept = fork(join(packageDir, 'test/helpers/kept-cli.ts'), [program], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    await said(kept);
+  }
+  kept.send(command);
+  return (await said(kept)) as CliResult;
+}
+
+/** @throws Error if it ends without a word, as a program does that did not catch an error */
+async function said(program: ChildProcess): Promise<KeptMessage> {
+  const [word] = (await Promise.race([once(program, 'message'), once(program, 'exit')])) as [
+    KeptMessage | number | null,
+  ];
+  if (typeof word === 'string' || (word !== null && typeof word === 'object')) return word;
+  throw new Error(`The process that runs commands ended with ${word}. Its output says why.`);
 }
 
 export interface RunningCli {

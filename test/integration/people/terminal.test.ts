@@ -215,6 +215,7 @@ describe('in a terminal', function () {
     await terminal.until(/heard\n> one\ntwo\nyou, elsewhere: again\n[\s\S]*heard\n> one\ntwo$/);
     terminal.type('\r');
     await until('the message', async () => (await session.info()).turns === 3);
+    await session.awaitTurn('turn-3');
     const { messages } = await session.transcript();
     assert.deepEqual(messages.findLast(({ role }) => role === 'user')?.text, 'one\ntwo');
   });
