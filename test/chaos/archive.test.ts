@@ -11,6 +11,7 @@ import { setImmediate as nextTick } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { SessionExport, SessionHandle } from '../../src/client.ts';
 import { runCli } from '../helpers/cli.ts';
+import { itInFull } from '../helpers/full.ts';
 import { until } from '../helpers/history.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
@@ -94,19 +95,22 @@ describe('[R15] closing a session', function () {
     await isArchived(session, LARGE_VALUE);
   });
 
-  it('deleted while it waits for its archive, it leaves nothing there, also when there is room again', async () => {
-    const session = await create(LARGE_VALUE);
-    await leaveRoom(FULL_BYTES);
-    assert.match((await session.complete()).archiveProblem ?? '', /EFBIG/);
-    await session.delete();
-    await leaveRoom('unlimited');
-    // One that is archived later shows that the worker archives again.
-    const later = await create(LARGE_VALUE);
-    await later.complete();
-    await until('the archive', () => isClosed(later));
-    assert.deepEqual(await filesOf(session), []);
-    await assert.rejects(session.info(), { type: 'SessionNotFound' });
-  });
+  itInFull(
+    'deleted while it waits for its archive, it leaves nothing there, also when there is room again',
+    async () => {
+      const session = await create(LARGE_VALUE);
+      await leaveRoom(FULL_BYTES);
+      assert.match((await session.complete()).archiveProblem ?? '', /EFBIG/);
+      await session.delete();
+      await leaveRoom('unlimited');
+      // One that is archived later shows that the worker archives again.
+      const later = await create(LARGE_VALUE);
+      await later.complete();
+      await until('the archive', () => isClosed(later));
+      assert.deepEqual(await filesOf(session), []);
+      await assert.rejects(session.info(), { type: 'SessionNotFound' });
+    },
+  );
 
   it('with a worker that is killed while it writes: the next one writes the whole file, and removes the half one', async () => {
     for (let kill = 1; ; kill++) {

@@ -15,7 +15,7 @@ import { noTaskFailed, until } from '../helpers/history.ts';
 import { storedFiles } from '../helpers/payload-store.ts';
 import { startWorldOf } from '../helpers/own-team.ts';
 import { isolatedConfig, temporaryFolder } from '../helpers/server.ts';
-import { isFull } from '../helpers/random.ts';
+import { isFull } from '../helpers/full.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import type { World } from '../helpers/world.ts';
 import { calling } from '../helpers/replies.ts';

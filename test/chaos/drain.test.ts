@@ -15,7 +15,7 @@ import type { SessionHandle } from '../../src/client.ts';
 import { until } from '../helpers/history.ts';
 import { type Ledger, openLedger } from '../helpers/ledger.ts';
 import { startWorldOf } from '../helpers/own-team.ts';
-import { isFull } from '../helpers/random.ts';
+import { isFull, itInFull } from '../helpers/full.ts';
 import { playTeam, readCall } from '../helpers/team-script.ts';
 import type { WorkerProcess } from '../helpers/worker.ts';
 import type { World } from '../helpers/world.ts';
@@ -132,7 +132,7 @@ describe('draining', function () {
     assert.equal((await readdir(socketFolder(world.server.homeDir))).length, world.workers.length);
   }
 
-  it('a model call that streams goes on to its end on the worker that stops, and is not made again', async () => {
+  itInFull('a model call that streams goes on to its end on the worker that stops, and is not made again', async () => {
     const turn = await begin('say one');
     await sleep(3 * WORD_DELAY_MS);
     await checkStopped(await terminate(world.workers[0]), WORDS * WORD_DELAY_MS + CLOSING_MS);
@@ -143,7 +143,7 @@ describe('draining', function () {
     assert.equal(asked('say one').length, 1);
   });
 
-  it('an external effect goes on to its end, happens once, and its agent hears how it ended', async () => {
+  itInFull('an external effect goes on to its end, happens once, and its agent hears how it ended', async () => {
     const turn = await begin('mail one-mail');
     await checkStopped(await terminate(world.workers[0]), QUICK_EFFECT_MS + CLOSING_MS);
     await world.startWorker();

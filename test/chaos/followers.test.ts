@@ -7,7 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FollowEvent } from '../../src/client.ts';
 import { collect, isTurnEnd, screen } from '../helpers/client.ts';
 import { addKey, Caller, startGatewayProcess, type TestGateway } from '../helpers/gateway.ts';
-import { isFull, seed, seededRandom } from '../helpers/random.ts';
+import { isFull } from '../helpers/full.ts';
+import { seed, seededRandom } from '../helpers/random.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 

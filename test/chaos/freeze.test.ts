@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SessionHandle } from '../../src/client.ts';
 import { startWorldOf } from '../helpers/own-team.ts';
-import { isFull } from '../helpers/random.ts';
+import { isFull } from '../helpers/full.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import type { World } from '../helpers/world.ts';
 

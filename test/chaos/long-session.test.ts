@@ -20,7 +20,8 @@ import type { TurnView } from '../../src/contracts/turn.ts';
 import { echo, type EchoModel, startEchoModel } from '../helpers/echo-model.ts';
 import { bytesOf, runHistories } from '../helpers/history.ts';
 import { startWorldOf, type TeamChanges } from '../helpers/own-team.ts';
-import { isFull, seed, seededRandom } from '../helpers/random.ts';
+import { isFull } from '../helpers/full.ts';
+import { seed, seededRandom } from '../helpers/random.ts';
 import { isolatedConfig } from '../helpers/server.ts';
 import type { World } from '../helpers/world.ts';
 

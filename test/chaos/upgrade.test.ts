@@ -15,7 +15,7 @@ import { signalByTemporalCli, temporalCli } from '../helpers/outside.ts';
 import { startWorldOf } from '../helpers/own-team.ts';
 import { decideNext, nextRequest } from '../helpers/requests.ts';
 import { isolatedConfig } from '../helpers/server.ts';
-import { isFull } from '../helpers/random.ts';
+import { isFull } from '../helpers/full.ts';
 import { playTeam, readCall } from '../helpers/team-script.ts';
 import { programEnvironment, type WorkerProcess } from '../helpers/worker.ts';
 import type { World } from '../helpers/world.ts';

@@ -5,7 +5,7 @@ import { dirname, extname, join } from 'node:path';
 import { packageDir } from '../../src/package-info.ts';
 import type { KeptCommand, KeptMessage } from './kept-cli.ts';
 import { PROGRAM } from './program.ts';
-import { isFull } from './random.ts';
+import { isFull } from './full.ts';
 
 export interface CliResult {
   readonly code: number | null;

@@ -3,9 +3,6 @@
 /** Seed of this run, which random tests print. `COPILOT_TEST_SEED` draws the same cases again. */
 export const seed = Number(process.env['COPILOT_TEST_SEED'] ?? Date.now() % 1_000_000);
 
-/** Whether to draw many cases and play long forms: `npm run test:full`. */
-export const isFull = process.env['COPILOT_TEST_FULL'] !== undefined;
-
 /** Numbers from 0 up to 1, the same ones for the same seed (mulberry32). */
 export function seededRandom(from: number): () => number {
   let state = from;

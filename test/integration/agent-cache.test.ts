@@ -10,7 +10,7 @@ import { fullHistory } from '../helpers/history.ts';
 import type { RecordedRequest } from '../helpers/model-server.ts';
 import { writeTeam } from '../helpers/own-team.ts';
 import { temporaryFolder } from '../helpers/server.ts';
-import { isFull } from '../helpers/random.ts';
+import { isFull } from '../helpers/full.ts';
 import { playTeam, readCall } from '../helpers/team-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';

@@ -13,6 +13,7 @@ import type {
   WorkerStats,
 } from '../../src/contracts/worker-report.ts';
 import { type CliResult, runCli } from '../helpers/cli.ts';
+import { itInFull } from '../helpers/full.ts';
 import { until } from '../helpers/history.ts';
 import { startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.ts';
 import { playTeam } from '../helpers/team-script.ts';
@@ -253,7 +254,7 @@ describe('workers and their agents', function () {
     assert.doesNotMatch(worker.log(), /not closed/);
   });
 
-  it('a killed worker leaves a socket that the next command removes', async () => {
+  itInFull('a killed worker leaves a socket that the next command removes', async () => {
     const killed = await world.startWorker();
     const other = await world.startWorker();
     await killed.kill();

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { CopilotClient } from '../../src/client.ts';
 import { type CliResult, runCli } from '../helpers/cli.ts';
 import { fails } from '../helpers/client.ts';
+import { itInFull } from '../helpers/full.ts';
 import { bytesOf, fullHistory, until } from '../helpers/history.ts';
 import { isolatedConfig, temporaryFolder } from '../helpers/server.ts';
 import { playTeam } from '../helpers/team-script.ts';
@@ -117,7 +118,7 @@ describe('a client elsewhere', function () {
     assert.deepEqual(own, []);
   });
 
-  it('goes on with an upload when a worker is killed in the middle of it', async () => {
+  itInFull('goes on with an upload when a worker is killed in the middle of it', async () => {
     const session = await client.create();
     const content = randomBytes(24 * MIB);
     const put = session.files.put('large.bin', content);
@@ -158,7 +159,8 @@ describe('files of a client elsewhere', function () {
     ['with encryption', { COPILOT_ENCRYPTION_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}` }],
     ['with a payload store', { COPILOT_PAYLOAD_STORE: 'payloads' }],
   ] as const) {
-    it(`come back as they were ${name}, and leave nothing on the way`, async () => {
+    const test = name === 'with encryption' ? it : itInFull;
+    test(`come back as they were ${name}, and leave nothing on the way`, async () => {
       const elsewhere = await temporaryFolder();
       const payloads = join(elsewhere, 'payloads');
       await mkdir(payloads);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CopilotClient, type FollowEvent, type SessionHandle } from '../../src/client.ts';
 import { isTurnEnd, screen, seqs } from '../helpers/client.ts';
+import { itInFull } from '../helpers/full.ts';
 import { type GrpcProxy, startGrpcProxy } from '../helpers/grpc-proxy.ts';
 import { fullHistory, until } from '../helpers/history.ts';
 import { freePort } from '../helpers/ports.ts';
@@ -114,7 +115,7 @@ describe('direct text', function () {
     assert.ok(pieces >= 2 * seconds, `${pieces} pieces in ${seconds} s`);
   });
 
-  it('[G04] keeps the pace of each when one follower reaches the worker and another does not', async () => {
+  itInFull('[G04] keeps the pace of each when one follower reaches the worker and another does not', async () => {
     const { session, answer } = await ask(150, 50);
     const [direct, indirect] = await Promise.all([watch(near, session, FLOW), watch(far, session, FLOW)]);
     assert.equal(screen(direct.events), answer);
@@ -201,7 +202,7 @@ describe('direct text', function () {
     assert.ok(screen(events).startsWith('word0 word1 '));
   });
 
-  it('[G04] comes as before when nothing listens at the address in the heartbeat', async () => {
+  itInFull('[G04] comes as before when nothing listens at the address in the heartbeat', async () => {
     await replaceWorker({ COPILOT_DIRECT_TEXT_URL: `http://127.0.0.1:${await freePort()}` });
     const misled = await connect();
     const { session, answer } = await ask(80, 50);

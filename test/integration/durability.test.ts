@@ -7,7 +7,7 @@ import { isDeepStrictEqual, promisify } from 'node:util';
 import type { CopilotError, SessionHandle } from '../../src/client.ts';
 import { cachedServerFile } from '../../src/server/program.ts';
 import { until } from '../helpers/history.ts';
-import { isFull } from '../helpers/random.ts';
+import { isFull, itInFull } from '../helpers/full.ts';
 import { isolatedConfig } from '../helpers/server.ts';
 import { callsOf, playTeam } from '../helpers/team-script.ts';
 import { startWorld, type World } from '../helpers/world.ts';
@@ -74,21 +74,24 @@ describe('durability', function () {
     }
   });
 
-  it('after its worker was killed in the middle of a plan, a session repeats the model call that was running and no other', async () => {
-    playTeam(world.model, { files: FILES, delayMs: 700 });
-    const { id } = await world.copilot.create({ message: 'write three files' });
-    await until('the second step', async () => callsOf(world.model).slice(earlierCalls).includes('step write b.txt'));
-    await world.workers.at(-1)?.kill();
-    await world.startWorker();
-    const turn = await world.copilot.session(id).awaitTurn('turn-1');
-    assert.equal(turn.status, 'completed');
-    const cutOff = EVERY_CALL_ONCE.indexOf('step write b.txt');
-    assert.deepEqual(
-      callsOf(world.model).slice(earlierCalls),
-      EVERY_CALL_ONCE.toSpliced(cutOff, 0, 'step write b.txt'),
-    );
-    assert.deepEqual(turn.artifacts, FILES);
-  });
+  itInFull(
+    'after its worker was killed in the middle of a plan, a session repeats the model call that was running and no other',
+    async () => {
+      playTeam(world.model, { files: FILES, delayMs: 700 });
+      const { id } = await world.copilot.create({ message: 'write three files' });
+      await until('the second step', async () => callsOf(world.model).slice(earlierCalls).includes('step write b.txt'));
+      await world.workers.at(-1)?.kill();
+      await world.startWorker();
+      const turn = await world.copilot.session(id).awaitTurn('turn-1');
+      assert.equal(turn.status, 'completed');
+      const cutOff = EVERY_CALL_ONCE.indexOf('step write b.txt');
+      assert.deepEqual(
+        callsOf(world.model).slice(earlierCalls),
+        EVERY_CALL_ONCE.toSpliced(cutOff, 0, 'step write b.txt'),
+      );
+      assert.deepEqual(turn.artifacts, FILES);
+    },
+  );
 
   it('[R02] a server killed in the middle of a plan is found again, and the turn ends as if nothing had been', async () => {
     playTeam(world.model, { files: FILES, delayMs: 300, answer: 'still here' });

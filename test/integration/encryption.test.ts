@@ -11,6 +11,7 @@ import { findServerProgram } from '../../src/server/program.ts';
 import { type CodecServer, startCodecServer } from '../../src/storage/codec-server.ts';
 import { runCli, startCli } from '../helpers/cli.ts';
 import { collect, fails, isTurnEnd, screen } from '../helpers/client.ts';
+import { itInFull } from '../helpers/full.ts';
 import { until } from '../helpers/history.ts';
 import { isolatedConfig } from '../helpers/server.ts';
 import { found, payloadsIn, play, type Secrets, secretsOfSession } from '../helpers/secrets.ts';
@@ -283,7 +284,7 @@ describe('encryption', function () {
     await having.close();
   });
 
-  it('a worker without any key refuses what it cannot read, and says which key it needs', async () => {
+  itInFull('a worker without any key refuses what it cannot read, and says which key it needs', async () => {
     play(world.model, secretsOfSession());
     const queue = { COPILOT_TASK_QUEUE: 'keyless' };
     const keyless = await world.startWorker(queue);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { CopilotClient, type FollowEvent } from '../../src/client.ts';
 import { collect, fails, isTurnEnd, screen, seqs } from '../helpers/client.ts';
+import { itInFull } from '../helpers/full.ts';
 import { startGrpcProxy } from '../helpers/grpc-proxy.ts';
 import { fullHistory, until } from '../helpers/history.ts';
 import { isolatedConfig } from '../helpers/server.ts';
@@ -136,7 +137,7 @@ describe('follow', function () {
     assert.equal(screen(two), answer);
   });
 
-  it('joins in a run that began in the middle of a turn', async () => {
+  itInFull('joins in a run that began in the middle of a turn', async () => {
     const answer = Array.from({ length: 150 }, (_, n) => `word${n} `).join('');
     const files = Array.from({ length: 8 }, (_, n) => `${n}.txt`);
     playTeam(world.model, { files, answer, wordDelayMs: 60 });

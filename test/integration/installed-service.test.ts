@@ -1,6 +1,7 @@
 /** A service that has installed the package: sessions in its own worker and workflows, from TypeScript and JavaScript. */
 import assert from 'node:assert/strict';
 import { stripTypeScriptTypes } from 'node:module';
+import { itInFull } from '../helpers/full.ts';
 import { createProject, type Project } from '../helpers/installed.ts';
 import { startTestServer, type TestServer } from '../helpers/server.ts';
 import { programEnvironment } from '../helpers/worker.ts';
@@ -90,9 +91,13 @@ describe('a service that has installed the package', function () {
     await project.run('node', ['node_modules/typescript/bin/tsc', '-p', '.']);
   });
 
-  it('[E04] hosts sessions beside its workflows, which start one, from JavaScript and TypeScript', async () => {
-    const answers = ['completed: 4 * 10 = 40, 1', 'completed: 4 * 10 = 40, 1'];
-    assert.deepEqual(await serve('js/service.js', 'workflows.js'), answers);
+  const answers = ['completed: 4 * 10 = 40, 1', 'completed: 4 * 10 = 40, 1'];
+
+  it('[E04] hosts sessions beside its workflows, which start one', async () => {
     assert.deepEqual(await serve('service.ts', 'workflows.ts'), answers);
+  });
+
+  itInFull('[E04] does so from JavaScript, too', async () => {
+    assert.deepEqual(await serve('js/service.js', 'workflows.js'), answers);
   });
 });

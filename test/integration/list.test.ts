@@ -13,7 +13,7 @@ import type { CopilotClient, ListedStatus, ListFilter, SessionPage } from '../..
 import { runCli } from '../helpers/cli.ts';
 import { fails } from '../helpers/client.ts';
 import { fullHistory, until } from '../helpers/history.ts';
-import { isFull } from '../helpers/random.ts';
+import { isFull } from '../helpers/full.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { McpServer } from '../../src/contracts/team.ts';
 import { digestOf } from '../../src/contracts/digest.ts';
 import type { SessionExport } from '../../src/client.ts';
+import { itInFull } from '../helpers/full.ts';
 import { stdioServer } from '../helpers/mcp.ts';
 import { writeTeam } from '../helpers/own-team.ts';
 import { temporaryFolder } from '../helpers/server.ts';
@@ -127,7 +128,7 @@ describe('MCP servers of a definition that a session brings along', function () 
     assert.equal((await session.send(ECHO)).reply, ECHOED);
   });
 
-  it('are started by a worker that was told to trust everybody: that is what it is warned of', async () => {
+  itInFull('are started by a worker that was told to trust everybody: that is what it is warned of', async () => {
     playTeam(world.model);
     await restartWorker({ COPILOT_TRUST_TEAMS: '1' });
     const session = await world.copilot.import(await withServer(thief()));

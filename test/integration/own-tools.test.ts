@@ -7,6 +7,7 @@ import type { SessionConfig, SessionHandle, ToolProgressEvent, TurnView } from '
 import { packageDir } from '../../src/package-info.ts';
 import { startCli } from '../helpers/cli.ts';
 import { collect, fails, isTurnEnd } from '../helpers/client.ts';
+import { itInFull } from '../helpers/full.ts';
 import { fullHistory, until } from '../helpers/history.ts';
 import { writeTeam } from '../helpers/own-team.ts';
 import { decideNext, nextRequest } from '../helpers/requests.ts';
@@ -177,38 +178,44 @@ describe("[E01] tools of one's own", function () {
     );
   });
 
-  it('[H14] whose worker is killed while it has an effect outside: a person decides, and nothing is repeated unasked', async () => {
-    const [first, second] = [await start(), await start()];
-    const turns: TurnView[] = [];
-    for (const [session, id] of [
-      [first, 'k1'],
-      [second, 'k2'],
-    ] as const) {
-      turns.push(await session.send(use('slowly', { id }), { wait: false }));
-      await until('the call', async () => (await noted()).some((line) => line.startsWith(`begun ${id} `)) || undefined);
-    }
-    await restart();
-    for (const session of [first, second]) {
-      const request = await nextRequest(session, 90_000);
-      assert.equal(request.kind, 'outcome');
-      assert.match(request.question, /^Did slowly .*take effect\?/);
-    }
-    await decideNext(first, 'done', { text: 'it came' });
-    await writeFile(`${probe}.k2`, '');
-    await decideNext(second, 'try-again');
-    assert.match((await first.awaitTurn(turns[0]?.id ?? '')).reply, /slowly gave: it came/);
-    assert.match((await second.awaitTurn(turns[1]?.id ?? '')).reply, /slowly gave: came: k2/);
-    const begun = (await noted()).filter((line) => /^begun k[12] /.test(line)).map((line) => line.split(' '));
-    assert.deepEqual(
-      begun.map(([, id, attempt]) => [id, attempt]),
-      [
-        ['k1', '1'],
-        ['k2', '1'],
-        ['k2', '2'],
-      ],
-    );
-    assert.equal(begun[1]?.[3], begun[2]?.[3]); // the idempotency key
-  });
+  itInFull(
+    '[H14] whose worker is killed while it has an effect outside: a person decides, and nothing is repeated unasked',
+    async () => {
+      const [first, second] = [await start(), await start()];
+      const turns: TurnView[] = [];
+      for (const [session, id] of [
+        [first, 'k1'],
+        [second, 'k2'],
+      ] as const) {
+        turns.push(await session.send(use('slowly', { id }), { wait: false }));
+        await until(
+          'the call',
+          async () => (await noted()).some((line) => line.startsWith(`begun ${id} `)) || undefined,
+        );
+      }
+      await restart();
+      for (const session of [first, second]) {
+        const request = await nextRequest(session, 90_000);
+        assert.equal(request.kind, 'outcome');
+        assert.match(request.question, /^Did slowly .*take effect\?/);
+      }
+      await decideNext(first, 'done', { text: 'it came' });
+      await writeFile(`${probe}.k2`, '');
+      await decideNext(second, 'try-again');
+      assert.match((await first.awaitTurn(turns[0]?.id ?? '')).reply, /slowly gave: it came/);
+      assert.match((await second.awaitTurn(turns[1]?.id ?? '')).reply, /slowly gave: came: k2/);
+      const begun = (await noted()).filter((line) => /^begun k[12] /.test(line)).map((line) => line.split(' '));
+      assert.deepEqual(
+        begun.map(([, id, attempt]) => [id, attempt]),
+        [
+          ['k1', '1'],
+          ['k2', '1'],
+          ['k2', '2'],
+        ],
+      );
+      assert.equal(begun[1]?.[3], begun[2]?.[3]); // the idempotency key
+    },
+  );
 
   it('report how far they are, to followers and on the command line', async () => {
     const session = await start();

@@ -12,6 +12,7 @@ import { CopilotClient } from '../../src/client.ts';
 import { packageDir } from '../../src/package-info.ts';
 import { copilotPlugin } from '../../src/worker.ts';
 import { installRuntime } from '../../src/worker/runtime.ts';
+import { isFull, itInFull } from '../helpers/full.ts';
 import { runHistories, until } from '../helpers/history.ts';
 import { type ModelServer, startModelServer } from '../helpers/model-server.ts';
 import { seed, seededRandom } from '../helpers/random.ts';
@@ -30,6 +31,7 @@ import { playTeam } from '../helpers/team-script.ts';
 import { startWorkerProcess, type WorkerProcess } from '../helpers/worker.ts';
 
 const TASK_QUEUE = 'orders';
+const KILLS = isFull ? 4 : 2;
 const PROGRAM = [join(packageDir, 'test/helpers/service/worker.ts')];
 
 /** @returns the path of the service's workflows with ours, as the worker would bundle them */
@@ -101,7 +103,7 @@ describe("sessions in a service's own worker", function () {
   });
 
   for (const moment of ['the first', 'the second'] as const) {
-    it(`[E05] a worker that is killed in ${moment} turn changes nothing`, async () => {
+    itInFull(`[E05] a worker that is killed in ${moment} turn changes nothing`, async () => {
       const id = `killed-in-${moment.replace('the ', '')}`;
       const begins = moment === 'the first' ? 'Check order' : 'Anything else?';
       let isHeld = true;
@@ -132,7 +134,7 @@ describe("sessions in a service's own worker", function () {
     playTeam(model, { answer: 'all is well', instead: () => ({ text: 'all is well', delayMs: 300 }) });
     const ids = Array.from({ length: 4 }, (_, index) => `often-${index}`);
     const orders = await Promise.all(ids.map(begin));
-    for (let kills = 0; kills < 4; kills++) {
+    for (let kills = 0; kills < KILLS; kills++) {
       await sleep(random() * 2_500);
       await worker.kill();
       worker = await restart();

@@ -1,6 +1,7 @@
 /** What a turn does and what it costs. Real server, real worker process, a model that the test scripts. */
 import assert from 'node:assert/strict';
 import { collect } from '../helpers/client.ts';
+import { itInFull } from '../helpers/full.ts';
 import { bytesOf, fullHistory, type HistoryEvent, until } from '../helpers/history.ts';
 import { callsOf, playTeam } from '../helpers/team-script.ts';
 import { startWorld, type World } from '../helpers/world.ts';
@@ -14,7 +15,7 @@ describe('turns', function () {
   });
   after(() => world.stop());
 
-  it('turn 200 puts no more into history than turn 10 of the same kind', async () => {
+  itInFull('turn 200 puts no more into history than turn 10 of the same kind', async () => {
     playTeam(world.model, { answer: 'word '.repeat(40) });
     const session = await world.copilot.create({ mode: 'one-shot' });
     for (let number = 1; number <= 201; number++) {

@@ -12,7 +12,7 @@ import { loadTeam } from '../../src/agents/files/load-team.ts';
 import { loadConfig } from '../../src/config.ts';
 import { packageDir } from '../../src/package-info.ts';
 import { withOwnTools } from '../../src/tools/registry.ts';
-import { isFull } from '../helpers/random.ts';
+import { isFull } from '../helpers/full.ts';
 
 const FOLDER = 'deploy/kubernetes';
 const read = (path: string): string => readFileSync(join(packageDir, path), 'utf8');

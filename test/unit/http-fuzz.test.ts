@@ -12,7 +12,8 @@ import { startAdmin } from '../../src/worker/admin.ts';
 import { CallMetrics } from '../../src/worker/call-metrics.ts';
 import { startCodecServer } from '../../src/storage/codec-server.ts';
 import { temporaryFolder } from '../helpers/server.ts';
-import { isFull, seed } from '../helpers/random.ts';
+import { isFull } from '../helpers/full.ts';
+import { seed } from '../helpers/random.ts';
 import { CORPUS } from '../helpers/spoiled-payloads.ts';
 import { recordingLog } from './agents/files/team-folder.ts';
 

@@ -6,7 +6,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { packageDir } from '../../src/package-info.ts';
-import { isFull } from '../helpers/random.ts';
+import { isFull } from '../helpers/full.ts';
 import { temporaryFolder } from '../helpers/server.ts';
 import { programEnvironment } from '../helpers/worker.ts';
 
@@ -50,7 +50,7 @@ describe('packages', () => {
     }
   }
 
-  it('npm run copilot works in the folder in which it is called', async function () {
+  it('[O05] npm run copilot works in the folder in which it is called', async function () {
     this.timeout(60_000);
     const cwd = join(packageDir, 'examples/own-tool');
     const program = promisify(execFile)('npm', ['run', '-s', 'copilot', '--', 'import', 'copilot.config.ts'], {

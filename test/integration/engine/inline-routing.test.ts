@@ -1,6 +1,7 @@
 /** Teams without a router: the answering agent answers, plans or asks back itself. Real server, real worker processes. */
 import assert from 'node:assert/strict';
 import { collect, isTurnEnd } from '../../helpers/client.ts';
+import { itInFull } from '../../helpers/full.ts';
 import { until } from '../../helpers/history.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
 import { calling } from '../../helpers/replies.ts';
@@ -99,7 +100,7 @@ describe('[M14] routing by the answering agent', function () {
     assert.deepEqual([turn.status, turn.reply, turn.number], ['completed', 'Written.', 1]);
   });
 
-  it('survives a worker that is killed right after the plan', async () => {
+  itInFull('survives a worker that is killed right after the plan', async () => {
     playTeam(world.model, {
       files: ['a', 'b'],
       delayMs: 300,

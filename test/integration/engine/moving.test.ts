@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import type { SessionHandle } from '../../../src/client.ts';
 import { DurableContext } from '../../../src/workflows/context/context.ts';
+import { itInFull } from '../../helpers/full.ts';
 import { bytesOf, fullHistory, type HistoryEvent, runHistories, toolCallsIn, until } from '../../helpers/history.ts';
 import type { ScriptedReply } from '../../helpers/model-server.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
@@ -96,7 +97,7 @@ describe('work that moves to the next run', function () {
     });
   }
 
-  it('steps side by side move together, also when the worker is killed then', async () => {
+  itInFull('steps side by side move together, also when the worker is killed then', async () => {
     const steps = ['a', 'b'].map((name, index) => ({
       agent: 'engineer',
       task: `write part ${name}`,
@@ -186,25 +187,33 @@ describe('work that moves to the next run', function () {
     for (const text of results) assert.match(text, /b{500,700}\n\n\[Cut after \d+ characters\.\]$/);
   });
 
-  it('steps side by side whose briefs are more than a session can carry end in the run where they began', async () => {
-    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
-    const steps = names.map((name) => ({ agent: 'engineer', task: `write part ${name}`, notes: '', alongside: true }));
-    playRounds(4, { json: { steps } });
-    const session = await world.copilot.create({
-      team: 'patient',
-      mode: 'planning-control',
-      config: { historyLimit: 40 },
-    });
-    const turn = await session.send(`a long task: ${'t'.repeat(250 * 1024)}`);
-    assert.equal(turn.status, 'completed');
-    assert.deepEqual(
-      turn.steps.map(({ status, attempts, summary }) => [status, attempts, summary]),
-      names.map(() => ['completed', 1, '4 rounds']),
-    );
-    const next = await session.send('and a short one');
-    assert.deepEqual([next.status, next.number], ['completed', 2]);
-    assert.ok((await session.info()).runs > 1, 'it moves when it can again');
-  });
+  itInFull(
+    'steps side by side whose briefs are more than a session can carry end in the run where they began',
+    async () => {
+      const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+      const steps = names.map((name) => ({
+        agent: 'engineer',
+        task: `write part ${name}`,
+        notes: '',
+        alongside: true,
+      }));
+      playRounds(4, { json: { steps } });
+      const session = await world.copilot.create({
+        team: 'patient',
+        mode: 'planning-control',
+        config: { historyLimit: 40 },
+      });
+      const turn = await session.send(`a long task: ${'t'.repeat(250 * 1024)}`);
+      assert.equal(turn.status, 'completed');
+      assert.deepEqual(
+        turn.steps.map(({ status, attempts, summary }) => [status, attempts, summary]),
+        names.map(() => ['completed', 1, '4 rounds']),
+      );
+      const next = await session.send('and a short one');
+      assert.deepEqual([next.status, next.number], ['completed', 2]);
+      assert.ok((await session.info()).runs > 1, 'it moves when it can again');
+    },
+  );
 
   it('a direct answer that begins anew after a failure gives its calls new keys', async () => {
     let isRefused = true;

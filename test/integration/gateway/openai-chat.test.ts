@@ -1,6 +1,7 @@
 /** Which conversation a chat completion belongs to, by the official client. */
 import assert from 'node:assert/strict';
 import type OpenAI from 'openai';
+import { itInFull } from '../../helpers/full.ts';
 import type { TestGateway } from '../../helpers/gateway.ts';
 import { startOpenAiGateway } from '../../helpers/openai-gateway.ts';
 import { calling } from '../../helpers/replies.ts';
@@ -56,7 +57,7 @@ describe('[G05] conversations of chat completions', function () {
     }
   });
 
-  it('finds the 22nd chat completion that begins with the same words', async () => {
+  itInFull('finds the 22nd chat completion that begins with the same words', async () => {
     const first = { role: 'user' as const, content: 'hi' };
     const said = { role: 'assistant' as const, content: 'four and two are six' };
     const ask = (...more: OpenAI.ChatCompletionMessageParam[]) =>

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { WebhookInfo, WebhookWithSecret } from '../../../src/client.ts';
 import { webhooksId } from '../../../src/contracts/webhooks.ts';
 import { runCli } from '../../helpers/cli.ts';
+import { itInFull } from '../../helpers/full.ts';
 import { addKey, Caller, startGatewayProcess, type TestGateway } from '../../helpers/gateway.ts';
 import { fullHistory, noTaskFailed, until } from '../../helpers/history.ts';
 import { playTeam } from '../../helpers/team-script.ts';
@@ -101,7 +102,7 @@ describe('webhooks', function () {
     assert.deepEqual((await as('ada').call('GET', '/v1/webhooks')).body, { webhooks: [] });
   });
 
-  it('[G08] whatever another program starts while a webhook is added is told of from the answer on', async () => {
+  itInFull('[G08] whatever another program starts while a webhook is added is told of from the answer on', async () => {
     const receiver = await newReceiver();
     const create = () => world.copilot.create({ mode: 'one-shot', user: 'fay' });
     const sessions = [await create()];
@@ -162,28 +163,31 @@ describe('webhooks', function () {
     });
   });
 
-  it('[G08] receivers that are down or do not answer hold up nobody, and get what waited when they are back', async () => {
-    const [down, silent, up] = [await newReceiver(), await newReceiver(), await newReceiver()];
-    down.answers = 503;
-    silent.answers = 'never';
-    const hook = await add('cyd', down);
-    await add('cyd', silent);
-    await add('cyd', up);
-    const id = await newSession('cyd');
-    for (let turn = 1; turn <= 8; turn++) await send('cyd', id);
-    const told = await up.until('turn.ended', 8);
-    assert.deepEqual((await infoOf('cyd', hook.id)).disabled, null);
-    await until('failing', async () => (await infoOf('cyd', hook.id)).failing ?? undefined, 120_000);
-    assert.match((await infoOf('cyd', hook.id)).failing?.problem ?? '', /answered 503/);
-    down.answers = 200;
-    const tested = await as('cyd').call('POST', `/v1/webhooks/${hook.id}/test`);
-    assert.deepEqual(tested.body, { delivered: true, problem: null });
-    const late = await down.until('turn.ended', 8);
-    assert.deepEqual(late.map((event) => event.id).toSorted(), told.map((event) => event.id).toSorted());
-    await until('an empty queue', async () => (await infoOf('cyd', hook.id)).waiting === 0 || undefined, 120_000);
-    assert.deepEqual([(await infoOf('cyd', hook.id)).failing, (await infoOf('cyd', hook.id)).lost], [null, 0]);
-    assert.deepEqual([...down.wrong, ...silent.wrong, ...up.wrong], []);
-  });
+  itInFull(
+    '[G08] receivers that are down or do not answer hold up nobody, and get what waited when they are back',
+    async () => {
+      const [down, silent, up] = [await newReceiver(), await newReceiver(), await newReceiver()];
+      down.answers = 503;
+      silent.answers = 'never';
+      const hook = await add('cyd', down);
+      await add('cyd', silent);
+      await add('cyd', up);
+      const id = await newSession('cyd');
+      for (let turn = 1; turn <= 8; turn++) await send('cyd', id);
+      const told = await up.until('turn.ended', 8);
+      assert.deepEqual((await infoOf('cyd', hook.id)).disabled, null);
+      await until('failing', async () => (await infoOf('cyd', hook.id)).failing ?? undefined, 120_000);
+      assert.match((await infoOf('cyd', hook.id)).failing?.problem ?? '', /answered 503/);
+      down.answers = 200;
+      const tested = await as('cyd').call('POST', `/v1/webhooks/${hook.id}/test`);
+      assert.deepEqual(tested.body, { delivered: true, problem: null });
+      const late = await down.until('turn.ended', 8);
+      assert.deepEqual(late.map((event) => event.id).toSorted(), told.map((event) => event.id).toSorted());
+      await until('an empty queue', async () => (await infoOf('cyd', hook.id)).waiting === 0 || undefined, 120_000);
+      assert.deepEqual([(await infoOf('cyd', hook.id)).failing, (await infoOf('cyd', hook.id)).lost], [null, 0]);
+      assert.deepEqual([...down.wrong, ...silent.wrong, ...up.wrong], []);
+    },
+  );
 
   it('[G08] what a worker was killed with is delivered by the next one, with the same id', async () => {
     const receiver = await newReceiver();

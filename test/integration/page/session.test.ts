@@ -1,6 +1,7 @@
 /** A session on the page, over reloads and crashes. Real server, workers, gateway and Chromium; the model is scripted. */
 import assert from 'node:assert/strict';
 import type { Locator, Page } from 'playwright-core';
+import { itInFull } from '../../helpers/full.ts';
 import { until } from '../../helpers/history.ts';
 import { openPageWorld, type PageWorld } from '../../helpers/page.ts';
 import { playTeam } from '../../helpers/team-script.ts';
@@ -145,7 +146,7 @@ describe('a session on the page', function () {
     await other.close();
   });
 
-  it('[W02] a killed worker: the answer starts over on another one, and is shown once', async () => {
+  itInFull('[W02] a killed worker: the answer starts over on another one, and is shown once', async () => {
     playTeam(world.model, { answer: ANSWER, wordDelayMs: 80 });
     const session = await world.copilot.create({ mode: 'one-shot' });
     await open(session.id);

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentOverride, SessionHandle } from '../../../src/client.ts';
 import { runCli } from '../../helpers/cli.ts';
 import { fails } from '../../helpers/client.ts';
+import { itInFull } from '../../helpers/full.ts';
 import { until } from '../../helpers/history.ts';
 import { writeTeam } from '../../helpers/own-team.ts';
 import { nextRequest } from '../../helpers/requests.ts';
@@ -109,7 +110,7 @@ describe('configuring a session', function () {
       assert.deepEqual(await engineerCalls(session), four(SHARED));
     });
 
-    it('survives restart and continue-as-new', async () => {
+    itInFull('survives restart and continue-as-new', async () => {
       const session = await world.copilot.create({ mode: 'planning-control', config: { historyLimit: 40 } });
       await session.configure({ agents: { engineer: OVERRIDE } });
       await restartWorker();

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { SessionHandle } from '../../../src/client.ts';
 import { wireName } from '../../../src/models/tool-names.ts';
 import { type CliResult, runCli } from '../../helpers/cli.ts';
+import { itInFull } from '../../helpers/full.ts';
 import { until } from '../../helpers/history.ts';
 import { type Ledger, openLedger } from '../../helpers/ledger.ts';
 import { stdioServer } from '../../helpers/mcp.ts';
@@ -168,30 +169,33 @@ describe('edited arguments', function () {
     await session.awaitTurn(again.turnId);
   });
 
-  it('[H10] they hold while another call of the round still waits, over the next run and another worker', async () => {
-    script(['shell', { command: 'touch a-wrong' }], ['shell', { command: 'touch b' }]);
-    const session = await asking('over-runs');
-    const [first, second] = await until('two requests', async () => {
-      const waiting = await session.requests();
-      return waiting.length === 2 ? waiting : undefined;
-    });
-    assert.ok(first && second);
-    await session.decide(first.id, 'once', { by: 'ada', arguments: { command: 'touch a-right' } });
-    await moveOn(session);
-    await restartWorkers();
-    assert.deepEqual([(await session.requests()).map(({ id }) => id), await filesOf(session)], [[second.id], []]);
-    await session.decide(second.id, 'once', { by: 'ada' });
-    assert.equal((await session.awaitTurn('turn-1')).status, 'completed');
-    assert.deepEqual(await filesOf(session), ['a-right', 'b']);
-    assert.match(
-      told[0] ?? '',
-      /^\[ada changed the arguments of this call\. It ran with \{"command":"touch a-right"\}/,
-    );
-    const record = await session.request(first.id);
-    assert.deepEqual(JSON.parse(record.tool?.arguments ?? ''), { command: 'touch a-wrong' });
-    assert.ok('verdict' in record);
-    assert.equal(record.verdict.arguments, '{"command":"touch a-right"}');
-  });
+  itInFull(
+    '[H10] they hold while another call of the round still waits, over the next run and another worker',
+    async () => {
+      script(['shell', { command: 'touch a-wrong' }], ['shell', { command: 'touch b' }]);
+      const session = await asking('over-runs');
+      const [first, second] = await until('two requests', async () => {
+        const waiting = await session.requests();
+        return waiting.length === 2 ? waiting : undefined;
+      });
+      assert.ok(first && second);
+      await session.decide(first.id, 'once', { by: 'ada', arguments: { command: 'touch a-right' } });
+      await moveOn(session);
+      await restartWorkers();
+      assert.deepEqual([(await session.requests()).map(({ id }) => id), await filesOf(session)], [[second.id], []]);
+      await session.decide(second.id, 'once', { by: 'ada' });
+      assert.equal((await session.awaitTurn('turn-1')).status, 'completed');
+      assert.deepEqual(await filesOf(session), ['a-right', 'b']);
+      assert.match(
+        told[0] ?? '',
+        /^\[ada changed the arguments of this call\. It ran with \{"command":"touch a-right"\}/,
+      );
+      const record = await session.request(first.id);
+      assert.deepEqual(JSON.parse(record.tool?.arguments ?? ''), { command: 'touch a-wrong' });
+      assert.ok('verdict' in record);
+      assert.equal(record.verdict.arguments, '{"command":"touch a-right"}');
+    },
+  );
 
   describe('of a call whose worker is killed', () => {
     let ledger: Ledger;
@@ -201,7 +205,7 @@ describe('edited arguments', function () {
     });
     after(() => ledger.close());
 
-    it('[H10] the person is asked about the call that ran, and trying again makes that one', async () => {
+    itInFull('[H10] the person is asked about the call that ran, and trying again makes that one', async () => {
       script(['shell', { command: 'touch wrong' }]);
       const session = await asking('killed');
       const { id } = await nextRequest(session);

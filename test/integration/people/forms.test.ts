@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { PendingRequest, SessionHandle } from '../../../src/client.ts';
 import { startCli, runCli } from '../../helpers/cli.ts';
 import { collect, isTurnEnd } from '../../helpers/client.ts';
+import { itInFull } from '../../helpers/full.ts';
 import { until } from '../../helpers/history.ts';
 import { stdioServer } from '../../helpers/mcp.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
@@ -157,27 +158,30 @@ describe('forms of MCP servers', function () {
       assert.match((await session.awaitTurn('turn-1')).reply, new RegExp(`- Name: Person ${index}\\n`));
   });
 
-  it('[E12] wait over the death of a worker: a harmless call is made again and its request stays, any other is unknown', async () => {
-    const harmless = await ask('freely');
-    const external = await ask('once');
-    await Promise.all(world.workers.map((worker) => worker.kill()));
-    await world.startWorker();
-    const outcome = await until(
-      'the question about the outcome',
-      async () => (await external.session.requests()).find(({ kind }) => kind === 'outcome'),
-      60_000,
-    );
-    assert.match(outcome.question, /its worker stopped while it ran, before anybody had answered what it asked\.$/);
-    const [withdrawn] = await external.session.decisions();
-    assert.deepEqual([withdrawn?.id, withdrawn?.verdict.decision], [external.request.id, 'withdrawn']);
-    await external.session.decide(outcome.id, 'not-done');
-    assert.equal((await external.session.awaitTurn('turn-1')).status, 'completed');
+  itInFull(
+    '[E12] wait over the death of a worker: a harmless call is made again and its request stays, any other is unknown',
+    async () => {
+      const harmless = await ask('freely');
+      const external = await ask('once');
+      await Promise.all(world.workers.map((worker) => worker.kill()));
+      await world.startWorker();
+      const outcome = await until(
+        'the question about the outcome',
+        async () => (await external.session.requests()).find(({ kind }) => kind === 'outcome'),
+        60_000,
+      );
+      assert.match(outcome.question, /its worker stopped while it ran, before anybody had answered what it asked\.$/);
+      const [withdrawn] = await external.session.decisions();
+      assert.deepEqual([withdrawn?.id, withdrawn?.verdict.decision], [external.request.id, 'withdrawn']);
+      await external.session.decide(outcome.id, 'not-done');
+      assert.equal((await external.session.awaitTurn('turn-1')).status, 'completed');
 
-    const same = await nextRequest(harmless.session);
-    assert.equal(same.id, harmless.request.id);
-    await harmless.session.decide(same.id, 'accept', { values: { name: 'Ada' } });
-    assert.match((await harmless.session.awaitTurn('turn-1')).reply, /- Name: Ada/);
-    const events = await collect(harmless.session, isTurnEnd, 0);
-    assert.equal(events.filter(({ type }) => type === 'request').length, 1);
-  });
+      const same = await nextRequest(harmless.session);
+      assert.equal(same.id, harmless.request.id);
+      await harmless.session.decide(same.id, 'accept', { values: { name: 'Ada' } });
+      assert.match((await harmless.session.awaitTurn('turn-1')).reply, /- Name: Ada/);
+      const events = await collect(harmless.session, isTurnEnd, 0);
+      assert.equal(events.filter(({ type }) => type === 'request').length, 1);
+    },
+  );
 });

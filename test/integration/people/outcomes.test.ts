@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { PendingRequest, SessionHandle, TurnView } from '../../../src/client.ts';
 import type { RunToolInput } from '../../../src/contracts/activities.ts';
+import { itInFull } from '../../helpers/full.ts';
 import { fullHistory, until } from '../../helpers/history.ts';
 import { type Ledger, openLedger } from '../../helpers/ledger.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
@@ -137,7 +138,7 @@ describe('calls whose outcome is unknown', function () {
     assert.equal(new Set(calls.map(({ key }) => key)).size, 1);
   });
 
-  it('[H14] nobody decides in time: the call is not repeated, not even if the agent makes it again', async () => {
+  itInFull('[H14] nobody decides in time: the call is not repeated, not even if the agent makes it again', async () => {
     const { what, session, turn } = await killInTheMiddle({ approvals: { timeoutMs: 3_000 } }, { again: true });
     const { status } = await session.awaitTurn(turn.id, { signal: AbortSignal.timeout(120_000) }).then(async (view) => {
       let now = view;
@@ -154,37 +155,40 @@ describe('calls whose outcome is unknown', function () {
     assert.equal(await entries(what), 1);
   });
 
-  it('[H14] a step that is tried again is told what took effect before, and is asked about what is unknown', async () => {
-    const what = `mail ${(number += 1)}`;
-    const command = ledger.command(what);
-    const briefs: string[] = [];
-    playTeam(world.model, {
-      files: ['a.txt'],
-      instead: ({ phase, messages, lastRole }: ScriptedCall) => {
-        if (phase !== 'step') return undefined;
-        if (lastRole !== 'tool') {
-          const [, brief = ''] = messages.at(-1) ?? [];
-          briefs.push(brief);
-          return brief.includes('Done by earlier attempts') ? done('it was sent') : calling(['shell', { command }]);
-        }
-        return reporting('failed', 'I do not trust it');
-      },
-    });
-    const session = await world.copilot.create({ mode: 'copilot' });
-    const begun = new Promise<void>((resolve) => (ledger.onEntry = () => resolve()));
-    const turn = await session.send('send it', { wait: false });
-    await begun;
-    ledger.onEntry = undefined;
-    await restartWorker();
-    const request = await nextRequest(session, 60_000);
-    assert.equal(request.step, 1);
-    await session.decide(request.id, 'done', { by: 'ada' });
-    const { status, steps } = await session.awaitTurn(turn.id);
-    assert.equal(status, 'completed');
-    assert.deepEqual([steps[0]?.status, steps[0]?.attempts], ['completed', 2]);
-    assert.match(briefs[1] ?? '', /# Done by earlier attempts\n.+\n- shell /);
-    assert.equal(await entries(what), 1);
-  });
+  itInFull(
+    '[H14] a step that is tried again is told what took effect before, and is asked about what is unknown',
+    async () => {
+      const what = `mail ${(number += 1)}`;
+      const command = ledger.command(what);
+      const briefs: string[] = [];
+      playTeam(world.model, {
+        files: ['a.txt'],
+        instead: ({ phase, messages, lastRole }: ScriptedCall) => {
+          if (phase !== 'step') return undefined;
+          if (lastRole !== 'tool') {
+            const [, brief = ''] = messages.at(-1) ?? [];
+            briefs.push(brief);
+            return brief.includes('Done by earlier attempts') ? done('it was sent') : calling(['shell', { command }]);
+          }
+          return reporting('failed', 'I do not trust it');
+        },
+      });
+      const session = await world.copilot.create({ mode: 'copilot' });
+      const begun = new Promise<void>((resolve) => (ledger.onEntry = () => resolve()));
+      const turn = await session.send('send it', { wait: false });
+      await begun;
+      ledger.onEntry = undefined;
+      await restartWorker();
+      const request = await nextRequest(session, 60_000);
+      assert.equal(request.step, 1);
+      await session.decide(request.id, 'done', { by: 'ada' });
+      const { status, steps } = await session.awaitTurn(turn.id);
+      assert.equal(status, 'completed');
+      assert.deepEqual([steps[0]?.status, steps[0]?.attempts], ['completed', 2]);
+      assert.match(briefs[1] ?? '', /# Done by earlier attempts\n.+\n- shell /);
+      assert.equal(await entries(what), 1);
+    },
+  );
 
   /** The calls of tools and what asks for their outcome, as the history has them, oldest first. */
   async function callsOf({ id }: SessionHandle): Promise<RunToolInput[]> {

@@ -7,7 +7,8 @@ import { loadTeam } from '../../../../src/agents/files/load-team.ts';
 import { CopilotError } from '../../../../src/contracts/errors.ts';
 import { builtInTools as tools } from '../../../../src/tools/registry.ts';
 import { cpuTimer } from '../../../helpers/cpu-time.ts';
-import { draw, isFull, seed } from '../../../helpers/random.ts';
+import { isFull } from '../../../helpers/full.ts';
+import { draw, seed } from '../../../helpers/random.ts';
 import { agentsFolder, FILES, removeFolders } from './team-folder.ts';
 
 /** Of the processor, and far above what it takes; what grows without bound takes longer. */

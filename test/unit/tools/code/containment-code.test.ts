@@ -12,7 +12,7 @@ import { findIsolation } from '../../../../src/tools/code/isolation.ts';
 import { SEARCH_PATH } from '../../../../src/tools/code/workspace-run.ts';
 import { parseArguments } from '../../../../src/tools/definition/arguments.ts';
 import { shellWith } from '../../../../src/tools/code/shell.ts';
-import { isFull } from '../../../helpers/random.ts';
+import { isFull } from '../../../helpers/full.ts';
 import { portOf } from '../fetch-world.ts';
 import { running, uniqueNap } from './processes.ts';
 import { LEVELS, searchPathOf } from './search-path.ts';

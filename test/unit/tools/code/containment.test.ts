@@ -12,7 +12,7 @@ import { findIsolation } from '../../../../src/tools/code/isolation.ts';
 import { SEARCH_PATH } from '../../../../src/tools/code/workspace-run.ts';
 import { contentOf } from '../../../../src/tools/workspace/content.ts';
 import { cpuTimer } from '../../../helpers/cpu-time.ts';
-import { isFull } from '../../../helpers/random.ts';
+import { isFull } from '../../../helpers/full.ts';
 import type { ToolWorld } from '../tool-world.ts';
 import { createToolWorld } from '../tool-world.ts';
 

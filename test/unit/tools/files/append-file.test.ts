@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, symlink, truncate, writeFile } from 'node:fs/
 import { join } from 'node:path';
 import { CopilotError } from '../../../../src/contracts/errors.ts';
 import { appendInside } from '../../../../src/tools/workspace/changes.ts';
-import { isFull } from '../../../helpers/random.ts';
+import { isFull } from '../../../helpers/full.ts';
 import { startSwapper } from './swapper.ts';
 import type { ToolWorld } from '../tool-world.ts';
 import { createToolWorld } from '../tool-world.ts';

@@ -8,7 +8,7 @@ import { CopilotError } from '../../../../src/contracts/errors.ts';
 import { packageDir } from '../../../../src/package-info.ts';
 import { readInside, writeInside } from '../../../../src/tools/workspace/content.ts';
 import { resolveInside } from '../../../../src/tools/workspace/paths.ts';
-import { isFull } from '../../../helpers/random.ts';
+import { isFull } from '../../../helpers/full.ts';
 import { startSwapper } from './swapper.ts';
 import type { ToolWorld } from '../tool-world.ts';
 import { createToolWorld } from '../tool-world.ts';
