@@ -16,22 +16,16 @@ export interface CliResult {
 /** They go on until a signal, load native code, or are about the process that they run in. */
 const OWN_PROCESS = ['chat', 'codec', 'demo', 'dev', 'doctor', 'follow', 'gateway', 'replay', 'worker'];
 
-/** Runs commands, unless one runs already. */
-let kept: ChildProcess | undefined;
-let isKeptBusy = false;
+/** Processes that run commands, and run none now. */
+const idle: ChildProcess[] = [];
 
 /**
  * Runs `copilot …args` to its end. `env` is the whole environment. In `npm run test:full` each command has a process of
- * its own; otherwise most of them share one.
+ * its own; otherwise most of them share a few.
  */
 export async function runCli(args: readonly string[], env: Record<string, string>, input = ''): Promise<CliResult> {
-  if (!isFull && !isKeptBusy && !OWN_PROCESS.includes(args[0] ?? '') && env['NODE_OPTIONS'] === undefined) {
-    isKeptBusy = true;
-    try {
-      return await runKept({ args, env, input });
-    } finally {
-      isKeptBusy = false;
-    }
+  if (!isFull && !OWN_PROCESS.includes(args[0] ?? '') && env['NODE_OPTIONS'] === undefined) {
+    return await runKept({ args, env, input });
   }
   const child = startCli(args, env);
   child.process.stdin.end(input);
@@ -39,22 +33,30 @@ export async function runCli(args: readonly string[], env: Record<string, string
 }
 
 async function runKept(command: KeptCommand): Promise<CliResult> {
-  if (kept?.connected !== true) {
-    const program = join(dirname(PROGRAM[0] ?? ''), 'program' + extname(PROGRAM[0] ?? ''));
-    kept = fork(join(packageDir, 'test/helpers/kept-cli.ts'), [program], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
-    await said(kept);
-  }
+  const kept = idle.pop() ?? (await startKept());
   kept.send(command);
-  return (await said(kept)) as CliResult;
+  const result = (await said(kept)) as CliResult;
+  idle.push(kept);
+  return result;
+}
+
+async function startKept(): Promise<ChildProcess> {
+  const [main = ''] = PROGRAM;
+  const program = join(dirname(main), `program${extname(main)}`);
+  const kept = fork(join(packageDir, 'test/helpers/kept-cli.ts'), [program], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  await said(kept);
+  return kept;
 }
 
 /** @throws Error if it ends without a word, as a program does that did not catch an error */
 async function said(program: ChildProcess): Promise<KeptMessage> {
-  const [word] = (await Promise.race([once(program, 'message'), once(program, 'exit')])) as [
-    KeptMessage | number | null,
-  ];
+  const isOver = new AbortController();
+  const { signal } = isOver;
+  const events = ['message', 'exit'].map((name) => once(program, name, { signal }));
+  const [word] = (await Promise.race(events)) as [KeptMessage | number | null];
+  isOver.abort();
   if (typeof word === 'string' || (word !== null && typeof word === 'object')) return word;
   throw new Error(`The process that runs commands ended with ${word}. Its output says why.`);
 }

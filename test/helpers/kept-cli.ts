@@ -1,7 +1,8 @@
 /**
- * The commands of tests, one after another in one process, which so loads its modules once and not for each command: half
- * of what the processor does for a test was that. Everything that a command sees of a process is as in one of its own:
- * environment, standard input and output, exit code, and that it ends only when nothing is left that would keep it.
+ * Commands of tests, one after another in one process, which so loads its modules once and not for each of them: for
+ * tests of commands that was more than half of the processor's work. What a command sees of a process is as in one of
+ * its own: environment, standard input and output, exit code, and that it ends only when nothing is left that would keep
+ * it.
  */
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
