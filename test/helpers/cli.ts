@@ -27,6 +27,15 @@ export async function runCli(args: readonly string[], env: Record<string, string
   if (!isFull && !OWN_PROCESS.includes(args[0] ?? '') && env['NODE_OPTIONS'] === undefined) {
     return await runKept({ args, env, input });
   }
+  return await runCliAlone(args, env, input);
+}
+
+/** Runs `copilot …args` to its end in a process of its own. */
+export async function runCliAlone(
+  args: readonly string[],
+  env: Record<string, string>,
+  input = '',
+): Promise<CliResult> {
   const child = startCli(args, env);
   child.process.stdin.end(input);
   return await child.ended;

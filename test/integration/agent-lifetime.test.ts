@@ -7,13 +7,14 @@ import { readStats } from '../../src/connection/worker-sockets.ts';
 import type { CacheStats } from '../../src/contracts/worker-report.ts';
 import { packageDir } from '../../src/package-info.ts';
 import { runCli } from '../helpers/cli.ts';
+import { isFull } from '../helpers/full.ts';
 import { until } from '../helpers/history.ts';
 import { playTeam, readCall } from '../helpers/team-script.ts';
 import { programEnvironment, type WorkerProcess } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 const OVERRIDE = { agents: { writer: { temperature: 0.9 } } };
-const SESSIONS = 34;
+const SESSIONS = isFull ? 34 : 12;
 
 describe('agents of a worker', function () {
   this.timeout(300_000);

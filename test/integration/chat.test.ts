@@ -1,6 +1,7 @@
 /** Chats as processes, with their input typed by the test. */
 import assert from 'node:assert/strict';
 import { runCli, startCli } from '../helpers/cli.ts';
+import { itInFull } from '../helpers/full.ts';
 import { until } from '../helpers/history.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
@@ -63,7 +64,7 @@ describe('copilot chat', function () {
     assert.equal((await terminal.ended).code, 0);
   });
 
-  it('ends when somebody else ends the session', async () => {
+  itInFull('ends when somebody else ends the session', async () => {
     const session = await world.copilot.create({ mode: 'one-shot' });
     const terminal = startCli(['chat', session.id], env);
     await terminal.untilStdout(/leaves/);

@@ -21,38 +21,41 @@ describe('follow', function () {
   after(() => world.stop());
   beforeEach(() => playTeam(world.model));
 
-  it('gives the text of a slow reply while it is written, once and whole, with no event in history for it', async () => {
-    const answer = Array.from({ length: 160 }, (_, n) => `word${n} `).join('');
-    playTeam(world.model, { answer, wordDelayMs: 50 });
-    const session = await client.create({ mode: 'one-shot', message: 'tell me' });
-    let isWritten = false;
-    let early = 0;
-    const events = await collect(
-      session,
-      (event) => {
-        if (event.type === 'token' && !isWritten) {
-          early += 1;
-          void world.model.requests.at(-1)?.ended.then(() => (isWritten = true));
-        }
-        return isTurnEnd(event);
-      },
-      0,
-    );
-    assert.equal(screen(events), answer);
-    assert.ok(early >= 3, `${early} pieces of a reply that takes 8 s came before it was written`);
-    assert.ok(!events.some(({ type }) => type === 'reset'));
-    assert.deepEqual(
-      seqs(events),
-      seqs(events).map((_, n) => n),
-    );
-    const { length } = await fullHistory(world.temporal, session.id);
-    playTeam(world.model, { answer: 'short' });
-    const quick = await client.create({ mode: 'one-shot' });
-    await quick.send('tell me');
-    const quickLength = (await fullHistory(world.temporal, quick.id)).length;
-    // The one began with its message, the other was sent it; apart from that a slow turn has the events of a quick one.
-    assert.ok(length <= quickLength, `${length} events against ${quickLength}`);
-  });
+  itInFull(
+    'gives the text of a slow reply while it is written, once and whole, with no event in history for it',
+    async () => {
+      const answer = Array.from({ length: 160 }, (_, n) => `word${n} `).join('');
+      playTeam(world.model, { answer, wordDelayMs: 50 });
+      const session = await client.create({ mode: 'one-shot', message: 'tell me' });
+      let isWritten = false;
+      let early = 0;
+      const events = await collect(
+        session,
+        (event) => {
+          if (event.type === 'token' && !isWritten) {
+            early += 1;
+            void world.model.requests.at(-1)?.ended.then(() => (isWritten = true));
+          }
+          return isTurnEnd(event);
+        },
+        0,
+      );
+      assert.equal(screen(events), answer);
+      assert.ok(early >= 3, `${early} pieces of a reply that takes 8 s came before it was written`);
+      assert.ok(!events.some(({ type }) => type === 'reset'));
+      assert.deepEqual(
+        seqs(events),
+        seqs(events).map((_, n) => n),
+      );
+      const { length } = await fullHistory(world.temporal, session.id);
+      playTeam(world.model, { answer: 'short' });
+      const quick = await client.create({ mode: 'one-shot' });
+      await quick.send('tell me');
+      const quickLength = (await fullHistory(world.temporal, quick.id)).length;
+      // The one began with its message, the other was sent it; apart from that a slow turn has the events of a quick one.
+      assert.ok(length <= quickLength, `${length} events against ${quickLength}`);
+    },
+  );
 
   it('[R05] gives each text once after the worker died in the middle of it', async () => {
     const answer = Array.from({ length: 30 }, (_, n) => `word${n} `).join('');

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CopilotClient } from '../../src/client.ts';
 import { type CliResult, runCli, startCli } from '../helpers/cli.ts';
 import { fails } from '../helpers/client.ts';
+import { itInFull } from '../helpers/full.ts';
 import { isolatedConfig, temporaryFolder } from '../helpers/server.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import { Certificates, startRefusingServer, startTlsProxy, type TlsServer } from '../helpers/tls-proxy.ts';
@@ -178,7 +179,7 @@ describe('[R17] a connection that fails', function () {
     await blames({ TEMPORAL_ADDRESS, TEMPORAL_TLS: 'false' }, /^error: TEMPORAL_TLS=false does not fit/);
   });
 
-  it('for a client certificate names that', async () => {
+  itInFull('for a client certificate names that', async () => {
     const mutual = { requestCert: true, rejectUnauthorized: true, ca: [readFileSync(certificates.pem('ca'))] };
     const TEMPORAL_ADDRESS = await served('server', mutual);
     const CA = { TEMPORAL_ADDRESS, TEMPORAL_TLS_SERVER_CA_CERT_PATH: certificates.pem('ca') };

@@ -176,7 +176,7 @@ describe('configuring a session', function () {
       await restartWorker();
     });
 
-    it('is adopted by `copilot configure --refresh-team` in the middle of a turn, for the next', async () => {
+    itInFull('is adopted by `copilot configure --refresh-team` in the middle of a turn, for the next', async () => {
       await writeTeam(agentsDir, 'default', words(3));
       await sleep(TEAMS_KEPT_MS);
       const session = await world.copilot.create({ mode: 'planning-control' });
