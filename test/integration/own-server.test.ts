@@ -27,7 +27,7 @@ describe('copilot with a server of its own', function () {
   });
   afterEach(() => rm(homeDir, { recursive: true, force: true }));
 
-  it('[U01] npm start, without key and terminal, runs the sample to a right report, prints where it is, and stops what it started; npm test runs all tests', async () => {
+  it('[U01] npm start, without key and terminal, runs the sample to a right report, prints where it is, and stops what it started; npm test runs the tests', async () => {
     const { stdout } = await promisify(execFile)('npm', ['start', '--silent'], { cwd: packageDir, env });
     const { scripts } = JSON.parse(await readFile(join(packageDir, 'package.json'), 'utf8')) as { scripts: object };
     assert.ok('test' in scripts && scripts.test === 'node scripts/test.ts');

@@ -66,9 +66,9 @@ describe('a payload store in S3', function () {
     before(async () => {
       env = { ...s3.environment, COPILOT_PAYLOAD_STORE: `s3://${s3.bucket}/sessions` };
       world = await startWorld({ env });
-      playTeam(world.model, { answer: 'noted' });
       client = await connect(env);
     });
+    beforeEach(() => playTeam(world.model, { answer: 'noted' }));
     after(async () => {
       await client?.close();
       await world?.stop();

@@ -18,7 +18,7 @@ import { CORPUS, spoiled, spoiledFrom } from '../../helpers/spoiled-payloads.ts'
 import { playTeam } from '../../helpers/team-script.ts';
 import { startWorld, type World } from '../../helpers/world.ts';
 
-const DRAWN = isFull ? 300 : 5;
+const DRAWN = isFull ? 300 : 3;
 /** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
 const NOT_FOUND = 5;
 
