@@ -1,7 +1,7 @@
 /**
  * `npm test` runs the gates and every suite, whatever failed before. At the end it prints what failed and
- * `N passed, N failed`. `--full` adds what takes long. With arguments it runs only entries whose names have one
- * of them in it: `npm test -- unit people/configure`.
+ * `N passed, N failed`. `--full` adds what takes long. With arguments it runs only entries whose names have one of them
+ * in it: `npm test -- unit people/configure`.
  *
  * A gate counts as one test, and so does a file that crashes. The exit code is 1 if anything failed. Beside each name
  * stands how long it took, and how much of the processor.

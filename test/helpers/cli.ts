@@ -3,9 +3,9 @@ import { type ChildProcess, type ChildProcessWithoutNullStreams, fork, spawn } f
 import { once } from 'node:events';
 import { dirname, extname, join } from 'node:path';
 import { packageDir } from '../../src/package-info.ts';
+import { isFull } from './full.ts';
 import type { KeptCommand, KeptMessage } from './kept-cli.ts';
 import { PROGRAM } from './program.ts';
-import { isFull } from './full.ts';
 
 export interface CliResult {
   readonly code: number | null;
@@ -13,10 +13,10 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** They go on until a signal, load native code, or are about the process that they run in. */
+/** Commands that run until a signal, load native code, or look at the process that they run in. */
 const OWN_PROCESS = ['chat', 'codec', 'demo', 'dev', 'doctor', 'follow', 'gateway', 'replay', 'worker'];
 
-/** Processes that run commands, and run none now. */
+/** Processes that wait for the next command. */
 const idle: ChildProcess[] = [];
 
 /**

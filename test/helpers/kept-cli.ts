@@ -1,8 +1,7 @@
 /**
- * Commands of tests, one after another in one process, which so loads its modules once and not for each of them: for
- * tests of commands that was more than half of the processor's work. What a command sees of a process is as in one of
- * its own: environment, standard input and output, exit code, and that it ends only when nothing is left that would keep
- * it.
+ * A process that runs commands of tests, one after another. It loads the modules once: to load them anew was more than
+ * half of what the processor did for a test of commands. A command gets its own environment, input, outputs and exit
+ * code. If it leaves something behind that would keep a process from ending, that is an error.
  */
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -26,6 +25,8 @@ const END_TIMEOUT_MS = 20_000;
 const [programFile = ''] = process.argv.slice(2);
 const { runProgram } = (await import(programFile)) as { runProgram: typeof RunProgram };
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+// Opened now, so that they are no news after a command.
+const { stdout, stderr } = process;
 
 process.umask(0o077);
 process.once('disconnect', () => process.exit());
@@ -37,14 +38,14 @@ async function run({ args, env, input }: KeptCommand): Promise<CliResult> {
   for (const name of Object.keys(process.env)) delete process.env[name];
   Object.assign(process.env, env);
   Object.defineProperty(process, 'stdin', { value: Readable.from([Buffer.from(input)]), configurable: true });
-  const stdout = collect(process.stdout);
-  const stderr = collect(process.stderr);
+  const output = collect(stdout);
+  const errors = collect(stderr);
   process.exitCode = undefined;
   await runProgram(args);
   await untilAtRest(args);
-  process.stdout.removeAllListeners('error');
+  stdout.removeAllListeners('error');
   for (const signal of SIGNALS) process.removeAllListeners(signal);
-  return { code: process.exitCode ?? 0, stdout: stdout(), stderr: stderr() };
+  return { code: process.exitCode ?? 0, stdout: output(), stderr: errors() };
 }
 
 /** Takes what is written to the stream until the next command does. */
