@@ -30,9 +30,8 @@ const ADDRESS_IN_USE = 'address already in use';
 export const DYNAMIC_CONFIG = [
   'system.enableActivityEagerExecution=true',
   'history.transferProcessorMaxPollRPS=2000',
-  // A closed session can be deleted sooner: the default is 30 to 60 s.
-  'history.visibilityProcessorUpdateAckInterval="1s"',
-  'history.transferProcessorUpdateAckInterval="1s"',
+  // A closed session is deleted at once: by default when the server's queues have noted its end, every 30 to 60 s.
+  'history.transferProcessorEnsureCloseBeforeDelete=false',
   // A session may continue as new at once: by default a run waits until the one before it is 1 s old.
   'history.workflowIdReuseMinimalInterval="0s"',
   'frontend.enableServerVersionCheck=false',

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
+import { CopilotClient } from '../../src/client.ts';
 import type { Config } from '../../src/config.ts';
 import { packageDir } from '../../src/package-info.ts';
 import { copilotStatus, copilotUpdatedAt, SEARCH_ATTRIBUTES } from '../../src/contracts/search-attributes.ts';
@@ -16,6 +17,7 @@ import { findServerProgram } from '../../src/server/program.ts';
 import { isAlive } from '../../src/connection/address/home-server.ts';
 import { isolatedConfig, killProcess, startTestServer, temporaryFolder, untilGone } from '../helpers/server.ts';
 import { freePort } from '../helpers/ports.ts';
+import { startWorkerProcess } from '../helpers/worker.ts';
 
 const DAY_SECONDS = 24 * 60 * 60;
 
@@ -177,6 +179,19 @@ describe('a server of our own', function () {
       /ended while it was starting.*Last lines of .*not a database.*Three ways out/s,
     );
     await assert.rejects(access(join(home, 'server.json')));
+  });
+
+  it("that is somebody else's, with Temporal's own settings, deletes open sessions at once, several at a time, too", async () => {
+    const { address } = await plainServer(config, home, cleanUp);
+    const worker = await startWorkerProcess({ address, homeDir: home });
+    cleanUp.push(() => worker.kill());
+    const client = await CopilotClient.connect({ config, address });
+    cleanUp.push(() => client.close());
+    const sessions = await Promise.all(Array.from({ length: 4 }, () => client.create({ user: 'ada' })));
+    // Temporal deletes closed workflows a minute or more after their end, one after the other.
+    const signal = AbortSignal.timeout(30_000);
+    await Promise.all(sessions.map((session) => session.delete({ signal })));
+    assert.deepEqual((await client.list({ user: 'ada' })).sessions, []);
   });
 
   it("that is somebody else's gets the search attributes, any number of times, and a warning for its retention", async () => {

@@ -9,8 +9,8 @@ import type { TurnStatus, TurnView } from '../../contracts/turn.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import { describeSession, type ListedStatus, querySession } from './session-queries.ts';
 
-/** The reason with which the client terminates a session that it deletes. */
-export const DELETED = 'deleted';
+/** The reason with which the server ends an open workflow that is deleted. */
+export const DELETED = 'Delete workflow execution';
 
 const ENDED: readonly TurnStatus[] = ['completed', 'failed', 'interrupted'];
 

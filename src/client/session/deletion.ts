@@ -6,17 +6,15 @@ import { SESSION_WORKFLOW } from '../../contracts/messages.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import type { SessionPart } from '../../contracts/files.ts';
 import { FoundId } from '../../contracts/session.ts';
-import { DELETED } from '../reading/cut-off.ts';
 import { isNotFound, runsById, runsOf } from '../reading/session-runs.ts';
 import { removeParts } from './files.ts';
 
 /**
- * The server deletes in the background, once its queues have noted the end of the session. They do so every 30 to 60 s
- * by default, and every second on our servers (`history.visibilityProcessorUpdateAckInterval`,
- * `history.transferProcessorUpdateAckInterval`).
+ * The server ends and deletes an open run at once. A closed one it deletes when its queues have noted the end, which
+ * they do every 30 to 60 s by default; our servers do not wait for that.
  */
-const GONE_TIMEOUT_MS = 120_000;
-/** A server that is asked sooner after the end tries again only after 3 s, then after longer. */
+const GONE_TIMEOUT_MS = 300_000;
+/** A server that has not noted the end tries again after 3 s, then after longer. Ours has told a parent by then. */
 const SETTLE_MS = 1_500;
 const LOOK_INTERVAL_MS = 100;
 
@@ -31,11 +29,12 @@ export interface DeleteOptions {
 }
 
 /**
- * Terminates the session if it is open, and deletes its history, its stored payloads, its archive and its workspace. A
- * folder that was passed as workspace stays. When this returns, the session can no longer be found or listed, which may
- * take a minute. An interrupted deletion can be repeated.
+ * Ends the session if it is open, and deletes its history, its stored payloads, its archive and its workspace. A folder
+ * that was given as workspace stays. When this returns, the session can no longer be found or listed. That takes a
+ * second; where the session has just ended, on a server with Temporal's own settings, minutes. An interrupted deletion
+ * can be repeated.
  * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`; `StoreUnavailable` if the payload store fails;
- *   `Internal` if the server does not delete the session within 2 minutes
+ *   `Internal` if the server does not delete the session within 5 minutes
  */
 export async function deleteSession(
   link: ServerLink,
@@ -51,24 +50,25 @@ export async function deleteSession(
     runIds.push(run.runId);
     isFolderGiven ||= hasGivenWorkspace(run.input);
   }
-  // Only workers have the files, so nothing is ended before one has answered.
-  await removeParts(link, sessionId, [], signal);
-  if (isOpen) await terminate(link, sessionId, signal);
-  const endedMs = isOpen ? Date.now() : closedAt;
   const parts: SessionPart[] = ['payloads'];
   // The server takes any text as the id of a workflow. One that is no session id has no files.
   if (FoundId.safeParse(sessionId).success) parts.push('archive', ...(isFolderGiven ? [] : ['workspace' as const]));
+  // Only workers have the files, so nothing of the session is deleted before one has answered.
   await removeParts(link, sessionId, parts, signal);
-  if (wait) await sleep(Math.max(0, endedMs + SETTLE_MS - Date.now()), undefined, signal ? { signal } : {});
+  if (wait && !isOpen) {
+    await sleep(Math.max(0, closedAt + SETTLE_MS - Date.now()), undefined, signal ? { signal } : {});
+  }
+  const deleted = new Set<string>();
   // The newest run goes last: while it exists, an interrupted deletion can be repeated.
-  for (const id of runIds.toReversed()) await deleteRun(link, sessionId, id, signal);
-  await deleteOthers(link, sessionId, new Set(runIds), signal);
-  if (!wait) return;
-  await untilGone(link, sessionId, new Set(runIds), signal);
-  // A tool call or the archiving may have written once more before it ended.
+  for (const id of runIds.toReversed()) await deleteRun(link, sessionId, id, deleted, signal);
+  const isLeft = (): Promise<boolean> => deleteRest(link, sessionId, deleted, signal);
+  if (wait) await untilGone(sessionId, isLeft, signal);
+  else await isLeft();
+  // A tool call or the archiving may have written until the end.
   await removeParts(link, sessionId, parts, signal);
 }
 
+/** @throws CopilotError `SessionNotFound` */
 async function findSession(
   link: ServerLink,
   sessionId: string,
@@ -77,9 +77,7 @@ async function findSession(
   try {
     const { type, runId, status, closeTime } = await link.call(
       () => link.client.workflow.getHandle(sessionId).describe(),
-      {
-        signal,
-      },
+      { signal },
     );
     // A workflow of another type is none of our sessions.
     if (type !== SESSION_WORKFLOW) throw new CopilotError('SessionNotFound', { sessionId });
@@ -98,20 +96,12 @@ function hasGivenWorkspace(input: unknown): boolean {
   return config.workspace !== undefined;
 }
 
-async function terminate(link: ServerLink, sessionId: string, signal: AbortSignal | undefined): Promise<void> {
-  try {
-    await link.call(() => link.client.workflow.getHandle(sessionId).terminate(DELETED), { signal });
-  } catch (error) {
-    signal?.throwIfAborted();
-    // It has ended meanwhile.
-    if (!isNotFound(error)) throw await link.explain(error, sessionId);
-  }
-}
-
+/** Ends the run if it is open. */
 async function deleteRun(
   link: ServerLink,
   workflowId: string,
   runId: string,
+  deleted: Set<string>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { client, namespace } = link;
@@ -122,19 +112,17 @@ async function deleteRun(
     signal?.throwIfAborted();
     if (!isNotFound(error)) throw await link.explain(error, workflowId);
   }
+  deleted.add(runId);
 }
 
-/** Until the server neither finds nor lists any run. */
+/** Waits until the server neither finds nor lists any run. */
 async function untilGone(
-  link: ServerLink,
   sessionId: string,
-  deleted: Set<string>,
+  isLeft: () => Promise<boolean>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const deadline = Date.now() + GONE_TIMEOUT_MS;
-  for (;;) {
-    const isLeft = (await isFound(link, sessionId, signal)) || (await deleteOthers(link, sessionId, deleted, signal));
-    if (!isLeft) return;
+  while (await isLeft()) {
     if (Date.now() > deadline) {
       const problem = `The server has not deleted session ${sessionId} yet. Delete it again in a minute.`;
       throw new CopilotError('Internal', { problem });
@@ -143,31 +131,30 @@ async function untilGone(
   }
 }
 
-async function isFound(link: ServerLink, sessionId: string, signal: AbortSignal | undefined): Promise<boolean> {
-  try {
-    await findSession(link, sessionId, signal);
-    return true;
-  } catch (error) {
-    if (error instanceof CopilotError && error.type === 'SessionNotFound') return false;
-    throw error;
-  }
-}
-
 /**
- * Deletes the runs that are listed and not deleted yet: a reset leaves the run that it ended, which no other run names.
- * @returns whether any run is listed
+ * Deletes what is found or listed and not deleted yet: the session may have gone on in a new run, and a reset leaves the
+ * run that it ended, which no other run names.
+ * @returns whether any run is found or listed
  */
-async function deleteOthers(
+async function deleteRest(
   link: ServerLink,
   sessionId: string,
   deleted: Set<string>,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
+  const newest = await newestRun(link, sessionId, signal);
   const listed = (await runsById(link, [sessionId], { signal })).get(sessionId) ?? [];
-  for (const { runId } of listed) {
-    if (deleted.has(runId)) continue;
-    await deleteRun(link, sessionId, runId, signal);
-    deleted.add(runId);
+  const left = new Set([...listed.map(({ runId }) => runId), ...newest]);
+  for (const runId of left) if (!deleted.has(runId)) await deleteRun(link, sessionId, runId, deleted, signal);
+  return left.size > 0;
+}
+
+/** The one run that its id leads to, or none. */
+async function newestRun(link: ServerLink, sessionId: string, signal: AbortSignal | undefined): Promise<string[]> {
+  try {
+    return [(await findSession(link, sessionId, signal)).runId];
+  } catch (error) {
+    if (error instanceof CopilotError && error.type === 'SessionNotFound') return [];
+    throw error;
   }
-  return listed.length > 0;
 }

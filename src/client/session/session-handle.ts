@@ -338,11 +338,11 @@ export class SessionHandle extends SessionReader {
   }
 
   /**
-   * Terminates the session if it is open, and deletes its history, its stored payloads, its archive and its workspace. A
-   * folder that was passed as workspace stays. Returns when the session can no longer be found or listed, which may take a
-   * minute.
+   * Ends the session if it is open, and deletes its history, its stored payloads, its archive and its workspace. A
+   * folder that was passed as workspace stays. Returns when the session can no longer be found or listed: in a second, or in
+   * minutes if it has just ended and the server has Temporal's own settings.
    * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`; `StoreUnavailable` if the payload store fails;
-   *   `Internal` if the server does not delete the session within 2 minutes
+   *   `Internal` if the server does not delete the session within 5 minutes
    */
   async delete({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
     await deleteSession(this.#link, this.id, { signal });
