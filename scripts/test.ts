@@ -81,6 +81,8 @@ interface Suite {
   readonly files: readonly string[];
   /** Of Mocha. */
   readonly options?: readonly string[];
+  /** Its tests start no Temporal server. */
+  readonly isServerless?: true;
 }
 
 interface Outcome extends Counts {
@@ -117,7 +119,11 @@ const sets = SHARED_WORLDS.map((names) =>
   slow.filter((file) => names.some((name) => file === `${name}.test.ts` || file.startsWith(`${name}/`))),
 );
 const suites: Suite[] = [
-  ...FAST_FOLDERS.map((folders) => ({ name: folders.join(', '), files: folders.flatMap(testFiles) })),
+  ...FAST_FOLDERS.map((folders) => ({
+    name: folders.join(', '),
+    files: folders.flatMap(testFiles),
+    isServerless: true as const,
+  })),
   ...sets.map((files) => ({ name: nameSet(files), files, options: ['--require', SHARING] })),
   ...slow
     .filter((file) => !sets.flat().includes(file))
@@ -128,21 +134,23 @@ const entries = [...gates, ...suites].filter(
   ({ name }) => parts.length === 0 || parts.some((part) => name.includes(part)),
 );
 if (entries.length === 0) throw new Error(`No entry has ${parts.join(' or ')} in its name.`);
-/** What tests need, while gates run. */
-const ready = Promise.all([
-  // Tests start the built program, which starts in a quarter of the time.
-  runGate({ name: 'build', command: ['npm', 'run', 'build', '--silent'] }),
-  // Before the tests: getting the program may take minutes, and a test may not.
-  getServerProgram(),
-]);
-await Promise.all([ready, ...Array.from({ length: AT_ONCE }, runEntries)]);
+/** Tests start the built program, which starts in a quarter of the time. */
+const built = runGate({ name: 'build', command: ['npm', 'run', 'build', '--silent'] });
+/** Before the tests that need it: getting the program may take minutes, and a test may not. */
+const served = getServerProgram();
+await Promise.all([served, ...Array.from({ length: AT_ONCE }, runEntries)]);
 report();
 
 /** Runs entries from the list until none is left. */
 async function runEntries(): Promise<void> {
   for (let next = entries.shift(); next !== undefined; next = entries.shift()) {
-    if (!('command' in next)) await ready;
-    await ('command' in next ? runGate(next) : runSuite(next));
+    if ('command' in next) {
+      await runGate(next);
+      continue;
+    }
+    await built;
+    if (!next.isServerless) await served;
+    await runSuite(next);
   }
 }
 

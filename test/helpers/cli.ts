@@ -22,12 +22,23 @@ const idle: ChildProcess[] = [];
 /**
  * Runs `copilot …args` to its end. `env` is the whole environment. In `npm run test:full` each command has a process of
  * its own; otherwise most of them share a few.
+ * @param cwd working directory; default this process's own
  */
-export async function runCli(args: readonly string[], env: Record<string, string>, input = ''): Promise<CliResult> {
+export async function runCli(
+  args: readonly string[],
+  env: Record<string, string>,
+  input = '',
+  cwd = process.cwd(),
+): Promise<CliResult> {
   if (!isFull && !OWN_PROCESS.includes(args[0] ?? '') && env['NODE_OPTIONS'] === undefined) {
-    return await runKept({ args, env, input });
+    return await runKept({ args: args.map(asArgument), env, input, cwd });
   }
-  return await runCliAlone(args, env, input);
+  return await runCliAlone(args, env, input, cwd);
+}
+
+/** What a process gets, in which a half of a surrogate pair cannot be. */
+function asArgument(text: string): string {
+  return Buffer.from(text).toString();
 }
 
 /** Runs `copilot …args` to its end in a process of its own. */
@@ -35,8 +46,9 @@ export async function runCliAlone(
   args: readonly string[],
   env: Record<string, string>,
   input = '',
+  cwd?: string,
 ): Promise<CliResult> {
-  const child = startCli(args, env);
+  const child = startCli(args, env, cwd);
   child.process.stdin.end(input);
   return await child.ended;
 }

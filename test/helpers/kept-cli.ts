@@ -1,7 +1,7 @@
 /**
  * A process that runs commands of tests, one after another. It loads the modules once: to load them anew was more than
- * half of what the processor did for a test of commands. A command gets its own environment, input, outputs and exit
- * code. If it leaves something behind that would keep a process from ending, that is an error.
+ * half of what the processor did for a test of commands. A command gets its own environment, working directory, input,
+ * outputs and exit code. If it leaves something behind that would keep a process from ending, that is an error.
  */
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,6 +14,7 @@ export interface KeptCommand {
   /** The whole environment. */
   readonly env: Record<string, string>;
   readonly input: string;
+  readonly cwd: string;
 }
 
 /** A message to the process that started this one: that it takes commands, or how one ended. */
@@ -34,9 +35,10 @@ process.on('message', (command: KeptCommand) => void run(command).then(tell));
 tell('ready');
 const atRest = process.getActiveResourcesInfo().length;
 
-async function run({ args, env, input }: KeptCommand): Promise<CliResult> {
+async function run({ args, env, input, cwd }: KeptCommand): Promise<CliResult> {
   for (const name of Object.keys(process.env)) delete process.env[name];
   Object.assign(process.env, env);
+  process.chdir(cwd);
   Object.defineProperty(process, 'stdin', { value: Readable.from([Buffer.from(input)]), configurable: true });
   const output = collect(stdout);
   const errors = collect(stderr);

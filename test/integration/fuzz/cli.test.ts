@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
-import { type CliResult, startCli } from '../../helpers/cli.ts';
+import { type CliResult, runCli } from '../../helpers/cli.ts';
 import { isFull } from '../../helpers/full.ts';
 import { seed } from '../../helpers/random.ts';
 import { playTeam } from '../../helpers/team-script.ts';
@@ -11,6 +12,7 @@ import { programEnvironment } from '../../helpers/worker.ts';
 import { startWorld, type World } from '../../helpers/world.ts';
 
 const TIMEOUT_MS = 45_000;
+const NO_END: CliResult = { code: null, stdout: '', stderr: '' };
 const AT_ONCE = 2;
 /** Draws for each command; in the short form half of them have one. */
 const DRAWN = isFull ? 40 : 1;
@@ -95,14 +97,7 @@ describe(`[R06] the command line with odd arguments (seed ${seed})`, function ()
   after(() => world?.stop());
 
   async function run(args: readonly string[]): Promise<CliResult> {
-    const child = startCli(args, env, cwd);
-    child.process.stdin.on('error', () => undefined).end('');
-    const timer = setTimeout(() => child.process.kill('SIGKILL'), TIMEOUT_MS);
-    try {
-      return await child.ended;
-    } finally {
-      clearTimeout(timer);
-    }
+    return await Promise.race([runCli(args, env, '', cwd), sleep(TIMEOUT_MS, NO_END, { ref: false })]);
   }
 
   async function saysWhatIsWrong(args: readonly string[]): Promise<void> {

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFile, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { packageDir } from '../../../src/package-info.ts';
+import { itInFull } from '../../helpers/full.ts';
 import { readChart } from '../../helpers/svg.ts';
 import type { ToolWorld } from '../tools/tool-world.ts';
 import { createToolWorld } from '../tools/tool-world.ts';
@@ -75,7 +76,7 @@ describe('plot_chart', function () {
       assert.equal(answer['figures'], undefined, 'too many to repeat');
     });
 
-    it('draws a line of its own for each year, and tells them apart in the legend', async () => {
+    itInFull('draws a line of its own for each year, and tells them apart in the legend', async () => {
       const { chart } = await draw(undefined, {
         chart: 'line',
         x: 'month(date)',
@@ -91,7 +92,7 @@ describe('plot_chart', function () {
       assert.ok(chart.points.includes(`2013, Jul: ${Number(mean.toFixed(6))}`));
     });
 
-    it('stacks counts, and sets means side by side', async () => {
+    itInFull('stacks counts, and sets means side by side', async () => {
       const counts = await draw(undefined, { chart: 'bar', x: 'year(date)', series: 'weather' });
       const suns = rows.filter(({ date, weather }) => date.startsWith('2014') && weather === 'sun').length;
       assert.ok(counts.chart.bars.includes(`sun, 2014: ${suns}`));
@@ -123,7 +124,7 @@ describe('plot_chart', function () {
       }
     });
 
-    it('draws a point for each row, in the colour of its series', async () => {
+    itInFull('draws a point for each row, in the colour of its series', async () => {
       const { chart } = await draw(undefined, { chart: 'scatter', x: 'temp_max', y: ['wind'], series: 'weather' });
       assert.equal(chart.points.length, 1461);
       assert.equal(chart.points[0], 'drizzle, 12.8: 4.7');
@@ -154,7 +155,7 @@ describe('plot_chart', function () {
     assert.doesNotMatch(svg, /<script|<b>/);
   });
 
-  it('names every bar where there are 40 with long names', async () => {
+  itInFull('names every bar where there are 40 with long names', async () => {
     const names = Array.from({ length: 40 }, (_, index) => `Department number ${index + 10}`);
     const { chart } = await draw(`name,n\n${names.map((name, index) => `${name},${index}`).join('\n')}\n`, {
       chart: 'bar',
@@ -209,7 +210,7 @@ describe('plot_chart', function () {
     assert.ok(bars.chart.yLabels.some((value) => value.startsWith('−')));
   });
 
-  it('draws a single value, equal values, and numbers too large for an axis', async () => {
+  itInFull('draws a single value, equal values, and numbers too large for an axis', async () => {
     assert.deepEqual((await draw('a,b\n1,5\n', { chart: 'line', x: 'a', y: ['b'] })).chart.points, ['1: 5']);
     const flat = await draw('a\n7\n7\n7\n', { chart: 'histogram', x: 'a' });
     assert.deepEqual(
@@ -221,7 +222,7 @@ describe('plot_chart', function () {
     assert.equal(huge.answer['rows_left_out'], 1);
   });
 
-  it('draws every so manieth of 100,000 rows, and says so', async () => {
+  itInFull('draws every so manieth of 100,000 rows, and says so', async () => {
     const rows = Array.from({ length: 100_000 }, (_, index) => `${index},${index % 97}`);
     const { chart, answer, svg } = await draw(`a,b\n${rows.join('\n')}\n`, { chart: 'scatter', x: 'a', y: ['b'] });
     assert.equal(answer['every_row'], 32);
