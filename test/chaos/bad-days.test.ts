@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { type FollowEvent, isSettled, type PendingCall, type SessionHandle } from '../../src/client.ts';
 import { type RunningCli, runCli, startCli } from '../helpers/cli.ts';
 import { collect, fails, isTurnEnd } from '../helpers/client.ts';
+import { itInFull } from '../helpers/full.ts';
 import { noTaskFailed, until } from '../helpers/history.ts';
 import type { ScriptedReply } from '../helpers/model-server.ts';
 import { writeTeam } from '../helpers/own-team.ts';
@@ -287,51 +288,54 @@ describe('bad days', function () {
     assert.deepEqual(statuses, ['interrupted', ...waiting.map(() => 'completed')]);
   });
 
-  it('a worker whose clock is an hour ahead and jumps two hours back in mid-turn: turns work, order and times stay', async () => {
-    worker.process.kill('SIGTERM');
-    await worker.ended;
-    startWorker(wrongClock(HOUR_MS));
-    await said('worker ready');
-    const startedMs = Date.now();
-    const session = await newSession('wrong-clock');
-    playTeam(world.model, { answer: 'quick' });
-    assert.equal((await session.send('first')).reply, 'quick');
-    playTeam(world.model, { answer: 'word '.repeat(30), wordDelayMs: 50 });
-    const calls = world.model.requests.length;
-    const slow = session.send('second');
-    await until('the call', async () => Promise.resolve(world.model.requests.length > calls || undefined));
-    assert.equal(worker.process.kill('SIGUSR2'), true);
-    assert.equal((await slow).status, 'completed');
-    playTeam(world.model, { answer: 'quick' });
-    // Clients whose clocks are wrong, too.
-    const env = programEnvironment(world.server, wrongClock(-HOUR_MS));
-    const [sent, listed] = await Promise.all([
-      runCli(['send', session.id, 'third', '--wait', '--json'], env),
-      runCli(['list', '--json'], env),
-    ]);
-    assert.equal(sent.code, 0, sent.stderr);
-    assert.match(listed.stdout, /"id":"wrong-clock"/);
+  itInFull(
+    'a worker whose clock is an hour ahead and jumps two hours back in mid-turn: turns work, order and times stay',
+    async () => {
+      worker.process.kill('SIGTERM');
+      await worker.ended;
+      startWorker(wrongClock(HOUR_MS));
+      await said('worker ready');
+      const startedMs = Date.now();
+      const session = await newSession('wrong-clock');
+      playTeam(world.model, { answer: 'quick' });
+      assert.equal((await session.send('first')).reply, 'quick');
+      playTeam(world.model, { answer: 'word '.repeat(30), wordDelayMs: 50 });
+      const calls = world.model.requests.length;
+      const slow = session.send('second');
+      await until('the call', async () => Promise.resolve(world.model.requests.length > calls || undefined));
+      assert.equal(worker.process.kill('SIGUSR2'), true);
+      assert.equal((await slow).status, 'completed');
+      playTeam(world.model, { answer: 'quick' });
+      // Clients whose clocks are wrong, too.
+      const env = programEnvironment(world.server, wrongClock(-HOUR_MS));
+      const [sent, listed] = await Promise.all([
+        runCli(['send', session.id, 'third', '--wait', '--json'], env),
+        runCli(['list', '--json'], env),
+      ]);
+      assert.equal(sent.code, 0, sent.stderr);
+      assert.match(listed.stdout, /"id":"wrong-clock"/);
 
-    const { createdAt, lastActiveAt, updatedAt } = await session.info();
-    const turns = await session.turns();
-    const times = [
-      createdAt,
-      ...turns.flatMap(({ startedAt, endedAt }) => [startedAt, endedAt]),
-      lastActiveAt,
-      updatedAt,
-    ];
-    assert.deepEqual(times, times.toSorted(), 'in order');
-    for (const time of times) {
-      const offMs = Math.abs(Date.parse(time ?? '') - startedMs);
-      assert.ok(offMs < MINUTE_MS, `${time} is not now`);
-    }
-    assert.deepEqual(
-      turns.map(({ number, status }) => [number, isSettled(status)]),
-      [1, 2, 3].map((number) => [number, true]),
-    );
-    const { messages } = await session.transcript();
-    const asked = messages.filter(({ role }) => role === 'user').map(({ text }) => text);
-    assert.deepEqual(asked, ['first', 'second', 'third']);
-    await noTaskFailed(world.temporal, session.id);
-  });
+      const { createdAt, lastActiveAt, updatedAt } = await session.info();
+      const turns = await session.turns();
+      const times = [
+        createdAt,
+        ...turns.flatMap(({ startedAt, endedAt }) => [startedAt, endedAt]),
+        lastActiveAt,
+        updatedAt,
+      ];
+      assert.deepEqual(times, times.toSorted(), 'in order');
+      for (const time of times) {
+        const offMs = Math.abs(Date.parse(time ?? '') - startedMs);
+        assert.ok(offMs < MINUTE_MS, `${time} is not now`);
+      }
+      assert.deepEqual(
+        turns.map(({ number, status }) => [number, isSettled(status)]),
+        [1, 2, 3].map((number) => [number, true]),
+      );
+      const { messages } = await session.transcript();
+      const asked = messages.filter(({ role }) => role === 'user').map(({ text }) => text);
+      assert.deepEqual(asked, ['first', 'second', 'third']);
+      await noTaskFailed(world.temporal, session.id);
+    },
+  );
 });

@@ -7,7 +7,7 @@ import { readStats } from '../../src/connection/worker-sockets.ts';
 import type { CacheStats } from '../../src/contracts/worker-report.ts';
 import { packageDir } from '../../src/package-info.ts';
 import { runCli } from '../helpers/cli.ts';
-import { isFull } from '../helpers/full.ts';
+import { isFull, itInFull } from '../helpers/full.ts';
 import { until } from '../helpers/history.ts';
 import { playTeam, readCall } from '../helpers/team-script.ts';
 import { programEnvironment, type WorkerProcess } from '../helpers/worker.ts';
@@ -73,23 +73,26 @@ describe('agents of a worker', function () {
     assert.equal(logged(worker, 'agent team initialised'), 1);
   });
 
-  it('[A16] COPILOT_WARM=0 opens nothing ahead, and a team that does not open is logged and tried again', async () => {
-    const cold = await world.startWorker({ ...served, COPILOT_WARM: '0' });
-    await told();
-    const { opens, misses } = await stats();
-    assert.deepEqual([opens, misses], [1, 1]);
-    await cold.stop();
+  itInFull(
+    '[A16] COPILOT_WARM=0 opens nothing ahead, and a team that does not open is logged and tried again',
+    async () => {
+      const cold = await world.startWorker({ ...served, COPILOT_WARM: '0' });
+      await told();
+      const { opens, misses } = await stats();
+      assert.deepEqual([opens, misses], [1, 1]);
+      await cold.stop();
 
-    const broken = join(world.server.homeDir, 'broken');
-    await cp(join(packageDir, 'agents/default'), join(broken, 'default'), { recursive: true });
-    const file = join(broken, 'default', 'team.yaml');
-    const yaml = await readFile(file, 'utf8');
-    await writeFile(file, `${yaml}\nnonsense: 1\n`);
-    const worker = await world.startWorker({ COPILOT_AGENTS_DIR: broken, COPILOT_WARM: '1' });
-    await until('a failure', async () => logged(worker, 'agent team did not open; it is tried again') > 0);
-    await writeFile(file, yaml);
-    await until('the opening', async () => logged(worker, 'agent team initialised') === 1);
-  });
+      const broken = join(world.server.homeDir, 'broken');
+      await cp(join(packageDir, 'agents/default'), join(broken, 'default'), { recursive: true });
+      const file = join(broken, 'default', 'team.yaml');
+      const yaml = await readFile(file, 'utf8');
+      await writeFile(file, `${yaml}\nnonsense: 1\n`);
+      const worker = await world.startWorker({ COPILOT_AGENTS_DIR: broken, COPILOT_WARM: '1' });
+      await until('a failure', async () => logged(worker, 'agent team did not open; it is tried again') > 0);
+      await writeFile(file, yaml);
+      await until('the opening', async () => logged(worker, 'agent team initialised') === 1);
+    },
+  );
 
   it('[A18] a session has one model and one agent as a whole, and an idle time of the setting', async () => {
     await world.startWorker();

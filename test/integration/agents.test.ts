@@ -1,5 +1,6 @@
 /** Agents are initialised once per worker and reused. Real server, real worker processes. */
 import assert from 'node:assert/strict';
+import { itInFull } from '../helpers/full.ts';
 import { callsOf, playTeam } from '../helpers/team-script.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 import type { WorkerProcess } from '../helpers/worker.ts';
@@ -47,21 +48,24 @@ describe('agents', function () {
     assert.ok(Number(statistics(first)['calls']) >= 2 * 3 * 6 + 1);
   });
 
-  it('agents of a session are told what the session said before, also by a worker that never saw it', async () => {
-    await world.startWorker();
-    playTeam(world.model, { answer: 'noted' });
-    const session = await world.copilot.create({ mode: 'one-shot' });
-    await session.send('my cat is called Ada');
-    await Promise.all(world.workers.map((worker) => worker.stop()));
-    await world.startWorker();
-    await session.send('what is my cat called?');
-    const asked = world.model.requests.at(-1)?.body.messages.map(({ role, content }) => [role, content]);
-    assert.deepEqual(asked?.slice(1), [
-      ['user', 'my cat is called Ada'],
-      ['assistant', 'noted'],
-      ['user', 'what is my cat called?'],
-    ]);
-  });
+  itInFull(
+    'agents of a session are told what the session said before, also by a worker that never saw it',
+    async () => {
+      await world.startWorker();
+      playTeam(world.model, { answer: 'noted' });
+      const session = await world.copilot.create({ mode: 'one-shot' });
+      await session.send('my cat is called Ada');
+      await Promise.all(world.workers.map((worker) => worker.stop()));
+      await world.startWorker();
+      await session.send('what is my cat called?');
+      const asked = world.model.requests.at(-1)?.body.messages.map(({ role, content }) => [role, content]);
+      assert.deepEqual(asked?.slice(1), [
+        ['user', 'my cat is called Ada'],
+        ['assistant', 'noted'],
+        ['user', 'what is my cat called?'],
+      ]);
+    },
+  );
 });
 
 const OPENED = 'agent team initialised';

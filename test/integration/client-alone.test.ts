@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CopilotClient, CopilotError, type SessionHandle, type TurnView } from '../../src/client.ts';
 import { collect, fails, isTurnEnd, screen } from '../helpers/client.ts';
+import { itInFull } from '../helpers/full.ts';
 import { until } from '../helpers/history.ts';
 import { isolatedConfig } from '../helpers/server.ts';
 import { playTeam } from '../helpers/team-script.ts';
@@ -53,20 +54,25 @@ describe('client without workers or server', function () {
     }
   }
 
-  it('[R11] waits for workers that come back seconds after the server does, as the SDK has them pause', async () => {
-    playTeam(world.model, { answer: 'here I am' });
-    // A busy machine adds to the pause of a worker, perhaps beyond what clients wait. The next round takes that off.
-    for (let pauseMs = SDK_PAUSE_MS, round = 1; ; round++) {
-      const { backMs, calls } = await afterRestart(pauseMs);
-      if (backMs > SDK_PAUSE_MS && calls.some(({ status }) => status === 'rejected')) {
-        assert.ok(round < 4, `the worker was back after ${backMs} ms, resumed after ${pauseMs} ms`);
-        pauseMs = Math.max(0, SDK_PAUSE_MS - (backMs - pauseMs));
-        continue;
+  itInFull(
+    '[R11] waits for workers that come back seconds after the server does, as the SDK has them pause',
+    async () => {
+      playTeam(world.model, { answer: 'here I am' });
+      // A busy machine adds to the pause of a worker, perhaps beyond what clients wait. The next round takes that off.
+      for (let pauseMs = SDK_PAUSE_MS, round = 1; ; round++) {
+        const { backMs, calls } = await afterRestart(pauseMs);
+        if (backMs > SDK_PAUSE_MS && calls.some(({ status }) => status === 'rejected')) {
+          assert.ok(round < 4, `the worker was back after ${backMs} ms, resumed after ${pauseMs} ms`);
+          pauseMs = Math.max(0, SDK_PAUSE_MS - (backMs - pauseMs));
+          continue;
+        }
+        const values = calls.map((call) =>
+          call.status === 'fulfilled' ? call.value : assert.fail(String(call.reason)),
+        );
+        return assert.deepEqual(values, [0, 'here I am', 'active']);
       }
-      const values = calls.map((call) => (call.status === 'fulfilled' ? call.value : assert.fail(String(call.reason))));
-      return assert.deepEqual(values, [0, 'here I am', 'active']);
-    }
-  });
+    },
+  );
 
   /** Calls that begin when the server is back. The worker goes on `pauseMs` later; `backMs` is when it answers. */
   async function afterRestart(

@@ -11,6 +11,7 @@ import type { Check } from '../../src/doctor/diagnose.ts';
 import { writeRecord } from '../../src/connection/address/home-server.ts';
 import { runCli } from '../helpers/cli.ts';
 import { fails } from '../helpers/client.ts';
+import { itInFull } from '../helpers/full.ts';
 import { fullHistory, until } from '../helpers/history.ts';
 import { writeTeam } from '../helpers/own-team.ts';
 import { temporaryFolder } from '../helpers/server.ts';
@@ -257,7 +258,7 @@ describe('copilot doctor', function () {
       );
     });
 
-    it('says honestly that the settings of somebody else’s server cannot be read', async () => {
+    itInFull('says honestly that the settings of somebody else’s server cannot be read', async () => {
       const home = await temporaryFolder();
       try {
         const found = await doctor({ ...env, COPILOT_HOME: home });
@@ -393,8 +394,7 @@ describe('closed sessions', function () {
 
 /** Of the namespace that docker-compose makes. */
 function composeRetentionHours(): number {
-  const { services } = parse(readFileSync(join(packageDir, 'docker-compose.yml'), 'utf8')) as {
-    services: { 'namespace-setup': { environment: { RETENTION: string } } };
-  };
+  type Compose = { readonly services: { readonly 'namespace-setup': { environment: { RETENTION: string } } } };
+  const { services } = parse(readFileSync(join(packageDir, 'docker-compose.yml'), 'utf8')) as Compose; // ours
   return Number.parseInt(services['namespace-setup'].environment.RETENTION, 10);
 }

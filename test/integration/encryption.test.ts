@@ -318,7 +318,7 @@ describe('encryption', function () {
     assert.deepEqual(await ofSession(), []);
   });
 
-  it('`copilot dev` gives its Web UI a codec server, and `copilot codec` runs one for others', async () => {
+  itInFull('`copilot dev` gives its Web UI a codec server, and `copilot codec` runs one for others', async () => {
     const homeDir = await mkdtemp(join(world.server.homeDir, 'dev-'));
     const { TEMPORAL_ADDRESS: _, ...env } = programEnvironment({ ...world.server, homeDir }, keyed);
     const ports = [await freePort(), await freePort()];
@@ -359,7 +359,7 @@ describe('encryption', function () {
   const askAs = (page: string, codecUrl: string): Promise<Response> =>
     fetch(`${codecUrl}/decode`, { method: 'OPTIONS', headers: { origin: new URL(page).origin } });
 
-  it('the same words are found where there are no keys', async () => {
+  itInFull('the same words are found where there are no keys', async () => {
     const queue = { COPILOT_TASK_QUEUE: 'plain' };
     await world.startWorker(queue);
     const plain = await connect(queue);

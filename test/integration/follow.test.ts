@@ -57,7 +57,7 @@ describe('follow', function () {
     },
   );
 
-  it('[R05] gives each text once after the worker died in the middle of it', async () => {
+  itInFull('[R05] gives each text once after the worker died in the middle of it', async () => {
     const answer = Array.from({ length: 30 }, (_, n) => `word${n} `).join('');
     playTeam(world.model, { answer, wordDelayMs: 200 });
     const session = await client.create({ mode: 'one-shot', message: 'tell me' });

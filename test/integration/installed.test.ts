@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { itInFull } from '../helpers/full.ts';
 import { createProject, type Project } from '../helpers/installed.ts';
 import { type ModelServer, startModelServer } from '../helpers/model-server.ts';
 import { calling } from '../helpers/replies.ts';
@@ -215,7 +216,7 @@ describe('an installed package', function () {
     assert.match(notices, /Copyright \(c\) 2015-present Jason Miller/);
   });
 
-  it('without its optional packages is a client, and says what its other commands lack', async () => {
+  itInFull('without its optional packages is a client, and says what its other commands lack', async () => {
     const client = await createProject({ tools: ['typescript', '@types/node'], isClientOnly: true });
     try {
       await client.write('tsconfig.json', JSON.stringify(TSCONFIG));

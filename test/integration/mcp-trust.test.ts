@@ -108,25 +108,28 @@ describe('MCP servers of a definition that a session brings along', function () 
     assert.equal(existsSync(marker), false);
   });
 
-  it('are started where the worker had them: a pinned session goes on after the files were changed and the worker was restarted', async () => {
-    playToolCalls(world.model);
-    const session = await world.copilot.create({ team: 'noted', mode: 'one-shot' });
-    await writeNoted({ everything: { command: 'no-such-program-anywhere' } });
-    await restartWorker();
-    assert.equal((await session.send(ECHO)).reply, ECHOED);
+  itInFull(
+    'are started where the worker had them: a pinned session goes on after the files were changed and the worker was restarted',
+    async () => {
+      playToolCalls(world.model);
+      const session = await world.copilot.create({ team: 'noted', mode: 'one-shot' });
+      await writeNoted({ everything: { command: 'no-such-program-anywhere' } });
+      await restartWorker();
+      assert.equal((await session.send(ECHO)).reply, ECHOED);
 
-    const folder = join(world.server.homeDir, 'trusted-teams');
-    const [record = ''] = await readdir(folder);
-    const { team, server } = JSON.parse(await readFile(join(folder, record), 'utf8')) as Record<string, string>;
-    assert.deepEqual([team, server], ['noted', 'everything']);
-    await rm(join(folder, record));
-    await restartWorker();
-    const { error } = await session.send(ECHO);
-    assert.equal(error?.type, 'McpNotTrusted');
-    assert.match(error?.message ?? '', /the team of this name in its agents folder has another entry for it/);
-    await restartWorker({ COPILOT_TRUST_TEAMS: '1' });
-    assert.equal((await session.send(ECHO)).reply, ECHOED);
-  });
+      const folder = join(world.server.homeDir, 'trusted-teams');
+      const [record = ''] = await readdir(folder);
+      const { team, server } = JSON.parse(await readFile(join(folder, record), 'utf8')) as Record<string, string>;
+      assert.deepEqual([team, server], ['noted', 'everything']);
+      await rm(join(folder, record));
+      await restartWorker();
+      const { error } = await session.send(ECHO);
+      assert.equal(error?.type, 'McpNotTrusted');
+      assert.match(error?.message ?? '', /the team of this name in its agents folder has another entry for it/);
+      await restartWorker({ COPILOT_TRUST_TEAMS: '1' });
+      assert.equal((await session.send(ECHO)).reply, ECHOED);
+    },
+  );
 
   itInFull('are started by a worker that was told to trust everybody: that is what it is warned of', async () => {
     playTeam(world.model);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { McpServer } from '../../src/contracts/team.ts';
 import type { SessionHandle } from '../../src/client.ts';
 import { collect, isTurnEnd } from '../helpers/client.ts';
+import { itInFull } from '../helpers/full.ts';
 import { until } from '../helpers/history.ts';
 import { textOf } from '../helpers/chat-wire.ts';
 import { type HttpServer, isRunning, processesWith, startHttpServer, stdioServer } from '../helpers/mcp.ts';
@@ -143,32 +144,35 @@ describe('MCP servers', function () {
     assert.deepEqual(openings(world.workers[0])['everything'], 1);
   });
 
-  it('are gone when their team is evicted, when its opening fails, and when the worker stops or dies', async () => {
-    const [worker] = world.workers;
-    assert.equal(children().length, 1);
-    const other = await world.copilot.create({ team: 'plain', mode: 'one-shot' });
-    await other.send('hello');
-    await until('the end of the evicted', async () => children().length === 0);
+  itInFull(
+    'are gone when their team is evicted, when its opening fails, and when the worker stops or dies',
+    async () => {
+      const [worker] = world.workers;
+      assert.equal(children().length, 1);
+      const other = await world.copilot.create({ team: 'plain', mode: 'one-shot' });
+      await other.send('hello');
+      await until('the end of the evicted', async () => children().length === 0);
 
-    const broken = await world.copilot.create({ team: 'broken', mode: 'one-shot' });
-    const { status, error } = await broken.send('use files.list_directory with {}');
-    assert.equal(status, 'failed');
-    assert.equal(error?.type, 'McpUnavailable');
-    assert.match(error?.message ?? '', /MCP server "absent" of team broken does not start: spawn .+ ENOENT/);
-    assert.deepEqual(children(), []);
+      const broken = await world.copilot.create({ team: 'broken', mode: 'one-shot' });
+      const { status, error } = await broken.send('use files.list_directory with {}');
+      assert.equal(status, 'failed');
+      assert.equal(error?.type, 'McpUnavailable');
+      assert.match(error?.message ?? '', /MCP server "absent" of team broken does not start: spawn .+ ENOENT/);
+      assert.deepEqual(children(), []);
 
-    const session = await world.copilot.create({ team: 'connected', mode: 'one-shot' });
-    await session.send('use everything.echo with {"message": "hi"}');
-    const [stopped] = children();
-    assert.equal(await worker?.stop(), 0);
-    assert.equal(isRunning(stopped ?? 0), false);
+      const session = await world.copilot.create({ team: 'connected', mode: 'one-shot' });
+      await session.send('use everything.echo with {"message": "hi"}');
+      const [stopped] = children();
+      assert.equal(await worker?.stop(), 0);
+      assert.equal(isRunning(stopped ?? 0), false);
 
-    const next = await world.startWorker();
-    await session.send('use everything.echo with {"message": "hi"}');
-    assert.equal(children().length, 1);
-    await next.kill();
-    await until('the end of the orphans', async () => children().length === 0);
-  });
+      const next = await world.startWorker();
+      await session.send('use everything.echo with {"message": "hi"}');
+      assert.equal(children().length, 1);
+      await next.kill();
+      await until('the end of the orphans', async () => children().length === 0);
+    },
+  );
 });
 
 /** Names of the tools that a session has called, as its followers see them. */

@@ -9,6 +9,7 @@ import { isAlive } from '../../src/connection/address/home-server.ts';
 import { packageDir } from '../../src/package-info.ts';
 import { ensureServer } from '../../src/server/ensure-server.ts';
 import { runCli, startCli } from '../helpers/cli.ts';
+import { itInFull } from '../helpers/full.ts';
 import { until } from '../helpers/history.ts';
 import { freePort } from '../helpers/ports.ts';
 import { isolatedConfig, temporaryFolder } from '../helpers/server.ts';
@@ -62,7 +63,7 @@ describe('copilot with a server of its own', function () {
     }
   });
 
-  it('dev, worker, demo and keys say first that the home folder cannot be written to', async () => {
+  itInFull('dev, worker, demo and keys say first that the home folder cannot be written to', async () => {
     const file = join(homeDir, 'file');
     await writeFile(file, '');
     for (const home of [file, join(file, 'below')])
@@ -74,7 +75,7 @@ describe('copilot with a server of its own', function () {
       }
   });
 
-  it('dev says what its worker lacks, and ends', async () => {
+  itInFull('dev says what its worker lacks, and ends', async () => {
     const hook = `import { registerHooks } from 'node:module';
       registerHooks({ resolve(name, context, next) {
         if (name !== 'openai') return next(name, context);

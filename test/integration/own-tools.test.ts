@@ -354,7 +354,7 @@ describe("[E01] tools of one's own", function () {
       assert.match((await session.awaitTurn(id)).reply, /"paid":1/);
     });
 
-    it('if the tool is to be called; it is called once', async () => {
+    itInFull('if the tool is to be called; it is called once', async () => {
       const { id } = await session.send(use('refund', { order: 'c2', amount: 500 }));
       await nextRequest(session);
       await replaceWorker();

@@ -9,6 +9,7 @@ import { ExternalStorageRunner } from '@temporalio/common/lib/internal-non-workf
 import { openExternalStorage, removeStored } from '../../src/storage/payload-store.ts';
 import { refuse } from '../../src/storage/unreadable.ts';
 import { fails } from '../helpers/client.ts';
+import { itInFull } from '../helpers/full.ts';
 import { until } from '../helpers/history.ts';
 import { addressOf, driverOf, keepsItsPromises, LARGE, of, payloadOf, storedFiles } from '../helpers/payload-store.ts';
 import { type S3Server, startS3 } from '../helpers/s3.ts';
@@ -40,7 +41,7 @@ describe('a payload store in S3', function () {
     await assert.rejects(store.store([payloadOf(LARGE)]), /s3:\/\/not-there .*PUT: status 404, NoSuchBucket/);
   });
 
-  it('removes more objects than one answer lists', async () => {
+  itInFull('removes more objects than one answer lists', async () => {
     const target = of('ses_many', { type: SESSION_WORKFLOW });
     const payloads = Array.from({ length: 101 }, (_, index) => payloadOf(index));
     await driverOf(addressIn(s3.bucket)).store({ target }, payloads);

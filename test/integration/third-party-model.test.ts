@@ -21,6 +21,7 @@ import {
 import type { FollowEvent } from '../../src/client/follow/follower.ts';
 import type { Model, ModelReply, ModelRequest } from '../../src/models/model.ts';
 import { type PromptPhase, TASKS } from '../../src/agents/prompt.ts';
+import { someOf } from '../helpers/full.ts';
 import { openModel } from '../helpers/open-model.ts';
 import { collect, fails, isTurnEnd, screen } from '../helpers/client.ts';
 import { startWorldOf } from '../helpers/own-team.ts';
@@ -175,7 +176,7 @@ describe('a third-party stand-in for the OpenAI API', function () {
     ['before the first byte', { chaos: { disconnectRate: 1 } }],
     ['with a body that is no JSON', { chaos: { malformedRate: 1 } }],
   ];
-  for (const [when, trouble] of HANG_UPS) {
+  for (const [when, trouble] of someOf(HANG_UPS, 2)) {
     it(`a server that gives up ${when} is asked again, and no text is shown twice`, async () => {
       answerAfter({ content: TEXT, ...usage(999, 999) }, trouble);
       const session = await world.copilot.create({ mode: 'one-shot', message: 'go' });
@@ -224,7 +225,7 @@ describe('a third-party stand-in for the OpenAI API', function () {
     [404, 'model_not_found', 'ModelRejected', /Nothing doing/],
     [429, 'insufficient_quota', 'ModelRejected', /Nothing doing/],
   ];
-  for (const [status, code, type, message] of REFUSALS) {
+  for (const [status, code, type, message] of someOf(REFUSALS, 2)) {
     it(`${status} ${code} ends the turn at once as ${type}, and the next message is answered`, async () => {
       answerAfter({ error: { message: 'Nothing doing', type: 'invalid_request_error', code }, status });
       const session = await world.copilot.create({ mode: 'one-shot' });

@@ -5,6 +5,7 @@ import { CopilotClient } from '../../src/client.ts';
 import { startGateway } from '../../src/gateway/gateway.ts';
 import { recordingLog } from '../unit/agents/files/team-folder.ts';
 import { KeyStore } from '../../src/gateway/principals/key-file.ts';
+import { itInFull } from '../helpers/full.ts';
 import { fullHistory, until } from '../helpers/history.ts';
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from '../helpers/otlp-receiver.ts';
 import { freePort } from '../helpers/ports.ts';
@@ -118,35 +119,38 @@ describe('traces', function () {
     for (const body of receiver.bodies) assert.doesNotMatch(body, /mango|I am a\.txt/);
   });
 
-  it('has what people and models say if that is asked for, by protobuf if nothing else is, and for senders without traces, too', async () => {
-    playTeam(world.model, { answer: 'papaya answer' });
-    const worker = await world.startWorker({
-      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${receiver.url}/own/path`,
-      OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: 'true',
-      COPILOT_LOG_LEVEL: 'debug',
-    });
-    const session = await world.copilot.create();
-    assert.equal((await session.send('papaya question')).reply, 'papaya answer');
-    await worker.stop();
-    assert.ok(receiver.contentTypes.has('POST /own/path application/x-protobuf'), [...receiver.contentTypes].join());
-    const last = receiver.bodies.filter((body) => body.includes('papaya')).join('');
-    for (const text of ['papaya question', 'papaya answer', 'gen_ai.input.messages', 'invoke_workflow default']) {
-      assert.ok(last.includes(text), text);
-    }
-    const line =
-      worker
-        .log()
-        .split('\n')
-        .find((text) => text.includes('"call ended"')) ?? '';
-    const { ms, trace_id: trace, ...told } = JSON.parse(line) as Record<string, unknown>;
-    assert.match(String(trace), /^[0-9a-f]{32}$/);
-    assert.equal(typeof ms, 'number');
-    assert.deepEqual(
-      [told['session'], told['turn'], told['activity'], told['outcome']],
-      [session.id, 'turn-1', 'copilotRunAgent', 'ok'],
-    );
-    assert.doesNotMatch(line, /papaya/);
-  });
+  itInFull(
+    'has what people and models say if that is asked for, by protobuf if nothing else is, and for senders without traces, too',
+    async () => {
+      playTeam(world.model, { answer: 'papaya answer' });
+      const worker = await world.startWorker({
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${receiver.url}/own/path`,
+        OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: 'true',
+        COPILOT_LOG_LEVEL: 'debug',
+      });
+      const session = await world.copilot.create();
+      assert.equal((await session.send('papaya question')).reply, 'papaya answer');
+      await worker.stop();
+      assert.ok(receiver.contentTypes.has('POST /own/path application/x-protobuf'), [...receiver.contentTypes].join());
+      const last = receiver.bodies.filter((body) => body.includes('papaya')).join('');
+      for (const text of ['papaya question', 'papaya answer', 'gen_ai.input.messages', 'invoke_workflow default']) {
+        assert.ok(last.includes(text), text);
+      }
+      const line =
+        worker
+          .log()
+          .split('\n')
+          .find((text) => text.includes('"call ended"')) ?? '';
+      const { ms, trace_id: trace, ...told } = JSON.parse(line) as Record<string, unknown>;
+      assert.match(String(trace), /^[0-9a-f]{32}$/);
+      assert.equal(typeof ms, 'number');
+      assert.deepEqual(
+        [told['session'], told['turn'], told['activity'], told['outcome']],
+        [session.id, 'turn-1', 'copilotRunAgent', 'ok'],
+      );
+      assert.doesNotMatch(line, /papaya/);
+    },
+  );
 
   it('of a message over HTTP hangs under the span that the request names', async () => {
     playTeam(world.model, { answer: 'kiwi answer' });
@@ -254,7 +258,7 @@ describe('traces', function () {
     assert.equal(ofTurn().filter(({ name }) => name.startsWith('chat ')).length >= answered.length, true);
   });
 
-  it('loads nothing and adds nothing to history if nobody asks for traces', async () => {
+  itInFull('loads nothing and adds nothing to history if nobody asks for traces', async () => {
     playTeam(world.model, { answer: 'quiet' });
     const hook = { NODE_OPTIONS: `--import ${HOOK}` };
     const bodies = receiver.bodies.length;

@@ -20,6 +20,7 @@ import {
   type WorkerOptions,
 } from '../../src/worker.ts';
 import { packageDir } from '../../src/package-info.ts';
+import { itInFull } from '../helpers/full.ts';
 import type { askElsewhere } from '../helpers/service/workflows.ts';
 import { writeTeam } from '../helpers/own-team.ts';
 import { isolatedConfig, startTestServer, temporaryFolder, type TestServer } from '../helpers/server.ts';
@@ -210,7 +211,7 @@ describe('[E03] two workers in one process', function () {
     assert.equal(reply, 'third says third in default, completed');
   });
 
-  it('end with the error if something cannot be opened, and let their connection go', async () => {
+  itInFull('end with the error if something cannot be opened, and let their connection go', async () => {
     const own = await NativeConnection.connect({ address: server.address });
     const options = {
       config: isolatedConfig(server.homeDir, { COPILOT_LOG_LEVEL: 'silent' }),

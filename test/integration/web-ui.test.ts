@@ -132,10 +132,13 @@ describe('the Web UI', function () {
 
     await untilAsked(session, 'req-3');
     await decide(session, 'req-3', 'skip');
+    // To look at the page costs much more than to ask the session.
+    await untilAsked(session, 'req-4');
     const skipped = await untilDetails(session, /^req-4 · before-step · step 3/);
     assert.deepEqual(marks(skipped), ['☑', '⤼', '☐']);
 
     await decide(session, 'req-4', 'approve');
+    await session.awaitTurn('turn-1');
     const ended = await untilDetails(session, /^Turn 1 · completed$/);
     assert.deepEqual(marks(ended), ['☑', '⤼', '☑']);
     assert.ok(ended.includes('Files: a.txt, c.txt'), ended.join('\n'));

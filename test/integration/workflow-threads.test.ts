@@ -1,5 +1,6 @@
 /** The threads of `copilot worker` that run workflow code. Real server and worker processes. */
 import assert from 'node:assert/strict';
+import { itInFull } from '../helpers/full.ts';
 import { until } from '../helpers/history.ts';
 import { PROGRAM } from '../helpers/program.ts';
 import { playTeam } from '../helpers/team-script.ts';
@@ -39,7 +40,7 @@ describe('threads for workflow code', function () {
     assert.doesNotMatch(log, /promiseHooks/);
   });
 
-  it('take them with COPILOT_PROMISE_STACKS=1', async () => {
+  itInFull('take them with COPILOT_PROMISE_STACKS=1', async () => {
     assert.match((await turnWith({ COPILOT_PROMISE_STACKS: '1' })).stack, /at .*loop/);
   });
 

@@ -149,7 +149,7 @@ describe(`[R06] the command line with odd arguments (seed ${seed})`, function ()
   });
 
   it('ends with an exit code that says what is wrong, and with no stack trace', async () => {
-    const length = Math.ceil(commands.length / (isFull ? 1 : 4));
+    const length = Math.ceil(commands.length / (isFull ? 1 : 6));
     const some = fc.shuffledSubarray(commands, { minLength: length, maxLength: length });
     const [tried = []] = fc.sample(some, { seed, numRuns: 1 });
     const drawn = tried.flatMap((command) => fc.sample(argumentsOf(command), { seed, numRuns: DRAWN }));

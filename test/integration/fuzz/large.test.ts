@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CopilotError } from '../../../src/contracts/errors.ts';
 import { runCli } from '../../helpers/cli.ts';
+import { itInFull } from '../../helpers/full.ts';
 import { noTaskFailed } from '../../helpers/history.ts';
 import { playTeam } from '../../helpers/team-script.ts';
 import { programEnvironment } from '../../helpers/worker.ts';
@@ -71,7 +72,7 @@ describe('[R06] ten megabytes', function () {
     assert.equal((await session.send('still there?')).reply, 'still here');
   });
 
-  it('in five calls at once, each small enough, are all taken, one after another', async () => {
+  itInFull('in five calls at once, each small enough, are all taken, one after another', async () => {
     const session = await world.copilot.create({ mode: 'one-shot' });
     const stored = { context: {}, phase: null, step: null, conversation: conversation(7) };
     const reports = await Promise.all(Array.from({ length: 5 }, () => session.save(stored)));

@@ -12,7 +12,7 @@ import * as messages from '../../../src/contracts/messages.ts';
 import * as payloads from '../../../src/contracts/payloads.ts';
 import { noTaskFailed } from '../../helpers/history.ts';
 import { type Outcome, payloadOf, Stranger } from '../../helpers/raw-messages.ts';
-import { isFull } from '../../helpers/full.ts';
+import { isFull, someOf } from '../../helpers/full.ts';
 import { seed } from '../../helpers/random.ts';
 import { CORPUS, spoiled, spoiledFrom } from '../../helpers/spoiled-payloads.ts';
 import { playTeam } from '../../helpers/team-script.ts';
@@ -95,7 +95,7 @@ describe(`[R06] what anyone sends (seed ${seed})`, function () {
     return fc.sample(spoiled(schemaOf(name)), { seed, numRuns: DRAWN });
   }
 
-  for (const name of named('signal')) {
+  for (const name of someOf(named('signal'), 4)) {
     it(`as signal "${name}" is noted and ignored, and the session goes on`, async () => {
       const session = await busySession();
       for (const payloads of Object.values(CORPUS)) await stranger.signal(session.id, name, payloads);
@@ -105,7 +105,7 @@ describe(`[R06] what anyone sends (seed ${seed})`, function () {
     });
   }
 
-  for (const name of named('update')) {
+  for (const name of someOf(named('update'), 5)) {
     it(`as update "${name}" is refused with a reason, and the session goes on`, async () => {
       const session = await busySession();
       for (const [what, payloads] of Object.entries(CORPUS)) {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import OpenAI, { NotFoundError } from 'openai';
 import type { ResponseStreamEvent } from 'openai/resources/responses/responses';
+import { itInFull } from '../../helpers/full.ts';
 import { addKey, type TestGateway } from '../../helpers/gateway.ts';
 import { startOpenAiGateway } from '../../helpers/openai-gateway.ts';
 import { calling } from '../../helpers/replies.ts';
@@ -28,7 +29,7 @@ describe('[G05] conversations of the OpenAI API', function () {
 
   const words = Array.from({ length: 40 }, (_, n) => `word${n} `).join('');
 
-  it('knows a response after 20 others, and cancels only the one that is named', async () => {
+  itInFull('knows a response after 20 others, and cancels only the one that is named', async () => {
     const first = await client.responses.create({ input: 'first' });
     const session = world.copilot.session(sessionOf(first));
     for (let n = 0; n < 20; n++) await session.send(`more ${n}`);

@@ -5,6 +5,7 @@ import type { ApiAnswer, ApiRequest } from '../../helpers/api-server.ts';
 import { said, streamed } from '../../helpers/chat-answers.ts';
 import { runCli, startCli } from '../../helpers/cli.ts';
 import { collect, isTurnEnd, screen, thoughts } from '../../helpers/client.ts';
+import { itInFull, someOf } from '../../helpers/full.ts';
 import { message, reasoning, ResponsesRules } from '../../helpers/responses-api.ts';
 import { playTeam } from '../../helpers/team-script.ts';
 import { anthropicReply, startFormsWorld } from '../../helpers/wire-forms.ts';
@@ -31,35 +32,38 @@ describe('reasoning', function () {
       return { session, events: await following, reply };
     }
 
-    for (const [name, team, answer] of [
+    for (const [name, team, answer] of someOf(
       [
-        'reasoning_content',
-        'chat',
-        () => streamed({ reasoning_content: 'I must ' }, { reasoning_content: 'compute.' }, { content: '437' }),
-      ],
-      ['reasoning', 'chat', () => streamed({ reasoning: 'I must compute.' }, { content: '437' })],
-      ['a plain reply', 'chat', () => said({ reasoning_content: 'I must compute.', content: '437' })],
-      [
-        'a block in the text',
-        'chat',
-        () => streamed({ content: '<think>\nI must ' }, { content: 'compute.</think>\n\n437' }),
-      ],
-      ['a block without its beginning', 'chat', () => streamed({ content: 'I must compute.</think>437' })],
-      [
-        'a summary of the Responses API',
-        'responses',
-        () =>
-          rules.answer([
-            { ...reasoning('r1', 'x'), summary: [{ type: 'summary_text', text: 'I must compute.' }] },
-            message('437', 'msg_1'),
-          ]),
-      ],
-      [
-        'thinking of Anthropic over the AI SDK',
-        'anthropic',
-        () => anthropicReply({ thought: 'I must compute.', text: '437' }),
-      ],
-    ] satisfies [string, string, () => ApiAnswer][]) {
+        [
+          'reasoning_content',
+          'chat',
+          () => streamed({ reasoning_content: 'I must ' }, { reasoning_content: 'compute.' }, { content: '437' }),
+        ],
+        ['reasoning', 'chat', () => streamed({ reasoning: 'I must compute.' }, { content: '437' })],
+        ['a plain reply', 'chat', () => said({ reasoning_content: 'I must compute.', content: '437' })],
+        [
+          'a block in the text',
+          'chat',
+          () => streamed({ content: '<think>\nI must ' }, { content: 'compute.</think>\n\n437' }),
+        ],
+        ['a block without its beginning', 'chat', () => streamed({ content: 'I must compute.</think>437' })],
+        [
+          'a summary of the Responses API',
+          'responses',
+          () =>
+            rules.answer([
+              { ...reasoning('r1', 'x'), summary: [{ type: 'summary_text', text: 'I must compute.' }] },
+              message('437', 'msg_1'),
+            ]),
+        ],
+        [
+          'thinking of Anthropic over the AI SDK',
+          'anthropic',
+          () => anthropicReply({ thought: 'I must compute.', text: '437' }),
+        ],
+      ] satisfies [string, string, () => ApiAnswer][],
+      3,
+    )) {
       it(`[M17] ${name}: an event of its own, once, and no part of reply, transcript or export`, async () => {
         respond = answer;
         const { session, events, reply } = await follow(team);
@@ -164,7 +168,7 @@ describe('reasoning', function () {
     });
     after(() => world.stop());
 
-    it('[M17] [R05] is given once and whole, by an early and by a late follower', async () => {
+    itInFull('[M17] [R05] is given once and whole, by an early and by a late follower', async () => {
       const thought = Array.from({ length: 1_200 }, (_, n) => `thought${n} `).join('');
       const answer = `<think>${thought}</think>done`;
       playTeam(world.model, { answer, wordDelayMs: 20 });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import type { ApiAnswer } from '../../helpers/api-server.ts';
 import { said, streamed, toolCall } from '../../helpers/chat-answers.ts';
+import { someOf } from '../../helpers/full.ts';
 import { type Respond, resultsIn, useServerSessions } from '../../helpers/server-sessions.ts';
 
 const TEAM = {
@@ -29,17 +30,20 @@ describe('replies of servers, through the product', function () {
   }
 
   const plan = JSON.stringify({ steps: [STEP] });
-  for (const [name, text] of Object.entries({
-    'a fence with words around it': `Here is the JSON:\n\`\`\`json\n${plan}\n\`\`\`\nDone.`,
-    'a trailing comma': plan.replace(']}', ',]}').replace('false}', 'false,}'),
-    'another case': plan.replace('"steps"', '"Steps"').replace('"agent":"writer"', '"Agent":"writer"'),
-    'missing notes': JSON.stringify({ steps: [{ agent: 'writer', task: 'Write it' }] }),
-    'null in place of a text': plan.replace('"notes":""', '"notes":null'),
-    'a bare list': JSON.stringify([STEP]),
-    'a wrapper': JSON.stringify({ plan: { steps: [STEP] } }),
-    'a raw line break': plan.replace('"notes":""', '"notes":"one\ntwo"'),
-    'thinking before it': `<think>One step is enough: {"steps": []}?</think>${plan}`,
-  })) {
+  for (const [name, text] of someOf(
+    Object.entries({
+      'a fence with words around it': `Here is the JSON:\n\`\`\`json\n${plan}\n\`\`\`\nDone.`,
+      'a trailing comma': plan.replace(']}', ',]}').replace('false}', 'false,}'),
+      'another case': plan.replace('"steps"', '"Steps"').replace('"agent":"writer"', '"Agent":"writer"'),
+      'missing notes': JSON.stringify({ steps: [{ agent: 'writer', task: 'Write it' }] }),
+      'null in place of a text': plan.replace('"notes":""', '"notes":null'),
+      'a bare list': JSON.stringify([STEP]),
+      'a wrapper': JSON.stringify({ plan: { steps: [STEP] } }),
+      'a raw line break': plan.replace('"notes":""', '"notes":"one\ntwo"'),
+      'thinking before it': `<think>One step is enough: {"steps": []}?</think>${plan}`,
+    }),
+    3,
+  )) {
     it(`[M06] a plan with ${name} is read at once`, async () => {
       const { turn, bodies } = await sessions.ask(planned(text), { mode: 'planning-control' });
       assert.deepEqual(
@@ -79,28 +83,31 @@ describe('replies of servers, through the product', function () {
     assert.deepEqual([turn.status, turn.reply, bodies.length], ['completed', 'A whole one.', 2]);
   });
 
-  for (const [name, answer, advice] of [
+  for (const [name, answer, advice] of someOf(
     [
-      'an error in mid-stream',
-      {
-        events: [
-          { choices: [{ delta: { content: 'It ' } }] },
-          { error: { code: 402, message: 'Insufficient credits' }, choices: [] },
-        ],
-      },
-      /Add credit/,
-    ],
-    [
-      'no quota, as a type only',
-      { status: 429, body: { error: { message: 'You cannot do that.', type: 'insufficient_quota', code: null } } },
-      /Add credit/,
-    ],
-    [
-      'an address without /v1 (LM Studio)',
-      { body: { error: 'Unexpected endpoint or method. (POST /chat/completions). Returning 200 anyway' } },
-      /Check OPENAI_BASE_URL/,
-    ],
-  ] satisfies [string, ApiAnswer, RegExp][]) {
+      [
+        'an error in mid-stream',
+        {
+          events: [
+            { choices: [{ delta: { content: 'It ' } }] },
+            { error: { code: 402, message: 'Insufficient credits' }, choices: [] },
+          ],
+        },
+        /Add credit/,
+      ],
+      [
+        'no quota, as a type only',
+        { status: 429, body: { error: { message: 'You cannot do that.', type: 'insufficient_quota', code: null } } },
+        /Add credit/,
+      ],
+      [
+        'an address without /v1 (LM Studio)',
+        { body: { error: 'Unexpected endpoint or method. (POST /chat/completions). Returning 200 anyway' } },
+        /Check OPENAI_BASE_URL/,
+      ],
+    ] satisfies [string, ApiAnswer, RegExp][],
+    1,
+  )) {
     it(`[M10] ${name} ends the turn after one call, with advice`, async () => {
       const { turn, bodies } = await sessions.ask(() => answer);
       assert.deepEqual([turn.status, bodies.length], ['failed', 1], turn.error?.message);
@@ -124,18 +131,21 @@ describe('replies of servers, through the product', function () {
   });
 
   const chunk = { choices: [{ index: 0, delta: { content: '437' } }] };
-  for (const [name, answer] of Object.entries<ApiAnswer>({
-    '[DONE] without a reason': { events: [chunk, 'data: [DONE]\n\n'] },
-    'a reason that is empty': {
-      events: [chunk, { choices: [{ delta: {}, finish_reason: '' }] }, 'data: [DONE]\n\n'],
-    },
-    'events under application/json': {
-      headers: { 'content-type': 'application/json' },
-      body: `data: ${JSON.stringify(chunk)}\n\ndata: [DONE]\n\n`,
-    },
-    'one plain answer': said({ content: '437' }),
-    'a plain stream': streamed({ content: '43' }, { content: '7' }),
-  })) {
+  for (const [name, answer] of someOf(
+    Object.entries<ApiAnswer>({
+      '[DONE] without a reason': { events: [chunk, 'data: [DONE]\n\n'] },
+      'a reason that is empty': {
+        events: [chunk, { choices: [{ delta: {}, finish_reason: '' }] }, 'data: [DONE]\n\n'],
+      },
+      'events under application/json': {
+        headers: { 'content-type': 'application/json' },
+        body: `data: ${JSON.stringify(chunk)}\n\ndata: [DONE]\n\n`,
+      },
+      'one plain answer': said({ content: '437' }),
+      'a plain stream': streamed({ content: '43' }, { content: '7' }),
+    }),
+    2,
+  )) {
     it(`[M09] a reply that ends with ${name} is read`, async () => {
       const { turn, bodies } = await sessions.ask(() => answer);
       assert.deepEqual([turn.status, turn.reply, bodies.length], ['completed', '437', 1], turn.error?.message);

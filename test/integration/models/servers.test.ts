@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { packageDir } from '../../../src/package-info.ts';
 import { type ApiAnswer, startApiServer } from '../../helpers/api-server.ts';
 import { said, streamed, toolCall } from '../../helpers/chat-answers.ts';
+import { someOf } from '../../helpers/full.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
 import { type Respond, resultsIn, useServerSessions } from '../../helpers/server-sessions.ts';
 
@@ -107,30 +108,33 @@ describe('servers through the product', function () {
     assert.match((await ask(() => said({ content: null }, 'content_filter'))).turn.reply, /^\[.*filter stopped it/);
   });
 
-  for (const [name, answer, advice] of [
-    ['a wrong key', { status: 401, body: { error: { message: 'Incorrect API key' } } }, /Set the right key/],
-    ['an error under status 200', { body: { error: { code: 402, message: 'Insufficient credits' } } }, /Add credit/],
+  for (const [name, answer, advice] of someOf(
     [
-      'a quota of nothing',
-      { status: 429, body: [{ error: { code: 429, message: 'Quota exceeded, limit: 0' } }] },
-      /no quota/,
-    ],
-    [
-      'a login page',
-      { headers: { 'content-type': 'text/html' }, body: '<!DOCTYPE html><html>Log in</html>' },
-      /Check OPENAI_BASE_URL/,
-    ],
-    [
-      'a model that does not exist',
-      { status: 404, body: { error: { message: 'The model `x` does not exist' } } },
-      /COPILOT_MODEL/,
-    ],
-    [
-      'a model too large for the machine',
-      { status: 500, body: { error: { message: 'model requires more system memory' } } },
-      /smaller model/,
-    ],
-  ] satisfies [string, ApiAnswer, RegExp][]) {
+      ['a wrong key', { status: 401, body: { error: { message: 'Incorrect API key' } } }, /Set the right key/],
+      ['an error under status 200', { body: { error: { code: 402, message: 'Insufficient credits' } } }, /Add credit/],
+      [
+        'a quota of nothing',
+        { status: 429, body: [{ error: { code: 429, message: 'Quota exceeded, limit: 0' } }] },
+        /no quota/,
+      ],
+      [
+        'a login page',
+        { headers: { 'content-type': 'text/html' }, body: '<!DOCTYPE html><html>Log in</html>' },
+        /Check OPENAI_BASE_URL/,
+      ],
+      [
+        'a model that does not exist',
+        { status: 404, body: { error: { message: 'The model `x` does not exist' } } },
+        /COPILOT_MODEL/,
+      ],
+      [
+        'a model too large for the machine',
+        { status: 500, body: { error: { message: 'model requires more system memory' } } },
+        /smaller model/,
+      ],
+    ] satisfies [string, ApiAnswer, RegExp][],
+    2,
+  )) {
     it(`[M10] ${name} ends the turn after one call, with advice`, async () => {
       const { turn, bodies } = await ask(() => answer);
       assert.deepEqual([turn.status, bodies.length], ['failed', 1], turn.error?.message);

@@ -236,7 +236,7 @@ describe('a session on the page', function () {
     await act();
   }
 
-  it('suspend, continue, interrupt, a queued message, and a fork from a turn', async () => {
+  itInFull('suspend, continue, interrupt, a queued message, and a fork from a turn', async () => {
     playTeam(world.model, { answer: ANSWER, wordDelayMs: 80 });
     const session = await world.copilot.create({ mode: 'one-shot', name: 'Steered' });
     await open(session.id);
