@@ -14,7 +14,7 @@ import { startWorld, type World } from '../helpers/world.ts';
 
 const SESSIONS = isFull ? 5 : 2;
 const FOLLOWERS = isFull ? 20 : 8;
-const LASTS_MS = isFull ? 120_000 : 15_000;
+const LASTS_MS = isFull ? 120_000 : 10_000;
 const PAUSE_MS = 2_000;
 /** Short runs, so that followers pass from one to the next. */
 const HISTORY_LIMIT = 40;

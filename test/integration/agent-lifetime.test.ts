@@ -14,7 +14,7 @@ import { programEnvironment, type WorkerProcess } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 const OVERRIDE = { agents: { writer: { temperature: 0.9 } } };
-const SESSIONS = isFull ? 34 : 12;
+const SESSIONS = isFull ? 34 : 6;
 
 describe('agents of a worker', function () {
   this.timeout(300_000);

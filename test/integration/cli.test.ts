@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageVersion } from '../../src/package-info.ts';
 import { type CliResult, runCli, startCli } from '../helpers/cli.ts';
+import { itInFull } from '../helpers/full.ts';
 import { until } from '../helpers/history.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
@@ -128,7 +129,7 @@ describe('copilot', function () {
     assert.match(JSON.stringify(world.model.requests.at(-1)?.body.messages), /a question\\nin two lines/);
   });
 
-  it('streams the text to stderr while it comes when the answer goes into a file or pipe', async () => {
+  itInFull('streams the text to stderr while it comes when the answer goes into a file or pipe', async () => {
     const answer = `one ${'more '.repeat(40)}last `;
     playTeam(world.model, { answer, wordDelayMs: 200 });
     const running = startCli(['start', 'talk', '--mode', 'one-shot', '--wait'], env);

@@ -101,16 +101,19 @@ describe('client without workers or server', function () {
     return { backMs, calls: await calls };
   }
 
-  it('waits for a turn that takes longer than its patience with an absent server, and through a restart of that', async () => {
-    const answer = Array.from({ length: 30 }, (_, n) => `word${n} `).join('');
-    playTeam(world.model, { answer, wordDelayMs: 500 });
-    const session = await world.copilot.create({ mode: 'one-shot' });
-    const sent = session.send('take your time', { retryForMs: 8_000 });
-    await sleep(12_000);
-    await world.server.restart();
-    const turn = await sent;
-    assert.deepEqual([turn.status, turn.reply], ['completed', answer]);
-  });
+  itInFull(
+    'waits for a turn that takes longer than its patience with an absent server, and through a restart of that',
+    async () => {
+      const answer = Array.from({ length: 30 }, (_, n) => `word${n} `).join('');
+      playTeam(world.model, { answer, wordDelayMs: 500 });
+      const session = await world.copilot.create({ mode: 'one-shot' });
+      const sent = session.send('take your time', { retryForMs: 8_000 });
+      await sleep(12_000);
+      await world.server.restart();
+      const turn = await sent;
+      assert.deepEqual([turn.status, turn.reply], ['completed', answer]);
+    },
+  );
 
   it('says that no worker answers, and leaves nothing running', async () => {
     const { homeDir, address } = world.server;

@@ -234,7 +234,7 @@ describe('copilot doctor', function () {
       assert.match(stderr, /1 missing\n$/);
     });
 
-    it('gives the commands for what a namespace lacks, and registers nothing', async () => {
+    itInFull('gives the commands for what a namespace lacks, and registers nothing', async () => {
       const found = await doctor({ ...env, TEMPORAL_NAMESPACE: 'bare' });
       assert.deepEqual(
         [found.code, notOk(found)],

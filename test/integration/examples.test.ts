@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
 import { packageDir } from '../../src/package-info.ts';
 import { someOf } from '../helpers/full.ts';
+import { itInFull } from '../helpers/full.ts';
 import { startTestServer, type TestServer } from '../helpers/server.ts';
 import { startCli } from '../helpers/cli.ts';
 import { programEnvironment, startWorkerProcess, type WorkerProcess } from '../helpers/worker.ts';
@@ -93,7 +94,7 @@ describe('[U04] examples', function () {
     );
   });
 
-  it('[E11] mcp-server: a server of ten lines, whose tool a team uses, as its README says', async () => {
+  itInFull('[E11] mcp-server: a server of ten lines, whose tool a team uses, as its README says', async () => {
     const copilot = await enter('mcp-server');
     assert.match(await copilot('doctor'), /mcp tools shop\/shop +1 tool/);
     assert.match(await copilot('start'), /10:00 to 16:00/);

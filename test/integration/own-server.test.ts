@@ -91,32 +91,35 @@ describe('copilot with a server of its own', function () {
     assert.equal(existsSync(join(homeDir, 'server.json')), false);
   });
 
-  it('a gateway that runs by itself goes on when the server of its home folder is started at another port', async () => {
-    const config = isolatedConfig(homeDir);
-    const startServer = async () => await ensureServer(config, { port: await freePort(), uiPort: await freePort() });
-    const first = await startServer();
-    const gateway = startCli(['gateway', '--json', '--port', '0'], env);
-    let second: Awaited<ReturnType<typeof startServer>> | undefined;
-    try {
-      await gateway.untilStdout(/"ready"/, 120_000);
-      const { url } = JSON.parse(gateway.stdout()) as { url: string }; // what the command prints
-      const becomes = (status: number): Promise<unknown> =>
-        until(`readiness ${status}`, async () => (await fetch(`${url}/readyz`)).status === status);
-      await becomes(200);
-      await first.stop();
-      await becomes(503);
-      second = await startServer();
-      assert.notEqual(second.address, first.address);
-      await gateway.untilStdout(/"ready"[^]*"ready"/, 120_000);
-      await becomes(200);
-      gateway.process.kill('SIGTERM');
-      assert.equal((await gateway.ended).code, 0);
-    } finally {
-      gateway.process.kill('SIGKILL');
-      await second?.stop();
-      await first.stop();
-    }
-  });
+  itInFull(
+    'a gateway that runs by itself goes on when the server of its home folder is started at another port',
+    async () => {
+      const config = isolatedConfig(homeDir);
+      const startServer = async () => await ensureServer(config, { port: await freePort(), uiPort: await freePort() });
+      const first = await startServer();
+      const gateway = startCli(['gateway', '--json', '--port', '0'], env);
+      let second: Awaited<ReturnType<typeof startServer>> | undefined;
+      try {
+        await gateway.untilStdout(/"ready"/, 120_000);
+        const { url } = JSON.parse(gateway.stdout()) as { url: string }; // what the command prints
+        const becomes = (status: number): Promise<unknown> =>
+          until(`readiness ${status}`, async () => (await fetch(`${url}/readyz`)).status === status);
+        await becomes(200);
+        await first.stop();
+        await becomes(503);
+        second = await startServer();
+        assert.notEqual(second.address, first.address);
+        await gateway.untilStdout(/"ready"[^]*"ready"/, 120_000);
+        await becomes(200);
+        gateway.process.kill('SIGTERM');
+        assert.equal((await gateway.ended).code, 0);
+      } finally {
+        gateway.process.kill('SIGKILL');
+        await second?.stop();
+        await first.stop();
+      }
+    },
+  );
 
   it('dev runs server, worker and Web UI, which other commands find, starts a dead worker again, and stops everything on Ctrl-C', async () => {
     const dev = startCli(['dev', '--json'], env);

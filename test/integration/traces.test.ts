@@ -152,7 +152,7 @@ describe('traces', function () {
     },
   );
 
-  it('of a message over HTTP hangs under the span that the request names', async () => {
+  itInFull('of a message over HTTP hangs under the span that the request names', async () => {
     playTeam(world.model, { answer: 'kiwi answer' });
     const worker = await world.startWorker(otel());
     const { homeDir } = world.server;

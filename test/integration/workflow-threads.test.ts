@@ -44,7 +44,7 @@ describe('threads for workflow code', function () {
     assert.match((await turnWith({ COPILOT_PROMISE_STACKS: '1' })).stack, /at .*loop/);
   });
 
-  it('run in a process with options of V8, which Node takes for processes only', async () => {
+  itInFull('run in a process with options of V8, which Node takes for processes only', async () => {
     const { stack } = await turnWith({}, ['--max-old-space-size=1024', '--stack-trace-limit=20']);
     assert.equal(stack, '');
   });

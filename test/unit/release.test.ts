@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { readNotices } from '../../scripts/notices.ts';
 import { packageDir } from '../../src/package-info.ts';
+import { itInFull } from '../helpers/full.ts';
 
 const AUTHOR = { name: 'Ada', email: 'ada@example.org' };
 
@@ -41,7 +42,7 @@ describe('a release', function () {
     assert.deepEqual(await state(), before);
   });
 
-  it('leaves nothing after a dry run', async () => {
+  itInFull('leaves nothing after a dry run', async () => {
     const before = await state();
     assert.match(await release('9.0.0', '--dry-run', '--files-only'), /Version 9\.0\.0 can be made/);
     assert.deepEqual(await state(), before);

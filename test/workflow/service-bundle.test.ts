@@ -9,6 +9,7 @@ import { WORKFLOW_TYPES } from '../../src/contracts/messages.ts';
 import { packageDir } from '../../src/package-info.ts';
 import { copilotPlugin } from '../../src/worker.ts';
 import * as ours from '../../src/workflows/index.ts';
+import { itInFull } from '../helpers/full.ts';
 
 const quiet = { log: () => {}, trace: () => {}, debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
@@ -101,15 +102,18 @@ describe('a bundle with sessions beside the workflows of a service', function ()
     });
   });
 
-  it('has the workflows of both if the service writes CommonJS, or ES modules in a folder with one for all types', async () => {
-    const common = 'exports.orders = async () => {};';
-    assert.deepEqual(exportsOf((await bundle('common.cjs', common)).code).names, ALL.toSorted());
-    const catchAll = 'export async function orders() {}\nexport default async function any() {}';
-    await mkdir(join(folder, 'folder'));
-    await writeFile(join(folder, 'folder', 'index.js'), catchAll);
-    const { code } = await bundle('unused.js', '', { workflowsPath: join(folder, 'folder') });
-    assert.deepEqual(exportsOf(code), { names: ALL.toSorted(), default: 'function' });
-  });
+  itInFull(
+    'has the workflows of both if the service writes CommonJS, or ES modules in a folder with one for all types',
+    async () => {
+      const common = 'exports.orders = async () => {};';
+      assert.deepEqual(exportsOf((await bundle('common.cjs', common)).code).names, ALL.toSorted());
+      const catchAll = 'export async function orders() {}\nexport default async function any() {}';
+      await mkdir(join(folder, 'folder'));
+      await writeFile(join(folder, 'folder', 'index.js'), catchAll);
+      const { code } = await bundle('unused.js', '', { workflowsPath: join(folder, 'folder') });
+      assert.deepEqual(exportsOf(code), { names: ALL.toSorted(), default: 'function' });
+    },
+  );
 
   it('is refused if it was made without the plugin', () => {
     const options = { taskQueue: 'orders', workflowBundle: { code: 'exports.orders = () => {};' } };

@@ -7,6 +7,7 @@ import type { Segment } from '../../../src/contracts/session.ts';
 import type { FollowEvent, SessionHandle } from '../../../src/client.ts';
 import { runCli } from '../../helpers/cli.ts';
 import { collect } from '../../helpers/client.ts';
+import { itInFull } from '../../helpers/full.ts';
 import { fullHistory, until } from '../../helpers/history.ts';
 import type { ScriptedReply } from '../../helpers/model-server.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
@@ -125,49 +126,52 @@ describe('compaction', function () {
     assert.ok(kept.length >= 12, `only ${kept.length} messages are in the archive`);
   });
 
-  it('[T12] over many summaries and runs, a killed worker and an export that is imported, nothing is lost', async () => {
-    play();
-    const session = await world.copilot.create({ team: 'small', mode: 'one-shot', config: { historyLimit: 40 } });
-    await send(session, upTo(9));
-    await Promise.all(world.workers.splice(0).map((worker) => worker.kill()));
-    await world.startWorker();
-    await send(session, upTo(16).slice(9));
-    await compacted(session, 4);
-    const runs = (await fullHistory(world.temporal, session.id)).filter(
-      ({ workflowExecutionStartedEventAttributes: started }) => started,
-    ).length;
-    assert.ok(runs > 4, `${runs} runs`);
-    assert.deepEqual(await read(session, true), said(upTo(16)));
-    const live = await read(session, false);
-    assert.match(live[0]?.[1] ?? '', /^\[Summary of \d+ earlier messages/);
+  itInFull(
+    '[T12] over many summaries and runs, a killed worker and an export that is imported, nothing is lost',
+    async () => {
+      play();
+      const session = await world.copilot.create({ team: 'small', mode: 'one-shot', config: { historyLimit: 40 } });
+      await send(session, upTo(9));
+      await Promise.all(world.workers.splice(0).map((worker) => worker.kill()));
+      await world.startWorker();
+      await send(session, upTo(16).slice(9));
+      await compacted(session, 4);
+      const runs = (await fullHistory(world.temporal, session.id)).filter(
+        ({ workflowExecutionStartedEventAttributes: started }) => started,
+      ).length;
+      assert.ok(runs > 4, `${runs} runs`);
+      assert.deepEqual(await read(session, true), said(upTo(16)));
+      const live = await read(session, false);
+      assert.match(live[0]?.[1] ?? '', /^\[Summary of \d+ earlier messages/);
 
-    const file = await session.export();
-    const whole = (texts: { role: string; text: string }[]) => texts.map(({ role, text }) => [role, text]);
-    assert.deepEqual(whole(file.conversation), live);
-    assert.deepEqual([...whole(file.earlier ?? []), ...live.slice(1)], said(upTo(16)));
+      const file = await session.export();
+      const whole = (texts: { role: string; text: string }[]) => texts.map(({ role, text }) => [role, text]);
+      assert.deepEqual(whole(file.conversation), live);
+      assert.deepEqual([...whole(file.earlier ?? []), ...live.slice(1)], said(upTo(16)));
 
-    const copy = await world.copilot.import(JSON.parse(JSON.stringify(file)));
-    await send(copy, [17, 18, 19, 20]);
-    await compacted(copy, 1);
-    assert.deepEqual(await read(copy, true), said(upTo(20)));
-    const fork = await session.fork();
-    assert.deepEqual(await read(fork, true), said(upTo(16)));
-    assert.deepEqual(await read(await session.fork({ turn: 2 }), true), said([1, 2]));
+      const copy = await world.copilot.import(JSON.parse(JSON.stringify(file)));
+      await send(copy, [17, 18, 19, 20]);
+      await compacted(copy, 1);
+      assert.deepEqual(await read(copy, true), said(upTo(20)));
+      const fork = await session.fork();
+      assert.deepEqual(await read(fork, true), said(upTo(16)));
+      assert.deepEqual(await read(await session.fork({ turn: 2 }), true), said([1, 2]));
 
-    await session.complete();
-    assert.deepEqual(await read(session, true), said(upTo(16)));
-    const archived = JSON.parse(
-      await readFile(join(world.server.homeDir, 'archive', `${session.id}.json`), 'utf8'),
-    ) as typeof file; // the same form
-    assert.deepEqual(whole(archived.earlier ?? []), whole(file.earlier ?? []));
+      await session.complete();
+      assert.deepEqual(await read(session, true), said(upTo(16)));
+      const archived = JSON.parse(
+        await readFile(join(world.server.homeDir, 'archive', `${session.id}.json`), 'utf8'),
+      ) as typeof file; // the same form
+      assert.deepEqual(whole(archived.earlier ?? []), whole(file.earlier ?? []));
 
-    const env = programEnvironment(world.server);
-    const { stdout } = await runCli(['transcript', session.id, '--all', '--json'], env);
-    const page = JSON.parse(stdout) as { messages: { role: string; text: string }[] }; // as `--json` prints it
-    assert.deepEqual(whole(page.messages), said(upTo(16)));
-    const shown = await runCli(['transcript', session.id], env);
-    assert.match(shown.stdout, /^you: \[Summary of \d+ earlier messages/);
-  });
+      const env = programEnvironment(world.server);
+      const { stdout } = await runCli(['transcript', session.id, '--all', '--json'], env);
+      const page = JSON.parse(stdout) as { messages: { role: string; text: string }[] }; // as `--json` prints it
+      assert.deepEqual(whole(page.messages), said(upTo(16)));
+      const shown = await runCli(['transcript', session.id], env);
+      assert.match(shown.stdout, /^you: \[Summary of \d+ earlier messages/);
+    },
+  );
 
   it('[T12] a conversation that is too long for the model is summarised, and the turn goes on', async () => {
     play(({ phase, messages }) => (phase === 'one-shot' && messages.length > 60 ? OVERFLOW : undefined));

@@ -11,7 +11,7 @@ import { CORPUS, NEEDS_MORE, spoiledFrom } from '../../helpers/spoiled-payloads.
 import { playTeam } from '../../helpers/team-script.ts';
 import { startWorld, type World } from '../../helpers/world.ts';
 
-const DRAWN = isFull ? 1_000 : 12;
+const DRAWN = isFull ? 1_000 : 6;
 const ANSWER_MS = 2_000;
 const TASK_COMPLETED = 7;
 const TASK_FAILED = 9;
