@@ -134,4 +134,29 @@ describe('steering', function () {
     assert.equal((await first).status, 'interrupted');
     assert.equal((await session.turns()).length, 2);
   });
+
+  for (const stop of ['interrupt', 'suspend'] as const) {
+    it(`[R04] ${stop} holds where the worker of the call is dead and cannot hear of it`, async () => {
+      playTeam(world.model, { answer: WORDS, wordDelayMs: 50 });
+      const session = await world.copilot.create({ mode: 'one-shot' });
+      const { id } = await session.send('talk', { wait: false });
+      await untilText(session);
+      const calling = world.workers.at(-1);
+      await world.startWorker();
+      await calling?.kill();
+      if (stop === 'interrupt') await session.interrupt();
+      else await session.suspend({ now: true });
+      const { events } = await world.temporal.workflow.getHandle(session.id).fetchHistory();
+      assert.ok(events?.some((event) => event.activityTaskCancelRequestedEventAttributes));
+      playTeam(world.model, { answer: 'short' });
+      if (stop === 'suspend') {
+        await until('the end of the call', async () => (await session.info()).pendingCalls.length === 0);
+        assert.notEqual((await session.turns()).at(-1)?.status, 'failed');
+        await session.continue();
+      }
+      const { status, error } = await session.awaitTurn(id);
+      assert.deepEqual([status, error], [stop === 'interrupt' ? 'interrupted' : 'completed', undefined]);
+      assert.equal((await session.send('and now?')).reply, 'short');
+    });
+  }
 });

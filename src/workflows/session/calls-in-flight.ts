@@ -1,5 +1,6 @@
 /** The activities that run now, and what stops them. */
-import { CancellationScope, CancelledFailure, condition, isCancellation } from '@temporalio/workflow';
+import { RetryState } from '@temporalio/common';
+import { ActivityFailure, CancellationScope, CancelledFailure, condition, isCancellation } from '@temporalio/workflow';
 import type { LiveSession } from './live-session.ts';
 
 interface CallOptions<T> {
@@ -37,7 +38,8 @@ export class CallsInFlight {
       try {
         const result = await scope.run(work);
         if (session.isStopped || !isPartial(result)) return result;
-      } catch (error) {
+      } catch (thrown) {
+        const error = asStopped(thrown);
         const isOnlyPaused = scope.consideredCancelled && !session.isStopped && !isWorkflowCancelled();
         if (!isCancellation(error) || !isOnlyPaused) throw error;
       }
@@ -70,6 +72,17 @@ export class CallsInFlight {
     this.#unstoppable.cancel();
     this.#unstoppable = new CancellationScope();
   }
+}
+
+/**
+ * A call that was told to stop may end by a failure all the same: its worker died before it heard of it, or its server
+ * did not answer. Nothing tries it again for that reason, so it was stopped and has not failed.
+ */
+function asStopped(error: unknown): unknown {
+  if (!(error instanceof ActivityFailure) || error.retryState !== RetryState.CANCEL_REQUESTED) return error;
+  const { message, activityType, activityId, retryState, identity, cause } = error;
+  const stopped = new CancelledFailure('stopped', [], cause);
+  return new ActivityFailure(message, activityType, activityId, retryState, identity, stopped);
 }
 
 /** Whether somebody asked the workflow itself to end, from the Web UI for example. */
