@@ -15,7 +15,7 @@ import { parseDecision, promptFor } from '../people/typed-decision.ts';
 import { CHAT_COMMANDS, chatCommandOf } from './chat-commands.ts';
 import { ChatInput, NO_REQUEST, type Typed } from './chat-input.ts';
 import { ProgressText } from './progress-text.ts';
-import { endText } from './session-end.ts';
+import { endText, untilDeleted } from './session-end.ts';
 import { messageText } from '../session/show.ts';
 import { isTerminal, paint, remark, say, sayJson } from '../terminal.ts';
 import { reportError } from '../error-report.ts';
@@ -132,8 +132,7 @@ class Chat {
     say(paint('dim', 'Ctrl-C stops a turn; "exit" leaves, and the session goes on; /help says more.'));
     if (!isAttached) return;
     const { status, suspendReason } = await this.#session.info();
-    const { messages } = await this.#session.transcript();
-    for (const message of messages.slice(-SHOWN_MESSAGES)) say(messageText(message));
+    for (const message of (await this.#session.transcript()).messages.slice(-SHOWN_MESSAGES)) say(messageText(message));
     this.#isOver = status === 'completed' || status === 'expired';
     if (status !== 'active') {
       const wayOut = status === 'suspended' ? '; /continue takes it up' : '';
@@ -300,7 +299,8 @@ class Chat {
 
   async #follow(from: number): Promise<void> {
     try {
-      for await (const event of this.#session.follow({ from, signal: this.#stop.signal, as: thisCli() })) {
+      const options = { from, signal: this.#stop.signal, as: thisCli() };
+      for await (const event of untilDeleted(this.#session.follow(options))) {
         this.#note(event);
         if (this.#json) sayJson(event);
         else await this.#show(event);
@@ -330,14 +330,14 @@ class Chat {
 
   #noteRequest(request: PendingRequest): void {
     // What is known already may have been read whole.
-    const isKnown = this.#requests.get(request.id)?.digest === request.digest;
-    if (!isKnown && !this.#decided.has(request.id)) this.#requests.set(request.id, request);
+    if (this.#requests.get(request.id)?.digest === request.digest) return;
+    if (!this.#decided.has(request.id)) this.#requests.set(request.id, request);
   }
 
   async #show(event: FollowEvent): Promise<void> {
     // What was written meanwhile has taken the place of the prompt.
-    if (event.type === 'request' && this.#recalled.get(event.request.id) === event.request.digest)
-      return this.#prompt();
+    const isShown = event.type === 'request' && this.#recalled.get(event.request.id) === event.request.digest;
+    if (isShown) return this.#prompt();
     if (event.type === 'turn-started') {
       if (!this.#ownTurns.has(event.turnId)) this.#text.line('bold', `you, elsewhere: ${event.text}`);
       return;

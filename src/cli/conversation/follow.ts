@@ -5,7 +5,7 @@ import type { SessionHandle } from '../../client/session/session-handle.ts';
 import type { TurnView } from '../../contracts/turn.ts';
 import { type ShowFlags, thisCli, withClient } from '../connected.ts';
 import { ProgressText } from './progress-text.ts';
-import { endText } from './session-end.ts';
+import { endText, untilDeleted } from './session-end.ts';
 import { remark, sayJson } from '../terminal.ts';
 
 /** How long the last events of an ended turn may take to arrive. */
@@ -20,11 +20,10 @@ export async function runFollow(id: string, flags: ShowFlags & { readonly fromSt
     const stop = new AbortController();
     process.once('SIGINT', () => stop.abort());
     const session = client.session(id);
-    for await (const event of session.follow({
-      signal: stop.signal,
-      as: thisCli(),
-      ...(flags.fromStart ? { from: 0 } : {}),
-    })) {
+    // One that does not exist is an error; one that is gone later was deleted.
+    await session.describe();
+    const from = flags.fromStart ? { from: 0 } : {};
+    for await (const event of untilDeleted(session.follow({ signal: stop.signal, as: thisCli(), ...from }))) {
       if (flags.json) sayJson(event);
       else text.show(event);
     }

@@ -1,4 +1,5 @@
 /** Why a session goes on no more, for whoever was following it. */
+import type { FollowEvent } from '../../client/follow/follower.ts';
 import type { OutsideAct } from '../../client/reading/outside-acts.ts';
 import { DELETED } from '../../client/reading/cut-off.ts';
 import type { SessionHandle } from '../../client/session/session-handle.ts';
@@ -17,6 +18,15 @@ export async function endText(session: SessionHandle): Promise<string> {
     if (error instanceof CopilotError && error.type === 'SessionNotFound') return WAS_DELETED;
     // What was shown is all there is to say.
     return 'The session has ended.';
+  }
+}
+
+/** What a follower of a session that was there gives, until the session ends or is deleted. */
+export async function* untilDeleted(events: AsyncIterable<FollowEvent>): AsyncGenerator<FollowEvent> {
+  try {
+    yield* events;
+  } catch (error) {
+    if (!(error instanceof CopilotError) || error.type !== 'SessionNotFound') throw error;
   }
 }
 
