@@ -30,7 +30,7 @@ const ADDRESS_IN_USE = 'address already in use';
 export const DYNAMIC_CONFIG = [
   'system.enableActivityEagerExecution=true',
   'history.transferProcessorMaxPollRPS=2000',
-  // A closed session is deleted at once: by default when the server's queues have noted its end, every 30 to 60 s.
+  // Deletes a closed session at once. By default the server waits until its queues have noted the end, for 30 to 60 s.
   'history.transferProcessorEnsureCloseBeforeDelete=false',
   // A session may continue as new at once: by default a run waits until the one before it is 1 s old.
   'history.workflowIdReuseMinimalInterval="0s"',

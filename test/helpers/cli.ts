@@ -36,7 +36,7 @@ export async function runCli(
   return await runCliAlone(args, env, input, cwd);
 }
 
-/** What a process gets, in which a half of a surrogate pair cannot be. */
+/** The text as a process would get it: half of a surrogate pair cannot be passed. */
 function asArgument(text: string): string {
   return Buffer.from(text).toString();
 }

@@ -9,7 +9,7 @@ export function itInFull(title: string, test: (this: Mocha.Context) => Promise<v
   if (isFull) it(title, test);
 }
 
-/** Of cases that are alike so many, drawn by the seed of this run; all of them in `npm run test:full`. */
+/** Draws some of many cases that are alike, by the seed of this run. `npm run test:full` has all of them. */
 export function someOf<T>(cases: readonly T[], count: number): readonly T[] {
   return isFull ? cases : draw(cases, count, seed);
 }

@@ -20,7 +20,7 @@ export async function runFollow(id: string, flags: ShowFlags & { readonly fromSt
     const stop = new AbortController();
     process.once('SIGINT', () => stop.abort());
     const session = client.session(id);
-    // One that does not exist is an error; one that is gone later was deleted.
+    // A session that does not exist is an error here. If it is gone later, somebody has deleted it.
     await session.describe();
     const from = flags.fromStart ? { from: 0 } : {};
     for await (const event of untilDeleted(session.follow({ signal: stop.signal, as: thisCli(), ...from }))) {

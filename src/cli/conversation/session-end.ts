@@ -21,7 +21,7 @@ export async function endText(session: SessionHandle): Promise<string> {
   }
 }
 
-/** What a follower of a session that was there gives, until the session ends or is deleted. */
+/** The events of a session that exists. If it is deleted, they end, and that is no error. */
 export async function* untilDeleted(events: AsyncIterable<FollowEvent>): AsyncGenerator<FollowEvent> {
   try {
     yield* events;

@@ -14,7 +14,7 @@ import { removeParts } from './files.ts';
  * they do every 30 to 60 s by default; our servers do not wait for that.
  */
 const GONE_TIMEOUT_MS = 300_000;
-/** A server that has not noted the end tries again after 3 s, then after longer. Ours has told a parent by then. */
+/** A server that has not noted the end tries again after 3 s, then after longer. On ours a parent has heard of it by then. */
 const SETTLE_MS = 1_500;
 const LOOK_INTERVAL_MS = 100;
 
@@ -61,9 +61,8 @@ export async function deleteSession(
   const deleted = new Set<string>();
   // The newest run goes last: while it exists, an interrupted deletion can be repeated.
   for (const id of runIds.toReversed()) await deleteRun(link, sessionId, id, deleted, signal);
-  const isLeft = (): Promise<boolean> => deleteRest(link, sessionId, deleted, signal);
-  if (wait) await untilGone(sessionId, isLeft, signal);
-  else await isLeft();
+  await deleteListed(link, sessionId, deleted, signal);
+  if (wait) await untilGone(link, sessionId, deleted, signal);
   // A tool call or the archiving may have written until the end.
   await removeParts(link, sessionId, parts, signal);
 }
@@ -117,12 +116,17 @@ async function deleteRun(
 
 /** Waits until the server neither finds nor lists any run. */
 async function untilGone(
+  link: ServerLink,
   sessionId: string,
-  isLeft: () => Promise<boolean>,
+  deleted: Set<string>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const deadline = Date.now() + GONE_TIMEOUT_MS;
-  while (await isLeft()) {
+  // Servers limit how often their lists are asked, so that is done only when the session can no longer be found.
+  while (
+    (await deleteNewest(link, sessionId, deleted, signal)) ||
+    (await deleteListed(link, sessionId, deleted, signal))
+  ) {
     if (Date.now() > deadline) {
       const problem = `The server has not deleted session ${sessionId} yet. Delete it again in a minute.`;
       throw new CopilotError('Internal', { problem });
@@ -132,29 +136,38 @@ async function untilGone(
 }
 
 /**
- * Deletes what is found or listed and not deleted yet: the session may have gone on in a new run, and a reset leaves the
- * run that it ended, which no other run names.
- * @returns whether any run is found or listed
+ * Deletes the run that the id leads to: the session may have gone on in a new one.
+ * @returns whether there is any
  */
-async function deleteRest(
+async function deleteNewest(
   link: ServerLink,
   sessionId: string,
   deleted: Set<string>,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const newest = await newestRun(link, sessionId, signal);
-  const listed = (await runsById(link, [sessionId], { signal })).get(sessionId) ?? [];
-  const left = new Set([...listed.map(({ runId }) => runId), ...newest]);
-  for (const runId of left) if (!deleted.has(runId)) await deleteRun(link, sessionId, runId, deleted, signal);
-  return left.size > 0;
-}
-
-/** The one run that its id leads to, or none. */
-async function newestRun(link: ServerLink, sessionId: string, signal: AbortSignal | undefined): Promise<string[]> {
   try {
-    return [(await findSession(link, sessionId, signal)).runId];
+    const { runId } = await findSession(link, sessionId, signal);
+    if (!deleted.has(runId)) await deleteRun(link, sessionId, runId, deleted, signal);
+    return true;
   } catch (error) {
-    if (error instanceof CopilotError && error.type === 'SessionNotFound') return [];
+    if (error instanceof CopilotError && error.type === 'SessionNotFound') return false;
     throw error;
   }
+}
+
+/**
+ * Deletes the runs that are listed and not deleted yet: a reset leaves the run that it ended, which no other run names.
+ * @returns whether any run is listed
+ */
+async function deleteListed(
+  link: ServerLink,
+  sessionId: string,
+  deleted: Set<string>,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const listed = (await runsById(link, [sessionId], { signal })).get(sessionId) ?? [];
+  for (const { runId } of listed) {
+    if (!deleted.has(runId)) await deleteRun(link, sessionId, runId, deleted, signal);
+  }
+  return listed.length > 0;
 }

@@ -339,8 +339,8 @@ export class SessionHandle extends SessionReader {
 
   /**
    * Ends the session if it is open, and deletes its history, its stored payloads, its archive and its workspace. A
-   * folder that was passed as workspace stays. Returns when the session can no longer be found or listed: in a second, or in
-   * minutes if it has just ended and the server has Temporal's own settings.
+   * folder that was passed as workspace stays. Returns when the session can no longer be found or listed. That takes a
+   * second or two, or minutes if the session has just ended and the server has Temporal's own settings.
    * @throws CopilotError `SessionNotFound`, `NoWorker`, `ServerUnreachable`; `StoreUnavailable` if the payload store fails;
    *   `Internal` if the server does not delete the session within 5 minutes
    */

@@ -75,8 +75,8 @@ export class CallsInFlight {
 }
 
 /**
- * A call that was told to stop may end by a failure all the same: its worker died before it heard of it, or its server
- * did not answer. Nothing tries it again for that reason, so it was stopped and has not failed.
+ * A call that was told to stop may end by a failure, for example because its worker died before it heard of the request.
+ * The server does not try such a call again, so it counts as stopped and not as failed.
  */
 function asStopped(error: unknown): unknown {
   if (!(error instanceof ActivityFailure) || error.retryState !== RetryState.CANCEL_REQUESTED) return error;
