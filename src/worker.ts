@@ -12,6 +12,7 @@ import { z } from 'zod';
 import { checkInput } from './client/checked-input.ts';
 import type { GivenServer } from './connection/address/given.ts';
 import { findServer, refuseGuess } from './connection/address/server-address.ts';
+import { withRepeatedQueries } from './connection/early-query.ts';
 import { openConnection, serverUnreachable } from './connection/open-connection.ts';
 import type { Config } from './config.ts';
 import { CopilotError } from './contracts/errors.ts';
@@ -189,7 +190,7 @@ async function createWorker(
     workflowBundle: await prepareBundle(config, toTemporalLogger(log), dataConverter),
     dataConverter: dataConverter ?? createWorkerDataConverter(config, logUnreadable(log)),
     activities: createActivities(config, Promise.resolve<HostParts>(host.parts)),
-    interceptors: { activity: [nameSessions] },
+    interceptors: { activity: [nameSessions], client: withRepeatedQueries() },
     sinks: traceSinks(Promise.resolve(host.parts.traces)),
     shutdownForceTime: SHUTDOWN_FORCE,
     workflowTaskPollerBehavior: { type: 'autoscaling' },

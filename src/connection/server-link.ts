@@ -16,6 +16,7 @@ import { SEARCH_ATTRIBUTES } from '../contracts/search-attributes.ts';
 import { createDataConverter } from '../storage/data-converter.ts';
 import { omit } from '../storage/unreadable.ts';
 import { CLOSE_TIMEOUT_MS, Traces } from '../tracing/traces.ts';
+import { withRepeatedQueries } from './early-query.ts';
 import { grpcStatus, innermostMessage, isTooLarge, isTransient } from './grpc-errors.ts';
 import { answers } from './server-answers.ts';
 import { findWorkers, noNamespace, openConnection, serverUnreachable } from './open-connection.ts';
@@ -117,7 +118,8 @@ export class ServerLink {
     // Each running call listens.
     setMaxListeners(0, this.#closing.signal);
     const { namespace } = server;
-    const common = { ...clientOptions, connection, namespace };
+    const interceptors = withRepeatedQueries(clientOptions.interceptors);
+    const common = { ...clientOptions, interceptors, connection, namespace };
     this.client = new Client({ ...common, dataConverter: dataConverter ?? createDataConverter(config) });
     this.lister = new Client({ ...common, dataConverter: dataConverter ?? createDataConverter(config, omit) });
   }

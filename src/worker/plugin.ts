@@ -12,6 +12,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { CopilotError } from '../contracts/errors.ts';
 import type { HttpListener } from '../http-listener.ts';
+import { withRepeatedQueries } from '../connection/early-query.ts';
 import { createWorkerDataConverter } from '../storage/data-converter.ts';
 import { sessionWorkflowsPath, withSessions } from './bundle/bundle.ts';
 import { createActivities, type HostParts } from './host/activities.ts';
@@ -92,7 +93,11 @@ class CopilotPlugin extends SimplePlugin {
       ...this.#code(given),
       dataConverter: given.dataConverter ?? this.#dataConverter(config),
       activities: { ...own, ...activities },
-      interceptors: { ...given.interceptors, activity: [...(given.interceptors?.activity ?? []), nameSessions] },
+      interceptors: {
+        ...given.interceptors,
+        activity: [...(given.interceptors?.activity ?? []), nameSessions],
+        client: withRepeatedQueries(given.interceptors?.client),
+      },
       sinks: { ...given.sinks, ...traceSinks(opened.promise.then(({ traces }) => traces)) },
     };
   }

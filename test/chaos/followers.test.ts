@@ -25,12 +25,8 @@ const WORD_MS = 25;
 const answerTo = (message: string): string =>
   Array.from({ length: WORDS }, (_, n) => `${message.replaceAll(' ', '-')}-${n} `).join('');
 
-/**
- * Those that are in the session's own record, without their times: if a server is killed, a workflow task may be done
- * again, later.
- */
-const numbered = (events: readonly FollowEvent[]): object[] =>
-  events.flatMap((event) => ('seq' in event ? [{ ...event, at: undefined }] : []));
+/** Those that are in the session's own record. */
+const numbered = (events: readonly FollowEvent[]): FollowEvent[] => events.filter((event) => 'seq' in event);
 
 describe('followers of the gateway', function () {
   this.timeout(LASTS_MS + 300_000);

@@ -9,6 +9,8 @@ export interface TeamScript {
   readonly files?: readonly string[];
   /** Before each answer of a step. */
   readonly delayMs?: number;
+  /** The answers of a step come after this. */
+  readonly after?: Promise<unknown>;
   /** Text of direct and final answers. Default `done`. */
   readonly answer?: string;
   readonly wordDelayMs?: number;
@@ -78,7 +80,7 @@ function stepIn(brief = ''): string | undefined {
 }
 
 function reply(
-  { files = [], delayMs = 0, answer = 'done', wordDelayMs = 0 }: TeamScript,
+  { files = [], delayMs = 0, after = Promise.resolve(), answer = 'done', wordDelayMs = 0 }: TeamScript,
   call: ScriptedCall,
 ): ScriptedReply {
   switch (call.phase) {
@@ -100,10 +102,12 @@ function reply(
       return { json: { approved: true, feedback: '' } };
     case 'step': {
       if (call.lastRole === 'tool') {
-        return { delayMs, toolCalls: [{ name: 'report_step', arguments: { status: 'done', summary: call.last } }] };
+        const report = { status: 'done', summary: call.last };
+        return { delayMs, after, toolCalls: [{ name: 'report_step', arguments: report }] };
       }
       const file = /^write (\S+)/.exec(call.task)?.[1] ?? 'nothing';
-      return { delayMs, toolCalls: [{ name: 'write_file', arguments: { path: file, content: `I am ${file}\n` } }] };
+      const written = { path: file, content: `I am ${file}\n` };
+      return { delayMs, after, toolCalls: [{ name: 'write_file', arguments: written }] };
     }
     default:
       return { text: answer, wordDelayMs };

@@ -221,7 +221,8 @@ describe('workers and their agents', function () {
     const second = await opened(worker);
 
     // In use: it is left alone until the call has ended.
-    playTeam(world.model, { instead: () => ({ text: 'after a while', delayMs: 6_000 }) });
+    const asked = Promise.withResolvers<void>();
+    playTeam(world.model, { instead: () => ({ text: 'after a while', after: asked.promise }) });
     const calls = world.model.requests.length;
     const session = await world.copilot.create({ mode: 'one-shot', team: 'second' });
     const patient = session.send('wait for it');
@@ -230,6 +231,7 @@ describe('workers and their agents', function () {
       (await copilot('agents', 'close', '--all')).stdout,
       /: second@\w+ is in use and will be closed when it is free;/,
     );
+    asked.resolve();
     assert.equal((await patient).reply, 'after a while');
     assert.equal(world.model.requests.length, calls + 1, 'the call was not disturbed');
     await second.areGone();

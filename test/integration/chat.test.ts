@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { runCli, startCli } from '../helpers/cli.ts';
 import { itInFull, someOf } from '../helpers/full.ts';
 import { until } from '../helpers/history.ts';
+import { calling } from '../helpers/replies.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
@@ -53,10 +54,20 @@ describe('copilot chat', function () {
   });
 
   it('[U03] shows route, plan, steps and tool calls of a running turn from its beginning, also to someone who joins in the middle', async () => {
-    playTeam(world.model, { files: ['one.txt', 'two.txt'], delayMs: 4_000, answer: 'both' });
+    const joined = Promise.withResolvers<void>();
+    playTeam(world.model, {
+      files: ['one.txt', 'two.txt'],
+      instead: ({ task, lastRole }) =>
+        task === 'write two.txt' && lastRole === 'user'
+          ? { ...calling(['write_file', { path: 'two.txt', content: 'two' }]), after: joined.promise }
+          : undefined,
+      answer: 'both',
+    });
     const session = await world.copilot.create({ message: 'write two files' });
     for await (const event of session.follow({ from: 0 })) if (event.type === 'step-ended') break;
     const terminal = startCli(['chat', session.id], env);
+    await terminal.untilStdout(/✓ step 1 completed/);
+    joined.resolve();
     await terminal.untilStdout(
       /you, elsewhere: write two files\n→ planned[\s\S]*\nPlan:\n {2}1\. [\s\S]* {2}⚙ write_file one\.txt[\s\S]*✓ step 1 completed[\s\S]*✓ step 2 completed[\s\S]*both\n/,
     );

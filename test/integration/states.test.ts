@@ -49,7 +49,7 @@ describe('states', function () {
   });
 
   it('a turn that is interrupted while the session is suspended ends, and the session stays suspended', async () => {
-    playTeam(world.model, { files: ['a.txt', 'b.txt'], delayMs: 3_000 });
+    playTeam(world.model, { files: ['a.txt', 'b.txt'], delayMs: 100_000 });
     const session = await world.copilot.create({ message: 'write' });
     await running(session, 'executing');
     await session.suspend();

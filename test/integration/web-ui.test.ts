@@ -115,7 +115,8 @@ describe('the Web UI', function () {
   });
 
   it('[T11] shows turns, plan and approvals as Markdown in currentDetails while they happen', async () => {
-    playTeam(world.model, { files: FILES, delayMs: 4_000, answer: 'Two of *three*' });
+    const seen = Promise.withResolvers<void>();
+    playTeam(world.model, { files: FILES, after: seen.promise, answer: 'Two of *three*' });
     const session = await planned('Live');
     const asked = await details(session);
     assert.ok(asked.includes('req-1 · plan'), asked.join('\n'));
@@ -129,6 +130,7 @@ describe('the Web UI', function () {
     assert.ok(running.includes('active · executing · step 1 of 3 · mode planning-control · ada'), running.join('\n'));
     assert.deepEqual(marks(running), ['▶', '☐', '☐']);
     assert.ok(!running.includes('Waiting for a person'), 'nothing waits while a step runs');
+    seen.resolve();
 
     await untilAsked(session, 'req-3');
     await decide(session, 'req-3', 'skip');

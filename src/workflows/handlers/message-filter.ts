@@ -18,6 +18,7 @@ import { WORKFLOW_TYPES } from '../../contracts/messages.ts';
 import { tryToRead, UnreadablePayload } from '../../contracts/payload-converter.ts';
 import { detailsInterceptor } from '../views/current-details.ts';
 import { converterInUse } from '../sdk-internals.ts';
+import { refuseEarlyEvents } from './early-events.ts';
 import { limitUpdates } from './update-limit.ts';
 import { beginningOf } from '../../contracts/text-cut.ts';
 
@@ -53,7 +54,7 @@ const MAX_NAME = 100;
 /** The worker puts these into the bundle. The workflows of a service in the same bundle go without. */
 export const interceptors = (): WorkflowInterceptors =>
   WORKFLOW_TYPES.includes(workflowInfo().workflowType)
-    ? { inbound: [limitUpdates()], internals: [detailsInterceptor, filter] }
+    ? { inbound: [limitUpdates()], internals: [refuseEarlyEvents(), detailsInterceptor, filter] }
     : {};
 
 const filter: Internals = {

@@ -204,25 +204,28 @@ describe('agents at work', function () {
   };
 
   it('steps that need nothing of each other run side by side, and the next one waits for all of them', async () => {
+    const begun = new Set<string>();
+    const together = Promise.withResolvers<void>();
     playTeam(world.model, {
-      delayMs: 1_000,
-      instead: ({ phase }) => (phase === 'planning' ? SIDE_BY_SIDE : undefined),
+      // No answer of a step comes before three of them have asked.
+      after: together.promise,
+      instead: ({ phase, task }) => {
+        if (phase === 'planning') return SIDE_BY_SIDE;
+        if (phase === 'step') begun.add(task);
+        if (begun.size === 3) together.resolve();
+        return undefined;
+      },
     });
     const from = world.model.requests.length;
     const session = await world.copilot.create({ mode: 'planning-control' });
     const turn = await session.send('write four files');
     assert.deepEqual([turn.status, [...turn.artifacts].sort()], ['completed', ['a.txt', 'b.txt', 'c.txt', 'd.txt']]);
-    const started = new Map(
-      world.model.requests.slice(from).flatMap(({ body, startedAt }) => {
-        const { task, lastRole } = readCall(body);
-        return lastRole === 'user' && task !== '' ? [[task, startedAt] as const] : [];
-      }),
+    const steps = world.model.requests.slice(from).map(({ body }) => readCall(body).task);
+    // Each step takes two calls.
+    assert.deepEqual(
+      steps.filter((task) => task !== '').map((task) => task === 'write d.txt'),
+      [...Array<boolean>(6).fill(false), true, true],
     );
-    const at = (file: string): number => started.get(`write ${file}`) ?? Number.NaN;
-    // A step takes two calls of a second: what begins within them runs beside it.
-    for (const file of ['b.txt', 'c.txt']) assert.ok(Math.abs(at(file) - at('a.txt')) < 2_000, `${file} waited`);
-    for (const file of ['a.txt', 'b.txt', 'c.txt'])
-      assert.ok(at('d.txt') - at(file) >= 2_000, `d.txt did not wait for ${file}`);
   });
 
   it('of steps side by side one fails: the others are kept, and continue runs only that one again', async () => {

@@ -92,13 +92,15 @@ describe('configuring a session', function () {
     }
 
     it('applies from the next call on, in the middle of a turn, and to this session alone', async () => {
-      playTeam(world.model, { files, delayMs: 3_000 });
+      const configured = Promise.withResolvers<void>();
+      playTeam(world.model, { files, after: configured.promise });
       const from = world.model.requests.length;
       const session = await world.copilot.create({ mode: 'planning-control' });
       const { id } = await session.send('write', { wait: false });
       await until('the first call of the engineer', async () => callsOf('engineer', from).length === 1);
       const { changed } = await session.configure({ agents: { engineer: OVERRIDE } });
       assert.equal(changed, true);
+      configured.resolve();
       assert.equal((await session.awaitTurn(id)).status, 'completed');
       assert.deepEqual(callsOf('engineer', from), [SHARED, OWN, OWN, OWN]);
       const other = await world.copilot.create({ mode: 'planning-control' });
@@ -180,7 +182,8 @@ describe('configuring a session', function () {
       await writeTeam(agentsDir, 'default', words(3));
       await sleep(TEAMS_KEPT_MS);
       const session = await world.copilot.create({ mode: 'planning-control' });
-      playTeam(world.model, { files: ['a.txt', 'b.txt'], delayMs: 4_000 });
+      const configured = Promise.withResolvers<void>();
+      playTeam(world.model, { files: ['a.txt', 'b.txt'], after: configured.promise });
       const from = world.model.requests.length;
       const { id } = await session.send('write', { wait: false });
       await until('the first call of the engineer', async () => callsOf('engineer', from).length === 1);
@@ -191,6 +194,7 @@ describe('configuring a session', function () {
       );
       assert.equal(code, 0, stderr);
       assert.equal((JSON.parse(stdout) as { changed: boolean }).changed, true);
+      configured.resolve();
       assert.equal((await session.awaitTurn(id)).status, 'completed');
       assert.deepEqual(
         [...callsOf('engineer', from), ...callsOf('writer', from)].map(([, , instructions]) => instructions),

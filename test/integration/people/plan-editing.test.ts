@@ -24,17 +24,19 @@ describe('editing a plan', function () {
 
   /** A plan of four steps, suspended in the middle of its second. */
   async function suspendedInSecond(): Promise<[SessionHandle, TurnView]> {
+    const suspended = Promise.withResolvers<void>();
     playTeam(world.model, {
       files: FILES,
       instead: ({ task, lastRole }) =>
         task === 'write b.txt' && lastRole === 'user'
-          ? { ...calling(['write_file', { path: 'b.txt', content: 'I am b.txt\n' }]), delayMs: 2_000 }
+          ? { ...calling(['write_file', { path: 'b.txt', content: 'I am b.txt\n' }]), after: suspended.promise }
           : undefined,
     });
     const session = await world.copilot.create({ mode: 'planning-control' });
     const turn = await session.send('write four files', { wait: false });
     await until('the second step runs', async () => (await statuses(session))[1] === 'in-progress');
     await session.suspend();
+    suspended.resolve();
     playTeam(world.model, { files: FILES });
     return [session, turn];
   }
@@ -97,15 +99,17 @@ describe('editing a plan', function () {
     });
 
     it('suspended between two steps, the next one has not begun, and may be removed', async () => {
+      const suspended = Promise.withResolvers<void>();
       playTeam(world.model, {
         files: FILES,
         instead: ({ task, lastRole }) =>
-          task === 'write b.txt' && lastRole === 'tool' ? { ...done(), delayMs: 2_000 } : undefined,
+          task === 'write b.txt' && lastRole === 'tool' ? { ...done(), after: suspended.promise } : undefined,
       });
       const session = await world.copilot.create({ mode: 'planning-control' });
       const turn = await session.send('write four files', { wait: false });
       await until('the second step has its file', () => Promise.resolve(exists(session, 'b.txt')));
       await session.suspend();
+      suspended.resolve();
       await until('the second step ends', async () => (await statuses(session))[1] === 'completed');
       assert.deepEqual(await statuses(session), ['completed', 'completed', 'pending', 'pending']);
       await session.editPlan([{ op: 'remove', step: 3 }]);
