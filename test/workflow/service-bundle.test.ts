@@ -157,7 +157,7 @@ describe('the plugin', () => {
       workflowsPath: '/workflows.ts',
       activities: { plan: () => 'own', charge: () => 'own' },
       dataConverter: { payloadCodecs: [] },
-      interceptors: { workflowModules: ['/interceptors.ts'], activity: [() => ({})] },
+      interceptors: { workflowModules: ['/interceptors.ts'], activity: [() => ({})], client: { workflow: [{}] } },
       maxCachedWorkflows: 7,
       shutdownGraceTime: '1s',
     } satisfies WorkerOptions;
@@ -168,11 +168,15 @@ describe('the plugin', () => {
     const names = Object.keys(activities ?? {});
     assert.deepEqual(names.filter((name) => !name.startsWith('copilot')).toSorted(), Object.keys(own).toSorted());
     assert.ok(names.length > 10);
-    const { activity, ...others } = interceptors;
+    const { activity, client, ...others } = interceptors;
     assert.deepEqual(others, { workflowModules: ownInterceptors.workflowModules });
     // One more, which names the session in the log lines of our own activities.
     assert.deepEqual(activity.slice(0, -1), ownInterceptors.activity);
     assert.equal(activity.length, 2);
+    // One more, which repeats queries that came too early.
+    assert.ok(Array.isArray(client.workflow));
+    assert.deepEqual(client.workflow.slice(0, -1), ownInterceptors.client.workflow);
+    assert.equal(client.workflow.length, 2);
   });
 
   it('is refused if it is there twice', () => {
