@@ -44,6 +44,9 @@ const SHARED_WORLDS = [
   'installed installed-service',
   'fuzz/cli fuzz/large fuzz/messages fuzz/starts mcp-odd private-files',
   'bad-input economy fairness follow service-example states steering stream streaming',
+  'data-analysis direct-text page/sign-in traces workflow-threads',
+  'mcp mcp-trust',
+  'early-query chaos/archive',
 ].map((names) =>
   names.split(' ').map((name) => join(packageDir, 'test', name.startsWith('chaos/') ? '' : 'integration', name)),
 );

@@ -87,7 +87,7 @@ describe('copilot chat', function () {
     assert.match(later.stderr, /^error: .* is completed and takes no more messages[^]*\nThe session has ended\.\n$/);
   });
 
-  it('says how somebody has ended the session from outside, in a line of its own', async () => {
+  itInFull('says how somebody has ended the session from outside, in a line of its own', async () => {
     playTeam(world.model, { answer: 'word '.repeat(5_000), wordDelayMs: 50 });
     for (const [end, said] of [
       [(id: string) => world.copilot.session(id).delete(), /^The session was deleted\.\n$/m],

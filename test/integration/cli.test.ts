@@ -219,7 +219,7 @@ describe('copilot', function () {
     assert.equal((await copilot('complete', sessionId)).stdout, `${sessionId} is completed: nothing changed\n`);
   });
 
-  it('continue --wait shows the turn that was suspended to its end', async () => {
+  itInFull('continue --wait shows the turn that was suspended to its end', async () => {
     playTeam(world.model, { files: ['one.txt', 'two.txt'], delayMs: 800, answer: 'both' });
     const session = await world.copilot.create({ message: 'write two files' });
     for await (const event of session.follow({ from: 0 })) if (event.type === 'step-ended') break;
@@ -348,7 +348,7 @@ describe('copilot', function () {
     assert.equal(events.at(-1)?.type, 'session');
   });
 
-  it('worker stops on SIGTERM with exit code 0', async () => {
+  itInFull('worker stops on SIGTERM with exit code 0', async () => {
     const worker = await world.startWorker();
     assert.match(worker.log(), /worker ready: copilot-\d+@\S+, task queue copilot at 127\.0\.0\.1:\d+, model http/);
     assert.equal(await worker.stop(), 0);

@@ -135,7 +135,7 @@ describe('a client elsewhere', function () {
     return names.filter((name) => name.startsWith('.copilot-'));
   }
 
-  it('is told that no worker answers, and nothing is lost', async () => {
+  itInFull('is told that no worker answers, and nothing is lost', async () => {
     const session = await client.create();
     await session.files.put('kept.txt', 'kept');
     for (const worker of world.workers) await worker.kill();

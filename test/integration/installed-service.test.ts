@@ -93,7 +93,7 @@ describe('a service that has installed the package', function () {
 
   const answers = ['completed: 4 * 10 = 40, 1', 'completed: 4 * 10 = 40, 1'];
 
-  it('[E04] hosts sessions beside its workflows, which start one', async () => {
+  itInFull('[E04] hosts sessions beside its workflows, which start one', async () => {
     assert.deepEqual(await serve('service.ts', 'workflows.ts'), answers);
   });
 

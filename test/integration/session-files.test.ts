@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SessionExport, SessionHandle } from '../../src/client.ts';
+import { itInFull } from '../helpers/full.ts';
 import { runCli } from '../helpers/cli.ts';
 import { fails } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';
@@ -270,7 +271,7 @@ describe('session files', function () {
     assert.equal(existsSync(path), false);
   });
 
-  it('the export of a closed session goes through a file and the command line', async () => {
+  itInFull('the export of a closed session goes through a file and the command line', async () => {
     const session = await told();
     await session.complete();
     const path = join(await mkdtemp(join(world.server.homeDir, 'out-')), 'session.json');

@@ -169,7 +169,7 @@ describe('work that moves to the next run', function () {
     },
   );
 
-  it('the results of a round with very many calls are cut for the model, and the turn ends', async () => {
+  itInFull('the results of a round with very many calls are cut for the model, and the turn ends', async () => {
     playTeam(world.model, {
       instead: ({ lastRole, messages }) =>
         lastRole === 'user'

@@ -8,6 +8,7 @@ import { DefaultChatTransport, readUIMessageStream, type UIMessage, type UIMessa
 import type { SessionHandle } from '../../../src/client.ts';
 import { turnEvents } from '../../../src/gateway/chats/turn-events.ts';
 import type { Role } from '../../../src/gateway/principals/principal.ts';
+import { itInFull } from '../../helpers/full.ts';
 import { addKey, startGatewayProcess, type TestGateway } from '../../helpers/gateway.ts';
 import { playCode, playQuestion, playTwoCodes, postForEvents, type Sent } from '../../helpers/chats.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
@@ -111,7 +112,7 @@ describe('chat protocols of the gateway', function () {
       (events.at(-1)?.outcome?.interrupts ?? []).map(({ id }) => id);
     const approve = (interruptId: string): object => ({ interruptId, status: 'resolved', payload: { approved: true } });
 
-    it('a run that decides one of two requests ends at once, with the other one', async () => {
+    itInFull('a run that decides one of two requests ends at once, with the other one', async () => {
       playTwoCodes(world.model);
       const [first = '', second] = interruptsOf(await run('two requests', { messages: [says('m1', 'run both')] }));
       const half = await run('two requests', { messages: [says('m1', 'run both')], resume: [approve(first)] });
@@ -120,7 +121,7 @@ describe('chat protocols of the gateway', function () {
       assert.equal(whole.events.at(-1)?.outcome?.type, 'success', JSON.stringify(whole.events));
     });
 
-    it('nothing is decided if one of the answers is invalid', async () => {
+    itInFull('nothing is decided if one of the answers is invalid', async () => {
       playTwoCodes(world.model);
       const [first = '', second = ''] = interruptsOf(await run('half', { messages: [says('m1', 'run both')] }));
       const wrong = { interruptId: second, status: 'resolved', payload: { yes: 1 } };
@@ -131,7 +132,7 @@ describe('chat protocols of the gateway', function () {
       assert.equal(both.events.at(-1)?.outcome?.type, 'success', JSON.stringify(both.events));
     });
 
-    it('the same message again gets the request or the question that waits', async () => {
+    itInFull('the same message again gets the request or the question that waits', async () => {
       playCode(world.model);
       const messages = [says('m1', 'run it')];
       const asked = interruptsOf(await run('again', { messages }));
@@ -186,7 +187,7 @@ describe('chat protocols of the gateway', function () {
         assert.ok(prompt.includes(part), part);
     });
 
-    it('a run that answers an interrupt says nothing new', async () => {
+    itInFull('a run that answers an interrupt says nothing new', async () => {
       playCode(world.model);
       const asked = interruptsOf(await run('both', { messages: [says('m1', 'run it')] }));
       const resume = asked.map(approve);
@@ -211,7 +212,7 @@ describe('chat protocols of the gateway', function () {
       assert.equal((await world.copilot.session(id).awaitTurn('turn-1')).status, 'completed');
     });
 
-    it('a thread is the session of its id, if the caller may see it', async () => {
+    itInFull('a thread is the session of its id, if the caller may see it', async () => {
       const session = await world.copilot.create({ id: 'mine-1', user: 'ada' });
       await run('mine-1', { messages: [says('m1', 'tell me')] });
       assert.equal((await session.turns()).length, 1);

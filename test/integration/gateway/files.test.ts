@@ -8,6 +8,7 @@ import { HttpAgent } from '@ag-ui/client';
 import { DefaultChatTransport, type UIMessage } from 'ai';
 import OpenAI from 'openai';
 import type { SessionFile, SessionHandle, WrittenFile } from '../../../src/client.ts';
+import { itInFull } from '../../helpers/full.ts';
 import { addKey, startGatewayProcess, type TestGateway } from '../../helpers/gateway.ts';
 import { playTeam } from '../../helpers/team-script.ts';
 import { startWorld, type World } from '../../helpers/world.ts';
@@ -264,7 +265,7 @@ describe('[G07] files of the gateway', function () {
       assert.deepEqual(await typeOf(await send({ text: '' })), [400, 'InvalidInput']);
     });
 
-    it('of the OpenAI API come as data, as its own client sends them, and are in the conversation', async () => {
+    itInFull('of the OpenAI API come as data, as its own client sends them, and are in the conversation', async () => {
       const content: OpenAI.Responses.ResponseInputContent[] = [
         { type: 'input_text', text: 'What is this?' },
         { type: 'input_image', image_url: PNG_URL, detail: 'auto' },
@@ -293,7 +294,7 @@ describe('[G07] files of the gateway', function () {
       }
     });
 
-    it('of chat completions tell conversations apart', async () => {
+    itInFull('of chat completions tell conversations apart', async () => {
       const other = `data:image/gif;base64,${Buffer.from('GIF89a other').toString('base64')}`;
       const ask = (url: string): OpenAI.ChatCompletionMessageParam[] => [
         {

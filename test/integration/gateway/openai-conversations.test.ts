@@ -148,7 +148,7 @@ describe('[G05] conversations of the OpenAI API', function () {
     await assert.rejects(client.responses.create({ input: said }), /input .*it is empty/);
   });
 
-  it('two messages that follow the same response are two conversations', async () => {
+  itInFull('two messages that follow the same response are two conversations', async () => {
     playTeam(world.model, { answer: words, wordDelayMs: 20 });
     const first = await client.responses.create({ input: 'first' });
     const both = await Promise.all(

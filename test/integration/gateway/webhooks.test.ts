@@ -122,7 +122,7 @@ describe('webhooks', function () {
     await remove('fay', (await adding).id);
   });
 
-  it('[G08] somebody is told of their own sessions only, and an operator of all', async () => {
+  itInFull('[G08] somebody is told of their own sessions only, and an operator of all', async () => {
     const [bobs, all] = [await newReceiver(), await newReceiver()];
     const hook = await add('bob', bobs);
     assert.equal((await as('bob').call('POST', '/v1/webhooks', { url: bobs.url, all: true })).status, 403);

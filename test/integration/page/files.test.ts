@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import type { Locator, Page } from 'playwright-core';
 import type { SessionHandle } from '../../../src/client.ts';
+import { itInFull } from '../../helpers/full.ts';
 import { until } from '../../helpers/history.ts';
 import { openPageWorld, type PageWorld } from '../../helpers/page.ts';
 import { playTeam } from '../../helpers/team-script.ts';
@@ -112,7 +113,7 @@ describe('[G07] files on the page', function () {
     await tab.close();
   });
 
-  it('are listed, added and deleted beside the conversation', async () => {
+  itInFull('are listed, added and deleted beside the conversation', async () => {
     const session = await world.copilot.create({ mode: 'one-shot' });
     await session.files.put('notes/a.txt', 'x');
     await open(session);
@@ -131,7 +132,7 @@ describe('[G07] files on the page', function () {
     );
   });
 
-  it('begin a session together with its first message', async () => {
+  itInFull('begin a session together with its first message', async () => {
     playTeam(world.model, { answer: 'A dot.' });
     await page.goto(`${world.gateway.url}/#/new`);
     await page.getByRole('textbox', { name: 'What is to be done?' }).fill('Look at it');

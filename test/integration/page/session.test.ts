@@ -176,22 +176,25 @@ describe('a session on the page', function () {
     await page.getByText('Connection lost.').waitFor({ state: 'detached' });
   });
 
-  it('a session that has ended is shown without a word of a lost connection, and with who ended it from outside', async () => {
-    playTeam(world.model, { answer: 'Said.' });
-    const session = await world.copilot.create({ mode: 'one-shot' });
-    await session.send('Say it');
-    await world.temporal.workflow.getHandle(session.id).terminate('by hand');
-    await open(session.id);
-    const notices = page.locator('.notices');
-    await notices.getByText(/^terminated by .*: by hand\. It does not go on/).waitFor();
-    const until = Date.now() + 3_000;
-    while (Date.now() < until) {
-      assert.doesNotMatch(await notices.innerText(), /Connection lost/);
-      await page.waitForTimeout(50);
-    }
-  });
+  itInFull(
+    'an ended session is shown without a word of a lost connection, and with who ended it from outside',
+    async () => {
+      playTeam(world.model, { answer: 'Said.' });
+      const session = await world.copilot.create({ mode: 'one-shot' });
+      await session.send('Say it');
+      await world.temporal.workflow.getHandle(session.id).terminate('by hand');
+      await open(session.id);
+      const notices = page.locator('.notices');
+      await notices.getByText(/^terminated by .*: by hand\. It does not go on/).waitFor();
+      const until = Date.now() + 3_000;
+      while (Date.now() < until) {
+        assert.doesNotMatch(await notices.innerText(), /Connection lost/);
+        await page.waitForTimeout(50);
+      }
+    },
+  );
 
-  it('a turn that was cut off by the end of its session from outside is interrupted, and nothing runs on', async () => {
+  itInFull('a turn that was cut off by the end of its session from outside is interrupted', async () => {
     playTeam(world.model, { answer: ANSWER, wordDelayMs: 200 });
     const session = await world.copilot.create({ mode: 'one-shot' });
     await open(session.id);
@@ -201,7 +204,7 @@ describe('a session on the page', function () {
     await page.locator('.turn-facts').getByText('interrupted', { exact: true }).waitFor();
   });
 
-  it('an answer of the gateway that is lost: what is done again is done once, and the page says so', async () => {
+  itInFull('an answer of the gateway that is lost: what is done again is done once, and the page says so', async () => {
     playTeam(world.model, { answer: 'Once.' });
     await page.goto(`${world.gateway.url}/#/new`);
     await page.getByRole('textbox', { name: 'What is to be done?' }).fill('Begin once');

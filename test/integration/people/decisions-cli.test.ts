@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
+import { itInFull } from '../../helpers/full.ts';
 import { type CliResult, runCli, startCli } from '../../helpers/cli.ts';
 import { until } from '../../helpers/history.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
@@ -177,7 +178,7 @@ describe('deciding on the command line', function () {
     assert.match((await copilot('plan mine')).stdout, /^Plan of turn 1\n1\. \[completed\] write d\.txt \(writer\)\n/);
   });
 
-  it('configure changes single settings, and leaves the others', async () => {
+  itInFull('configure changes single settings, and leaves the others', async () => {
     const instructions = join(world.server.homeDir, 'instructions.txt');
     await writeFile(instructions, 'Be brief.');
     await copilot('start --id set --mode one-shot --approve-plan --budget-tokens 5000 --ask write network --no-code');
@@ -302,7 +303,7 @@ describe('deciding on the command line', function () {
       ]);
     });
 
-    it('who comes later sees what waits, and a decision made elsewhere', async () => {
+    itInFull('who comes later sees what waits, and a decision made elsewhere', async () => {
       playTeam(world.model, { files: ['a.txt'], answer: 'finished' });
       const session = await world.copilot.create({
         mode: 'planning-control',

@@ -217,7 +217,7 @@ describe('what waits for a person', function () {
       await inboxOf({}, []);
     });
 
-    it('names a session whose worker is away, and lists the others', async () => {
+    itInFull('names a session whose worker is away, and lists the others', async () => {
       play();
       const worker = await world.startWorker({ COPILOT_TASK_QUEUE: 'elsewhere' });
       const client = await CopilotClient.connect({

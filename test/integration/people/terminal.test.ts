@@ -1,6 +1,7 @@
 /** What a person sees in a terminal, and what their keys do. A terminal emulator renders it. */
 import assert from 'node:assert/strict';
 import type { SessionHandle } from '../../../src/client.ts';
+import { itInFull } from '../../helpers/full.ts';
 import { until } from '../../helpers/history.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
 import { calling, done } from '../../helpers/replies.ts';
@@ -59,7 +60,7 @@ describe('in a terminal', function () {
     return session;
   }
 
-  it('[H08] show, inbox, send --wait, follow and chat show the very command that is asked for', async () => {
+  itInFull('[H08] show, inbox, send --wait, follow and chat show the very command that is asked for', async () => {
     const session = await asking(HOSTILE, NAME);
     const command = (await nextRequest(session)).tool?.arguments;
     assert.deepEqual(JSON.parse(command ?? ''), { command: HOSTILE });
@@ -136,7 +137,7 @@ describe('in a terminal', function () {
     assert.doesNotMatch(stdout, /(?!\n)[\p{Cc}\u200b\u202e]/u);
   });
 
-  it('[H08] send --wait shows the command that waits as it is, and follow a hostile message', async () => {
+  itInFull('[H08] send --wait shows the command that waits as it is, and follow a hostile message', async () => {
     playTeam(world.model, {
       instead: ({ phase, lastRole }) =>
         phase === 'one-shot' && lastRole !== 'tool' ? calling(['shell', { command: HOSTILE }]) : undefined,
@@ -202,7 +203,7 @@ describe('in a terminal', function () {
     assert.equal((await world.copilot.session('pasted').info()).turns, 2);
   });
 
-  it('what happens meanwhile is shown between the prompts, and a text that was begun comes back whole', async () => {
+  itInFull('what happens meanwhile is shown between the prompts, and a begun text comes back whole', async () => {
     playTeam(world.model, { answer: 'heard' });
     const session = await world.copilot.create({ mode: 'one-shot' });
     const terminal = start('chat', session.id);
@@ -258,7 +259,7 @@ describe('in a terminal', function () {
     assert.equal((await session.decisions())[0]?.verdict.decision, 'deny');
   });
 
-  it('[H09] a line in which the request appears decides nothing with its last letters, and is a message', async () => {
+  itInFull('[H09] a line in which the request appears decides nothing and is a message', async () => {
     const session = await world.copilot.create({ mode: 'planning-control', config: { approvals: { plan: false } } });
     const terminal = start('chat', session.id);
     await terminal.until(/\n>/);

@@ -68,7 +68,7 @@ describe('plot_chart', function () {
       assert.deepEqual((answer['figures'] as unknown[])[10], { x: 'Nov', y: 642.5 });
     });
 
-    it('draws a line of every day on an axis of time, and names the years on it', async () => {
+    itInFull('draws a line of every day on an axis of time, and names the years on it', async () => {
       const { chart, answer } = await draw(undefined, { chart: 'line', x: 'date', y: ['temp_max'] });
       assert.deepEqual(chart.lines, [1461]);
       for (const year of ['2012', '2013', '2014', '2015']) assert.ok(chart.xLabels.includes(year), year);
@@ -165,7 +165,7 @@ describe('plot_chart', function () {
     assert.deepEqual(chart.xLabels, names);
   });
 
-  it('breaks a long title into lines no wider than the chart', async () => {
+  itInFull('breaks a long title into lines no wider than the chart', async () => {
     const title = 'What was sold in the four regions of the country between spring and autumn of each year '.repeat(3);
     const { chart } = await draw('a,b\n1,2\n2,3\n', { chart: 'line', x: 'a', y: ['b'], title });
     const lines = chart.titles.filter((line) => /region|sold|autumn|…/.test(line));
@@ -174,7 +174,7 @@ describe('plot_chart', function () {
     assert.ok(chart.width < 850, `${chart.width} pixels`);
   });
 
-  it('reads decimal commas, dates with points, and leaves out what is missing', async () => {
+  itInFull('reads decimal commas, dates with points, and leaves out what is missing', async () => {
     const { chart, answer } = await draw('Tag;Wert\n1.2.2024;1,5\n3.2.2024;\n2.2.2024;2,5\n;9\n', {
       chart: 'line',
       x: 'Tag',
@@ -189,7 +189,7 @@ describe('plot_chart', function () {
     assert.deepEqual(chart.points, ['2024-02-01: 1.5', '2024-02-02: 2.5']);
   });
 
-  it('says how it read dates that could be read in two ways', async () => {
+  itInFull('says how it read dates that could be read in two ways', async () => {
     const { answer } = await draw('day,n\n13/2/2024,1\n1/3/2024,2\n', { chart: 'line', x: 'day', y: ['n'] });
     assert.deepEqual(answer['notes'], ['Column "day" has the day first.']);
     assert.deepEqual(
@@ -198,7 +198,7 @@ describe('plot_chart', function () {
     );
   });
 
-  it('shows years as years, and negative bars below zero', async () => {
+  itInFull('shows years as years, and negative bars below zero', async () => {
     const { chart } = await draw('year,profit\n2021,5\n2022,-3\n2023,4\n', { chart: 'line', x: 'year', y: ['profit'] });
     assert.deepEqual(
       chart.xLabels.filter((year) => /,/.test(year)),
@@ -283,7 +283,7 @@ describe('plot_chart', function () {
     assert.match(await refusedFor('a,b\n', { chart: 'bar', x: 'a' }), /no rows to draw/);
   });
 
-  it('refuses fields that do not go together', async () => {
+  itInFull('refuses fields that do not go together', async () => {
     const tell = (options: object) => refusedFor('a,b,c\n1,2,3\n', { chart: 'bar', x: 'a', ...options });
     assert.match(await tell({ aggregate: 'mean' }), /aggregate "mean" needs y/);
     assert.match(await tell({ y: ['b', 'c'], series: 'a' }), /either several columns of y or the series/);

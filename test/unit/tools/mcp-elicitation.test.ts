@@ -1,5 +1,6 @@
 /** Servers that ask people while a call runs: what a person sees, what the server gets, and who is asked. */
 import assert from 'node:assert/strict';
+import { itInFull } from '../../helpers/full.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { McpServer } from '../../../src/contracts/team.ts';
 import type { AskedForm, AskPerson } from '../../../src/tools/mcp/reading/elicitation.ts';
@@ -92,7 +93,7 @@ describe('tools: MCP servers that ask', function () {
     await slow;
   });
 
-  it('[E12] what a call asks that was given up reaches nobody', async () => {
+  itInFull('[E12] what a call asks that was given up reaches nobody', async () => {
     const { call } = await open();
     const stop = new AbortController();
     const asking = call(

@@ -189,7 +189,7 @@ print('LEAK' if 'sk-very-' 'secret' in str(os.environ) else 'clean')`;
       });
     }
 
-    it('Node can use 700 of its 1,024 MiB for data, whatever V8 reserves for itself', async () => {
+    itInFull('Node can use 700 of its 1,024 MiB for data, whatever V8 reserves for itself', async () => {
       const code = 'const a = []; while (a.length < 7) a.push(Buffer.alloc(100 << 20, 1)); console.log(a.length)';
       const { text } = await world.call('run_code', { language: 'node', code });
       assert.match(text, /^Exit code 0\.[^]*--- stdout ---\n7$/, text.slice(0, 500));

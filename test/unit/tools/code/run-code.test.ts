@@ -12,6 +12,7 @@ import { running, uniqueNap } from './processes.ts';
 import { LEVELS, searchPathOf } from './search-path.ts';
 import type { ToolWorld } from '../tool-world.ts';
 import { createToolWorld, eventually, problemOf } from '../tool-world.ts';
+import { itInFull } from '../../../helpers/full.ts';
 
 const PROGRAMS = ['sh', 'sleep', 'python3', 'setsid'];
 
@@ -121,7 +122,7 @@ open(os.path.join(os.environ['TMPDIR'], 'scratch'), 'w').write('x')`);
     assert.equal(memory.exec((await python('a = []\nwhile True: a.append(bytearray(50 << 20))')).text)?.[1], '1024');
   });
 
-  it('limits open files and the size of a file', async () => {
+  itInFull('limits open files and the size of a file', async () => {
     assert.match(
       (await python('a = [open("/dev/null") for _ in range(400)]')).text,
       /^Exit code 1\.[^]*Too many open files/,

@@ -10,6 +10,7 @@ import { running, uniqueNap } from './processes.ts';
 import { LEVELS, searchPathOf } from './search-path.ts';
 import type { ToolWorld } from '../tool-world.ts';
 import { createToolWorld, eventually } from '../tool-world.ts';
+import { itInFull } from '../../../helpers/full.ts';
 
 const PROGRAMS = ['sh', 'bash', 'sleep', 'setsid', 'nohup'];
 
@@ -85,13 +86,13 @@ describe('shell', function () {
     assert.match(text, new RegExp(`\n\\[${1_050_000 - 102_400} more bytes of output were dropped;`));
   });
 
-  it('ends endless output at the time limit', async () => {
+  itInFull('ends endless output at the time limit', async () => {
     const { text } = await sh('yes', { timeout_seconds: 1 });
     assert.match(text, /^Stopped: not finished after 1 s, the time limit\./);
     assert.ok(text.length < 100_000);
   });
 
-  it('limits the size of a file', async () => {
+  itInFull('limits the size of a file', async () => {
     const { text } = await sh('head -c 300000000 /dev/zero > big');
     assert.match(text, /^Exit code (1|153)\./);
     assert.ok(readFileSync(join(world.workspace, 'big')).length <= 256 * 1024 * 1024);
