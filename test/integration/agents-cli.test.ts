@@ -112,7 +112,7 @@ describe('workers and their agents', function () {
     assert.equal((await json<{ workers: WorkerClosed[] }>('agents', 'close', '--all')).workers[0]?.closed.length, 2);
   });
 
-  it('say what is wrong with a key that nobody has, and with no key', async () => {
+  itInFull('say what is wrong with a key that nobody has, and with no key', async () => {
     await world.startWorker();
     for (const [args, message] of [
       [['nothing@12345678'], /The key "nothing@12345678" is not valid: no worker on this machine has it open/],

@@ -1,5 +1,6 @@
 /** The code of agents in containers: real server, real workers, and a program that stands in for Docker. */
 import assert from 'node:assert/strict';
+import { itInFull } from '../helpers/full.ts';
 import { rm } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { runCli } from '../helpers/cli.ts';
@@ -68,7 +69,7 @@ describe('code in containers', function () {
     await until('the end of the container', async () => (await docker.containers()).length === 0, 60_000);
   });
 
-  it('doctor and the agent say what keeps it from running', async () => {
+  itInFull('doctor and the agent say what keeps it from running', async () => {
     const line = async (): Promise<string> =>
       (await runCli(['doctor'], programEnvironment(world.server, env))).stdout
         .split('\n')

@@ -126,7 +126,7 @@ describe('direct text', function () {
     assert.ok(heartbeats >= 2 * seconds, `${heartbeats} heartbeats in ${seconds} s`);
   });
 
-  it('[G04] costs a heartbeat in 2 s while nobody follows, and an interrupt does not wait for it', async () => {
+  itInFull('[G04] costs a heartbeat in 2 s while nobody follows, and an interrupt does not wait for it', async () => {
     const asked = world.model.requests.length;
     const { session } = await ask(400, 50);
     await until('the model writes', async () => (world.model.requests.length > asked ? true : undefined));

@@ -43,7 +43,7 @@ describe('copilot with a server of its own', function () {
     assert.equal(existsSync(join(homeDir, 'server.json')), false);
   });
 
-  it('[U01] npm start in a terminal chats about the sample data, and says what to type', async () => {
+  itInFull('[U01] npm start in a terminal chats about the sample data, and says what to type', async () => {
     const terminal = startTerminal(['demo'], env);
     try {
       await terminal.until(/Try: (Profile .*report\.md)[\s\S]*\n>/, 120_000);

@@ -341,7 +341,7 @@ describe("[E01] tools of one's own", function () {
       await world.startWorker({ COPILOT_AGENTS_DIR: join(folder, 'teams') }, packageDir);
     }
 
-    it('if the model is to be asked; followers see why', async () => {
+    itInFull('if the model is to be asked; followers see why', async () => {
       assert.match((await session.send(use('broken'))).reply, /no connection/);
       await replaceWorker();
       const retried = collect(session, ({ type }) => type === 'retry');

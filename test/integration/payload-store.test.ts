@@ -139,7 +139,7 @@ describe('a payload store in S3', function () {
       assert.deepEqual((await again.transcript()).messages, []);
     });
 
-    it('a store that is away is a clear error for a client, and a wait for a session', async () => {
+    itInFull('a store that is away is a clear error for a client, and a wait for a session', async () => {
       const session = await client.create({ mode: 'one-shot', context: { large: LARGE } });
       assert.equal((await session.send('one')).status, 'completed');
       await s3.kill();

@@ -271,7 +271,7 @@ describe("sessions in a service's own worker", function () {
     });
   });
 
-  it('histories of both replay in a worker with the plugin', async () => {
+  itInFull('histories of both replay in a worker with the plugin', async () => {
     const options = {
       workflowsPath: join(packageDir, 'test/helpers/service/workflows.ts'),
       dataConverter: serviceDataConverter,

@@ -1,5 +1,6 @@
 /** What people see of a session in Temporal's Web UI. Real server, worker and Chromium, a model that the test scripts. */
 import assert from 'node:assert/strict';
+import { itInFull } from '../helpers/full.ts';
 import { type Browser, errors, type Locator, type Page } from 'playwright-core';
 import type { SessionHandle, SessionReport } from '../../src/client.ts';
 import { FIND_BROWSER_TIMEOUT_MS, findBrowser, openBrowser } from '../helpers/browser.ts';
@@ -148,7 +149,7 @@ describe('the Web UI', function () {
     assert.ok(ended.includes('active · idle · mode planning-control · ada'), ended.join('\n'));
   });
 
-  it('names turn, step and tool of each activity in the timeline', async () => {
+  itInFull('names turn, step and tool of each activity in the timeline', async () => {
     playTeam(world.model, { files: FILES.slice(0, 1) });
     const session = await world.copilot.create({ mode: 'planning-control' });
     assert.equal((await session.send('Write one file')).status, 'completed');
@@ -157,7 +158,7 @@ describe('the Web UI', function () {
       await page.getByText(summary).first().waitFor({ state: 'visible' });
   });
 
-  it('shows to the letter what people write, whole, whatever it would mean in Markdown', async () => {
+  itInFull('shows to the letter what people write, whole, whatever it would mean in Markdown', async () => {
     playTeam(world.model, { answer: '1. one $5 and $6\n- two' });
     const name = '- *a* _b_ <b>c</b> [d](e) ![f](g) {#h}';
     const session = await world.copilot.create({ mode: 'one-shot', name });

@@ -58,7 +58,7 @@ describe('configuring a session', function () {
     });
   }
 
-  it('model and answering agent of the whole session change from the next turn on, over a restart, and back', async () => {
+  itInFull('its model and answering agent change from the next turn on, over a restart, and back', async () => {
     playTeam(world.model);
     const session = await world.copilot.create({ mode: 'one-shot' });
     const served = async (): Promise<unknown[]> => {

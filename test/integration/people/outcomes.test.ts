@@ -118,7 +118,7 @@ describe('calls whose outcome is unknown', function () {
     assert.equal((await callsOf(session)).filter(({ tool }) => tool === 'list_files').length, 1);
   });
 
-  it('[H14] "not done" tells the agent so, and "try again" makes the call again with the same idempotency key', async () => {
+  itInFull('[H14] "not done" tells the agent so, and "try again" makes the call again with the same key', async () => {
     const first = await killInTheMiddle();
     await first.session.decide(first.request.id, 'not-done', { by: 'ada', text: 'the server was off' });
     assert.equal((await first.session.awaitTurn(first.turn.id)).status, 'completed');
