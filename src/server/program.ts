@@ -13,7 +13,7 @@ import { noServer } from './unavailable.ts';
 export const SERVER_VERSION = 'v1.5.1';
 
 /** Raised when the program is built in another way, so that the cached one is not used any more. */
-const BUILD_REVISION = 2;
+const BUILD_REVISION = 3;
 
 /** A quarter of a gigabyte may have to come from a cold disk on a busy machine. */
 const VERIFY_TIMEOUT_MS = 60_000;

@@ -15,7 +15,7 @@ import { signalByTemporalCli, temporalCli } from '../helpers/outside.ts';
 import { startWorldOf } from '../helpers/own-team.ts';
 import { decideNext, nextRequest } from '../helpers/requests.ts';
 import { isolatedConfig } from '../helpers/server.ts';
-import { itInFull, isFull } from '../helpers/full.ts';
+import { isFull } from '../helpers/full.ts';
 import { playTeam, readCall } from '../helpers/team-script.ts';
 import { programEnvironment, type WorkerProcess } from '../helpers/worker.ts';
 import type { World } from '../helpers/world.ts';
@@ -120,7 +120,7 @@ describe('a new version', function () {
     assert.throws(() => isolatedConfig(home, { ...wrong, COPILOT_BUILD_ID: 'a b' }), /letters, digits and \. _ \+ -/);
   });
 
-  itInFull('takes nothing until it is current, and then goes on with sessions of workers without a build', async () => {
+  it('takes nothing until it is current, and then goes on with sessions of workers without a build', async () => {
     assert.match(a.log(), /sessions begin on workers without a build, not on this worker; to change that: temporal/);
     assert.doesNotMatch(none.log(), /sessions begin on/);
     assert.equal((await checkWorkers()).status, 'ok');
