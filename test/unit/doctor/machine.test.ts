@@ -1,12 +1,13 @@
 /** What `doctor` says of this machine: versions, folders, programs. */
 import assert from 'node:assert/strict';
 import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Check } from '../../../src/doctor/check.ts';
 import { checkDisk, checkFolders } from '../../../src/doctor/folders.ts';
 import { checkServerProgram } from '../../../src/doctor/server-program.ts';
 import { checkTeams } from '../../../src/doctor/teams.ts';
 import { checkNode, isAtLeast } from '../../../src/doctor/tools.ts';
+import { cachedServerFile } from '../../../src/server/program.ts';
 import { writeTeam } from '../../helpers/own-team.ts';
 import { isolatedConfig, temporaryFolder } from '../../helpers/server.ts';
 import { builtInTools } from '../../../src/tools/registry.ts';
@@ -50,10 +51,10 @@ describe('the machine, as doctor sees it', () => {
 
   it('finds the cached server program where the one on PATH is broken', async () => {
     await program('temporal', 'hello');
-    const folder = join(home, 'cache/temporal/v1.5.1-2');
-    await mkdir(folder, { recursive: true });
-    await writeFile(join(folder, 'temporal'), '#!/bin/sh\necho version 1.5.1\n', { mode: 0o755 });
-    assert.equal((await serverProgram()).detail, `${join(folder, 'temporal')} (in the cache)`);
+    const file = cachedServerFile(isolatedConfig(home, { COPILOT_CACHE_DIR: join(home, 'cache') }));
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, '#!/bin/sh\necho version 1.5.1\n', { mode: 0o755 });
+    assert.equal((await serverProgram()).detail, `${file} (in the cache)`);
   });
 
   it('says whether a server program could be built', async () => {
