@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { DefaultLogger, NativeConnection, Worker } from '@temporalio/worker';
 import type { Replayed } from '../../src/worker/bundle/replay.ts';
 import { installRuntime } from '../../src/worker/runtime.ts';
+import { suspend } from '../../src/contracts/messages.ts';
 import { runCli } from '../helpers/cli.ts';
 import { until } from '../helpers/history.ts';
 import { playTeam } from '../helpers/team-script.ts';
@@ -30,6 +31,8 @@ describe('[R07] replay', function () {
     await closed.complete();
     await Promise.all(world.workers.map((worker) => worker.kill()));
     await until('both are listed', async () => (await world.copilot.count()) === 2);
+    // No worker has worked on this yet.
+    await world.temporal.workflow.getHandle('open').signal(suspend, { reason: 'lunch' });
 
     const good = await replay('--all', '--json');
     const replayed = JSON.parse(good.stdout) as Replayed[]; // our own output
