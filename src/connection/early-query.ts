@@ -1,4 +1,4 @@
-/** Repeats queries that a worker could not answer because it was not given the session's latest events yet. */
+/** Repeats queries that came too early, see {@link ASK_AGAIN}. */
 import { type ClientInterceptors, QueryNotRegisteredError, type WorkflowClientInterceptor } from '@temporalio/client';
 import { ASK_AGAIN } from '../contracts/early-query.ts';
 import { retry } from './retry.ts';
@@ -20,7 +20,7 @@ const repeatQueries: WorkflowClientInterceptor = {
     }),
 };
 
-/** The given interceptors of a client, and the one that repeats queries. */
+/** Adds the interceptor that repeats queries to those that a client has. */
 export function withRepeatedQueries(given: ClientInterceptors = {}): ClientInterceptors {
   const { workflow = [] } = given;
   return {

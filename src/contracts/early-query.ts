@@ -1,5 +1,5 @@
 /**
- * Message of a query's failure that asks for nothing but the same query again. It stands for a code: the SDK's client passes
- * on nothing else of a failed query.
+ * The message of a query that failed because it came too early. Clients compare the whole text, as they would a code: of a
+ * failed query the SDK's client passes on nothing else.
  */
-export const ASK_AGAIN = 'The session has news that no worker has worked on yet. Ask again.';
+export const ASK_AGAIN = 'Something has happened in the session that no worker has handled yet. Repeat the query.';

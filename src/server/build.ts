@@ -13,9 +13,8 @@ const PROGRAM = 'github.com/temporalio/cli/cmd/temporal';
 const SQLITE = 'modernc.org/sqlite@v1.51.0';
 
 /**
- * Starts the CLI as its own program does, with the time zones it brings. The server's own workers report a checksum of
- * their program. If it has none, Go's SDK reads the whole program at each start, which costs half a second of the processor,
- * as much as all the rest (https://github.com/temporalio/sdk-go/blob/v1.37.0/internal/internal_worker.go).
+ * Does what the CLI's own `main` does, and sets a checksum. The server runs workers of its own, and Go's SDK reads the
+ * whole program to compute one if there is none. That takes half a second of the processor, half of what a start takes (https://github.com/temporalio/sdk-go/blob/v1.37.0/internal/internal_worker.go).
  */
 const MAIN = `package main
 

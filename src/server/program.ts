@@ -15,7 +15,7 @@ export const SERVER_VERSION = 'v1.5.1';
 /** Raised when the program is built in another way, so that the cached one is not used any more. */
 const BUILD_REVISION = 3;
 
-/** A quarter of a gigabyte may have to come from a cold disk on a busy machine. */
+/** The program has 200 MB, which may have to come from a cold disk on a busy machine. */
 const VERIFY_TIMEOUT_MS = 60_000;
 
 export type Log = (line: string) => void;

@@ -120,7 +120,7 @@ describe('a new version', function () {
     assert.throws(() => isolatedConfig(home, { ...wrong, COPILOT_BUILD_ID: 'a b' }), /letters, digits and \. _ \+ -/);
   });
 
-  it('takes nothing until it is current, and then goes on with sessions of workers without a build', async () => {
+  it('takes nothing until it is current, says so with the command to run, and then goes on with the sessions of workers that had no build', async () => {
     assert.match(a.log(), /sessions begin on workers without a build, not on this worker; to change that: temporal/);
     assert.doesNotMatch(none.log(), /sessions begin on/);
     assert.equal((await checkWorkers()).status, 'ok');

@@ -273,57 +273,54 @@ describe('what operators do', function () {
     for (const session of sessions) assert.equal((await session.info()).status, 'completed');
   });
 
-  itInFull(
-    '[R16] one command of the server signals many sessions; those that get a garbled signal note it and go on',
-    async () => {
-      playTeam(world.model, { answer: 'hello' });
-      const sessions: SessionHandle[] = [];
-      for (let i = 0; i < 3; i++) sessions.push(await world.copilot.create({ mode: 'one-shot', user: 'batch' }));
-      await until('all in the list', async () =>
-        (await world.copilot.count({ user: 'batch' })) === 3 ? true : undefined,
-      );
-      const signal = async (name: string, input?: unknown): Promise<void> => {
-        const jobId = `${name}-${Math.random()}`;
-        const payloads = input === undefined ? [] : [defaultPayloadConverter.toPayload(input)];
-        await world.temporal.workflowService.startBatchOperation({
-          namespace: NAMESPACE,
-          jobId,
-          visibilityQuery: "CopilotUser = 'batch' AND ExecutionStatus = 'Running'",
-          reason: 'maintenance',
-          signalOperation: { signal: name, input: { payloads }, identity: 'olga' },
-        });
-        await until('the end of the batch', async () => {
-          const job = await world.temporal.workflowService.describeBatchOperation({ namespace: NAMESPACE, jobId });
-          return Number(job.completeOperationCount) === sessions.length ? true : undefined;
-        });
-      };
-      const statuses = async (): Promise<string[]> =>
-        await Promise.all(sessions.map(async (session) => (await session.info()).status));
-      await signal('suspend', { reason: 'maintenance' });
-      assert.deepEqual(await statuses(), ['suspended', 'suspended', 'suspended']);
-      assert.equal((await sessions[0]?.info())?.suspendReason, 'maintenance');
-      for (const [name, input] of [
-        ['continue', 42],
-        ['suspend', { now: 'perhaps' }],
-        ['halt', {}],
-      ] as const) {
-        await signal(name, input);
-        for (const session of sessions) {
-          const { status, notes } = await session.info();
-          assert.deepEqual(
-            [status, notes.at(-1)?.text.startsWith(`Signal "${name}" was ignored: `)],
-            ['suspended', true],
-          );
-        }
-      }
-      await signal('continue', { message: 'are you there?' });
+  itInFull('[R16] one command of the server signals many sessions; they note a garbled one, and go on', async () => {
+    playTeam(world.model, { answer: 'hello' });
+    const sessions: SessionHandle[] = [];
+    for (let i = 0; i < 3; i++) sessions.push(await world.copilot.create({ mode: 'one-shot', user: 'batch' }));
+    await until('all in the list', async () =>
+      (await world.copilot.count({ user: 'batch' })) === 3 ? true : undefined,
+    );
+    const signal = async (name: string, input?: unknown): Promise<void> => {
+      const jobId = `${name}-${Math.random()}`;
+      const payloads = input === undefined ? [] : [defaultPayloadConverter.toPayload(input)];
+      await world.temporal.workflowService.startBatchOperation({
+        namespace: NAMESPACE,
+        jobId,
+        visibilityQuery: "CopilotUser = 'batch' AND ExecutionStatus = 'Running'",
+        reason: 'maintenance',
+        signalOperation: { signal: name, input: { payloads }, identity: 'olga' },
+      });
+      await until('the end of the batch', async () => {
+        const job = await world.temporal.workflowService.describeBatchOperation({ namespace: NAMESPACE, jobId });
+        return Number(job.completeOperationCount) === sessions.length ? true : undefined;
+      });
+    };
+    const statuses = async (): Promise<string[]> =>
+      await Promise.all(sessions.map(async (session) => (await session.info()).status));
+    await signal('suspend', { reason: 'maintenance' });
+    assert.deepEqual(await statuses(), ['suspended', 'suspended', 'suspended']);
+    assert.equal((await sessions[0]?.info())?.suspendReason, 'maintenance');
+    for (const [name, input] of [
+      ['continue', 42],
+      ['suspend', { now: 'perhaps' }],
+      ['halt', {}],
+    ] as const) {
+      await signal(name, input);
       for (const session of sessions) {
-        const { status, reply } = await session.awaitTurn('turn-1');
-        assert.deepEqual([status, reply], ['completed', 'hello']);
-        await session.delete();
+        const { status, notes } = await session.info();
+        assert.deepEqual(
+          [status, notes.at(-1)?.text.startsWith(`Signal "${name}" was ignored: `)],
+          ['suspended', true],
+        );
       }
-    },
-  );
+    }
+    await signal('continue', { message: 'are you there?' });
+    for (const session of sessions) {
+      const { status, reply } = await session.awaitTurn('turn-1');
+      assert.deepEqual([status, reply], ['completed', 'hello']);
+      await session.delete();
+    }
+  });
 
   it('a session is named by its first message, unless somebody named it, and no question for a team is left behind', async () => {
     const text = 'Please summarise the quarterly report of the northern sales region, and be brief about it';

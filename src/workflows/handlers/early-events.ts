@@ -1,10 +1,10 @@
 /**
- * Keeps a query from bringing events to the session before its workflow task does.
+ * Refuses events that reach the session with a query, before their own workflow task has started.
  *
- * The server hands a query to the next worker that polls, with the history of that moment. If an event has come meanwhile,
- * its workflow task is in this history only as scheduled. The SDK (core 1.24) works on the event nevertheless, at the time
- * of the task before, and sends the commands with the task that follows. A replay works on the event in that task, at its
- * time and together with what came until then, so it may make other commands, and the session would be stuck.
+ * The server gives a query to the next worker that polls, with the history of that moment. If an event was added while the
+ * query waited, the history ends with a workflow task that is scheduled and not started. The SDK (core 1.24) handles the
+ * event nevertheless: at the time of the previous task, with commands that are sent with the next one. A replay handles it in
+ * that next task, at its time and together with later events. If it makes other commands then, the session is stuck.
  */
 import type { WorkflowInterceptors } from '@temporalio/workflow';
 import { ASK_AGAIN } from '../../contracts/early-query.ts';
@@ -12,11 +12,11 @@ import { ASK_AGAIN } from '../../contracts/early-query.ts';
 type Internals = NonNullable<WorkflowInterceptors['internals']>[number];
 
 /**
- * Such an activation goes beyond the history of the one before, at its time: the time changes only when a task starts. That
- * the activation fails makes the SDK answer the query with the failure and drop the run from its cache.
+ * Such an activation has more history than the previous one, but the same time, which changes only when a task starts. If
+ * the activation fails, the SDK answers the query with that failure and drops the run from its cache.
  *
- * An activation is not recognised if the task before it brought nothing to the session, as the late end of a cancelled
- * activity does: then there was no activation at that task's time.
+ * One case is not recognised: the previous task had no activation, because it brought nothing to the session, for example
+ * the late end of a cancelled activity.
  */
 export function refuseEarlyEvents(): Internals {
   let time = '';
