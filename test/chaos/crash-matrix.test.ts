@@ -16,7 +16,7 @@ import type { TurnView } from '../../src/contracts/turn.ts';
 import { fullHistory, type HistoryEvent } from '../helpers/history.ts';
 import { type Ledger, openLedger } from '../helpers/ledger.ts';
 import { startWorldOf } from '../helpers/own-team.ts';
-import { isFull } from '../helpers/full.ts';
+import { itInFull, isFull } from '../helpers/full.ts';
 import { draw, seed } from '../helpers/random.ts';
 import { DIRECT_ROUTE } from '../helpers/replies.ts';
 import { playTeam, readCall } from '../helpers/team-script.ts';
@@ -241,7 +241,7 @@ describe('crash matrix', function () {
     assert.match(table.at(-1) ?? '', /a person was asked/);
   });
 
-  it('a server killed at any moment: the turn ends as if nothing had been', async () => {
+  itInFull('a server killed at any moment: the turn ends as if nothing had been', async () => {
     for (const moment of momentsOf('server')) await check(moment, 'server');
   });
 });

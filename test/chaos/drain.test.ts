@@ -200,7 +200,7 @@ describe('draining', function () {
     assert.ok(Date.now() - startedAt < GRACE_MS + CLOSING_MS + TAKE_OVER_MS);
   });
 
-  it('a worker with nothing to do stops at once', async () => {
+  itInFull('a worker with nothing to do stops at once', async () => {
     await checkStopped(await terminate(world.workers[0]), CLOSING_MS);
   });
 

@@ -3,7 +3,7 @@
  * send the same messages through the plain Temporal client, and workers die.
  *
  * With `COPILOT_TEST_FULL` 10,000 turns (`COPILOT_TEST_TURNS` changes that) with the default limits of a session;
- * without, 130 with so small ones that it continues as new and is summarised all the time. Every choice comes from a
+ * without, 100 with so small ones that it continues as new and is summarised all the time. Every choice comes from a
  * seed that is printed, and `COPILOT_TEST_SEED` makes the same ones again; when they take effect is a matter of time.
  */
 import assert from 'node:assert/strict';
@@ -42,10 +42,10 @@ const FULL: Form = {
   kills: Number.POSITIVE_INFINITY,
 };
 const SHORT: Form = {
-  turns: 130,
+  turns: 100,
   historyLimit: 40,
   team: { team: { compaction: { atTokens: 1_500, keepTokens: 400 } } },
-  killAfter: [50, 100],
+  killAfter: [30, 70],
   kills: 1,
 };
 const form: Form = {

@@ -17,7 +17,7 @@ import { startWorld, type World } from '../helpers/world.ts';
 
 const SESSIONS = isFull ? 1_000 : 30;
 /** Of each of three sessions side by side. */
-const TURNS = isFull ? 50 : 12;
+const TURNS = isFull ? 50 : 8;
 const SESSIONS_AT_ONCE = 8;
 
 describe('the agent cache', function () {

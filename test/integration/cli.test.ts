@@ -250,7 +250,7 @@ describe('copilot', function () {
     assert.match(turn.reply, /^(word ?)+$/);
   });
 
-  it('a failed turn is exit code 1, with the reason', async () => {
+  itInFull('a failed turn is exit code 1, with the reason', async () => {
     world.model.respond(() => ({ status: 401, error: { message: 'wrong key' } }));
     const text = await copilot('start', 'hello', '--mode', 'one-shot', '--wait');
     assert.equal(text.code, 1);

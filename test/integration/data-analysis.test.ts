@@ -6,6 +6,7 @@ import { packageDir } from '../../src/package-info.ts';
 import type { SessionHandle } from '../../src/client.ts';
 import { readChart } from '../helpers/svg.ts';
 import { startWorkerProcess } from '../helpers/worker.ts';
+import { itInFull } from '../helpers/full.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 const SAMPLE = join(packageDir, 'examples/data/seattle-weather.csv');
@@ -63,7 +64,7 @@ describe('team data-analysis', function () {
     assert.match(turn.reply, /temperature\.svg/);
   });
 
-  it('answers for a single chart directly, by the agent that draws', async () => {
+  itInFull('answers for a single chart directly, by the agent that draws', async () => {
     const session = await world.copilot.create({ team: 'data-analysis', mode: 'frugal', attach: [SAMPLE] });
     const turn = await session.send('Draw a bar chart of the total precipitation per year to rain.svg');
     assert.equal(turn.status, 'completed', turn.error?.message);

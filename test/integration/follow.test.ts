@@ -189,7 +189,7 @@ describe('follow', function () {
     assert.deepEqual(seen, []);
   });
 
-  it('[G04] gives the text of a reply while the server is away', async () => {
+  itInFull('[G04] gives the text of a reply while the server is away', async () => {
     const answer = Array.from({ length: 200 }, (_, n) => `word${n} `).join('');
     playTeam(world.model, { answer, wordDelayMs: 50 });
     const session = await client.create({ mode: 'one-shot', message: 'tell me' });

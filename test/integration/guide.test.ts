@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { CopilotClient } from '../../src/client.ts';
 import { packageDir } from '../../src/package-info.ts';
-import { PROGRAM } from '../helpers/program.ts';
+import { type Relay, startRelay } from '../helpers/relay.ts';
 import { isolatedConfig, startTestServer, type TestServer } from '../helpers/server.ts';
 import { temporalCli } from '../helpers/outside.ts';
 import { programEnvironment, startWorkerProcess, type WorkerProcess } from '../helpers/worker.ts';
@@ -19,12 +19,15 @@ describe('docs/guide.md', function () {
   this.timeout(240_000);
   let server: TestServer;
   let worker: WorkerProcess;
+  let relay: Relay;
 
   before(async () => {
     server = await startTestServer();
     worker = await startWorkerProcess(server);
+    relay = await startRelay(server.homeDir, programEnvironment(server));
   });
   after(async () => {
+    relay.close();
     await worker.kill();
     await server.stop();
   });
@@ -37,7 +40,7 @@ describe('docs/guide.md', function () {
     const blocks = [...guide.matchAll(/```sh\n([^]*?)```/g)].map(([, block = '']) => block);
     const script = [
       'set -euo pipefail',
-      `copilot() { ${quoted([process.execPath, ...PROGRAM])} "$@"; }`,
+      `copilot() { ${quoted(relay.command)} "$@"; }`,
       `temporal() { ${quoted([temporalCli(server)])} "$@" --address ${server.address}; }`,
       ...blocks.filter((block) => !OWN_WAY.test(block)),
     ].join('\n');

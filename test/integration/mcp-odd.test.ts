@@ -12,6 +12,7 @@ import { temporaryFolder } from '../helpers/server.ts';
 import { teamResponder } from '../helpers/team-script.ts';
 import { replyByName } from '../helpers/tool-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
+import { itInFull } from '../helpers/full.ts';
 import type { World } from '../helpers/world.ts';
 
 describe('odd MCP servers of a team', function () {
@@ -113,7 +114,7 @@ describe('odd MCP servers of a team', function () {
     );
   });
 
-  it('[E11] doctor says so', async () => {
+  itInFull('[E11] doctor says so', async () => {
     const agentsDir = join(folder, 'agents');
     await writeTeam(agentsDir, 'default', team);
     const { stdout } = await runCli(

@@ -220,58 +220,61 @@ describe('what operators do', function () {
     }
   });
 
-  it('interrupt, steer and complete take many sessions, and pass over those that they cannot change', async () => {
-    playTeam(world.model, { answer: 'word '.repeat(10_000), wordDelayMs: 50 });
-    const all = ['--all', '--user', 'busy', '--yes'];
-    const sessions: SessionHandle[] = [];
-    for (let i = 0; i < 3; i++) sessions.push(await world.copilot.create({ mode: 'one-shot', user: 'busy' }));
-    const [idle] = sessions;
-    const busy = sessions.slice(1);
-    const begin = async (): Promise<void> => {
-      const { length } = world.model.requests;
-      for (const session of busy) await session.send('talk', { wait: false });
-      await until('both calls', async () => (world.model.requests.length >= length + busy.length ? true : undefined));
-    };
-    await until('all in the list', async () =>
-      (await world.copilot.count({ user: 'busy' })) === 3 ? true : undefined,
-    );
-    await begin();
-    const refused = await runCli(['interrupt', '--all', '--user', 'busy'], env);
-    assert.deepEqual(
-      [refused.code, /interrupt 3 sessions is not valid: confirm with --yes/.test(refused.stderr)],
-      [2, true],
-    );
-    const interrupted = await runCli(['interrupt', ...all, '--json'], env);
-    const reports = JSON.parse(interrupted.stdout) as { sessionId: string; ok: boolean; changed: boolean }[];
-    assert.deepEqual(
-      reports.map(({ sessionId, ok, changed }) => [sessionId, ok, changed]).toSorted(),
-      sessions.map(({ id }) => [id, true, id !== idle?.id]).toSorted(),
-    );
-    for (const session of busy) assert.equal((await session.awaitTurn('turn-1')).status, 'interrupted');
+  itInFull(
+    'interrupt, steer and complete take many sessions, and pass over those that they cannot change',
+    async () => {
+      playTeam(world.model, { answer: 'word '.repeat(10_000), wordDelayMs: 50 });
+      const all = ['--all', '--user', 'busy', '--yes'];
+      const sessions: SessionHandle[] = [];
+      for (let i = 0; i < 3; i++) sessions.push(await world.copilot.create({ mode: 'one-shot', user: 'busy' }));
+      const [idle] = sessions;
+      const busy = sessions.slice(1);
+      const begin = async (): Promise<void> => {
+        const { length } = world.model.requests;
+        for (const session of busy) await session.send('talk', { wait: false });
+        await until('both calls', async () => (world.model.requests.length >= length + busy.length ? true : undefined));
+      };
+      await until('all in the list', async () =>
+        (await world.copilot.count({ user: 'busy' })) === 3 ? true : undefined,
+      );
+      await begin();
+      const refused = await runCli(['interrupt', '--all', '--user', 'busy'], env);
+      assert.deepEqual(
+        [refused.code, /interrupt 3 sessions is not valid: confirm with --yes/.test(refused.stderr)],
+        [2, true],
+      );
+      const interrupted = await runCli(['interrupt', ...all, '--json'], env);
+      const reports = JSON.parse(interrupted.stdout) as { sessionId: string; ok: boolean; changed: boolean }[];
+      assert.deepEqual(
+        reports.map(({ sessionId, ok, changed }) => [sessionId, ok, changed]).toSorted(),
+        sessions.map(({ id }) => [id, true, id !== idle?.id]).toSorted(),
+      );
+      for (const session of busy) assert.equal((await session.awaitTurn('turn-1')).status, 'interrupted');
 
-    await begin();
-    playTeam(world.model, { answer: 'steered' });
-    const steered = await runCli(['steer', ...all, 'say this instead'], env);
-    assert.equal(steered.code, 0, steered.stderr);
-    assert.match(steered.stdout, /steer: 3 done, 0 failed\n$/);
-    assert.equal(steered.stdout.match(/: its turn was stopped\n/g)?.length, 2);
-    for (const session of busy) {
-      assert.equal((await session.awaitTurn('turn-2')).status, 'interrupted');
-      assert.deepEqual(await session.awaitTurn('turn-3').then(({ status, reply }) => [status, reply]), [
-        'completed',
-        'steered',
-      ]);
-    }
+      await begin();
+      playTeam(world.model, { answer: 'steered' });
+      const steered = await runCli(['steer', ...all, 'say this instead'], env);
+      assert.equal(steered.code, 0, steered.stderr);
+      assert.match(steered.stdout, /steer: 3 done, 0 failed\n$/);
+      assert.equal(steered.stdout.match(/: its turn was stopped\n/g)?.length, 2);
+      for (const session of busy) {
+        assert.equal((await session.awaitTurn('turn-2')).status, 'interrupted');
+        assert.deepEqual(await session.awaitTurn('turn-3').then(({ status, reply }) => [status, reply]), [
+          'completed',
+          'steered',
+        ]);
+      }
 
-    await busy[0]?.complete();
-    const completed = await runCli(['complete', ...all], env);
-    assert.deepEqual(
-      [completed.code, completed.stdout.endsWith('complete: 2 done, 0 failed\n')],
-      [0, true],
-      completed.stdout,
-    );
-    for (const session of sessions) assert.equal((await session.info()).status, 'completed');
-  });
+      await busy[0]?.complete();
+      const completed = await runCli(['complete', ...all], env);
+      assert.deepEqual(
+        [completed.code, completed.stdout.endsWith('complete: 2 done, 0 failed\n')],
+        [0, true],
+        completed.stdout,
+      );
+      for (const session of sessions) assert.equal((await session.info()).status, 'completed');
+    },
+  );
 
   itInFull('[R16] one command of the server signals many sessions; they note a garbled one, and go on', async () => {
     playTeam(world.model, { answer: 'hello' });

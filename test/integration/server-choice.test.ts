@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CopilotClient } from '../../src/client.ts';
 import { type CliResult, runCli, startCli } from '../helpers/cli.ts';
 import { fails } from '../helpers/client.ts';
+import { until } from '../helpers/history.ts';
 import { itInFull } from '../helpers/full.ts';
 import { isolatedConfig, temporaryFolder } from '../helpers/server.ts';
 import { playTeam } from '../helpers/team-script.ts';
@@ -74,10 +75,12 @@ describe('the server that a command uses', function () {
       assert.match(stderr, /`copilot dev`.*TEMPORAL_ADDRESS=/);
     }
     const worker = startCli(['worker'], env);
-    await sleep(3_000);
+    const isWaiting = async (): Promise<boolean> => /waiting: The Temporal server of/.test(worker.stderr());
+    await until('what the worker waits for', isWaiting, 60_000);
+    // Long enough for a worker that waits for nothing to be ready.
+    await sleep(1_000);
     worker.process.kill('SIGTERM');
     const { stderr } = await worker.ended;
-    assert.match(stderr, /waiting: The Temporal server of/);
     assert.doesNotMatch(stderr, /worker ready/);
     assert.equal((await world.copilot.session(id).info()).status, 'active');
     const { sessions } = await world.copilot.list();

@@ -17,6 +17,7 @@ import { findServerProgram } from '../../src/server/program.ts';
 import { isAlive } from '../../src/connection/address/home-server.ts';
 import { isolatedConfig, killProcess, startTestServer, temporaryFolder, untilGone } from '../helpers/server.ts';
 import { freePort } from '../helpers/ports.ts';
+import { itInFull } from '../helpers/full.ts';
 import { startWorkerProcess } from '../helpers/worker.ts';
 
 const DAY_SECONDS = 24 * 60 * 60;
@@ -139,7 +140,7 @@ describe('a server of our own', function () {
     await assert.rejects(third, new RegExp(`Port ${port} .*in use.*Three ways out`));
   });
 
-  it('is used, not stopped, when TEMPORAL_ADDRESS names it', async () => {
+  itInFull('is used, not stopped, when TEMPORAL_ADDRESS names it', async () => {
     const server = await start();
     const named = isolatedConfig(join(home, 'other'), {
       TEMPORAL_ADDRESS: server.address,

@@ -31,7 +31,7 @@ import { playTeam } from '../helpers/team-script.ts';
 import { startWorkerProcess, type WorkerProcess } from '../helpers/worker.ts';
 
 const TASK_QUEUE = 'orders';
-const KILLS = isFull ? 4 : 2;
+const KILLS = isFull ? 4 : 1;
 const PROGRAM = [join(packageDir, 'test/helpers/service/worker.ts')];
 
 /** @returns the path of the service's workflows with ours, as the worker would bundle them */
@@ -181,7 +181,7 @@ describe("sessions in a service's own worker", function () {
     assert.ok(runs > 1, `${runs} runs`);
   });
 
-  it('a session ends with its workflow only if it was started so', async () => {
+  itInFull('a session ends with its workflow only if it was started so', async () => {
     const hold = async (id: string, policy: 'ABANDON' | 'REQUEST_CANCEL', continues: boolean) => {
       const args: Parameters<typeof holdSession> = [id, policy, continues];
       const options = { taskQueue: TASK_QUEUE, workflowId: `holds-${id}`, args };
@@ -245,16 +245,19 @@ describe("sessions in a service's own worker", function () {
     );
   });
 
-  it('a workflow that waits for the end of a session hears of it, and one that comes later reads it', async () => {
-    const session = await copilot.create({ mode: 'one-shot' });
-    const wait = (workflowId: string) =>
-      client.workflow.start<typeof awaitEnd>('awaitEnd', { taskQueue: TASK_QUEUE, workflowId, args: [session.id] });
-    const waiting = await wait('await-end');
-    await session.send('Hello');
-    await session.complete();
-    assert.equal(await waiting.result(), 'completed');
-    assert.equal(await (await wait('await-end-later')).result(), 'completed');
-  });
+  itInFull(
+    'a workflow that waits for the end of a session hears of it, and one that comes later reads it',
+    async () => {
+      const session = await copilot.create({ mode: 'one-shot' });
+      const wait = (workflowId: string) =>
+        client.workflow.start<typeof awaitEnd>('awaitEnd', { taskQueue: TASK_QUEUE, workflowId, args: [session.id] });
+      const waiting = await wait('await-end');
+      await session.send('Hello');
+      await session.complete();
+      assert.equal(await waiting.result(), 'completed');
+      assert.equal(await (await wait('await-end-later')).result(), 'completed');
+    },
+  );
 
   it('a workflow whose answer nobody can give any more is told', async () => {
     const session = await copilot.create({ mode: 'one-shot' });

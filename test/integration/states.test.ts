@@ -7,6 +7,7 @@ import { SessionExport } from '../../src/contracts/export.ts';
 import { collect } from '../helpers/client.ts';
 import { until } from '../helpers/history.ts';
 import { callsOf, playTeam } from '../helpers/team-script.ts';
+import { itInFull } from '../helpers/full.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 const WORDS = 'word '.repeat(2_000);
@@ -48,17 +49,20 @@ describe('states', function () {
     );
   });
 
-  it('a turn that is interrupted while the session is suspended ends, and the session stays suspended', async () => {
-    playTeam(world.model, { files: ['a.txt', 'b.txt'], delayMs: 100_000 });
-    const session = await world.copilot.create({ message: 'write' });
-    await running(session, 'executing');
-    await session.suspend();
-    await session.interrupt();
-    await until('the end of the turn', async () => (await session.turns())[0]?.status === 'interrupted');
-    assert.equal((await session.info()).status, 'suspended');
-    assert.deepEqual(await session.continue(), { changed: true, status: 'active' });
-    assert.equal((await session.turns())[0]?.status, 'interrupted');
-  });
+  itInFull(
+    'a turn that is interrupted while the session is suspended ends, and the session stays suspended',
+    async () => {
+      playTeam(world.model, { files: ['a.txt', 'b.txt'], delayMs: 100_000 });
+      const session = await world.copilot.create({ message: 'write' });
+      await running(session, 'executing');
+      await session.suspend();
+      await session.interrupt();
+      await until('the end of the turn', async () => (await session.turns())[0]?.status === 'interrupted');
+      assert.equal((await session.info()).status, 'suspended');
+      assert.deepEqual(await session.continue(), { changed: true, status: 'active' });
+      assert.equal((await session.turns())[0]?.status, 'interrupted');
+    },
+  );
 
   it('completing a session in the middle of a turn keeps what the turn had, and reading still works', async () => {
     playTeam(world.model, { answer: WORDS, wordDelayMs: 50 });

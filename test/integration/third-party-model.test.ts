@@ -21,7 +21,7 @@ import {
 import type { FollowEvent } from '../../src/client/follow/follower.ts';
 import type { Model, ModelReply, ModelRequest } from '../../src/models/model.ts';
 import { type PromptPhase, TASKS } from '../../src/agents/prompt.ts';
-import { someOf } from '../helpers/full.ts';
+import { itInFull, someOf } from '../helpers/full.ts';
 import { openModel } from '../helpers/open-model.ts';
 import { collect, fails, isTurnEnd, screen } from '../helpers/client.ts';
 import { startWorldOf } from '../helpers/own-team.ts';
@@ -146,7 +146,7 @@ describe('a third-party stand-in for the OpenAI API', function () {
     assert.deepEqual(roles, ['system', 'user', 'assistant', 'user'], 'the next turn knows the one before');
   });
 
-  it('what a model thinks aloud before it answers is not shown', async () => {
+  itInFull('what a model thinks aloud before it answers is not shown', async () => {
     standIn.on(phase('one-shot'), { content: 'short', reasoning: 'The person wants it short.' });
     const session = await world.copilot.create({ mode: 'one-shot', message: 'briefly' });
     const seen = await collect(session, isTurnEnd, 0);
@@ -176,7 +176,7 @@ describe('a third-party stand-in for the OpenAI API', function () {
     ['before the first byte', { chaos: { disconnectRate: 1 } }],
     ['with a body that is no JSON', { chaos: { malformedRate: 1 } }],
   ];
-  for (const [when, trouble] of someOf(HANG_UPS, 2)) {
+  for (const [when, trouble] of someOf(HANG_UPS, 1)) {
     it(`a server that gives up ${when} is asked again, and no text is shown twice`, async () => {
       answerAfter({ content: TEXT, ...usage(999, 999) }, trouble);
       const session = await world.copilot.create({ mode: 'one-shot', message: 'go' });
@@ -225,7 +225,7 @@ describe('a third-party stand-in for the OpenAI API', function () {
     [404, 'model_not_found', 'ModelRejected', /Nothing doing/],
     [429, 'insufficient_quota', 'ModelRejected', /Nothing doing/],
   ];
-  for (const [status, code, type, message] of someOf(REFUSALS, 2)) {
+  for (const [status, code, type, message] of someOf(REFUSALS, 1)) {
     it(`${status} ${code} ends the turn at once as ${type}, and the next message is answered`, async () => {
       answerAfter({ error: { message: 'Nothing doing', type: 'invalid_request_error', code }, status });
       const session = await world.copilot.create({ mode: 'one-shot' });
@@ -249,7 +249,7 @@ describe('a third-party stand-in for the OpenAI API', function () {
     assert.match(textOf(chats()[1]?.messages[0]), /JSON schema:\n.*"month"/);
   });
 
-  it('a reply that ran into its limit says so', async () => {
+  itInFull('a reply that ran into its limit says so', async () => {
     standIn.on({}, { content: 'half a', finishReason: 'length' });
     const model = openModel({ baseUrl: `${standIn.url}/v1`, apiKey: KEY });
     const { text, finish } = await ask(model, { maxOutputTokens: 2 });
@@ -257,7 +257,7 @@ describe('a third-party stand-in for the OpenAI API', function () {
     assert.deepEqual([text, finish, chats()[0]?.max_tokens], ['half a', 'length', 2]);
   });
 
-  it('a wrong key is refused clearly', async () => {
+  itInFull('a wrong key is refused clearly', async () => {
     standIn.on({}, { content: 'never' });
     const model = openModel({ baseUrl: `${standIn.url}/v1`, apiKey: 'sk-wrong-0123456789' });
     await fails(ask(model), 'ModelRejected', /Invalid API key/);

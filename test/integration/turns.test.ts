@@ -54,37 +54,44 @@ describe('turns', function () {
     assert.equal(turn.usage.toolCalls, 2);
   });
 
-  it('a step that fails three times ends the turn with its plan kept, and continue takes up at that step', async () => {
-    let isBroken = true;
-    playTeam(world.model, {
-      files: ['one.txt', 'two.txt'],
-      answer: 'mended',
-      instead: ({ phase, last }) =>
-        isBroken && phase === 'step' && last.includes('# Your step\nwrite two.txt')
-          ? { toolCalls: [{ name: 'report_step', arguments: { status: 'failed', summary: 'the disk is on holiday' } }] }
-          : undefined,
-    });
-    const session = await world.copilot.create({ mode: 'copilot' });
-    const failed = await session.send('write two files');
-    assert.equal(failed.status, 'failed');
-    assert.equal(failed.error?.type, 'StepFailed');
-    assert.match(failed.error?.message ?? '', /Step 2 failed 3 times: the disk is on holiday/);
-    assert.deepEqual(
-      failed.steps.map(({ status, attempts }) => [status, attempts]),
-      [
-        ['completed', 1],
-        ['failed', 3],
-      ],
-    );
+  itInFull(
+    'a step that fails three times ends the turn with its plan kept, and continue takes up at that step',
+    async () => {
+      let isBroken = true;
+      playTeam(world.model, {
+        files: ['one.txt', 'two.txt'],
+        answer: 'mended',
+        instead: ({ phase, last }) =>
+          isBroken && phase === 'step' && last.includes('# Your step\nwrite two.txt')
+            ? {
+                toolCalls: [
+                  { name: 'report_step', arguments: { status: 'failed', summary: 'the disk is on holiday' } },
+                ],
+              }
+            : undefined,
+      });
+      const session = await world.copilot.create({ mode: 'copilot' });
+      const failed = await session.send('write two files');
+      assert.equal(failed.status, 'failed');
+      assert.equal(failed.error?.type, 'StepFailed');
+      assert.match(failed.error?.message ?? '', /Step 2 failed 3 times: the disk is on holiday/);
+      assert.deepEqual(
+        failed.steps.map(({ status, attempts }) => [status, attempts]),
+        [
+          ['completed', 1],
+          ['failed', 3],
+        ],
+      );
 
-    isBroken = false;
-    const calls = world.model.requests.length;
-    await session.continue();
-    const turn = await session.awaitTurn(failed.id);
-    assert.equal(turn.status, 'completed');
-    assert.equal(turn.reply, 'mended');
-    assert.deepEqual(callsOf(world.model).slice(calls), ['step write two.txt', 'step (tool)', 'answer']);
-  });
+      isBroken = false;
+      const calls = world.model.requests.length;
+      await session.continue();
+      const turn = await session.awaitTurn(failed.id);
+      assert.equal(turn.status, 'completed');
+      assert.equal(turn.reply, 'mended');
+      assert.deepEqual(callsOf(world.model).slice(calls), ['step write two.txt', 'step (tool)', 'answer']);
+    },
+  );
 
   it('interrupt closes the request to the model, keeps the partial text, and the session answers the next message', async () => {
     playTeam(world.model, { answer: 'word '.repeat(2_000), wordDelayMs: 50 });

@@ -218,7 +218,7 @@ describe('work that moves to the next run', function () {
     },
   );
 
-  it('a direct answer that begins anew after a failure gives its calls new keys', async () => {
+  itInFull('a direct answer that begins anew after a failure gives its calls new keys', async () => {
     let isRefused = true;
     playTeam(world.model, {
       instead: ({ lastRole }) =>

@@ -9,6 +9,7 @@ import type { ScriptedReply } from '../../helpers/model-server.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
 import { DIRECT_ROUTE, reporting } from '../../helpers/replies.ts';
 import { callsOf, playTeam, readCall, type ScriptedCall } from '../../helpers/team-script.ts';
+import { someOf } from '../../helpers/full.ts';
 import type { World } from '../../helpers/world.ts';
 
 const PRICES = { scripted: { input: 2, output: 10 } };
@@ -92,16 +93,19 @@ describe('plans', function () {
     );
   });
 
-  for (const [what, reply, problem] of [
-    ['without steps', plan(), /a plan needs at least one step/],
+  for (const [what, reply, problem] of someOf(
     [
-      'for an agent that does not exist',
-      plan(step('wizard', 'write a.txt')),
-      /no agent "wizard"; choose among .*engineer/,
-    ],
-    ['that is no JSON', { text: '1. write a.txt' }, /not JSON/],
-    ['that is nothing at all', {}, /it is empty/],
-  ] satisfies [string, ScriptedReply, RegExp][]) {
+      ['without steps', plan(), /a plan needs at least one step/],
+      [
+        'for an agent that does not exist',
+        plan(step('wizard', 'write a.txt')),
+        /no agent "wizard"; choose among .*engineer/,
+      ],
+      ['that is no JSON', { text: '1. write a.txt' }, /not JSON/],
+      ['that is nothing at all', {}, /it is empty/],
+    ] satisfies [string, ScriptedReply, RegExp][],
+    2,
+  )) {
     it(`[T04] a plan ${what} is repaired, and where it is not, the turn fails and says why`, async () => {
       const from = world.model.requests.length;
       script({ planning: [reply] });

@@ -7,6 +7,7 @@ import type { ScriptedReply } from '../../helpers/model-server.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
 import { DIRECT_ROUTE } from '../../helpers/replies.ts';
 import { callsOf, playTeam, readCall } from '../../helpers/team-script.ts';
+import { someOf } from '../../helpers/full.ts';
 import type { World } from '../../helpers/world.ts';
 
 const DECISION = {
@@ -37,13 +38,20 @@ describe('routing', function () {
   const conversation = async (session: SessionHandle) =>
     (await session.transcript()).messages.map(({ role, text }) => [role, text]);
 
-  for (const [what, reply, problem] of [
-    ['no JSON', { text: 'one-shot, I would say' }, /not JSON/],
-    ['JSON of another form', { json: { ...DECISION, route: 'sideways' } }, /route/],
-    ['an agent that does not exist', { json: { ...DECISION, primaryAgent: 'wizard' } }, /"wizard" is not in the team/],
-    ['a question without a question', { json: { ...DECISION, route: 'clarify' } }, /clarify needs questions/],
-    ['nothing', {}, /it is empty/],
-  ] satisfies [string, ScriptedReply, RegExp][]) {
+  for (const [what, reply, problem] of someOf(
+    [
+      ['no JSON', { text: 'one-shot, I would say' }, /not JSON/],
+      ['JSON of another form', { json: { ...DECISION, route: 'sideways' } }, /route/],
+      [
+        'an agent that does not exist',
+        { json: { ...DECISION, primaryAgent: 'wizard' } },
+        /"wizard" is not in the team/,
+      ],
+      ['a question without a question', { json: { ...DECISION, route: 'clarify' } }, /clarify needs questions/],
+      ['nothing', {}, /it is empty/],
+    ] satisfies [string, ScriptedReply, RegExp][],
+    2,
+  )) {
     it(`[T02] a router that gives ${what} is told why and asked once more`, async () => {
       route(reply, { json: DECISION });
       const from = world.model.requests.length;

@@ -343,11 +343,11 @@ describe('chat protocols of the gateway', function () {
       assert.equal(await chatTurns('asker'), 3);
     });
 
-    it('there is nothing to resume in a chat that has not begun', async () => {
+    itInFull('there is nothing to resume in a chat that has not begun', async () => {
       assert.equal(await transport().reconnectToStream({ chatId: 'never begun' }), null);
     });
 
-    it('an answer that decides one of two requests ends at once, with the other one', async () => {
+    itInFull('an answer that decides one of two requests ends at once, with the other one', async () => {
       playTwoCodes(world.model);
       const question = user('m1', 'run both');
       const asking = await read(await send('chat five', [question]));

@@ -7,7 +7,7 @@ import type { ApiAnswer, ApiRequest } from '../../helpers/api-server.ts';
 import { said } from '../../helpers/chat-answers.ts';
 import { runCli } from '../../helpers/cli.ts';
 import { fails } from '../../helpers/client.ts';
-import { someOf } from '../../helpers/full.ts';
+import { itInFull, someOf } from '../../helpers/full.ts';
 import { encodeEvent, fullHistory } from '../../helpers/history.ts';
 import { stdioServer } from '../../helpers/mcp.ts';
 import { call, message, ResponsesRules } from '../../helpers/responses-api.ts';
@@ -226,7 +226,7 @@ describe('images', function () {
     assert.deepEqual(imagesIn(bodies()[1]), []);
   });
 
-  it('[M16] planner and steps see the images of the message', async () => {
+  itInFull('[M16] planner and steps see the images of the message', async () => {
     const plan = { steps: [{ agent: 'writer', task: 'Describe it', notes: '', alongside: false }] };
     play((request) => {
       const { body } = request;

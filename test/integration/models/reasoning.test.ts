@@ -62,7 +62,7 @@ describe('reasoning', function () {
           () => anthropicReply({ thought: 'I must compute.', text: '437' }),
         ],
       ] satisfies [string, string, () => ApiAnswer][],
-      3,
+      2,
     )) {
       it(`[M17] ${name}: an event of its own, once, and no part of reply, transcript or export`, async () => {
         respond = answer;

@@ -55,11 +55,14 @@ describe('replies of servers, through the product', function () {
     });
   }
 
-  for (const [name, text] of Object.entries({
-    'plain JSON': '{"name":"calculate","arguments":{"expression":"19 * 23"}}',
-    'JSON in a fence': '```json\n{"name":"calculate","arguments":{"expression":"19 * 23"}}\n```',
-    'JSON in tags': '<tool_call>{"name":"calculate","arguments":{"expression":"19 * 23"}}</tool_call>',
-  })) {
+  for (const [name, text] of someOf(
+    Object.entries({
+      'plain JSON': '{"name":"calculate","arguments":{"expression":"19 * 23"}}',
+      'JSON in a fence': '```json\n{"name":"calculate","arguments":{"expression":"19 * 23"}}\n```',
+      'JSON in tags': '<tool_call>{"name":"calculate","arguments":{"expression":"19 * 23"}}</tool_call>',
+    }),
+    1,
+  )) {
     it(`[M08] a call written as ${name} is made`, async () => {
       const { turn, bodies } = await sessions.ask((_request, call) =>
         said({ content: call === 1 ? text : 'It is 437.' }),

@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { packageDir } from '../../../src/package-info.ts';
 import { type ApiAnswer, startApiServer } from '../../helpers/api-server.ts';
 import { said, streamed, toolCall } from '../../helpers/chat-answers.ts';
-import { someOf } from '../../helpers/full.ts';
+import { itInFull, someOf } from '../../helpers/full.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
 import { type Respond, resultsIn, useServerSessions } from '../../helpers/server-sessions.ts';
 
@@ -62,7 +62,7 @@ describe('servers through the product', function () {
     assert.match(resultsIn(bodies[1])[0] ?? '', /437/);
   });
 
-  it('[M08] two calls with one id both have their results', async () => {
+  itInFull('[M08] two calls with one id both have their results', async () => {
     const { turn, bodies } = await ask((_request, call) =>
       call === 1
         ? said({
@@ -221,7 +221,7 @@ describe('servers through the product', function () {
     assert.deepEqual(resultsIn(bodies.at(-1)), ['437']);
   });
 
-  it('[M12] the next model is asked at once when the first asks to wait for hours', async () => {
+  itInFull('[M12] the next model is asked at once when the first asks to wait for hours', async () => {
     const given: Respond = ({ body }) =>
       body.model === 'away'
         ? { status: 429, headers: { 'retry-after': '7200' }, body: { error: { message: 'Usage limit reached' } } }

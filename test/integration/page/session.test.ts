@@ -128,7 +128,7 @@ describe('a session on the page', function () {
     await untilAnswered(1, ANSWER);
   });
 
-  it('[W02] two windows show the same, and what one decides is done in the other', async () => {
+  itInFull('[W02] two windows show the same, and what one decides is done in the other', async () => {
     playTeam(world.model, { files: ['a.txt'], answer: 'Written.' });
     const session = await world.copilot.create({ mode: 'planning-control', config: { approvals: { plan: true } } });
     const other = await world.openWindow();
@@ -297,51 +297,54 @@ describe('a session on the page', function () {
     await page.getByText('No session matches').waitFor();
   });
 
-  it('[W01] the settings of a session are changed, those that do not fit are refused, and empty ones reset', async () => {
-    const session = await world.copilot.create({ mode: 'one-shot', config: { approvals: { timeoutMs: 60_000 } } });
-    await open(session.id);
-    await page.getByRole('tab', { name: 'Settings' }).click();
-    await page.getByRole('combobox', { name: 'Mode' }).selectOption('planning-control');
-    await page.getByRole('textbox', { name: 'Model of all agents' }).fill('large, small');
-    await page.getByRole('combobox', { name: 'Plans' }).selectOption('yes');
-    await page.getByRole('combobox', { name: 'Commands' }).selectOption('deny');
-    await button(/^\+? ?Add a rule/).click();
-    await page.getByRole('textbox', { name: 'Rule 1' }).fill('nonsense');
-    await page.getByRole('spinbutton', { name: 'Tokens' }).fill('5000');
-    await page.getByRole('spinbutton', { name: /idle hours/ }).fill('');
-    await button('Save').click();
-    await page
-      .getByRole('alert')
-      .filter({ hasText: /InvalidInput.*nonsense/ })
-      .waitFor();
-    await page.getByRole('textbox', { name: 'Rule 1' }).fill('shell: git status*');
-    await button('Save').click();
-    await page.getByText('Saved. It counts from the next call on.').waitFor();
-    const { mode, config } = await session.info();
-    assert.deepEqual(
-      [mode, config],
-      [
-        'planning-control',
-        {
-          approvals: {
-            timeoutMs: 60_000,
-            plan: true,
-            tools: { shell: 'deny' },
-            rules: { 'shell: git status*': 'ask' },
+  itInFull(
+    '[W01] the settings of a session are changed, those that do not fit are refused, and empty ones reset',
+    async () => {
+      const session = await world.copilot.create({ mode: 'one-shot', config: { approvals: { timeoutMs: 60_000 } } });
+      await open(session.id);
+      await page.getByRole('tab', { name: 'Settings' }).click();
+      await page.getByRole('combobox', { name: 'Mode' }).selectOption('planning-control');
+      await page.getByRole('textbox', { name: 'Model of all agents' }).fill('large, small');
+      await page.getByRole('combobox', { name: 'Plans' }).selectOption('yes');
+      await page.getByRole('combobox', { name: 'Commands' }).selectOption('deny');
+      await button(/^\+? ?Add a rule/).click();
+      await page.getByRole('textbox', { name: 'Rule 1' }).fill('nonsense');
+      await page.getByRole('spinbutton', { name: 'Tokens' }).fill('5000');
+      await page.getByRole('spinbutton', { name: /idle hours/ }).fill('');
+      await button('Save').click();
+      await page
+        .getByRole('alert')
+        .filter({ hasText: /InvalidInput.*nonsense/ })
+        .waitFor();
+      await page.getByRole('textbox', { name: 'Rule 1' }).fill('shell: git status*');
+      await button('Save').click();
+      await page.getByText('Saved. It counts from the next call on.').waitFor();
+      const { mode, config } = await session.info();
+      assert.deepEqual(
+        [mode, config],
+        [
+          'planning-control',
+          {
+            approvals: {
+              timeoutMs: 60_000,
+              plan: true,
+              tools: { shell: 'deny' },
+              rules: { 'shell: git status*': 'ask' },
+            },
+            model: ['large', 'small'],
+            agents: {},
+            budget: { tokens: 5_000 },
+            idleTimeoutMs: null,
           },
-          model: ['large', 'small'],
-          agents: {},
-          budget: { tokens: 5_000 },
-          idleTimeoutMs: null,
-        },
-      ],
-    );
-    await page.getByRole('textbox', { name: 'Model of all agents' }).fill('');
-    await page.getByRole('spinbutton', { name: 'Tokens' }).fill('');
-    await button('Save').click();
-    await page.getByText('Saved. It counts from the next call on.').waitFor();
-    assert.deepEqual(Object.keys((await session.info()).config).toSorted(), ['agents', 'approvals', 'idleTimeoutMs']);
-  });
+        ],
+      );
+      await page.getByRole('textbox', { name: 'Model of all agents' }).fill('');
+      await page.getByRole('spinbutton', { name: 'Tokens' }).fill('');
+      await button('Save').click();
+      await page.getByText('Saved. It counts from the next call on.').waitFor();
+      assert.deepEqual(Object.keys((await session.info()).config).toSorted(), ['agents', 'approvals', 'idleTimeoutMs']);
+    },
+  );
 
   it('[U09] a conversation of the OpenAI API is a session, which the page shows', async () => {
     playTeam(world.model, { answer: 'four and two are six' });

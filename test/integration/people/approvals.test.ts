@@ -9,6 +9,7 @@ import { startWorldOf } from '../../helpers/own-team.ts';
 import { calling, done } from '../../helpers/replies.ts';
 import { decideNext, nextRequest } from '../../helpers/requests.ts';
 import { callsOf, playTeam, readCall, type ScriptedCall } from '../../helpers/team-script.ts';
+import { itInFull } from '../../helpers/full.ts';
 import type { World } from '../../helpers/world.ts';
 
 const TOOLS = ['read_file', 'write_file', 'run_code', 'ask_user'];
@@ -302,7 +303,7 @@ describe('approvals', function () {
         assert.equal((await session.awaitTurn(turn.id)).status, 'completed');
       });
 
-    it('after-step: the turn goes on', async () => {
+    itInFull('after-step: the turn goes on', async () => {
       playTeam(world.model, { files: ['a.txt'] });
       const [session, turn] = await start({ approvals: { afterStep: true, ...soon } });
       assert.deepEqual((await expired(session, turn)).onExpiry, { outcome: 'continue', words: 'the turn goes on' });
@@ -341,7 +342,7 @@ describe('approvals', function () {
       assert.match(told?.[1]?.[1] ?? '', /^Nobody answered in time\./);
     });
 
-    it('budget: the turn fails, and continue asks again', async () => {
+    itInFull('budget: the turn fails, and continue asks again', async () => {
       playTeam(world.model, { files: ['a.txt'] });
       const [session, turn] = await start({ budget: { rounds: 2 }, approvals: soon });
       assert.equal((await expired(session, turn)).onExpiry.outcome, 'fail');

@@ -6,6 +6,7 @@ import { startWorldOf } from '../../helpers/own-team.ts';
 import { calling } from '../../helpers/replies.ts';
 import { decideNext, nextRequest } from '../../helpers/requests.ts';
 import { playTeam } from '../../helpers/team-script.ts';
+import { itInFull } from '../../helpers/full.ts';
 import type { World } from '../../helpers/world.ts';
 
 /** US dollars for a million tokens: one token of each kind costs a dollar. */
@@ -99,7 +100,7 @@ describe('[H06] budgets', function () {
     );
   });
 
-  it('cost, by the prices of the team', async () => {
+  itInFull('cost, by the prices of the team', async () => {
     play();
     await pausesAndGoesOn(
       { cost: 1_000 },
@@ -165,7 +166,7 @@ describe('[H06] budgets', function () {
     assert.equal((await session.awaitTurn(turn.id)).status, 'completed');
   });
 
-  it('belongs to one turn: the next begins at nothing', async () => {
+  itInFull('belongs to one turn: the next begins at nothing', async () => {
     play();
     const [session, turn] = await start({ toolCalls: 5 });
     await decideNext(session, 'raise', { limit: 7 });

@@ -116,7 +116,7 @@ describe('forms of MCP servers', function () {
     assert.match((await fourth.session.awaitTurn('turn-1')).reply, /cancelled the elicitation/);
   });
 
-  it('[E12] are filled in a chat', async () => {
+  itInFull('[E12] are filled in a chat', async () => {
     const session = await world.copilot.create({ mode: 'one-shot' });
     const chat = startCli(['chat', session.id], env);
     chat.process.stdin.write(`use once.${TOOL} with {}\n`);
@@ -150,7 +150,7 @@ describe('forms of MCP servers', function () {
     assert.match((await next.session.awaitTurn('turn-1')).reply, /declined to provide/);
   });
 
-  it('[E12] of two sessions each asks its own person', async () => {
+  itInFull('[E12] of two sessions each asks its own person', async () => {
     const both = await Promise.all([ask('once'), ask('once')]);
     for (const [index, { session, request }] of both.entries())
       await session.decide(request.id, 'accept', { values: { name: `Person ${index}` } });

@@ -9,6 +9,7 @@ import { startWorldOf } from '../../helpers/own-team.ts';
 import { calling, done } from '../../helpers/replies.ts';
 import { nextRequest } from '../../helpers/requests.ts';
 import { playTeam, readCall } from '../../helpers/team-script.ts';
+import { itInFull } from '../../helpers/full.ts';
 import type { World } from '../../helpers/world.ts';
 
 const FILES = ['a.txt', 'b.txt', 'c.txt', 'd.txt'];
@@ -135,7 +136,7 @@ describe('editing a plan', function () {
       assert.deepEqual(await statuses(session), Array(4).fill('completed'));
     });
 
-    it('restarts a plan that has ended, at a step that was changed before, in one call', async () => {
+    itInFull('restarts a plan that has ended, at a step that was changed before, in one call', async () => {
       const [session, { id, status }] = await planned({});
       assert.equal(status, 'completed');
       const from = world.model.requests.length;
@@ -170,7 +171,7 @@ describe('editing a plan', function () {
       assert.deepEqual(begun(from), ['write instead.txt', 'write d.txt']);
     });
 
-    it('changes a plan that waits for approval, and steps after the one that is asked about', async () => {
+    itInFull('changes a plan that waits for approval, and steps after the one that is asked about', async () => {
       const [session, turn] = await planned({ approvals: { plan: true, beforeStep: true } });
       await session.editPlan([{ op: 'remove', step: 4 }]);
       await session.decide((await nextRequest(session)).id, 'approve');

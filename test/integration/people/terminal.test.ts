@@ -221,7 +221,7 @@ describe('in a terminal', function () {
     assert.deepEqual(messages.findLast(({ role }) => role === 'user')?.text, 'one\ntwo');
   });
 
-  it('[H09] with a request waiting, a paste is a message and decides nothing; y, typed alone, does', async () => {
+  itInFull('[H09] with a request waiting, a paste is a message and decides nothing; y, typed alone, does', async () => {
     const session = await asking('echo hello');
     const terminal = start('chat', session.id);
     // The prompt is there again behind what happened before the chat began.
@@ -282,7 +282,7 @@ describe('in a terminal', function () {
     assert.equal((await session.decisions())[0]?.verdict.decision, 'once');
   });
 
-  it('[H09] after a decision, here or elsewhere, the next line of the same turn is a message', async () => {
+  itInFull('[H09] after a decision, here or elsewhere, the next line of the same turn is a message', async () => {
     const ask = calling(['ask_user', { question: 'Which colour?' }]);
     const run = calling(['shell', { command: 'echo hello' }]);
     for (const [asks, typed, by] of [
@@ -320,7 +320,7 @@ describe('in a terminal', function () {
     }
   });
 
-  it('[H09] a decision that is typed while somebody else decides is no message', async () => {
+  itInFull('[H09] a decision that is typed while somebody else decides is no message', async () => {
     const session = await asking('echo twice');
     const terminal = start('chat', session.id);
     await terminal.until(/step 1[\s\S]*\[y\/n/);

@@ -131,7 +131,7 @@ describe('plot_chart', function () {
       assert.equal(chart.colours.length, 5);
     });
 
-    it('draws the same file again from the same table', async () => {
+    itInFull('draws the same file again from the same table', async () => {
       const options = { chart: 'line', x: 'year_month(date)', y: ['wind'], aggregate: 'median' };
       const first = await draw(undefined, options);
       await draw(undefined, { chart: 'histogram', x: 'wind' });
