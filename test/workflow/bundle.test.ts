@@ -61,9 +61,11 @@ describe('the workflow code', function () {
     const variables = files.flatMap((file) =>
       [...readFileSync(join(packageDir, file), 'utf8').matchAll(MAY_CHANGE)].map(([text]) => `${file}: ${text}`),
     );
-    // What they hold is found by the object that it belongs to, never changes, or is a function of its key.
+    // What they hold is found by the object that it belongs to, never changes, is a function of its key, or says which
+    // queries are refused.
     assert.deepEqual(variables.toSorted(), [
       'src/workflows/context/tree.ts: const measured = new WeakMap',
+      'src/workflows/handlers/early-events.ts: const suspects = new Set',
       'src/workflows/handlers/update-limit.ts: const ALWAYS = new Set',
       'src/workflows/session/state/ended-turns.ts: const measured = new WeakMap',
       'src/workflows/session/state/shared-teams.ts: const known = new Map',
