@@ -124,37 +124,40 @@ describe('session files', function () {
     assert.deepEqual(knownToModel(), FACTS);
   });
 
-  it('a fork of a completed session at turn 2 of 5 answers with the knowledge of turns 1 and 2 only', async () => {
-    const session = await told({ context: { budget: 100 } });
-    await session.setContext('note', 'only later');
-    await session.complete();
+  itInFull(
+    'a fork of a completed session at turn 2 of 5 answers with the knowledge of turns 1 and 2 only',
+    async () => {
+      const session = await told({ context: { budget: 100 } });
+      await session.setContext('note', 'only later');
+      await session.complete();
 
-    const fork = await session.fork({ turn: 2 });
-    assert.notEqual(fork.id, session.id);
-    const { values } = await fork.context();
-    assert.deepEqual(values, { budget: 100, initial_task: FACTS[0], current_task: FACTS[1] });
-    assert.deepEqual(
-      (await fork.turns()).map(({ number, status }) => [number, status]),
-      [
-        [1, 'completed'],
-        [2, 'completed'],
-      ],
-    );
-    playTeam(world.model, { answer: 'apples and bananas' });
-    const turn = await fork.send('what do you know?');
-    assert.deepEqual([turn.number, turn.status, turn.reply], [3, 'completed', 'apples and bananas']);
-    assert.deepEqual(knownToModel(), FACTS.slice(0, 2));
-    const { messages } = await fork.transcript();
-    assert.deepEqual(
-      messages.map(({ text }) => text),
-      [FACTS[0], 'noted', FACTS[1], 'noted', 'what do you know?', 'apples and bananas'],
-    );
-    const { name, status, usage } = await fork.info();
-    assert.deepEqual([name, status, usage.modelCalls], [`${(await session.info()).name} (fork)`, 'active', 1]);
-    // The old one is as it was.
-    assert.equal((await session.transcript()).messages.length, 10);
-    assert.equal((await session.info()).status, 'completed');
-  });
+      const fork = await session.fork({ turn: 2 });
+      assert.notEqual(fork.id, session.id);
+      const { values } = await fork.context();
+      assert.deepEqual(values, { budget: 100, initial_task: FACTS[0], current_task: FACTS[1] });
+      assert.deepEqual(
+        (await fork.turns()).map(({ number, status }) => [number, status]),
+        [
+          [1, 'completed'],
+          [2, 'completed'],
+        ],
+      );
+      playTeam(world.model, { answer: 'apples and bananas' });
+      const turn = await fork.send('what do you know?');
+      assert.deepEqual([turn.number, turn.status, turn.reply], [3, 'completed', 'apples and bananas']);
+      assert.deepEqual(knownToModel(), FACTS.slice(0, 2));
+      const { messages } = await fork.transcript();
+      assert.deepEqual(
+        messages.map(({ text }) => text),
+        [FACTS[0], 'noted', FACTS[1], 'noted', 'what do you know?', 'apples and bananas'],
+      );
+      const { name, status, usage } = await fork.info();
+      assert.deepEqual([name, status, usage.modelCalls], [`${(await session.info()).name} (fork)`, 'active', 1]);
+      // The old one is as it was.
+      assert.equal((await session.transcript()).messages.length, 10);
+      assert.equal((await session.info()).status, 'completed');
+    },
+  );
 
   it('a fork without a turn knows everything, and one at a snapshot what was known then', async () => {
     const session = await told();

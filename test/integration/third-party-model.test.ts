@@ -154,7 +154,7 @@ describe('a third-party stand-in for the OpenAI API', function () {
     assert.equal(screen(seen), 'short');
   });
 
-  it('429 with retry-after is waited for as long as it says, 500 and 503 for a moment', async () => {
+  itInFull('429 with retry-after is waited for as long as it says, 500 and 503 for a moment', async () => {
     answerAfter({ error: { message: 'Slow down', type: 'rate_limit_error' }, status: 429, retryAfter: 4 });
     const session = await world.copilot.create({ mode: 'one-shot' });
     assert.equal((await session.send('first')).reply, TEXT);
@@ -197,7 +197,7 @@ describe('a third-party stand-in for the OpenAI API', function () {
     });
   }
 
-  it('a tool call that was cut off in the middle is not carried out', async () => {
+  itInFull('a tool call that was cut off in the middle is not carried out', async () => {
     const call = (content: string) => ({
       toolCalls: [{ id: 'call_w', name: 'write_file', arguments: { path: 'a.txt', content } }],
     });
@@ -237,17 +237,23 @@ describe('a third-party stand-in for the OpenAI API', function () {
     });
   }
 
-  it('a server that refuses JSON schemas is asked for plain JSON with the schema in words, once and for all', async () => {
-    const refusal = { message: "Unknown value for 'response_format.type': json_schema", type: 'invalid_request_error' };
-    standIn.on({ responseFormat: 'json_schema' }, { error: refusal, status: 400 });
-    standIn.on({ responseFormat: 'json_object' }, { content: { month: 'May' } });
-    const model = openModel({ baseUrl: `${standIn.url}/v1`, apiKey: KEY });
-    const output = { name: 'month', schema: { type: 'object', properties: { month: { type: 'string' } } } };
-    for (let time = 1; time <= 2; time++) assert.equal((await ask(model, { output })).text, '{"month":"May"}');
-    await model.close();
-    assert.deepEqual(statuses(), [400, 200, 200]);
-    assert.match(textOf(chats()[1]?.messages[0]), /JSON schema:\n.*"month"/);
-  });
+  itInFull(
+    'a server that refuses JSON schemas is asked for plain JSON with the schema in words, once and for all',
+    async () => {
+      const refusal = {
+        message: "Unknown value for 'response_format.type': json_schema",
+        type: 'invalid_request_error',
+      };
+      standIn.on({ responseFormat: 'json_schema' }, { error: refusal, status: 400 });
+      standIn.on({ responseFormat: 'json_object' }, { content: { month: 'May' } });
+      const model = openModel({ baseUrl: `${standIn.url}/v1`, apiKey: KEY });
+      const output = { name: 'month', schema: { type: 'object', properties: { month: { type: 'string' } } } };
+      for (let time = 1; time <= 2; time++) assert.equal((await ask(model, { output })).text, '{"month":"May"}');
+      await model.close();
+      assert.deepEqual(statuses(), [400, 200, 200]);
+      assert.match(textOf(chats()[1]?.messages[0]), /JSON schema:\n.*"month"/);
+    },
+  );
 
   itInFull('a reply that ran into its limit says so', async () => {
     standIn.on({}, { content: 'half a', finishReason: 'length' });

@@ -9,7 +9,7 @@ import type { ScriptedReply } from '../../helpers/model-server.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
 import { DIRECT_ROUTE, reporting } from '../../helpers/replies.ts';
 import { callsOf, playTeam, readCall, type ScriptedCall } from '../../helpers/team-script.ts';
-import { someOf } from '../../helpers/full.ts';
+import { itInFull, someOf } from '../../helpers/full.ts';
 import type { World } from '../../helpers/world.ts';
 
 const PRICES = { scripted: { input: 2, output: 10 } };
@@ -125,48 +125,51 @@ describe('plans', function () {
     });
   }
 
-  it('a model that returns invalid JSON, then wrong agent names, then nothing: repaired or failed clearly each time, and the session answers the next message', async () => {
-    const wizard = { ...PLANNED, primaryAgent: 'wizard' };
-    const session = await world.copilot.create();
+  itInFull(
+    'a model that returns invalid JSON, then wrong agent names, then nothing: repaired or failed clearly each time, and the session answers the next message',
+    async () => {
+      const wizard = { ...PLANNED, primaryAgent: 'wizard' };
+      const session = await world.copilot.create();
 
-    // The router: the heuristic decides. The planner: nothing at all is no plan.
-    script({ routing: [{ text: '{' }, { json: wizard }], planning: [{ text: '{' }, {}] });
-    const failed = await session.send('First read the notes, then write a report.');
-    assert.deepEqual([failed.status, failed.route, failed.error?.type], ['failed', 'planned', 'InvalidModelOutput']);
-    assert.match(failed.routeReason ?? '', /heuristic/);
+      // The router: the heuristic decides. The planner: nothing at all is no plan.
+      script({ routing: [{ text: '{' }, { json: wizard }], planning: [{ text: '{' }, {}] });
+      const failed = await session.send('First read the notes, then write a report.');
+      assert.deepEqual([failed.status, failed.route, failed.error?.type], ['failed', 'planned', 'InvalidModelOutput']);
+      assert.match(failed.routeReason ?? '', /heuristic/);
 
-    // Each wrong once: each repaired. A reviewer that says nothing approves, and people are told.
-    script({
-      routing: [{ text: '{' }],
-      planning: [plan(step('wizard', 'write a.txt'))],
-      review: [{}, {}],
-      step: [{}],
-      answer: [{}],
-    });
-    const repaired = await session.send('write a file');
-    assert.match(repaired.routeReason ?? '', /repaired/);
-    assert.equal(repaired.status, 'completed');
-    assert.equal(
-      (await session.info()).notes.at(-1)?.text,
-      'The plan of turn 2 was not reviewed: plan-reviewer gave no usable answer (it is empty).',
-    );
+      // Each wrong once: each repaired. A reviewer that says nothing approves, and people are told.
+      script({
+        routing: [{ text: '{' }],
+        planning: [plan(step('wizard', 'write a.txt'))],
+        review: [{}, {}],
+        step: [{}],
+        answer: [{}],
+      });
+      const repaired = await session.send('write a file');
+      assert.match(repaired.routeReason ?? '', /repaired/);
+      assert.equal(repaired.status, 'completed');
+      assert.equal(
+        (await session.info()).notes.at(-1)?.text,
+        'The plan of turn 2 was not reviewed: plan-reviewer gave no usable answer (it is empty).',
+      );
 
-    // Nothing, again and again: told so once, then a clear failure, of a direct answer and of a step.
-    script({ routing: [{ json: { ...PLANNED, route: 'one-shot' } }] }, '');
-    const from = world.model.requests.length;
-    const empty = await session.send('hello');
-    assert.deepEqual([empty.status, empty.error?.type], ['failed', 'InvalidModelOutput']);
-    assert.match(empty.error?.message ?? '', /answer of agent engineer.*it is empty/);
-    assert.deepEqual(callsOf(world.model).slice(from), ['routing', 'one-shot', 'one-shot']);
-    script({ step: Array.from({ length: 6 }, () => ({})) });
-    const stuck = await session.send('write a file');
-    assert.deepEqual([stuck.status, stuck.error?.type], ['failed', 'StepFailed']);
-    assert.match(stuck.error?.message ?? '', /Step 1 failed 3 times: .*it is empty/);
+      // Nothing, again and again: told so once, then a clear failure, of a direct answer and of a step.
+      script({ routing: [{ json: { ...PLANNED, route: 'one-shot' } }] }, '');
+      const from = world.model.requests.length;
+      const empty = await session.send('hello');
+      assert.deepEqual([empty.status, empty.error?.type], ['failed', 'InvalidModelOutput']);
+      assert.match(empty.error?.message ?? '', /answer of agent engineer.*it is empty/);
+      assert.deepEqual(callsOf(world.model).slice(from), ['routing', 'one-shot', 'one-shot']);
+      script({ step: Array.from({ length: 6 }, () => ({})) });
+      const stuck = await session.send('write a file');
+      assert.deepEqual([stuck.status, stuck.error?.type], ['failed', 'StepFailed']);
+      assert.match(stuck.error?.message ?? '', /Step 1 failed 3 times: .*it is empty/);
 
-    script({ routing: [{ json: { ...PLANNED, route: 'one-shot' } }] }, 'here I am');
-    const next = await session.send('still there?');
-    assert.deepEqual([next.status, next.number, next.reply], ['completed', 5, 'here I am']);
-  });
+      script({ routing: [{ json: { ...PLANNED, route: 'one-shot' } }] }, 'here I am');
+      const next = await session.send('still there?');
+      assert.deepEqual([next.status, next.number, next.reply], ['completed', 5, 'here I am']);
+    },
+  );
 
   it('[T05] steps go from pending over in-progress to completed or failed; the third failure ends the turn, and continue takes up there', async () => {
     let isBroken = true;

@@ -7,7 +7,7 @@ import type { ScriptedReply } from '../../helpers/model-server.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
 import { DIRECT_ROUTE } from '../../helpers/replies.ts';
 import { callsOf, playTeam, readCall } from '../../helpers/team-script.ts';
-import { someOf } from '../../helpers/full.ts';
+import { itInFull, someOf } from '../../helpers/full.ts';
 import type { World } from '../../helpers/world.ts';
 
 const DECISION = {
@@ -178,7 +178,7 @@ describe('routing', function () {
     ]);
   });
 
-  it('[T03] a router that asks on and on has to do with three answers', async () => {
+  itInFull('[T03] a router that asks on and on has to do with three answers', async () => {
     playTeam(world.model, {
       answer: 'my best guess',
       instead: ({ phase, last }) =>

@@ -178,7 +178,7 @@ describe('chat protocols of the gateway', function () {
       assert.deepEqual(steps.slice(2), ['start step 1', 'end step 1']);
     });
 
-    it('all that was said since the last answer is delivered, with rules and context', async () => {
+    itInFull('all that was said since the last answer is delivered, with rules and context', async () => {
       const system = { id: 's1', role: 'system', content: 'Be brief.' };
       const context = [{ description: 'open page', value: 'invoices' }];
       await run('many', { messages: [system, says('m1', 'first words'), says('m2', 'second words')], context });

@@ -244,7 +244,7 @@ describe('images', function () {
     );
   });
 
-  it('[M16] an answer to a question may bring one, and read_file shows one', async () => {
+  itInFull('[M16] an answer to a question may bring one, and read_file shows one', async () => {
     play((request, number) => {
       if (number === 1) return toolCalls(request, ['ask_user'], { question: 'Which picture?' });
       if (number === 2) return toolCalls(request, ['read_file'], { path: 'picture.png' });

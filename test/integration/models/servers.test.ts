@@ -49,7 +49,7 @@ describe('servers through the product', function () {
     assert.deepEqual([turn.status, turn.reply], ['completed', '437']);
   });
 
-  it('[M08] a call written as text is made', async () => {
+  itInFull('[M08] a call written as text is made', async () => {
     const { turn, bodies } = await ask((_request, call) =>
       said({
         content:
@@ -142,7 +142,7 @@ describe('servers through the product', function () {
     });
   }
 
-  it('[M10] a rate limit is waited for as long as its words say', async () => {
+  itInFull('[M10] a rate limit is waited for as long as its words say', async () => {
     const at: number[] = [];
     const { turn } = await ask((_request, call) => {
       at.push(Date.now());

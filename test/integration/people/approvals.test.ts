@@ -366,7 +366,7 @@ describe('approvals', function () {
     });
   });
 
-  it('hitl-interactive asks about plan, step and result', async () => {
+  itInFull('hitl-interactive asks about plan, step and result', async () => {
     playTeam(world.model, { files: ['a.txt'] });
     const from = world.model.requests.length;
     const [session, { id }] = await start({}, 'hitl-interactive');

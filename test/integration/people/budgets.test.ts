@@ -120,7 +120,7 @@ describe('[H06] budgets', function () {
     );
   });
 
-  it('rounds: calls of the model', async () => {
+  itInFull('rounds: calls of the model', async () => {
     play();
     await pausesAndGoesOn(
       { rounds: 2 },

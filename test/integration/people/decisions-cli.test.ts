@@ -133,7 +133,7 @@ describe('deciding on the command line', function () {
     assert.match(none.stderr, /needs a session that is waiting for a decision; this one is not\./);
   });
 
-  it('inbox lists what waits, and how it is filtered', async () => {
+  itInFull('inbox lists what waits, and how it is filtered', async () => {
     playCalls();
     await copilot('start --id mine --user ada --mode planning-control --approve-plan --wait', 'write files');
     await until('the inbox has it', async () => (await world.copilot.inbox({ user: 'ada' })).requests.length === 1);

@@ -5,6 +5,7 @@ import { startWorldOf } from '../../helpers/own-team.ts';
 import { calling, done } from '../../helpers/replies.ts';
 import { nextRequest } from '../../helpers/requests.ts';
 import { playTeam } from '../../helpers/team-script.ts';
+import { itInFull } from '../../helpers/full.ts';
 import type { World } from '../../helpers/world.ts';
 
 const SHORT = `echo ${'A'.repeat(5_000)} >/dev/null; touch short`;
@@ -65,7 +66,7 @@ describe('what is approved', function () {
     assert.equal(record.digest, request.digest);
   });
 
-  it('[H07] a long call can be denied without its digest', async () => {
+  itInFull('[H07] a long call can be denied without its digest', async () => {
     const [session, { id, turnId }] = await asked(LONG);
     await session.decide(id, 'deny');
     assert.equal((await session.awaitTurn(turnId)).status, 'completed');
