@@ -26,8 +26,9 @@ const suspects = new Set<string>();
  * with a task that has started and was just dropped. Its events are early as well, but at another time. The guard therefore
  * refuses the next query of such a run if the run handled new events immediately before it.
  *
- * One case is not recognised: the previous task had no activation, because it brought nothing to the session, for example
- * the late end of a cancelled activity.
+ * Two cases are not recognised. The previous task had no activation, because it brought nothing to the session, for example
+ * the late end of a cancelled activity. Or the query waited longer than the event, and a worker got the task of the event and
+ * died before it got the query.
  */
 export function refuseEarlyEvents(): Internals {
   let time = '';
