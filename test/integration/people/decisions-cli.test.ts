@@ -153,29 +153,39 @@ describe('deciding on the command line', function () {
   });
 
   it('plan edit changes the plan that waits, and prints it', async () => {
-    const session = world.copilot.session('mine');
-    const edited = await copilot('plan edit mine add --agent writer --task', 'write d.txt');
+    playCalls();
+    const session = await world.copilot.create({
+      id: 'planned',
+      mode: 'planning-control',
+      config: { approvals: { plan: true } },
+    });
+    const { id } = await session.send('write files');
+    const edited = await copilot('plan edit planned add --agent writer --task', 'write d.txt');
     assert.equal(edited.code, 0, edited.stderr);
     assert.match(edited.stdout, /\n4\. \[pending\] write d\.txt \(writer\)\n/);
-    await copilot('plan edit mine remove 1');
-    await copilot('plan edit mine move 3 1');
-    await copilot('plan edit mine change 2 --agent writer');
+    await copilot('plan edit planned remove 1');
+    await copilot('plan edit planned move 3 1');
+    await copilot('plan edit planned change 2 --agent writer');
     const tasks = (await session.plan())?.steps.map(({ agent, task }) => `${agent}: ${task}`);
     assert.deepEqual(tasks, ['writer: write d.txt', 'writer: write b.txt', 'engineer: write c.txt']);
-    const stale = await copilot('plan edit mine remove 1 --expected-version 1');
+    const stale = await copilot('plan edit planned remove 1 --expected-version 1');
     assert.equal(stale.code, 4);
-    const wrong = await copilot('plan edit mine swap 1 2');
+    const wrong = await copilot('plan edit planned swap 1 2');
     assert.deepEqual(
       [wrong.code, /use one of: add .*; remove <step>; move/.test(wrong.stderr)],
       [2, true],
       wrong.stderr,
     );
-    assert.equal((await copilot('plan edit mine remove')).code, 2);
-    const approved = await copilot('approve mine --wait');
+    assert.equal((await copilot('plan edit planned remove')).code, 2);
+    const approved = await copilot('approve planned --wait');
     assert.equal(approved.code, 0, approved.stderr);
-    const restarted = await copilot('plan edit mine restart 3');
+    const restarted = await copilot('plan edit planned restart 3');
     assert.match(restarted.stdout, /3\. \[(pending|in-progress|completed)\] write c\.txt/);
-    assert.match((await copilot('plan mine')).stdout, /^Plan of turn 1\n1\. \[completed\] write d\.txt \(writer\)\n/);
+    assert.match(
+      (await copilot('plan planned')).stdout,
+      /^Plan of turn 1\n1\. \[completed\] write d\.txt \(writer\)\n/,
+    );
+    assert.equal((await session.awaitTurn(id)).status, 'completed');
   });
 
   itInFull('configure changes single settings, and leaves the others', async () => {
