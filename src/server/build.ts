@@ -14,7 +14,8 @@ const SQLITE = 'modernc.org/sqlite@v1.51.0';
 
 /**
  * Does what the CLI's own `main` does, and sets a checksum. The server runs workers of its own, and Go's SDK reads the
- * whole program to compute one if there is none. That takes half a second of the processor, half of what a start takes (https://github.com/temporalio/sdk-go/blob/v1.37.0/internal/internal_worker.go).
+ * whole program to compute a checksum if there is none. That is half of the processor time of a start: 0.5 s.
+ * https://github.com/temporalio/sdk-go/blob/v1.37.0/internal/internal_worker.go
  */
 const MAIN = `package main
 

@@ -34,6 +34,23 @@ class CachedRun {
   }
 }
 
+/** A run that the guard has made the SDK drop. */
+function drop(runId: string): void {
+  const run = new CachedRun(runId);
+  run.replay(1, 3);
+  assert.equal(run.events(1, 7), false);
+  // Nobody gets the answer to the query of the refused event.
+  run.query();
+}
+
+/** The same run in the cache again, with its events live. */
+function openAgain(runId: string): CachedRun {
+  const run = new CachedRun(runId);
+  run.replay(1, 3);
+  assert.equal(run.events(2, 8), true);
+  return run;
+}
+
 describe('[R07] events that come with a query', () => {
   it('are refused before their task has started', () => {
     const run = new CachedRun('early');
@@ -51,15 +68,8 @@ describe('[R07] events that come with a query', () => {
   });
 
   it('are not kept where the SDK has dropped their task: the query is refused, too, until history has them', () => {
-    const dropped = new CachedRun('dropped');
-    dropped.replay(1, 3);
-    assert.equal(dropped.events(1, 7), false);
-    // Nobody gets the answer to the query of the refused event.
-    dropped.query();
-    const early = new CachedRun('dropped');
-    early.replay(1, 3);
-    assert.equal(early.events(2, 8), true);
-    assert.equal(early.query(), false);
+    drop('dropped');
+    assert.equal(openAgain('dropped').query(), false);
     const replayed = new CachedRun('dropped');
     replayed.replay(1, 3);
     replayed.replay(4, 11);
@@ -69,23 +79,14 @@ describe('[R07] events that come with a query', () => {
   });
 
   it('are there for a query that came with their task', () => {
-    const dropped = new CachedRun('with task');
-    dropped.replay(1, 3);
-    assert.equal(dropped.events(1, 7), false);
-    const taken = new CachedRun('with task');
-    taken.replay(1, 3);
-    assert.equal(taken.events(2, 8), true);
+    drop('with task');
+    const taken = openAgain('with task');
     assert.equal(taken.query('q1'), true);
     assert.equal(taken.query(), true);
   });
 
   it('of other runs are none of its business', () => {
-    const dropped = new CachedRun('one');
-    dropped.replay(1, 3);
-    assert.equal(dropped.events(1, 7), false);
-    const other = new CachedRun('other');
-    other.replay(1, 3);
-    assert.equal(other.events(2, 8), true);
-    assert.equal(other.query(), true);
+    drop('one');
+    assert.equal(openAgain('other').query(), true);
   });
 });

@@ -221,7 +221,7 @@ describe('in a terminal', function () {
     assert.deepEqual(messages.findLast(({ role }) => role === 'user')?.text, 'one\ntwo');
   });
 
-  itInFull('[H09] with a request waiting, a paste is a message and decides nothing; y, typed alone, does', async () => {
+  it('[H09] with a request waiting, a paste is a message and decides nothing; y, typed alone, does', async () => {
     const session = await asking('echo hello');
     const terminal = start('chat', session.id);
     // The prompt is there again behind what happened before the chat began.
@@ -320,7 +320,7 @@ describe('in a terminal', function () {
     }
   });
 
-  itInFull('[H09] a decision that is typed while somebody else decides is no message', async () => {
+  it('[H09] a decision that is typed while somebody else decides is no message', async () => {
     const session = await asking('echo twice');
     const terminal = start('chat', session.id);
     await terminal.until(/step 1[\s\S]*\[y\/n/);
