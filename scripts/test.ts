@@ -17,54 +17,48 @@ import { packageDir } from '../src/package-info.ts';
 import { findServerProgram } from '../src/server/program.ts';
 import type { Counts } from './counting-reporter.ts';
 
-/** They need no server, so the files of each run together in one process. */
-const FAST_FOLDERS = [['unit'], ['workflow', 'replay']];
+/** They need no server, so the files of each run together in one process. A file belongs to the first that has it. */
+const FAST_FOLDERS = [['unit/tables', 'unit/tools'], ['unit'], ['workflow', 'replay']];
 /** Each file has servers and workers of its own, so it runs in a process of its own unless it is in one of the sets below. */
 const SLOW_FOLDERS = ['chaos', 'integration'];
 /**
- * Files that run one after another on one server, those that start their worker alike with one worker; a folder stands
- * for all its files. They count no sessions of others, and find their worker as it was started. Each set takes at most
- * some four minutes.
+ * Files that run one after another, in this order, on one server, those that start their worker alike with one worker; a
+ * folder stands for all its files. They find their worker as it was started, and only the first may count all sessions.
+ * Each set takes at most some four minutes. Those that take long stand first, so that none runs alone at the end.
  */
 const SHARED_WORLDS = [
   'engine',
   'people/approvals people/budgets people/edited-arguments people/forms people/outcomes people/plan-editing people/rules people/shown-whole',
+  'models third-party-model',
   'people/pending chaos/crash-matrix chaos/kill-at-effect',
   'people/decisions-cli people/terminal gateway/chats gateway/openai',
-  'gateway/openai-chat gateway/openai-conversations',
+  'server-choice own-tools code-runner payload-store',
+  'backup durability session-info session-service',
+  'replay people/configure client-alone',
+  'offline-features probes server own-server',
+  'list doctor agents-cli',
+  'agent-cache chaos/bad-days chaos/bad-days-load chaos/followers fuzz/unreadable',
+  'encryption agent-lifetime connect-options',
+  'service',
+  'chat client session-files session-states turns',
+  'bad-input economy fairness follow service-example states steering stream streaming',
   'gateway/access gateway/attached gateway/attacks gateway/events gateway/limits',
   'gateway/files gateway/rest gateway/webhooks',
-  'page/files page/forms page/quality page/safety page/session',
-  'context context-ownership stranger web-ui',
-  'chat client session-files session-states turns',
-  'backup durability session-info session-service',
-  'agents cli',
-  'models third-party-model',
-  'clients-anywhere operators',
-  'installed installed-service',
   'fuzz/cli fuzz/large fuzz/messages fuzz/starts mcp-odd private-files',
-  'bad-input economy fairness follow service-example states steering stream streaming',
+  'chaos/drain chaos/freeze chaos/long-session chaos/upgrade',
+  'page/files page/forms page/quality page/safety page/session',
   'data-analysis direct-text page/sign-in traces workflow-threads',
+  'context context-ownership stranger web-ui',
+  'clients-anywhere operators',
+  'examples guide',
+  'agents cli',
+  'installed installed-service',
+  'gateway/openai-chat gateway/openai-conversations',
   'mcp mcp-trust',
   'early-query chaos/archive',
 ].map((names) =>
   names.split(' ').map((name) => join(packageDir, 'test', name.startsWith('chaos/') ? '' : 'integration', name)),
 );
-/** They take over a minute each beside others, most of it waiting. They start early, so that none runs alone at the end. */
-const LONGEST = [
-  'integration/service',
-  'integration/server-choice',
-  'integration/people/configure',
-  'integration/client-alone',
-  'integration/encryption',
-  'integration/own-tools',
-  'integration/agent-lifetime',
-  'integration/guide',
-  'integration/examples',
-  'integration/agent-cache',
-  'integration/list',
-  'chaos/drain',
-].map((name) => join(packageDir, 'test', `${name}.test.ts`));
 /** Processes at a time. They wait for more than half of their time, so this many keep two cores busy. */
 const AT_ONCE = 7;
 const OTHER_FOLDERS = ['helpers'];
@@ -119,18 +113,17 @@ const gates: readonly Gate[] = [
 ];
 const slow = [...SLOW_FOLDERS, ...(isFull ? fullFolders() : [])].flatMap(testFiles);
 const sets = SHARED_WORLDS.map((names) =>
-  slow.filter((file) => names.some((name) => file === `${name}.test.ts` || file.startsWith(`${name}/`))),
+  names.flatMap((name) => slow.filter((file) => file === `${name}.test.ts` || file.startsWith(`${name}/`))),
 );
 const suites: Suite[] = [
-  ...FAST_FOLDERS.map((folders) => ({
+  ...FAST_FOLDERS.map((folders, index) => ({
     name: folders.join(', '),
-    files: folders.flatMap(testFiles),
+    files: folders.flatMap(testFiles).filter((file) => !isIn(FAST_FOLDERS.slice(0, index).flat(), file)),
     isServerless: true as const,
   })),
   ...sets.map((files) => ({ name: nameSet(files), files, options: ['--require', SHARING] })),
   ...slow
     .filter((file) => !sets.flat().includes(file))
-    .toSorted((one, other) => Number(LONGEST.includes(other)) - Number(LONGEST.includes(one)))
     .map((file) => ({ name: relative(packageDir, file), files: [file] })),
 ];
 const entries = [...gates, ...suites].filter(
@@ -275,6 +268,10 @@ function testFiles(folder: string): string[] {
     .filter((name) => name.endsWith('.test.ts'))
     .sort()
     .map((name) => join(path, name));
+}
+
+function isIn(folders: readonly string[], file: string): boolean {
+  return folders.some((folder) => file.startsWith(join(packageDir, 'test', folder, '/')));
 }
 
 /** Such as `test/integration: client, turns`. */

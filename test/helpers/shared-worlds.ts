@@ -27,6 +27,10 @@ export interface Shared {
   readonly worker: SharedWorker | undefined;
 }
 
+interface Execution {
+  readonly workflowId: string;
+}
+
 let isSharing = false;
 let left: Shared | undefined;
 
@@ -46,12 +50,13 @@ export async function takeShared(key: string): Promise<Shared | undefined> {
 export async function leaveShared(shared: Shared, temporal: Client): Promise<boolean> {
   const { server, worker } = shared;
   if (!isSharing || !(await isServerAnswering(server.address))) return false;
+  const { namespace } = temporal.options;
   let isCalling = false;
-  for await (const { workflowId } of temporal.workflow.list({ query: "ExecutionStatus = 'Running'" })) {
-    const handle = temporal.workflow.getHandle(workflowId);
+  for (const execution of await running(temporal)) {
+    const handle = temporal.workflow.getHandle(execution.workflowId);
     try {
-      const { raw } = await handle.describe();
-      isCalling ||= (raw.pendingActivities ?? []).length > 0;
+      const { pendingActivities } = await temporal.workflowService.describeWorkflowExecution({ namespace, execution });
+      isCalling ||= pendingActivities.length > 0;
       await handle.terminate();
     } catch {
       // It has ended by now.
@@ -65,6 +70,21 @@ export async function leaveShared(shared: Shared, temporal: Client): Promise<boo
   if (isCalling && worker) await endWorker(worker);
   left = isCalling ? { server, worker: undefined } : shared;
   return true;
+}
+
+/** As the server lists them: memos may be encrypted. */
+async function running({ workflowService, options: { namespace } }: Client): Promise<Execution[]> {
+  const found: Execution[] = [];
+  let nextPageToken: Uint8Array = new Uint8Array();
+  do {
+    const request = { namespace, query: "ExecutionStatus = 'Running'", nextPageToken };
+    const page = await workflowService.listWorkflowExecutions(request);
+    for (const { execution } of page.executions) {
+      if (execution?.workflowId) found.push({ workflowId: execution.workflowId });
+    }
+    ({ nextPageToken } = page);
+  } while (nextPageToken.length > 0);
+  return found;
 }
 
 async function endWorker({ process, agentsDir }: SharedWorker): Promise<void> {

@@ -24,7 +24,7 @@ describe('client without workers or server', function () {
 
   it('sends a message once through the absence of worker and server, and reads a completed session without a worker', async () => {
     const session = await world.copilot.create({ mode: 'one-shot' });
-    const done = await world.copilot.create({ mode: 'one-shot' });
+    const done = await world.copilot.create({ mode: 'one-shot', user: 'alone' });
     await done.send('first and last');
     await done.complete();
     await world.workers[0]?.kill();
@@ -36,7 +36,7 @@ describe('client without workers or server', function () {
     await world.server.restart();
     const info = await done.info();
     assert.deepEqual([info.status, info.turns], ['completed', 1]);
-    assert.equal((await world.copilot.list({ status: 'completed' })).sessions.length, 1);
+    assert.equal((await world.copilot.list({ user: 'alone' })).sessions.length, 1);
     await world.startWorker();
     assert.deepEqual([(await sent).status, (await sent).reply], ['completed', 'here again']);
     assert.equal(screen(await follower), 'here again');

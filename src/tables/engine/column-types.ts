@@ -97,7 +97,8 @@ async function gatherEvidence(connection: DuckDBConnection, table: string, colum
     column,
   );
   if ((ofSample.of.other ?? 0) === 0) {
-    const counts = await countKinds(connection, table, column);
+    const isWhole = sample.length < SAMPLE;
+    const counts = isWhole ? ofSample : await countKinds(connection, table, column);
     return { column, counts, dates: undefined, sample };
   }
   return { column, counts: ofSample, dates: await dateEvidence(connection, table, column, sample), sample };
