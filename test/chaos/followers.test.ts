@@ -13,7 +13,7 @@ import { playTeam } from '../helpers/team-script.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 const SESSIONS = isFull ? 5 : 2;
-const FOLLOWERS = isFull ? 20 : 8;
+const FOLLOWERS = isFull ? 20 : 5;
 const LASTS_MS = isFull ? 120_000 : 10_000;
 const PAUSE_MS = 2_000;
 /** Short runs, so that followers pass from one to the next. */

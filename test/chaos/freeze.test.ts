@@ -12,7 +12,7 @@ import { isFull } from '../helpers/full.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import type { World } from '../helpers/world.ts';
 
-const SESSIONS = isFull ? 40 : 5;
+const SESSIONS = isFull ? 40 : 3;
 const FREEZES = isFull ? 3 : 1;
 /** More than the heartbeat timeout of 5 s, after which the server gives the running calls to others. */
 const FROZEN_MS = isFull ? 30_000 : 8_000;

@@ -15,9 +15,9 @@ import { playTeam, readCall } from '../helpers/team-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
-const SESSIONS = isFull ? 1_000 : 30;
+const SESSIONS = isFull ? 1_000 : 12;
 /** Of each of three sessions side by side. */
-const TURNS = isFull ? 50 : 8;
+const TURNS = isFull ? 50 : 5;
 const SESSIONS_AT_ONCE = 8;
 
 describe('the agent cache', function () {

@@ -19,8 +19,8 @@ import { programEnvironment } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 /** `npm run test:full` has as many as a list must cope with. */
-const SESSIONS = isFull ? 10_000 : 180;
-const PAGE_LIMIT = isFull ? 700 : 16;
+const SESSIONS = isFull ? 10_000 : 125;
+const PAGE_LIMIT = isFull ? 700 : 12;
 const NAMES = 9;
 
 interface PlantedRow {

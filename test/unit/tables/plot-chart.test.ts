@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFile, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { packageDir } from '../../../src/package-info.ts';
-import { itInFull } from '../../helpers/full.ts';
+import { itInFull, someOf } from '../../helpers/full.ts';
 import { readChart } from '../../helpers/svg.ts';
 import type { ToolWorld } from '../tools/tool-world.ts';
 import { createToolWorld } from '../tools/tool-world.ts';
@@ -238,48 +238,38 @@ describe('plot_chart', function () {
       (_, index) => `${new Date(index * 86_400_000).toISOString().slice(0, 10)},${index}`,
     );
     const table = `day,n\n${days.join('\n')}\n`;
-    assert.match(
-      await refusedFor(table, { chart: 'bar', x: 'day', y: ['n'] }),
-      /x "day" has 6000 different values, and a bar chart shows 200 at most\. .*year_month\(column\)/,
-    );
-    assert.match(
-      await refusedFor(table, { chart: 'line', x: 'day', y: ['n'] }),
-      /6000 points, and a chart shows 5000 at most\. .*year_month/,
-    );
     const many = Array.from({ length: 30 }, (_, index) => `${index},c${index}`).join('\n');
-    assert.match(
-      await refusedFor(`a,c\n${many}\n`, { chart: 'bar', x: 'a', series: 'c' }),
-      /series "c" has 30 different values, and a chart shows 20 at most/,
-    );
     const pairs = Array.from({ length: 60_000 }, (_, index) => `${index},x${index}`).join('\n');
-    assert.match(
-      await refusedFor(`a,c\n${pairs}\n`, { chart: 'bar', x: 'c', series: 'a' }),
-      /series "a" has 60000 different values/,
-    );
+    const refusals: readonly (readonly [content: string, options: object, problem: RegExp])[] = [
+      [
+        table,
+        { chart: 'bar', x: 'day', y: ['n'] },
+        /x "day" has 6000 different values, and a bar chart shows 200 at most\. .*year_month\(column\)/,
+      ],
+      [table, { chart: 'line', x: 'day', y: ['n'] }, /6000 points, and a chart shows 5000 at most\. .*year_month/],
+      [
+        `a,c\n${many}\n`,
+        { chart: 'bar', x: 'a', series: 'c' },
+        /series "c" has 30 different values, and a chart shows 20 at most/,
+      ],
+      [`a,c\n${pairs}\n`, { chart: 'bar', x: 'c', series: 'a' }, /series "a" has 60000 different values/],
+    ];
+    for (const [content, options, problem] of someOf(refusals, 2))
+      assert.match(await refusedFor(content, options), problem);
   });
 
   it('names the nearest column, and what a column lacks', async () => {
     const table = 'date,rain,weather\n2024-01-01,1,sun\n';
-    const tell = (options: object) => refusedFor(table, options);
-    assert.match(
-      await tell({ chart: 'bar', x: 'wether', y: ['rain'] }),
-      /no column "wether"\. Did you mean "weather"\?/,
-    );
-    assert.match(await tell({ chart: 'bar', x: 'weather', y: ['rian'] }), /no column "rian"\. Did you mean "rain"\?/);
-    assert.match(
-      await tell({ chart: 'line', x: 'months(date)', y: ['rain'] }),
-      /x does not support "months"\. .*month\(column\)/,
-    );
-    assert.match(
-      await tell({ chart: 'line', x: 'date', y: ['rain'], series: 'year(rain)' }),
-      /"rain" of "t\.csv" has no dates/,
-    );
-    assert.match(
-      await tell({ chart: 'bar', x: 'date', y: ['weather'] }),
-      /"weather" of "t\.csv" has no numbers to draw/,
-    );
-    assert.match(await tell({ chart: 'scatter', x: 'weather', y: ['rain'] }), /neither numbers nor dates.*bar chart/);
-    assert.match(await tell({ chart: 'histogram', x: 'weather' }), /"weather" of "t\.csv" has no numbers/);
+    const refusals: readonly (readonly [options: object, problem: RegExp])[] = [
+      [{ chart: 'bar', x: 'wether', y: ['rain'] }, /no column "wether"\. Did you mean "weather"\?/],
+      [{ chart: 'bar', x: 'weather', y: ['rian'] }, /no column "rian"\. Did you mean "rain"\?/],
+      [{ chart: 'line', x: 'months(date)', y: ['rain'] }, /x does not support "months"\. .*month\(column\)/],
+      [{ chart: 'line', x: 'date', y: ['rain'], series: 'year(rain)' }, /"rain" of "t\.csv" has no dates/],
+      [{ chart: 'bar', x: 'date', y: ['weather'] }, /"weather" of "t\.csv" has no numbers to draw/],
+      [{ chart: 'scatter', x: 'weather', y: ['rain'] }, /neither numbers nor dates.*bar chart/],
+      [{ chart: 'histogram', x: 'weather' }, /"weather" of "t\.csv" has no numbers/],
+    ];
+    for (const [options, problem] of someOf(refusals, 3)) assert.match(await refusedFor(table, options), problem);
     assert.match(await refusedFor('a,b\n', { chart: 'bar', x: 'a' }), /no rows to draw/);
   });
 
