@@ -58,7 +58,7 @@ const SHARED_WORLDS = [
   names.split(' ').map((name) => join(packageDir, 'test', name.startsWith('chaos/') ? '' : 'integration', name)),
 );
 /** Processes at a time. They wait for more than half of their time, so this many keep two cores busy. */
-const AT_ONCE = 7;
+const AT_ONCE = 8;
 const OTHER_FOLDERS = ['helpers'];
 
 /** What Mocha loads so that they do. */
