@@ -64,14 +64,17 @@ describe('agents of a worker', function () {
     await until('the forgetting', async () => (await stats()).sessionsWithOverrides === 0, 180_000);
   });
 
-  it('[A16] opens all instances of the teams of its folder when it starts, so that the first user waits for none', async () => {
-    const worker = await world.startWorker({ ...served, AGENT_POOL_SIZE: '2', COPILOT_WARM: '1' });
-    await until('two instances', async () => (await stats()).opens === 2);
-    for (let n = 1; n <= 3; n++) await told();
-    const { opens, hits, misses, sessions, messages } = await stats();
-    assert.deepEqual([opens, misses, sessions, messages, hits], [2, 0, 3, 3, 3]);
-    assert.equal(logged(worker, 'agent team initialised'), 1);
-  });
+  itInFull(
+    '[A16] opens all instances of the teams of its folder when it starts, so that the first user waits for none',
+    async () => {
+      const worker = await world.startWorker({ ...served, AGENT_POOL_SIZE: '2', COPILOT_WARM: '1' });
+      await until('two instances', async () => (await stats()).opens === 2);
+      for (let n = 1; n <= 3; n++) await told();
+      const { opens, hits, misses, sessions, messages } = await stats();
+      assert.deepEqual([opens, misses, sessions, messages, hits], [2, 0, 3, 3, 3]);
+      assert.equal(logged(worker, 'agent team initialised'), 1);
+    },
+  );
 
   itInFull(
     '[A16] COPILOT_WARM=0 opens nothing ahead, and a team that does not open is logged and tried again',

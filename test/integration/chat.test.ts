@@ -53,27 +53,30 @@ describe('copilot chat', function () {
     }
   });
 
-  it('[U03] shows route, plan, steps and tool calls of a running turn from its beginning, also to someone who joins in the middle', async () => {
-    const joined = Promise.withResolvers<void>();
-    playTeam(world.model, {
-      files: ['one.txt', 'two.txt'],
-      instead: ({ task, lastRole }) =>
-        task === 'write two.txt' && lastRole === 'user'
-          ? { ...calling(['write_file', { path: 'two.txt', content: 'two' }]), after: joined.promise }
-          : undefined,
-      answer: 'both',
-    });
-    const session = await world.copilot.create({ message: 'write two files' });
-    for await (const event of session.follow({ from: 0 })) if (event.type === 'step-ended') break;
-    const terminal = startCli(['chat', session.id], env);
-    await terminal.untilStdout(/✓ step 1 completed/);
-    joined.resolve();
-    await terminal.untilStdout(
-      /you, elsewhere: write two files\n→ planned[\s\S]*\nPlan:\n {2}1\. [\s\S]* {2}⚙ write_file one\.txt[\s\S]*✓ step 1 completed[\s\S]*✓ step 2 completed[\s\S]*both\n/,
-    );
-    terminal.process.stdin.end();
-    assert.equal((await terminal.ended).code, 0);
-  });
+  itInFull(
+    '[U03] shows route, plan, steps and tool calls of a running turn from its beginning, also to someone who joins in the middle',
+    async () => {
+      const joined = Promise.withResolvers<void>();
+      playTeam(world.model, {
+        files: ['one.txt', 'two.txt'],
+        instead: ({ task, lastRole }) =>
+          task === 'write two.txt' && lastRole === 'user'
+            ? { ...calling(['write_file', { path: 'two.txt', content: 'two' }]), after: joined.promise }
+            : undefined,
+        answer: 'both',
+      });
+      const session = await world.copilot.create({ message: 'write two files' });
+      for await (const event of session.follow({ from: 0 })) if (event.type === 'step-ended') break;
+      const terminal = startCli(['chat', session.id], env);
+      await terminal.untilStdout(/✓ step 1 completed/);
+      joined.resolve();
+      await terminal.untilStdout(
+        /you, elsewhere: write two files\n→ planned[\s\S]*\nPlan:\n {2}1\. [\s\S]* {2}⚙ write_file one\.txt[\s\S]*✓ step 1 completed[\s\S]*✓ step 2 completed[\s\S]*both\n/,
+      );
+      terminal.process.stdin.end();
+      assert.equal((await terminal.ended).code, 0);
+    },
+  );
 
   itInFull('ends when somebody else ends the session', async () => {
     const session = await world.copilot.create({ mode: 'one-shot' });

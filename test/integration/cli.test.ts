@@ -231,7 +231,7 @@ describe('copilot', function () {
     assert.doesNotMatch(stderr, /✓ step 1 completed/);
   });
 
-  it('interrupt stops a reply, keeps what was said, and the waiting start fails', async () => {
+  itInFull('interrupt stops a reply, keeps what was said, and the waiting start fails', async () => {
     playTeam(world.model, { answer: 'word '.repeat(5_000), wordDelayMs: 50 });
     const running = startCli(['start', 'talk', '--id', 'stopped', '--mode', 'one-shot', '--wait', '--json'], env);
     running.process.stdin.end();
@@ -319,7 +319,7 @@ describe('copilot', function () {
     assert.ok(Date.now() - startedAt < 60_000);
   });
 
-  it('follow shows tokens while they come, as text and as NDJSON, and ends with the session', async () => {
+  itInFull('follow shows tokens while they come, as text and as NDJSON, and ends with the session', async () => {
     playTeam(world.model, { answer: 'alpha beta gamma delta ', wordDelayMs: 150 });
     const session = await world.copilot.create({ mode: 'one-shot' });
     const text = startCli(['follow', session.id], env);

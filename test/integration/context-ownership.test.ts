@@ -10,6 +10,7 @@ import { startWorldOf } from '../helpers/own-team.ts';
 import { calling } from '../helpers/replies.ts';
 import { playTeam, readCall } from '../helpers/team-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
+import { itInFull } from '../helpers/full.ts';
 import type { World } from '../helpers/world.ts';
 
 /** Long enough for a call of a client while the model thinks. */
@@ -178,18 +179,21 @@ describe('values of a context', function () {
     assert.deepEqual([await session.hasContext('temp'), await session.hasContext('city')], [false, true]);
   });
 
-  it('[C19] a snapshot that a person took is there after 60 turns, and a note says when one has to go', async () => {
-    const session = await world.copilot.create({ mode: 'one-shot', context: { city: 'Ulm' } });
-    const { snapshot } = await session.snapshot('mine', { metadata: { ticket: 17 } });
-    for (let turn = 1; turn <= 60; turn++) await session.send(`message ${turn}`);
-    assert.equal((await session.snapshots()).length, 50);
-    assert.deepEqual(await session.getSnapshot(snapshot.id), { ...snapshot, data: { city: 'Ulm' } });
-    assert.deepEqual((await session.info()).notes, []);
-    for (let n = 1; n <= 50; n++) await session.snapshot(`more ${n}`);
-    await assert.rejects(session.getSnapshot(snapshot.id), { type: 'SnapshotNotFound', message: /more|older/ });
-    const notes = (await session.info()).notes.map(({ text }) => text);
-    assert.match(notes.join(), new RegExp(`Snapshots ${snapshot.id} of people or programs were dropped`));
-  });
+  itInFull(
+    '[C19] a snapshot that a person took is there after 60 turns, and a note says when one has to go',
+    async () => {
+      const session = await world.copilot.create({ mode: 'one-shot', context: { city: 'Ulm' } });
+      const { snapshot } = await session.snapshot('mine', { metadata: { ticket: 17 } });
+      for (let turn = 1; turn <= 60; turn++) await session.send(`message ${turn}`);
+      assert.equal((await session.snapshots()).length, 50);
+      assert.deepEqual(await session.getSnapshot(snapshot.id), { ...snapshot, data: { city: 'Ulm' } });
+      assert.deepEqual((await session.info()).notes, []);
+      for (let n = 1; n <= 50; n++) await session.snapshot(`more ${n}`);
+      await assert.rejects(session.getSnapshot(snapshot.id), { type: 'SnapshotNotFound', message: /more|older/ });
+      const notes = (await session.info()).notes.map(({ text }) => text);
+      assert.match(notes.join(), new RegExp(`Snapshots ${snapshot.id} of people or programs were dropped`));
+    },
+  );
 
   it('[C20] a saved context comes back into its session as one new version, by client and CLI', async () => {
     const session = await world.copilot.create({ mode: 'one-shot', context: { city: 'Ulm', list: [1, 2] } });

@@ -13,6 +13,7 @@ import { playTeam, readCall, type ScriptedCall } from '../helpers/team-script.ts
 import { programEnvironment } from '../helpers/worker.ts';
 import type { World } from '../helpers/world.ts';
 import { distinctWords } from '../helpers/words.ts';
+import { itInFull } from '../helpers/full.ts';
 import { calling } from '../helpers/replies.ts';
 
 /** Long enough for a few calls of a client while the model thinks. */
@@ -242,44 +243,50 @@ describe('context of a session', function () {
     await assert.rejects(fill('table', 250), { type: 'InvalidInput', message: /262144 are allowed/ });
   });
 
-  it('[C13] a large plan, its route and its task are kept short in the context, and whole in the turn', async () => {
-    const tasks = Array.from({ length: 8 }, (_, n) => `write f${n}.txt ${distinctWords(`detail ${n}`, 600)}`);
-    const message = `write it all ${'m'.repeat(256 * KIB)}`.slice(0, 256 * KIB);
-    const refinedTask = distinctWords('refined', 5_000);
-    playTeam(world.model, {
-      files: tasks,
-      instead: ({ phase }) => {
-        if (phase === 'planning') return planOf(tasks);
-        if (phase !== 'routing') return undefined;
-        const decision = { route: 'planned', primaryAgent: 'writer', refinedTask, reason: 'scripted' };
-        return { json: { ...decision, questions: [] } };
-      },
-    });
-    const session = await world.copilot.create({ mode: 'copilot' });
-    const turn = await session.send(message);
-    assert.equal(turn.status, 'completed', turn.error?.message);
-    assert.deepEqual(
-      (await session.plan())?.steps.map(({ task }) => task),
-      tasks,
-    );
-    const { initial_task: task, copilot } = await valuesOf(session);
-    const { route, plan, results } = copilot as Record<string, unknown>;
-    const { bytes } = await session.contextSize();
-    for (const [name, kept] of Object.entries({ task, route, plan, results }))
-      assert.ok(jsonBytes(kept) <= 16 * KIB, `${name}: ${jsonBytes(kept)} bytes`);
-    assert.ok(bytes < 64 * KIB, `${bytes} bytes`);
-    const isStart = (short: unknown, whole: string, least: number) => {
-      assert.ok(typeof short === 'string' && short.endsWith('…') && short.length >= least, String(short).slice(0, 99));
-      assert.ok(whole.startsWith(short.slice(0, -1)));
-    };
-    isStart(task, message, 15_000);
-    isStart((route as { task: string }).task, refinedTask, 8_000);
-    const steps = plan as { agent: string; task: string }[];
-    assert.equal(steps.length, tasks.length);
-    for (const [n, step] of steps.entries()) isStart(step.task, tasks[n] ?? '', 1_000);
-    assert.equal((results as unknown[]).length, tasks.length);
-    assert.deepEqual((await session.info()).notes, []);
-  });
+  itInFull(
+    '[C13] a large plan, its route and its task are kept short in the context, and whole in the turn',
+    async () => {
+      const tasks = Array.from({ length: 8 }, (_, n) => `write f${n}.txt ${distinctWords(`detail ${n}`, 600)}`);
+      const message = `write it all ${'m'.repeat(256 * KIB)}`.slice(0, 256 * KIB);
+      const refinedTask = distinctWords('refined', 5_000);
+      playTeam(world.model, {
+        files: tasks,
+        instead: ({ phase }) => {
+          if (phase === 'planning') return planOf(tasks);
+          if (phase !== 'routing') return undefined;
+          const decision = { route: 'planned', primaryAgent: 'writer', refinedTask, reason: 'scripted' };
+          return { json: { ...decision, questions: [] } };
+        },
+      });
+      const session = await world.copilot.create({ mode: 'copilot' });
+      const turn = await session.send(message);
+      assert.equal(turn.status, 'completed', turn.error?.message);
+      assert.deepEqual(
+        (await session.plan())?.steps.map(({ task }) => task),
+        tasks,
+      );
+      const { initial_task: task, copilot } = await valuesOf(session);
+      const { route, plan, results } = copilot as Record<string, unknown>;
+      const { bytes } = await session.contextSize();
+      for (const [name, kept] of Object.entries({ task, route, plan, results }))
+        assert.ok(jsonBytes(kept) <= 16 * KIB, `${name}: ${jsonBytes(kept)} bytes`);
+      assert.ok(bytes < 64 * KIB, `${bytes} bytes`);
+      const isStart = (short: unknown, whole: string, least: number) => {
+        assert.ok(
+          typeof short === 'string' && short.endsWith('…') && short.length >= least,
+          String(short).slice(0, 99),
+        );
+        assert.ok(whole.startsWith(short.slice(0, -1)));
+      };
+      isStart(task, message, 15_000);
+      isStart((route as { task: string }).task, refinedTask, 8_000);
+      const steps = plan as { agent: string; task: string }[];
+      assert.equal(steps.length, tasks.length);
+      for (const [n, step] of steps.entries()) isStart(step.task, tasks[n] ?? '', 1_000);
+      assert.equal((results as unknown[]).length, tasks.length);
+      assert.deepEqual((await session.info()).notes, []);
+    },
+  );
 
   it('[C14] a checkpoint is taken every 5 rounds, the newest 10 stay, and each can be gone back to', async () => {
     let round = 0;

@@ -130,7 +130,7 @@ describe('odd MCP servers of a team', function () {
     assert.equal(about('mcp tools default/late')?.status, 'warning');
   });
 
-  it('[E11] a server that was missing is there when it starts', async () => {
+  itInFull('[E11] a server that was missing is there when it starts', async () => {
     await oddProcess(late, { list: [{ name: 'hello' }], results: { hello: { content: 'at last' } } });
     const session = await world.copilot.create({ mode: 'one-shot' });
     await until(

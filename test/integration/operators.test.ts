@@ -179,7 +179,7 @@ describe('what operators do', function () {
     await session.delete();
   });
 
-  it('one command changes many sessions after a yes, reports each, and fails if one did', async () => {
+  itInFull('one command changes many sessions after a yes, reports each, and fails if one did', async () => {
     const sessions: SessionHandle[] = [];
     for (let i = 0; i < 5; i++) sessions.push(await world.copilot.create({ user: 'many' }));
     const all = ['--all', '--user', 'many'];
@@ -344,11 +344,14 @@ describe('what operators do', function () {
     });
   });
 
-  it('deletes many sessions at once, open ones and such as have just ended, none waiting for another', async () => {
-    const sessions = await Promise.all(Array.from({ length: 12 }, () => world.copilot.create({ user: 'gone' })));
-    for (const session of sessions.slice(6)) await session.complete();
-    const signal = AbortSignal.timeout(30_000);
-    await Promise.all(sessions.map((session) => session.delete({ signal })));
-    assert.deepEqual(await listed('gone'), []);
-  });
+  itInFull(
+    'deletes many sessions at once, open ones and such as have just ended, none waiting for another',
+    async () => {
+      const sessions = await Promise.all(Array.from({ length: 12 }, () => world.copilot.create({ user: 'gone' })));
+      for (const session of sessions.slice(6)) await session.complete();
+      const signal = AbortSignal.timeout(30_000);
+      await Promise.all(sessions.map((session) => session.delete({ signal })));
+      assert.deepEqual(await listed('gone'), []);
+    },
+  );
 });

@@ -154,39 +154,42 @@ describe('copilot with a server of its own', function () {
     assert.equal(existsSync(recordFile), false);
   });
 
-  it('dev starts a dead server again on the same ports and database, and Ctrl-C stops everything also before that', async () => {
-    const [port, uiPort] = [await freePort(), await freePort()];
-    const dev = startCli(
-      ['dev', '--json', '--port', String(port), '--ui-port', String(uiPort), '--page-port', '0'],
-      env,
-    );
-    const serverPid = async (): Promise<number> =>
-      (JSON.parse(await readFile(join(homeDir, 'server.json'), 'utf8')) as { pid: number }).pid; // what dev wrote
-    try {
-      await dev.untilStdout(/"ready"/, 120_000);
-      const turnOf = (...args: string[]) => runCli([...args, '--wait', '--json'], env);
-      await turnOf('start', 'What is 6 * 7?', '--mode', 'one-shot', '--id', 'survivor');
-      const first = await serverPid();
-      process.kill(first, 'SIGKILL');
-      await until('another server', async () => /runs again at/.test(dev.stderr()));
-      const second = await serverPid();
-      assert.notEqual(second, first);
-      const { stdout, stderr } = await turnOf('send', 'survivor', 'What is 6 * 8?');
-      assert.match(stdout, /48/, stderr);
-      const transcript = await runCli(['transcript', 'survivor'], env);
-      assert.match(transcript.stdout, /6 \* 7[^]*42[^]*6 \* 8[^]*48/);
-      assert.match(dev.stderr(), /The Temporal server ended with SIGKILL\. It starts again in 1 s/);
-      assert.match(dev.stderr(), new RegExp(`runs again at 127\\.0\\.0\\.1:${port}\\.`));
-      assert.equal((await fetch(`http://127.0.0.1:${uiPort}`)).status, 200);
-      process.kill(second, 'SIGKILL');
-      await until('the second death', async () => /ended with SIGKILL[^]*ended with SIGKILL/.test(dev.stderr()));
-      dev.process.kill('SIGINT');
-      assert.equal((await dev.ended).code, 0, dev.stderr());
-      assert.match(dev.stdout(), /\{"type":"stopped"\}\n$/);
-      const left = await promisify(execFile)('ps', ['-eo', 'args']);
-      assert.ok(!left.stdout.includes(homeDir), 'no server of this home is left');
-    } finally {
-      dev.process.kill('SIGKILL');
-    }
-  });
+  itInFull(
+    'dev starts a dead server again on the same ports and database, and Ctrl-C stops everything also before that',
+    async () => {
+      const [port, uiPort] = [await freePort(), await freePort()];
+      const dev = startCli(
+        ['dev', '--json', '--port', String(port), '--ui-port', String(uiPort), '--page-port', '0'],
+        env,
+      );
+      const serverPid = async (): Promise<number> =>
+        (JSON.parse(await readFile(join(homeDir, 'server.json'), 'utf8')) as { pid: number }).pid; // what dev wrote
+      try {
+        await dev.untilStdout(/"ready"/, 120_000);
+        const turnOf = (...args: string[]) => runCli([...args, '--wait', '--json'], env);
+        await turnOf('start', 'What is 6 * 7?', '--mode', 'one-shot', '--id', 'survivor');
+        const first = await serverPid();
+        process.kill(first, 'SIGKILL');
+        await until('another server', async () => /runs again at/.test(dev.stderr()));
+        const second = await serverPid();
+        assert.notEqual(second, first);
+        const { stdout, stderr } = await turnOf('send', 'survivor', 'What is 6 * 8?');
+        assert.match(stdout, /48/, stderr);
+        const transcript = await runCli(['transcript', 'survivor'], env);
+        assert.match(transcript.stdout, /6 \* 7[^]*42[^]*6 \* 8[^]*48/);
+        assert.match(dev.stderr(), /The Temporal server ended with SIGKILL\. It starts again in 1 s/);
+        assert.match(dev.stderr(), new RegExp(`runs again at 127\\.0\\.0\\.1:${port}\\.`));
+        assert.equal((await fetch(`http://127.0.0.1:${uiPort}`)).status, 200);
+        process.kill(second, 'SIGKILL');
+        await until('the second death', async () => /ended with SIGKILL[^]*ended with SIGKILL/.test(dev.stderr()));
+        dev.process.kill('SIGINT');
+        assert.equal((await dev.ended).code, 0, dev.stderr());
+        assert.match(dev.stdout(), /\{"type":"stopped"\}\n$/);
+        const left = await promisify(execFile)('ps', ['-eo', 'args']);
+        assert.ok(!left.stdout.includes(homeDir), 'no server of this home is left');
+      } finally {
+        dev.process.kill('SIGKILL');
+      }
+    },
+  );
 });

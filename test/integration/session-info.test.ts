@@ -7,6 +7,7 @@ import { until } from '../helpers/history.ts';
 import { isolatedConfig } from '../helpers/server.ts';
 import { playTeam } from '../helpers/team-script.ts';
 import { programEnvironment, type WorkerProcess } from '../helpers/worker.ts';
+import { itInFull } from '../helpers/full.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 const WORDS = 'word '.repeat(2_000);
@@ -90,7 +91,7 @@ describe('info', function () {
     return { ...left, acts: outsideActs.map(({ kind }) => kind) };
   }
 
-  it('[S12] of a session that waits for a person names the request', async () => {
+  itInFull('[S12] of a session that waits for a person names the request', async () => {
     playTeam(world.model, { files: ['a.txt'] });
     const session = await world.copilot.create({ mode: 'planning-control', config: { approvals: { plan: true } } });
     const turn = await session.send('write it');

@@ -124,7 +124,7 @@ describe('states', function () {
     assert.ok(sessions.some(({ id }) => id === session.id));
   });
 
-  it('a conversation that has grown past 48,000 tokens goes on with its newest messages', async () => {
+  itInFull('a conversation that has grown past 48,000 tokens goes on with its newest messages', async () => {
     playTeam(world.model, { answer: 'noted' });
     const session = await world.copilot.create({ mode: 'one-shot' });
     const long = (number: number) => `message ${number} ${'x'.repeat(30_000)}`;

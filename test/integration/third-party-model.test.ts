@@ -114,37 +114,40 @@ describe('a third-party stand-in for the OpenAI API', function () {
     );
   });
 
-  it('a direct answer calls two tools at a time, and its text is seen while it is written, whole and once', async () => {
-    standIn.on(
-      { ...phase('one-shot'), hasToolResult: false },
-      {
-        content: 'Let me see. ',
-        toolCalls: [
-          { id: 'call_sum', name: 'calculate', arguments: { expression: '19 * 23' } },
-          { id: 'call_list', name: 'list_files', arguments: {} },
-        ],
-        ...usage(500, 40),
-      },
-    );
-    standIn.on({ ...phase('one-shot'), hasToolResult: true }, { content: TEXT, ...usage(700, 300) }, SLOWLY);
-    const session = await world.copilot.create({ mode: 'one-shot', message: 'how warm?' });
-    const seen = await collect(session, isTurnEnd, 0);
-    const turn = await session.awaitTurn('turn-1');
-    assert.deepEqual([turn.status, turn.reply], ['completed', TEXT]);
-    assert.deepEqual(turn.usage, { ...NO_USAGE, inputTokens: 1_200, outputTokens: 340, modelCalls: 2, toolCalls: 2 });
-    assert.equal(screen(seen), `Let me see. ${TEXT}`);
-    assert.ok(pieces(seen) >= 10, `${pieces(seen)} pieces of a text that takes 2 s`);
-    const results = chats()[1]?.messages.filter(({ role }) => role === 'tool');
-    assert.deepEqual(
-      results?.map(({ tool_call_id: id }) => id),
-      ['call_sum', 'call_list'],
-    );
-    assert.equal(results?.[0]?.content, '437');
+  itInFull(
+    'a direct answer calls two tools at a time, and its text is seen while it is written, whole and once',
+    async () => {
+      standIn.on(
+        { ...phase('one-shot'), hasToolResult: false },
+        {
+          content: 'Let me see. ',
+          toolCalls: [
+            { id: 'call_sum', name: 'calculate', arguments: { expression: '19 * 23' } },
+            { id: 'call_list', name: 'list_files', arguments: {} },
+          ],
+          ...usage(500, 40),
+        },
+      );
+      standIn.on({ ...phase('one-shot'), hasToolResult: true }, { content: TEXT, ...usage(700, 300) }, SLOWLY);
+      const session = await world.copilot.create({ mode: 'one-shot', message: 'how warm?' });
+      const seen = await collect(session, isTurnEnd, 0);
+      const turn = await session.awaitTurn('turn-1');
+      assert.deepEqual([turn.status, turn.reply], ['completed', TEXT]);
+      assert.deepEqual(turn.usage, { ...NO_USAGE, inputTokens: 1_200, outputTokens: 340, modelCalls: 2, toolCalls: 2 });
+      assert.equal(screen(seen), `Let me see. ${TEXT}`);
+      assert.ok(pieces(seen) >= 10, `${pieces(seen)} pieces of a text that takes 2 s`);
+      const results = chats()[1]?.messages.filter(({ role }) => role === 'tool');
+      assert.deepEqual(
+        results?.map(({ tool_call_id: id }) => id),
+        ['call_sum', 'call_list'],
+      );
+      assert.equal(results?.[0]?.content, '437');
 
-    assert.equal((await session.send('and now?')).status, 'completed');
-    const roles = chats()[2]?.messages.map(({ role }) => role);
-    assert.deepEqual(roles, ['system', 'user', 'assistant', 'user'], 'the next turn knows the one before');
-  });
+      assert.equal((await session.send('and now?')).status, 'completed');
+      const roles = chats()[2]?.messages.map(({ role }) => role);
+      assert.deepEqual(roles, ['system', 'user', 'assistant', 'user'], 'the next turn knows the one before');
+    },
+  );
 
   itInFull('what a model thinks aloud before it answers is not shown', async () => {
     standIn.on(phase('one-shot'), { content: 'short', reasoning: 'The person wants it short.' });

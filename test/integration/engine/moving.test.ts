@@ -31,35 +31,38 @@ describe('work that moves to the next run', function () {
   const keysOf = async (session: SessionHandle): Promise<string[]> =>
     toolCallsIn(await fullHistory(world.temporal, session.id)).map(({ key }) => key);
 
-  it('[C16] 50 snapshots of a context of 100 KiB in which 1 KiB changes each time carry at most 300 KiB into the next run', async () => {
-    const random = seededRandom(seed);
-    const text = (): string => Array.from({ length: KIB }, () => String.fromCharCode(97 + random() * 26)).join('');
-    let values = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`key ${n}`, text()]));
-    const session = await world.copilot.create({ mode: 'one-shot', context: values });
-    const expected: unknown[] = [];
-    for (let n = 0; n < 50; n++) {
-      const key = `key ${(n * 37) % 100}`;
-      values = { ...values, [key]: text() };
-      await session.setContext(key, values[key] ?? '');
-      await session.snapshot(`change ${n}`);
-      expected.push([`change ${n}`, values]);
-    }
-    const { runs } = await session.info();
-    await world.temporal.workflow.getHandle(session.id).signal('move');
-    await until('the next run', async () => (await session.info()).runs > runs);
+  itInFull(
+    '[C16] 50 snapshots of a context of 100 KiB in which 1 KiB changes each time carry at most 300 KiB into the next run',
+    async () => {
+      const random = seededRandom(seed);
+      const text = (): string => Array.from({ length: KIB }, () => String.fromCharCode(97 + random() * 26)).join('');
+      let values = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`key ${n}`, text()]));
+      const session = await world.copilot.create({ mode: 'one-shot', context: values });
+      const expected: unknown[] = [];
+      for (let n = 0; n < 50; n++) {
+        const key = `key ${(n * 37) % 100}`;
+        values = { ...values, [key]: text() };
+        await session.setContext(key, values[key] ?? '');
+        await session.snapshot(`change ${n}`);
+        expected.push([`change ${n}`, values]);
+      }
+      const { runs } = await session.info();
+      await world.temporal.workflow.getHandle(session.id).signal('move');
+      await until('the next run', async () => (await session.info()).runs > runs);
 
-    const all: HistoryEvent[][] = [];
-    for await (const run of runHistories(world.temporal, session.id)) all.push(run);
-    assert.equal(all.length, runs + 1);
-    const [begun] = all.at(-1) ?? [];
-    assert.ok(begun?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId);
-    assert.ok(bytesOf(begun) >= 100 * KIB && bytesOf(begun) <= 300 * KIB, `${bytesOf(begun)} bytes, seed ${seed}`);
-    // Nothing was dropped to stay below it.
-    const carried = DurableContext.fromJSON((await session.export()).context);
-    const held = carried.snapshots.map(({ id, reason }) => [reason, carried.snapshot(id).data]);
-    assert.deepEqual(held, expected);
-    assert.deepEqual((await session.context()).values, values);
-  });
+      const all: HistoryEvent[][] = [];
+      for await (const run of runHistories(world.temporal, session.id)) all.push(run);
+      assert.equal(all.length, runs + 1);
+      const [begun] = all.at(-1) ?? [];
+      assert.ok(begun?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId);
+      assert.ok(bytesOf(begun) >= 100 * KIB && bytesOf(begun) <= 300 * KIB, `${bytesOf(begun)} bytes, seed ${seed}`);
+      // Nothing was dropped to stay below it.
+      const carried = DurableContext.fromJSON((await session.export()).context);
+      const held = carried.snapshots.map(({ id, reason }) => [reason, carried.snapshot(id).data]);
+      assert.deepEqual(held, expected);
+      assert.deepEqual((await session.context()).values, values);
+    },
+  );
 
   for (const mode of someOf(['planning-control', 'one-shot'] as const, 1)) {
     it(`${mode === 'one-shot' ? 'a direct answer' : 'a step'} of many rounds goes on in the next run where it was: same answer, every call made once, every key used once`, async () => {

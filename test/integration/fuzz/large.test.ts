@@ -81,7 +81,7 @@ describe('[R06] ten megabytes', function () {
     await noTaskFailed(world.temporal, session.id);
   });
 
-  it('on standard input or in files of the command line end with exit code 2 and one line', async () => {
+  itInFull('on standard input or in files of the command line end with exit code 2 and one line', async () => {
     const env = programEnvironment(world.server);
     const session = await world.copilot.create({ mode: 'one-shot' });
     const file = async (name: string, value: unknown) => {

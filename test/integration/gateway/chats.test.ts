@@ -145,7 +145,7 @@ describe('chat protocols of the gateway', function () {
       assert.match(texts(await run('asked again', { messages })), /which one\?/);
     });
 
-    it('a request in a step of a plan interrupts a run, and the next run goes on with the step', async () => {
+    itInFull('a request in a step of a plan interrupts a run, and the next run goes on with the step', async () => {
       let isDone = false;
       playTeam(world.model, {
         files: ['a.txt'],

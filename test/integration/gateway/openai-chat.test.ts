@@ -71,7 +71,7 @@ describe('[G05] conversations of chat completions', function () {
     assert.equal((await ask(said, next, said, { role: 'user', content: 'mine too' })).id, id);
   });
 
-  it('goes on with a chat completion whose answer came with a tool, or was a question', async () => {
+  itInFull('goes on with a chat completion whose answer came with a tool, or was a question', async () => {
     playTeam(world.model, {
       instead: ({ lastRole, messages }) => {
         const text = messages.findLast(([role]) => role === 'user')?.[1] ?? '';

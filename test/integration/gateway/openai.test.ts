@@ -15,6 +15,7 @@ import { addKey, startGatewayProcess, type TestGateway } from '../../helpers/gat
 import { playCode } from '../../helpers/chats.ts';
 import { startOpenAiGateway } from '../../helpers/openai-gateway.ts';
 import { playTeam } from '../../helpers/team-script.ts';
+import { itInFull } from '../../helpers/full.ts';
 import type { World } from '../../helpers/world.ts';
 
 const run = promisify(execFile);
@@ -39,7 +40,7 @@ describe('[G05] the OpenAI API of the gateway', function () {
 
   const words = Array.from({ length: 40 }, (_, n) => `word${n} `).join('');
 
-  it('a conversation is a session, and a response a turn of it', async () => {
+  itInFull('a conversation is a session, and a response a turn of it', async () => {
     const conversation = await client.conversations.create({ metadata: { topic: 'sums' } });
     const input = 'What is 4 + 2?';
     const headers = { 'idempotency-key': 'once' };
@@ -145,7 +146,7 @@ describe('[G05] the OpenAI API of the gateway', function () {
     await assert.rejects(client.responses.create(answer(request.id)), /decided/i);
   });
 
-  it('cancels a response, and says what it cannot take', async () => {
+  itInFull('cancels a response, and says what it cannot take', async () => {
     playTeam(world.model, { answer: words, wordDelayMs: 5_000 });
     const { id } = await client.responses.create({ input: 'slowly', background: true });
     const queued = await client.responses.create({ input: 'next', previous_response_id: id, background: true });

@@ -4,6 +4,7 @@ import { LLMock } from '@copilotkit/aimock';
 import { type ApiRequest, startApiServer } from '../../helpers/api-server.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
 import { call, events, type Item, message, reasoning, ResponsesRules } from '../../helpers/responses-api.ts';
+import { itInFull } from '../../helpers/full.ts';
 import { useServerSessions } from '../../helpers/server-sessions.ts';
 
 const TEAM = { agents: { writer: { tools: ['calculate'] } } };
@@ -29,26 +30,30 @@ describe('turns over the Responses API', function () {
   const said = (text: string): Item[] => thought(message(text, `msg_${++made}`));
   const refusal = ({ body }: ApiRequest) => rules.refusal(body.input as Item[]);
 
-  it('[M02] [M03] an answer in a form, after a tool, in this turn and the next; a wrong one is repaired once', async () => {
-    const respond = (request: ApiRequest, index: number) => {
-      const refused = refusal(request);
-      if (refused) return refused;
-      if (index === 1) return rules.answer(thought(call(`call_${++made}`, 'calculate', '{"expression":"800000 + 1"}')));
-      return rules.answer(said(index === 2 ? 'Turin is a city.' : '{"city":"Turin","population":800001}'));
-    };
-    const { session, turn, bodies } = await sessions.ask(respond, { team: 'form' });
-    assert.deepEqual(
-      [turn.status, turn.reply],
-      ['completed', '{"city":"Turin","population":800001}'],
-      turn.error?.message,
-    );
-    assert.equal(bodies.length, 3);
-    for (const body of bodies) assert.equal(body.text.format.type, 'json_schema');
-    const before = rules.returned;
-    const again = await sessions.ask(respond, { session, text: 'And now?' });
-    assert.equal(again.turn.status, 'completed', again.turn.error?.message);
-    assert.ok(rules.returned > before, 'reasoning of the first turn went back');
-  });
+  itInFull(
+    '[M02] [M03] an answer in a form, after a tool, in this turn and the next; a wrong one is repaired once',
+    async () => {
+      const respond = (request: ApiRequest, index: number) => {
+        const refused = refusal(request);
+        if (refused) return refused;
+        if (index === 1)
+          return rules.answer(thought(call(`call_${++made}`, 'calculate', '{"expression":"800000 + 1"}')));
+        return rules.answer(said(index === 2 ? 'Turin is a city.' : '{"city":"Turin","population":800001}'));
+      };
+      const { session, turn, bodies } = await sessions.ask(respond, { team: 'form' });
+      assert.deepEqual(
+        [turn.status, turn.reply],
+        ['completed', '{"city":"Turin","population":800001}'],
+        turn.error?.message,
+      );
+      assert.equal(bodies.length, 3);
+      for (const body of bodies) assert.equal(body.text.format.type, 'json_schema');
+      const before = rules.returned;
+      const again = await sessions.ask(respond, { session, text: 'And now?' });
+      assert.equal(again.turn.status, 'completed', again.turn.error?.message);
+      assert.ok(rules.returned > before, 'reasoning of the first turn went back');
+    },
+  );
 
   it('[M02] [M03] an interrupt in mid-stream keeps the text, and no reasoning without what followed it', async () => {
     const [thinking, text] = said('One, two, three, four');
@@ -79,7 +84,7 @@ describe('turns over the Responses API', function () {
 describe('a stand-in for the Responses API that this project did not write', function () {
   this.timeout(300_000);
 
-  it('[M02] a turn with two tools at a time, reasoning that goes back encrypted, and the next turn', async () => {
+  itInFull('[M02] a turn with two tools at a time, reasoning that goes back encrypted, and the next turn', async () => {
     const standIn = await LLMock.create({ port: 0, chunkSize: 9 });
     // In between, because the stand-in notes requests in a form of its own.
     const api = await startApiServer(async ({ path, body }) => {

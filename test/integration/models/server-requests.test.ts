@@ -4,7 +4,7 @@ import { countTokens } from 'gpt-tokenizer';
 import { type ApiAnswer, type ApiRequest, startApiServer } from '../../helpers/api-server.ts';
 import { runCli } from '../../helpers/cli.ts';
 import { failed, said, streamed, toolCall } from '../../helpers/chat-answers.ts';
-import { someOf } from '../../helpers/full.ts';
+import { itInFull, someOf } from '../../helpers/full.ts';
 import { type Respond, resultsIn, useServerSessions } from '../../helpers/server-sessions.ts';
 import { startWorldOf } from '../../helpers/own-team.ts';
 import { temporaryFolder } from '../../helpers/server.ts';
@@ -194,7 +194,7 @@ describe('requests that servers refuse, through the product', function () {
 describe('[M01] OPENAI_BASE_URL as people write it', function () {
   this.timeout(300_000);
 
-  it('a full endpoint with a query is understood', async () => {
+  itInFull('a full endpoint with a query is understood', async () => {
     const api = await startApiServer(() => said({ content: 'here' }));
     const baseUrl = `${api.url}/v1/chat/completions?api-version=2024-10-21`;
     const world = await startWorldOf({ default: {} }, { env: { OPENAI_BASE_URL: baseUrl } });

@@ -1,5 +1,6 @@
 /** Forms of MCP servers on the page: every kind of field. The reference server asks; real gateway and Chromium. */
 import assert from 'node:assert/strict';
+import { itInFull } from '../../helpers/full.ts';
 import { stdioServer } from '../../helpers/mcp.ts';
 import { openPageWorld, type PageWorld } from '../../helpers/page.ts';
 import { nextRequest } from '../../helpers/requests.ts';
@@ -20,7 +21,7 @@ describe('forms on the page', function () {
   });
   after(async () => world?.stop());
 
-  it('a form is filled and sent, with its defaults, and what does not fit is refused by name', async () => {
+  itInFull('a form is filled and sent, with its defaults, and what does not fit is refused by name', async () => {
     const { page } = world;
     const session = await world.copilot.create({ mode: 'one-shot' });
     await session.send(`use once.${TOOL} with {}`, { wait: false });

@@ -260,7 +260,7 @@ describe('a session on the page', function () {
     assert.notEqual(new URL(page.url()).hash, `#/sessions/${session.id}`);
   });
 
-  it('[W01] the list: search by name, by state, and what waits for people', async () => {
+  itInFull('[W01] the list: search by name, by state, and what waits for people', async () => {
     playTeam(world.model, { files: ['a.txt'] });
     const config = { approvals: { plan: true } };
     const asking = await world.copilot.create({ name: 'Zebra asks', mode: 'planning-control', config });
