@@ -42,10 +42,10 @@ const FULL: Form = {
   kills: Number.POSITIVE_INFINITY,
 };
 const SHORT: Form = {
-  turns: 100,
+  turns: 80,
   historyLimit: 40,
   team: { team: { compaction: { atTokens: 1_500, keepTokens: 400 } } },
-  killAfter: [30, 70],
+  killAfter: [25, 55],
   kills: 1,
 };
 const form: Form = {

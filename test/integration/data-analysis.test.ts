@@ -73,7 +73,7 @@ describe('team data-analysis', function () {
     assert.deepEqual(chart.bars, ['2012: 1226', '2013: 828', '2014: 1232.8', '2015: 1139.2']);
   });
 
-  it('in its mode "supervised" lets a person approve the plan before anything is drawn', async () => {
+  itInFull('in its mode "supervised" lets a person approve the plan before anything is drawn', async () => {
     const session = await world.copilot.create({ team: 'data-analysis', mode: 'supervised', attach: [SAMPLE] });
     const turn = await session.send(TASK);
     assert.equal(turn.status, 'awaiting-approval', turn.error?.message);

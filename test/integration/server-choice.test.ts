@@ -168,7 +168,7 @@ describe('[R17] a connection that fails', function () {
     assert.equal((await list({ TEMPORAL_ADDRESS: named, ...CA, TEMPORAL_TLS_SERVER_NAME: 'temporal.test' })).code, 0);
   });
 
-  it('for TLS at one end only says so', async () => {
+  itInFull('for TLS at one end only says so', async () => {
     await blames({ TEMPORAL_TLS: 'true' }, /^error: TEMPORAL_TLS=true does not fit .* does not speak TLS/);
     await blames(
       { TEMPORAL_API_KEY: 'secret-key' },
@@ -261,7 +261,7 @@ describe('[R17] a connection that fails', function () {
     await worker.stop();
   });
 
-  it('is told by the library and the doctor, too', async () => {
+  itInFull('is told by the library and the doctor, too', async () => {
     const config = isolatedConfig(folder, { TEMPORAL_TLS: 'true', TEMPORAL_ADDRESS: world.server.address });
     await fails(CopilotClient.connect({ config }), 'WrongConnection', /TEMPORAL_TLS=true/);
     const { stdout } = await runCli(['doctor', '--json'], {
