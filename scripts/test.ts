@@ -11,7 +11,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, delimiter, dirname, join, relative } from 'node:path';
+import { delimiter, dirname, join, relative } from 'node:path';
 import { loadConfig } from '../src/config.ts';
 import { packageDir } from '../src/package-info.ts';
 import { findServerProgram } from '../src/server/program.ts';
@@ -122,7 +122,7 @@ const suites: Suite[] = [
   ...sets.map((files) => ({ name: nameSet(files), files, options: ['--require', SHARING] })),
   ...slow
     .filter((file) => !sets.flat().includes(file))
-    .map((file) => ({ name: relative(packageDir, file), files: [file] })),
+    .map((file) => ({ name: nameSet([file]), files: [file] })),
 ];
 const entries = [...gates, ...suites].filter(
   ({ name }) => parts.length === 0 || parts.some((part) => name.includes(part)),
@@ -272,9 +272,10 @@ function isIn(folders: readonly string[], file: string): boolean {
   return folders.some((folder) => file.startsWith(join(packageDir, 'test', folder, '/')));
 }
 
-/** Such as `test/integration: client, turns`. */
+/** Such as `client, people/forms, chaos/drain`. */
 function nameSet(files: readonly string[]): string {
-  return `test/integration: ${files.map((file) => basename(file, '.test.ts')).join(', ')}`;
+  const tests = join(packageDir, 'test');
+  return files.map((file) => relative(tests, file).replace(/^integration\/|\.test\.ts$/g, '')).join(', ');
 }
 
 /** Folders with tests that only run with `--full`. */
