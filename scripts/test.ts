@@ -120,9 +120,7 @@ const suites: Suite[] = [
     isServerless: true as const,
   })),
   ...sets.map((files) => ({ name: nameSet(files), files, options: ['--require', SHARING] })),
-  ...slow
-    .filter((file) => !sets.flat().includes(file))
-    .map((file) => ({ name: nameSet([file]), files: [file] })),
+  ...slow.filter((file) => !sets.flat().includes(file)).map((file) => ({ name: nameSet([file]), files: [file] })),
 ];
 const entries = [...gates, ...suites].filter(
   ({ name }) => parts.length === 0 || parts.some((part) => name.includes(part)),
