@@ -332,8 +332,7 @@ describe('tables', function () {
       ['SELECT 1', /names no file/],
       ["SELECT c FROM 't.csv'", /Referenced column "c" not found.*The columns are: a, b/s],
     ];
-    for (const [sql, problem] of someOf(refusals, 5))
-      assert.match(await world.refused('table_query', { sql }), problem, sql);
+    for (const [sql, problem] of refusals) assert.match(await world.refused('table_query', { sql }), problem, sql);
   });
 
   it('[D01] ends a query that has no end', async () => {
