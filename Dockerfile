@@ -42,5 +42,5 @@ RUN mkdir /workspaces /home/node/.copilot && chown node:node /workspaces /home/n
 USER node
 ENV NODE_ENV=production COPILOT_HOME=/home/node/.copilot \
     COPILOT_WORKSPACE_ROOT=/workspaces COPILOT_ARCHIVE_DIR=/workspaces/.archive
-ENTRYPOINT ["node", "dist/src/cli/main.js"]
+ENTRYPOINT ["node", "dist/bundled/cli/main.js"]
 CMD ["worker"]

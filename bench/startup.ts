@@ -11,7 +11,7 @@ import { programEnvironment } from '../test/helpers/worker.ts';
 import { type BenchWorld, median } from './world.ts';
 
 const ROUNDS = 7;
-const BUILT = join(packageDir, 'dist/src/cli/main.js');
+const BUILT = join(packageDir, 'dist/bundled/cli/main.js');
 const SOURCE = join(packageDir, 'src/cli/main.ts');
 const importOf = (module: string): string[] => ['--input-type=module', '-e', `await import('${module}')`];
 const CLIENT = pathToFileURL(join(packageDir, 'dist/src/client.js')).href;

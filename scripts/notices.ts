@@ -6,8 +6,8 @@ import { join } from 'node:path';
 const OF_PACKAGE = /^(.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+))[\\/]/;
 const NOTICE = /^(licen[cs]e|notice|copying)/i;
 const HEADING =
-  'This package contains code of the packages below, in its page (dist/page) and in its workflow code\n' +
-  '(dist/workflow-code.js, dist/workflow-code-encrypted.js). Their licences ask for these notices.';
+  'This package contains code of the packages below, in its command (dist/bundled), its page (dist/page) and its\n' +
+  'workflow code (dist/workflow-code.js, dist/workflow-code-encrypted.js). Their licences ask for these notices.';
 
 /**
  * The text of the licence files of every package that one of these modules is from.

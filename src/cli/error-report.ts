@@ -3,8 +3,9 @@ import { CopilotError } from '../contracts/errors.ts';
 import { cutLongText, paint, remark, sayJson } from './terminal.ts';
 
 /** Whether the error is about the value of this option, such as `--attach`, or about a message that `--wait` lacks. */
-export function isAboutOption(error: unknown, option: string): boolean {
-  if (!(error instanceof CopilotError) || error.type !== 'InvalidInput') return false;
+export function isAboutOption(thrown: unknown, option: string): boolean {
+  const error = knownError(thrown);
+  if (error?.type !== 'InvalidInput') return false;
   const [what] = String(error.details['what']).split(' ');
   return what === option || `--${what}` === option || what === '--wait';
 }
@@ -12,13 +13,19 @@ export function isAboutOption(error: unknown, option: string): boolean {
 /** Prints the error, with what to do about it if that is known, and gives the exit code for it. */
 export function reportError(thrown: unknown, json: boolean, hint?: string): number {
   const error = isMissingPart(thrown) ? missingPart(thrown) : thrown;
-  const known = error instanceof CopilotError ? error : undefined;
+  const known = knownError(error);
   const said = error instanceof Error ? error.message : String(error);
   const message = hint === undefined ? said : `${said} ${hint}`;
   const line = cutLongText(message.replaceAll(/\s*\n\s*/g, ' '));
   remark(`${paint('red', 'error:')} ${line}`);
   if (json) sayJson({ error: { type: known?.type ?? 'Internal', message, details: known?.details ?? {} } });
   return known?.exitCode ?? 1;
+}
+
+/** In the built package, commands that run worker code have a class of their own: see scripts/cli-bundle.ts. */
+function knownError(error: unknown): CopilotError | undefined {
+  const isKnown = error instanceof Error && error.name === 'CopilotError';
+  return isKnown ? (error as CopilotError) : undefined; // of the same version
 }
 
 /** The error for another process that reports it. */

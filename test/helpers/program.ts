@@ -6,4 +6,4 @@ import { packageDir } from '../../src/package-info.ts';
 export const PROGRAM: readonly string[] =
   process.env['COPILOT_TEST_BUILT'] === undefined
     ? [join(packageDir, 'src/cli/main.ts')]
-    : [join(packageDir, 'dist/src/cli/main.js')];
+    : [join(packageDir, 'dist/bundled/cli/main.js')];
