@@ -1,6 +1,6 @@
 /**
- * `npm run build` runs this after the compiler: it builds the workflow bundles, the page and the CLI, writes the licence notices of
- * what is in them, and makes the CLI executable.
+ * `npm run build` runs this after the compiler: it builds the workflow bundles, the page and the CLI, writes the licence
+ * notices of what is in them, and makes the CLI executable.
  */
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

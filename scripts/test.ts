@@ -24,36 +24,26 @@ const SLOW_FOLDERS = ['chaos', 'integration'];
 /**
  * Files that run one after another, in this order, on one server, those that start their worker alike with one worker; a
  * folder stands for all its files. They find their worker as it was started, and only the first may count all sessions.
- * Each set takes at most some four minutes. Those that take long stand first, so that none runs alone at the end.
+ * Those that take long stand first, so that none runs alone at the end.
  */
 const SHARED_WORLDS = [
-  'engine',
-  'people/approvals people/budgets people/edited-arguments people/forms people/outcomes people/plan-editing people/shown-whole people/rules',
   'models third-party-model',
-  'people/pending chaos/crash-matrix chaos/kill-at-effect',
-  'people/decisions-cli people/terminal gateway/chats gateway/openai',
-  'server-choice own-tools code-runner payload-store',
-  'backup durability session-service session-info',
+  'people/approvals people/budgets people/edited-arguments people/forms people/outcomes people/plan-editing people/shown-whole people/rules people/pending chaos/crash-matrix chaos/kill-at-effect',
+  'people/decisions-cli people/terminal gateway/chats gateway/openai gateway/access gateway/attached gateway/attacks gateway/events gateway/limits',
+  'replay people/configure mcp-trust mcp mcp-odd server-choice own-tools code-runner payload-store',
+  'engine gateway/openai-chat gateway/openai-conversations early-query chaos/archive',
+  'agent-cache chaos/bad-days chaos/bad-days-load fuzz/unreadable encryption agent-lifetime connect-options',
+  'bad-input economy fairness follow service-example states steering stream streaming context context-ownership stranger web-ui',
   'list doctor client-alone agents-cli',
-  'offline-features probes server own-server',
-  'replay people/configure mcp-trust mcp',
-  'agent-cache chaos/bad-days chaos/bad-days-load fuzz/unreadable',
-  'encryption agent-lifetime connect-options',
-  'service',
-  'chat client session-files session-states turns',
-  'bad-input economy fairness follow service-example states steering stream streaming',
-  'gateway/access gateway/attached gateway/attacks gateway/events gateway/limits',
-  'gateway/files gateway/rest gateway/webhooks',
-  'fuzz/cli fuzz/large fuzz/messages fuzz/starts private-files',
+  'fuzz/cli fuzz/large fuzz/messages fuzz/starts private-files gateway/files gateway/rest gateway/webhooks',
+  'page/files page/forms page/quality page/safety page/session page/sign-in data-analysis direct-text traces workflow-threads',
+  'backup durability session-service session-info agents cli chaos/followers',
+  'service chat client session-files session-states turns',
+  'offline-features probes server own-server two-workers',
   'chaos/drain chaos/freeze chaos/long-session chaos/upgrade',
-  'page/files page/forms page/quality page/safety page/session',
-  'data-analysis direct-text page/sign-in traces workflow-threads',
-  'context context-ownership mcp-odd stranger web-ui',
-  'operators clients-anywhere',
   'examples guide',
-  'agents cli chaos/followers',
+  'operators clients-anywhere',
   'installed installed-service',
-  'gateway/openai-chat gateway/openai-conversations early-query chaos/archive',
 ].map((names) =>
   names.split(' ').map((name) => join(packageDir, 'test', name.startsWith('chaos/') ? '' : 'integration', name)),
 );
