@@ -2,10 +2,10 @@
  * What turns of a team cost in calls of a model and in tokens, counted on the requests that its server really got. The
  * script goes by the forms and tools on offer, so that any team can be measured.
  */
-import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import type { CopilotClient, TurnView } from '../../src/client.ts';
 import type { ChatRequest } from './chat-wire.ts';
 import type { ModelServer, ScriptedReply } from './model-server.ts';
+import { countTokens } from './tokens.ts';
 
 export interface TurnCost {
   readonly what: string;

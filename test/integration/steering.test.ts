@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { FollowEvent, SessionHandle } from '../../src/client.ts';
 import { collect, screen, seqs } from '../helpers/client.ts';
-import { someOf } from '../helpers/full.ts';
+import { itInFull, someOf } from '../helpers/full.ts';
 import { until } from '../helpers/history.ts';
 import type { RecordedRequest } from '../helpers/model-server.ts';
 import { playTeam, readCall } from '../helpers/team-script.ts';
@@ -115,7 +115,7 @@ describe('steering', function () {
     assert.match(said?.[1] ?? '', /a\.txt/);
   });
 
-  it('a steer is carried out though the worker dies at that moment', async () => {
+  itInFull('a steer is carried out though the worker dies at that moment', async () => {
     playTeam(world.model, {
       answer: 'short',
       instead: ({ last }) => (last === 'talk on' ? { text: WORDS, wordDelayMs: 50 } : undefined),

@@ -129,7 +129,7 @@ describe('routing', function () {
     assert.deepEqual([next.number, next.status], [2, 'completed']);
   });
 
-  it('[T03] a question waits through a killed worker, and a plan can follow its answer', async () => {
+  itInFull('[T03] a question waits through a killed worker, and a plan can follow its answer', async () => {
     const left = [ask('Which files?')];
     playTeam(world.model, {
       files: ['a.txt'],

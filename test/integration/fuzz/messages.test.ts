@@ -12,7 +12,7 @@ import * as messages from '../../../src/contracts/messages.ts';
 import * as payloads from '../../../src/contracts/payloads.ts';
 import { noTaskFailed } from '../../helpers/history.ts';
 import { type Outcome, payloadOf, Stranger } from '../../helpers/raw-messages.ts';
-import { isFull, someOf } from '../../helpers/full.ts';
+import { isFull, itInFull, someOf } from '../../helpers/full.ts';
 import { seed } from '../../helpers/random.ts';
 import { CORPUS, spoiled, spoiledFrom } from '../../helpers/spoiled-payloads.ts';
 import { playTeam } from '../../helpers/team-script.ts';
@@ -119,7 +119,7 @@ describe(`[R06] what anyone sends (seed ${seed})`, function () {
     });
   }
 
-  it('of more than the server keeps is refused, and does not end the session', async () => {
+  itInFull('of more than the server keeps is refused, and does not end the session', async () => {
     const session = await busySession();
     for (const bytes of someOf([2_080_770, 2_085_000, 2 * 1024 * 1024, 3_500_000], 2)) {
       const payload = payloadOf(' '.repeat(bytes));

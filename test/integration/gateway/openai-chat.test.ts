@@ -25,7 +25,7 @@ describe('[G05] conversations of chat completions', function () {
   });
   beforeEach(() => playTeam(world.model, { answer: 'four and two are six' }));
 
-  it('chat completions at once are conversations of their own, and one of a key is one', async () => {
+  itInFull('chat completions at once are conversations of their own, and one of a key is one', async () => {
     const ask = (key?: string) =>
       client.chat.completions.create(
         { model: 'default', messages: [{ role: 'user', content: 'all at once' }] },

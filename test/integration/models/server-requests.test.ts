@@ -1,6 +1,5 @@
 /** What real servers refuse or need back, through the product. */
 import assert from 'node:assert/strict';
-import { countTokens } from 'gpt-tokenizer';
 import { type ApiAnswer, type ApiRequest, startApiServer } from '../../helpers/api-server.ts';
 import { runCli } from '../../helpers/cli.ts';
 import { failed, said, streamed, toolCall } from '../../helpers/chat-answers.ts';
@@ -9,6 +8,7 @@ import { type Respond, resultsIn, useServerSessions } from '../../helpers/server
 import { startWorldOf } from '../../helpers/own-team.ts';
 import { temporaryFolder } from '../../helpers/server.ts';
 import { programEnvironment } from '../../helpers/worker.ts';
+import { countTokens } from '../../helpers/tokens.ts';
 
 /** A team whose model has a name of its own, because the worker remembers what a model refuses. */
 const team = (model: string, writer: object = {}) => ({

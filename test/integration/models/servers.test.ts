@@ -234,7 +234,7 @@ describe('servers through the product', function () {
 describe('[M01] providers of copilot.config.ts', function () {
   this.timeout(120_000);
 
-  it('a planner on one server and workers on another are one team', async () => {
+  itInFull('a planner on one server and workers on another are one team', async () => {
     const plan = { steps: [{ agent: 'engineer', task: 'Do it', notes: '', alongside: false }] };
     const cloud = await startApiServer(() => said({ content: JSON.stringify(plan) }));
     const local = await startApiServer(({ body }) =>

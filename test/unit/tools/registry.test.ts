@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import { z } from 'zod';
 import { defineTool } from '../../../src/tools/definition/define-tool.ts';
 import { editDistance, nearest } from '../../../src/tools/nearest.ts';
@@ -7,6 +6,7 @@ import { parseArguments } from '../../../src/tools/definition/arguments.ts';
 import { builtInTools as tools, modelSchema, runTool } from '../../../src/tools/registry.ts';
 import type { ToolWorld } from './tool-world.ts';
 import { createToolWorld, problemOf } from './tool-world.ts';
+import { countTokens } from '../../helpers/tokens.ts';
 
 const OBVIOUS = [
   'path',
