@@ -12,6 +12,7 @@ import { type BenchWorld, median } from './world.ts';
 
 const ROUNDS = 7;
 const BUILT = join(packageDir, 'dist/bundled/cli/main.js');
+const UNBUNDLED = join(packageDir, 'dist/src/cli/main.js');
 const SOURCE = join(packageDir, 'src/cli/main.ts');
 const importOf = (module: string): string[] => ['--input-type=module', '-e', `await import('${module}')`];
 const CLIENT = pathToFileURL(join(packageDir, 'dist/src/client.js')).href;
@@ -34,6 +35,7 @@ const casesOf = (id: string): readonly Case[] => [
   { name: 'client', args: importOf(CLIENT), limitMs: 300 },
   { name: 'its part of Temporal', args: importOf('@temporalio/client') },
   { name: 'list, built', args: [BUILT, 'list', '--json'], limitMs: 500, cpuLimitMs: 500 },
+  { name: 'list, not bundled', args: [UNBUNDLED, 'list', '--json'] },
   { name: 'show, built', args: [BUILT, 'show', id], cpuLimitMs: 500 },
   { name: 'chat, built', args: [BUILT, 'chat', id], input: '/quit\n', cpuLimitMs: 500 },
 ];
