@@ -1,5 +1,4 @@
 /** Asks workers something that is no matter of one session's workflow, by a short workflow of its own. */
-import { ulid } from 'ulid';
 import { WorkflowFailedError } from '@temporalio/client';
 import { TimeoutFailure } from '@temporalio/common';
 import { decodeRawFailure } from '../connection/raw-responses.ts';
@@ -7,6 +6,7 @@ import { retry } from '../connection/retry.ts';
 import { ABSENCE_MS, type ServerLink } from '../connection/server-link.ts';
 import { CopilotError, fromFailure } from '../contracts/errors.ts';
 import { removeStored } from '../storage/payload-store.ts';
+import { newUlid } from './new-ulid.ts';
 
 const REMOVE_TIMEOUT_MS = 2_000;
 const PAUSES = { firstPauseMs: 100, maxPauseMs: 2_000 };
@@ -54,7 +54,7 @@ async function askWorker<Answer>(
   { type, args, prefix, summary, isLarge = false, signal }: Question,
 ): Promise<Answer> {
   const { taskQueue } = link.config;
-  const workflowId = `${prefix}-${ulid()}`;
+  const workflowId = `${prefix}-${newUlid()}`;
   try {
     const options = {
       workflowId,

@@ -21,7 +21,7 @@ import {
   WebhookTarget,
 } from '../contracts/webhooks.ts';
 import { checkInput } from './checked-input.ts';
-import { newUlid } from './creation/session-start.ts';
+import { newUlid } from './new-ulid.ts';
 import type { z } from 'zod';
 
 const SECRET_BYTES = 32;

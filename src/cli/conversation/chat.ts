@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CopilotClient } from '../../client/copilot-client.ts';
 import type { ConnectOptions } from '../../connection/server-link.ts';
-import { newUlid } from '../../client/creation/session-start.ts';
+import { newUlid } from '../../client/new-ulid.ts';
 import type { FollowEvent } from '../../client/follow/follower.ts';
 import type { SessionHandle } from '../../client/session/session-handle.ts';
 import { CopilotError } from '../../contracts/errors.ts';

@@ -1,7 +1,7 @@
 /** `copilot start`, `send` and `continue`. */
 import { dropUndefined } from '../../client/defined-fields.ts';
 import type { SessionHandle } from '../../client/session/session-handle.ts';
-import { newUlid } from '../../client/creation/session-start.ts';
+import { newUlid } from '../../client/new-ulid.ts';
 import { CopilotError } from '../../contracts/errors.ts';
 import { isSettled, type TurnView } from '../../contracts/turn.ts';
 import {

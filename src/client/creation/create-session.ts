@@ -14,7 +14,8 @@ import { describeSession } from '../reading/session-queries.ts';
 import { checkInput, checkSize } from '../checked-input.ts';
 import { traceSending } from '../../tracing/send-span.ts';
 import { recentListeners } from './find-listeners.ts';
-import { checkContext, newSessionId, newUlid, sessionStart } from './session-start.ts';
+import { checkContext, newSessionId, sessionStart } from './session-start.ts';
+import { newUlid } from '../new-ulid.ts';
 import type { TeamDirectory } from './team-directory.ts';
 
 /** Settings of a new session; all are optional. */

@@ -1,5 +1,4 @@
 /** What a new session starts with. Everything is checked against its team, before anything is there. */
-import { monotonicFactory } from 'ulid';
 import type { z } from 'zod';
 import type { Config } from '../../config.ts';
 import { isReservedKey } from '../../contracts/context.ts';
@@ -10,8 +9,7 @@ import { MAX_CONTEXT_BYTES } from '../../contracts/limits.ts';
 import { findUselessRule } from '../../contracts/policies.ts';
 import { type QueuedMessage, type SessionOptions, type SessionStart, titleOf } from '../../contracts/session.ts';
 import { BUILT_IN_MODES, budgetProblem, type ResolvedTeam } from '../../contracts/team.ts';
-
-export const newUlid = monotonicFactory();
+import { newUlid } from '../new-ulid.ts';
 
 export function newSessionId(): string {
   return `ses_${newUlid()}`;

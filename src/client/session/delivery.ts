@@ -2,13 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure, type UpdateDefinition } from '@temporalio/common';
-import { ulid } from 'ulid';
 import { CopilotError, fromFailure } from '../../contracts/errors.ts';
 import { isTimeout, isTransient } from '../../connection/grpc-errors.ts';
 import { retry } from '../../connection/retry.ts';
 import { ABSENCE_MS, type ServerLink } from '../../connection/server-link.ts';
 import { checkSize } from '../checked-input.ts';
 import { describeSession } from '../reading/session-queries.ts';
+import { newUlid } from '../new-ulid.ts';
 
 /** How long the server may take to hand an update to a worker and have it accepted. */
 const ACCEPT_TIMEOUT_MS = 8_000;
@@ -87,7 +87,7 @@ async function sendPersistently<T>(
   work: (attempt: Attempt) => Promise<T>,
 ): Promise<T> {
   link.checkMayChange();
-  const { updateId = ulid(), signal, retryForMs = link.retryForMs } = options;
+  const { updateId = newUlid(), signal, retryForMs = link.retryForMs } = options;
   const timeoutMs = Math.min(ACCEPT_TIMEOUT_MS, Math.max(MIN_ACCEPT_TIMEOUT_MS, retryForMs));
   // If nobody answers the follower, the update finds out why.
   const joining = link.joins.get(sessionId);

@@ -11,7 +11,7 @@ import { type Analytics, QueuedMessage } from '../../contracts/session.ts';
 import { isSettled, type TurnView } from '../../contracts/turn.ts';
 import type { ServerLink } from '../../connection/server-link.ts';
 import { attachFiles } from '../creation/attachments.ts';
-import { newUlid } from '../creation/session-start.ts';
+import { newUlid } from '../new-ulid.ts';
 import { deliver, submit } from './delivery.ts';
 import { checkInput } from '../checked-input.ts';
 import { describeSession, readResult } from '../reading/session-queries.ts';
