@@ -10,7 +10,7 @@ import { fullHistory } from '../helpers/history.ts';
 import type { RecordedRequest } from '../helpers/model-server.ts';
 import { writeTeam } from '../helpers/own-team.ts';
 import { temporaryFolder } from '../helpers/server.ts';
-import { isFull, someOf } from '../helpers/full.ts';
+import { isFull, itInFull, someOf } from '../helpers/full.ts';
 import { playTeam, readCall } from '../helpers/team-script.ts';
 import { programEnvironment } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
@@ -140,27 +140,30 @@ describe('the agent cache', function () {
     }
   });
 
-  it(`[A10] ${SESSIONS} sessions on one worker hold AGENT_POOL_SIZE instances of their team, and one more opens none`, async () => {
-    await world.startWorker({ AGENT_POOL_SIZE: '3' });
-    playTeam(world.model);
-    let started = 0;
-    await Promise.all(
-      Array.from({ length: SESSIONS_AT_ONCE }, async () => {
-        while (started++ < SESSIONS) {
-          const session = await world.copilot.create({ mode: 'one-shot' });
-          assert.equal((await session.send('hello')).status, 'completed');
-        }
-      }),
-    );
-    const { sessions, messages, instances, opens } = await statsOf(world);
-    assert.deepEqual(
-      { sessions, messages, instances, opens },
-      { sessions: SESSIONS, messages: SESSIONS, instances: 3, opens: 3 },
-    );
-    await (await world.copilot.create({ mode: 'one-shot' })).send('hello');
-    const after = await statsOf(world);
-    assert.deepEqual([after.sessions, after.instances, after.opens], [SESSIONS + 1, 3, 3]);
-  });
+  itInFull(
+    `[A10] ${SESSIONS} sessions on one worker hold AGENT_POOL_SIZE instances of their team, and one more opens none`,
+    async () => {
+      await world.startWorker({ AGENT_POOL_SIZE: '3' });
+      playTeam(world.model);
+      let started = 0;
+      await Promise.all(
+        Array.from({ length: SESSIONS_AT_ONCE }, async () => {
+          while (started++ < SESSIONS) {
+            const session = await world.copilot.create({ mode: 'one-shot' });
+            assert.equal((await session.send('hello')).status, 'completed');
+          }
+        }),
+      );
+      const { sessions, messages, instances, opens } = await statsOf(world);
+      assert.deepEqual(
+        { sessions, messages, instances, opens },
+        { sessions: SESSIONS, messages: SESSIONS, instances: 3, opens: 3 },
+      );
+      await (await world.copilot.create({ mode: 'one-shot' })).send('hello');
+      const after = await statsOf(world);
+      assert.deepEqual([after.sessions, after.instances, after.opens], [SESSIONS + 1, 3, 3]);
+    },
+  );
 });
 
 interface AgentCall {

@@ -247,7 +247,7 @@ describe('[R17] a connection that fails', function () {
     assert.match((await profile('prod')).stderr, /^error: TEMPORAL_CONFIG_FILE=\S+ is not valid/);
   });
 
-  it('[R17] [E10] is told by workers, too, whose settings may come as objects', async () => {
+  itInFull('[R17] [E10] is told by workers, too, whose settings may come as objects', async () => {
     const { code, stderr } = await runCli(['worker'], { ...programEnvironment(world.server), TEMPORAL_TLS: 'true' });
     assert.equal(code, 2, stderr);
     assert.match(stderr, /error: TEMPORAL_TLS=true does not fit .* does not speak TLS/);

@@ -161,20 +161,23 @@ describe('a session on the page', function () {
     assert.equal((await session.turns())[0]?.status, 'completed');
   });
 
-  it('a killed gateway: the page says that it is offline, and goes on where it was without a reload', async () => {
-    playTeam(world.model, { answer: ANSWER, wordDelayMs: 80 });
-    const session = await world.copilot.create({ mode: 'one-shot' });
-    await open(session.id);
-    await send('Count');
-    await answerOf(1).getByText('word3').waitFor();
-    const { port } = new URL(world.gateway.url);
-    await world.gateway.kill();
-    await page.getByText('Connection lost.').waitFor();
-    await world.restartGateway();
-    assert.equal(new URL(world.gateway.url).port, port);
-    await untilAnswered(1, ANSWER);
-    await page.getByText('Connection lost.').waitFor({ state: 'detached' });
-  });
+  itInFull(
+    'a killed gateway: the page says that it is offline, and goes on where it was without a reload',
+    async () => {
+      playTeam(world.model, { answer: ANSWER, wordDelayMs: 80 });
+      const session = await world.copilot.create({ mode: 'one-shot' });
+      await open(session.id);
+      await send('Count');
+      await answerOf(1).getByText('word3').waitFor();
+      const { port } = new URL(world.gateway.url);
+      await world.gateway.kill();
+      await page.getByText('Connection lost.').waitFor();
+      await world.restartGateway();
+      assert.equal(new URL(world.gateway.url).port, port);
+      await untilAnswered(1, ANSWER);
+      await page.getByText('Connection lost.').waitFor({ state: 'detached' });
+    },
+  );
 
   itInFull('an ended session is shown with who ended it, and without a word of a lost connection', async () => {
     playTeam(world.model, { answer: 'Said.' });
