@@ -17,6 +17,14 @@ const SOURCE = join(packageDir, 'src/cli/main.ts');
 const importOf = (module: string): string[] => ['--input-type=module', '-e', `await import('${module}')`];
 const CLIENT = pathToFileURL(join(packageDir, 'dist/src/client.js')).href;
 
+/** The least that `list` could do. */
+const LIST = `
+import { Client, Connection } from '@temporalio/client';
+const connection = await Connection.connect({ address: process.env['TEMPORAL_ADDRESS'] });
+for await (const _ of new Client({ connection }).workflow.list()) break;
+await connection.close();
+`;
+
 interface Case {
   readonly name: string;
   readonly args: readonly string[];
@@ -35,6 +43,7 @@ const casesOf = (id: string): readonly Case[] => [
   { name: 'client', args: importOf(CLIENT), limitMs: 300 },
   { name: 'its part of Temporal', args: importOf('@temporalio/client') },
   { name: 'list, built', args: [BUILT, 'list', '--json'], limitMs: 500, cpuLimitMs: 500 },
+  { name: "a list by Temporal's client", args: ['--input-type=module', '-e', LIST] },
   { name: 'list, not bundled', args: [UNBUNDLED, 'list', '--json'] },
   { name: 'show, built', args: [BUILT, 'show', id], cpuLimitMs: 500 },
   { name: 'chat, built', args: [BUILT, 'chat', id], input: '/quit\n', cpuLimitMs: 500 },
@@ -83,7 +92,7 @@ export async function startup({ server, copilot }: Pick<BenchWorld, 'server' | '
     const cpuMs = median(samples[index]?.map((sample) => sample.cpuMs) ?? []);
     const over = limitMs === undefined ? '' : `, ${(ms - bareMs).toFixed(0)} over bare node (limit ${limitMs})`;
     const limit = cpuLimitMs === undefined ? '' : ` (limit ${cpuLimitMs})`;
-    console.log(`${name.padEnd(20)} ${ms.toFixed(0)} ms${over}; CPU ${cpuMs.toFixed(0)} ms${limit}`);
+    console.log(`${name.padEnd(27)} ${ms.toFixed(0)} ms${over}; CPU ${cpuMs.toFixed(0)} ms${limit}`);
   }
   for (const module of [CLIENT, '@temporalio/client']) {
     const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', COUNT, module], { encoding: 'utf8' });
