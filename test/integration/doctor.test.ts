@@ -88,7 +88,7 @@ describe('copilot doctor', function () {
       assert.deepEqual(await readdir(home), ['server.json']);
     });
 
-    it('has something missing where a server was named, and where none could be started', async () => {
+    itInFull('has something missing where a server was named, and where none could be started', async () => {
       const named = await doctor({ ...env, TEMPORAL_ADDRESS: '127.0.0.1:1' });
       assert.deepEqual([named.code, notOk(named)], [1, ['server: missing']]);
       assert.match(named.get('server').detail, /named by TEMPORAL_ADDRESS/);

@@ -9,6 +9,7 @@ import { noTaskFailed } from '../../helpers/history.ts';
 import { payloadOf, Stranger } from '../../helpers/raw-messages.ts';
 import { isolatedConfig } from '../../helpers/server.ts';
 import { playTeam } from '../../helpers/team-script.ts';
+import { itInFull } from '../../helpers/full.ts';
 import { startWorld, type World } from '../../helpers/world.ts';
 
 const key = (id: string): string => `${id}:${randomBytes(32).toString('base64')}`;
@@ -37,7 +38,7 @@ describe('a signal that is encrypted with an unknown key', function () {
     await world?.stop();
   });
 
-  it('is noted and ignored, also by a worker that has the key later', async () => {
+  itInFull('is noted and ignored, also by a worker that has the key later', async () => {
     const worker = await world.startWorker({ COPILOT_ENCRYPTION_KEYS: OURS });
     const session = await client.create({ mode: 'one-shot' });
     const good = await new EncryptionCodec(keysOf(THEIRS)).encode([payloadOf('{"reason": "by a stranger"}')]);
