@@ -12,7 +12,7 @@ const folder = join(packageDir, 'dist/bundled');
 const ENTRIES = ['cli/main', 'cli/program', 'contracts/payload-converter', 'storage/failure-converter'];
 /** Modules of `src/cli/operations`. */
 const WORKER_COMMANDS = ['serve', 'gateway', 'doctor', 'replay', 'codec'];
-/** Packages that may not be bundled, since they bring no notice to repeat. */
+/** Packages without a licence file, whose notice we could not repeat. */
 const NO_LICENCE_FILE = ['@bomb.sh/tab'];
 
 /** Leaves out worker code, and packages that are loaded only when they are needed. */

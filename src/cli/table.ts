@@ -8,6 +8,8 @@ const MAX_COLUMN_WIDTH = 60;
 
 const PLAIN = /^[ -~]*$/;
 
+const require = createRequire(import.meta.url);
+
 /** Rows below headings. Each column is as wide as its longest cell, up to a limit. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const cells = rows.map((row) => row.map(oneLine));
@@ -28,7 +30,7 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
 /** In columns of a terminal. */
 function widthOf(text: string): number {
   if (PLAIN.test(text)) return text.length;
-  // Only here: its patterns take 30 ms to compile, and most tables need none.
-  const { default: width } = createRequire(import.meta.url)('string-width') as { default: typeof stringWidth };
+  // Only here: it takes 30 ms to compile its patterns, and most tables are plain.
+  const { default: width } = require('string-width') as { default: typeof stringWidth };
   return width(text);
 }
