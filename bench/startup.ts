@@ -10,7 +10,7 @@ import { packageDir } from '../src/package-info.ts';
 import { programEnvironment } from '../test/helpers/worker.ts';
 import { type BenchWorld, median } from './world.ts';
 
-const ROUNDS = 7;
+const ROUNDS = 11;
 const BUILT = join(packageDir, 'dist/bundled/cli/main.js');
 const UNBUNDLED = join(packageDir, 'dist/src/cli/main.js');
 const SOURCE = join(packageDir, 'src/cli/main.ts');

@@ -4,8 +4,9 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Plugin, rolldown } from 'rolldown';
+import { type OutputChunk, type Plugin, type RolldownBuild, type RolldownOutput, rolldown } from 'rolldown';
 import { packageDir } from '../src/package-info.ts';
+import { isDescriptor, namesNothing, smallerDescriptor } from './smaller-descriptor.ts';
 
 const folder = join(packageDir, 'dist/bundled');
 /** Modules of `src`. Temporal's SDK loads the converters by paths that the code computes from the place of its own file. */
@@ -31,22 +32,42 @@ const leaveOut: Plugin = {
 
 /** @returns paths of the modules in it */
 export async function buildCli(): Promise<string[]> {
+  const draft = await bundleWith(
+    (path) => (namesNothing(path) ? '' : undefined),
+    (bundle) => bundle.generate(),
+  );
+  const descriptor = JSON.stringify(smallerDescriptor(chunksOf(draft).map(({ code }) => code)));
+  const descriptorModule = `module.exports = require('protobufjs/light').Root.fromJSON(${descriptor});`;
   await rm(folder, { recursive: true, force: true });
+  const written = await bundleWith(
+    (path) => (isDescriptor(path) ? descriptorModule : undefined),
+    (bundle) =>
+      bundle.write({
+        dir: folder,
+        entryFileNames: '[name].js',
+        // The code that computes the paths of converters is in `storage`.
+        chunkFileNames: 'storage/[name]-[hash].js',
+        // Names stay, for stack traces and for code that reads them.
+        minify: { mangle: false },
+      }),
+  );
+  return chunksOf(written).flatMap(({ moduleIds }) => moduleIds);
+}
+
+const chunksOf = ({ output }: RolldownOutput): OutputChunk[] => output.filter((part) => part.type === 'chunk');
+
+/** @param load code of a module instead of what its file has */
+async function bundleWith(
+  load: (path: string) => string | undefined,
+  use: (bundle: RolldownBuild) => Promise<RolldownOutput>,
+): Promise<RolldownOutput> {
   const bundle = await rolldown({
     input: Object.fromEntries(ENTRIES.map((module) => [module, join(packageDir, 'src', `${module}.ts`)])),
     platform: 'node',
-    plugins: [leaveOut],
+    plugins: [leaveOut, { name: 'load', load }],
   });
   try {
-    const { output } = await bundle.write({
-      dir: folder,
-      entryFileNames: '[name].js',
-      // The code that computes the paths of converters is in `storage`.
-      chunkFileNames: 'storage/[name]-[hash].js',
-      // Names stay, for stack traces and for code that reads them.
-      minify: { mangle: false },
-    });
-    return output.flatMap((part) => (part.type === 'chunk' ? part.moduleIds : []));
+    return await use(bundle);
   } finally {
     await bundle.close();
   }

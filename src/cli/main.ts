@@ -30,3 +30,5 @@ process.umask(0o077);
 module.enableCompileCache();
 const { runProgram } = await import('./program.ts');
 await runProgram(process.argv.slice(2));
+// Nothing is left to do. Without this the process collects garbage while its sockets close, for up to 30 ms.
+process.exit();

@@ -17,9 +17,17 @@ import { cutLongText, err, out, sayJson, endWithReader } from './terminal.ts';
 
 const WRONG_USE = 2;
 
-/** Runs the command in `arguments_` and sets the exit code of the process. */
+/** Runs the command in `arguments_` and sets the exit code of the process. Ends when all output has left the process. */
 export async function runProgram(arguments_: readonly string[]): Promise<void> {
   endWithReader();
+  try {
+    await runCommand(arguments_);
+  } finally {
+    await Promise.all([out.written(), err.written()]);
+  }
+}
+
+async function runCommand(arguments_: readonly string[]): Promise<void> {
   const isJson = arguments_.includes('--json');
   const program = declareProgram();
   try {

@@ -62,6 +62,11 @@ export class Output {
     this.#stream.write(CLEAR_LINE);
   }
 
+  /** Ends when all that was written has left this process. */
+  async written(): Promise<void> {
+    await new Promise<void>((resolve) => this.#stream.write('', () => resolve()));
+  }
+
   /** Nothing if the stream is no terminal with colours. NO_COLOR and FORCE_COLOR are respected. */
   #codeOf(tag: string): string {
     const [start = '', end = ''] = styleText(tag.replace('/', '') as Style, '|', { stream: this.#stream }).split('|'); // `paint` made it

@@ -1,11 +1,13 @@
 /** A client whose home folder is not that of the workers, as on another host: whatever it needs goes through Temporal. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CopilotClient } from '../../src/client.ts';
-import { type CliResult, runCli } from '../helpers/cli.ts';
+import { type CliResult, runCli, startCli } from '../helpers/cli.ts';
 import { fails } from '../helpers/client.ts';
 import { itInFull } from '../helpers/full.ts';
 import { bytesOf, fullHistory, until } from '../helpers/history.ts';
@@ -15,6 +17,8 @@ import { programEnvironment } from '../helpers/worker.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 const MIB = 1024 * 1024;
+/** More than a command takes to end after its answer. */
+const SLOW_READER_MS = 500;
 
 describe('a client elsewhere', function () {
   this.timeout(240_000);
@@ -78,6 +82,14 @@ describe('a client elsewhere', function () {
     const { bytes } = await succeed('files', 'get', session.id, 'large.bin', got);
     assert.deepEqual([bytes, (await readFile(got)).equals(large)], [large.length, true]);
     assert.equal((await copilot('files', 'get', session.id, 'made/here.txt', '-')).stdout, 'by a program');
+    const slowly = startCli(['files', 'get', session.id, 'large.bin', '-'], programEnvironment(world.server));
+    // Text would not have the same number of bytes.
+    const stdout = slowly.process.stdout.setEncoding('latin1');
+    await once(stdout, 'data');
+    stdout.pause();
+    await sleep(SLOW_READER_MS);
+    stdout.resume();
+    assert.equal((await slowly.ended).stdout.length, large.length);
     const again = await copilot('files', 'get', session.id, 'large.bin', got);
     assert.deepEqual([again.code, /it is there already/.test(again.stderr)], [2, true]);
     const put = await succeed('files', 'put', session.id, got, 'copies/got.bin');
