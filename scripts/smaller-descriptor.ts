@@ -1,6 +1,6 @@
 /**
  * The part of Temporal's protocol that a program uses. The whole descriptor has 1,200 types and enums, and protobufjs
- * makes an object of each, of each of their fields and of each call, at every start.
+ * makes an object of each, and of each of their fields and calls, at every start.
  */
 import { createRequire } from 'node:module';
 
