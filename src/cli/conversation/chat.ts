@@ -61,9 +61,7 @@ async function sayIfSlow<T>(what: string, work: Promise<T>): Promise<T> {
   }
 }
 
-interface ChatFlags extends ShowFlags {
-  readonly attach?: readonly string[];
-}
+type ChatFlags = ShowFlags & Pick<CreateFlags, 'attach'>;
 
 /** Owns the terminal during a chat. */
 class Chat {
@@ -103,7 +101,7 @@ class Chat {
   /** @returns whether the session has ended */
   async run(isAttached: boolean): Promise<boolean> {
     const from = await sayIfSlow('a worker that answers', this.#session.position({ withTurn: true }));
-    await this.#greet(isAttached);
+    this.#greet();
     if (isAttached) await this.#recall();
     const onInterrupt = (): void => void this.#interrupt();
     // A terminal in raw mode delivers Ctrl-C as a key; otherwise the process gets SIGINT.
@@ -126,23 +124,24 @@ class Chat {
     return this.#isOver;
   }
 
-  async #greet(isAttached: boolean): Promise<void> {
+  #greet(): void {
     if (this.#json) return sayJson({ type: 'chat', sessionId: this.#session.id, webUrl: this.#session.webUrl ?? null });
     say(paint('bold', sessionLine(this.#session)));
     say(paint('dim', 'Ctrl-C stops a turn; "exit" leaves, and the session goes on; /help says more.'));
-    if (!isAttached) return;
-    const { status, suspendReason } = await this.#session.info();
-    for (const message of (await this.#session.transcript()).messages.slice(-SHOWN_MESSAGES)) say(messageText(message));
-    this.#isOver = status === 'completed' || status === 'expired';
-    if (status !== 'active') {
-      const wayOut = status === 'suspended' ? '; /continue takes it up' : '';
-      say(paint('yellow', `This session is ${status}${suspendReason === null ? '' : ` (${suspendReason})`}${wayOut}`));
-    }
   }
 
-  /** Shows waiting requests, because those of an earlier run have no event any more. */
+  /** Shows where the session stands. Its waiting requests too, because those of an earlier run have no event any more. */
   async #recall(): Promise<void> {
-    for (const request of await this.#session.requests()) this.#recallRequest(request);
+    const { status, suspendReason, pendingApprovals } = await this.#session.info();
+    this.#isOver = status === 'completed' || status === 'expired';
+    if (!this.#json) {
+      for (const message of (await this.#session.transcript()).messages.slice(-SHOWN_MESSAGES))
+        say(messageText(message));
+      const reason = suspendReason === null ? '' : ` (${suspendReason})`;
+      const wayOut = status === 'suspended' ? '; /continue takes it up' : '';
+      if (status !== 'active') say(paint('yellow', `This session is ${status}${reason}${wayOut}`));
+    }
+    for (const request of pendingApprovals) this.#recallRequest(request);
   }
 
   #recallRequest(request: PendingRequest): void {
