@@ -36,8 +36,10 @@ export async function buildCli(): Promise<string[]> {
     (path) => (namesNothing(path) ? '' : undefined),
     (bundle) => bundle.generate(),
   );
-  const descriptor = JSON.stringify(smallerDescriptor(chunksOf(draft).map(({ code }) => code)));
-  const descriptorModule = `module.exports = require('protobufjs/light').Root.fromJSON(${descriptor});`;
+  const { nested } = smallerDescriptor(chunksOf(draft).map(({ code }) => code));
+  // `Root.fromJSON` would resolve all types at once.
+  const descriptorModule = `const { Root } = require('protobufjs/light');
+    module.exports = new Root().addJSON(${JSON.stringify(nested)});`;
   await rm(folder, { recursive: true, force: true });
   const written = await bundleWith(
     (path) => (isDescriptor(path) ? descriptorModule : undefined),
