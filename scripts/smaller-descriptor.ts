@@ -44,7 +44,10 @@ export interface Descriptor {
   readonly nested: object;
 }
 
-/** @param code of the program, but for modules that name nothing */
+/**
+ * @param code of the program, but for modules that name nothing
+ * @returns what the code names, and what that is made of
+ */
 export function smallerDescriptor(code: readonly string[]): Descriptor {
   const whole = require(DESCRIPTOR) as Root;
   const root = whole.constructor.fromJSON(whole.toJSON()).resolveAll();
