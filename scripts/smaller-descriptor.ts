@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
 const DESCRIPTOR = require.resolve('@temporalio/proto/protos/json-module.js');
-/** Modules of the SDK that name types and calls, and that our commands do not use. */
+/** Modules of the SDK that name types and calls, though our commands do not use these modules. */
 const UNUSED =
   /@temporalio\/(proto\/lib\/payload-visitor|client\/lib\/(activity|async-completion|nexus|schedule|task-queue)-client)/;
 
@@ -21,7 +21,7 @@ interface Reflected {
   readonly fullName: string;
   readonly parent: Reflected | null;
   options?: object;
-  /** Of a namespace, of which a service and a message type are kinds. */
+  /** Of a namespace. Services and message types are namespaces too. */
   readonly nestedArray?: readonly Reflected[];
   remove?(object: Reflected): void;
   /** Of a message type. */
@@ -57,7 +57,7 @@ export function smallerDescriptor(code: readonly string[]): Descriptor {
   return root.toJSON();
 }
 
-/** @returns every word, and every path of words, as of `a.b.c` `b.c` and the like */
+/** @returns every word and every path of words: of `a.b.c` also `a.b`, `b.c`, `a`, `b` and `c` */
 function namesIn(code: readonly string[]): Set<string> {
   const names = new Set<string>();
   for (const path of new Set(code.flatMap((part) => part.match(/\w+(?:\.\w+)*/g) ?? []))) {
@@ -82,7 +82,7 @@ function keepNamed(object: Reflected, names: ReadonlySet<string>, kept: Set<Refl
   for (const nested of nestedArray ?? []) keepNamed(nested, names, kept);
 }
 
-/** Keeps `object`, where it is, and the types of its fields. */
+/** Keeps `object`, what it lies in, and the types of its fields. */
 function keep(object: Reflected, kept: Set<Reflected>): void {
   if (kept.has(object)) return;
   kept.add(object);

@@ -16,7 +16,7 @@ const MAX_ERROR_CHARACTERS = 4_000;
 const STYLE_TAG = randomUUID();
 const STYLED = new RegExp(`<${STYLE_TAG}:(/?[a-z]+)>`);
 
-type OutputStream = NodeJS.WritableStream & { readonly isTTY?: boolean };
+type OutputStream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly writableLength?: number };
 
 /** Back to the beginning of the line, which is erased. */
 const CLEAR_LINE = '\r\u001b[2K';
@@ -64,6 +64,8 @@ export class Output {
 
   /** Ends when all that was written has left this process. */
   async written(): Promise<void> {
+    // With nothing left, another write would fail on a stream that is closed or full.
+    if (!this.#stream.writableLength) return;
     await new Promise<void>((resolve) => this.#stream.write('', () => resolve()));
   }
 

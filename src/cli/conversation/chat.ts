@@ -130,7 +130,7 @@ class Chat {
     say(paint('dim', 'Ctrl-C stops a turn; "exit" leaves, and the session goes on; /help says more.'));
   }
 
-  /** Shows where the session stands. Its waiting requests too, because those of an earlier run have no event any more. */
+  /** Shows where the session stands, and which requests wait: those of an earlier run have no event any more. */
   async #recall(): Promise<void> {
     const { status, suspendReason, pendingApprovals } = await this.#session.info();
     this.#isOver = status === 'completed' || status === 'expired';

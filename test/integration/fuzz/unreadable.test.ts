@@ -5,11 +5,11 @@ import type { Payload } from '@temporalio/common';
 import { CopilotClient } from '../../../src/client.ts';
 import { EncryptionCodec } from '../../../src/storage/encryption.ts';
 import { parseKeys } from '../../../src/storage/keys.ts';
+import { itInFull } from '../../helpers/full.ts';
 import { noTaskFailed } from '../../helpers/history.ts';
 import { payloadOf, Stranger } from '../../helpers/raw-messages.ts';
 import { isolatedConfig } from '../../helpers/server.ts';
 import { playTeam } from '../../helpers/team-script.ts';
-import { itInFull } from '../../helpers/full.ts';
 import { startWorld, type World } from '../../helpers/world.ts';
 
 const key = (id: string): string => `${id}:${randomBytes(32).toString('base64')}`;
